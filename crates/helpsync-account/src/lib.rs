@@ -1,0 +1,186 @@
+//! A connected Zendesk workspace: how to reach it, with which token, and out of which budget.
+//!
+//! Everything that talks to Zendesk gets its client here, so nothing can leave without budget from the account's
+//! shared budget (`gate`) or with a token that another process is just replacing (`tokens`).
+
+mod gate;
+mod tokens;
+mod turns;
+mod working;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpsync_coordinator::{Coordinator, Waited};
+use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, Subdomain};
+use helpsync_store::{Store, StoreError};
+use helpsync_zendesk::{Client, Endpoint, EndpointError, Http, OAuthApp};
+use secrecy::SecretString;
+use thiserror::Error;
+
+use crate::gate::BudgetGate;
+use crate::tokens::{FixedToken, StoredTokens};
+use crate::turns::Turns;
+
+/// What is the same for every account.
+#[derive(Debug, Clone)]
+pub struct AccountOptions {
+    /// `zendesk.base_url`.
+    pub base_url: String,
+    /// The OAuth client of organizations that have none of their own.
+    pub default_app: Option<OAuthApp>,
+    /// Requests per minute before headers say otherwise.
+    pub ceiling_per_minute: u32,
+    /// Requests in flight at most.
+    pub concurrency_max: u32,
+    /// Left to the customer's other integrations.
+    pub reserve_percent: u8,
+    /// Longer waits for budget are not waited out but handed back.
+    pub patience: Duration,
+}
+
+/// No client can be had.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    /// `zendesk.base_url` does not fit.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The store could not say.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Neither the organization nor the settings name an OAuth client.
+    #[error(
+        "no Zendesk OAuth client is configured: set HELPSYNC_ZENDESK__CLIENT_ID and HELPSYNC_ZENDESK__CLIENT_SECRET, or create one with /white_label/create"
+    )]
+    NoApp,
+}
+
+/// Makes clients. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    coordinator: Arc<dyn Coordinator>,
+    http: Http,
+    options: AccountOptions,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    refreshing: Turns,
+}
+
+impl std::fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Accounts").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+/// A client, and how long its calls have waited for budget.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Talks to the workspace.
+    pub client: Client,
+    waited: Arc<Waited>,
+}
+
+impl Account {
+    /// Time in which a call waited for budget since the last call of this, in ms. Calls that wait at once count once.
+    #[must_use]
+    pub fn take_waited_ms(&self) -> u64 {
+        u64::try_from(self.waited.take().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Accounts {
+    /// One per process.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        coordinator: Arc<dyn Coordinator>,
+        http: Http,
+        options: AccountOptions,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                coordinator,
+                http,
+                options,
+                clock,
+                entropy,
+                refreshing: Turns::default(),
+            }),
+        }
+    }
+
+    /// The HTTP client that all of them share; for OAuth calls.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.inner.http
+    }
+
+    /// Where a workspace is.
+    ///
+    /// # Errors
+    /// [`AccountError::Endpoint`].
+    pub fn endpoint(&self, subdomain: &Subdomain) -> Result<Endpoint, AccountError> {
+        Ok(Endpoint::new(&self.inner.options.base_url, subdomain)?)
+    }
+
+    /// The OAuth client to ask for new grants with: the organization's own, else the configured one. The second part
+    /// is the redirect address that was registered with it, if it is the organization's own.
+    ///
+    /// # Errors
+    /// [`AccountError::NoApp`].
+    pub async fn app(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<(OAuthApp, Option<String>), AccountError> {
+        if let Some(own) = self.inner.store.oauth_client(organization).await?
+            && let Some(client_secret) = own.client_secret
+        {
+            return Ok((OAuthApp { client_id: own.client_id, client_secret }, Some(own.redirect_uri)));
+        }
+        let app = self.inner.options.default_app.clone().ok_or(AccountError::NoApp)?;
+        Ok((app, None))
+    }
+
+    /// The client of a connection, with its stored token.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub fn connected(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        subdomain: &Subdomain,
+    ) -> Result<Account, AccountError> {
+        let endpoint = self.endpoint(subdomain)?;
+        let tokens = StoredTokens::new(self.clone(), organization, connection, endpoint.clone());
+        Ok(self.account(subdomain, endpoint, Arc::new(tokens)))
+    }
+
+    /// A client with a token that is not stored (yet, or any more).
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub fn with_token(&self, subdomain: &Subdomain, token: SecretString) -> Result<Account, AccountError> {
+        let endpoint = self.endpoint(subdomain)?;
+        Ok(self.account(subdomain, endpoint, Arc::new(FixedToken(token))))
+    }
+
+    fn account(
+        &self,
+        subdomain: &Subdomain,
+        endpoint: Endpoint,
+        tokens: Arc<dyn helpsync_zendesk::TokenSource>,
+    ) -> Account {
+        let waited = Arc::new(Waited::default());
+        let gate = BudgetGate::new(self, subdomain, Arc::clone(&waited));
+        Account { client: Client::new(self.inner.http.clone(), endpoint, Arc::new(gate), tokens), waited }
+    }
+}

@@ -1,0 +1,31 @@
+//! Working cursors: where a run is right now, for the people who watch it.
+//!
+//! What a run has done is in the store, page by page. This is the finer hand: which page is being stored, what is
+//! looked for. It lives in the coordinator because it is worth nothing a minute later, and losing it harms nothing.
+
+use std::time::Duration;
+
+use helpsync_model::RunId;
+
+use crate::Accounts;
+
+/// A cursor is shown for so long after it was put: a page takes seconds.
+const SHOWN: Duration = Duration::from_mins(2);
+
+impl Accounts {
+    /// Says where a run is. A coordinator that is away is no trouble.
+    pub async fn put_working(&self, run: RunId, what: &str) {
+        if let Err(error) = self.inner.coordinator.put_cursor(&name(run), what, SHOWN).await {
+            tracing::debug!(%run, %error, "a working cursor was not kept");
+        }
+    }
+
+    /// Where a run is, if it said so lately.
+    pub async fn working(&self, run: RunId) -> Option<String> {
+        self.inner.coordinator.cursor(&name(run)).await.ok().flatten()
+    }
+}
+
+fn name(run: RunId) -> String {
+    format!("run/{run}")
+}

@@ -1,0 +1,162 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use helpsync_account::Accounts;
+use helpsync_embeddings::Client;
+use helpsync_model::{Clock, Entropy, OrganizationId};
+use helpsync_queue::Queue;
+use helpsync_store::Store;
+use tokio::sync::{Notify, Semaphore};
+use url::Url;
+
+use crate::signing::Signer;
+use crate::{layers, routes};
+
+/// Searches under way at once: each holds a connection to the database.
+const SEARCHES_MAX: usize = 4;
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// Base of redirect and presigned URLs as browsers see it; may have a path prefix.
+    pub public_url: Url,
+    /// The largest request body that is read.
+    pub body_bytes_max: usize,
+    /// How long an access token is good for.
+    pub access_token_ttl: Duration,
+    /// The longest life a caller may ask for in a presigned URL.
+    pub presigned_url_ttl_max: Duration,
+    /// Scopes that a grant asks for when the request names none, separated by spaces.
+    pub default_scopes: String,
+    /// The organization of whoever runs the installation: it also sees dead messages that name no other.
+    pub operator: OrganizationId,
+    /// What webhooks are taken.
+    pub webhooks: WebhookRules,
+    /// Whom queries are embedded by; absent: searches are by words.
+    pub embeddings: Option<Client>,
+    /// Shown by `/health`.
+    pub version: &'static str,
+}
+
+/// What webhooks are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct WebhookRules {
+    /// So many of one organization.
+    pub per_organization_max: usize,
+    /// Also private addresses.
+    pub allow_private: bool,
+}
+
+/// The HTTP API. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    queue: Arc<dyn Queue>,
+    accounts: Arc<Accounts>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    options: ApiOptions,
+    wake: Arc<Notify>,
+    signer: Signer,
+    searching: Semaphore,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// `wake` is notified after anything that made work.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        queue: Arc<dyn Queue>,
+        accounts: Arc<Accounts>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: ApiOptions,
+        wake: Arc<Notify>,
+    ) -> Self {
+        let signer = Signer::new(store.vault());
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                queue,
+                accounts,
+                clock,
+                entropy,
+                options,
+                wake,
+                signer,
+                searching: Semaphore::new(SEARCHES_MAX),
+            }),
+        }
+    }
+
+    /// Every endpoint, with all that surrounds them: CORS, body bounds, the one error envelope also for unknown paths,
+    /// methods and panics, a request id, and traces that hold no query strings (they carry codes and states).
+    pub fn router(self) -> Router {
+        let mut router = Router::new();
+        for endpoint in routes::endpoints() {
+            router = router.route(endpoint.path, endpoint.handler);
+        }
+        layers::surround(router, self)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn queue(&self) -> &dyn Queue {
+        &*self.inner.queue
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.inner.accounts
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.inner.entropy
+    }
+
+    pub(crate) fn options(&self) -> &ApiOptions {
+        &self.inner.options
+    }
+
+    /// Turns of searches.
+    pub(crate) fn searching(&self) -> &Semaphore {
+        &self.inner.searching
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.inner.signer
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.inner.clock.now_ms()
+    }
+
+    /// A fresh id for a request or an upload.
+    pub(crate) fn fresh_id(&self) -> String {
+        self.inner.entropy.uuid().to_string()
+    }
+
+    /// Says that there is work.
+    pub(crate) fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
+
+    /// `path` (which starts with a slash) under the public address.
+    pub(crate) fn public(&self, path: &str) -> String {
+        format!("{}{path}", self.inner.options.public_url.as_str().trim_end_matches('/'))
+    }
+}

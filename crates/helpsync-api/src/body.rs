@@ -1,0 +1,127 @@
+//! Reading requests: JSON bodies and query strings, with bounds, and with an error that names the field.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::Segment;
+
+use crate::Api;
+use crate::error::{ApiError, Wrong};
+
+/// A body must have arrived whole by then.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// The longest query string that is read. A code and a state have some hundred bytes.
+const QUERY_BYTES_MAX: usize = 8_192;
+
+/// A JSON body, whatever content type it is labelled with; an absent one is `{}`.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let limit = api.options().body_bytes_max;
+        let reading = axum::body::to_bytes(request.into_body(), limit);
+        let bytes = match tokio::time::timeout(BODY_PATIENCE, reading).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(_cut_or_too_long)) => {
+                let text = format!("the body is longer than {limit} bytes, or broke off");
+                return Err(ApiError::Plain(StatusCode::PAYLOAD_TOO_LARGE, text));
+            }
+            Err(_elapsed) => {
+                return Err(ApiError::Plain(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body did not arrive in time".to_owned(),
+                ));
+            }
+        };
+        let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}".as_slice() } else { &bytes };
+        let mut reader = serde_json::Deserializer::from_slice(bytes);
+        let value: T =
+            serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong("body", &error))?;
+        reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
+        refuse_nul(bytes)?;
+        Ok(Self(value))
+    }
+}
+
+/// A query string.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, ApiError> {
+        let text = parts.uri.query().unwrap_or_default();
+        if text.len() > QUERY_BYTES_MAX {
+            return Err(ApiError::bad(format!("the query string is longer than {QUERY_BYTES_MAX} bytes")));
+        }
+        // Every value is a text; what should be a number is read by `wire::Int`.
+        let pairs = url::form_urlencoded::parse(text.as_bytes())
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
+        let object = Value::Object(pairs.collect());
+        if holds_nul(&object) {
+            return Err(ApiError::bad("the query string holds a NUL character"));
+        }
+        Ok(Self(serde_path_to_error::deserialize(object).map_err(|error| wrong("query", &error))?))
+    }
+}
+
+/// Postgres keeps no NUL in a text, and nobody means one.
+fn refuse_nul(bytes: &[u8]) -> Result<(), ApiError> {
+    const ESCAPED: &[u8] = br"\u0000";
+    if !bytes.windows(ESCAPED.len()).any(|window| window == ESCAPED) {
+        return Ok(());
+    }
+    // The backslash itself may be escaped: only now is the text looked at closely.
+    match serde_json::from_slice(bytes) {
+        Ok(value) if holds_nul(&value) => {
+            let msg = "a text holds a NUL character".to_owned();
+            Err(ApiError::Invalid(vec![Wrong { loc: vec!["body".into()], msg, kind: "value_error" }]))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(list) => list.iter().any(holds_nul),
+        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> Wrong {
+    let msg = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
+    Wrong { loc: vec!["body".into()], msg, kind: "json_invalid" }
+}
+
+fn wrong(whole: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let inner = error.inner();
+    if inner.is_syntax() || inner.is_eof() {
+        return ApiError::Invalid(vec![malformed(inner)]);
+    }
+    let mut loc = vec![Value::from(whole)];
+    for segment in error.path().iter() {
+        match segment {
+            Segment::Seq { index } => loc.push((*index).into()),
+            Segment::Map { key } => loc.push(key.as_str().into()),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    let text = inner.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _place)| text);
+    let (msg, kind) = match text.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        Some(field) => {
+            loc.push(field.into());
+            ("Field required".to_owned(), "missing")
+        }
+        None => (text.to_owned(), "value_error"),
+    };
+    ApiError::Invalid(vec![Wrong { loc, msg, kind }])
+}

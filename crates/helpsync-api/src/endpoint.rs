@@ -1,0 +1,168 @@
+//! What an endpoint is: how it is reached, what it takes and gives, and who carries it out.
+
+use axum::handler::Handler;
+use axum::routing::{self, MethodRouter};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::Api;
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anyone.
+    Open,
+    /// A customer: an access token, or an API key with `customer-id`.
+    Customer,
+    /// An API key alone.
+    Key,
+    /// An API key alone, or a customer.
+    Either,
+    /// An API key with `customer-id`.
+    KeyAndCustomer,
+}
+
+/// A parameter of the query string, or a header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parameter {
+    /// `query` or `header`.
+    pub(crate) place: &'static str,
+    pub(crate) name: &'static str,
+    /// `string`, `integer` or `boolean`.
+    pub(crate) kind: &'static str,
+    pub(crate) about: &'static str,
+}
+
+type Named = (String, RefOr<Schema>);
+
+/// A body, in a request or an answer.
+#[derive(Clone)]
+pub(crate) struct Content {
+    pub(crate) media_type: &'static str,
+    pub(crate) schema: RefOr<Schema>,
+    pub(crate) named: Vec<Named>,
+}
+
+impl Content {
+    fn json<T: ToSchema>() -> Self {
+        let mut named = Vec::new();
+        T::schemas(&mut named);
+        let schema = if T::name().is_empty() || is_inline::<T>() {
+            T::schema()
+        } else {
+            named.push((T::name().into_owned(), T::schema()));
+            RefOr::Ref(utoipa::openapi::Ref::from_schema_name(T::name()))
+        };
+        Self { media_type: "application/json", schema, named }
+    }
+}
+
+/// Lists and plain values have no name of their own.
+fn is_inline<T: ToSchema>() -> bool {
+    !matches!(
+        T::schema(),
+        RefOr::T(Schema::Object(_) | Schema::AllOf(_) | Schema::OneOf(_) | Schema::AnyOf(_))
+    )
+}
+
+/// One method of one path.
+pub(crate) struct Endpoint {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) access: Access,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) takes: Option<Content>,
+    pub(crate) gives: Option<Content>,
+    pub(crate) handler: MethodRouter<Api>,
+}
+
+fn endpoint(
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    about: &'static str,
+    handler: MethodRouter<Api>,
+) -> Endpoint {
+    Endpoint {
+        method,
+        path,
+        group: "",
+        about,
+        access,
+        parameters: Vec::new(),
+        takes: None,
+        gives: None,
+        handler,
+    }
+}
+
+pub(crate) fn get<H, T>(path: &'static str, access: Access, about: &'static str, handler: H) -> Endpoint
+where
+    H: Handler<T, Api>,
+    T: 'static,
+{
+    endpoint("get", path, access, about, routing::get(handler))
+}
+
+pub(crate) fn post<H, T>(path: &'static str, access: Access, about: &'static str, handler: H) -> Endpoint
+where
+    H: Handler<T, Api>,
+    T: 'static,
+{
+    endpoint("post", path, access, about, routing::post(handler))
+}
+
+pub(crate) fn put<H, T>(path: &'static str, access: Access, about: &'static str, handler: H) -> Endpoint
+where
+    H: Handler<T, Api>,
+    T: 'static,
+{
+    endpoint("put", path, access, about, routing::put(handler))
+}
+
+pub(crate) fn delete<H, T>(path: &'static str, access: Access, about: &'static str, handler: H) -> Endpoint
+where
+    H: Handler<T, Api>,
+    T: 'static,
+{
+    endpoint("delete", path, access, about, routing::delete(handler))
+}
+
+impl Endpoint {
+    /// Its JSON body.
+    pub(crate) fn takes<T: ToSchema + PartialSchema>(mut self) -> Self {
+        self.takes = Some(Content::json::<T>());
+        self
+    }
+
+    /// Its JSON answer.
+    pub(crate) fn gives<T: ToSchema + PartialSchema>(mut self) -> Self {
+        self.gives = Some(Content::json::<T>());
+        self
+    }
+
+    /// Its answer, when that is a text of another kind.
+    pub(crate) fn gives_text(mut self, media_type: &'static str) -> Self {
+        self.gives = Some(Content { media_type, schema: String::schema(), named: Vec::new() });
+        self
+    }
+
+    pub(crate) fn parameter(mut self, name: &'static str, kind: &'static str, about: &'static str) -> Self {
+        self.parameters.push(Parameter { place: "query", name, kind, about });
+        self
+    }
+
+    /// Takes the header that names on whose behalf files are read.
+    pub(crate) fn viewed(mut self) -> Self {
+        let (name, about) = (crate::viewer::VIEWER_SEGMENTS, crate::viewer::ABOUT);
+        self.parameters.push(Parameter { place: "header", name, kind: "string", about });
+        self
+    }
+}
+
+/// Puts endpoints into a group of the document.
+pub(crate) fn group(name: &'static str, endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
+    endpoints.into_iter().map(|endpoint| Endpoint { group: name, ..endpoint }).collect()
+}

@@ -1,0 +1,179 @@
+//! The one error envelope: `{"detail": text}`, or for 422 `{"detail": [{"loc", "msg", "type"}]}`.
+
+use std::error::Error;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::response::{IntoResponse, Response};
+use helpsync_account::AccountError;
+use helpsync_store::StoreError;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// What a client that was told "not now" should wait, in seconds.
+const RETRY_SECONDS: &str = "5";
+
+/// What was wrong with one part of a request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Wrong {
+    /// Where: `body`, `query` or `header`, then the way down.
+    #[schema(value_type = Vec<Value>)]
+    pub(crate) loc: Vec<Value>,
+    /// What, for people.
+    pub(crate) msg: String,
+    /// What, for programs.
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+}
+
+/// An answer outside 2xx.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// 4xx or 503 with a text that says what to do.
+    Plain(StatusCode, String),
+    /// 422.
+    Invalid(Vec<Wrong>),
+    /// Our fault or the database's; told apart by status, never by text.
+    Store(StoreError),
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Detail {
+    /// What went wrong and what to do.
+    pub(crate) detail: String,
+}
+
+/// The form of 422.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ValidationError {
+    pub(crate) detail: Vec<Wrong>,
+}
+
+impl ApiError {
+    pub(crate) fn bad(text: impl Into<String>) -> Self {
+        Self::Plain(StatusCode::BAD_REQUEST, text.into())
+    }
+
+    pub(crate) fn unauthorized(text: impl Into<String>) -> Self {
+        Self::Plain(StatusCode::UNAUTHORIZED, text.into())
+    }
+
+    pub(crate) fn forbidden(text: impl Into<String>) -> Self {
+        Self::Plain(StatusCode::FORBIDDEN, text.into())
+    }
+
+    pub(crate) fn missing(what: &str) -> Self {
+        Self::Plain(StatusCode::NOT_FOUND, format!("{what} not found"))
+    }
+
+    pub(crate) fn conflict(text: impl Into<String>) -> Self {
+        Self::Plain(StatusCode::CONFLICT, text.into())
+    }
+
+    pub(crate) fn unavailable(text: impl Into<String>) -> Self {
+        Self::Plain(StatusCode::SERVICE_UNAVAILABLE, text.into())
+    }
+
+    /// One field of the body is wrong.
+    pub(crate) fn field(field: &str, msg: impl Into<String>) -> Self {
+        let loc = std::iter::once("body").chain(field.split('.')).map(Value::from).collect();
+        Self::Invalid(vec![Wrong { loc, msg: msg.into(), kind: "value_error" }])
+    }
+
+    /// The text for people, for answers that are pages.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Plain(_, text) => text.clone(),
+            Self::Invalid(wrong) => {
+                wrong.iter().map(|wrong| wrong.msg.clone()).collect::<Vec<_>>().join("; ")
+            }
+            Self::Store(error) => store_answer(error).1,
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Plain(status, _) => *status,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Store(error) => store_answer(error).0,
+        }
+    }
+}
+
+/// The answer of a store error. What the database said stays in the log.
+fn store_answer(error: &StoreError) -> (StatusCode, String) {
+    match error {
+        StoreError::NotFound("active connection") => (
+            StatusCode::CONFLICT,
+            "the workspace is disconnected, or its grant has ended: connect it again with /integrations/oauth_url"
+                .to_owned(),
+        ),
+        StoreError::NotFound(what) => (StatusCode::NOT_FOUND, format!("{what} not found")),
+        StoreError::Unavailable(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable for the moment: try again".to_owned())
+        }
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal error: see the server's log".to_owned()),
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => Self::Store(error),
+            AccountError::NoApp => Self::bad(error.to_string()),
+            AccountError::Endpoint(_) => {
+                tracing::error!(error = chain(&error), "no address for the workspace");
+                Self::Plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "zendesk.base_url does not fit: see the server's log".to_owned(),
+                )
+            }
+        }
+    }
+}
+
+/// An error and all its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if let Self::Store(error) = &self
+            && status.is_server_error()
+        {
+            tracing::error!(error = chain(error), "the store failed a request");
+        }
+        let mut response = match self {
+            Self::Invalid(detail) => (status, Json(ValidationError { detail })).into_response(),
+            other => (status, Json(Detail { detail: other.text() })).into_response(),
+        };
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, axum::http::HeaderValue::from_static(RETRY_SECONDS));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,132 @@
+//! What surrounds every endpoint.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tower::Layer;
+use tower::util::MapRequestLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+
+use crate::Api;
+use crate::error::ApiError;
+
+/// Browsers may keep a preflight's answer this long.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts everything around the endpoints.
+pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
+    let cors = CorsLayer::new()
+        .allow_origin(AnyOrigin)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([REQUEST_ID, crate::routes::SEARCH.clone()])
+        .max_age(PREFLIGHT_AGE);
+    let inner = router
+        .fallback(|| async { ApiError::missing("path") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::Plain(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".to_owned())
+        })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(answered).on_failure(()))
+        .layer(middleware::from_fn_with_state(api.clone(), identify))
+        .layer(cors)
+        .with_state(api);
+    // Paths are put right before routing, so this cannot be a layer of the router itself.
+    Router::new().fallback_service(MapRequestLayer::new(put_path_right).layer(inner))
+}
+
+/// Drops what clients add by accident: doubled leading slashes (TypeScript) and a trailing one.
+fn put_path_right(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let trimmed = path.trim_matches('/');
+    if path.len() == trimmed.len() + 1 && path.starts_with('/') {
+        return request;
+    }
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut parts = request.uri().clone().into_parts();
+    if let Ok(right) = PathAndQuery::try_from(format!("/{trimmed}{query}")) {
+        parts.path_and_query = Some(right);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// Gives every request an id, which is on its log lines and its answer; and keeps answers out of caches.
+async fn identify(
+    axum::extract::State(api): axum::extract::State<Api>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = HeaderValue::from_str(&api.fresh_id()).unwrap_or_else(|_ascii| HeaderValue::from_static("-"));
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(HeaderName::from_static("x-content-type-options"))
+        .or_insert(HeaderValue::from_static("nosniff"));
+    // A client without a content type to read dies of it (contract, trap 8).
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The path alone: query strings hold codes, states and signatures.
+fn span(request: &Request) -> Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("-");
+    // A sync or presigned URL keeps its proof in the path's last part or in the query; neither is logged.
+    let path = axum::extract::MatchedPath::as_str;
+    let matched = request.extensions().get::<axum::extract::MatchedPath>().map_or("unknown", path);
+    tracing::info_span!("request", method = %request.method(), path = matched, id)
+}
+
+fn answered(response: &Response, latency: Duration, _span: &Span) {
+    let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(status = response.status().as_u16(), ms, "answered");
+}
+
+fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let text = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    tracing::error!(panic = text, "a handler panicked");
+    drop(cause);
+    ApiError::Plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error: see the server's log".to_owned())
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_doubled_and_trailing_slashes_and_keep_their_query() {
+        for (given, right) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/health", "/health"),
+            ("/health/", "/health"),
+            ("//whoami", "/whoami"),
+            ("/a/b/?x=1/", "/a/b?x=1/"),
+        ] {
+            let mut request = Request::new(axum::body::Body::empty());
+            *request.uri_mut() = given.parse().unwrap();
+            assert_eq!(put_path_right(request).uri().to_string(), right, "{given}");
+        }
+    }
+}

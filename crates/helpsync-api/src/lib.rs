@@ -1,0 +1,26 @@
+//! The HTTP API: Carbon's contract (so that its SDKs and widget run unchanged), the OAuth callback, and Helpsync's own
+//! endpoints under `/helpsync/v1`.
+//!
+//! - `endpoint` says once what an endpoint is; the router and the OpenAPI document are both made from that list, so
+//!   neither can forget the other.
+//! - `auth` turns credentials into a caller; nothing behind it sees another organization's or customer's rows.
+//! - `error` is the one envelope: `{"detail": …}`, a plain text or, with 422, a list of what was wrong where.
+//! - `wire` holds what crosses the line, one file per resource; `routes` what is done, one file per resource.
+//!
+//! The API writes wishes into the store and wakes whoever carries them out; it fetches nothing from Zendesk itself,
+//! except to finish a grant.
+
+mod api;
+mod auth;
+mod body;
+mod endpoint;
+mod error;
+mod layers;
+mod openapi;
+mod page;
+mod routes;
+mod signing;
+mod viewer;
+mod wire;
+
+pub use api::{Api, ApiOptions, WebhookRules};

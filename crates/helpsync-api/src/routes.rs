@@ -1,0 +1,64 @@
+//! What is done, one file per resource. Each says what its endpoints are; together they are the router and the document.
+
+mod access_token;
+mod attachments;
+mod callback;
+mod chunks;
+mod connect;
+mod data_sources;
+mod dead_letters;
+mod export;
+mod file_detail;
+mod files;
+mod finish;
+mod health;
+mod items;
+mod oauth_url;
+mod organization;
+mod presigned;
+mod search;
+mod selection;
+mod status;
+mod sync;
+mod users;
+mod webhook_deliveries;
+mod webhooks;
+mod white_label;
+mod zendesk_events;
+
+pub(crate) use search::SEARCH;
+
+use crate::endpoint::{Endpoint, group};
+
+/// Every endpoint.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    [
+        group("Auth", access_token::endpoints()),
+        group("Integrations", oauth_url::endpoints()),
+        group("Integrations", callback::endpoints()),
+        group("Integrations", zendesk_events::endpoints()),
+        group("Integrations", connect::endpoints()),
+        group("Integrations", items::endpoints()),
+        group("Data Sources", data_sources::endpoints()),
+        group("Files", files::endpoints()),
+        group("Files", presigned::endpoints()),
+        group("Files", attachments::endpoints()),
+        group("Embeddings", chunks::endpoints()),
+        group("Embeddings", search::endpoints()),
+        group("Users", users::endpoints()),
+        group("Organizations", organization::endpoints()),
+        group("White Label", white_label::endpoints()),
+        group("Webhooks", webhooks::endpoints()),
+        group("Helpsync", status::endpoints()),
+        group("Helpsync", sync::endpoints()),
+        group("Helpsync", selection::endpoints()),
+        group("Helpsync", file_detail::endpoints()),
+        group("Helpsync", export::endpoints()),
+        group("Helpsync", dead_letters::endpoints()),
+        group("Helpsync", webhook_deliveries::endpoints()),
+        group("Health", health::endpoints()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,47 @@
+//! Credentials for a customer's browser, and what the widget asks first.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::json;
+
+use crate::Api;
+use crate::auth::{Caller, KeyedCaller, TokenClaim};
+use crate::endpoint::{Access, Endpoint, get};
+use crate::error::ApiError;
+use crate::signing::Purpose;
+use crate::wire::user::{TokenResponse, WhiteLabelingResponse};
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get(
+            "/auth/v1/access_token",
+            Access::KeyAndCustomer,
+            "An access token that acts for the customer",
+            access_token,
+        )
+        .gives::<TokenResponse>(),
+        get("/auth/v1/white_labeling", Access::Customer, "How the widget is to look", white_labeling)
+            .gives::<WhiteLabelingResponse>(),
+    ]
+}
+
+async fn access_token(State(api): State<Api>, KeyedCaller(customer): KeyedCaller) -> Json<TokenResponse> {
+    let life = i64::try_from(api.options().access_token_ttl.as_millis()).unwrap_or(i64::MAX);
+    let claim = TokenClaim { o: customer.organization.0, c: customer.external_id, i: customer.id.0 };
+    let access_token = api.signer().sign(Purpose::AccessToken, claim, api.now_ms().saturating_add(life));
+    Json(TokenResponse { access_token, refresh_token: String::new() })
+}
+
+async fn white_labeling(
+    State(api): State<Api>,
+    Caller(customer): Caller,
+) -> Result<Json<WhiteLabelingResponse>, ApiError> {
+    let organization = api.store().organization(customer.organization).await?;
+    let own = api.store().oauth_client(customer.organization).await?.is_some();
+    Ok(Json(WhiteLabelingResponse {
+        remove_branding: true,
+        integrations: if own { json!({ "ZENDESK": true }) } else { json!({}) },
+        custom_limits: customer.limits,
+        connector_settings: organization.connector_settings,
+    }))
+}

@@ -1,0 +1,185 @@
+//! Work that gave up: read, replay, discard. One list of the store's shards and the queue's messages.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use helpsync_model::{OrganizationId, ShardId};
+use helpsync_queue::{DeadLetter as Letter, Origin, QueueError};
+
+use super::status::rows;
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Query;
+use crate::endpoint::{Access, Endpoint, delete, get, post};
+use crate::error::ApiError;
+use crate::wire::dead_letter::{
+    DeadLetter, DeadLetterId, DeadLetters, DeadLettersQuery, ReplayAnswer, field,
+};
+use crate::wire::{GenericSuccessResponse, SUCCESS};
+
+/// Messages looked at for one answer; the queue holds no more in one look either.
+const MESSAGES_MAX: usize = 10_000;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/helpsync/v1/dead-letters", Access::Key, "Work that gave up: shards, then messages", list)
+            .parameter("after", "string", "Only what stands behind this id")
+            .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+            .gives::<DeadLetters>(),
+        get("/helpsync/v1/dead-letters/{id}", Access::Key, "One piece of work that gave up", show)
+            .gives::<DeadLetter>(),
+        post("/helpsync/v1/dead-letters/{id}/replay", Access::Key, "Do the work once more", replay)
+            .gives::<ReplayAnswer>(),
+        delete("/helpsync/v1/dead-letters/{id}", Access::Key, "Take it off the list", discard)
+            .gives::<GenericSuccessResponse>(),
+    ]
+}
+
+fn missing() -> ApiError {
+    ApiError::missing("dead letter")
+}
+
+/// What is no id names nothing.
+fn parse(id: &str) -> Result<DeadLetterId, ApiError> {
+    DeadLetterId::parse(id).ok_or_else(missing)
+}
+
+fn away(error: &QueueError) -> ApiError {
+    ApiError::unavailable(format!("the queue cannot be asked: {error}"))
+}
+
+async fn list(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Query(query): Query<DeadLettersQuery>,
+) -> Result<Json<DeadLetters>, ApiError> {
+    let limit = rows(query.limit);
+    let after = match query.after.as_deref() {
+        None | Some("") => DeadLetterId::Shard(ShardId(0)),
+        Some(text) => parse(text)?,
+    };
+    let (mut found, after) = match after {
+        DeadLetterId::Shard(after) => {
+            let failed = api.store().failed_shards(organization, after.0, limit).await?;
+            (failed.into_iter().map(DeadLetter::from).collect::<Vec<_>>(), None)
+        }
+        DeadLetterId::Message(after) => (Vec::new(), Some(after)),
+    };
+    let limit = limit as usize;
+    let mut messages_unavailable = None;
+    if found.len() < limit {
+        match messages(&api, organization, after.as_deref()).await? {
+            Ok(letters) => {
+                let room = limit - found.len();
+                found.extend(letters.into_iter().take(room).map(DeadLetter::from));
+            }
+            Err(error) => messages_unavailable = Some(error.to_string()),
+        }
+    }
+    let next = found.last().filter(|_| found.len() == limit).map(|last| last.id.clone());
+    Ok(Json(DeadLetters { dead_letters: found, next, messages_unavailable }))
+}
+
+/// The organization's dead messages, oldest first. The inner error: the queue cannot be asked.
+async fn messages(
+    api: &Api,
+    organization: OrganizationId,
+    after: Option<&str>,
+) -> Result<Result<Vec<Letter>, QueueError>, ApiError> {
+    let letters = match api.queue().dead_letters(MESSAGES_MAX, after).await {
+        Ok(letters) => letters,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut own = Vec::new();
+    for letter in letters {
+        if owner(api, &letter).await? == organization {
+            own.push(letter);
+        }
+    }
+    Ok(Ok(own))
+}
+
+/// A request belongs to the organization that it names. Whatever names none that exists, and every message of our own,
+/// belongs to the operator's.
+async fn owner(api: &Api, letter: &Letter) -> Result<OrganizationId, ApiError> {
+    let operator = api.options().operator;
+    if letter.origin != Origin::Requests {
+        return Ok(operator);
+    }
+    match field(&letter.body, "organization") {
+        None => Ok(operator),
+        Some(name) => Ok(api.store().find_organization(&name).await?.unwrap_or(operator)),
+    }
+}
+
+/// The message, if it is the organization's.
+async fn message(api: &Api, organization: OrganizationId, id: &str) -> Result<Letter, ApiError> {
+    let letters = messages(api, organization, None).await?.map_err(|error| away(&error))?;
+    letters.into_iter().find(|letter| letter.id == id).ok_or_else(missing)
+}
+
+async fn show(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<DeadLetter>, ApiError> {
+    match parse(&id)? {
+        DeadLetterId::Shard(id) => {
+            let failed = api.store().failed_shard(organization, id).await?;
+            Ok(Json(failed.ok_or_else(missing)?.into()))
+        }
+        DeadLetterId::Message(id) => Ok(Json(message(&api, organization, &id).await?.into())),
+    }
+}
+
+async fn replay(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<ReplayAnswer>, ApiError> {
+    match parse(&id)? {
+        DeadLetterId::Shard(shard) => {
+            let request_id = api.fresh_id();
+            let failed = api.store().failed_shard(organization, shard).await?.ok_or_else(missing)?;
+            let requested = api.store().replay_failed_shard(organization, shard, &request_id).await?;
+            let Some(requested) = requested else { return Err(still_running()) };
+            api.wake();
+            Ok(Json(ReplayAnswer {
+                id,
+                run_id: Some(requested.run.0),
+                data_source_id: Some(failed.connection.0),
+                created: Some(requested.created),
+                request_id: Some(request_id),
+            }))
+        }
+        DeadLetterId::Message(message_id) => {
+            message(&api, organization, &message_id).await?;
+            if !api.queue().replay(&message_id).await.map_err(|error| away(&error))? {
+                return Err(missing());
+            }
+            Ok(Json(ReplayAnswer { id, run_id: None, data_source_id: None, created: None, request_id: None }))
+        }
+    }
+}
+
+async fn discard(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<GenericSuccessResponse>, ApiError> {
+    match parse(&id)? {
+        DeadLetterId::Shard(id) => {
+            api.store().failed_shard(organization, id).await?.ok_or_else(missing)?;
+            let gone = api.store().discard_failed_shard(organization, id).await?;
+            if gone { Ok(SUCCESS) } else { Err(still_running()) }
+        }
+        DeadLetterId::Message(id) => {
+            message(&api, organization, &id).await?;
+            let gone = api.queue().discard(&id).await.map_err(|error| away(&error))?;
+            if gone { Ok(SUCCESS) } else { Err(missing()) }
+        }
+    }
+}
+
+fn still_running() -> ApiError {
+    ApiError::conflict("the job's run has not ended yet: wait until it has, or cancel it")
+}

@@ -1,0 +1,185 @@
+//! The end of every way to connect: check the account, make the connection, start the first sync.
+
+use std::time::Duration;
+
+use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger};
+use helpsync_store::{GrantCompleted, GrantOutcome, NewRun, RunRequested};
+use helpsync_watch::{scopes_allow, unmake};
+use helpsync_zendesk::{Client, Failure};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::Api;
+use crate::error::{ApiError, chain};
+
+/// How long a person waits, at most, for Zendesk to say whom a token acts as, or to revoke one.
+const ACCOUNT_PATIENCE: Duration = Duration::from_secs(20);
+/// Random bytes of the address that a watch's events come to: nobody can guess it.
+const ENDPOINT_BYTES: usize = 24;
+/// The longest account label that is kept.
+const LABEL_CHARS_MAX: usize = 200;
+
+/// What Zendesk says of a token.
+pub(super) enum Checked {
+    /// It works; this is how people know the account.
+    Good(String),
+    /// It does not work.
+    Refused(String),
+    /// Zendesk did not say.
+    Unsure,
+}
+
+/// A connection was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Connected {
+    pub(super) connection: ConnectionId,
+    pub(super) reconnected: bool,
+    /// Whether a sync was started.
+    pub(super) syncing: bool,
+}
+
+/// What a customer with another workspace is told.
+pub(super) fn other_workspace(connected: &str, wanted: &str) -> String {
+    format!(
+        "this customer is connected to the Zendesk workspace {connected}, and a customer has one workspace: \
+         disconnect {connected} with /revoke_access_token before connecting {wanted}"
+    )
+}
+
+/// Asks Zendesk whom the token acts as.
+pub(super) async fn check_account(
+    api: &Api,
+    subdomain: &Subdomain,
+    token: &SecretString,
+) -> Result<Checked, ApiError> {
+    let account = api.accounts().with_token(subdomain, token.clone())?;
+    let asked = tokio::time::timeout(ACCOUNT_PATIENCE, ask(&account.client, subdomain)).await;
+    Ok(asked.unwrap_or(Checked::Unsure))
+}
+
+async fn ask(client: &Client, subdomain: &Subdomain) -> Checked {
+    match client.me().await {
+        Ok(me) if !me.value.anonymous => {
+            let me = me.value;
+            let label = [me.email, me.name].into_iter().find(|text| !text.trim().is_empty());
+            let label = label.unwrap_or_else(|| subdomain.as_str().to_owned());
+            return Checked::Good(label.chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect());
+        }
+        Ok(_anonymous) => {}
+        Err(failure) => match refused(&failure) {
+            Some(refused) => return refused,
+            None => tracing::info!(error = chain(&failure), "zendesk does not say whom the token acts as"),
+        },
+    }
+    // A token of scope hc:read may not read users, but may always read itself.
+    match client.token_info().await {
+        Ok(_token) => Checked::Good(subdomain.as_str().to_owned()),
+        // A workspace that exists knows this address.
+        Err(Failure::NotFound(_)) => Checked::Refused(format!("there is no Zendesk workspace {subdomain}")),
+        Err(failure) => refused(&failure).unwrap_or(Checked::Unsure),
+    }
+}
+
+fn refused(failure: &Failure) -> Option<Checked> {
+    match failure {
+        Failure::Unauthorized(_) | Failure::Token(_) => {
+            Some(Checked::Refused("Zendesk refuses the access token".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Makes the connection and asks for its first sync. A customer with another workspace is refused, and the new token
+/// is revoked.
+pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connected, ApiError> {
+    let (connection, reconnected) = match api.store().complete_grant(grant).await? {
+        GrantOutcome::Connected { connection, reconnected } => (connection, reconnected),
+        GrantOutcome::OtherWorkspace { subdomain } => {
+            revoke(api, &grant.subdomain, grant.tokens.access.clone());
+            return Err(ApiError::conflict(other_workspace(&subdomain, &grant.subdomain)));
+        }
+    };
+    tracing::info!(%connection, reconnected, "workspace connected");
+    if scopes_allow(grant.scopes.as_deref().unwrap_or_default()) {
+        let mut secret = [0u8; ENDPOINT_BYTES];
+        api.entropy().fill(&mut secret);
+        api.store().want_watch(connection, &hex::encode(secret)).await?;
+    }
+    let syncing = grant.sync_options["sync_files_on_connection"] != json!(false);
+    if syncing || grant.sync_options["sync_source_items"] != json!(false) {
+        let request_id = grant.sync_options["request_id"].as_str();
+        start(api, connection, Trigger::Connect, request_id).await?;
+    }
+    Ok(Connected { connection, reconnected, syncing })
+}
+
+/// Asks for a sync of a connection.
+pub(super) async fn start(
+    api: &Api,
+    connection: ConnectionId,
+    trigger: Trigger,
+    request_id: Option<&str>,
+) -> Result<(RunRequested, String), ApiError> {
+    let request_id = request_id.map_or_else(|| api.fresh_id(), str::to_owned);
+    let wish = NewRun {
+        connection,
+        kind: None,
+        trigger,
+        lane: Lane::OnDemand,
+        request_id: request_id.clone(),
+        upload_id: api.fresh_id(),
+        params: json!({}),
+    };
+    let requested = api.store().request_run(&wish).await?;
+    api.wake();
+    Ok((requested, request_id))
+}
+
+/// Ends a connection here, and tells Zendesk in the background.
+pub(super) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
+    let webhook = api.store().drop_watch(connection.id).await?;
+    if let Some(token) = api.store().disconnect(connection.organization, connection.id).await? {
+        farewell(api, &connection.subdomain, token, webhook);
+    }
+    Ok(())
+}
+
+/// Tells Zendesk, in the background and once, that a token is no longer needed. Ours is forgotten whatever it answers.
+pub(super) fn revoke(api: &Api, subdomain: &str, token: SecretString) {
+    farewell(api, subdomain, token, None);
+}
+
+/// The webhook goes first: it takes the token to take it away.
+fn farewell(api: &Api, subdomain: &str, token: SecretString, webhook: Option<String>) {
+    let Ok(subdomain) = Subdomain::parse(subdomain) else { return };
+    let Ok(account) = api.accounts().with_token(&subdomain, token) else { return };
+    tokio::spawn(async move {
+        if let Some(webhook) = webhook {
+            match tokio::time::timeout(ACCOUNT_PATIENCE, unmake(&account.client, &webhook)).await {
+                Ok(Ok(())) => tracing::info!(%subdomain, "webhook deleted"),
+                Ok(Err(failure)) => {
+                    tracing::warn!(%subdomain, error = chain(&failure), "webhook not deleted");
+                }
+                Err(_elapsed) => tracing::warn!(%subdomain, "webhook not deleted: no answer in time"),
+            }
+        }
+        match tokio::time::timeout(ACCOUNT_PATIENCE, account.client.revoke_token()).await {
+            Ok(Ok(_revoked)) => tracing::info!(%subdomain, "access token revoked"),
+            Ok(Err(failure)) => {
+                tracing::warn!(%subdomain, error = chain(&failure), "access token not revoked at Zendesk");
+            }
+            Err(_elapsed) => {
+                tracing::warn!(%subdomain, "access token not revoked at Zendesk: no answer in time");
+            }
+        }
+    });
+}
+
+/// One connection of an organization, by number.
+pub(super) async fn connection_of(
+    api: &Api,
+    organization: OrganizationId,
+    id: i64,
+) -> Result<helpsync_store::Connection, ApiError> {
+    Ok(api.store().connection(organization, ConnectionId(id)).await?)
+}

@@ -1,0 +1,47 @@
+//! Whether the process lives and can work, what it is, and the document that describes it.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::Value;
+
+use crate::Api;
+use crate::endpoint::{Access, Endpoint, get};
+use crate::error::ApiError;
+use crate::openapi;
+use crate::page::Page;
+use crate::wire::own::Health;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/health", Access::Open, "Whether the process lives", health).gives::<Health>(),
+        get("/livez", Access::Open, "Whether the process lives", health).gives::<Health>(),
+        get("/readyz", Access::Open, "Whether the process can work: the database answers", ready)
+            .gives::<Health>(),
+        get("/openapi.json", Access::Open, "This document", document).gives::<Value>(),
+        get("/", Access::Open, "What this is, for people", home).gives_text("text/html"),
+    ]
+}
+
+async fn health(State(api): State<Api>) -> Json<Health> {
+    Json(Health { status: "ok", version: api.options().version })
+}
+
+async fn ready(State(api): State<Api>) -> Result<Json<Health>, ApiError> {
+    api.store().ping().await?;
+    Ok(health(State(api)).await)
+}
+
+async fn document(State(api): State<Api>) -> Json<Value> {
+    Json(openapi::document(&super::endpoints(), api.options()))
+}
+
+async fn home(State(api): State<Api>) -> Page {
+    Page::good("Helpsync")
+        .line("This server keeps Zendesk help center articles in step with an application.")
+        .line(&format!(
+            "Version {}. Applications talk to its HTTP API; there is nothing to log in to here.",
+            api.options().version
+        ))
+        .link(&api.public("/openapi.json"), "The API's description")
+        .link(&api.public("/health"), "Health")
+}

@@ -1,0 +1,72 @@
+//! The calling organization.
+
+use axum::Json;
+use axum::extract::State;
+use helpsync_model::EventKind;
+use helpsync_store::OrganizationChange;
+
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Body;
+use crate::endpoint::{Access, Endpoint, get, post};
+use crate::error::ApiError;
+use crate::wire::organization::{OrganizationResponse, UpdateOrganizationInput};
+use crate::wire::{GenericSuccessResponse, SUCCESS};
+
+/// Data source types of one `/organization/update`.
+const CONFIGS_MAX: usize = 100;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/organization", Access::Key, "The organization of the API key", organization)
+            .gives::<OrganizationResponse>(),
+        post(
+            "/organization/update",
+            Access::Key,
+            "Set what holds for customers without settings of their own",
+            update,
+        )
+        .takes::<UpdateOrganizationInput>()
+        .gives::<GenericSuccessResponse>(),
+        post("/organization/statistics", Access::Key, "Accepted: statistics are always current", statistics)
+            .gives::<GenericSuccessResponse>(),
+    ]
+}
+
+async fn organization(
+    State(api): State<Api>,
+    Operator(id): Operator,
+) -> Result<Json<OrganizationResponse>, ApiError> {
+    let organization = api.store().organization(id).await?;
+    let totals = api.store().organization_totals(id).await?;
+    Ok(Json(OrganizationResponse::new(organization, &totals)))
+}
+
+async fn update(
+    State(api): State<Api>,
+    Operator(id): Operator,
+    Body(input): Body<UpdateOrganizationInput>,
+) -> Result<Json<GenericSuccessResponse>, ApiError> {
+    if input.data_source_configs.as_ref().is_some_and(|configs| configs.len() > CONFIGS_MAX) {
+        return Err(ApiError::field("data_source_configs", format!("holds more than {CONFIGS_MAX} types")));
+    }
+    let connector_settings = input.connector_settings();
+    let users = input.global_user_config.unwrap_or_default();
+    let change = OrganizationChange {
+        auto_sync: users.auto_sync()?,
+        interval_hours: users.interval()?,
+        limits: users.limits()?,
+        connector_settings,
+    };
+    api.store().update_organization(id, &change).await?;
+    Ok(SUCCESS)
+}
+
+async fn statistics(
+    State(api): State<Api>,
+    Operator(id): Operator,
+) -> Result<Json<GenericSuccessResponse>, ApiError> {
+    api.store().note_statistics(id).await?;
+    api.store().announce(id, EventKind::FileStatisticsAggregated).await?;
+    Ok(SUCCESS)
+}

@@ -1,0 +1,49 @@
+//! Choosing what of a customer's help center is kept.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::sync::connected;
+use crate::Api;
+use crate::auth::{Caller, KeyedCaller};
+use crate::body::Body;
+use crate::endpoint::{Access, Endpoint, get, put};
+use crate::error::ApiError;
+use crate::wire::selection::{SelectionInput, SelectionView};
+
+const PATH: &str = "/helpsync/v1/selection";
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get(PATH, Access::Customer, "What of the customer's help center is kept", show).gives::<SelectionView>(),
+        put(
+            PATH,
+            Access::KeyAndCustomer,
+            "Choose what of the customer's help center is kept: what is left out goes at once, and a run brings the rest",
+            select,
+        )
+        .takes::<SelectionInput>()
+        .gives::<SelectionView>(),
+    ]
+}
+
+async fn show(State(api): State<Api>, Caller(customer): Caller) -> Result<Json<SelectionView>, ApiError> {
+    let connection = connected(&api, customer.organization, &customer.external_id).await?;
+    let selection = api.store().selection(customer.organization, connection).await?;
+    Ok(Json(SelectionView::new(connection.0, selection, None, 0)))
+}
+
+async fn select(
+    State(api): State<Api>,
+    KeyedCaller(customer): KeyedCaller,
+    Body(input): Body<SelectionInput>,
+) -> Result<Json<SelectionView>, ApiError> {
+    let selection = input.check()?;
+    let connection = connected(&api, customer.organization, &customer.external_id).await?;
+    let (request_id, upload_id) = (api.fresh_id(), api.fresh_id());
+    let changed =
+        api.store().select(customer.organization, connection, &selection, &request_id, &upload_id).await?;
+    api.wake();
+    let run = changed.run.map(|requested| requested.run.0);
+    Ok(Json(SelectionView::new(connection.0, selection, run, changed.removed)))
+}

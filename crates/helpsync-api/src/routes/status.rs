@@ -1,0 +1,130 @@
+//! What people look at: status, runs, announcements.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use helpsync_model::{ConnectionId, OrganizationId, RunId};
+use helpsync_store::Run;
+
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Query;
+use crate::endpoint::{Access, Endpoint, get};
+use crate::error::ApiError;
+use crate::wire::dead_letter::DeadLetter;
+use crate::wire::own::{
+    After, EventView, Events, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
+};
+use crate::wire::{Int, time};
+
+/// Rows of one answer when the request does not say.
+const ROWS_DEFAULT: u32 = 100;
+/// The most rows of one answer.
+const ROWS_MAX: u32 = 1_000;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/helpsync/v1/status", Access::Key, "The organization at a glance", status).gives::<Status>(),
+        get("/helpsync/v1/runs", Access::Key, "Runs and their receipts, newest first", runs)
+            .parameter("data_source_id", "integer", "Of this data source only")
+            .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+            .gives::<Runs>(),
+        get("/helpsync/v1/runs/{run_id}", Access::Key, "One run and its receipt", run).gives::<RunView>(),
+        get(
+            "/helpsync/v1/runs/{run_id}/skipped",
+            Access::Key,
+            "Articles that a run could not store, and why; oldest first",
+            skipped,
+        )
+        .parameter("after", "integer", "Only ids above this")
+        .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+        .gives::<SkippedArticles>(),
+        get("/helpsync/v1/events", Access::Key, "Announcements, oldest first", events)
+            .parameter("after", "integer", "Only ids above this")
+            .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+            .gives::<Events>(),
+    ]
+}
+
+/// How many rows an answer holds.
+pub(super) fn rows(limit: Option<Int>) -> u32 {
+    limit.map_or(ROWS_DEFAULT, |limit| u32::try_from(limit.0.max(1)).unwrap_or(ROWS_MAX).min(ROWS_MAX))
+}
+
+async fn status(State(api): State<Api>, Operator(id): Operator) -> Result<Json<Status>, ApiError> {
+    let organization = api.store().organization(id).await?;
+    let status = api.store().status(id).await?;
+    let dead_messages = match id == api.options().operator {
+        true => api.queue().stats().await.ok().map(|stats| stats.dead),
+        false => None,
+    };
+    Ok(Json(Status {
+        version: api.options().version,
+        now: time(api.now_ms()),
+        organization: organization.name,
+        active: status.active,
+        paused: status.paused,
+        files: status.files,
+        held: status.held,
+        runs: status.runs.into_iter().map(RunView::from).collect(),
+        dead_letters: status.failed.into_iter().map(DeadLetter::from).collect(),
+        dead_messages,
+    }))
+}
+
+async fn runs(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Query(query): Query<RunsQuery>,
+) -> Result<Json<Runs>, ApiError> {
+    let connection = query.data_source_id.map(|id| ConnectionId(id.0));
+    if let Some(connection) = connection {
+        api.store().connection(organization, connection).await?;
+    }
+    let runs = api.store().runs(organization, connection, rows(query.limit)).await?;
+    Ok(Json(Runs { runs: runs.into_iter().map(RunView::from).collect() }))
+}
+
+async fn run(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<RunView>, ApiError> {
+    let run = named(&api, organization, &id).await?;
+    let working_on = if run.state.is_active() { api.accounts().working(run.id).await } else { None };
+    Ok(Json(RunView { working_on, ..RunView::from(run) }))
+}
+
+/// The run that a path names.
+async fn named(api: &Api, organization: OrganizationId, id: &str) -> Result<Run, ApiError> {
+    // What is no number names no run; nor does another organization's.
+    let Ok(id) = id.parse() else { return Err(ApiError::missing("run")) };
+    let run = api.store().run(RunId(id)).await?;
+    if run.organization != organization {
+        return Err(ApiError::missing("run"));
+    }
+    Ok(run)
+}
+
+async fn skipped(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+    Query(query): Query<After>,
+) -> Result<Json<SkippedArticles>, ApiError> {
+    let run = named(&api, organization, &id).await?;
+    let after = query.after.map_or(0, |after| after.0);
+    let skipped = api.store().skipped(run.id, after, rows(query.limit)).await?;
+    let next = skipped.last().map_or(after, |one| one.id);
+    Ok(Json(SkippedArticles { skipped: skipped.into_iter().map(SkippedView::from).collect(), next }))
+}
+
+async fn events(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Query(query): Query<After>,
+) -> Result<Json<Events>, ApiError> {
+    let after = query.after.map_or(0, |after| after.0);
+    let events = api.store().events(organization, after, rows(query.limit)).await?;
+    let next = events.last().map_or(after, |event| event.id);
+    Ok(Json(Events { events: events.into_iter().map(EventView::from).collect(), next }))
+}

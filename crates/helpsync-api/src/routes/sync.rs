@@ -1,0 +1,137 @@
+//! Starting and stopping syncs.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, Trigger};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, NewRun};
+use serde_json::json;
+
+use super::oauth_url::check_request_id;
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Body;
+use crate::endpoint::{Access, Endpoint, post};
+use crate::error::ApiError;
+use crate::wire::data_source::DataSource;
+use crate::wire::own::{CancelAnswer, SyncAnswer, SyncInput};
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        post("/helpsync/v1/sync", Access::Key, "Sync a customer's workspace now", sync)
+            .takes::<SyncInput>()
+            .gives::<SyncAnswer>(),
+        post(
+            "/helpsync/v1/data_sources/{data_source_id}/cancel",
+            Access::Key,
+            "Stop every run of a data source",
+            cancel,
+        )
+        .gives::<CancelAnswer>(),
+        post(
+            "/helpsync/v1/data_sources/{data_source_id}/allow_removals",
+            Access::Key,
+            "Let the next run remove more than the ceiling, and start it",
+            allow_removals,
+        )
+        .gives::<SyncAnswer>(),
+    ]
+}
+
+async fn sync(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(input): Body<SyncInput>,
+) -> Result<Json<SyncAnswer>, ApiError> {
+    check_request_id(input.request_id.as_deref())?;
+    let connection = match (input.data_source_id, &input.customer_id) {
+        (Some(id), None) => api.store().connection(organization, ConnectionId(id.0)).await?.id,
+        (None, Some(customer)) => connected(&api, organization, customer).await?,
+        _ => return Err(ApiError::bad("send either customer_id or data_source_id")),
+    };
+    let kind = (input.full == Some(true)).then_some(RunKind::Full);
+    request(&api, connection, kind, input.request_id, json!({})).await
+}
+
+async fn request(
+    api: &Api,
+    connection: ConnectionId,
+    kind: Option<RunKind>,
+    request_id: Option<String>,
+    params: serde_json::Value,
+) -> Result<Json<SyncAnswer>, ApiError> {
+    let request_id = request_id.unwrap_or_else(|| api.fresh_id());
+    let wish = NewRun {
+        connection,
+        kind,
+        trigger: Trigger::Request,
+        lane: Lane::OnDemand,
+        request_id: request_id.clone(),
+        upload_id: api.fresh_id(),
+        params,
+    };
+    let requested = api.store().request_run(&wish).await?;
+    api.wake();
+    Ok(Json(SyncAnswer {
+        run_id: requested.run.0,
+        data_source_id: connection.0,
+        created: requested.created,
+        request_id,
+    }))
+}
+
+/// The one connection of a customer.
+pub(super) async fn connected(
+    api: &Api,
+    organization: OrganizationId,
+    customer: &str,
+) -> Result<ConnectionId, ApiError> {
+    let customer = api.store().find_customer(organization, customer).await?;
+    let customer = customer.ok_or_else(|| ApiError::missing("customer"))?;
+    let query = ConnectionQuery {
+        organization,
+        customer: Some(customer.id),
+        ids: None,
+        revoked: Some(false),
+        starting_id: 0,
+        order: ConnectionOrder::UpdatedAt,
+        descending: true,
+        limit: 1,
+        offset: 0,
+    };
+    let (found, _) = api.store().connections(&query).await?;
+    let missing = || ApiError::conflict("this customer has no connected workspace");
+    Ok(found.first().ok_or_else(missing)?.id)
+}
+
+/// The data source that a path names.
+async fn named(
+    api: &Api,
+    organization: OrganizationId,
+    id: &str,
+) -> Result<helpsync_store::Connection, ApiError> {
+    // What is no number names no data source.
+    let Ok(id) = id.parse() else { return Err(ApiError::missing("data source")) };
+    Ok(api.store().connection(organization, ConnectionId(id)).await?)
+}
+
+async fn cancel(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<CancelAnswer>, ApiError> {
+    let connection = named(&api, organization, &id).await?;
+    api.store().cancel_runs(connection.id).await?;
+    let data_source = DataSource::from(api.store().connection(organization, connection.id).await?);
+    Ok(Json(CancelAnswer { data_source }))
+}
+
+async fn allow_removals(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<SyncAnswer>, ApiError> {
+    let connection = named(&api, organization, &id).await?;
+    api.store().allow_removals(organization, connection.id).await?;
+    // Only a run that compares the whole listing can remove what is held back.
+    request(&api, connection.id, None, None, json!({ "audit": true })).await
+}

@@ -1,0 +1,85 @@
+//! Deliveries to webhooks: looked at, and sent again.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use helpsync_model::{DeliveryId, DeliveryState};
+
+use super::status::rows;
+use super::webhooks::webhook;
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Query;
+use crate::endpoint::{Access, Endpoint, get, post};
+use crate::error::ApiError;
+use crate::wire::webhook::{Deliveries, DeliveriesQuery, DeliveryView, Redelivered};
+use crate::wire::{GenericSuccessResponse, SUCCESS};
+
+/// Dead deliveries that one request sends again.
+const REDELIVERED_MAX: u32 = 1_000;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get(
+            "/helpsync/v1/webhooks/{id}/deliveries",
+            Access::Key,
+            "A webhook's deliveries, oldest first",
+            list,
+        )
+        .parameter("state", "string", "`pending`, `delivered` or `dead`; all unless told")
+        .parameter("after", "integer", "Only ids above this")
+        .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+        .gives::<Deliveries>(),
+        post(
+            "/helpsync/v1/webhooks/{id}/redeliver",
+            Access::Key,
+            "Send dead deliveries once more: the 1,000 oldest; repeat until it answers 0",
+            redeliver_dead,
+        )
+        .gives::<Redelivered>(),
+        post(
+            "/helpsync/v1/webhook-deliveries/{id}/redeliver",
+            Access::Key,
+            "Send a delivery once more, whatever became of it",
+            redeliver,
+        )
+        .gives::<GenericSuccessResponse>(),
+    ]
+}
+
+async fn list(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+    Query(query): Query<DeliveriesQuery>,
+) -> Result<Json<Deliveries>, ApiError> {
+    let state = match query.state.as_deref().map(str::parse::<DeliveryState>) {
+        None => None,
+        Some(Ok(state)) => Some(state),
+        Some(Err(_unknown)) => return Err(ApiError::bad("state is one of pending, delivered and dead")),
+    };
+    let limit = rows(query.limit);
+    let after = query.after.map_or(0, |after| after.0);
+    let found = api.store().deliveries(organization, webhook(&id)?, state, after, limit).await?;
+    let full = u32::try_from(found.len()).is_ok_and(|found| found == limit);
+    let next = found.last().filter(|_| full).map(|last| last.id.0);
+    Ok(Json(Deliveries { deliveries: found.into_iter().map(DeliveryView::from).collect(), next }))
+}
+
+async fn redeliver_dead(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<Redelivered>, ApiError> {
+    let redelivered = api.store().redeliver_dead(organization, webhook(&id)?, REDELIVERED_MAX).await?;
+    Ok(Json(Redelivered { redelivered }))
+}
+
+async fn redeliver(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<GenericSuccessResponse>, ApiError> {
+    let Ok(id) = id.parse() else { return Err(ApiError::missing("webhook delivery")) };
+    api.store().redeliver(organization, DeliveryId(id)).await?;
+    Ok(SUCCESS)
+}

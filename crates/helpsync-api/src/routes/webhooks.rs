@@ -1,0 +1,95 @@
+//! Webhooks: where an organization's events are sent.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use helpsync_model::WebhookId;
+use helpsync_store::{WebhookAdded, WebhookQuery};
+use helpsync_webhooks::check_url;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Body;
+use crate::endpoint::{Access, Endpoint, delete, post};
+use crate::error::ApiError;
+use crate::wire::webhook::{
+    AddWebhookProps, Webhook, WebhookNoKey, WebhookOrderByColumns, WebhookQueryInput, WebhookQueryResponse,
+};
+use crate::wire::{GenericSuccessResponse, OrderDir, Pagination, SUCCESS, ids};
+
+/// 32 hex digits, as Carbon's keys have.
+const SIGNING_KEY_BYTES: usize = 16;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        post("/add_webhook", Access::Key, "Send every event of the organization to a URL, signed", add)
+            .takes::<AddWebhookProps>()
+            .gives::<Webhook>(),
+        post("/webhooks", Access::Key, "The organization's webhooks, without their keys", list)
+            .takes::<WebhookQueryInput>()
+            .gives::<WebhookQueryResponse>(),
+        delete("/delete_webhook/{webhook_id}", Access::Key, "Send nothing more to a webhook", remove)
+            .gives::<GenericSuccessResponse>(),
+    ]
+}
+
+/// What is no number names no webhook.
+pub(super) fn webhook(id: &str) -> Result<WebhookId, ApiError> {
+    id.parse().map(WebhookId).or(Err(ApiError::missing("webhook")))
+}
+
+async fn add(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(input): Body<AddWebhookProps>,
+) -> Result<Json<Webhook>, ApiError> {
+    let rules = api.options().webhooks;
+    let url = input.url.trim();
+    check_url(url, rules.allow_private)
+        .map_err(|refused| ApiError::bad(format!("url cannot be used: {refused}")))?;
+    let mut bytes = [0; SIGNING_KEY_BYTES];
+    api.entropy().fill(&mut bytes);
+    let key: SecretString = hex::encode(bytes).into();
+    match api.store().add_webhook(organization, url, &key, rules.per_organization_max).await? {
+        WebhookAdded::Added(added) => Ok(Json(Webhook {
+            shown: WebhookNoKey::from(*added),
+            signing_key: key.expose_secret().to_owned(),
+        })),
+        WebhookAdded::Known => Err(ApiError::conflict(
+            "this url is a webhook already: delete it first if you want a new signing key",
+        )),
+        WebhookAdded::Full => Err(ApiError::bad(format!(
+            "an organization has at most {} webhooks: delete one first",
+            rules.per_organization_max
+        ))),
+    }
+}
+
+async fn list(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(input): Body<WebhookQueryInput>,
+) -> Result<Json<WebhookQueryResponse>, ApiError> {
+    let paging = Pagination::check(input.pagination)?;
+    let named = ids(input.filters.unwrap_or_default().ids, "filters.ids")?;
+    let query = WebhookQuery {
+        organization,
+        ids: named.filter(|ids| !ids.is_empty()),
+        starting_id: paging.starting_id,
+        by_created_at: input.order_by == Some(WebhookOrderByColumns::CreatedAt),
+        descending: input.order_dir == Some(OrderDir::Desc),
+        limit: paging.limit,
+        offset: paging.offset,
+    };
+    let (found, count) = api.store().webhooks(&query).await?;
+    Ok(Json(WebhookQueryResponse { results: found.into_iter().map(WebhookNoKey::from).collect(), count }))
+}
+
+async fn remove(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<GenericSuccessResponse>, ApiError> {
+    api.store().delete_webhook(organization, webhook(&id)?).await?;
+    Ok(SUCCESS)
+}

@@ -1,0 +1,143 @@
+//! The organization's own OAuth clients with Zendesk; the one stored last asks for new grants.
+
+use axum::Json;
+use axum::extract::State;
+use helpsync_model::OrganizationId;
+use helpsync_store::OauthClient;
+use url::Url;
+
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Body;
+use crate::endpoint::{Access, Endpoint, post};
+use crate::error::ApiError;
+use crate::wire::white_label::{
+    DeleteWhiteLabelRequest, ListWhiteLabelRequest, WhiteLabel, WhiteLabelInput, WhiteLabels,
+};
+use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids};
+
+/// Records of one `/white_label/create`.
+const RECORDS_MAX: usize = 10;
+const CLIENT_ID_CHARS_MAX: usize = 255;
+/// The path is fixed; the host may be the organization's own.
+const CALLBACK_PATH: &str = "/integrations/zendesk";
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        post("/white_label/create", Access::Key, "Store the organization's OAuth client", create)
+            .takes::<Vec<WhiteLabelInput>>()
+            .gives::<WhiteLabels>(),
+        post("/white_label/update", Access::Key, "Store the organization's OAuth client anew", update)
+            .takes::<WhiteLabelInput>()
+            .gives::<WhiteLabels>(),
+        post("/white_label/list", Access::Key, "The organization's OAuth clients, without secrets", list)
+            .takes::<ListWhiteLabelRequest>()
+            .gives::<WhiteLabels>(),
+        post("/white_label/delete", Access::Key, "Forget OAuth clients", delete)
+            .takes::<DeleteWhiteLabelRequest>()
+            .gives::<GenericSuccessResponse>(),
+    ]
+}
+
+async fn create(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(inputs): Body<Vec<WhiteLabelInput>>,
+) -> Result<Json<WhiteLabels>, ApiError> {
+    if inputs.is_empty() || inputs.len() > RECORDS_MAX {
+        return Err(ApiError::bad(format!("send a list of 1 to {RECORDS_MAX} records")));
+    }
+    let clients = inputs.into_iter().map(client_of).collect::<Result<Vec<_>, _>>()?;
+    for client in &clients {
+        api.store().put_oauth_client(organization, client).await?;
+    }
+    let shown: Vec<String> = clients.into_iter().map(|client| client.client_id).collect();
+    named(&api, organization, &shown).await
+}
+
+async fn update(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(input): Body<WhiteLabelInput>,
+) -> Result<Json<WhiteLabels>, ApiError> {
+    let mut client = client_of(input)?;
+    let current = api.store().oauth_client(organization).await?;
+    let current = current.ok_or_else(|| ApiError::missing("white label record"))?;
+    if client.client_secret.is_none() && current.client_id == client.client_id {
+        client.client_secret = current.client_secret;
+    }
+    api.store().put_oauth_client(organization, &client).await?;
+    named(&api, organization, &[client.client_id]).await
+}
+
+async fn list(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(input): Body<ListWhiteLabelRequest>,
+) -> Result<Json<WhiteLabels>, ApiError> {
+    let paging = Pagination::check(input.pagination)?;
+    let filters = input.filters.unwrap_or_default();
+    let wanted = ids(filters.ids, "filters.ids")?.filter(|ids| !ids.is_empty());
+    let types = bounded(filters.data_source_type, "filters.data_source_type", LIST_MAX)?.unwrap_or_default();
+    let served = types.is_empty() || types.iter().any(|kind| kind == "ZENDESK");
+    let mut found = api.store().oauth_clients(organization).await?;
+    found.retain(|client| {
+        served && client.id > paging.starting_id && wanted.as_ref().is_none_or(|ids| ids.contains(&client.id))
+    });
+    if input.order_dir == Some(OrderDir::Desc) {
+        found.reverse();
+    }
+    let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+    let page = found.into_iter().skip(size(paging.offset)).take(size(paging.limit));
+    Ok(Json(WhiteLabels { results: page.map(WhiteLabel::from).collect(), count }))
+}
+
+async fn delete(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(input): Body<DeleteWhiteLabelRequest>,
+) -> Result<Json<GenericSuccessResponse>, ApiError> {
+    let ids = ids(Some(input.ids), "ids")?.unwrap_or_default();
+    let deleted = api.store().delete_oauth_clients(organization, &ids).await?;
+    tracing::info!(%organization, deleted, "OAuth clients forgotten");
+    Ok(SUCCESS)
+}
+
+fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
+    if input.data_source_type != "ZENDESK" {
+        return Err(ApiError::bad("this data_source_type is not served: the only one is ZENDESK"));
+    }
+    let given = input.credentials;
+    let client_id = given.client_id.trim().to_owned();
+    if client_id.is_empty() || client_id.chars().count() > CLIENT_ID_CHARS_MAX {
+        return Err(ApiError::bad("credentials.client_id is the OAuth client's unique identifier"));
+    }
+    let fits = Url::parse(&given.redirect_uri).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.path().ends_with(CALLBACK_PATH)
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if !fits {
+        return Err(ApiError::bad(format!(
+            "credentials.redirect_uri must be the registered URL, https://<your host>{CALLBACK_PATH}"
+        )));
+    }
+    Ok(OauthClient {
+        client_id,
+        client_secret: given.client_secret.filter(|secret| !secret.is_empty()).map(Into::into),
+        redirect_uri: given.redirect_uri,
+    })
+}
+
+async fn named(
+    api: &Api,
+    organization: OrganizationId,
+    names: &[String],
+) -> Result<Json<WhiteLabels>, ApiError> {
+    let mut found = api.store().oauth_clients(organization).await?;
+    found.retain(|client| names.contains(&client.client_id));
+    let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    Ok(Json(WhiteLabels { results: found.into_iter().map(WhiteLabel::from).collect(), count }))
+}

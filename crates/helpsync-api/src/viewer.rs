@@ -1,0 +1,78 @@
+//! `Helpsync-Viewer-Segments`: on whose behalf files are read.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use helpsync_store::{File, Viewer};
+use serde_json::Value;
+
+use crate::Api;
+use crate::error::{ApiError, Wrong};
+
+/// Names the reader's user segments, separated by commas; empty: a stranger's.
+pub(crate) const VIEWER_SEGMENTS: &str = "helpsync-viewer-segments";
+/// What it is, for the document.
+pub(crate) const ABOUT: &str = "Read on behalf of somebody who is in these user segments of Zendesk (ids, separated by commas; \
+     empty: of a stranger): only articles for everybody or for one of them are found. Without it all are.";
+/// The most segments of one reader.
+const SEGMENTS_MAX: usize = 1_000;
+
+/// The reader that a request names; `None`: it is the caller's own matter who reads.
+pub(crate) struct Viewing(pub(crate) Option<Viewer>);
+
+impl Viewing {
+    /// The file, if whoever reads may know of it.
+    pub(crate) fn of(&self, file: File) -> Result<File, ApiError> {
+        match &self.0 {
+            Some(viewer) if !viewer.may_read(&file) => Err(ApiError::missing("file")),
+            _ => Ok(file),
+        }
+    }
+}
+
+impl FromRequestParts<Api> for Viewing {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, ApiError> {
+        let mut values = parts.headers.get_all(VIEWER_SEGMENTS).iter();
+        let Some(value) = values.next() else { return Ok(Self(None)) };
+        // Of two readers neither is believed.
+        if values.next().is_some() {
+            return Err(wrong("send it once"));
+        }
+        let text = value.to_str().map_err(|_other_letters| wrong("expected ids separated by commas"))?;
+        let segments = read(text).ok_or_else(|| {
+            wrong(&format!("expected up to {SEGMENTS_MAX} ids separated by commas, such as 360001,360002"))
+        })?;
+        Ok(Self(Some(Viewer { segments })))
+    }
+}
+
+fn read(text: &str) -> Option<Vec<i64>> {
+    if text.trim().is_empty() {
+        return Some(Vec::new());
+    }
+    let ids: Vec<i64> =
+        text.split(',').map(|id| id.trim().parse().ok().filter(|id| *id > 0)).collect::<Option<_>>()?;
+    (ids.len() <= SEGMENTS_MAX).then_some(ids)
+}
+
+fn wrong(msg: &str) -> ApiError {
+    let loc = ["header", VIEWER_SEGMENTS].map(Value::from).to_vec();
+    ApiError::Invalid(vec![Wrong { loc, msg: msg.to_owned(), kind: "value_error" }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_and_nothing_else() {
+        assert_eq!(read(""), Some(Vec::new()));
+        assert_eq!(read(" 1, 22 "), Some(vec![1, 22]));
+        for wrong in ["x", "1,", "1;2", "0", "-1", "1.5"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+        assert!(read(&vec!["1"; SEGMENTS_MAX].join(",")).is_some());
+        assert!(read(&vec!["1"; SEGMENTS_MAX + 1].join(",")).is_none());
+    }
+}

@@ -1,0 +1,208 @@
+//! Work that gave up: shards from the store and messages from the queue, in one form.
+
+use helpsync_model::ShardId;
+use helpsync_queue::Origin;
+use helpsync_store::FailedShard;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Int, time};
+
+/// Of a message's body, so many bytes are shown: the longest that a request may have.
+pub(crate) const BODY_BYTES_SHOWN_MAX: usize = 16 * 1024;
+
+const SHARD: &str = "shard-";
+const MESSAGE: &str = "message-";
+
+/// Names a dead letter: `shard-<number>`, or `message-<the publisher's id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DeadLetterId {
+    /// A shard that failed too often; it is in the store.
+    Shard(ShardId),
+    /// A message that could not be read or done; it is in the queue.
+    Message(String),
+}
+
+impl DeadLetterId {
+    /// `None`: the text names neither.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if let Some(number) = text.strip_prefix(SHARD) {
+            return number.parse().ok().map(|number| Self::Shard(ShardId(number)));
+        }
+        text.strip_prefix(MESSAGE).filter(|id| !id.is_empty()).map(|id| Self::Message(id.to_owned()))
+    }
+}
+
+impl std::fmt::Display for DeadLetterId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Shard(id) => write!(f, "{SHARD}{}", id.0),
+            Self::Message(id) => write!(f, "{MESSAGE}{id}"),
+        }
+    }
+}
+
+/// Work that gave up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetter {
+    /// `shard-<number>`, or `message-<the publisher's id>`.
+    pub(crate) id: String,
+    /// What a shard did; `request` for a message of an upstream service, `job` for one of our own.
+    pub(crate) kind: &'static str,
+    /// Whose, as far as it is known.
+    pub(crate) customer_id: Option<String>,
+    /// Why it gave up.
+    pub(crate) error: Option<String>,
+    pub(crate) failed_at: String,
+    /// The shard; null for a message.
+    pub(crate) shard: Option<DeadShard>,
+    /// The message; null for a shard.
+    pub(crate) message: Option<DeadMessage>,
+}
+
+/// What is known of a shard that gave up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadShard {
+    pub(crate) run_id: i64,
+    pub(crate) run_kind: &'static str,
+    pub(crate) data_source_id: i64,
+    pub(crate) subdomain: String,
+    pub(crate) key: String,
+    #[schema(value_type = Object)]
+    pub(crate) params: Value,
+    pub(crate) attempts: i64,
+}
+
+/// What is known of a message that could not be read or done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadMessage {
+    /// The queue it was in: `requests`, or a lane.
+    pub(crate) origin: String,
+    /// The first 16,384 bytes of its body, as text.
+    pub(crate) body: String,
+    /// How long the whole body is.
+    pub(crate) body_bytes: usize,
+}
+
+impl From<FailedShard> for DeadLetter {
+    fn from(failed: FailedShard) -> Self {
+        Self {
+            id: DeadLetterId::Shard(failed.id).to_string(),
+            kind: failed.kind.as_str(),
+            customer_id: Some(failed.customer_id),
+            error: failed.error,
+            failed_at: time(failed.failed_at),
+            shard: Some(DeadShard {
+                run_id: failed.run.0,
+                run_kind: failed.run_kind.as_str(),
+                data_source_id: failed.connection.0,
+                subdomain: failed.subdomain,
+                key: failed.key,
+                params: failed.params,
+                attempts: failed.attempts,
+            }),
+            message: None,
+        }
+    }
+}
+
+impl From<helpsync_queue::DeadLetter> for DeadLetter {
+    fn from(letter: helpsync_queue::DeadLetter) -> Self {
+        let shown = &letter.body[..letter.body.len().min(BODY_BYTES_SHOWN_MAX)];
+        Self {
+            customer_id: field(&letter.body, "customer_id"),
+            id: DeadLetterId::Message(letter.id).to_string(),
+            kind: match letter.origin {
+                Origin::Requests => "request",
+                Origin::Lane(_) => "job",
+            },
+            error: Some(letter.reason),
+            failed_at: time(letter.died_at.as_millisecond()),
+            shard: None,
+            message: Some(DeadMessage {
+                origin: letter.origin.to_string(),
+                body: String::from_utf8_lossy(shown).into_owned(),
+                body_bytes: letter.body.len(),
+            }),
+        }
+    }
+}
+
+/// A text in a body that need not be a request.
+pub(crate) fn field(body: &[u8], name: &str) -> Option<String> {
+    if body.len() > BODY_BYTES_SHOWN_MAX {
+        return None;
+    }
+    let value: Value = serde_json::from_slice(body).ok()?;
+    value.get(name)?.as_str().map(ToOwned::to_owned)
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetters {
+    /// Shards, then messages; each oldest first.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// Pass it as `after` to read on; null at the end.
+    pub(crate) next: Option<String>,
+    /// Why the messages are missing from this answer; null when they are not.
+    pub(crate) messages_unavailable: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct DeadLettersQuery {
+    pub(crate) after: Option<String>,
+    pub(crate) limit: Option<Int>,
+}
+
+/// What became of a replay.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReplayAnswer {
+    pub(crate) id: String,
+    /// The run that does a shard's work again; null for a message, which is read again instead.
+    pub(crate) run_id: Option<i64>,
+    pub(crate) data_source_id: Option<i64>,
+    /// False: an equal run was under way and serves this wish.
+    pub(crate) created: Option<bool>,
+    pub(crate) request_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use helpsync_model::{Lane, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_and_the_two_kinds_cannot_be_mixed_up() {
+        let ids = [
+            DeadLetterId::Shard(ShardId(7)),
+            DeadLetterId::Message("7".to_owned()),
+            DeadLetterId::Message("shard-7".to_owned()),
+            DeadLetterId::Message("a/b ?#%2f".to_owned()),
+        ];
+        for id in ids {
+            assert_eq!(DeadLetterId::parse(&id.to_string()), Some(id));
+        }
+        for text in ["7", "", "shard-", "shard-x", "message-", "letter-7"] {
+            assert_eq!(DeadLetterId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_cut_and_a_broken_one_is_shown() {
+        let letter = |body: Vec<u8>| helpsync_queue::DeadLetter {
+            id: "r1".to_owned(),
+            origin: Origin::Lane(Lane::Backfill),
+            body,
+            reason: "no".to_owned(),
+            died_at: Timestamp::UNIX_EPOCH,
+        };
+        let long = DeadLetter::from(letter(vec![b'x'; 1_000_000])).message.unwrap();
+        assert_eq!((long.body.len(), long.body_bytes), (BODY_BYTES_SHOWN_MAX, 1_000_000));
+        let broken = DeadLetter::from(letter(b"{\"customer_id\": \xff".to_vec()));
+        assert_eq!(broken.customer_id, None);
+        assert!(broken.message.unwrap().body.starts_with("{\"customer_id\": "));
+        let named = DeadLetter::from(letter(b"{\"customer_id\":\"ada\"}".to_vec()));
+        assert_eq!((named.customer_id.as_deref(), named.kind), (Some("ada"), "job"));
+    }
+}

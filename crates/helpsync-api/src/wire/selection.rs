@@ -1,0 +1,158 @@
+//! What of a help center is kept.
+
+use helpsync_model::Selection;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Int, bounded};
+use crate::error::ApiError;
+
+/// The most entries of one list.
+const CHOSEN_MAX: usize = 1_000;
+/// The longest label.
+const LABEL_CHARS_MAX: usize = 255;
+/// The longest locale.
+const LOCALE_CHARS_MAX: usize = 35;
+
+/// What of a help center is kept. It takes the place of all that was chosen before; a list that is absent or empty is
+/// no condition, and every condition must hold.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SelectionInput {
+    /// Articles of these categories, beside those of `section_ids`.
+    #[schema(value_type = Option<Vec<i64>>)]
+    pub(crate) category_ids: Option<Vec<Int>>,
+    /// Articles of these sections and all below them, beside those of `category_ids`.
+    #[schema(value_type = Option<Vec<i64>>)]
+    pub(crate) section_ids: Option<Vec<Int>>,
+    /// Articles with at least one of these labels; upper and lower case differ.
+    pub(crate) labels: Option<Vec<String>>,
+    /// Translations in these locales, such as `en-us`; articles without any of them are left out.
+    pub(crate) locales: Option<Vec<String>>,
+    /// Only articles that everybody may read: those of user segments are neither stored nor kept.
+    pub(crate) public_only: Option<bool>,
+    /// Keep also what hangs on the articles. Off unless told: it costs a request for each article, in the background.
+    pub(crate) attachments: Option<bool>,
+}
+
+/// What of a help center is kept, and what came of changing it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SelectionView {
+    pub(crate) data_source_id: i64,
+    pub(crate) category_ids: Vec<i64>,
+    pub(crate) section_ids: Vec<i64>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) locales: Vec<String>,
+    pub(crate) public_only: bool,
+    pub(crate) attachments: bool,
+    /// The run that brings what is newly chosen; null where nothing changed, and while the workspace waits to be
+    /// connected again.
+    pub(crate) run_id: Option<i64>,
+    /// Files that were removed at once, each with a `FILE_DELETED`.
+    pub(crate) removed: i64,
+}
+
+impl SelectionInput {
+    pub(crate) fn check(self) -> Result<Selection, ApiError> {
+        Ok(Selection {
+            categories: numbers(self.category_ids, "category_ids")?,
+            sections: numbers(self.section_ids, "section_ids")?,
+            labels: texts(self.labels, "labels", LABEL_CHARS_MAX, |_| true)?,
+            locales: texts(self.locales, "locales", LOCALE_CHARS_MAX, is_locale)?
+                .into_iter()
+                .map(|locale| locale.to_ascii_lowercase())
+                .collect(),
+            public_only: self.public_only == Some(true),
+            attachments: self.attachments == Some(true),
+        })
+    }
+}
+
+impl SelectionView {
+    pub(crate) fn new(data_source_id: i64, selection: Selection, run_id: Option<i64>, removed: i64) -> Self {
+        Self {
+            data_source_id,
+            category_ids: selection.categories,
+            section_ids: selection.sections,
+            labels: selection.labels,
+            locales: selection.locales,
+            public_only: selection.public_only,
+            attachments: selection.attachments,
+            run_id,
+            removed,
+        }
+    }
+}
+
+fn is_locale(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+fn numbers(list: Option<Vec<Int>>, field: &str) -> Result<Vec<i64>, ApiError> {
+    let list = bounded(list, field, CHOSEN_MAX)?.unwrap_or_default();
+    if let Some(wrong) = list.iter().find(|id| id.0 <= 0) {
+        return Err(ApiError::field(field, format!("{} is no id: ids are positive numbers", wrong.0)));
+    }
+    let mut numbers: Vec<i64> = list.iter().map(|id| id.0).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
+}
+
+fn texts(
+    list: Option<Vec<String>>,
+    field: &str,
+    chars_max: usize,
+    fits: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, ApiError> {
+    let list = bounded(list, field, CHOSEN_MAX)?.unwrap_or_default();
+    let mut texts: Vec<String> = list.iter().map(|text| text.trim().to_owned()).collect();
+    if texts.iter().any(|text| text.is_empty() || text.chars().count() > chars_max || !fits(text)) {
+        let what = if field == "locales" { "a locale such as en-us" } else { "a text" };
+        return Err(ApiError::field(field, format!("each entry is {what} of 1 to {chars_max} characters")));
+    }
+    texts.sort_unstable();
+    texts.dedup();
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: serde_json::Value) -> Option<Selection> {
+        serde_json::from_value::<SelectionInput>(value).ok()?.check().ok()
+    }
+
+    #[test]
+    fn lists_are_read_in_one_form_whatever_their_order() {
+        let given = json!({ "category_ids": ["7", 3, 7], "labels": [" b", "a"], "locales": ["DE", "en-us"] });
+        let right = Selection {
+            categories: vec![3, 7],
+            labels: vec!["a".to_owned(), "b".to_owned()],
+            locales: vec!["de".to_owned(), "en-us".to_owned()],
+            ..Selection::default()
+        };
+        assert_eq!(read(given), Some(right));
+        assert_eq!(read(json!({ "labels": null })), Some(Selection::default()));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for wrong in [
+            json!({ "category_ids": [0] }),
+            json!({ "section_ids": ["x"] }),
+            json!({ "labels": [""] }),
+            json!({ "labels": ["x".repeat(LABEL_CHARS_MAX + 1)] }),
+            json!({ "locales": ["en us"] }),
+            json!({ "locales": ["a".repeat(LOCALE_CHARS_MAX + 1)] }),
+            json!({ "section_ids": (1..=1_001).collect::<Vec<i64>>() }),
+            json!({ "sections": [1] }),
+        ] {
+            assert_eq!(read(wrong.clone()), None, "{wrong}");
+        }
+        assert!(read(json!({ "section_ids": (1..=1_000).collect::<Vec<i64>>() })).is_some());
+    }
+}

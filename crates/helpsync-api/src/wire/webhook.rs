@@ -1,0 +1,142 @@
+//! Webhooks, and the deliveries to them.
+
+use helpsync_store::{Delivery, Webhook as Stored};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Int, OrderDir, Pagination, time};
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct AddWebhookProps {
+    /// Where events are to be sent: https or http, on the public internet.
+    pub(crate) url: String,
+}
+
+/// As answered once, with its key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Webhook {
+    #[serde(flatten)]
+    pub(crate) shown: WebhookNoKey,
+    /// Hex digits. What they stand for is the key of the signatures; it is never shown again.
+    pub(crate) signing_key: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookNoKey {
+    pub(crate) id: i64,
+    pub(crate) organization_id: i64,
+    pub(crate) url: String,
+    /// `ACTIVE`, or `FLAGGED` while it keeps failing.
+    pub(crate) status: &'static str,
+    /// The last failure, while it is flagged.
+    pub(crate) status_reason: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+}
+
+impl From<Stored> for WebhookNoKey {
+    fn from(from: Stored) -> Self {
+        Self {
+            id: from.id.0,
+            organization_id: from.organization.0,
+            url: from.url,
+            status: from.status.as_str(),
+            status_reason: from.status_reason,
+            created_at: time(from.created_at),
+            updated_at: time(from.updated_at),
+        }
+    }
+}
+
+/// The column that webhooks are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WebhookOrderByColumns {
+    CreatedAt,
+    UpdatedAt,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+pub(crate) struct WebhookFilters {
+    /// These only; none or an empty list: all.
+    #[schema(value_type = Option<Vec<i64>>)]
+    pub(crate) ids: Option<Vec<Int>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct WebhookQueryInput {
+    pub(crate) pagination: Option<Pagination>,
+    pub(crate) order_by: Option<WebhookOrderByColumns>,
+    pub(crate) order_dir: Option<OrderDir>,
+    pub(crate) filters: Option<WebhookFilters>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookQueryResponse {
+    pub(crate) results: Vec<WebhookNoKey>,
+    /// How many match before paging.
+    pub(crate) count: i64,
+}
+
+/// One event on its way to one webhook.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeliveryView {
+    pub(crate) id: i64,
+    pub(crate) webhook_id: i64,
+    pub(crate) event_id: i64,
+    /// For example `FILE_READY`.
+    pub(crate) kind: &'static str,
+    pub(crate) object_type: String,
+    pub(crate) object_id: String,
+    /// `pending`, `delivered` or `dead`.
+    pub(crate) state: &'static str,
+    pub(crate) attempts: i64,
+    /// When it is tried next; null if it is not.
+    pub(crate) due_at: Option<String>,
+    /// What the receiver answered last.
+    pub(crate) http_status: Option<i64>,
+    pub(crate) error: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) finished_at: Option<String>,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(from: Delivery) -> Self {
+        Self {
+            id: from.id.0,
+            webhook_id: from.webhook.0,
+            event_id: from.event,
+            kind: from.kind.as_str(),
+            object_type: from.object_type,
+            object_id: from.object_id,
+            state: from.state.as_str(),
+            attempts: from.attempts,
+            due_at: from.finished_at.is_none().then(|| time(from.due_at)),
+            http_status: from.http_status,
+            error: from.error,
+            created_at: time(from.created_at),
+            finished_at: from.finished_at.map(time),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deliveries {
+    /// Oldest first.
+    pub(crate) deliveries: Vec<DeliveryView>,
+    /// Pass it as `after` to read on; null at the end.
+    pub(crate) next: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct DeliveriesQuery {
+    pub(crate) state: Option<String>,
+    pub(crate) after: Option<Int>,
+    pub(crate) limit: Option<Int>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Redelivered {
+    /// How many deliveries are sent again.
+    pub(crate) redelivered: u64,
+}

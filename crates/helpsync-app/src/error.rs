@@ -1,0 +1,73 @@
+//! Why a process cannot start.
+
+use std::net::SocketAddr;
+
+use helpsync_account::AccountError;
+use helpsync_coordinator::CoordinatorError;
+use helpsync_embeddings::ClientError;
+use helpsync_queue::QueueError;
+use helpsync_store::{StoreError, VaultError};
+use helpsync_webhooks::SenderError;
+use helpsync_zendesk::HttpError;
+use thiserror::Error;
+
+/// Why a process cannot start; each text says what to do.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The store cannot be opened.
+    #[error("cannot open the store: {0}")]
+    Store(#[from] StoreError),
+    /// The key ring does not fit.
+    #[error("cannot read the sealing keys: {0}")]
+    Keys(#[from] VaultError),
+    /// Another process holds the SQLite file.
+    #[error(
+        "{path} is in use by another helpsync process: stop it, or name another file in HELPSYNC_STORE__URL"
+    )]
+    InUse {
+        /// The database file.
+        path: String,
+    },
+    /// A file beside the database cannot be read or written.
+    #[error("cannot use the file {path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The broker's settings do not fit.
+    #[error("cannot use the queue: {0}")]
+    Queue(#[from] QueueError),
+    /// The coordinator's settings do not fit.
+    #[error("cannot use the coordinator: {0}")]
+    Coordinator(#[from] CoordinatorError),
+    /// The HTTP client cannot be made.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The HTTP client of webhooks cannot be made.
+    #[error(transparent)]
+    Webhooks(#[from] SenderError),
+    /// The client of embeddings cannot be made.
+    #[error(transparent)]
+    Embeddings(#[from] ClientError),
+    /// Zendesk's address does not fit.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// A worker without a queue would never get work.
+    #[error(
+        "a process of one role needs shared backends: set HELPSYNC_STORE__URL (postgres), HELPSYNC_QUEUE__URL (amqp) and HELPSYNC_COORDINATOR__URL (redis), or use `helpsync up`"
+    )]
+    NotShared,
+    /// The log filter cannot be read.
+    #[error("HELPSYNC_LOG__FILTER: {0}")]
+    LogFilter(String),
+}

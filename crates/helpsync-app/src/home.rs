@@ -1,0 +1,161 @@
+//! What lies beside a SQLite file: its lock, the sealing keys and the API key that were made for it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use helpsync_config::KeyRing;
+use helpsync_model::Entropy;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::AppError;
+
+/// Random bytes of a generated API key.
+const API_KEY_BYTES: usize = 32;
+
+/// The database file of a `sqlite:` URL; `None` for another store.
+fn database(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?;
+    path.strip_prefix("//").unwrap_or(path).split('?').next()
+}
+
+fn beside(url: &str, suffix: &str) -> Option<PathBuf> {
+    database(url).map(|path| PathBuf::from(format!("{path}{suffix}")))
+}
+
+/// Where the API key of an embedded installation is kept, for the CLI on the same machine.
+#[must_use]
+pub fn api_key_file(store_url: &str) -> Option<PathBuf> {
+    beside(store_url, ".api-key")
+}
+
+/// Where the sealing keys of an embedded installation are kept.
+#[must_use]
+pub fn key_ring_file(store_url: &str) -> Option<PathBuf> {
+    beside(store_url, ".keys")
+}
+
+/// Holds a SQLite file for one process; the operating system lets go of it when the process dies, however it dies.
+#[derive(Debug)]
+pub(crate) struct Home {
+    _lock: File,
+}
+
+impl Home {
+    /// Locks the file of `url`; `None` for a store that many may use.
+    pub(crate) fn enter(url: &str) -> Result<Option<Self>, AppError> {
+        let (Some(path), Some(database)) = (beside(url, ".lock"), database(url)) else { return Ok(None) };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| failed(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _lock: file })),
+            Err(TryLockError::WouldBlock) => Err(AppError::InUse { path: database.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(failed(&path, source)),
+        }
+    }
+}
+
+/// The sealing keys of this installation, made at its first start.
+pub(crate) fn key_ring(url: &str, entropy: &dyn Entropy) -> Result<Option<SecretString>, AppError> {
+    key_ring_file(url).map(|path| read_or_make(&path, || KeyRing::generate("k1", entropy))).transpose()
+}
+
+/// The API key of this installation, made at its first start.
+pub(crate) fn api_key(url: &str, entropy: &dyn Entropy) -> Result<Option<SecretString>, AppError> {
+    let generate = || {
+        let mut bytes = [0; API_KEY_BYTES];
+        entropy.fill(&mut bytes);
+        SecretString::from(hex::encode(bytes))
+    };
+    api_key_file(url).map(|path| read_or_make(&path, generate)).transpose()
+}
+
+/// Reads the secret, or makes it in a file that only its owner can read. The file appears whole or not at all.
+fn read_or_make(path: &Path, make: impl FnOnce() -> SecretString) -> Result<SecretString, AppError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned().into()),
+        Ok(_) => {
+            let source = std::io::Error::new(ErrorKind::InvalidData, "it is empty; restore it from a backup");
+            return Err(failed(path, source));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(source) => return Err(failed(path, source)),
+    }
+    let secret = make();
+    let fresh = path.with_extension("new");
+    write_private(&fresh, secret.expose_secret())
+        .and_then(|()| std::fs::rename(&fresh, path))
+        .map_err(|source| failed(path, source))?;
+    Ok(secret)
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).read(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+fn failed(path: &Path, source: std::io::Error) -> AppError {
+    AppError::File { path: path.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use helpsync_model::SeededEntropy;
+
+    use super::*;
+
+    fn url(folder: &tempfile::TempDir) -> String {
+        format!("sqlite:{}", folder.path().join("x.db").display())
+    }
+
+    #[test]
+    fn a_second_process_is_refused_until_the_first_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Home::enter(&url(&folder)).unwrap();
+        assert!(matches!(Home::enter(&url(&folder)), Err(AppError::InUse { .. })));
+        drop(first);
+        assert!(Home::enter(&url(&folder)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_made_secret_stays_and_is_readable_by_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let entropy = SeededEntropy::new(1);
+        let made = api_key(&url(&folder), &entropy).unwrap().unwrap();
+        let again = api_key(&url(&folder), &entropy).unwrap().unwrap();
+        assert_eq!(made.expose_secret(), again.expose_secret());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(api_key_file(&url(&folder)).unwrap()).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn an_emptied_key_file_is_an_error_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = key_ring_file(&url(&folder)).unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(key_ring(&url(&folder), &SeededEntropy::new(1)), Err(AppError::File { .. })));
+    }
+
+    #[test]
+    fn a_shared_store_has_no_files_beside_it() {
+        assert!(Home::enter("postgres://x/y").unwrap().is_none());
+        assert!(api_key_file("postgres://x/y").is_none());
+    }
+}

@@ -1,0 +1,28 @@
+//! Puts the parts together. A process is [`Parts`] (the backends that the settings name) and one or more roles:
+//!
+//! | role | what it runs | who runs it |
+//! | --- | --- | --- |
+//! | dispatcher | HTTP API, OAuth callback, schedules, release, relay, sweep, requests of upstream services | `helpsync up`, `helpsync-dispatcher` |
+//! | worker | consumers of the three lanes | `helpsync up`, `helpsync-worker` |
+//!
+//! `helpsync up` runs both over one store; the backends decide how far they may be apart. There is no second code
+//! path for the embedded mode: it is the same roles on a SQLite file, an in-process queue and coordinator.
+
+mod embeddings;
+mod error;
+mod health;
+mod home;
+mod logging;
+mod parts;
+mod process;
+mod requests;
+mod server;
+mod webhooks;
+
+pub use error::AppError;
+pub use home::{api_key_file, key_ring_file};
+pub use logging::start_logging;
+pub use parts::{Parts, Runtime};
+pub use process::{Process, Role};
+pub use requests::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
+pub use server::stop_signal;

@@ -1,0 +1,268 @@
+//! A running process: its roles, their tasks, and their end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpsync_api::{Api, ApiOptions, WebhookRules};
+use helpsync_dispatcher::{Dispatcher, DispatcherOptions};
+use helpsync_embeddings::{Cutter, Embedder};
+use helpsync_watch::Watcher;
+use helpsync_webhooks::Relay;
+use helpsync_worker::{Worker, WorkerOptions};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::{AppError, Parts, Runtime, embeddings, health, requests, server, webhooks};
+
+/// Beyond draining: answers under way, and handing shards back.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+/// Saying goodbye to the broker, and to the database. What does not answer is left: it notices by itself.
+const CLOSE_GRACE: Duration = Duration::from_millis(400);
+/// The sweeper looks this many times within the time after which work counts as lost.
+const SWEEPS_PER_LOSS: u32 = 4;
+/// One on-demand slot for so many others, and at least one.
+const SLOTS_PER_ON_DEMAND: usize = 4;
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything, with the API.
+    All,
+    /// API, schedules, release, relay, sweep, upstream requests.
+    Dispatcher,
+    /// Runs shards.
+    Worker,
+}
+
+/// A running process.
+#[derive(Debug)]
+pub struct Process {
+    parts: Parts,
+    api_url: Option<Url>,
+    health_address: Option<SocketAddr>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Process {
+    /// Starts the roles. The listeners are open when it returns.
+    ///
+    /// # Errors
+    /// [`AppError`]; nothing is left running then.
+    pub async fn start(parts: Parts, role: Role) -> Result<Self, AppError> {
+        let settings = parts.settings();
+        let shared = settings.store.is_postgres() && parts.rabbit.is_some();
+        if role != Role::All && !shared {
+            return Err(AppError::NotShared);
+        }
+        let mut process = Self {
+            api_url: None,
+            health_address: None,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            parts: parts.clone(),
+        };
+        if role != Role::Worker {
+            let (listener, address) = server::listen(settings.api.listen).await?;
+            let url = public_url(settings.api.public_url.clone(), address);
+            let router = api(&parts, url.clone()).router();
+            process.api_url = Some(url);
+            process.spawn("api", server::serve(listener, router, process.stop.clone()));
+        }
+        if role != Role::All {
+            let address = match role {
+                Role::Worker => settings.worker.health_listen,
+                _ => settings.dispatcher.health_listen,
+            };
+            let (listener, bound) = server::listen(address).await?;
+            process.health_address = Some(bound);
+            let router = health::router(parts.clone());
+            process.spawn("health", server::serve(listener, router, process.stop.clone()));
+        }
+        if role != Role::Worker {
+            let Runtime { clock, entropy } = &parts.runtime;
+            let options = webhooks::relay_options(settings);
+            let relay = Relay::new(parts.store.clone(), Arc::clone(clock), Arc::clone(entropy), options)?;
+            process.spawn("webhooks", relay.run(process.stop.clone()));
+        }
+        process.start_roles(role);
+        Ok(process)
+    }
+
+    fn start_roles(&self, role: Role) {
+        let (parts, stop) = (&self.parts, &self.stop);
+        let dispatcher = Dispatcher::new(
+            parts.store.clone(),
+            Arc::clone(&parts.queue),
+            Arc::clone(&parts.runtime.clock),
+            dispatcher_options(parts),
+            Arc::clone(&parts.wake),
+        );
+        if role == Role::Worker {
+            self.spawn("relay", dispatcher.relay_when_woken(stop.clone()));
+        } else {
+            let stop = stop.clone();
+            self.spawn("dispatcher", async move {
+                if let Err(error) = dispatcher.run(stop).await {
+                    tracing::error!(error = %error, "the ticker failed");
+                }
+            });
+        }
+        if let Some(public_url) = self.api_url.clone() {
+            let tick = parts.settings().dispatcher.tick;
+            let watcher = Watcher::new(parts.store.clone(), parts.accounts.clone(), public_url, tick);
+            self.spawn("watcher", watcher.run(Arc::clone(&parts.runtime.entropy), stop.clone()));
+        }
+        if role != Role::Worker && parts.rabbit.is_some() {
+            self.spawn("requests", requests::serve(parts.clone(), stop.clone()));
+        }
+        if role != Role::Dispatcher {
+            let worker = Worker::new(
+                parts.store.clone(),
+                Arc::clone(&parts.queue),
+                parts.engine.clone(),
+                worker_options(parts),
+                Arc::clone(&parts.wake),
+            );
+            self.spawn("worker", worker.run(stop.clone()));
+            self.start_search(parts);
+        }
+    }
+
+    /// What makes stored texts searchable, beside the syncs and after them.
+    fn start_search(&self, parts: &Parts) {
+        let made = Arc::new(Notify::new());
+        let cutter = Cutter::new(parts.store.clone(), parts.settings().embeddings.poll, Arc::clone(&made));
+        self.spawn("cutter", cutter.run(self.stop.clone()));
+        if let Some(client) = parts.embeddings.clone() {
+            let options = embeddings::embedder_options(parts.settings());
+            let entropy = Arc::clone(&parts.runtime.entropy);
+            let embedder = Embedder::new(parts.store.clone(), client, entropy, options, made);
+            self.spawn("embedder", embedder.run(self.stop.clone()));
+        }
+    }
+
+    /// A role that ends before its time ends the process: a supervisor starts a whole one again, which is better than
+    /// a half one that looks alive.
+    fn spawn(&self, name: &'static str, role: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let ended = guarded(role).await;
+            if !stop.is_cancelled() {
+                tracing::error!(role = name, panicked = ended.is_err(), "a role ended, stopping");
+                stop.cancel();
+            }
+        });
+    }
+
+    /// Where the API answers, as browsers see it.
+    #[must_use]
+    pub fn api_url(&self) -> Option<&Url> {
+        self.api_url.as_ref()
+    }
+
+    /// Where `/livez` and `/readyz` answer, when the process has no API.
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health_address
+    }
+
+    /// The parts it runs on.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Ends when a role has ended before its time.
+    pub async fn failed(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Stops: takes nothing new, lets shards reach a safe point within `worker.drain_seconds`, hands the rest back,
+    /// and closes everything. Takes at most two seconds more than that, whatever is away.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        let bound = self.parts.settings().worker.drain + STOP_GRACE;
+        if tokio::time::timeout(bound, self.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "stopping takes too long, leaving the rest to the sweeper"
+            );
+        }
+        for (what, close) in
+            [("queue", self.parts.queue.close()), ("store", Box::pin(self.parts.store.close()))]
+        {
+            if tokio::time::timeout(CLOSE_GRACE, close).await.is_err() {
+                tracing::warn!(what, "it does not answer the goodbye");
+            }
+        }
+    }
+}
+
+/// Runs the future; a panic in it is an `Err`.
+async fn guarded(role: impl Future<Output = ()> + Send + 'static) -> Result<(), tokio::task::JoinError> {
+    tokio::spawn(role).await
+}
+
+/// The bound address takes the place of port 0 in the address that browsers are sent to.
+fn public_url(configured: Option<Url>, address: SocketAddr) -> Url {
+    let local = || format!("http://{address}").parse::<Url>().ok();
+    configured.or_else(local).unwrap_or_else(|| unreachable!("an address makes a URL"))
+}
+
+fn api(parts: &Parts, public_url: Url) -> Api {
+    let settings = parts.settings();
+    let options = ApiOptions {
+        public_url,
+        body_bytes_max: settings.api.body_bytes_max,
+        access_token_ttl: settings.api.access_token_ttl,
+        presigned_url_ttl_max: settings.api.presigned_url_ttl_max,
+        default_scopes: settings.zendesk.scopes.join(" "),
+        operator: parts.organization,
+        webhooks: WebhookRules {
+            per_organization_max: settings.webhooks.per_organization_max,
+            allow_private: settings.webhooks.allow_private,
+        },
+        embeddings: parts.embeddings.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    Api::new(
+        parts.store.clone(),
+        Arc::clone(&parts.queue),
+        Arc::new(parts.accounts.clone()),
+        Arc::clone(&parts.runtime.clock),
+        Arc::clone(&parts.runtime.entropy),
+        options,
+        Arc::clone(&parts.wake),
+    )
+}
+
+fn dispatcher_options(parts: &Parts) -> DispatcherOptions {
+    let settings = parts.settings();
+    let bounded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    DispatcherOptions {
+        tick: settings.dispatcher.tick,
+        schedule_tick: settings.dispatcher.tick,
+        sweep_every: settings.dispatcher.sweep_after / SWEEPS_PER_LOSS,
+        lost_after: settings.dispatcher.sweep_after,
+        window: bounded(settings.dispatcher.release_window),
+        batch: bounded(settings.dispatcher.outbox_batch),
+        default_interval: settings.sync.interval,
+    }
+}
+
+fn worker_options(parts: &Parts) -> WorkerOptions {
+    let worker = &parts.settings().worker;
+    WorkerOptions {
+        holder: format!("{}-{}", std::process::id(), parts.runtime.entropy.uuid().simple()),
+        concurrency: worker.concurrency,
+        on_demand_concurrency: (worker.concurrency / SLOTS_PER_ON_DEMAND).max(1),
+        lease: worker.shard_lease,
+        drain: worker.drain,
+    }
+}

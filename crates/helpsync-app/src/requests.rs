@@ -1,0 +1,144 @@
+//! Requests that upstream services publish straight to the broker.
+//!
+//! A request is acknowledged after its run is stored. One that can never be done goes to the dead letters with the
+//! reason; one that meets a store that is away goes back to the queue, after a pause.
+
+use std::time::Duration;
+
+use helpsync_model::{Lane, RunKind, Trigger};
+pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
+use helpsync_queue::{Delivery, QueueError};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, NewRun, StoreError};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::Parts;
+
+/// Requests taken from the broker at once.
+const PREFETCH: usize = 16;
+/// After a failure of the store, before the next request is taken.
+const STORE_AWAY_WAIT: Duration = Duration::from_secs(1);
+
+/// Serves requests until `stop`.
+pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
+    let Some(rabbit) = &parts.rabbit else { return };
+    let mut consumer = match rabbit.consume_requests(PREFETCH) {
+        Ok(consumer) => consumer,
+        Err(error) => {
+            tracing::warn!(error = %error, "requests of upstream services are not served");
+            return;
+        }
+    };
+    loop {
+        let delivery = tokio::select! {
+            () = stop.cancelled() => return,
+            delivery = consumer.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        let settled = match accept(&parts, &delivery).await {
+            Ok(()) => {
+                parts.wake.notify_one();
+                delivery.ack().await
+            }
+            Err(Refused::Never(reason)) => {
+                tracing::warn!(
+                    message = delivery.id,
+                    reason,
+                    "a request cannot be done: to the dead letters"
+                );
+                delivery.dead(&reason).await
+            }
+            Err(Refused::NotNow(error)) => {
+                tracing::warn!(error = %error, "the store does not answer, the request is put back");
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(STORE_AWAY_WAIT) => {}
+                }
+                delivery.release().await
+            }
+        };
+        log_lost(settled);
+    }
+}
+
+fn log_lost(settled: Result<(), QueueError>) {
+    if let Err(error) = settled {
+        // It comes again, and an equal run that is under way serves both.
+        tracing::info!(error = %error, "a request could not be settled");
+    }
+}
+
+enum Refused {
+    Never(String),
+    NotNow(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() { Self::NotNow(error) } else { Self::Never(error.to_string()) }
+    }
+}
+
+async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
+    let request = Request::from_bytes(&delivery.body).map_err(|error| Refused::Never(error.to_string()))?;
+    let organization = match &request.organization {
+        None => parts.organization,
+        Some(name) => parts
+            .store
+            .find_organization(name)
+            .await?
+            .ok_or_else(|| Refused::Never(format!("there is no organization {name:?}")))?,
+    };
+    let customer = parts
+        .store
+        .find_customer(organization, &request.customer_id)
+        .await?
+        .ok_or_else(|| Refused::Never(format!("there is no customer {:?}", request.customer_id)))?;
+    let query = ConnectionQuery {
+        organization,
+        customer: Some(customer.id),
+        ids: None,
+        revoked: Some(false),
+        starting_id: 0,
+        order: ConnectionOrder::CreatedAt,
+        descending: false,
+        limit: 1,
+        offset: 0,
+    };
+    let connection = parts.store.connections(&query).await?.0.into_iter().next().ok_or_else(|| {
+        Refused::Never(format!("customer {:?} has no connected workspace", request.customer_id))
+    })?;
+    let (kind, params) = match request.action {
+        RequestAction::Sync { full: true } => (Some(RunKind::Full), Value::Null),
+        RequestAction::Sync { full: false } => (None, Value::Null),
+        RequestAction::ResyncArticle { article_id } => {
+            (Some(RunKind::Resync), json!({ "articles": [article_id] }))
+        }
+    };
+    // A message without an id gets one, so that files and logs can name what brought them.
+    let id = match delivery.id.as_str() {
+        "" => parts.runtime.entropy.uuid().to_string(),
+        id => id.to_owned(),
+    };
+    let wish = NewRun {
+        connection: connection.id,
+        kind,
+        trigger: Trigger::Upstream,
+        lane: Lane::OnDemand,
+        request_id: id.clone(),
+        upload_id: id.clone(),
+        params: if params.is_null() { json!({}) } else { params },
+    };
+    match parts.store.request_run(&wish).await {
+        Ok(requested) => {
+            // The link between the asking service's trace and the run's own.
+            tracing::info!(run = %requested.run, created = requested.created, message = id,
+                traceparent = delivery.traceparent, "a request is served");
+            Ok(())
+        }
+        Err(StoreError::NotFound(_)) => {
+            Err(Refused::Never(format!("the workspace of customer {:?} is paused", request.customer_id)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,17 @@
+//! `helpsync`: see `helpsync --help`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use helpsync_cli::{Cli, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("helpsync: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `[api]`
+
+use std::{net::SocketAddr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::{Problem, declare::section};
+
+section! {
+    /// The HTTP API: where it listens, what it accepts and how long its grants last.
+    pub struct ApiSettings "api";
+
+    /// Address and port that the HTTP API listens on.
+    "HELPSYNC_API__LISTEN" listen: SocketAddr = "127.0.0.1:8080";
+    /// Base of redirect and presigned URLs as browsers see it, for example `https://sync.example.com`. When it is not
+    /// set, `http://` and the address of `api.listen`.
+    "HELPSYNC_API__PUBLIC_URL" public_url: Option<Url>;
+    /// An API key of at least 16 characters, created at the first start for the default organization.
+    "HELPSYNC_API__BOOTSTRAP_KEY" bootstrap_key: Option<SecretString>;
+    /// The largest request body that is read.
+    "HELPSYNC_API__BODY_BYTES_MAX" body_bytes_max: usize = "1048576", 1_024..=67_108_864;
+    /// How long an access token from `/auth/v1/access_token` is good for.
+    "HELPSYNC_API__ACCESS_TOKEN_TTL_SECONDS" access_token_ttl: Duration = "36000", 60..=604_800;
+    /// The longest life a caller may ask for in a presigned URL.
+    "HELPSYNC_API__PRESIGNED_URL_TTL_MAX_SECONDS" presigned_url_ttl_max: Duration = "86400", 60..=604_800;
+}
+
+/// A shorter bootstrap key could be guessed.
+const BOOTSTRAP_KEY_CHARACTERS_MIN: usize = 16;
+
+impl ApiSettings {
+    /// The base of redirect and presigned URLs: `public_url`, else `http://` and the address listened on.
+    ///
+    /// # Panics
+    /// Never: an address and port always make a URL.
+    #[must_use]
+    pub fn base(&self) -> Url {
+        self.public_url.clone().unwrap_or_else(|| {
+            Url::parse(&format!("http://{}", self.listen)).expect("an address makes a URL")
+        })
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some(url) = &self.public_url {
+            let plain = url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none();
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
+                problems.push(Problem::value(
+                    "HELPSYNC_API__PUBLIC_URL",
+                    "it must be an http or https URL without user, query or fragment",
+                    "for example https://sync.example.com",
+                ));
+            }
+        }
+        if self
+            .bootstrap_key
+            .as_ref()
+            .is_some_and(|key| key.expose_secret().len() < BOOTSTRAP_KEY_CHARACTERS_MIN)
+        {
+            problems.push(Problem::value(
+                "HELPSYNC_API__BOOTSTRAP_KEY",
+                format!("it has fewer than {BOOTSTRAP_KEY_CHARACTERS_MIN} characters"),
+                "a long random text (openssl rand -hex 32)",
+            ));
+        }
+        problems
+    }
+}

@@ -1,0 +1,36 @@
+//! `[store]`
+
+use std::time::Duration;
+
+use crate::{ConnectionUrl, Problem, declare::section};
+
+section! {
+    /// What must last: a SQLite file for one process, or Postgres for many.
+    pub struct StoreSettings "store";
+
+    /// `sqlite:` and a path, or `postgres://user:password@host/database`.
+    "HELPSYNC_STORE__URL" url: ConnectionUrl = "sqlite:helpsync.db";
+    /// Connections that one process may hold open.
+    "HELPSYNC_STORE__CONNECTIONS_MAX" connections_max: u32 = "10", 1..=500;
+    /// How long a caller waits for a free connection.
+    "HELPSYNC_STORE__ACQUIRE_TIMEOUT_SECONDS" acquire_timeout: Duration = "10", 1..=300;
+}
+
+impl StoreSettings {
+    /// Whether the store is Postgres (else it is SQLite).
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.url.scheme(), "postgres" | "postgresql")
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        if self.is_postgres() || self.url.scheme() == "sqlite" {
+            return Vec::new();
+        }
+        vec![Problem::value(
+            "HELPSYNC_STORE__URL",
+            format!("the scheme {:?} is neither sqlite nor postgres", self.url.scheme()),
+            "sqlite:helpsync.db or postgres://user:password@host/database",
+        )]
+    }
+}

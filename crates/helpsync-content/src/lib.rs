@@ -1,0 +1,69 @@
+//! A help center article's HTML as Markdown and plain text, and the hash that tells whether it changed.
+//!
+//! Pure computation, no IO: an article of a few kilobytes takes well under a millisecond, one at the bounds up to
+//! seconds. Async callers run [`convert`] on a blocking thread.
+//!
+//! The HTML is foreign and may be hostile. It is parsed once, in small pieces, into a tree whose depth and size are
+//! watched while it grows; cleaned of what is not content; then written out twice. Every bound is in [`Limits`] and
+//! ends in a [`ConvertError`] that can be shown to the customer; nothing recurses deeper than the bound on depth, and a
+//! parser's panic is an error, not a crash.
+
+mod attributes;
+mod chunks;
+mod clean;
+mod hash;
+mod limits;
+mod markdown;
+mod parse;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use chunks::{
+    CHUNK_OVERLAP_DEFAULT, CHUNK_SIZE_DEFAULT, CHUNK_SIZE_MAX, CHUNKS_MAX, ChunkError, ChunkOptions,
+    TextChunk, chunk_hash, chunks, count_tokens,
+};
+pub use hash::content_hash;
+pub use limits::{
+    ATTRIBUTES_MAX, ConvertError, DEPTH_MAX, INPUT_BYTES_MAX, Limits, NODES_MAX, OUTPUT_BYTES_MAX,
+    TABLE_BYTES_MAX,
+};
+
+/// An article's body in the two forms that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Converted {
+    /// CommonMark with pipe tables. Links and images stay; scripts, styles and `data:` images do not.
+    pub markdown: String,
+    /// What a reader sees: blocks on lines of their own, no markup, single spaces.
+    pub text: String,
+}
+
+/// Converts an article's HTML (a fragment or a whole page).
+///
+/// # Errors
+/// [`ConvertError`] when a bound of `limits` is passed; the same input always gives the same answer, so trying again
+/// is useless.
+pub fn convert(html: &str, limits: &Limits) -> Result<Converted, ConvertError> {
+    if html.len() > limits.input_bytes_max {
+        return Err(ConvertError::InputBytes { bytes: html.len(), bytes_max: limits.input_bytes_max });
+    }
+    // The parser and the Markdown writer are other people's code on hostile input: an assertion of theirs that fails
+    // costs one article. They share nothing with the next call, so nothing is left half-done.
+    catch_unwind(AssertUnwindSafe(|| convert_unguarded(html, limits))).unwrap_or(Err(ConvertError::Parser))
+}
+
+fn convert_unguarded(html: &str, limits: &Limits) -> Result<Converted, ConvertError> {
+    if attributes::may_exceed(html, limits.attributes_max) {
+        return Err(ConvertError::Attributes { attributes_max: limits.attributes_max });
+    }
+    let document = parse::parse(html, limits)?;
+    clean::clean(&document);
+    let text = text::text(&document);
+    limits.check_output(text.len())?;
+    let markdown = markdown::markdown(&document, limits)?;
+    limits.check_output(markdown.len())?;
+    Ok(Converted { markdown, text })
+}

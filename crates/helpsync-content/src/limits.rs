@@ -1,0 +1,101 @@
+//! How much of an article is converted.
+
+use thiserror::Error;
+
+/// The longest HTML by default. The longest of 2,400 real bodies had 290 kB.
+pub const INPUT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The deepest nesting by default. Real bodies stay below 40; the writers recurse this deep on the thread's stack.
+pub const DEPTH_MAX: usize = 200;
+/// The most nodes of the parsed tree by default. Misnested formatting can multiply a few kilobytes into millions, and
+/// content misplaced in tables costs the square of their number.
+pub const NODES_MAX: usize = 100_000;
+/// The most attributes of one tag by default.
+pub const ATTRIBUTES_MAX: usize = 2_000;
+/// The longest Markdown or text by default.
+pub const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The most bytes that the tables' padding may come to by default: columns are padded to their widest cell, so one
+/// long cell in a table of many rows costs their product.
+pub const TABLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The bounds of one conversion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// See [`INPUT_BYTES_MAX`].
+    pub input_bytes_max: usize,
+    /// See [`DEPTH_MAX`]. Above some 400 a thread of 2 MiB may not have the stack.
+    pub depth_max: usize,
+    /// See [`NODES_MAX`].
+    pub nodes_max: usize,
+    /// See [`ATTRIBUTES_MAX`].
+    pub attributes_max: usize,
+    /// See [`OUTPUT_BYTES_MAX`].
+    pub output_bytes_max: usize,
+    /// See [`TABLE_BYTES_MAX`].
+    pub table_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            input_bytes_max: INPUT_BYTES_MAX,
+            depth_max: DEPTH_MAX,
+            nodes_max: NODES_MAX,
+            attributes_max: ATTRIBUTES_MAX,
+            output_bytes_max: OUTPUT_BYTES_MAX,
+            table_bytes_max: TABLE_BYTES_MAX,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn check_output(&self, bytes: usize) -> Result<(), ConvertError> {
+        let bytes_max = self.output_bytes_max;
+        if bytes > bytes_max { Err(ConvertError::OutputBytes { bytes_max }) } else { Ok(()) }
+    }
+}
+
+/// Why an article was not converted. Fit to be shown to the customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ConvertError {
+    /// The HTML is too long.
+    #[error("the article has {bytes} bytes, more than {bytes_max}")]
+    InputBytes {
+        /// How long it is.
+        bytes: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// Elements are nested too deeply.
+    #[error("the article nests elements more than {depth_max} deep")]
+    Depth {
+        /// The bound.
+        depth_max: usize,
+    },
+    /// There are too many elements and texts.
+    #[error("the article has more than {nodes_max} elements")]
+    Nodes {
+        /// The bound.
+        nodes_max: usize,
+    },
+    /// A tag has too many attributes.
+    #[error("the article has a tag of more than {attributes_max} attributes")]
+    Attributes {
+        /// The bound.
+        attributes_max: usize,
+    },
+    /// The Markdown or text is too long.
+    #[error("the article converts to more than {bytes_max} bytes")]
+    OutputBytes {
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// Its tables would be padded to too many bytes.
+    #[error("the article's tables come to more than {bytes_max} bytes")]
+    TableBytes {
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// The HTML parser or Markdown writer gave up on it.
+    #[error("the article's html cannot be parsed")]
+    Parser,
+}

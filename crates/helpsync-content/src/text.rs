@@ -1,0 +1,128 @@
+//! The tree as plain text.
+
+use std::rc::Rc;
+
+use html5ever::{LocalName, local_name};
+use markup5ever_rcdom::{Handle, NodeData};
+
+/// Something on the way through the tree.
+enum Step {
+    Enter(Handle),
+    Break(Gap),
+}
+
+/// What separates two pieces of text; the widest asked for wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    Nothing,
+    Space,
+    Tab,
+    Line,
+    Paragraph,
+}
+
+/// Writes what a reader sees: paragraphs apart by an empty line, list items, rows and lines on their own, cells apart
+/// by a tab, preformatted text as it stands, and nowhere more than one space.
+pub(crate) fn text(document: &Handle) -> String {
+    let mut out = Writer { text: String::new(), gap: Gap::Nothing };
+    let mut stack = vec![Step::Enter(Rc::clone(document))];
+    // How many of the elements around us are <pre>.
+    let mut preformatted = 0usize;
+    while let Some(step) = stack.pop() {
+        let node = match step {
+            Step::Enter(node) => node,
+            Step::Break(Gap::Nothing) => {
+                preformatted -= 1;
+                continue;
+            }
+            Step::Break(gap) => {
+                out.part(gap);
+                continue;
+            }
+        };
+        match &node.data {
+            NodeData::Text { contents } if preformatted > 0 => out.verbatim(&contents.borrow()),
+            NodeData::Text { contents } => out.words(&contents.borrow()),
+            NodeData::Element { name, .. } => {
+                let gap = gap_around(&name.local);
+                out.part(gap);
+                if gap > Gap::Nothing {
+                    stack.push(Step::Break(gap));
+                }
+                if name.local == local_name!("pre") {
+                    preformatted += 1;
+                    stack.push(Step::Break(Gap::Nothing));
+                }
+            }
+            _ => {}
+        }
+        stack.extend(node.children.borrow().iter().rev().map(|child| Step::Enter(Rc::clone(child))));
+    }
+    out.text
+}
+
+fn gap_around(tag: &LocalName) -> Gap {
+    match &**tag {
+        "br" | "li" | "tr" | "dt" | "dd" | "caption" | "figcaption" | "summary" | "option" | "legend"
+        | "label" => Gap::Line,
+        "td" | "th" => Gap::Tab,
+        "address" | "article" | "aside" | "blockquote" | "center" | "details" | "div" | "dl" | "fieldset"
+        | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "header" | "hr"
+        | "main" | "nav" | "ol" | "p" | "pre" | "section" | "table" | "ul" => Gap::Paragraph,
+        _ => Gap::Nothing,
+    }
+}
+
+struct Writer {
+    text: String,
+    /// Owed before the next piece; never written at the start or the end.
+    gap: Gap,
+}
+
+impl Writer {
+    fn part(&mut self, gap: Gap) {
+        self.gap = self.gap.max(gap);
+    }
+
+    fn settle(&mut self) {
+        let gap = std::mem::replace(&mut self.gap, Gap::Nothing);
+        if self.text.is_empty() {
+            return;
+        }
+        self.text.push_str(match gap {
+            Gap::Nothing => "",
+            Gap::Space => " ",
+            Gap::Tab => "\t",
+            Gap::Line => "\n",
+            Gap::Paragraph => "\n\n",
+        });
+    }
+
+    fn words(&mut self, text: &str) {
+        if text.starts_with(char::is_whitespace) {
+            self.part(Gap::Space);
+        }
+        for (index, word) in text.split_whitespace().enumerate() {
+            if index > 0 {
+                self.part(Gap::Space);
+            }
+            self.settle();
+            self.text.push_str(word);
+        }
+        if text.ends_with(char::is_whitespace) {
+            self.part(Gap::Space);
+        }
+    }
+
+    fn verbatim(&mut self, text: &str) {
+        let text = if self.text.is_empty() { text.trim_start_matches(['\n', '\r']) } else { text };
+        let body = text.trim_end_matches(['\n', '\r']);
+        if !body.is_empty() {
+            self.settle();
+            self.text.push_str(body);
+        }
+        if body.len() < text.len() {
+            self.part(Gap::Line);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Stops asking a server that does not answer.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Failures in a row that open the breaker.
+const TRIPS_AFTER: u32 = 3;
+/// The first pause; doubled with each failed probe.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Open after three failures in a row; then one call per pause probes.
+#[derive(Debug, Default)]
+pub(crate) struct Breaker {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    /// Set while open: nobody calls before it. Letting a probe through moves it on.
+    closed_until: Option<Instant>,
+}
+
+impl Breaker {
+    /// Whether to call now. While open, `true` makes the caller the probe.
+    pub(crate) fn lets_through(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        match state.closed_until {
+            None => true,
+            Some(until) if now < until => false,
+            Some(_) => {
+                // A probe that is dropped half-way must not keep the breaker open for ever, nor let all through.
+                state.closed_until = Some(now + pause(state.failures));
+                true
+            }
+        }
+    }
+
+    /// Records how a call ended.
+    pub(crate) fn record(&self, worked: bool, now: Instant) {
+        let mut state = self.lock();
+        if worked {
+            *state = State::default();
+            return;
+        }
+        state.failures = state.failures.saturating_add(1);
+        if state.failures >= TRIPS_AFTER {
+            state.closed_until = Some(now + pause(state.failures));
+        }
+    }
+
+    /// Whether the last calls failed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().closed_until.is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pause(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(TRIPS_AFTER).min(10)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_opens_after_three_failures_and_lets_one_probe_through_per_pause() {
+        let breaker = Breaker::default();
+        let start = Instant::now();
+        for _ in 0..TRIPS_AFTER {
+            assert!(breaker.lets_through(start));
+            breaker.record(false, start);
+        }
+        assert!(!breaker.lets_through(start));
+        let later = start + FIRST_PAUSE;
+        assert!(breaker.lets_through(later));
+        assert!(!breaker.lets_through(later), "the others wait for the probe");
+        breaker.record(false, later);
+        assert!(!breaker.lets_through(later + FIRST_PAUSE), "longer after each failed probe");
+        let much_later = later + LONGEST_PAUSE;
+        assert!(breaker.lets_through(much_later));
+        breaker.record(true, much_later);
+        assert!(breaker.lets_through(much_later) && !breaker.is_open());
+    }
+
+    #[test]
+    fn a_success_between_failures_starts_the_count_over() {
+        let breaker = Breaker::default();
+        let now = Instant::now();
+        for _ in 0..10 {
+            breaker.record(false, now);
+            breaker.record(false, now);
+            breaker.record(true, now);
+        }
+        assert!(breaker.lets_through(now));
+    }
+}

@@ -1,0 +1,223 @@
+//! The dispatcher: turns due work in the store into messages, and puts right what got lost on the way.
+//!
+//! Nothing is elected and nothing is remembered here: any number of dispatchers may run over one store, and claims
+//! decide. Being woken makes it fast, looking every tick makes it safe.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpsync_model::Clock;
+use helpsync_queue::{Message, Queue};
+use helpsync_store::{Store, StoreError};
+use tokio::sync::Notify;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct DispatcherOptions {
+    /// Looks for due work at least this often.
+    pub tick: Duration,
+    /// Looks for due schedules this often.
+    pub schedule_tick: Duration,
+    /// Looks for lost work this often.
+    pub sweep_every: Duration,
+    /// A released shard that nobody started within this time is issued again.
+    pub lost_after: Duration,
+    /// Shards of one connection that are out at once.
+    pub window: u32,
+    /// Messages moved in one go.
+    pub batch: u32,
+    /// The interval of customers and organizations that have set none.
+    pub default_interval: Duration,
+}
+
+/// A claimed outbox message may be published by another dispatcher after this.
+const CLAIM_LEASE: Duration = Duration::from_secs(30);
+/// So many times longer a released shard is waited for while the queue holds messages, or cannot be asked.
+const BACKLOG_PATIENCE: u32 = 10;
+/// Never sleeps shorter than this while something is due soon.
+const TICK_MIN: Duration = Duration::from_millis(10);
+/// Schedules turned into runs in one go.
+const SCHEDULES_PER_TICK: u32 = 100;
+
+/// A dispatcher, ready to run.
+#[derive(Debug, Clone)]
+pub struct Dispatcher {
+    store: Store,
+    queue: Arc<dyn Queue>,
+    clock: Arc<dyn Clock>,
+    options: DispatcherOptions,
+    wake: Arc<Notify>,
+}
+
+impl Dispatcher {
+    /// One or more per deployment. `wake` is rung by whoever made work.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        queue: Arc<dyn Queue>,
+        clock: Arc<dyn Clock>,
+        options: DispatcherOptions,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self { store, queue, clock, options, wake }
+    }
+
+    /// Dispatches until `stop`.
+    ///
+    /// # Errors
+    /// [`JobSchedulerError`] when the ticker cannot start.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), JobSchedulerError> {
+        let ticker = self.start_ticker().await?;
+        while !stop.is_cancelled() {
+            // Taken before the look: whatever is made after it rings again.
+            let woken = self.wake.notified();
+            let wait = match self.dispatch().await {
+                Ok(()) => self.until_next_due().await,
+                Err(error) => {
+                    tracing::warn!(error = %error, "dispatching failed, trying again");
+                    self.options.tick
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = woken => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        let mut ticker = ticker;
+        ticker.shutdown().await
+    }
+
+    /// Moves work on whenever `wake` rings, until `stop`: for worker processes, whose finished shards make the next
+    /// ones due. It takes no decision a dispatcher would not take, and does without schedules, sweeps and ticks; those
+    /// are the dispatchers' safety net.
+    pub async fn relay_when_woken(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let woken = self.wake.notified();
+            if let Err(error) = self.dispatch().await {
+                tracing::warn!(error = %error, "releasing failed, a dispatcher tries again");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = woken => {}
+            }
+        }
+    }
+
+    /// Schedules and the sweeper hang on a ticker. It decides nothing: a missed or doubled tick changes nothing,
+    /// because the store says what is due.
+    async fn start_ticker(&self) -> Result<JobScheduler, JobSchedulerError> {
+        let scheduler = JobScheduler::new().await?;
+        let dispatcher = self.clone();
+        let schedules = Job::new_repeated_async(self.options.schedule_tick, move |_, _| {
+            let dispatcher = dispatcher.clone();
+            Box::pin(async move { dispatcher.log(dispatcher.fire_schedules().await) })
+        })?;
+        let dispatcher = self.clone();
+        let sweeps = Job::new_repeated_async(self.options.sweep_every, move |_, _| {
+            let dispatcher = dispatcher.clone();
+            Box::pin(async move { dispatcher.log(dispatcher.sweep().await) })
+        })?;
+        scheduler.add(schedules).await?;
+        scheduler.add(sweeps).await?;
+        scheduler.start().await?;
+        Ok(scheduler)
+    }
+
+    fn log(&self, outcome: Result<(), StoreError>) {
+        if let Err(error) = outcome {
+            tracing::warn!(error = %error, "a tick failed, the next one tries again");
+        }
+    }
+
+    /// Turns due schedules into runs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn fire_schedules(&self) -> Result<(), StoreError> {
+        loop {
+            let fired = self.store.fire_due(SCHEDULES_PER_TICK, self.options.default_interval).await?;
+            for one in &fired {
+                tracing::info!(connection = %one.connection, run = %one.run, slot = one.slot, "schedule fired");
+            }
+            if !fired.is_empty() {
+                self.wake.notify_one();
+            }
+            if fired.len() < SCHEDULES_PER_TICK as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn sweep(&self) -> Result<(), StoreError> {
+        // While messages wait in the queue, those of the shards may be among them: issuing all of a backlog again
+        // would make it longer with every sweep.
+        let backlog = match self.queue.stats().await {
+            Ok(stats) => stats.lanes.values().any(|lane| lane.ready > 0),
+            Err(_away) => true,
+        };
+        let patience = if backlog { BACKLOG_PATIENCE } else { 1 };
+        let swept = self.store.sweep(self.options.lost_after.saturating_mul(patience)).await?;
+        if swept.expired + swept.lost > 0 {
+            tracing::warn!(
+                expired = swept.expired,
+                lost = swept.lost,
+                "shards were lost and are issued again"
+            );
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Moves everything that is due from the store into the queue.
+    async fn dispatch(&self) -> Result<(), StoreError> {
+        loop {
+            let released = self.store.release_due(self.options.batch, self.options.window).await?;
+            let published = self.relay().await?;
+            if released == 0 && published == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Publishes the outbox. No transaction is open while the queue is waited for.
+    async fn relay(&self) -> Result<usize, StoreError> {
+        let claimed = self.store.claim_outbox(self.options.batch, CLAIM_LEASE).await?;
+        if claimed.is_empty() {
+            return Ok(0);
+        }
+        let messages: Vec<Message> = claimed
+            .iter()
+            .map(|message| Message {
+                id: message.dedup.clone(),
+                job: message.job.clone(),
+                traceparent: Some(message.traceparent.clone()).filter(|trace| !trace.is_empty()),
+            })
+            .collect();
+        let outcomes = self.queue.publish(&messages).await;
+        let stored: Vec<i64> = claimed
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.is_stored())
+            .map(|(message, _)| message.id)
+            .collect();
+        self.store.settle_outbox(&stored).await?;
+        if stored.len() < claimed.len() {
+            let refused = claimed.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.is_stored());
+            let refused: Vec<i64> = refused.map(|(message, _)| message.id).collect();
+            self.store.unclaim_outbox(&refused).await?;
+            tracing::warn!(refused = claimed.len() - stored.len(), "the queue did not take every message");
+        }
+        Ok(stored.len())
+    }
+
+    async fn until_next_due(&self) -> Duration {
+        let due = self.store.next_due().await.ok().flatten();
+        due.map_or(self.options.tick, |due| {
+            let wait = u64::try_from(due - self.clock.now_ms()).unwrap_or(0);
+            Duration::from_millis(wait).clamp(TICK_MIN, self.options.tick)
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! The role that has waiting chunks embedded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use futures::future::join_all;
+use helpsync_model::{ConnectionId, Entropy};
+use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, Store, StoreError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Client, EmbedFailure};
+
+/// Tokens of one request: endpoints take some hundred thousand.
+const BATCH_TOKENS_MAX: i64 = 100_000;
+/// A lease outlasts the requests that a batch may need by this.
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
+/// Chunks that wait again in one transaction because another model made their vectors.
+const REQUEUE_BATCH: u32 = 1_000;
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct EmbedderOptions {
+    /// Chunks of one request.
+    pub batch_max: u32,
+    /// Requests under way at once in this process.
+    pub concurrency: usize,
+    /// Requests of all processes together in a minute.
+    pub requests_per_minute: u32,
+    /// Tries of one chunk.
+    pub attempts_max: u32,
+    /// The longest wait after the first failure; every further one doubles it.
+    pub retry_first: Duration,
+    /// The longest wait at all.
+    pub retry_max: Duration,
+    /// A chunk that failed is tried anew after so long.
+    pub retry_failed: Duration,
+    /// Time between looks for work.
+    pub poll: Duration,
+    /// For one request, as the client has it.
+    pub timeout: Duration,
+}
+
+/// Embeds what waits, connections in turns. Any number may run over one store.
+#[derive(Debug, Clone)]
+pub struct Embedder {
+    store: Store,
+    client: Client,
+    entropy: Arc<dyn Entropy>,
+    options: Arc<EmbedderOptions>,
+    made: Arc<Notify>,
+    after: Arc<AtomicI64>,
+}
+
+/// What a round leaves to do.
+enum Next {
+    AtOnce,
+    Wait(Duration),
+}
+
+impl Embedder {
+    /// `made` rings when chunks were cut.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        client: Client,
+        entropy: Arc<dyn Entropy>,
+        options: EmbedderOptions,
+        made: Arc<Notify>,
+    ) -> Self {
+        Self { store, client, entropy, options: Arc::new(options), made, after: Arc::default() }
+    }
+
+    /// Embeds until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mark = self.client.mark();
+        loop {
+            match self.store.requeue_other_models(&mark, REQUEUE_BATCH).await {
+                Ok(0) => break,
+                Ok(chunks) => {
+                    tracing::info!(chunks, model = mark, "chunks of another model are embedded again");
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "looking for chunks of other models failed, trying again");
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(self.options.poll) => {}
+                    }
+                }
+            }
+        }
+        join_all((0..self.options.concurrency).map(|_| self.serve(&stop))).await;
+    }
+
+    async fn serve(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let wait = match self.round(stop).await {
+                Ok(Next::AtOnce) => continue,
+                Ok(Next::Wait(wait)) => wait,
+                Err(error) => {
+                    tracing::warn!(error = %error, "embedding failed in the store, trying again");
+                    self.options.poll
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+                // New work does not shorten a wait that the endpoint asked for.
+                () = self.made.notified(), if wait <= self.options.poll => {}
+            }
+        }
+    }
+
+    async fn round(&self, stop: &CancellationToken) -> Result<Next, StoreError> {
+        let options = &self.options;
+        let after = ConnectionId(self.after.load(Ordering::Relaxed));
+        let Some(connection) = self.store.next_to_embed(after).await? else {
+            return Ok(Next::Wait(options.poll));
+        };
+        self.after.store(connection.0, Ordering::Relaxed);
+        // A batch may be halved down to single inputs before the lease counts as lost: double work at worst.
+        let lease = options.timeout * 4 + LEASE_MARGIN;
+        let claimed = self.store.claim_chunks(connection, options.batch_max, BATCH_TOKENS_MAX, lease).await?;
+        let mut parts = vec![claimed];
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                break;
+            }
+            if let Err(wait) = self.store.take_embedding_request(options.requests_per_minute).await? {
+                parts.push(part);
+                self.release(&parts).await?;
+                return Ok(Next::Wait(wait));
+            }
+            let inputs: Vec<&str> = part.iter().map(|chunk| chunk.content.as_str()).collect();
+            let answer = tokio::select! {
+                answer = self.client.embed(&inputs) => Some(answer),
+                () = stop.cancelled() => None,
+            };
+            match answer {
+                None => {
+                    parts.push(part);
+                    self.release(&parts).await?;
+                    return Ok(Next::Wait(Duration::ZERO));
+                }
+                Some(Ok(vectors)) => {
+                    let ends = vectors.into_iter().map(EmbeddingEnd::Vector);
+                    self.settle(part.iter().zip(ends).map(ended).collect()).await?;
+                }
+                Some(Err(EmbedFailure::Passing { after, reason })) => {
+                    let wait = self.wait(&part, after);
+                    tracing::warn!(reason, wait_ms = wait.as_millis(), "the embeddings endpoint failed");
+                    let ends = part.iter().map(|chunk| ended((chunk, self.passing(chunk, wait))));
+                    self.settle(ends.collect()).await?;
+                    self.release(&parts).await?;
+                    return Ok(Next::Wait(wait));
+                }
+                Some(Err(EmbedFailure::Refused { of_inputs: true, .. })) if part.len() > 1 => {
+                    // One bad input must not cost the others their vectors.
+                    let second = part.split_off(part.len() / 2);
+                    parts.extend([second, part]);
+                }
+                Some(Err(EmbedFailure::Refused { reason, .. })) => {
+                    tracing::warn!(reason, chunks = part.len(), "the embeddings endpoint refused chunks");
+                    let failed = EmbeddingEnd::Failed(options.retry_failed);
+                    self.settle(part.iter().map(|chunk| ended((chunk, failed.clone()))).collect()).await?;
+                }
+            }
+        }
+        Ok(Next::AtOnce)
+    }
+
+    /// What the endpoint asks for, or else a random part of a time that doubles with every try.
+    fn wait(&self, part: &[ChunkToEmbed], asked: Option<Duration>) -> Duration {
+        let tries = part.iter().map(|chunk| chunk.attempt).max().unwrap_or(1);
+        asked.unwrap_or_else(|| {
+            let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX);
+            let longest = self.options.retry_first.saturating_mul(2u32.saturating_pow(doublings));
+            longest.min(self.options.retry_max).mul_f64(self.entropy.fraction())
+        })
+    }
+
+    fn passing(&self, chunk: &ChunkToEmbed, wait: Duration) -> EmbeddingEnd {
+        if chunk.attempt >= i64::from(self.options.attempts_max) {
+            EmbeddingEnd::Failed(self.options.retry_failed)
+        } else {
+            EmbeddingEnd::Retry(wait)
+        }
+    }
+
+    /// Gives back what was not asked for.
+    async fn release(&self, parts: &[Vec<ChunkToEmbed>]) -> Result<(), StoreError> {
+        let released = parts.iter().flatten().map(|chunk| ended((chunk, EmbeddingEnd::Released)));
+        self.settle(released.collect()).await
+    }
+
+    async fn settle(&self, ended: Vec<EmbeddedChunk>) -> Result<(), StoreError> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.store.settle_chunks(&ended, &self.client.mark()).await
+    }
+}
+
+fn ended((chunk, end): (&ChunkToEmbed, EmbeddingEnd)) -> EmbeddedChunk {
+    EmbeddedChunk { id: chunk.id, file: chunk.file, attempt: chunk.attempt, end }
+}

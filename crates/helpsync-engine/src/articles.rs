@@ -1,0 +1,108 @@
+//! From Zendesk's article to the form that is stored.
+
+use helpsync_content::{Limits, content_hash, convert};
+use helpsync_store::{IncomingArticle, IncomingTranslation, ItemKind, NewItem, SkippedArticle};
+use helpsync_zendesk::{Article, Category, Rejected, Section};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// Converts an article. Pure CPU, some milliseconds per hundred kilobytes: call it off the runtime's threads.
+pub(crate) fn incoming(article: &Article, limits: &Limits) -> Result<IncomingArticle, SkippedArticle> {
+    let translations = article
+        .published()
+        .into_iter()
+        .map(|translation| {
+            let converted = convert(&translation.body, limits).map_err(|error| SkippedArticle {
+                article_id: Some(article.id),
+                reason: format!("{}: {error}", translation.locale),
+                created_at: Some(article.created_at.as_millisecond()),
+                section_id: article.section_id,
+            })?;
+            Ok(IncomingTranslation {
+                hash: content_hash(&translation.title, &translation.body),
+                external_url: Some(translation.html_url).filter(|url| !url.is_empty()),
+                source_updated_at: translation.updated_at.unwrap_or(article.updated_at).as_millisecond(),
+                locale: translation.locale,
+                title: without_nul(translation.title),
+                html: without_nul(translation.body),
+                markdown: without_nul(converted.markdown),
+                plain: without_nul(converted.text),
+            })
+        })
+        .collect::<Result<Vec<_>, SkippedArticle>>()?;
+    let metadata = json!({
+        "position": article.position,
+        "promoted": article.promoted,
+        "permission_group_id": article.permission_group_id,
+        "content_tag_ids": article.content_tag_ids,
+        "edited_at": article.edited_at,
+    });
+    let urls: Vec<_> = translations.iter().map(|translation| &translation.external_url).collect();
+    let segments = article.segments();
+    let mut described = json!([
+        article.section_id,
+        article.author_id,
+        article.user_segment_id,
+        article.label_names,
+        metadata,
+        urls,
+    ]);
+    // Only where there are several: the hash of everything that was stored before must not move.
+    if segments.len() > 1
+        && let Some(described) = described.as_array_mut()
+    {
+        described.push(json!(segments));
+    }
+    Ok(IncomingArticle {
+        article_id: article.id,
+        created_at: article.created_at.as_millisecond(),
+        updated_at: article.updated_at.as_millisecond(),
+        source_locale: article.source_locale.clone(),
+        section_id: article.section_id,
+        author_id: article.author_id,
+        user_segment_id: segments.first().copied(),
+        user_segment_ids: segments,
+        labels: article.label_names.clone(),
+        metadata,
+        metadata_hash: hex::encode(Sha256::digest(described.to_string())),
+        translations,
+    })
+}
+
+/// Postgres stores no NUL in text; HTML has no meaning for it either.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "") } else { text }
+}
+
+pub(crate) fn skipped(rejected: Rejected) -> SkippedArticle {
+    SkippedArticle {
+        article_id: rejected.id,
+        reason: rejected.reason,
+        created_at: rejected.created_at.map(helpsync_model::Timestamp::as_millisecond),
+        section_id: rejected.section_id,
+    }
+}
+
+pub(crate) fn items(sections: &[Section], categories: &[Category]) -> Vec<NewItem> {
+    let url = |url: &String| Some(url.clone()).filter(|url| !url.is_empty());
+    let categories = categories.iter().map(|category| NewItem {
+        kind: ItemKind::Category,
+        external_id: category.id,
+        parent: None,
+        category: None,
+        name: category.name.clone(),
+        external_url: url(&category.html_url),
+    });
+    let sections = sections.iter().map(|section| NewItem {
+        kind: ItemKind::Section,
+        external_id: section.id,
+        parent: section
+            .parent_section_id
+            .map(|id| (ItemKind::Section, id))
+            .or(section.category_id.map(|id| (ItemKind::Category, id))),
+        category: section.category_id,
+        name: section.name.clone(),
+        external_url: url(&section.html_url),
+    });
+    categories.chain(sections).collect()
+}

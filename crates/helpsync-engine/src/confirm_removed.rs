@@ -1,0 +1,118 @@
+//! `confirm_removed`: asks for hidden articles once more; deletes what is gone, brings back what is not.
+
+use futures::stream::{self, StreamExt as _};
+use helpsync_account::Account;
+use helpsync_model::ExportAccess;
+use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
+use helpsync_zendesk::{Failure, Rejected};
+
+use crate::page::{Fetched, Reached};
+use crate::walk_list::its_turn;
+use crate::{Engine, HandlerError};
+
+/// Requests under way at once; the account's budget bounds all shards together.
+const AT_ONCE: usize = 4;
+/// Answers are stored as soon as they come to so many bytes.
+const BYTES_KEPT_MAX: u64 = 8 * 1024 * 1024;
+
+impl Engine {
+    pub(crate) async fn confirm_removed(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<ShardEnd, HandlerError> {
+        let outcome = if started.shard.params["by"] == "listing" {
+            if !self.walk_listing(started, account).await? {
+                return Ok(its_turn());
+            }
+            // What the second listing showed is no longer hidden.
+            let gone = self.store.unseen_hidden(started.fence.connection, started.fence.run).await?;
+            let requests = self.prove_healthy(started, account).await?;
+            RemovedOutcome { gone, requests }
+        } else {
+            self.fetch_each(started, account).await?
+        };
+        self.store.settle_removed(started, &outcome).await?;
+        Ok(ShardEnd::Done(Vec::new()))
+    }
+
+    /// Whether they are gone could not be found out: they stay, for all to see.
+    pub(crate) async fn give_up_confirming(&self, started: &StartedShard) -> Result<(), StoreError> {
+        let ids = match started.shard.params["articles"].as_array() {
+            Some(ids) => ids.iter().filter_map(serde_json::Value::as_i64).collect(),
+            None => self.store.unseen_hidden(started.fence.connection, started.fence.run).await?,
+        };
+        self.store.show_again(started, &ids).await
+    }
+
+    /// Fetches the shard's articles one by one, stores what is there, and answers with what is gone: proved by 404 or
+    /// 403 for the article while the help center as a whole still answers, and the grant's user kept his role.
+    pub(crate) async fn fetch_each(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<RemovedOutcome, HandlerError> {
+        let ids: Vec<i64> = serde_json::from_value(started.shard.params["articles"].clone())
+            .map_err(|error| HandlerError::Permanent(format!("the shard names no articles: {error}")))?;
+        let mut answers = stream::iter(ids)
+            .map(|id| async move { (id, account.client.article(id).await) })
+            .buffer_unordered(AT_ONCE);
+        let mut outcome = RemovedOutcome::default();
+        let mut fetched = Fetched::default();
+        while let Some((id, answer)) = answers.next().await {
+            match answer {
+                Ok(answer) => {
+                    fetched.requests += u64::from(answer.requests);
+                    fetched.bytes += answer.bytes;
+                    fetched.articles.push(answer.value);
+                }
+                Err(Failure::NotFound(_) | Failure::Forbidden(_)) => {
+                    outcome.requests += 1;
+                    outcome.gone.push(id);
+                }
+                Err(failure @ (Failure::Unreadable { .. } | Failure::TooLarge { .. })) => {
+                    fetched.requests += 1;
+                    fetched.rejected.push(Rejected {
+                        id: Some(id),
+                        reason: failure.to_string(),
+                        is_too_long: false,
+                        created_at: None,
+                        section_id: None,
+                    });
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+            if fetched.bytes > BYTES_KEPT_MAX {
+                let full = std::mem::take(&mut fetched);
+                self.store_fetched(started, account, full, Reached::default()).await?;
+            }
+        }
+        drop(answers);
+        self.store_fetched(started, account, fetched, Reached::default()).await?;
+        if !outcome.gone.is_empty() {
+            outcome.requests += self.prove_healthy(started, account).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Asks something that only a healthy help center answers, and to a grant that may use the export something that
+    /// only agents are answered. A 404 for one article is believed only after this. Answers what it cost.
+    async fn prove_healthy(&self, started: &StartedShard, account: &Account) -> Result<u64, HandlerError> {
+        if started.export_access == Some(ExportAccess::Lost) {
+            // A person allowed it, or nothing would have been hidden; asked for alone it proves nothing.
+            if started.run.plan.is_none() {
+                return Err(HandlerError::Permanent(
+                    "the grant's user lost his role: a missing article proves nothing".to_owned(),
+                ));
+            }
+        } else if started.export_access == Some(ExportAccess::Allowed) {
+            match self.export_from(account, self.since(started)).await {
+                Ok(answer) => return Ok(answer.requests.into()),
+                Err(Failure::Rejected { .. } | Failure::TooLarge { .. }) => {}
+                Err(failure) => return Err(HandlerError::Unhealthy(failure)),
+            }
+        }
+        let answer = account.client.count_articles().await.map_err(HandlerError::Unhealthy)?;
+        Ok(answer.requests.into())
+    }
+}

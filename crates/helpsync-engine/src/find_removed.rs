@@ -1,0 +1,185 @@
+//! `find_removed`: compares what Zendesk counts with what we know, and finds what is gone at least cost.
+//!
+//! Equal counts mean that nothing is gone, but for pairs of a new article and a removed one, which the audit finds.
+//! Few removals are found by probing (`probe`), many by listing everything. A run that has just listed everything
+//! only verifies that it did.
+
+use helpsync_account::Account;
+use helpsync_model::{ExportAccess, RunKind, ShardKind};
+use helpsync_store::{Missing, NewShard, RemovalVerdict, RunNote, ShardEnd, StartedShard};
+use helpsync_zendesk::{Failure, PAGE_SIZE_MAX};
+use serde_json::json;
+
+use crate::page::{Fetched, Reached};
+use crate::walk_list::{have_met, its_turn};
+use crate::{Engine, HandlerError};
+
+/// Articles asked for one by one in one shard.
+const CONFIRMED_PER_SHARD: usize = 50;
+/// Leftovers of earlier runs that one run takes up.
+const LEFTOVERS_MAX: u32 = 10_000;
+/// Pages of the export that are read once more when Zendesk counts more articles than we know.
+const TAIL_PAGES_MAX: u32 = 5;
+
+/// What the comparison came to.
+enum Compared {
+    /// Nothing is gone.
+    Same,
+    /// These articles are.
+    Gone(Vec<i64>),
+    /// This run has listed everything.
+    Listed,
+    /// Only a listing can tell.
+    Unclear,
+}
+
+impl Engine {
+    pub(crate) async fn find_removed(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<ShardEnd, HandlerError> {
+        let compared = if started.shard.cursor.is_some() {
+            Compared::Unclear
+        } else {
+            self.compare(started, account).await?
+        };
+        let missing = match &compared {
+            Compared::Same => {
+                let hidden = self.store.hidden_articles(started.fence.connection, LEFTOVERS_MAX).await?;
+                return Ok(ShardEnd::Done(self.confirmations(started, &hidden).await?));
+            }
+            Compared::Gone(articles) => Missing::Articles(articles),
+            Compared::Listed => Missing::Unseen,
+            Compared::Unclear => {
+                if !self.walk_listing(started, account).await? {
+                    return Ok(its_turn());
+                }
+                Missing::Unseen
+            }
+        };
+        match self.store.hide_missing(started, missing, self.options.ceiling).await? {
+            RemovalVerdict::Hidden(hidden) => Ok(ShardEnd::Done(self.confirmations(started, &hidden).await?)),
+            RemovalVerdict::Held(held) => {
+                tracing::warn!(connection = %started.fence.connection, held, "removals held back");
+                Ok(ShardEnd::Done(Vec::new()))
+            }
+        }
+    }
+
+    async fn compare(&self, started: &StartedShard, account: &Account) -> Result<Compared, HandlerError> {
+        let connection = started.fence.connection;
+        let audit_asked = started.run.params["audit"].as_bool() == Some(true);
+        let listed = matches!(started.run.plan.as_deref(), Some("offset_pages" | "cursor_ends"));
+        let whole = if listed { self.is_whole(started, account).await? } else { None };
+        if let Some(whole) = whole {
+            return Ok(if whole { Compared::Listed } else { Compared::Unclear });
+        }
+        let count = self.count(started, account).await?;
+        let audit_every = i64::try_from(self.options.audit_every.as_millis()).unwrap_or(i64::MAX);
+        let audit_due =
+            started.last_audit_at.is_some_and(|at| at.saturating_add(audit_every) <= self.clock.now_ms());
+        // A first sync has just read everything there is.
+        if audit_asked || (audit_due && started.run.kind != RunKind::Full) {
+            return Ok(Compared::Unclear);
+        }
+        let mut known = self.store.known_articles(connection).await?;
+        if known < count && started.run.plan.as_deref() == Some("export") {
+            self.read_tail(started, account).await?;
+            known = self.store.known_articles(connection).await?;
+        }
+        if known == count {
+            return Ok(Compared::Same);
+        }
+        if known < count {
+            return Ok(Compared::Unclear);
+        }
+        if started.export_access == Some(ExportAccess::Lost) {
+            // What a smaller role does not show is not gone. A person may allow it, which asks for an audit.
+            let note = RunNote { held: Some(known - count), ..RunNote::default() };
+            self.store.note_run(&started.fence, &note).await?;
+            return Ok(Compared::Same);
+        }
+        let ledger = self.store.ledger(connection).await?;
+        let gone =
+            self.probe(started, account, &ledger, usize::try_from(count).unwrap_or(usize::MAX)).await?;
+        Ok(gone.map_or(Compared::Unclear, Compared::Gone))
+    }
+
+    /// How many articles Zendesk counts now.
+    async fn count(&self, started: &StartedShard, account: &Account) -> Result<i64, HandlerError> {
+        let answer = account.client.count_articles().await.map_err(HandlerError::Unhealthy)?;
+        let count = i64::try_from(answer.value).unwrap_or(i64::MAX);
+        let note =
+            RunNote { remote_count: Some(count), requests: answer.requests.into(), ..RunNote::default() };
+        self.store.note_run(&started.fence, &note).await?;
+        Ok(count)
+    }
+
+    /// Whether the list's shards make up the whole of it. `None`: they were not to.
+    async fn is_whole(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<Option<bool>, HandlerError> {
+        let walks = self.store.list_walks(started.fence.run).await?;
+        let of = |from: &str| walks.iter().find(|walk| walk.params["from"] == from).map(|walk| &walk.cursor);
+        let whole = match (walks.first().map(|walk| &walk.params), of("oldest"), of("latest")) {
+            (Some(_), Some(oldest), Some(latest)) => have_met(oldest, latest),
+            (Some(params), _, _) if params["mode"] == "pages" => {
+                // While pages were read by number others may have moved from one to another.
+                let before = params["count"].as_i64();
+                let count = self.count(started, account).await?;
+                let seen = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
+                before == Some(count) && seen == count
+            }
+            _ => return Ok(None),
+        };
+        let crowded = walks.first().and_then(|walk| walk.params["crowded"].as_i64());
+        if let Some(second) = crowded.filter(|_| whole) {
+            let note = RunNote { passed_second: Some(second), ..RunNote::default() };
+            self.store.note_run(&started.fence, &note).await?;
+        }
+        Ok(Some(whole))
+    }
+
+    /// What changed since the mark: ranges that end early do not see what is edited while the others go on.
+    async fn read_tail(&self, started: &StartedShard, account: &Account) -> Result<(), HandlerError> {
+        let mut start = started.high_water.unwrap_or(0);
+        for _ in 0..TAIL_PAGES_MAX {
+            let answer = match self.export_from(account, start).await {
+                Ok(answer) => answer,
+                Err(Failure::Rejected { .. } | Failure::TooLarge { .. }) => return Ok(()),
+                Err(failure) => return Err(failure.into()),
+            };
+            let next = answer.value.next_start.filter(|next| *next > start);
+            self.store_fetched(started, account, Fetched::from(answer), Reached::default()).await?;
+            let Some(next) = next else { return Ok(()) };
+            start = next;
+        }
+        Ok(())
+    }
+
+    /// Hidden articles are asked for one by one, or by a second listing where that costs less.
+    async fn confirmations(
+        &self,
+        started: &StartedShard,
+        articles: &[i64],
+    ) -> Result<Vec<NewShard>, HandlerError> {
+        if articles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.store.known_articles(started.fence.connection).await?;
+        let pages = usize::try_from(known).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE_MAX as usize);
+        let shard = |key, params| NewShard { key, kind: ShardKind::ConfirmRemoved, params, position: None };
+        if articles.len() > pages {
+            return Ok(vec![shard("confirm_removed-listing".to_owned(), json!({ "by": "listing" }))]);
+        }
+        let chunks = articles.chunks(CONFIRMED_PER_SHARD).enumerate();
+        Ok(chunks
+            .map(|(number, articles)| {
+                shard(format!("confirm_removed-{number}"), json!({ "articles": articles }))
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,160 @@
+//! What running each kind of shard does: one file per kind.
+//!
+//! A handler reads from Zendesk, converts, and writes through the store under its fence. It holds no database
+//! connection while it calls out, may be stopped at any await, and may be run again from the start: progress is the
+//! cursor that a page's transaction saves. How failures end a shard is decided in one place, `outcome`.
+
+mod articles;
+mod confirm_removed;
+mod fetch_articles;
+mod fetch_attachments;
+mod find_removed;
+mod names;
+mod outcome;
+mod page;
+mod places;
+mod plan;
+mod probe;
+mod walk_export;
+mod walk_list;
+
+use std::time::Duration;
+
+use helpsync_account::Accounts;
+use helpsync_content::Limits;
+use helpsync_model::{ShardKind, Subdomain};
+use helpsync_store::{RemovalCeiling, ShardEnd, StartedShard, Store, StoreError};
+use tokio::sync::Semaphore;
+
+pub use outcome::{HandlerError, backoff};
+
+/// Between the tries to record how a shard ended while the store is away; after the last the sweeper has to help.
+const RECORD_WAITS: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// A delta starts this far before the high-water mark.
+    pub overlap: Duration,
+    /// The whole listing is compared at least this often.
+    pub audit_every: Duration,
+    /// What one run may remove without leave.
+    pub ceiling: RemovalCeiling,
+    /// Bounds of one article's conversion.
+    pub limits: Limits,
+    /// The longest attachment that is kept.
+    pub attachment_bytes_max: u64,
+    /// Tries before a shard fails for good.
+    pub attempts_max: u32,
+}
+
+/// Runs shards. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    store: Store,
+    accounts: Accounts,
+    options: EngineOptions,
+    clock: std::sync::Arc<dyn helpsync_model::Clock>,
+    entropy: std::sync::Arc<dyn helpsync_model::Entropy>,
+    /// Conversions under way at once, over all shards.
+    converting: std::sync::Arc<Semaphore>,
+}
+
+impl Engine {
+    /// One per process.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        accounts: Accounts,
+        options: EngineOptions,
+        clock: std::sync::Arc<dyn helpsync_model::Clock>,
+        entropy: std::sync::Arc<dyn helpsync_model::Entropy>,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let converting = std::sync::Arc::new(Semaphore::new(cores));
+        Self { store, accounts, options, clock, entropy, converting }
+    }
+
+    /// Works on a started shard and records how it ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when even that could not be recorded: the shard's lease then runs out and it is issued again.
+    /// [`StoreError::Fenced`] is no fault: the work was taken over or cancelled, and nothing was changed.
+    pub async fn run(&self, started: &StartedShard) -> Result<(), StoreError> {
+        let end = match self.handle(started).await {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(()),
+            Err(HandlerError::Store(StoreError::Fenced)) => return Err(StoreError::Fenced),
+            Err(error) => {
+                let end = self.end_after(&error, started);
+                tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind,
+                    failures = started.shard.failures, error = %error, ?end, "shard did not finish");
+                end
+            }
+        };
+        match (&end, started.shard.kind) {
+            (ShardEnd::Failed(reason), ShardKind::FetchArticles) => {
+                self.note_unfetched(started, reason).await?;
+            }
+            (ShardEnd::Failed(_), ShardKind::ConfirmRemoved) => self.give_up_confirming(started).await?,
+            _ => {}
+        }
+        self.record(started, &end).await
+    }
+
+    /// Puts a shard back because this process stops; spends no try.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hand_back(&self, started: &StartedShard) -> Result<(), StoreError> {
+        let end = ShardEnd::Snooze { wait: Duration::ZERO, reason: "a worker".to_owned() };
+        self.record(started, &end).await
+    }
+
+    /// Work that is done is not thrown away because the store was away for a moment.
+    async fn record(&self, started: &StartedShard, end: &ShardEnd) -> Result<(), StoreError> {
+        for wait in RECORD_WAITS {
+            match self.store.end_shard(&started.fence, end).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(shard = %started.fence.shard, error = %error, "the end of a shard is recorded again");
+                }
+                recorded => return recorded,
+            }
+            tokio::time::sleep(wait).await;
+        }
+        self.store.end_shard(&started.fence, end).await
+    }
+
+    /// `None`: the handler has recorded the end itself.
+    async fn handle(&self, started: &StartedShard) -> Result<Option<ShardEnd>, HandlerError> {
+        if started.shard.kind == ShardKind::Finalize {
+            self.store.finalize_run(started).await?;
+            return Ok(None);
+        }
+        let subdomain = Subdomain::parse(&started.subdomain)
+            .map_err(|error| HandlerError::Permanent(error.to_string()))?;
+        let account = self
+            .accounts
+            .connected(started.organization, started.fence.connection, &subdomain)
+            .map_err(|error| HandlerError::Permanent(error.to_string()))?;
+        let ended = match started.shard.kind {
+            ShardKind::Plan => self.plan(started, &account).await,
+            ShardKind::WalkExport => self.walk_export(started, &account).await,
+            ShardKind::WalkList => self.walk_list(started, &account).await,
+            ShardKind::FindRemoved => self.find_removed(started, &account).await,
+            ShardKind::ConfirmRemoved => self.confirm_removed(started, &account).await,
+            ShardKind::FetchArticles => self.fetch_articles(started, &account).await,
+            ShardKind::FetchAttachments => self.fetch_attachments(started, &account).await,
+            ShardKind::Finalize => return Ok(None),
+        };
+        // What no stored page accounts for: waits since the last one, and the one that the shard is put off for.
+        let put_off = ended.as_ref().err().map_or(Duration::ZERO, HandlerError::budget_wait);
+        let put_off = u64::try_from(put_off.as_millis()).unwrap_or(u64::MAX);
+        let waited = account.take_waited_ms().saturating_add(put_off);
+        if waited > 0 {
+            self.store.note_budget_wait(&started.fence, waited).await?;
+        }
+        ended.map(Some)
+    }
+}

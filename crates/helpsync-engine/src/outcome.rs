@@ -1,0 +1,123 @@
+//! How a failure ends a shard: waiting, trying again, or giving up.
+
+use std::time::Duration;
+
+use helpsync_model::Entropy;
+use helpsync_store::{ShardEnd, StartedShard, StoreError};
+use helpsync_zendesk::{Class, Failure};
+use thiserror::Error;
+
+use crate::Engine;
+
+/// The first retry comes within this time; each further one may take twice as long.
+const BACKOFF_BASE: Duration = Duration::from_secs(2);
+/// No retry waits longer.
+const BACKOFF_MAX: Duration = Duration::from_mins(10);
+/// After 429 without a usable `Retry-After`.
+const RATE_LIMITED_WAIT: Duration = Duration::from_secs(10);
+
+/// After the store did not answer in the middle of the work.
+const STORE_AWAY_WAIT: Duration = Duration::from_secs(1);
+
+/// Why a handler did not finish.
+#[derive(Debug, Error)]
+pub enum HandlerError {
+    /// Zendesk's answer, or its absence.
+    #[error(transparent)]
+    Zendesk(#[from] Failure),
+    /// The account as a whole does not answer as a help center does.
+    #[error("the help center is disabled, or the grant's user may not read it: {0}")]
+    Unhealthy(#[source] Failure),
+    /// The store's answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Trying again changes nothing.
+    #[error("{0}")]
+    Permanent(String),
+    /// It may pass.
+    #[error("{0}")]
+    Passing(String),
+}
+
+impl HandlerError {
+    /// How long the account's budget puts the work off.
+    pub(crate) fn budget_wait(&self) -> Duration {
+        match self {
+            Self::Zendesk(failure) | Self::Unhealthy(failure) => match failure {
+                Failure::Denied { wait, .. } => *wait,
+                Failure::RateLimited { after, .. } => after.unwrap_or(RATE_LIMITED_WAIT),
+                _ => Duration::ZERO,
+            },
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Of a page of the whole list: 404 or 403 for that is no missing thing but an account in trouble.
+    pub(crate) fn of_list(failure: Failure) -> Self {
+        match failure {
+            Failure::NotFound(_) | Failure::Forbidden(_) => Self::Unhealthy(failure),
+            failure => Self::Zendesk(failure),
+        }
+    }
+}
+
+impl Engine {
+    pub(crate) fn end_after(&self, error: &HandlerError, started: &StartedShard) -> ShardEnd {
+        let failure = match error {
+            HandlerError::Permanent(reason) => return ShardEnd::Failed(reason.clone()),
+            // Our own store's absence is no fault of the shard's, and must never use up its tries.
+            HandlerError::Store(error) if error.is_transient() => {
+                return ShardEnd::Snooze { wait: STORE_AWAY_WAIT, reason: "the store".to_owned() };
+            }
+            HandlerError::Store(_) | HandlerError::Passing(_) => return self.retry(error, None, started),
+            HandlerError::Zendesk(failure) | HandlerError::Unhealthy(failure) => failure,
+        };
+        if let Failure::RateLimited { .. } = failure {
+            let wait = error.budget_wait();
+            return ShardEnd::Snooze { wait, reason: "Zendesk's rate limit".to_owned() };
+        }
+        if let Failure::Denied { wait, reason } = failure {
+            return ShardEnd::Snooze { wait: *wait, reason: reason.clone() };
+        }
+        match failure.class() {
+            Class::Denied { wait } => ShardEnd::Snooze { wait, reason: "budget".to_owned() },
+            Class::Transient { after } => self.retry(error, after, started),
+            // Everything answering 404 is an account in trouble: it may come back.
+            Class::Gone => self.retry(error, None, started),
+            Class::Unauthorized | Class::Permanent => ShardEnd::Failed(error.to_string()),
+        }
+    }
+
+    fn retry(&self, error: &HandlerError, after: Option<Duration>, started: &StartedShard) -> ShardEnd {
+        let tries = u32::try_from(started.shard.failures).unwrap_or(u32::MAX);
+        if tries >= self.options.attempts_max {
+            return ShardEnd::Failed(format!("gave up after {tries} tries: {error}"));
+        }
+        let wait = after.unwrap_or_else(|| backoff(tries, &*self.entropy));
+        ShardEnd::Retry { wait, error: error.to_string() }
+    }
+}
+
+/// Exponential with full jitter: a random part of 2 s, 4 s, 8 s … up to 10 min, for the first, second, third try.
+#[must_use]
+pub fn backoff(tries: u32, entropy: &dyn Entropy) -> Duration {
+    let ceiling = BACKOFF_BASE.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(BACKOFF_MAX);
+    ceiling.mul_f64(entropy.fraction())
+}
+
+#[cfg(test)]
+mod tests {
+    use helpsync_model::SeededEntropy;
+
+    use super::*;
+
+    #[test]
+    fn backoff_grows_and_stays_under_its_ceiling() {
+        let entropy = SeededEntropy::new(3);
+        for (tries, ceiling) in [(1, 2), (2, 4), (3, 8), (9, 512), (10, 600), (40, 600)] {
+            let most = (0..200).map(|_| backoff(tries, &entropy)).max().unwrap();
+            assert!(most <= Duration::from_secs(ceiling), "{tries}: {most:?}");
+            assert!(most > Duration::from_secs(ceiling) / 2, "{tries}: {most:?}");
+        }
+    }
+}

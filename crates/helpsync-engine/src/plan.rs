@@ -1,0 +1,173 @@
+//! `plan`: chooses the way of reading that costs the fewest requests.
+//!
+//! | the grant's user | wanted | plan | requests for N articles |
+//! | --- | --- | --- | --- |
+//! | agent, administrator | all | `export`: time ranges, at once | N/1,000 |
+//! | agent, administrator | what changed | `export` from the mark | 1 |
+//! | end user | all, N up to 10,000 | `offset_pages`: at once | N/100 |
+//! | end user | all, N above that | `cursor_ends`: from both ends | N/100 |
+//! | end user | what changed | `list_changes`: newest first, down to the mark | 1 |
+//!
+//! Whether the export answers shows in its first answer, at no extra request; from then on it is known.
+
+use helpsync_account::Account;
+use helpsync_model::{ExportAccess, RunKind, ShardKind};
+use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
+use helpsync_zendesk::{
+    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder,
+};
+use serde_json::json;
+
+use crate::{Engine, HandlerError};
+
+/// Offset pages that one shard reads.
+const PAGES_PER_SHARD: u64 = 25;
+
+/// Why the export is not read to its end.
+pub(crate) enum NoExport {
+    /// It answers to agents and administrators only.
+    Refused(Failure),
+    /// More than a page of articles changed in this second (epoch): time alone does not lead past them.
+    Crowded(i64),
+    /// A page of it is too long even without its long texts.
+    TooLarge,
+}
+
+impl Engine {
+    pub(crate) async fn plan(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<ShardEnd, HandlerError> {
+        let (fence, since) = (&started.fence, self.since(started));
+        let gained = self.look_at_places(started, account).await?;
+        if started.run.kind == RunKind::Delta
+            && !gained
+            && started.export_access == Some(ExportAccess::Refused)
+        {
+            let reason =
+                "the incremental export is refused to this grant: the list, by time of change".to_owned();
+            let plan = Some(("list_changes", reason));
+            self.store.note_run(fence, &RunNote { plan, ..RunNote::default() }).await?;
+            return Ok(ShardEnd::Done(vec![changes_since(since)]));
+        }
+        let start = if started.run.kind == RunKind::Full || gained { 0 } else { since };
+        let reason = if gained {
+            "sections moved into what is selected: the incremental export, from the start".to_owned()
+        } else if start == 0 {
+            "the incremental export brings up to 1,000 articles a request".to_owned()
+        } else {
+            format!("the incremental export, from {start}: what changed since the mark, with overlap")
+        };
+        let plan = Some(("export", reason));
+        self.store.note_run(fence, &RunNote { plan, ..RunNote::default() }).await?;
+        Ok(ShardEnd::Done(vec![NewShard {
+            key: "walk_export".to_owned(),
+            kind: ShardKind::WalkExport,
+            params: json!({ "start": start, "everything": gained }),
+            position: Some(start),
+        }]))
+    }
+
+    /// Where a delta starts, in epoch seconds.
+    pub(crate) fn since(&self, started: &StartedShard) -> i64 {
+        let overlap = i64::try_from(self.options.overlap.as_secs()).unwrap_or(i64::MAX);
+        started.high_water.map_or(0, |mark| mark.saturating_sub(overlap).max(0))
+    }
+
+    /// Lists where the export does not lead on. One small request tells how many articles there are, when the latest
+    /// of them changed, and that the help center answers at all.
+    pub(crate) async fn list_instead(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        why: NoExport,
+    ) -> Result<ShardEnd, HandlerError> {
+        let newest_first = ListQuery {
+            page: Page::Offset { page: 1, per_page: 1 },
+            sort_by: SortBy::UpdatedAt,
+            sort_order: SortOrder::Desc,
+            sideload: false,
+            ..ListQuery::walk(Scope::All, None)
+        };
+        let answer = account.client.list_articles(&newest_first).await.map_err(HandlerError::Unhealthy)?;
+        let count =
+            answer.value.count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))?;
+        let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());
+        let (access, why, crowded) = match why {
+            NoExport::Refused(failure) => {
+                let lost = matches!(started.export_access, Some(ExportAccess::Allowed | ExportAccess::Lost));
+                let access = if lost { ExportAccess::Lost } else { ExportAccess::Refused };
+                let said = if lost { "no longer answers this grant" } else { "is refused to this grant" };
+                (Some(access), format!("the incremental export {said} ({failure})"), None)
+            }
+            NoExport::Crowded(second) => {
+                // A second that is long over gains no more changes: once listed it is passed for good.
+                let overlap = i64::try_from(self.options.overlap.as_secs()).unwrap_or(i64::MAX);
+                let over = self.clock.now_ms() / 1000 - second > overlap;
+                let why = format!("more articles changed in second {second} than a page of the export holds");
+                (None, why, Some(second).filter(|_| over))
+            }
+            NoExport::TooLarge => {
+                (None, "a page of the export exceeds zendesk.body_bytes_max".to_owned(), None)
+            }
+        };
+        let changes_only = access.is_some()
+            && started.run.kind == RunKind::Delta
+            && started.high_water.is_some()
+            && started.shard.params["everything"] != true;
+        let params = |of: serde_json::Value| {
+            let mut params = of;
+            params["newest"] = newest.into();
+            params["count"] = count.into();
+            if let Some(second) = crowded {
+                params["crowded"] = second.into();
+            }
+            params
+        };
+        let shard =
+            |key: String, params| NewShard { key, kind: ShardKind::WalkList, params, position: Some(0) };
+        let pages = count.div_ceil(u64::from(PAGE_SIZE_MAX)).max(1);
+        let (plan, how, shards) = if changes_only {
+            (
+                "list_changes",
+                "the list, by time of change".to_owned(),
+                vec![changes_since(self.since(started))],
+            )
+        } else if count <= OFFSET_RECORDS_MAX {
+            let shards = (0..pages.div_ceil(PAGES_PER_SHARD)).map(|number| {
+                let first = number * PAGES_PER_SHARD + 1;
+                let last = pages.min(first + PAGES_PER_SHARD - 1);
+                let of = json!({ "mode": "pages", "first": first, "last": last });
+                shard(format!("walk_list-{first}"), params(of))
+            });
+            ("offset_pages", format!("{pages} pages of the list by number"), shards.collect())
+        } else {
+            let shards = [("oldest", pages.div_ceil(2)), ("latest", pages / 2 + 1)]
+                .map(|(from, pages)| {
+                    let of = json!({ "mode": "end", "from": from, "pages": pages });
+                    shard(format!("walk_list-{from}"), params(of))
+                })
+                .to_vec();
+            ("cursor_ends", format!("{pages} pages of the list by cursor, from both ends"), shards)
+        };
+        let note = RunNote {
+            plan: Some((plan, format!("{why}: {how}"))),
+            remote_count: i64::try_from(count).ok(),
+            requests: 1 + u64::from(answer.requests),
+            export_access: access,
+            ..RunNote::default()
+        };
+        self.store.note_run(&started.fence, &note).await?;
+        Ok(ShardEnd::Done(shards))
+    }
+}
+
+fn changes_since(until: i64) -> NewShard {
+    NewShard {
+        key: "walk_list-changes".to_owned(),
+        kind: ShardKind::WalkList,
+        params: json!({ "mode": "changes", "until": until }),
+        position: Some(until),
+    }
+}

@@ -1,0 +1,266 @@
+//! `walk_list`: reads listing pages, in one of three ways.
+//!
+//! - `pages`: a stretch of the list by page number, oldest first. Several stretches are read at once; whether they
+//!   make up the whole is verified by count.
+//! - `end`: the list by cursor, from the oldest article up or from the latest down. Whether the two meet is verified.
+//! - `changes`: what changed, latest first, by cursor, down to a point in time.
+//!
+//! The mark may go no further than the latest change that was seen before the first page: later changes may concern
+//! articles that had been read by then.
+
+use std::time::Duration;
+
+use helpsync_account::Account;
+use helpsync_store::{Progress, ShardEnd, StartedShard};
+use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::page::{Fetched, Reached};
+use crate::{Engine, HandlerError};
+
+/// Pages read before the shard goes back to the end of the queue, so that others get their turn.
+const PAGES_PER_TURN: u32 = 200;
+
+/// What a shard of the list is to read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+enum Walk {
+    /// Page numbers, both included.
+    Pages { first: u32, last: u32, newest: i64 },
+    /// `oldest` or `latest` first, so many pages.
+    End { from: String, pages: u64, newest: i64 },
+    /// Down to this time of change, in epoch seconds.
+    Changes { until: i64 },
+}
+
+/// Where a walk by cursor stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct At {
+    after: Option<String>,
+    pages: u64,
+    /// Creation (ms) and id of the last article read.
+    edge: Option<(i64, i64)>,
+    newest: Option<i64>,
+    ended: bool,
+}
+
+impl At {
+    pub(crate) fn of(cursor: Option<&Value>) -> Self {
+        let Some(cursor) = cursor else { return Self::default() };
+        let edge = cursor["edge"][0].as_i64().zip(cursor["edge"][1].as_i64());
+        Self {
+            after: cursor["after"].as_str().map(str::to_owned),
+            pages: cursor["pages"].as_u64().unwrap_or(0),
+            edge,
+            newest: cursor["newest"].as_i64(),
+            ended: cursor["ended"].as_bool() == Some(true),
+        }
+    }
+
+    fn cursor(&self) -> Value {
+        json!({
+            "after": self.after,
+            "pages": self.pages,
+            "edge": self.edge.map(|(created_at, id)| [created_at, id]),
+            "newest": self.newest,
+            "ended": self.ended,
+        })
+    }
+}
+
+/// Whether walks from both ends have met, so that together they are the whole list.
+pub(crate) fn have_met(oldest_first: &Value, latest_first: &Value) -> bool {
+    let (up, down) = (At::of(Some(oldest_first)), At::of(Some(latest_first)));
+    // A list that ended before its share of pages was read to its other end.
+    if up.after.is_none() && up.ended || down.after.is_none() && down.ended {
+        return true;
+    }
+    up.edge.zip(down.edge).is_some_and(|(up, down)| up >= down)
+}
+
+impl Engine {
+    pub(crate) async fn walk_list(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<ShardEnd, HandlerError> {
+        let walk: Walk = serde_json::from_value(started.shard.params.clone())
+            .map_err(|error| HandlerError::Permanent(format!("the shard names no walk: {error}")))?;
+        let ended = match walk {
+            Walk::Pages { first, last, newest } => {
+                self.walk_pages(started, account, first, last, newest).await?
+            }
+            Walk::End { from, pages, newest } => {
+                let sort_order = if from == "latest" { SortOrder::Desc } else { SortOrder::Asc };
+                let query = ListQuery { sort_order, ..ListQuery::walk(Scope::All, None) };
+                self.walk_cursor(started, account, query, Until::Pages(pages, newest)).await?
+            }
+            Walk::Changes { until } => {
+                let query = ListQuery {
+                    sort_by: SortBy::UpdatedAt,
+                    sort_order: SortOrder::Desc,
+                    ..ListQuery::walk(Scope::All, None)
+                };
+                self.walk_cursor(started, account, query, Until::Changed(until)).await?
+            }
+        };
+        Ok(if ended { ShardEnd::Done(Vec::new()) } else { its_turn() })
+    }
+
+    async fn walk_pages(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        first: u32,
+        last: u32,
+        newest: i64,
+    ) -> Result<bool, HandlerError> {
+        let cursor = started.shard.cursor.clone().unwrap_or_default();
+        let mut number = cursor["page"].as_u64().and_then(|page| u32::try_from(page).ok()).unwrap_or(first);
+        if number > last {
+            return Ok(true);
+        }
+        let first = account.client.list_articles(&ListQuery::offset(Scope::All, number)).await;
+        let mut answer = first.map_err(HandlerError::of_list)?;
+        loop {
+            let ended = number >= last;
+            let reached = Reached {
+                cursor: Some(json!({ "page": number + 1 })),
+                progress: Some(Progress { position: Some(0).filter(|_| !ended), newest: Some(newest) }),
+                split: None,
+            };
+            let store = self.store_fetched(started, account, Fetched::from(answer), reached);
+            if ended {
+                store.await?;
+                return Ok(true);
+            }
+            number += 1;
+            let query = ListQuery::offset(Scope::All, number);
+            let (stored, fetched) = tokio::join!(store, account.client.list_articles(&query));
+            stored?;
+            answer = fetched.map_err(HandlerError::of_list)?;
+        }
+    }
+
+    /// Reads the whole list, oldest first, on from the shard's cursor; true once it has ended cleanly.
+    pub(crate) async fn walk_listing(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<bool, HandlerError> {
+        self.walk_cursor(started, account, ListQuery::walk(Scope::All, None), Until::End).await
+    }
+
+    async fn walk_cursor(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        query: ListQuery,
+        until: Until,
+    ) -> Result<bool, HandlerError> {
+        let mut at = At::of(started.shard.cursor.as_ref());
+        if at.ended {
+            return Ok(true);
+        }
+        let page = |after: &Option<String>| ListQuery {
+            page: Page::Cursor { after: after.clone(), size: PAGE_SIZE_MAX },
+            ..query.clone()
+        };
+        let first = account.client.list_articles(&page(&at.after)).await;
+        let mut answer = first.map_err(HandlerError::of_list)?;
+        for turn in 1.. {
+            at.take(&answer)?;
+            at.ended = at.ended || until.is_reached(&at, &answer.value);
+            let reached = Reached { cursor: Some(at.cursor()), progress: until.progress(&at), split: None };
+            let store = self.store_fetched(started, account, Fetched::from(answer), reached);
+            if at.ended || turn >= PAGES_PER_TURN {
+                store.await?;
+                break;
+            }
+            let query = page(&at.after);
+            let (stored, fetched) = tokio::join!(store, account.client.list_articles(&query));
+            stored?;
+            answer = fetched.map_err(HandlerError::of_list)?;
+        }
+        Ok(at.ended)
+    }
+}
+
+impl At {
+    /// Goes on past a page.
+    fn take(&mut self, answer: &Answer<ListPage>) -> Result<(), HandlerError> {
+        let list = &answer.value;
+        match &list.next {
+            Next::End => (self.after, self.ended) = (None, true),
+            Next::Cursor(next) => self.after = Some(next.clone()),
+            Next::Offset(_) | Next::Unproven => {
+                return Err(HandlerError::Passing("the listing did not say whether it ended".to_owned()));
+            }
+        }
+        self.pages += 1;
+        if let Some(last) = list.articles.last() {
+            self.edge = Some((last.created_at.as_millisecond(), last.id));
+        }
+        if self.pages == 1 {
+            self.newest = list.articles.iter().map(|article| article.updated_at.as_second()).max();
+        }
+        Ok(())
+    }
+}
+
+/// How far a walk by cursor goes, unless the list ends before.
+enum Until {
+    /// All of it; the mark stays where it is.
+    End,
+    /// So many pages; then the mark may be this.
+    Pages(u64, i64),
+    /// Down to this time of change.
+    Changed(i64),
+}
+
+impl Until {
+    fn is_reached(&self, at: &At, page: &ListPage) -> bool {
+        match self {
+            Self::End => false,
+            Self::Pages(pages, _) => at.pages >= *pages,
+            Self::Changed(until) => {
+                page.articles.last().is_some_and(|oldest| oldest.updated_at.as_second() < *until)
+            }
+        }
+    }
+
+    fn progress(&self, at: &At) -> Option<Progress> {
+        match self {
+            Self::End => None,
+            Self::Pages(_, newest) => {
+                Some(Progress { position: Some(0).filter(|_| !at.ended), newest: Some(*newest) })
+            }
+            Self::Changed(until) => {
+                Some(Progress { position: Some(*until).filter(|_| !at.ended), newest: at.newest })
+            }
+        }
+    }
+}
+
+pub(crate) fn its_turn() -> ShardEnd {
+    ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(after: Option<&str>, edge: (i64, i64)) -> Value {
+        At { after: after.map(str::to_owned), pages: 3, edge: Some(edge), newest: None, ended: true }.cursor()
+    }
+
+    #[test]
+    fn two_walks_are_the_whole_list_only_when_they_overlap_or_one_saw_the_other_end() {
+        assert!(have_met(&at(Some("a"), (5, 2)), &at(Some("b"), (5, 2))));
+        assert!(have_met(&at(Some("a"), (6, 1)), &at(Some("b"), (5, 2))));
+        assert!(!have_met(&at(Some("a"), (5, 1)), &at(Some("b"), (5, 2))));
+        assert!(have_met(&at(None, (1, 1)), &at(Some("b"), (5, 2))));
+        assert!(!have_met(&Value::Null, &Value::Null));
+    }
+}

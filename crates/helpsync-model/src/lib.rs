@@ -1,0 +1,32 @@
+//! The nouns of Helpsync: typed ids, workspace names, the states of work, time and randomness.
+//!
+//! Nothing here does IO, so every other crate may depend on it and every rule in it can be tested in
+//! microseconds. Clock and randomness are traits: whoever needs them takes them as a parameter.
+
+mod clock;
+mod embedding;
+mod entropy;
+mod id;
+mod job;
+mod request;
+mod selection;
+mod source;
+mod state;
+mod subdomain;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use embedding::{EMBEDDING_MODEL_DEFAULT, EMBEDDING_MODELS};
+pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use id::{ConnectionId, CustomerId, DeliveryId, FileId, OrganizationId, RunId, ShardId, WebhookId};
+pub use job::{Job, JobError, Lane, SCHEMA_VERSION};
+pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
+pub use selection::{Place, SectionTree, Selection};
+pub use source::{AutoSync, Source};
+pub use state::{
+    ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus, RunKind, RunState,
+    ShardKind, ShardState, SyncAction, Trigger, UnknownName, WebhookStatus,
+};
+pub use subdomain::{Subdomain, SubdomainError};
+
+/// A point in time, UTC, serialised as RFC 3339 with a `Z`.
+pub type Timestamp = jiff::Timestamp;

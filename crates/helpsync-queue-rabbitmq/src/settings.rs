@@ -1,0 +1,38 @@
+//! What an operator can set.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// Where the broker is, and bounds.
+#[derive(Debug, Clone)]
+pub struct RabbitSettings {
+    /// `amqp://` or `amqps://`, with credentials and virtual host.
+    pub url: SecretString,
+    /// First word of every name on the broker.
+    pub prefix: String,
+    /// Messages a lane holds before it refuses; `None` leaves it to a policy on the broker. A queue keeps the value it
+    /// was made with, and refuses to be declared with another.
+    pub lane_capacity: Option<u32>,
+    /// For TCP, TLS and the handshake together.
+    pub connect_timeout: Duration,
+    /// For a window of publishes to be confirmed.
+    pub confirm_timeout: Duration,
+    /// For any other call.
+    pub call_timeout: Duration,
+}
+
+impl RabbitSettings {
+    /// The defaults, for the broker at `url`.
+    #[must_use]
+    pub fn new(url: SecretString) -> Self {
+        Self {
+            url,
+            prefix: "helpsync".to_owned(),
+            lane_capacity: None,
+            connect_timeout: Duration::from_secs(10),
+            confirm_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(10),
+        }
+    }
+}

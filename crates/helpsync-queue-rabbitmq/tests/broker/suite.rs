@@ -1,0 +1,5 @@
+//! The suite of the port.
+
+use crate::fixture::fresh;
+
+helpsync_queue::queue_conformance!(fresh);

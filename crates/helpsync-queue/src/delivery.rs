@@ -1,0 +1,77 @@
+//! A message in a worker's hands.
+
+use async_trait::async_trait;
+use helpsync_model::{Job, JobError};
+
+use crate::QueueError;
+
+/// One message, handed to one consumer until it is settled.
+///
+/// Settling consumes it. Dropping it unsettled (a panic, a cancelled task) gives the message back to the
+/// queue, and counts towards [`crate::DELIVERY_LIMIT`].
+#[derive(Debug)]
+pub struct Delivery {
+    /// The publisher's [`crate::Message::id`]; empty when a foreign publisher sent none.
+    pub id: String,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// Whether the message was handed out before. A hint: the broker may say so without anybody having seen it.
+    pub redelivered: bool,
+    /// How often the message came back so far, where the backend counts it. Versions of RabbitMQ count
+    /// differently: for attempts, believe the store's counter.
+    pub returns: Option<u32>,
+    /// W3C `traceparent` of the publisher.
+    pub traceparent: Option<String>,
+    settlement: Box<dyn Settlement>,
+}
+
+impl Delivery {
+    /// For backends: a delivery that is settled through `settlement`.
+    #[must_use]
+    pub fn new(id: String, body: Vec<u8>, settlement: Box<dyn Settlement>) -> Self {
+        Self { id, body, redelivered: false, returns: None, traceparent: None, settlement }
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`JobError`]: permanent; such a delivery belongs to [`Delivery::dead`].
+    pub fn job(&self) -> Result<Job, JobError> {
+        Job::from_bytes(&self.body)
+    }
+
+    /// Done: never delivered again. Call it after the effects are committed.
+    ///
+    /// # Errors
+    /// [`QueueError::Lost`] when the message comes again all the same.
+    pub async fn ack(self) -> Result<(), QueueError> {
+        self.settlement.ack().await
+    }
+
+    /// Not started, hand it to somebody else now (shutdown). Never a way to wait.
+    ///
+    /// # Errors
+    /// [`QueueError::Lost`]: it comes again anyway.
+    pub async fn release(self) -> Result<(), QueueError> {
+        self.settlement.release().await
+    }
+
+    /// Can never be run: moves to the dead-letter list, where a person decides.
+    ///
+    /// # Errors
+    /// [`QueueError::Lost`] when it comes again; [`QueueError::DeadLettersFull`] when there is no room.
+    pub async fn dead(self, reason: &str) -> Result<(), QueueError> {
+        self.settlement.dead(reason).await
+    }
+}
+
+/// How a backend settles one delivery. Implementations give the message back when dropped unsettled.
+#[async_trait]
+pub trait Settlement: Send + Sync + std::fmt::Debug {
+    /// See [`Delivery::ack`].
+    async fn ack(self: Box<Self>) -> Result<(), QueueError>;
+    /// See [`Delivery::release`].
+    async fn release(self: Box<Self>) -> Result<(), QueueError>;
+    /// See [`Delivery::dead`].
+    async fn dead(self: Box<Self>, reason: &str) -> Result<(), QueueError>;
+}

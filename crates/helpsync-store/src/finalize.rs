@@ -1,0 +1,113 @@
+//! The end of a run: its receipt, its announcements, and the run that was asked for meanwhile.
+
+use helpsync_model::{DataSourceStatus, EventKind, Lane, RunKind};
+use serde_json::json;
+
+use crate::db::Write;
+use crate::events;
+use crate::names::forget_authors;
+use crate::runs::{NewRun, insert_run, is_for_attachments};
+use crate::shards::{StartedShard, check_fence_to_change};
+use crate::wishes::Wish;
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Ends the run: its state from its shards, the connection's status, the announcements, and the next run if
+    /// one was asked for meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`].
+    pub async fn finalize_run(&self, started: &StartedShard) -> Result<(), StoreError> {
+        let fence = &started.fence;
+        let now = self.clock.now_ms();
+        let mut write = self.write().await?;
+        check_fence_to_change(&mut write, self, fence).await?;
+        let error: Option<String> = sqlx::query_scalar(
+            "select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = 'failed' order by id limit 1",
+        )
+        .bind(fence.run.0)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        sqlx::query("update shard set state = 'done', lease_until = null, holder = null where id = $1")
+            .bind(fence.shard.0)
+            .execute(&mut *write.tx)
+            .await?;
+        let (again, again_wish): (i64, Option<String>) = sqlx::query_as(
+            "update run set state = $2, error = $3, finished_at = $4, progress_at = $4, waiting_for = null
+             where id = $1 returning again, again_wish",
+        )
+        .bind(fence.run.0)
+        .bind(if error.is_some() { "failed" } else { "done" })
+        .bind(&error)
+        .bind(now)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        forget_authors(&mut write, started).await?;
+        if started.run.kind != RunKind::Resync {
+            let status = if error.is_some() { DataSourceStatus::Error } else { DataSourceStatus::Ready };
+            sqlx::query(
+                "update connection set sync_status = $2, last_synced_at = $3, updated_at = $3,
+                   last_audit_at = coalesce(last_audit_at, $3),
+                   source_items_synced_at = case when $4 = 1 then $3 else source_items_synced_at end where id = $1",
+            )
+            .bind(fence.connection.0)
+            .bind(status.as_str())
+            .bind(now)
+            .bind(i64::from(error.is_none()))
+            .execute(&mut *write.tx)
+            .await?;
+            if error.is_none() {
+                let ready = [(fence.connection.to_string(), json!({}))];
+                let kind = EventKind::DataSourceReady;
+                events::record_all(&mut write, self.dialect, now, started, kind, "DATA_SOURCE", &ready)
+                    .await?;
+            }
+        }
+        if is_for_attachments(&started.run.params) {
+            return write.commit().await;
+        }
+        self.want_attachments(&mut write, started).await?;
+        let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
+        let all = [(started.run.upload_id.clone(), detail)];
+        let kind = EventKind::AllFilesProcessed;
+        events::record_all(&mut write, self.dialect, now, started, kind, "UPLOAD_REQUEST_ID", &all).await?;
+        if again != 0 {
+            let wish = Wish::read(again_wish.as_deref(), started);
+            let wish = wish.run_for(fence.connection);
+            insert_run(&mut write, self, &wish).await?;
+        }
+        write.commit().await
+    }
+
+    /// Starts a run that looks at attachments, where they are kept, something is due and none is under way.
+    async fn want_attachments(&self, write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
+        if !started.selection.attachments {
+            return Ok(());
+        }
+        let (due, under_way): (i64, i64) = sqlx::query_as(
+            "select (select count(*) from file where connection_id = $1 and attachments_due = 1)
+                 + (select count(*) from blob where organization_id = $3 and hash is not null
+                   and not exists (select 1 from attachment where attachment.blob_id = blob.id)),
+               (select count(*) from run where connection_id = $1 and kind = 'resync' and params = $2
+                 and state in ('queued', 'running', 'finalizing'))",
+        )
+        .bind(started.fence.connection.0)
+        .bind(json!({ "attachments": true }).to_string())
+        .bind(started.organization.0)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        if due > 0 && under_way == 0 {
+            let wish = NewRun {
+                connection: started.fence.connection,
+                kind: Some(RunKind::Resync),
+                trigger: started.run.trigger,
+                lane: Lane::Backfill,
+                request_id: started.run.request_id.clone(),
+                upload_id: started.run.upload_id.clone(),
+                params: json!({ "attachments": true }),
+            };
+            insert_run(write, self, &wish).await?;
+        }
+        Ok(())
+    }
+}

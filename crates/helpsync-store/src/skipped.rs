@@ -1,0 +1,118 @@
+//! What runs could not store, and why.
+
+use std::collections::HashMap;
+
+use helpsync_model::{EventKind, FileStatus, RunId};
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::db::{Write, integer, sql, text};
+use crate::events;
+use crate::pages::SkippedArticle;
+use crate::rows::without_nul;
+use crate::shards::StartedShard;
+use crate::{Store, StoreError};
+
+/// An article that a run could not store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Ever growing; page with it.
+    pub id: i64,
+    /// Zendesk's id, where one could be read.
+    pub article_id: Option<i64>,
+    /// Why.
+    pub reason: String,
+    /// When it was found out, in ms.
+    pub created_at: i64,
+}
+
+impl Store {
+    /// Up to `limit` articles that a run could not store, with an id above `after`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn skipped(&self, run: RunId, after: i64, limit: u32) -> Result<Vec<Skipped>, StoreError> {
+        sqlx::query(
+            "select id, article_id, reason, created_at from skipped where run_id = $1 and id > $2
+             order by id limit $3",
+        )
+        .bind(run.0)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Skipped {
+                id: row.try_get("id")?,
+                article_id: row.try_get("article_id")?,
+                reason: row.try_get("reason")?,
+                created_at: row.try_get("created_at")?,
+            })
+        })
+        .collect()
+    }
+
+    /// The reasons are kept with the run, and shown on the files of which an older copy is stored.
+    pub(crate) async fn record_skipped(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        skipped: &[SkippedArticle],
+        now: i64,
+    ) -> Result<(), StoreError> {
+        if skipped.is_empty() {
+            return Ok(());
+        }
+        let rows = skipped
+            .iter()
+            .map(|one| json!({ "article_id": one.article_id, "reason": without_nul(&one.reason) }));
+        sqlx::query(sql(format!(
+            "insert into skipped (run_id, article_id, reason, created_at) select $1, article_id, reason, $2 from {}",
+            self.dialect.json_rows("$3", &[integer("article_id"), text("reason")])
+        )))
+        .bind(started.fence.run.0)
+        .bind(now)
+        .bind(Value::from_iter(rows).to_string())
+        .execute(&mut *write.tx)
+        .await?;
+        // Of an article that comes twice the last reason counts.
+        let named: HashMap<i64, &SkippedArticle> =
+            skipped.iter().filter_map(|one| Some((one.article_id?, one))).collect();
+        let rows = named.iter().map(|(id, one)| {
+            json!({ "article_id": id, "why": without_nul(&one.reason),
+                "created_at": one.created_at.unwrap_or(0), "section_id": one.section_id })
+        });
+        let rows = Value::from_iter(rows).to_string();
+        let columns = [integer("article_id"), integer("created_at"), integer("section_id"), text("why")];
+        let source = self.dialect.json_rows("$3", &columns);
+        // An article that exists but cannot be stored still counts as existing: it must not look removed.
+        sqlx::query(sql(format!(
+            "insert into remote_article (connection_id, article_id, created_at, updated_at, published, section_id, seen_run)
+             select $1, article_id, created_at, 0, 1, section_id, $2 from {source} where true order by article_id
+             on conflict (connection_id, article_id) do update set seen_run = excluded.seen_run, placed = 1"
+        )))
+        .bind(started.fence.connection.0)
+        .bind(started.fence.run.0)
+        .bind(&rows)
+        .execute(&mut *write.tx)
+        .await?;
+        let shown = sqlx::query(sql(format!(
+            "update file set status = $2, error = why, updated_at = $4 from {source}
+             where file.connection_id = $1 and file.article_id = incoming.article_id
+             returning file.id, file.error"
+        )))
+        .bind(started.fence.connection.0)
+        .bind(FileStatus::SyncError.as_str())
+        .bind(&rows)
+        .bind(now)
+        .fetch_all(&mut *write.tx)
+        .await?;
+        let mut failed = Vec::with_capacity(shown.len());
+        for row in &shown {
+            let reason: String = row.try_get("error")?;
+            failed.push((row.try_get::<i64, _>("id")?.to_string(), json!({ "reason": reason })));
+        }
+        events::record_all(write, self.dialect, now, started, EventKind::FileError, "FILE", &failed).await
+    }
+}

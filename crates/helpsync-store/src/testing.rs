@@ -1,0 +1,312 @@
+//! Fresh stores for tests, one on each database.
+//!
+//! SQLite lives in a temporary folder. Postgres is the server at `HELPSYNC_TEST_POSTGRES_URL` (or on this machine, as
+//! user `postgres`), where every store gets a database of its own that is dropped with it. A Postgres that cannot be
+//! reached fails the test: a test that silently runs on half of what it claims is worse.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use std::time::Duration;
+
+use helpsync_model::{
+    Clock, ConnectionId, Entropy, Lane, ManualClock, OsEntropy, RunId, RunKind, SeededEntropy, ShardId,
+    Timestamp, Trigger,
+};
+use serde_json::json;
+use sqlx::{AnyConnection, Connection as _, Executor, Row as _};
+use tempfile::TempDir;
+
+use crate::db::sql;
+use crate::{
+    Customer, Dialect, GrantCompleted, GrantOutcome, IncomingArticle, IncomingTranslation, NewRun, NewTokens,
+    Page, PageOutcome, ShardEnd, StartedShard, Store, StoreOptions, Vault,
+};
+
+/// Where the Postgres of the tests is, unless the environment says otherwise.
+const POSTGRES_URL: &str = "postgres://postgres@127.0.0.1/postgres";
+/// Database connections per store: enough for a race of two and an onlooker.
+const CONNECTIONS_MAX: u32 = 4;
+/// When the tests' clocks start: 2026-01-01T00:00:00Z.
+const START_SECONDS: i64 = 1_767_225_600;
+
+/// A fresh, empty, migrated store.
+#[derive(Debug)]
+pub struct TestStore {
+    /// The store.
+    pub store: Store,
+    /// The store's clock; stands still until it is moved.
+    pub clock: Arc<ManualClock>,
+    url: String,
+    _home: Home,
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl TestStore {
+    /// Another process's view of the same database, with the same keys and clock.
+    ///
+    /// # Panics
+    /// When the database has gone.
+    pub async fn reopen(&self) -> Store {
+        open(&self.url, self.store.vault().clone(), &self.clock).await
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl TestStore {
+    /// Connects a workspace of a customer, with tokens `access-1` and `refresh-1`.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn connect(&self, customer: &Customer, subdomain: &str) -> ConnectionId {
+        match self.complete_grant(&grant(customer, subdomain)).await.expect("a completed grant") {
+            GrantOutcome::Connected { connection, .. } => connection,
+            other @ GrantOutcome::OtherWorkspace { .. } => panic!("{other:?}"),
+        }
+    }
+
+    /// Stores articles the way a worker does, in a run of their own that is ended.
+    ///
+    /// # Panics
+    /// When any step is refused.
+    pub async fn sync(&self, connection: ConnectionId, articles: Vec<IncomingArticle>) -> PageOutcome {
+        let wish = NewRun {
+            connection,
+            kind: Some(RunKind::Resync),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: "request-1".to_owned(),
+            upload_id: "upload-1".to_owned(),
+            params: json!({}),
+        };
+        let run = self.request_run(&wish).await.expect("a run").run;
+        let walk = self.start(run).await;
+        let page = Page { articles, ..Page::default() };
+        let outcome = self.store_page(&walk, &page).await.expect("a stored page");
+        self.end_shard(&walk.fence, &ShardEnd::Done(Vec::new())).await.expect("an ended shard");
+        let last = self.start(run).await;
+        self.finalize_run(&last).await.expect("an ended run");
+        outcome
+    }
+
+    /// Starts the shard of a run that waits.
+    ///
+    /// # Panics
+    /// When none does.
+    pub async fn start(&self, run: RunId) -> StartedShard {
+        let shard: i64 =
+            sqlx::query_scalar("select id from shard where run_id = $1 and state in ('pending', 'released')")
+                .bind(run.0)
+                .fetch_one(&self.store.pool)
+                .await
+                .expect("a waiting shard");
+        let started = self.start_shard(ShardId(shard), "test", Duration::from_secs(60)).await;
+        started.expect("a lease").expect("a shard that can be started")
+    }
+}
+
+/// What a store counts of its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Runs that have not ended.
+    pub active_runs: i64,
+    /// Shards that have not ended.
+    pub open_shards: i64,
+    /// Shards that somebody works on.
+    pub running: i64,
+    /// Shards in all.
+    pub shards: i64,
+    /// How often they were started, in all.
+    pub attempts: i64,
+    /// Messages that wait to be published.
+    pub outbox: i64,
+}
+
+/// Counts the work of every organization.
+///
+/// # Panics
+/// When the database does not answer.
+pub async fn tally(store: &Store) -> Tally {
+    let row = sqlx::query(
+        "select
+           (select count(*) from run where state in ('queued', 'running', 'finalizing')) as active_runs,
+           (select count(*) from shard where state in ('pending', 'released', 'running')) as open_shards,
+           (select count(*) from shard where state = 'running') as running,
+           (select count(*) from shard) as shards,
+           (select cast(coalesce(sum(attempt), 0) as bigint) from shard) as attempts,
+           (select count(*) from outbox) as outbox",
+    )
+    .fetch_one(&store.pool)
+    .await
+    .expect("a count");
+    let number = |column: &str| row.try_get::<i64, _>(column).expect("a number");
+    Tally {
+        active_runs: number("active_runs"),
+        open_shards: number("open_shards"),
+        running: number("running"),
+        shards: number("shards"),
+        attempts: number("attempts"),
+        outbox: number("outbox"),
+    }
+}
+
+/// A grant of `subdomain`, with tokens `access-1` and `refresh-1`.
+#[must_use]
+pub fn grant(customer: &Customer, subdomain: &str) -> GrantCompleted {
+    GrantCompleted {
+        organization: customer.organization,
+        customer: customer.id,
+        subdomain: subdomain.to_owned(),
+        client_id: Some("client".to_owned()),
+        sync_options: json!({}),
+        tags: json!({}),
+        tokens: NewTokens {
+            access: "access-1".to_owned().into(),
+            refresh: Some("refresh-1".to_owned().into()),
+            expires_at: None,
+            refresh_expires_at: None,
+        },
+        scopes: Some("hc:read".to_owned()),
+        account_label: "ann@example.com".to_owned(),
+    }
+}
+
+/// A published article with one translation, changed at Zendesk `version` seconds after 1970.
+#[must_use]
+pub fn article(id: i64, title: &str, version: i64) -> IncomingArticle {
+    IncomingArticle {
+        article_id: id,
+        created_at: 1_000,
+        updated_at: version * 1_000,
+        source_locale: "en-us".to_owned(),
+        section_id: Some(20),
+        author_id: Some(7),
+        user_segment_id: None,
+        user_segment_ids: Vec::new(),
+        labels: vec!["label".to_owned()],
+        metadata: json!({}),
+        metadata_hash: format!("meta-{version}"),
+        translations: vec![IncomingTranslation {
+            locale: "en-us".to_owned(),
+            title: title.to_owned(),
+            external_url: Some(format!("https://acme.zendesk.com/hc/en-us/articles/{id}")),
+            html: format!("<p>{title}</p>"),
+            markdown: format!("{title}\n"),
+            plain: title.to_owned(),
+            hash: format!("hash-{title}-{version}"),
+            source_updated_at: version * 1_000,
+        }],
+    }
+}
+
+#[derive(Debug)]
+enum Home {
+    Folder { _folder: TempDir },
+    Database { server: String, name: String },
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let Self::Database { server, name } = self else { return };
+        let (server, name) = (server.clone(), name.clone());
+        // A test's own runtime may be ending: the clean-up brings its own.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let mut connection = AnyConnection::connect(&server).await.ok()?;
+                connection.execute(sql(format!("drop database if exists {name} with (force)"))).await.ok()
+            })
+        });
+        if dropping.join().ok().flatten().is_none() {
+            eprintln!("a test database was left behind");
+        }
+    }
+}
+
+/// A fresh store on each database.
+///
+/// # Panics
+/// When one cannot be made.
+pub async fn stores() -> [TestStore; 2] {
+    [sqlite().await, postgres().await]
+}
+
+/// A fresh store on SQLite.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn sqlite() -> TestStore {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    fresh(url, Home::Folder { _folder: folder }).await
+}
+
+/// A fresh store on Postgres.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn postgres() -> TestStore {
+    sqlx::any::install_default_drivers();
+    let server = std::env::var("HELPSYNC_TEST_POSTGRES_URL").unwrap_or_else(|_unset| POSTGRES_URL.to_owned());
+    let name = format!("helpsync_test_{}", OsEntropy.uuid().simple());
+    let mut connection = AnyConnection::connect(&server).await.unwrap_or_else(|error| {
+        panic!(
+            "the tests need a Postgres at {server} ({error}): start one (deploy/dev.sh sets services up), \
+             or name one in HELPSYNC_TEST_POSTGRES_URL"
+        )
+    });
+    connection.execute(sql(format!("create database {name}"))).await.expect("a fresh database");
+    let (base, query) =
+        server.split_once('?').map_or((server.as_str(), None), |(base, query)| (base, Some(query)));
+    // postgres://user@host:port/database: the part after the last slash is the database.
+    let root = base.rsplit_once('/').map_or(base, |(root, _)| root);
+    let url = query.map_or_else(|| format!("{root}/{name}"), |query| format!("{root}/{name}?{query}"));
+    fresh(url, Home::Database { server, name }).await
+}
+
+async fn fresh(url: String, home: Home) -> TestStore {
+    let start = Timestamp::from_second(START_SECONDS).expect("a time");
+    let clock = Arc::new(ManualClock::new(start));
+    let ring = Vault::generate_ring(&SeededEntropy::new(7));
+    let vault = Vault::new(&ring, Arc::new(OsEntropy)).expect("a generated ring is read");
+    TestStore { store: open(&url, vault, &clock).await, clock, url, _home: home }
+}
+
+async fn open(url: &str, vault: Vault, clock: &Arc<ManualClock>) -> Store {
+    let options = StoreOptions {
+        url: url.to_owned(),
+        connections_max: CONNECTIONS_MAX,
+        acquire_timeout: Duration::from_secs(10),
+    };
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    Store::open(&options, vault, clock).await.expect("a fresh store opens")
+}
+
+/// What a test calls the database in its messages.
+#[must_use]
+pub fn name_of(store: &Store) -> &'static str {
+    match store.dialect() {
+        Dialect::Sqlite => "sqlite",
+        Dialect::Postgres => "postgres",
+    }
+}
+
+/// How many attachments' bytes are kept, whoever refers to them.
+///
+/// # Panics
+/// When the database does not answer.
+pub async fn blobs(store: &Store) -> i64 {
+    sqlx::query_scalar("select count(*) from blob").fetch_one(&store.pool).await.expect("a count")
+}

@@ -1,0 +1,24 @@
+//! The store's behaviour towards the outside, on both databases.
+
+mod attachments;
+mod choosing;
+mod chunks;
+mod connections;
+mod customers;
+mod deletion;
+mod embedding;
+mod files;
+mod grants;
+mod names;
+mod outages;
+mod pages;
+mod release;
+mod schedule;
+mod searches;
+mod selection;
+mod shards;
+mod speed;
+mod tag_filters;
+mod tokens;
+mod watches;
+mod webhooks;

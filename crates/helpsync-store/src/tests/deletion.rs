@@ -1,0 +1,133 @@
+//! Deleting customers, and what an organization sets for all of them.
+
+use std::time::Duration;
+
+use helpsync_model::AutoSync;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::testing::{article, stores};
+use crate::{FileFilters, NewGrant, OrganizationChange, Page, ScheduleChange, StoreError};
+
+/// Every table that holds something of a customer, besides those that are named by others.
+const TABLES: [&str; 10] = [
+    "customer",
+    "connection",
+    "oauth_state",
+    "run",
+    "shard",
+    "file",
+    "translation",
+    "listed_article",
+    "remote_article",
+    "skipped",
+];
+
+#[tokio::test]
+async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
+    for store in stores().await {
+        let organization = store.ensure_organization("default").await.unwrap();
+        let kept = store.customer(organization, "kept").await.unwrap();
+        let connection = store.connect(&kept, "acme").await;
+        store.sync(connection, vec![article(11, "A", 5)]).await;
+        let mut before = Vec::new();
+        for table in TABLES {
+            before.push(rows(&store, table).await);
+        }
+
+        let gone = store.customer(organization, "gone").await.unwrap();
+        let connection = store.connect(&gone, "acme").await;
+        store.sync(connection, vec![article(11, "A", 5), article(12, "B", 5)]).await;
+        let filters =
+            FileFilters { external_file_ids: Some(vec!["12".to_owned()]), ..FileFilters::default() };
+        store.delete_files(gone.id, &filters, false, true).await.unwrap();
+        let grant = NewGrant {
+            organization,
+            customer: gone.id,
+            subdomain: "acme".to_owned(),
+            client_id: "client".to_owned(),
+            redirect_uri: "https://x.example/integrations/zendesk".to_owned(),
+            verifier: "verifier".to_owned().into(),
+            sync_options: json!({}),
+            tags: json!({}),
+        };
+        store.put_pending_grant(&"state".to_owned().into(), &grant, Duration::from_secs(60)).await.unwrap();
+        let wish = crate::NewRun {
+            connection,
+            kind: None,
+            trigger: helpsync_model::Trigger::Request,
+            lane: helpsync_model::Lane::OnDemand,
+            request_id: "r".to_owned(),
+            upload_id: "u".to_owned(),
+            params: json!({}),
+        };
+        let run = store.request_run(&wish).await.unwrap().run;
+        let working = store.start(run).await;
+
+        let deleted = store.delete_customer(organization, "gone").await.unwrap().unwrap();
+        assert_eq!(deleted.id, gone.id);
+        let tokens: Vec<(&str, &str)> =
+            deleted.tokens.iter().map(|(place, token)| (place.as_str(), token.expose_secret())).collect();
+        assert_eq!(tokens, [("acme", "access-1")]);
+        for (table, before) in TABLES.into_iter().zip(before) {
+            assert_eq!(rows(&store, table).await, before, "{table}");
+        }
+        let page = Page { articles: vec![article(13, "C", 6)], ..Page::default() };
+        let late = store.store_page(&working, &page).await;
+        assert!(matches!(late, Err(StoreError::Fenced)));
+        assert!(store.delete_customer(organization, "gone").await.unwrap().is_none());
+        assert!(store.find_customer(organization, "gone").await.unwrap().is_none());
+    }
+}
+
+async fn rows(store: &crate::Store, table: &str) -> i64 {
+    sqlx::query_scalar(crate::db::sql(format!("select count(*) from {table}")))
+        .fetch_one(&store.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_organizations_schedule_holds_for_customers_without_one_of_their_own() {
+    const HOUR: i64 = 3_600_000;
+    for store in stores().await {
+        let organization = store.ensure_organization("default").await.unwrap();
+        let mut connections = Vec::new();
+        for name in ["plain", "own", "off"] {
+            let customer = store.customer(organization, name).await.unwrap();
+            connections.push(store.connect(&customer, "acme").await);
+        }
+        let own = |auto_sync, interval_hours| ScheduleChange {
+            auto_sync: Some(auto_sync),
+            interval_hours,
+            limits: serde_json::Map::new(),
+        };
+        store.set_schedules(organization, &["own".to_owned()], &own(AutoSync::All, Some(3))).await.unwrap();
+        store.set_schedules(organization, &["off".to_owned()], &own(AutoSync::Off, None)).await.unwrap();
+        let next = async || {
+            let mut slots = Vec::new();
+            for connection in &connections {
+                slots.push(store.connection(organization, *connection).await.unwrap().next_sync_at);
+            }
+            slots
+        };
+        let before = next().await;
+        assert_eq!((before[0], before[2]), (None, None));
+        let change = OrganizationChange {
+            auto_sync: Some(AutoSync::All),
+            interval_hours: Some(6),
+            ..OrganizationChange::default()
+        };
+        store.update_organization(organization, &change).await.unwrap();
+        let after = next().await;
+        let now = helpsync_model::Clock::now_ms(&*store.clock);
+        assert!(after[0].is_some_and(|slot| slot > now && slot <= now + 6 * HOUR), "{after:?}");
+        assert_eq!((after[1], after[2]), (before[1], None));
+        let read = store.organization(organization).await.unwrap();
+        assert_eq!((read.auto_sync, read.interval_hours), (Some(AutoSync::All), Some(6)));
+
+        let off = OrganizationChange { auto_sync: Some(AutoSync::Off), ..OrganizationChange::default() };
+        store.update_organization(organization, &off).await.unwrap();
+        assert_eq!(next().await, [None, before[1], None]);
+    }
+}

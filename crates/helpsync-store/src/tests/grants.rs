@@ -1,0 +1,192 @@
+//! Grants on their way, and who wins.
+
+use std::time::Duration;
+
+use helpsync_model::{ConnectionState, EventKind, RunState, SyncAction, Trigger};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::testing::{TestStore, article, grant, name_of, stores};
+use crate::{Consumed, Customer, GrantOutcome, NewGrant, NewRun};
+
+const TTL: Duration = Duration::from_secs(600);
+
+async fn customer(store: &TestStore) -> Customer {
+    let organization = store.ensure_organization("default").await.unwrap();
+    store.customer(organization, "cust-1").await.unwrap()
+}
+
+async fn put(store: &TestStore, state: &str) -> SecretString {
+    let customer = customer(store).await;
+    let state: SecretString = state.to_owned().into();
+    let grant = NewGrant {
+        organization: customer.organization,
+        customer: customer.id,
+        subdomain: "acme".to_owned(),
+        client_id: "client".to_owned(),
+        redirect_uri: "https://sync.example.com/integrations/zendesk".to_owned(),
+        verifier: "verifier".to_owned().into(),
+        sync_options: json!({"request_id": "r1"}),
+        tags: json!({"a": "b"}),
+    };
+    store.put_pending_grant(&state, &grant, TTL).await.unwrap();
+    state
+}
+
+#[tokio::test]
+async fn a_state_is_good_once() {
+    for store in stores().await {
+        let state = put(&store, "state-1").await;
+        let Consumed::Pending(pending) = store.consume_grant(&state).await.unwrap() else {
+            panic!("not pending")
+        };
+        assert_eq!(pending.grant.verifier.expose_secret(), "verifier");
+        assert_eq!(
+            (pending.grant.subdomain.as_str(), &pending.grant.sync_options),
+            ("acme", &json!({"request_id": "r1"}))
+        );
+        assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Replayed));
+        let forged = "state-2".to_owned().into();
+        assert!(matches!(store.consume_grant(&forged).await.unwrap(), Consumed::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn of_two_that_spend_a_state_at_once_one_gets_it() {
+    for store in stores().await {
+        let state = put(&store, "state-1").await;
+        let other = store.reopen().await;
+        let (a, b) = tokio::join!(store.consume_grant(&state), other.consume_grant(&state));
+        let won = [a.unwrap(), b.unwrap()]
+            .iter()
+            .filter(|consumed| matches!(consumed, Consumed::Pending(_)))
+            .count();
+        assert_eq!(won, 1, "{}", name_of(&store));
+    }
+}
+
+#[tokio::test]
+async fn a_state_ends_and_is_forgotten_a_day_later() {
+    for store in stores().await {
+        let state = put(&store, "state-1").await;
+        store.clock.advance(TTL);
+        assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Expired));
+        store.clock.advance(Duration::from_secs(24 * 3_600));
+        assert!(
+            matches!(store.consume_grant(&state).await.unwrap(), Consumed::Expired),
+            "the day is not over"
+        );
+        store.clock.advance(Duration::from_millis(1));
+        put(&store, "state-2").await; // new states sweep old ones away
+        assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn one_call_sweeps_a_hundred_old_states_away_and_no_more() {
+    for store in stores().await {
+        for number in 0..101 {
+            put(&store, &format!("old-{number}")).await;
+        }
+        store.clock.advance(TTL + Duration::from_secs(24 * 3_600 + 1));
+        put(&store, "new").await;
+        let left: i64 = sqlx::query_scalar("select count(*) from oauth_state")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        assert_eq!(left, 2, "one old, one new");
+    }
+}
+
+#[tokio::test]
+async fn a_second_workspace_is_refused_by_name_and_changes_nothing() {
+    for store in stores().await {
+        let customer = customer(&store).await;
+        let first = store.connect(&customer, "acme").await;
+        let refused = store.complete_grant(&grant(&customer, "other")).await.unwrap();
+        assert_eq!(refused, GrantOutcome::OtherWorkspace { subdomain: "acme".to_owned() });
+        assert_eq!(
+            store.connection(customer.organization, first).await.unwrap().state,
+            ConnectionState::Active
+        );
+        assert_eq!(store.events(customer.organization, 0, 10).await.unwrap().len(), 1);
+
+        // Once the first is disconnected the second may come, and then the first may not return.
+        store.disconnect(customer.organization, first).await.unwrap();
+        store.connect(&customer, "other").await;
+        let refused = store.complete_grant(&grant(&customer, "acme")).await.unwrap();
+        assert_eq!(refused, GrantOutcome::OtherWorkspace { subdomain: "other".to_owned() });
+        assert_eq!(
+            store.connection(customer.organization, first).await.unwrap().state,
+            ConnectionState::Revoked
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_two_workspaces_granted_at_once_exactly_one_is_connected() {
+    for store in stores().await {
+        let other = store.reopen().await;
+        for round in 0..10 {
+            let organization = store.ensure_organization("default").await.unwrap();
+            let customer = store.customer(organization, &format!("cust-{round}")).await.unwrap();
+            let (left, right) = (grant(&customer, "left"), grant(&customer, "right"));
+            let (a, b) = tokio::join!(store.complete_grant(&left), other.complete_grant(&right));
+            let (a, b) = (a.unwrap(), b.unwrap());
+            let connected = |outcome: &GrantOutcome| matches!(outcome, GrantOutcome::Connected { .. });
+            assert!(connected(&a) != connected(&b), "{}: {a:?} {b:?}", name_of(&store));
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_grants_of_one_workspace_at_once_make_one_connection() {
+    for store in stores().await {
+        let other = store.reopen().await;
+        let customer = customer(&store).await;
+        let same = grant(&customer, "acme");
+        let (a, b) = tokio::join!(store.complete_grant(&same), other.complete_grant(&same));
+        let mut reconnected = [a.unwrap(), b.unwrap()].map(|outcome| match outcome {
+            GrantOutcome::Connected { reconnected, .. } => reconnected,
+            GrantOutcome::OtherWorkspace { .. } => panic!("refused"),
+        });
+        reconnected.sort_unstable();
+        assert_eq!(reconnected, [false, true], "{}", name_of(&store));
+    }
+}
+
+#[tokio::test]
+async fn reconnecting_keeps_the_files_and_stops_what_ran() {
+    for store in stores().await {
+        let customer = customer(&store).await;
+        let connection = store.connect(&customer, "acme").await;
+        store.sync(connection, vec![article(1, "One", 5)]).await;
+        let wish = NewRun {
+            connection,
+            kind: None,
+            trigger: Trigger::Request,
+            lane: helpsync_model::Lane::OnDemand,
+            request_id: "r".to_owned(),
+            upload_id: "u".to_owned(),
+            params: json!({}),
+        };
+        let run = store.request_run(&wish).await.unwrap().run;
+        let started = store.start(run).await;
+
+        let mut again = grant(&customer, "acme");
+        again.tokens.access = "access-2".to_owned().into();
+        again.tags = json!({"new": "tag"});
+        let outcome = store.complete_grant(&again).await.unwrap();
+        assert_eq!(outcome, GrantOutcome::Connected { connection, reconnected: true });
+
+        let now = store.connection(customer.organization, connection).await.unwrap();
+        assert_eq!((now.last_sync_action, &now.tags["new"]), (SyncAction::Add, &json!("tag")));
+        assert_eq!(store.tokens(connection).await.unwrap().unwrap().access.expose_secret(), "access-2");
+        assert_eq!(store.run(run).await.unwrap().state, RunState::Cancelled);
+        let late = store.store_page(&started, &crate::Page::default()).await;
+        assert!(matches!(late, Err(crate::StoreError::Fenced)));
+        assert_eq!(store.status(customer.organization).await.unwrap().files, 1);
+        let events = store.events(customer.organization, 0, 100).await.unwrap();
+        assert_eq!(events.iter().filter(|event| event.kind == EventKind::Add).count(), 2);
+    }
+}

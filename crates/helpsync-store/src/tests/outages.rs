@@ -1,0 +1,120 @@
+//! What one process that stops in the middle, or a queue that is away, does to the others.
+
+use std::time::Duration;
+
+use helpsync_model::{ConnectionId, Lane, RunId, Trigger};
+use serde_json::json;
+use sqlx::Executor as _;
+
+use crate::testing::{TestStore, postgres, stores};
+use crate::{NewRun, Store};
+
+const LATE: Duration = Duration::from_secs(20);
+const LEASE: Duration = Duration::from_secs(60);
+
+/// A sync of a fresh customer's workspace.
+async fn wish(store: &TestStore, customer: &str) -> (ConnectionId, RunId) {
+    let organization = store.ensure_organization("default").await.unwrap();
+    let customer = store.customer(organization, customer).await.unwrap();
+    let connection = store.connect(&customer, "acme").await;
+    (connection, store.request_run(&sync(connection)).await.unwrap().run)
+}
+
+fn sync(connection: ConnectionId) -> NewRun {
+    NewRun {
+        connection,
+        kind: None,
+        trigger: Trigger::Request,
+        lane: Lane::OnDemand,
+        request_id: "r".to_owned(),
+        upload_id: "u".to_owned(),
+        params: json!({}),
+    }
+}
+
+/// Waits until a statement of this database waits for a row.
+async fn somebody_waits(store: &Store) {
+    let waits = async {
+        loop {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&store.pool)
+            .await
+            .unwrap();
+            if waiting > 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LATE, waits).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_stopped_in_the_middle_of_a_write_keeps_nobody_elses_shards_from_the_sweep() {
+    let store = postgres().await;
+    let (_, stopped) = wish(&store, "stopped").await;
+    let (_, other) = wish(&store, "other").await;
+    let (stopped, other) = (store.start(stopped).await, store.start(other).await);
+    store.clock.advance(LEASE + Duration::from_secs(1));
+    // The stopped worker's transaction is open and holds its shard.
+    let sleeper = store.reopen().await;
+    let mut open = sleeper.write().await.unwrap();
+    let hold = format!("select id from shard where id = {} for update", stopped.shard.id);
+    open.tx.execute(crate::db::sql(hold)).await.unwrap();
+    let swept = tokio::time::timeout(LATE, store.sweep(LEASE)).await.expect("a sweep that waits for nobody");
+    assert_eq!(swept.unwrap().expired, 1);
+    open.tx.rollback().await.unwrap();
+    assert_eq!(store.sweep(LEASE).await.unwrap().expired, 1, "the next sweep finds it");
+    assert_ne!(stopped.shard.id, other.shard.id);
+}
+
+#[tokio::test]
+async fn a_transaction_that_idles_is_ended_by_the_server() {
+    let store = postgres().await;
+    let limit: String =
+        sqlx::query_scalar("show idle_in_transaction_session_timeout").fetch_one(&store.pool).await.unwrap();
+    assert_eq!(limit, "15s");
+}
+
+#[tokio::test]
+async fn a_start_and_a_wish_at_the_same_moment_do_not_lock_each_other_out() {
+    let store = postgres().await;
+    let (connection, run) = wish(&store, "ada").await;
+    let shard: i64 = sqlx::query_scalar("select id from shard").fetch_one(&store.pool).await.unwrap();
+    // The wish has locked the connection, and looks for the run that serves it.
+    let mut wishing = store.write().await.unwrap();
+    let lock = format!("select id from connection where id = {} for update", connection.0);
+    wishing.tx.execute(crate::db::sql(lock)).await.unwrap();
+    let worker = store.reopen().await;
+    let starting =
+        tokio::spawn(
+            async move { worker.start_shard(helpsync_model::ShardId(shard), "worker", LEASE).await },
+        );
+    somebody_waits(&store).await;
+    let again = format!("update run set again = 1 where id = {}", run.0);
+    wishing.tx.execute(crate::db::sql(again)).await.expect("no deadlock");
+    wishing.commit().await.unwrap();
+    let started = tokio::time::timeout(LATE, starting).await.unwrap().unwrap();
+    assert!(started.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
+    for store in stores().await {
+        wish(&store, "ada").await;
+        assert_eq!(store.release_due(10, 10).await.unwrap(), 1);
+        let claimed = store.claim_outbox(10, LEASE).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        assert!(store.claim_outbox(10, LEASE).await.unwrap().is_empty());
+        store.unclaim_outbox(&[claimed[0].id]).await.unwrap();
+        let again = store.claim_outbox(10, LEASE).await.unwrap();
+        assert_eq!(again[0].dedup, claimed[0].dedup);
+        // However long the queue is away, what waits for it is not lost; what it took and nobody started is.
+        store.clock.advance(LEASE + Duration::from_secs(1));
+        assert_eq!(store.sweep(LEASE).await.unwrap().lost, 0);
+        store.settle_outbox(&[claimed[0].id]).await.unwrap();
+        assert_eq!(store.sweep(LEASE).await.unwrap().lost, 1);
+    }
+}

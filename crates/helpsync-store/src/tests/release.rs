@@ -1,0 +1,176 @@
+//! Which shards go out, in what order, and how work is stopped.
+
+use std::time::Duration;
+
+use helpsync_model::{ConnectionId, Lane, RunId, RunKind, ShardKind, Trigger};
+use serde_json::json;
+
+use crate::testing::{TestStore, stores};
+use crate::{NewRun, NewShard, Page, RunRequested, ShardEnd, StoreError};
+
+/// More than any test releases.
+const ALL: u32 = 1_000;
+
+async fn connect(store: &TestStore, name: &str) -> ConnectionId {
+    let organization = store.ensure_organization("default").await.unwrap();
+    let customer = store.customer(organization, name).await.unwrap();
+    store.connect(&customer, "acme").await
+}
+
+async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> RunRequested {
+    let wish = NewRun {
+        connection,
+        kind: Some(RunKind::Full),
+        trigger: Trigger::Request,
+        lane,
+        request_id: "r".to_owned(),
+        upload_id: "u".to_owned(),
+        params: json!({}),
+    };
+    store.request_run(&wish).await.unwrap()
+}
+
+/// A run whose plan has ended with so many shards.
+async fn planned(store: &TestStore, connection: ConnectionId, shards: usize) -> RunId {
+    let run = request(store, connection, Lane::Backfill).await.run;
+    let plan = store.start(run).await;
+    let more = (0..shards).map(|number| NewShard {
+        key: format!("walk-{number}"),
+        kind: ShardKind::WalkExport,
+        params: json!({}),
+        position: None,
+    });
+    store.end_shard(&plan.fence, &ShardEnd::Done(more.collect())).await.unwrap();
+    run
+}
+
+/// The runs of what was released since the last call, in order.
+async fn out(store: &TestStore) -> Vec<RunId> {
+    let messages = store.claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
+    store.settle_outbox(&messages.iter().map(|message| message.id).collect::<Vec<_>>()).await.unwrap();
+    messages.iter().map(|message| message.job.run).collect()
+}
+
+#[tokio::test]
+async fn of_one_connection_no_more_than_its_window_is_out() {
+    for store in stores().await {
+        let run = planned(&store, connect(&store, "big").await, 10).await;
+        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 3);
+        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 0);
+        out(&store).await;
+        let id: i64 =
+            sqlx::query_scalar("select min(id) from shard where run_id = $1 and state = 'released'")
+                .bind(run.0)
+                .fetch_one(&store.store.pool)
+                .await
+                .unwrap();
+        let started = store.start_shard(helpsync_model::ShardId(id), "w", Duration::from_secs(60)).await;
+        let started = started.unwrap().unwrap();
+        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 0, "a running shard is still out");
+        store.end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_newcomer_goes_before_the_rest_of_a_big_tenant() {
+    for store in stores().await {
+        let big = planned(&store, connect(&store, "big").await, 50).await;
+        assert_eq!(store.release_due(4, 8).await.unwrap(), 4);
+        assert_eq!(out(&store).await, [big; 4]);
+        // The big tenant's next shard has been due for longer; the newcomer has less out.
+        store.clock.advance(Duration::from_secs(60));
+        let small = planned(&store, connect(&store, "small").await, 2).await;
+        assert_eq!(store.release_due(4, 8).await.unwrap(), 4);
+        assert_eq!(out(&store).await, [small, small, big, big]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_waits_for_goes_before_schedules_and_backfills() {
+    for store in stores().await {
+        let backfill = planned(&store, connect(&store, "a").await, 5).await;
+        let scheduled = request(&store, connect(&store, "b").await, Lane::Scheduled).await.run;
+        let on_demand = request(&store, connect(&store, "c").await, Lane::OnDemand).await.run;
+        assert_eq!(store.release_due(3, 8).await.unwrap(), 3);
+        assert_eq!(out(&store).await, [on_demand, scheduled, backfill]);
+    }
+}
+
+#[tokio::test]
+async fn cancelling_stops_work_in_hand_in_the_queue_and_in_the_store_at_once() {
+    for store in stores().await {
+        let connection = connect(&store, "a").await;
+        let run = planned(&store, connection, 3).await;
+        store.release_due(ALL, 2).await.unwrap();
+        let messages = store.claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
+        let lease = Duration::from_secs(60);
+        let in_hand = store.start_shard(messages[0].job.shard, "w", lease).await.unwrap().unwrap();
+        store.cancel_runs(connection).await.unwrap();
+
+        let late = store.store_page(&in_hand, &Page::default()).await;
+        assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
+        assert!(!store.renew_shard(&in_hand.fence, lease).await.unwrap());
+        assert!(store.start_shard(messages[1].job.shard, "w", lease).await.unwrap().is_none());
+        assert_eq!(store.release_due(ALL, 8).await.unwrap(), 0);
+        assert_eq!(store.run(run).await.unwrap().state, helpsync_model::RunState::Cancelled);
+        // The connection is free for the next wish.
+        assert!(request(&store, connection, Lane::OnDemand).await.created);
+    }
+}
+
+#[tokio::test]
+async fn equal_wishes_share_a_run_and_late_ones_share_the_next() {
+    for store in stores().await {
+        let connection = connect(&store, "a").await;
+        let first = request(&store, connection, Lane::OnDemand).await;
+        for _ in 0..3 {
+            let again = request(&store, connection, Lane::OnDemand).await;
+            assert_eq!((again.run, again.created), (first.run, false));
+        }
+        let organization = store.ensure_organization("default").await.unwrap();
+        let plan = store.start(first.run).await;
+        store.end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        // The run has begun to read: what is wished now may have changed behind it.
+        for _ in 0..3 {
+            assert!(!request(&store, connection, Lane::OnDemand).await.created);
+        }
+        for stage in ["removal", "finalize"] {
+            let started = store.start(first.run).await;
+            assert_eq!(started.run.stage, stage);
+            if stage == "finalize" {
+                store.finalize_run(&started).await.unwrap();
+            } else {
+                store.end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+            }
+        }
+        let runs = store.runs(organization, Some(connection), 10).await.unwrap();
+        assert_eq!(runs.len(), 2, "one more run serves all that came late");
+        assert!(runs[0].state.is_active() && !runs[1].state.is_active());
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_has_only_to_be_ended_is_not_kept_waiting_by_the_next() {
+    for store in stores().await {
+        let connection = connect(&store, "a").await;
+        let wish = |number: usize| NewRun {
+            connection,
+            kind: Some(RunKind::Resync),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: format!("r{number}"),
+            upload_id: format!("u{number}"),
+            params: json!({ "articles": [number] }),
+        };
+        let first = store.request_run(&wish(0)).await.unwrap().run;
+        for number in 1..20 {
+            store.request_run(&wish(number)).await.unwrap();
+        }
+        let fetch = store.start(first).await;
+        store.clock.advance(Duration::from_secs(1));
+        store.end_shard(&fetch.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        assert_eq!(store.release_due(1, 8).await.unwrap(), 1);
+        assert_eq!(out(&store).await, [first]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Shards that gave up, and the status that shows them.
+
+use helpsync_model::{Lane, RunKind, ShardKind, Trigger};
+use serde_json::json;
+
+use super::pages::{connected, walks};
+use crate::testing::stores;
+use crate::{NewRun, NewShard, ShardEnd};
+
+#[tokio::test]
+async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
+    for store in stores().await {
+        let organization = store.ensure_organization("default").await.unwrap();
+        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let connection = store.connect(&customer, "acme").await;
+        let wish = NewRun {
+            connection,
+            kind: Some(RunKind::Resync),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: "r".to_owned(),
+            upload_id: "u".to_owned(),
+            params: json!({"articles": [7]}),
+        };
+        let mut failed = Vec::new();
+        for _ in 0..2 {
+            let run = store.request_run(&wish).await.unwrap().run;
+            assert_eq!(store.status(organization).await.unwrap().runs.len(), 1);
+            let started = store.start(run).await;
+            store.end_shard(&started.fence, &ShardEnd::Failed("no such host".to_owned())).await.unwrap();
+            let shard = started.shard.id;
+            assert!(!store.discard_failed_shard(organization, shard).await.unwrap(), "the run has not ended");
+            let last = store.start(run).await;
+            store.finalize_run(&last).await.unwrap();
+            failed.push(shard);
+        }
+        let listed = store.failed_shards(organization, 0, 10).await.unwrap();
+        assert_eq!(listed.iter().map(|shard| shard.id).collect::<Vec<_>>(), failed);
+        assert_eq!(listed[0].error.as_deref(), Some("no such host"));
+        assert_eq!(store.status(organization).await.unwrap().failed.len(), 2);
+
+        let replay = store.replay_failed_shard(organization, failed[0], "again").await.unwrap().unwrap();
+        let run = store.run(replay.run).await.unwrap();
+        assert_eq!((run.kind, &run.params), (RunKind::Resync, &json!({"articles": [7]})));
+        assert!(store.replay_failed_shard(organization, failed[0], "again").await.unwrap().is_none());
+        assert!(store.discard_failed_shard(organization, failed[1]).await.unwrap());
+        assert!(!store.discard_failed_shard(organization, failed[1]).await.unwrap());
+        assert!(store.failed_shards(organization, 0, 10).await.unwrap().is_empty());
+        let stranger = store.ensure_organization("other").await.unwrap();
+        assert!(store.failed_shards(stranger, 0, 10).await.unwrap().is_empty());
+    }
+}
+
+/// Each writes its shard twice, and so holds a lock of the run's key when it comes to the run itself.
+#[tokio::test]
+async fn shards_of_one_run_that_end_at_once_do_not_block_each_other() {
+    for store in stores().await {
+        let (_, connection) = connected(&store).await;
+        let started = walks(&store, connection, &(0..12).collect::<Vec<_>>()).await;
+        let ends = started.iter().map(|shard| {
+            let follows = NewShard {
+                key: format!("after-{}", shard.shard.id),
+                kind: ShardKind::WalkExport,
+                params: json!({}),
+                position: None,
+            };
+            let end = ShardEnd::Done(vec![follows]);
+            let store = &store;
+            async move { store.end_shard(&shard.fence, &end).await }
+        });
+        for ended in futures::future::join_all(ends).await {
+            ended.unwrap();
+        }
+    }
+}

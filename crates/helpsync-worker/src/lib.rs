@@ -1,0 +1,184 @@
+//! A worker: receives hints from the queue, runs the shards they name under a lease, and records how they ended.
+//!
+//! A delivery is settled after its effect is recorded, so a worker that dies repeats work but loses none. While a
+//! shard runs its lease is renewed; when that fails the work is stopped at its next await, and whatever it still
+//! writes is refused by the fence.
+
+mod shard;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpsync_engine::Engine;
+use helpsync_model::{Lane, ShardId};
+use helpsync_queue::{Consumer, Delivery, Queue};
+use helpsync_store::{StartedShard, Store};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+/// Between attempts to consume from a queue that is away.
+const RECONSUME_WAIT: Duration = Duration::from_secs(1);
+
+/// Between attempts to start a shard while the store is away.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+/// Then the message is given up, and the sweeper issues the shard again when the store is back.
+const STORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Names this worker in leases and logs.
+    pub holder: String,
+    /// Shards run at once in the scheduled and backfill lanes together.
+    pub concurrency: usize,
+    /// Shards run at once in the on-demand lane: its own slots, so that a person never waits behind a backfill.
+    pub on_demand_concurrency: usize,
+    /// How long a shard may be silent.
+    pub lease: Duration,
+    /// How long running shards may go on after the stop.
+    pub drain: Duration,
+}
+
+/// A worker, ready to run.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    store: Store,
+    queue: Arc<dyn Queue>,
+    engine: Engine,
+    options: WorkerOptions,
+    /// Rung after every shard: something may have become due.
+    wake: Arc<Notify>,
+}
+
+impl Worker {
+    /// One per process.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        queue: Arc<dyn Queue>,
+        engine: Engine,
+        options: WorkerOptions,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self { store, queue, engine, options, wake }
+    }
+
+    /// Works until `stop`, then lets running shards end for [`WorkerOptions::drain`] and hands the rest back.
+    pub async fn run(self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let abandon = CancellationToken::new();
+        let on_demand = Arc::new(Semaphore::new(self.options.on_demand_concurrency));
+        let other = Arc::new(Semaphore::new(self.options.concurrency));
+        let lanes = futures::future::join_all(Lane::ALL.map(|lane| {
+            let slots = if lane == Lane::OnDemand { &on_demand } else { &other };
+            self.serve(lane, Arc::clone(slots), stop.clone(), abandon.clone(), tasks.clone())
+        }));
+        lanes.await;
+        tasks.close();
+        if tokio::time::timeout(self.options.drain, tasks.wait()).await.is_err() {
+            tracing::warn!(running = tasks.len(), "drain time is over, handing shards back");
+            abandon.cancel();
+            tasks.wait().await;
+        }
+    }
+
+    async fn serve(
+        &self,
+        lane: Lane,
+        slots: Arc<Semaphore>,
+        stop: CancellationToken,
+        abandon: CancellationToken,
+        tasks: TaskTracker,
+    ) {
+        while !stop.is_cancelled() {
+            let mut consumer = match self.queue.consume(lane, slots.available_permits().max(1)).await {
+                Ok(consumer) => consumer,
+                Err(error) => {
+                    tracing::warn!(%lane, error = %error, "cannot consume, trying again");
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(RECONSUME_WAIT) => continue,
+                    }
+                }
+            };
+            while let Some((permit, delivery)) = next(&mut *consumer, &slots, &stop).await {
+                let (worker, abandon) = (self.clone(), abandon.clone());
+                // The trace of the run, begun where the message was written: one search finds all its lines.
+                let span = tracing::info_span!("job", traceparent = delivery.traceparent);
+                let work = async move {
+                    worker.deliver(delivery, &abandon).await;
+                    drop(permit);
+                    worker.wake.notify_one();
+                };
+                tasks.spawn(work.instrument(span));
+            }
+        }
+    }
+
+    async fn deliver(&self, delivery: Delivery, abandon: &CancellationToken) {
+        let job = match delivery.job() {
+            Ok(job) => job,
+            Err(error) => {
+                tracing::error!(message = delivery.id, error = %error, "not a job: to the dead letters");
+                settle(delivery.dead(&error.to_string()).await);
+                return;
+            }
+        };
+        let started = tokio::select! {
+            started = self.start_shard(job.shard) => started,
+            () = abandon.cancelled() => {
+                // Not even begun: another worker gets it at once.
+                settle(delivery.release().await);
+                return;
+            }
+        };
+        if let Some(started) = started {
+            self.run_shard(&started, abandon).await;
+        }
+        settle(delivery.ack().await);
+    }
+
+    /// Takes the shard. A store that is away is waited for with the message in hand: it is back in seconds mostly, and
+    /// the sweeper would find the shard much later. `None`: there is nothing to do, or the sweeper has to.
+    async fn start_shard(&self, shard: ShardId) -> Option<StartedShard> {
+        let since = tokio::time::Instant::now();
+        loop {
+            match self.store.start_shard(shard, &self.options.holder, self.options.lease).await {
+                Ok(started) => return started,
+                Err(error) if error.is_transient() && since.elapsed() < STORE_PATIENCE => {
+                    tracing::warn!(%shard, error = %error, "the store does not answer, waiting");
+                }
+                Err(error) => {
+                    tracing::warn!(%shard, error = %error, "a shard cannot be started, left to the sweeper");
+                    return None;
+                }
+            }
+            tokio::time::sleep(STORE_WAIT).await;
+        }
+    }
+}
+
+async fn next(
+    consumer: &mut dyn Consumer,
+    slots: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(tokio::sync::OwnedSemaphorePermit, Delivery)> {
+    // A slot first, so that no delivery waits in our hands while another worker is free.
+    let permit = tokio::select! {
+        () = stop.cancelled() => return None,
+        permit = Arc::clone(slots).acquire_owned() => permit.ok()?,
+    };
+    tokio::select! {
+        () = stop.cancelled() => None,
+        delivery = consumer.next() => Some((permit, delivery?)),
+    }
+}
+
+fn settle(settled: Result<(), helpsync_queue::QueueError>) {
+    if let Err(error) = settled {
+        // The message comes again and finds its shard finished.
+        tracing::info!(error = %error, "a delivery could not be settled");
+    }
+}

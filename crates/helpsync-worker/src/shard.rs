@@ -1,0 +1,64 @@
+//! Running one shard: with its lease renewed, its panics caught, and an end to it when the process stops.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use helpsync_store::{ShardEnd, StartedShard, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::Worker;
+
+impl Worker {
+    pub(crate) async fn run_shard(&self, started: &StartedShard, abandon: &CancellationToken) {
+        let fence = started.fence;
+        tracing::debug!(shard = %fence.shard, run = %fence.run, kind = %started.shard.kind, attempt = fence.attempt, "shard started");
+        let run = AssertUnwindSafe(self.engine.run(started)).catch_unwind();
+        let ended = tokio::select! {
+            ended = run => ended,
+            () = self.renew_until_lost(started) => {
+                tracing::warn!(shard = %fence.shard, "lease lost, work stopped");
+                return;
+            }
+            () = abandon.cancelled() => Ok(self.engine.hand_back(started).await),
+        };
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(StoreError::Fenced)) => {
+                tracing::info!(shard = %fence.shard, "work was taken over or cancelled");
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(shard = %fence.shard, error = %error, "the end of a shard could not be recorded");
+            }
+            Err(panic) => {
+                let what = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("no message");
+                tracing::error!(shard = %fence.shard, kind = %started.shard.kind, what, "a handler panicked");
+                let end = ShardEnd::Failed(format!("our bug: {what}"));
+                if let Err(error) = self.store.end_shard(&fence, &end).await {
+                    tracing::warn!(shard = %fence.shard, error = %error, "the end of a shard could not be recorded");
+                }
+            }
+        }
+    }
+
+    /// Renews the lease every third of its length; returns when it is lost.
+    async fn renew_until_lost(&self, started: &StartedShard) {
+        let lease = self.options.lease;
+        let mut missed = 0;
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            // A call that hangs is a silence too: the network may have gone without a word.
+            let renewed = self.store.renew_shard(&started.fence, lease);
+            match tokio::time::timeout(lease / 3, renewed).await {
+                Ok(Ok(true)) => missed = 0,
+                Ok(Ok(false)) => return,
+                // Two silences in a row and the lease may be over: writes are fenced, but work would be wasted.
+                Ok(Err(_)) | Err(_) if missed >= 1 => return,
+                Ok(Err(_)) | Err(_) => missed += 1,
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The things a help center is made of. Source: zendesk-api.md, 2.8, 4.1 and 4.3.
+
+use helpsync_model::Timestamp;
+
+use crate::cut::{CUT, TOO_LONG};
+use crate::fields::Fields;
+
+/// An article as one answer showed it. `title`, `body` and `draft` are those of `locale`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Article {
+    /// Its identity; everything else may change.
+    pub id: i64,
+    /// The locale it was written in; lower case, such as `en-us`.
+    pub source_locale: String,
+    /// The locale shown; the source locale unless another was asked for.
+    pub locale: String,
+    /// May be empty.
+    pub title: String,
+    /// HTML; may be empty.
+    pub body: String,
+    /// Whether the shown locale is unpublished.
+    pub draft: bool,
+    /// For people; may be on a mapped host, and changes with the title.
+    pub html_url: String,
+    /// Its section.
+    pub section_id: Option<i64>,
+    /// Its author; -1 and absent are seen for deleted users.
+    pub author_id: Option<i64>,
+    /// Who may read it; `None` is everyone.
+    pub user_segment_id: Option<i64>,
+    /// All segments that may read it, on plans where there can be several; empty elsewhere.
+    pub user_segment_ids: Vec<i64>,
+    /// Who may edit it.
+    pub permission_group_id: Option<i64>,
+    /// Order within the section.
+    pub position: i64,
+    /// Shown first.
+    pub promoted: bool,
+    /// Labels; empty on plans without them.
+    pub label_names: Vec<String>,
+    /// Content tags (ULIDs).
+    pub content_tag_ids: Vec<String>,
+    /// First saved.
+    pub created_at: Timestamp,
+    /// Last change of content or metadata; the export's order.
+    pub updated_at: Timestamp,
+    /// Last change of the content in the shown locale.
+    pub edited_at: Option<Timestamp>,
+    /// Every locale's text; `None` when the answer carried none.
+    pub translations: Option<Vec<Translation>>,
+}
+
+/// An article's text in one locale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// Lower case, such as `en-us`.
+    pub locale: String,
+    /// May be empty.
+    pub title: String,
+    /// HTML; may be empty.
+    pub body: String,
+    /// Whether this locale is unpublished, whatever the others are.
+    pub draft: bool,
+    /// Hidden from readers (undocumented by Zendesk).
+    pub hidden: bool,
+    /// For people.
+    pub html_url: String,
+    /// Last change.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A section of a category, or of another section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Its identity.
+    pub id: i64,
+    /// May be empty.
+    pub name: String,
+    /// Its category.
+    pub category_id: Option<i64>,
+    /// The section it is in, on plans with nesting.
+    pub parent_section_id: Option<i64>,
+    /// The locale shown.
+    pub locale: String,
+    /// For people.
+    pub html_url: String,
+    /// Last change.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A category: the top of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    /// Its identity.
+    pub id: i64,
+    /// May be empty.
+    pub name: String,
+    /// The locale shown.
+    pub locale: String,
+    /// For people.
+    pub html_url: String,
+    /// Last change.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// One record of a page that could not be read. The rest of the page is unharmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its id, when that much could be read.
+    pub id: Option<i64>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Nothing but its length: asked for alone it may fit.
+    pub is_too_long: bool,
+    /// When it was first saved, when that much could be read.
+    pub created_at: Option<Timestamp>,
+    /// Its section, when that much could be read.
+    pub section_id: Option<i64>,
+}
+
+impl Article {
+    /// The texts that readers may see, the source locale first, each locale once.
+    ///
+    /// Drafts and hidden translations are left out. The article's own text stands in when the translations are
+    /// unknown or do not cover the locale shown.
+    #[must_use]
+    pub fn published(&self) -> Vec<Translation> {
+        let mut texts: Vec<Translation> = Vec::new();
+        let known = self.translations.as_deref().unwrap_or_default();
+        for translation in known.iter().filter(|translation| !translation.draft && !translation.hidden) {
+            if !texts.iter().any(|text| text.locale == translation.locale) {
+                texts.push(translation.clone());
+            }
+        }
+        if !self.draft && !known.iter().any(|translation| translation.locale == self.locale) {
+            texts.push(Translation {
+                locale: self.locale.clone(),
+                title: self.title.clone(),
+                body: self.body.clone(),
+                draft: false,
+                hidden: false,
+                html_url: self.html_url.clone(),
+                updated_at: Some(self.updated_at),
+            });
+        }
+        // Stable: the other locales keep Zendesk's order.
+        texts.sort_by_key(|text| text.locale != self.source_locale);
+        texts
+    }
+
+    /// Whoever is in one of these segments may read it; none = everyone.
+    #[must_use]
+    pub fn segments(&self) -> Vec<i64> {
+        let mut segments = self.user_segment_ids.clone();
+        segments.extend(self.user_segment_id.filter(|id| !self.user_segment_ids.contains(id)));
+        segments
+    }
+
+    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+        check_whole(fields)?;
+        let updated_at = fields.time("updated_at").ok_or("updated_at is missing or no time")?;
+        let locale = fields.text("locale");
+        let source_locale = Some(fields.text("source_locale")).filter(|text| !text.is_empty());
+        Ok(Self {
+            id: fields.id("id").ok_or("id is missing or no number")?,
+            source_locale: source_locale.unwrap_or_else(|| locale.clone()),
+            locale,
+            title: fields.text("title"),
+            body: fields.text("body"),
+            draft: fields.flag("draft").ok_or("draft is missing or no boolean")?,
+            html_url: fields.text("html_url"),
+            section_id: fields.id("section_id"),
+            author_id: fields.id("author_id"),
+            user_segment_id: fields.nullable_id("user_segment_id")?,
+            user_segment_ids: fields.ids("user_segment_ids")?,
+            permission_group_id: fields.id("permission_group_id"),
+            position: fields.id("position").unwrap_or(0),
+            promoted: fields.flag("promoted").unwrap_or(false),
+            label_names: fields.texts("label_names"),
+            content_tag_ids: fields.texts("content_tag_ids"),
+            created_at: fields.time("created_at").unwrap_or(updated_at),
+            updated_at,
+            edited_at: fields.time("edited_at"),
+            translations: fields
+                .list("translations")
+                .map(|list| list.iter().map(Translation::read).collect())
+                .transpose()?,
+        })
+    }
+}
+
+impl Translation {
+    /// A translation that does not say whether it is a draft must not be taken for published, nor silently dropped:
+    /// it makes the whole article unreadable.
+    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+        check_whole(fields)?;
+        let locale = Some(fields.text("locale")).filter(|text| !text.is_empty());
+        let locale = locale.ok_or("a translation has no locale")?;
+        let draft =
+            fields.flag("draft").ok_or_else(|| format!("translation {locale}: draft is no boolean"))?;
+        Ok(Self {
+            locale,
+            title: fields.text("title"),
+            body: fields.text("body"),
+            draft,
+            hidden: fields.flag("hidden").unwrap_or(false),
+            html_url: fields.text("html_url"),
+            updated_at: fields.time("updated_at"),
+        })
+    }
+}
+
+/// A text that was cut out of the answer must not pass for the article's own.
+fn check_whole(fields: &Fields) -> Result<(), String> {
+    if ["title", "body"].iter().any(|key| fields.is_text(key, CUT)) {
+        Err(TOO_LONG.to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+impl Section {
+    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.id("id").ok_or("id is missing or no number")?,
+            name: fields.text("name"),
+            category_id: fields.id("category_id"),
+            parent_section_id: fields.id("parent_section_id"),
+            locale: fields.text("locale"),
+            html_url: fields.text("html_url"),
+            updated_at: fields.time("updated_at"),
+        })
+    }
+}
+
+impl Category {
+    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.id("id").ok_or("id is missing or no number")?,
+            name: fields.text("name"),
+            locale: fields.text("locale"),
+            html_url: fields.text("html_url"),
+            updated_at: fields.time("updated_at"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn article(json: &str) -> Result<Article, String> {
+        Article::read(&Fields::parse(json).unwrap())
+    }
+
+    fn locales(article: &Article) -> Vec<String> {
+        article.published().into_iter().map(|text| text.locale).collect()
+    }
+
+    #[test]
+    fn nulls_strings_for_numbers_and_unknown_fields_are_read() {
+        let read = article(
+            r#"{"id":"46408335803921","locale":"en-us","title":null,"body":null,"draft":false,"new_field":{"a":1},
+            "section_id":12,"user_segment_id":null,"content_tag_ids":["01ABC",7],"label_names":null,
+            "updated_at":"2026-05-06T08:35:34Z","author_id":-1}"#,
+        )
+        .unwrap();
+        assert_eq!((read.id, read.title.as_str(), read.body.as_str()), (46_408_335_803_921, "", ""));
+        assert_eq!((read.source_locale.as_str(), read.author_id), ("en-us", Some(-1)));
+        assert_eq!(read.content_tag_ids, ["01ABC", "7"]);
+        assert_eq!(read.created_at, read.updated_at);
+    }
+
+    #[test]
+    fn an_article_that_does_not_say_whether_it_is_a_draft_or_restricted_is_not_read() {
+        let reason = article(r#"{"id":1,"updated_at":"2026-05-06T08:35:34Z"}"#).unwrap_err();
+        assert!(reason.contains("draft"), "{reason}");
+        let reason =
+            article(r#"{"id":1,"draft":false,"user_segment_id":{},"updated_at":"2026-05-06T08:35:34Z"}"#)
+                .unwrap_err();
+        assert!(reason.contains("user_segment_id"), "{reason}");
+        let several = |ids: &str| {
+            article(&format!(
+                r#"{{"id":1,"draft":false,"user_segment_id":5,"user_segment_ids":{ids},"updated_at":"2026-05-06T08:35:34Z"}}"#
+            ))
+        };
+        assert_eq!(several(r#"[7,"8"]"#).unwrap().segments(), [7, 8, 5]);
+        assert_eq!(several("null").unwrap().segments(), [5]);
+        assert!(several("[{}]").unwrap_err().contains("user_segment_ids"));
+    }
+
+    #[test]
+    fn published_texts_leave_out_drafts_and_start_with_the_source_locale() {
+        let read = article(
+            r#"{"id":1,"locale":"en-us","source_locale":"en-us","draft":false,"updated_at":"2026-05-06T08:35:34Z",
+            "translations":[{"locale":"de","draft":false},{"locale":"fr","draft":true},
+            {"locale":"it","draft":false,"hidden":true},{"locale":"en-us","draft":false},{"locale":"de","draft":false}]}"#,
+        )
+        .unwrap();
+        assert_eq!(locales(&read), ["en-us", "de"]);
+    }
+
+    #[test]
+    fn the_articles_own_text_stands_in_for_unknown_translations_unless_it_is_a_draft() {
+        let mut read = article(
+            r#"{"id":1,"locale":"en-us","draft":false,"updated_at":"2026-05-06T08:35:34Z","title":"T"}"#,
+        )
+        .unwrap();
+        assert_eq!(read.published().first().map(|text| text.title.as_str()), Some("T"));
+        read.draft = true;
+        assert!(read.published().is_empty());
+    }
+
+    #[test]
+    fn a_draft_source_with_a_published_translation_publishes_only_the_translation() {
+        let read = article(
+            r#"{"id":1,"locale":"en-us","draft":true,"updated_at":"2026-05-06T08:35:34Z",
+            "translations":[{"locale":"en-us","draft":true},{"locale":"de","draft":false}]}"#,
+        )
+        .unwrap();
+        assert_eq!(locales(&read), ["de"]);
+    }
+}

@@ -1,0 +1,167 @@
+//! The client: every call passes the gate, carries a token, and stays on the workspace's own host.
+
+use std::sync::Arc;
+
+use reqwest::{Method, StatusCode, header::LOCATION};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::http::{Reply, Request};
+use crate::{Endpoint, Failure, Family, Gate, Grant, Http, RateReport, TokenSource};
+
+/// How many redirects within the workspace's own address one call follows.
+pub const REDIRECTS_MAX: u32 = 3;
+
+/// A value and what it cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// The value.
+    pub value: T,
+    /// Bytes of the answers' bodies, decompressed.
+    pub bytes: u64,
+    /// Requests sent: the one after a renewed token, redirects and follow-ups included.
+    pub requests: u32,
+}
+
+impl<T> Answer<T> {
+    /// The same cost for another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: f(self.value), bytes: self.bytes, requests: self.requests }
+    }
+
+    pub(crate) fn try_map<U>(self, f: impl FnOnce(T) -> Result<U, Failure>) -> Result<Answer<U>, Failure> {
+        Ok(Answer { value: f(self.value)?, bytes: self.bytes, requests: self.requests })
+    }
+}
+
+/// One workspace's API. Cheap to clone.
+///
+/// Every method fails with a [`Failure`]; its `class()` says what to do.
+#[derive(Clone)]
+pub struct Client {
+    http: Http,
+    endpoint: Endpoint,
+    gate: Arc<dyn Gate>,
+    tokens: Arc<dyn TokenSource>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint.base().as_str()).finish_non_exhaustive()
+    }
+}
+
+/// One API call.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) json: Option<serde_json::Value>,
+    /// Whether a 401 is answered by renewing the token and trying once more.
+    pub(crate) renew: bool,
+}
+
+impl Client {
+    /// A client of the workspace at `endpoint`.
+    #[must_use]
+    pub fn new(http: Http, endpoint: Endpoint, gate: Arc<dyn Gate>, tokens: Arc<dyn TokenSource>) -> Self {
+        Self { http, endpoint, gate, tokens }
+    }
+
+    /// The workspace's address.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// GETs `path` under the endpoint; answers with the body of a 2xx.
+    pub(crate) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer<Vec<u8>>, Failure> {
+        let url = self.endpoint.url(path, query);
+        self.call(Call { method: Method::GET, url, json: None, renew: true }).await
+    }
+
+    /// Makes a call: gate, token, exchange, one renewal, redirects of our own host.
+    pub(crate) async fn call(&self, call: Call) -> Result<Answer<Vec<u8>>, Failure> {
+        let Call { method, mut url, json, renew } = call;
+        let body = json.map(|value| value.to_string().into_bytes());
+        let mut token = self.tokens.token().await.map_err(Failure::Token)?;
+        let (mut requests, mut redirects, mut may_renew, mut bytes) = (0, 0, renew, 0);
+        loop {
+            let grant = self
+                .gate
+                .enter(Family::of(url.path()))
+                .await
+                .map_err(|denied| Failure::Denied { wait: denied.wait, reason: denied.reason })?;
+            requests += 1;
+            let exchange = self
+                .http
+                .send(Request {
+                    method: method.clone(),
+                    url: &url,
+                    token: Some(&token),
+                    body: body.clone().map(|bytes| ("application/json", bytes)),
+                })
+                .await;
+            self.gate.leave(grant, exchange.report).await;
+            let reply = exchange.outcome?;
+            bytes += reply.body.len() as u64;
+            match reply.status {
+                status if status.is_success() => return Ok(Answer { value: reply.body, bytes, requests }),
+                StatusCode::UNAUTHORIZED if may_renew => {
+                    may_renew = false;
+                    token = self.tokens.renew(&token).await.map_err(Failure::Token)?;
+                }
+                StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT => {
+                    url = self.redirected(&url, &reply)?;
+                    redirects += 1;
+                    if redirects > REDIRECTS_MAX || method != Method::GET {
+                        return Err(Failure::malformed("it redirects without end"));
+                    }
+                }
+                status => {
+                    let secret = token.expose_secret();
+                    return Err(Failure::of_answer(status, &reply.headers, &reply.body, secret));
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn token(&self) -> Result<SecretString, Failure> {
+        self.tokens.token().await.map_err(Failure::Token)
+    }
+
+    pub(crate) async fn renew(&self, token: &SecretString) -> Result<SecretString, Failure> {
+        self.tokens.renew(token).await.map_err(Failure::Token)
+    }
+
+    pub(crate) async fn enter(&self, family: Family) -> Result<Grant, Failure> {
+        let entered = self.gate.enter(family).await;
+        entered.map_err(|denied| Failure::Denied { wait: denied.wait, reason: denied.reason })
+    }
+
+    pub(crate) async fn leave(&self, grant: Grant, report: RateReport) {
+        self.gate.leave(grant, report).await;
+    }
+
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        token: &SecretString,
+    ) -> (RateReport, Result<reqwest::Response, Failure>) {
+        self.http.open(url, token).await
+    }
+
+    /// Where a redirect leads, when that is still the workspace's own address.
+    fn redirected(&self, from: &Url, reply: &Reply) -> Result<Url, Failure> {
+        let location = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let target = location.and_then(|text| from.join(text).ok());
+        match target {
+            Some(url) if self.endpoint.owns(&url) => Ok(url),
+            Some(url) => Err(Failure::off_host(url.host_str())),
+            None => Err(Failure::malformed("it redirects nowhere")),
+        }
+    }
+}

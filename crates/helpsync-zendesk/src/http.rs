@@ -1,0 +1,176 @@
+//! One HTTP exchange: bounded in time and size, never redirected behind our back.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use url::Url;
+
+use crate::cut::Body;
+use crate::{Detail, Failure, RateReport};
+
+/// The longest answer that is kept by default, in decompressed bytes: a page of 1,000 articles is some 8 MB.
+pub const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How to speak HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// Sent with every request; Zendesk's edge dislikes requests without one.
+    pub user_agent: String,
+    /// To open a connection.
+    pub connect_timeout: Duration,
+    /// For a whole exchange, body included.
+    pub request_timeout: Duration,
+    /// The longest answer that is kept, in decompressed bytes; long texts are cut out of a longer one.
+    pub body_bytes_max: u64,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("helpsync/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            body_bytes_max: BODY_BYTES_MAX,
+        }
+    }
+}
+
+/// The HTTP client could not be built: a user agent that is no header value, or no TLS roots.
+#[derive(Debug, Error)]
+#[error("cannot build the http client")]
+pub struct HttpError(#[source] reqwest::Error);
+
+/// A pool of connections. Cheap to clone; make one per process.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// For https: honours the system's proxy settings.
+    outside: reqwest::Client,
+    /// For plain http, which is only ever loopback: a proxy would see the tokens.
+    loopback: reqwest::Client,
+    body_bytes_max: u64,
+}
+
+/// What is sent.
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: &'a Url,
+    pub(crate) token: Option<&'a SecretString>,
+    /// Media type and bytes.
+    pub(crate) body: Option<(&'static str, Vec<u8>)>,
+}
+
+/// A whole answer, whatever its status.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The end of an exchange: what the headers said survives a body that broke off.
+pub(crate) struct Exchange {
+    pub(crate) report: RateReport,
+    pub(crate) outcome: Result<Reply, Failure>,
+}
+
+impl Http {
+    /// Builds the pool.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
+        let HttpOptions { user_agent, connect_timeout, request_timeout, body_bytes_max } = options;
+        let builder = || {
+            let mut headers = HeaderMap::new();
+            // Without it Zendesk answers some errors as text.
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            reqwest::Client::builder()
+                .user_agent(user_agent.as_str())
+                .default_headers(headers)
+                .connect_timeout(connect_timeout)
+                .timeout(request_timeout)
+                .redirect(redirect::Policy::none())
+                .gzip(true)
+        };
+        Ok(Self {
+            outside: builder().https_only(true).build().map_err(HttpError)?,
+            loopback: builder().no_proxy().build().map_err(HttpError)?,
+            body_bytes_max,
+        })
+    }
+
+    /// GETs with a token; the body is the caller's to read.
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        token: &SecretString,
+    ) -> (RateReport, Result<reqwest::Response, Failure>) {
+        let client = if url.scheme() == "http" { &self.loopback } else { &self.outside };
+        let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) else {
+            let detail = Detail { excerpt: "the token is no header value".to_owned(), request_id: None };
+            return (RateReport::default(), Err(Failure::Unauthorized(detail)));
+        };
+        value.set_sensitive(true);
+        match client.get(url.clone()).header(AUTHORIZATION, value).header(ACCEPT, "*/*").send().await {
+            Ok(response) => {
+                let report = RateReport::read(response.status().as_u16(), response.headers());
+                (report, Ok(response))
+            }
+            Err(error) => (RateReport::default(), Err(no_answer(error))),
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<'_>) -> Exchange {
+        let client = if request.url.scheme() == "http" { &self.loopback } else { &self.outside };
+        let mut builder = client.request(request.method, request.url.clone());
+        if let Some(token) = request.token {
+            let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) else {
+                let detail = Detail { excerpt: "the token is no header value".to_owned(), request_id: None };
+                return Exchange {
+                    report: RateReport::default(),
+                    outcome: Err(Failure::Unauthorized(detail)),
+                };
+            };
+            value.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        if let Some((media_type, bytes)) = request.body {
+            builder = builder.header(CONTENT_TYPE, media_type).body(bytes);
+        }
+        let response = match builder.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                return Exchange { report: RateReport::default(), outcome: Err(no_answer(error)) };
+            }
+        };
+        let report = RateReport::read(response.status().as_u16(), response.headers());
+        Exchange { report, outcome: self.read(response).await }
+    }
+
+    async fn read(&self, mut response: reqwest::Response) -> Result<Reply, Failure> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Body::new(usize::try_from(self.body_bytes_max).unwrap_or(usize::MAX));
+        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+            body.push(&chunk)?;
+        }
+        Ok(Reply { status, headers, body: body.finish() })
+    }
+}
+
+/// Names what broke without quoting the URL or anything foreign.
+pub(crate) fn no_answer(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let what = if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        "cannot connect"
+    } else if error.is_body() || error.is_decode() {
+        "the answer broke off"
+    } else {
+        "no answer"
+    };
+    tracing::debug!(error = &error as &dyn std::error::Error, "{what}");
+    Failure::Unavailable { after: None, detail: Detail { excerpt: what.to_owned(), request_id: None } }
+}

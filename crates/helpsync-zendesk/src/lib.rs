@@ -1,0 +1,61 @@
+//! A typed, asynchronous client of Zendesk's help center.
+//!
+//! It knows how Zendesk speaks (paths, envelopes, limits, errors, OAuth) and nothing of jobs or stores. Two traits
+//! are its only way out of itself, and neither can be left out:
+//!
+//! - [`Gate`]: no request leaves without a [`Grant`] from the account's shared budget, and every answer's rate headers
+//!   are reported back to it.
+//! - [`TokenSource`]: hands out the access token and renews it once when Zendesk refuses it.
+//!
+//! What it guarantees whatever the other side answers:
+//!
+//! - A token is sent to the [`Endpoint`]'s own scheme, host, port and path prefix, and nowhere else: `next_page`,
+//!   `links.next` and redirects that point elsewhere end in [`Failure::OffHost`].
+//! - An answer is kept up to a bound, decompressed bytes counted; long texts are cut out of one that is longer, and
+//!   their articles rejected as too long, so that a page always gets past.
+//! - One broken article never loses its page: it is listed under `rejected` with the reason.
+//! - A listing says [`Next::End`] only when the answer proves it.
+//! - Errors never hold tokens, and of an answer's body only a short sanitized excerpt.
+
+mod account;
+mod article;
+mod articles;
+mod attachments;
+mod client;
+mod cut;
+mod endpoint;
+mod envelope;
+mod failure;
+mod fields;
+mod gate;
+mod http;
+mod names;
+mod oauth;
+mod token;
+mod tree;
+mod webhook;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::{Me, TokenInfo};
+pub use article::{Article, Category, Rejected, Section, Translation};
+pub use articles::{
+    ArticleRef, EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page,
+    Scope, SortBy, SortOrder,
+};
+pub use attachments::{Attachment, Download};
+pub use client::{Answer, Client, REDIRECTS_MAX};
+pub use endpoint::{DEFAULT_TEMPLATE, Endpoint, EndpointError};
+pub use envelope::Next;
+pub use failure::{Class, Detail, Failure, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
+pub use gate::{Denied, Family, Gate, Grant, RateReport};
+pub use http::{BODY_BYTES_MAX, Http, HttpError, HttpOptions};
+pub use names::{Author, ContentTag, TagsPage};
+pub use oauth::{
+    ACCESS_TOKEN_SECONDS, OAuthApp, OAuthFailure, PkceVerifier, REFRESH_TOKEN_SECONDS, Tokens, authorize_url,
+    exchange_code, refresh,
+};
+pub use token::{TokenError, TokenSource};
+pub use tree::{Locales, TreePage};
+pub use webhook::{NewWebhook, WebhookId, is_signed};

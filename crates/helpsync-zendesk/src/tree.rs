@@ -1,0 +1,85 @@
+//! Sections, categories and locales: what articles are sorted into.
+
+use crate::articles::PAGE_SIZE_MAX;
+use crate::client::{Answer, Client};
+use crate::envelope::{Envelope, Next, text};
+use crate::fields::Fields;
+use crate::{Category, Failure, Rejected, Section};
+
+/// One page of sections or categories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreePage<T> {
+    /// The records.
+    pub items: Vec<T>,
+    /// Records that could not be read.
+    pub rejected: Vec<Rejected>,
+    /// Records in the whole list.
+    pub count: Option<u64>,
+    /// Pages in the whole list.
+    pub page_count: Option<u32>,
+    /// Where the list goes on.
+    pub next: Next,
+}
+
+/// The languages of a help center.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locales {
+    /// Lower case, such as `en-us`.
+    pub locales: Vec<String>,
+    /// The one that readers land on.
+    pub default_locale: Option<String>,
+}
+
+impl Client {
+    /// Offset page `page` (from 1) of the sections, [`PAGE_SIZE_MAX`] a page.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn sections(&self, page: u32) -> Result<Answer<TreePage<Section>>, Failure> {
+        self.tree_page("sections", page, Section::read).await
+    }
+
+    /// Offset page `page` (from 1) of the categories, [`PAGE_SIZE_MAX`] a page.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn categories(&self, page: u32) -> Result<Answer<TreePage<Category>>, Failure> {
+        self.tree_page("categories", page, Category::read).await
+    }
+
+    /// The help center's languages.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn locales(&self) -> Result<Answer<Locales>, Failure> {
+        self.get("/api/v2/help_center/locales", &[]).await?.try_map(|body| {
+            let text = text(&body);
+            let envelope = Envelope::read(&text)?;
+            let locales =
+                envelope.value("locales").ok_or_else(|| Failure::malformed("locales is missing"))?;
+            Ok(Locales { locales, default_locale: envelope.value("default_locale") })
+        })
+    }
+
+    async fn tree_page<T>(
+        &self,
+        key: &str,
+        page: u32,
+        read: impl Fn(&Fields) -> Result<T, String>,
+    ) -> Result<Answer<TreePage<T>>, Failure> {
+        let (number, size) = (page.to_string(), PAGE_SIZE_MAX.to_string());
+        let path = format!("/api/v2/help_center/{key}");
+        self.get(&path, &[("page", &number), ("per_page", &size)]).await?.try_map(|body| {
+            let text = text(&body);
+            let envelope = Envelope::read(&text)?;
+            let (items, rejected) = envelope.records(key, read)?;
+            Ok(TreePage {
+                items,
+                rejected,
+                count: envelope.number("count").and_then(|count| count.try_into().ok()),
+                page_count: envelope.number("page_count").and_then(|count| count.try_into().ok()),
+                next: envelope.next_offset(self.endpoint(), page)?,
+            })
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! Faults on order: which requests they meet, how often, and what goes wrong.
+
+use serde::{Deserialize, Serialize};
+
+/// When a fault strikes. A request matches when every given condition holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultRule {
+    /// Part of the path below the account's prefix; `*` stands for anything in between.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Part of the query as sent.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Method, upper case.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Matching requests to let pass first.
+    #[serde(default)]
+    pub after: u32,
+    /// How many times to strike; `None` = from then on, always.
+    #[serde(default)]
+    pub times: Option<u32>,
+    /// What goes wrong.
+    pub fault: Fault,
+}
+
+impl FaultRule {
+    /// The fault on every request, for ever.
+    pub fn always(fault: Fault) -> Self {
+        Self { path: None, query: None, method: None, after: 0, times: None, fault }
+    }
+
+    /// The fault on the next matching request only.
+    pub fn once(fault: Fault) -> Self {
+        Self { times: Some(1), ..Self::always(fault) }
+    }
+
+    /// Only where the path holds this.
+    #[must_use]
+    pub fn on(mut self, path: &str) -> Self {
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    /// Only after so many matching requests.
+    #[must_use]
+    pub fn after(mut self, requests: u32) -> Self {
+        self.after = requests;
+        self
+    }
+
+    /// So many times.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+}
+
+/// Body of an ordered error status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultBody {
+    /// A page as a proxy sends it.
+    Html,
+    /// `{"error":"Fault","description":...}`
+    Json,
+    /// Plain words.
+    Text,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// This status in place of the answer.
+    Status {
+        /// The status.
+        code: u16,
+        /// `Retry-After` as it is to be sent, also when it is no number.
+        #[serde(default)]
+        retry_after: Option<String>,
+        /// The body's form.
+        body: FaultBody,
+    },
+    /// The connection is reset before any answer.
+    Reset,
+    /// The real answer, whose connection breaks after so many body bytes.
+    CutBody {
+        /// Body bytes that still arrive.
+        after_bytes: usize,
+    },
+    /// 200, complete by its length, but the JSON stops in the middle.
+    TruncatedJson,
+    /// The real answer, dripping.
+    SlowBody {
+        /// Bytes per drop; at least 1.
+        chunk_bytes: usize,
+        /// Wait before each drop, in milliseconds.
+        delay_ms: u64,
+    },
+    /// 200 with a page: a proxy's sign-in, say.
+    HtmlOk,
+    /// `next_page` and `links.next` name this host.
+    ForeignNextPage {
+        /// Scheme, host and port: `https://evil.example`.
+        origin: String,
+    },
+    /// 302 to this address.
+    Redirect {
+        /// Value of `Location`.
+        location: String,
+    },
+    /// Every list item comes twice.
+    DuplicateItems,
+    /// The body holds bytes that are not UTF-8, inside a string.
+    InvalidUtf8,
+    /// The answer is right, but late.
+    Delay {
+        /// Wait in milliseconds.
+        ms: u64,
+    },
+    /// 404, as from a disabled help center.
+    HelpCenterDisabled,
+    /// 423 with a page, as from a suspended account.
+    Suspended,
+    /// The token's user becomes an end user from here on.
+    DemoteUser,
+    /// The token is revoked from here on.
+    RevokeToken,
+}
+
+impl Fault {
+    /// Its name on the wire of the control API, for the record.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "status",
+            Self::Reset => "reset",
+            Self::CutBody { .. } => "cut_body",
+            Self::TruncatedJson => "truncated_json",
+            Self::SlowBody { .. } => "slow_body",
+            Self::HtmlOk => "html_ok",
+            Self::ForeignNextPage { .. } => "foreign_next_page",
+            Self::Redirect { .. } => "redirect",
+            Self::DuplicateItems => "duplicate_items",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::Delay { .. } => "delay",
+            Self::HelpCenterDisabled => "help_center_disabled",
+            Self::Suspended => "suspended",
+            Self::DemoteUser => "demote_user",
+            Self::RevokeToken => "revoke_token",
+        }
+    }
+}
+
+/// The rules in force, in the order they were given. The first that strikes wins.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Armed>);
+
+#[derive(Debug)]
+struct Armed {
+    rule: FaultRule,
+    seen: u32,
+    struck: u32,
+}
+
+impl Faults {
+    pub(crate) fn inject(&mut self, rule: FaultRule) {
+        self.0.push(Armed { rule, seen: 0, struck: 0 });
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The fault that meets this request, if any. Counts the request with every rule it matches up to that one.
+    pub(crate) fn strike(&mut self, method: &str, path: &str, query: &str) -> Option<Fault> {
+        for armed in &mut self.0 {
+            let rule = &armed.rule;
+            let matches = rule.path.as_deref().is_none_or(|pattern| contains(path, pattern))
+                && rule.query.as_deref().is_none_or(|part| query.contains(part))
+                && rule.method.as_deref().is_none_or(|wanted| wanted == method);
+            if !matches || rule.times.is_some_and(|times| armed.struck >= times) {
+                continue;
+            }
+            armed.seen += 1;
+            if armed.seen > rule.after {
+                armed.struck += 1;
+                return Some(rule.fault.clone());
+            }
+        }
+        None
+    }
+}
+
+/// Whether the pieces between `*` occur in the text in this order.
+fn contains(text: &str, pattern: &str) -> bool {
+    let mut rest = text;
+    for piece in pattern.split('*') {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_lets_some_pass_strikes_so_often_and_is_spent() {
+        let mut faults = Faults::default();
+        faults.inject(FaultRule::always(Fault::Reset).on("/articles").after(2).times(2));
+        let struck: Vec<bool> = (0..6).map(|_| faults.strike("GET", "/api/articles", "").is_some()).collect();
+        assert_eq!(struck, [false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn conditions_all_have_to_hold() {
+        let mut faults = Faults::default();
+        let mut rule = FaultRule::always(Fault::HtmlOk).on("/help_center*articles");
+        rule.query = Some("page=2".to_owned());
+        rule.method = Some("GET".to_owned());
+        faults.inject(rule);
+        assert!(faults.strike("GET", "/api/v2/help_center/en-us/articles", "page=2").is_some());
+        assert!(faults.strike("GET", "/api/v2/help_center/en-us/articles", "page=1").is_none());
+        assert!(faults.strike("POST", "/api/v2/help_center/en-us/articles", "page=2").is_none());
+        assert!(faults.strike("GET", "/api/v2/articles/help_center", "page=2").is_none());
+    }
+
+    #[test]
+    fn a_rule_reads_as_json() {
+        let rule: FaultRule = serde_json::from_str(
+            r#"{"path": "/incremental", "times": 1, "fault": {"kind": "status", "code": 503, "body": "html"}}"#,
+        )
+        .unwrap();
+        assert_eq!(rule.fault.name(), "status");
+        assert_eq!(rule.times, Some(1));
+    }
+}

@@ -1,0 +1,241 @@
+#!/usr/bin/env bash
+# What a developer and CI run: sets up a Debian machine, starts the demo, runs every check.
+#
+#   deploy/dev.sh setup [PART]             install and start what is missing: build, services, python, sdks; or all
+#   deploy/dev.sh demo [arguments]         build, then `helpsync demo`
+#   deploy/dev.sh test                     every check; the last line is "N passed, N failed"
+#   deploy/dev.sh env                      print the test variables, for eval in a shell
+#
+# Safe to repeat: it installs only what is missing and starts only what does not answer.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly DENY_VERSION=0.20.2
+readonly PYTHON=target/python               # for the Python example of docs/upstream.md and the schemas of deploy/
+readonly PYTHON_PACKAGES="pika==1.4.4 check-jsonschema==0.39.0 kubernetes-validate==1.37.0"
+readonly TOOLS=target/tools                 # tools built from source; `cargo clean` takes them along
+readonly ALONE=(rate::three_workspaces chaos::) # tests that measure time, or stop servers and processes by the dozen
+readonly READY_SECONDS_MAX=90               # for a service to answer after its start
+readonly ADVISORY_FETCH_SECONDS_MAX=120     # for the advisory database to arrive
+readonly PG_LOCAL_ADMIN=postgres://postgres@127.0.0.1:5432/postgres
+readonly PG_LOCAL_ROLE=postgres://helpsync:helpsync@127.0.0.1:5432/postgres # a throw-away role for tests
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'dev.sh: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif have sudo; then sudo "$@"
+  else die "needs root for: $*"
+  fi
+}
+
+# install <package>…: through apt, asking nothing.
+install() {
+  have apt-get || die "install these yourself, apt-get is not here: $*"
+  say "installing $*"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 || die "apt-get update failed"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >&2 \
+    || die "apt-get could not install: $*"
+}
+
+answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# wait_for <what> <command…>: until the command succeeds, for READY_SECONDS_MAX at most.
+wait_for() {
+  local what=$1 deadline=$((SECONDS + READY_SECONDS_MAX)); shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$deadline" ] || die "$what does not answer after $READY_SECONDS_MAX s; see its log under /var/log"
+    sleep 1
+  done
+}
+
+# service_up <package> <port> <probe binary> <service name>
+service_up() {
+  local package=$1 port=$2 probe=$3 name=$4
+  answers "$port" && return
+  have "$probe" || [ -x "/usr/sbin/$probe" ] || install "$package"
+  if ! answers "$port"; then
+    say "starting $name"
+    # Its output goes to stderr: a daemon that keeps our stdout open would keep a caller's pipe open too.
+    as_root service "$name" start </dev/null >&2 || say "service $name start failed; waiting for its port anyway"
+  fi
+  wait_for "$name" answers "$port"
+}
+
+psql_works() { psql "$1" -XAtqc 'select 1' </dev/null >/dev/null 2>&1; }
+
+# Prints a URL by which tests may create databases; makes the role when no way in is open yet.
+postgres_url() {
+  if psql_works "$PG_LOCAL_ADMIN"; then echo "$PG_LOCAL_ADMIN"; return; fi
+  if ! psql_works "$PG_LOCAL_ROLE"; then
+    say "creating the PostgreSQL role helpsync"
+    # `su` from the root directory: postgres may not be allowed into this one.
+    as_root su postgres -c "cd / && psql -XAtq" >&2 <<'SQL' || die "cannot create the PostgreSQL role"
+do $$ begin
+  if not exists (select from pg_roles where rolname = 'helpsync') then create role helpsync; end if;
+end $$;
+alter role helpsync login createdb password 'helpsync';
+SQL
+    wait_for "PostgreSQL as the role helpsync" psql_works "$PG_LOCAL_ROLE"
+  fi
+  echo "$PG_LOCAL_ROLE"
+}
+
+setup_build() {
+  local missing=()
+  have cc || missing+=(gcc libc6-dev pkg-config)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  [ ${#missing[@]} -eq 0 ] || install "${missing[@]}"
+  have cargo || die "cargo is not here: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later with rustup"
+}
+
+# A service named by its variable is taken as it is: CI may bring its own.
+setup_services() {
+  [ -n "${HELPSYNC_TEST_POSTGRES_URL:-}" ] || service_up postgresql 5432 pg_ctlcluster postgresql
+  [ -n "${HELPSYNC_TEST_REDIS_URL:-}" ] || service_up redis-server 6379 redis-server redis-server
+  [ -n "${HELPSYNC_TEST_AMQP_URL:-}" ] || service_up rabbitmq-server 5672 rabbitmqctl rabbitmq-server
+  if [ -z "${HELPSYNC_TEST_POSTGRES_URL:-}" ]; then
+    have psql || install postgresql-client
+    HELPSYNC_TEST_POSTGRES_URL=$(postgres_url)
+  fi
+  export HELPSYNC_TEST_POSTGRES_URL
+  export HELPSYNC_TEST_REDIS_URL=${HELPSYNC_TEST_REDIS_URL:-redis://127.0.0.1:6379}
+  export HELPSYNC_TEST_AMQP_URL=${HELPSYNC_TEST_AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/%2f}
+}
+
+# An interpreter of our own with packages of known versions. One that is named by the variable is taken as it is.
+setup_python() {
+  have curl || install curl # the curl example of docs/upstream.md
+  if [ -z "${HELPSYNC_TEST_PYTHON:-}" ]; then
+    if [ "$(cat "$PYTHON/packages" 2>/dev/null)" != "$PYTHON_PACKAGES" ]; then
+      python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
+      say "installing $PYTHON_PACKAGES"
+      # Unquoted: one argument a package.
+      { python3 -m venv --clear "$PYTHON" \
+        && "$PYTHON/bin/python" -m pip install --quiet --disable-pip-version-check $PYTHON_PACKAGES; } >&2 \
+        || die "the Python packages cannot be installed"
+      printf '%s' "$PYTHON_PACKAGES" > "$PYTHON/packages"
+    fi
+    HELPSYNC_TEST_PYTHON=$PWD/$PYTHON/bin/python
+  fi
+  export HELPSYNC_TEST_PYTHON
+}
+
+# What the tests drive from outside: Carbon's SDKs and widget (with a browser), in a venv and in node_modules under target/, by exact version.
+setup_sdks() {
+  local missing=()
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  have node || missing+=(nodejs)
+  have npm || missing+=(npm)
+  have chromium || missing+=(chromium)
+  [ ${#missing[@]} -eq 0 ] || install "${missing[@]}"
+  if ! cmp -s tests/requirements.txt target/venv/installed.txt; then
+    say "installing tests/requirements.txt into target/venv"
+    [ -x target/venv/bin/pip ] || python3 -m venv target/venv || die "python3 -m venv failed"
+    target/venv/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt >&2 || die "pip install failed"
+    cp tests/requirements.txt target/venv/installed.txt
+  fi
+  if ! cmp -s tests/sdk/node/package.json target/sdk-node/installed.json; then
+    say "installing tests/sdk/node/package.json into target/sdk-node"
+    mkdir -p target/sdk-node
+    cp tests/sdk/node/package.json target/sdk-node/package.json
+    (cd target/sdk-node && npm install --silent --no-audit --no-fund --no-package-lock --legacy-peer-deps) >&2 || die "npm install failed"
+    cp tests/sdk/node/package.json target/sdk-node/installed.json
+  fi
+}
+
+print_env() {
+  setup_services
+  setup_python
+  local name
+  for name in HELPSYNC_TEST_POSTGRES_URL HELPSYNC_TEST_REDIS_URL HELPSYNC_TEST_AMQP_URL HELPSYNC_TEST_PYTHON; do
+    printf 'export %s=%q\n' "$name" "${!name}"
+  done
+}
+
+demo() {
+  setup_build
+  [ -x target/debug/helpsync ] || say "building: the first time takes some minutes"
+  exec cargo run --quiet --locked --bin helpsync -- demo "$@"
+}
+
+# Licenses, sources and bans always; advisories when their database can be fetched.
+audit() {
+  local deny
+  if have cargo-deny; then deny=cargo-deny
+  else
+    deny=$TOOLS/bin/cargo-deny
+    if [ ! -x "$deny" ]; then
+      say "building cargo-deny $DENY_VERSION, once: takes some minutes"
+      cargo install --quiet --locked cargo-deny --version "$DENY_VERSION" --root "$TOOLS" || return 1
+    fi
+  fi
+  "$deny" --locked check --hide-inclusion-graph licenses bans sources || return 1
+  if timeout "$ADVISORY_FETCH_SECONDS_MAX" "$deny" --locked fetch db >/dev/null 2>&1; then
+    "$deny" --locked check --disable-fetch advisories || return 1
+  else
+    say "NOT CHECKED: advisories; their database cannot be fetched from here"
+  fi
+}
+
+tests() {
+  local verdict=0
+  # One failing test binary does not hide the others' results.
+  cargo test --locked --workspace --no-fail-fast -- "${ALONE[@]/#/--skip=}" 2>&1 | tee "$test_log" || verdict=1
+  say "tests that want the machine for themselves"
+  cargo test --locked --workspace --test it -- --test-threads=1 "${ALONE[@]}" 2>&1 | tee -a "$test_log" || verdict=1
+  return "$verdict"
+}
+
+docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace --quiet; }
+
+# Runs every step, so that one report shows all that is wrong; the exit code tells whether anything was.
+run_checks() {
+  exec </dev/null
+  setup_build
+  setup_services
+  setup_python
+  setup_sdks
+  mkdir -p target
+  test_log=$(mktemp target/test-log.XXXXXX)
+  trap 'rm -f "$test_log"' EXIT
+  local failed=()
+  # Called as conditions, functions run without `set -e`: each returns its own verdict.
+  step() { local name=$1; shift; say "$name"; "$@" || failed+=("$name"); }
+  step format cargo fmt --all --check
+  step lints cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+  step tests tests
+  step documentation docs
+  step "dependency audit" audit
+
+  say "results of the test binaries"
+  grep '^test result:' "$test_log" || say "no test ran"
+  # A test process that dies prints no result: cargo's verdict above still fails the run.
+  [ ${#failed[@]} -eq 0 ] || say "FAILED: $(IFS=,; echo "${failed[*]}")"
+  awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }' "$test_log"
+  [ ${#failed[@]} -eq 0 ]
+}
+
+usage() { sed -n '4,7s/^# *//p' deploy/dev.sh; }
+
+command=${1:-help}
+[ $# -eq 0 ] || shift
+case $command in
+  setup)
+    case ${1:-all} in
+      build) setup_build ;;
+      services) setup_services ;;
+      python) setup_python ;;
+      sdks) setup_sdks ;;
+      all) setup_build; setup_services; setup_python; setup_sdks ;;
+      *) die "setup takes build, services, python or sdks, not $1" ;;
+    esac
+    say "ready" ;;
+  env) print_env ;;
+  demo) demo "$@" ;;
+  test) run_checks ;;
+  help | -h | --help) usage ;;
+  *) usage >&2; die "no such command: $command" ;;
+esac

@@ -1,0 +1,110 @@
+//! Bad input, each with its status and a text that says what to do. Forged, replayed, expired and denied grants are in
+//! `grants`.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::app::{API_KEY, TestApp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_subdomain_is_refused_before_anything_is_asked() {
+    let app = TestApp::embedded().await;
+    let long = "a".repeat(64);
+    let characters = "may hold only letters, digits and inner hyphens";
+    for (subdomain, said) in [
+        ("evil.com/#", characters),
+        ("evil.com/#.zendesk.com", characters),
+        ("a.b", characters),
+        ("127.0.0.1", characters),
+        ("[::1]", characters),
+        ("a b", characters),
+        ("acme@evil.com", characters),
+        (&long, "must have 3 to 63 characters, this one has 64"),
+        ("", "is missing: send the part before .zendesk.com"),
+    ] {
+        for (path, body) in [
+            ("/integrations/oauth_url", json!({ "service": "ZENDESK", "zendesk_subdomain": subdomain })),
+            (
+                "/integrations/connect",
+                json!({ "authentication":
+                    { "source": "ZENDESK", "access_token": "x", "subdomain": subdomain } }),
+            ),
+        ] {
+            let (status, answer) = app.call(Method::POST, path, "ada", Some(body)).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {subdomain:?}: {answer}");
+            let detail = answer["detail"].as_str().unwrap();
+            assert!(detail.contains(said), "{path} {subdomain:?}: {detail}");
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_takes_a_hundred_customers_and_known_sources() {
+    let app = TestApp::embedded().await;
+    let ids = |count: usize| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();
+    let body = |count: usize, sources: Value| json!({ "customer_ids": ids(count), "auto_sync_enabled_sources": sources });
+    for good in [
+        body(100, json!(["ZENDESK"])),
+        body(100, json!("ALL")),
+        body(1, json!([])),
+        body(1, Value::Null),
+        json!({ "customer_ids": ["c1"], "auto_sync_interval": 12 }),
+    ] {
+        let (status, answer) = app.call(Method::POST, "/update_users", "ada", Some(good.clone())).await;
+        assert_eq!((status, answer), (StatusCode::OK, json!({ "success": true })), "{good}");
+    }
+    for (bad, said) in [
+        (body(101, json!("ALL")), "100"),
+        (body(0, json!("ALL")), "customer"),
+        (body(1, json!(["NO_SUCH_SOURCE"])), "NO_SUCH_SOURCE"),
+        (body(1, json!("SOME")), "ALL"),
+        (json!({ "customer_ids": ["c1"], "auto_sync_interval": 5 }), "3, 6, 12"),
+        (json!({ "customer_ids": "c1", "auto_sync_enabled_sources": "ALL" }), "customer_ids"),
+        (json!({ "auto_sync_enabled_sources": "ALL" }), "customer_ids"),
+    ] {
+        let (status, answer) = app.call(Method::POST, "/update_users", "ada", Some(bad.clone())).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+        assert!(answer["detail"].to_string().contains(said), "{bad}: {answer}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_bodies_and_sizes_are_checked() {
+    let app = TestApp::embedded().await;
+    let url = app.url("/user_files_v2");
+    let post = |key: &str, body: String| {
+        let request = app.http.post(url.clone()).bearer_auth(key).header("customer-id", "ada");
+        request.header("content-type", "application/json").body(body).send()
+    };
+    for (key, body, status, said) in [
+        ("no-such-key-no-such-key", "{}".to_owned(), StatusCode::UNAUTHORIZED, "the API key is unknown"),
+        (API_KEY, "{\"pagination\":".to_owned(), StatusCode::UNPROCESSABLE_ENTITY, "json"),
+        (API_KEY, "[1, 2]".to_owned(), StatusCode::UNPROCESSABLE_ENTITY, "body"),
+        (
+            API_KEY,
+            format!("{{\"x\":\"{}\"}}", "x".repeat(2_000_000)),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "longer than 1048576 bytes",
+        ),
+    ] {
+        let answer = post(key, body).await.unwrap();
+        let content_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        let (got, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!((got, content_type.as_str()), (status, "application/json"), "{text}");
+        let detail = serde_json::from_str::<Value>(&text).unwrap()["detail"].to_string();
+        assert!(detail.to_lowercase().contains(&said.to_lowercase()), "{said}: {detail}");
+    }
+    let nobody = app.http.post(url.clone()).send().await.unwrap();
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    assert!(nobody.text().await.unwrap().contains("send `authorization: Bearer"));
+    let without_customer = app.http.post(url).bearer_auth(API_KEY).send().await.unwrap();
+    assert_eq!(without_customer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(without_customer.text().await.unwrap().contains("customer-id"));
+    let (status, answer) = app.call(Method::GET, "/no/such/path", "ada", None).await;
+    assert_eq!((status, answer), (StatusCode::NOT_FOUND, json!({ "detail": "path not found" })));
+    let (status, _) = app.call(Method::GET, "/user_files_v2", "ada", None).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    app.stop().await;
+}

@@ -1,0 +1,8 @@
+//! What operators are given: images, compose files, manifests, documents. No engine is needed to check them; their
+//! schemas are asked through the Python packages of `deploy/dev.sh setup python`.
+
+mod compose;
+mod documents;
+mod files;
+mod kubernetes;
+mod probes;

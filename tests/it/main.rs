@@ -1,0 +1,39 @@
+//! Whole-system tests. One binary, so that one link serves them all.
+//!
+//! Each test starts a simulator and an installation of its own ([`app::TestApp`]); those that take a [`app::Shape`]
+//! run twice: embedded, and as a dispatcher with two workers over Postgres, RabbitMQ and Redis.
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
+mod app;
+mod attachments;
+mod bad_input;
+mod chaos;
+mod contract;
+mod contract_reasons;
+mod copy;
+mod deploy;
+mod grants;
+mod hostile;
+mod huge;
+mod kills;
+mod layout;
+mod names;
+mod plans;
+mod processes;
+mod property;
+mod rabbit_node;
+mod rate;
+mod removal;
+mod requests;
+mod schedule;
+mod sdk;
+mod search;
+mod search_faults;
+mod selection;
+mod sync;
+mod tokens;
+mod upstream;
+mod viewers;
+mod watches;
+mod webhooks_out;
+mod working;

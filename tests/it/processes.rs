@@ -1,0 +1,114 @@
+//! Real processes of an installation: started, killed, told to stop.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use tempfile::TempDir;
+
+use crate::app::until;
+
+/// A folder where the logs of all processes are kept, by process id, for the search after a failure.
+const KEEP_LOGS: &str = "HELPSYNC_TEST_KEEP_LOGS";
+
+/// A running process. Dropping it kills it.
+pub(crate) struct Running {
+    child: Child,
+    log: PathBuf,
+    _folder: TempDir,
+}
+
+impl Running {
+    /// Starts a binary of the workspace with nothing but `env` in its environment.
+    pub(crate) fn start(name: &str, arguments: &[&str], env: &[(String, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let out = File::create(&log).unwrap();
+        let child = Command::new(binary(name))
+            .args(arguments)
+            .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap();
+        Self { child, log, _folder: folder }
+    }
+
+    /// Waits until it has printed a line with `mark`; what stands behind the mark.
+    pub(crate) async fn said(&self, mark: &str) -> String {
+        until(&format!("{mark:?} in {}", self.log.display()), async || self.has_said(mark)).await
+    }
+
+    /// What stands behind `mark` in the first line that it has printed with it.
+    pub(crate) fn has_said(&self, mark: &str) -> Option<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        // The last line may be half written.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().find_map(|line| Some(line.split_once(mark)?.1.trim().to_owned()))
+    }
+
+    /// The last line that it has printed.
+    pub(crate) fn last_line(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        text.lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// The most memory that it has ever held, in bytes; Linux tells.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// SIGKILL: no handler runs, nothing is flushed.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal by name, for example `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "kill -{name}");
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.stopped().await.0
+    }
+
+    /// As [`Running::stop`], with all that it has printed.
+    pub(crate) async fn stopped(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        let child = std::sync::Mutex::new(&mut self.child);
+        let status = until("the process to stop", async || child.lock().unwrap().try_wait().unwrap()).await;
+        (status, std::fs::read_to_string(&self.log).unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if let Ok(folder) = std::env::var(KEEP_LOGS) {
+            drop(std::fs::copy(&self.log, Path::new(&folder).join(self.child.id().to_string())));
+        }
+    }
+}
+
+/// `cargo test --workspace` puts the binaries beside the folder of the test binaries.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(path.exists(), "{} is missing: `cargo build --workspace --bins` makes it", path.display());
+    path
+}

@@ -1,0 +1,105 @@
+//! The life of tokens: refreshed once whoever asks, lost answers, grants that are dead.
+
+use futures::future::join_all;
+use helpsync_model::{ConnectionState, Subdomain};
+use serde_json::json;
+use zendesk_sim::{BodyProfile, Fault, FaultRule, GenerateOptions, OauthClient, TokenLifetime};
+
+use crate::app::{CLIENT_ID, CLIENT_SECRET, Shape, TestApp, until};
+use crate::copy::{assert_equal, ours};
+
+const CUSTOMER: &str = "ada";
+const USERS: usize = 1_000;
+
+fn small(articles: usize) -> GenerateOptions {
+    GenerateOptions { articles, body_profile: BodyProfile::Small, ..GenerateOptions::default() }
+}
+
+fn refreshes(account: &zendesk_sim::Account) -> usize {
+    account.requests().iter().filter(|request| request.path == "/oauth/tokens").count()
+}
+
+/// A thousand users of an expired token, spread over the installation's processes.
+async fn refreshed_once(shape: Shape) {
+    let app = TestApp::of(shape).await;
+    let account = app.account("acme", small(5));
+    app.connect(CUSTOMER, "acme").await;
+    let connection = app.connection(CUSTOMER, "acme").await;
+    account.expire_access_tokens();
+    account.clear_requests();
+    let acme = Subdomain::parse("acme").unwrap();
+    let counts = join_all((0..USERS).map(|number| {
+        let parts = app.processes[number % app.processes.len()].parts();
+        let user = parts.accounts.connected(parts.organization, connection, &acme).unwrap();
+        // The budget lets four requests in at once; whoever is told to wait asks again.
+        async move { until("an answer", async || user.client.count_articles().await.ok()).await.value }
+    }));
+    assert!(counts.await.into_iter().all(|count| count == 5));
+    assert_eq!(refreshes(&account), 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_users_of_an_expired_token_refresh_it_once() {
+    refreshed_once(Shape::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_users_in_three_processes_refresh_it_once() {
+    refreshed_once(Shape::Services).await;
+}
+
+/// The answer to a refresh is lost on its way: at Zendesk the old pair is spent, here it is all there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_refresh_answer_costs_nothing_where_zendesk_gives_it_again() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(10));
+    account.update_settings(|settings| settings.refresh_grace_seconds = 300);
+    app.connect(CUSTOMER, "acme").await;
+    account.expire_access_tokens();
+    account.inject(FaultRule::once(Fault::CutBody { after_bytes: 5 }).on("/oauth/tokens"));
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    assert_eq!(refreshes(&account), 3, "the grant, the lost answer, and the same again");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_refresh_answer_ends_in_a_clear_reconnect_where_zendesk_does_not() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(10));
+    app.connect(CUSTOMER, "acme").await;
+    account.expire_access_tokens();
+    account.inject(FaultRule::once(Fault::CutBody { after_bytes: 5 }).on("/oauth/tokens"));
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    let connection = app.connection(CUSTOMER, "acme").await;
+    let parts = app.parts();
+    let paused = until("the connection to be paused", async || {
+        let now = parts.store.connection(parts.organization, connection).await.unwrap();
+        (now.state == ConnectionState::Paused).then_some(now)
+    })
+    .await;
+    assert!(paused.pause_reason.unwrap().contains("reconnect the workspace"));
+    assert_eq!(ours(&app, CUSTOMER).await.len(), account.truth().len(), "nothing was taken for gone");
+    app.connect(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    app.stop().await;
+}
+
+/// Clients from before Zendesk's rotation: no expiry, no refresh token.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_style_token_is_never_refreshed() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(10));
+    account.add_client(OauthClient {
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: Some(CLIENT_SECRET.to_owned()),
+        redirect_uris: Vec::new(),
+        lifetime: TokenLifetime::Never,
+    });
+    app.connect(CUSTOMER, "acme").await;
+    app.sync(CUSTOMER, "acme").await;
+    assert_eq!(refreshes(&account), 1, "the grant alone");
+    assert_equal(&app, &account, CUSTOMER).await;
+    app.stop().await;
+}
