@@ -100,7 +100,19 @@ async fn every_reading_path_obeys_the_readers_segments() {
         assert_eq!(found.iter().any(|one| one["file_id"] == json!(id)), right, "{text}");
     }
 
+    let source = app.post("/user_data_sources", CUSTOMER, json!({})).await["results"][0]["id"].clone();
     for (viewer, right) in [("", &public), (member.as_str(), &mine)] {
+        let tree = json!({ "data_source_id": source, "filters": { "item_types": ["ARTICLE"] },
+            "pagination": { "limit": 250 } });
+        let (_, text) = call(&app, Method::POST, "/integrations/items/list", viewer, Some(tree)).await;
+        let items = serde_json::from_str::<Value>(&text).unwrap();
+        let ids: BTreeSet<i64> = items["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["external_id"].as_str().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(&ids, right, "{text}");
         let (_, text) = call(&app, Method::GET, "/helpsync/v1/export", viewer, None).await;
         let ids: BTreeSet<i64> = text
             .lines()

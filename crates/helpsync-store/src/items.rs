@@ -8,7 +8,7 @@ use sqlx::Row;
 
 use crate::db::sql;
 use crate::file_query::holding;
-use crate::{Store, StoreError};
+use crate::{Dialect, Store, StoreError, Viewer};
 
 /// Steps up the tree at most; a loop of parents ends there.
 const DEPTH_MAX: usize = 16;
@@ -98,23 +98,34 @@ pub struct ItemQuery {
     pub limit: i64,
     /// After so many.
     pub offset: i64,
+    /// Only articles that this reader may read.
+    pub viewer: Option<Viewer>,
 }
 
-/// Files stand for their articles; listed articles are those that nobody chose.
-const TREE: &str = "(
+/// Files stand for their articles; listed articles are those that nobody chose. Folders are for every reader.
+fn tree(dialect: Dialect) -> String {
+    let mine = dialect.json_integers("coalesce($8, '[]')");
+    let file_for_reader = Viewer::may_read_sql(dialect, &mine);
+    let listed_for_reader = Viewer::one_of(dialect, "listed.user_segment_ids", &mine);
+    format!(
+        "(
     select external_id as id, kind, name, external_url, parent_id, cast(null as bigint) as file_id, synced_at,
       created_at, updated_at, 0 as leaf from item where connection_id = $1
     union all
     select article_id, 'ARTICLE', name, external_url, section_id, id, coalesce(last_sync, updated_at), created_at,
-      updated_at, 1 from file where connection_id = $1 and hidden_at is null
+      updated_at, 1 from file where connection_id = $1 and hidden_at is null and ($8 is null or {file_for_reader})
     union all
     select listed.article_id, 'ARTICLE', listed.name, listed.external_url, listed.section_id, null, listed.synced_at,
       listed.created_at, listed.updated_at, 1 from listed_article as listed
       join remote_article as remote on remote.connection_id = listed.connection_id
         and remote.article_id = listed.article_id and remote.published = 1
-      where listed.connection_id = $1 and not exists (select 1 from file
-        where file.connection_id = listed.connection_id and file.article_id = listed.article_id)
-  ) as entry";
+      where listed.connection_id = $1
+        and ($8 is null or listed.user_segment_ids = '[]' or {listed_for_reader})
+        and not exists (select 1 from file
+          where file.connection_id = listed.connection_id and file.article_id = listed.article_id)
+  ) as entry"
+    )
+}
 
 impl Store {
     /// A page of entries, and how many match before paging.
@@ -136,6 +147,7 @@ impl Store {
             self.dialect.json_integers("coalesce($4, '[]')"),
             self.dialect.json_texts("coalesce($6, '[]')"),
         );
+        let tree = tree(self.dialect);
         let bound = |text: String| {
             sqlx::query(sql(text))
                 .bind(query.connection.0)
@@ -145,11 +157,12 @@ impl Store {
                 .bind(query.name.as_deref().map(holding))
                 .bind(query.kinds.as_ref().map(|kinds| json!(kinds).to_string()))
                 .bind(i64::from(query.roots_only))
+                .bind(query.viewer.as_ref().map(|viewer| json!(viewer.segments).to_string()))
         };
         let listing =
-            format!("select * from {TREE} {matching} order by {order}, entry.id limit $8 offset $9");
+            format!("select * from {tree} {matching} order by {order}, entry.id limit $9 offset $10");
         let found = bound(listing).bind(query.limit).bind(query.offset).fetch_all(&self.pool).await?;
-        let counting = format!("select count(*) as matches from {TREE} {matching}");
+        let counting = format!("select count(*) as matches from {tree} {matching}");
         let count = bound(counting).fetch_one(&self.pool).await?.try_get("matches")?;
         let parents = self.parents(query.connection).await?;
         let items = found

@@ -19,10 +19,10 @@ pub(crate) async fn list_article(
     let first = &article.translations[0];
     sqlx::query(
         "insert into listed_article (connection_id, article_id, name, section_id, external_url, synced_at, created_at,
-           updated_at) values ($1, $2, $3, $4, $5, $6, $6, $6)
+           updated_at, user_segment_ids) values ($1, $2, $3, $4, $5, $6, $6, $6, $7)
          on conflict (connection_id, article_id) do update set name = excluded.name,
            section_id = excluded.section_id, external_url = excluded.external_url, synced_at = excluded.synced_at,
-           updated_at = case when listed_article.name <> excluded.name then excluded.updated_at
+           user_segment_ids = excluded.user_segment_ids, updated_at = case when listed_article.name <> excluded.name then excluded.updated_at
              else listed_article.updated_at end",
     )
     .bind(started.fence.connection.0)
@@ -31,6 +31,7 @@ pub(crate) async fn list_article(
     .bind(article.section_id)
     .bind(&first.external_url)
     .bind(now)
+    .bind(json!(article.user_segment_ids).to_string())
     .execute(&mut *write.tx)
     .await?;
     Ok(())
@@ -83,8 +84,9 @@ pub(crate) async fn make_records(
 pub(crate) async fn list_deleted(write: &mut Write, file: i64, now: i64) -> Result<(), StoreError> {
     sqlx::query(
         "insert into listed_article (connection_id, article_id, name, section_id, external_url, synced_at, created_at,
-           updated_at)
-         select connection_id, article_id, name, section_id, external_url, coalesce(last_sync, updated_at), $2, $2
+           updated_at, user_segment_ids)
+         select connection_id, article_id, name, section_id, external_url, coalesce(last_sync, updated_at), $2, $2,
+           case when user_segment_id is null or user_segment_ids <> '[]' then user_segment_ids end
          from file where id = $1
          on conflict (connection_id, article_id) do nothing",
     )

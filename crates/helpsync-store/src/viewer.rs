@@ -21,21 +21,30 @@ impl Viewer {
     }
 
     /// The condition on files; its placeholder is `next`, which moves on.
-    ///
-    /// Rows of an earlier version have their segment in the one column only: both are looked at.
     pub(crate) fn sql(dialect: Dialect, next: &mut usize) -> String {
         let mine = dialect.json_integers(&format!("${next}"));
         *next += 1;
-        let theirs = match dialect {
-            Dialect::Sqlite => "select held.value from json_each(file.user_segment_ids) as held",
-            Dialect::Postgres => {
-                "select cast(held.value as bigint) from json_array_elements_text(cast(file.user_segment_ids as json)) as held"
-            }
-        };
+        Self::may_read_sql(dialect, &mine)
+    }
+
+    /// The condition on files, for the segments `mine`.
+    ///
+    /// Rows of an earlier version have their segment in the one column only: both are looked at.
+    pub(crate) fn may_read_sql(dialect: Dialect, mine: &str) -> String {
+        let one_of_theirs = Self::one_of(dialect, "file.user_segment_ids", mine);
         format!(
             "((file.user_segment_id is null and file.user_segment_ids = '[]') or file.user_segment_id in {mine}
-               or exists ({theirs} where cast(held.value as bigint) in {mine}))"
+               or {one_of_theirs})"
         )
+    }
+
+    /// Whether one of a column's segments is among `mine`.
+    pub(crate) fn one_of(dialect: Dialect, column: &str, mine: &str) -> String {
+        let theirs = match dialect {
+            Dialect::Sqlite => format!("json_each({column})"),
+            Dialect::Postgres => format!("json_array_elements_text(cast({column} as json))"),
+        };
+        format!("exists (select 1 from {theirs} as held where cast(held.value as bigint) in {mine})")
     }
 
     pub(crate) fn bind<'q>(&self, query: Query<'q>) -> Query<'q> {

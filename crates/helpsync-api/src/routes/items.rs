@@ -14,6 +14,7 @@ use crate::auth::Caller;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
+use crate::viewer::Viewing;
 use crate::wire::data_source::{DataSource, DataSourceInput};
 use crate::wire::item::{
     ChosenId, ExternalSourceItem, ListDataSourceItemsRequest, ListDataSourceItemsResponse, SyncFilesRequest,
@@ -42,6 +43,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .takes::<DataSourceInput>()
             .gives::<DataSource>(),
         post("/integrations/items/list", Access::Customer, "The workspace's tree", list)
+            .viewed()
             .takes::<ListDataSourceItemsRequest>()
             .gives::<ListDataSourceItemsResponse>(),
         post(
@@ -78,6 +80,7 @@ async fn cancel(
 async fn list(
     State(api): State<Api>,
     Caller(customer): Caller,
+    Viewing(viewer): Viewing,
     Body(input): Body<ListDataSourceItemsRequest>,
 ) -> Result<Json<ListDataSourceItemsResponse>, ApiError> {
     let paging = Pagination::check(input.pagination)?;
@@ -117,6 +120,7 @@ async fn list(
         descending: input.order_dir == Some(OrderDir::Desc),
         limit: paging.limit,
         offset: paging.offset,
+        viewer,
     };
     let (found, count) = api.store().items(&query).await?;
     let items = found.into_iter().map(|item| ExternalSourceItem::new(item, &connection)).collect();

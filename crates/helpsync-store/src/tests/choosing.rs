@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::testing::{TestStore, article, grant, stores};
 use crate::{
     Choice, Chosen, Customer, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle, Item,
-    ItemKind, ItemOrder, ItemQuery, NewItem, NewRun, Page, ResyncRequested, ShardEnd, StoreError,
+    ItemKind, ItemOrder, ItemQuery, NewItem, NewRun, Page, ResyncRequested, ShardEnd, StoreError, Viewer,
 };
 
 async fn connected(store: &TestStore, options: Value) -> (Customer, ConnectionId) {
@@ -70,6 +70,7 @@ fn all(connection: ConnectionId) -> ItemQuery {
         descending: false,
         limit: 100,
         offset: 0,
+        viewer: None,
     }
 }
 
@@ -108,6 +109,40 @@ fn choice(
         request_id: "request-1".to_owned(),
         upload_id: "upload-1".to_owned(),
         options: json!({ "tags": { "chosen": "yes" } }),
+    }
+}
+
+#[tokio::test]
+async fn the_tree_shows_a_reader_only_what_he_may_read_chosen_or_not() {
+    for store in stores().await {
+        let (customer, connection) = connected(&store, json!({ "sync_files_on_connection": false })).await;
+        let mut articles = tree();
+        (articles[0].user_segment_id, articles[0].user_segment_ids) = (Some(7), vec![7, 8]);
+        listing(&store, connection, articles.clone()).await;
+        let seen = async |segments: &[i64]| {
+            let viewer = Some(Viewer { segments: segments.to_vec() });
+            let articles = Some(vec!["ARTICLE".to_owned()]);
+            named(&store, &ItemQuery { viewer, kinds: articles, ..all(connection) }).await
+        };
+        assert_eq!(seen(&[]).await, ["Beta", "Gamma"]);
+        assert_eq!(seen(&[9]).await, ["Beta", "Gamma"]);
+        assert_eq!(seen(&[9, 8]).await, ["Alpha", "Beta", "Gamma"]);
+        let folders = ItemQuery { viewer: Some(Viewer::default()), ..all(connection) };
+        assert_eq!(named(&store, &folders).await, ["Beta", "Deep", "End", "Gamma", "Handbook", "Start"]);
+
+        let organization = customer.organization;
+        store.choose(&choice(organization, &customer, connection, &[101])).await.unwrap();
+        let run = store.runs(organization, Some(connection), 1).await.unwrap().remove(0);
+        let started = store.start(run.id).await;
+        articles.truncate(1);
+        store.store_page(&started, &Page { articles, ..Page::default() }).await.unwrap();
+        assert_eq!(files(&store, &customer).await.len(), 1);
+        assert_eq!(seen(&[]).await, ["Beta", "Gamma"]);
+        assert_eq!(seen(&[7]).await, ["Alpha", "Beta", "Gamma"]);
+
+        // Rows of an earlier version do not say who may read them.
+        sqlx::query("update listed_article set user_segment_ids = null").execute(&store.pool).await.unwrap();
+        assert!(seen(&[]).await.is_empty());
     }
 }
 
