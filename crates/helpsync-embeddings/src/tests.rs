@@ -226,11 +226,10 @@ async fn a_minute_has_no_more_requests_than_allowed() {
         let scene = Scene::new(store, &["one", "two", "three"]).await;
         scene.start(EmbedderOptions { requests_per_minute: 2, batch_max: 1, concurrency: 1, ..options() });
         scene.embedded(2).await;
-        // A claim that found no budget is given back, and its try counts for nothing.
-        let connection = scene.store.next_to_embed(helpsync_model::ConnectionId(0));
-        let connection = connection.await.unwrap();
+        // A claim that found no budget is given back, and its try counts for nothing. Until then there is nothing to claim.
         let waiting = scene.until(async || {
-            let claimed = scene.store.claim_chunks(connection?, 10, 1_000, LATE).await.unwrap();
+            let connection = scene.store.next_to_embed(helpsync_model::ConnectionId(0)).await.unwrap()?;
+            let claimed = scene.store.claim_chunks(connection, 10, 1_000, LATE).await.unwrap();
             claimed.into_iter().next()
         });
         assert_eq!(waiting.await.attempt, 1);
