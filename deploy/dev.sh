@@ -13,6 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly DENY_VERSION=0.20.2
 readonly PYTHON=target/python               # for the Python example of docs/upstream.md and the schemas of deploy/
 readonly PYTHON_PACKAGES="pika==1.4.4 check-jsonschema==0.39.0 kubernetes-validate==1.37.0"
+readonly PGVECTOR_PACKAGE=pgserver==0.1.4   # a PostgreSQL with the extension vector, for one test; not made for every Python
 readonly TOOLS=target/tools                 # tools built from source; `cargo clean` takes them along
 readonly ALONE=(rate::three_workspaces chaos::) # tests that measure time, or stop servers and processes by the dozen
 readonly READY_SECONDS_MAX=90               # for a service to answer after its start
@@ -109,14 +110,16 @@ setup_services() {
 setup_python() {
   have curl || install curl # the curl example of docs/upstream.md
   if [ -z "${HELPSYNC_TEST_PYTHON:-}" ]; then
-    if [ "$(cat "$PYTHON/packages" 2>/dev/null)" != "$PYTHON_PACKAGES" ]; then
+    if [ "$(cat "$PYTHON/packages" 2>/dev/null)" != "$PYTHON_PACKAGES $PGVECTOR_PACKAGE" ]; then
       python3 -c 'import ensurepip, venv' 2>/dev/null || install python3 python3-venv
       say "installing $PYTHON_PACKAGES"
       # Unquoted: one argument a package.
       { python3 -m venv --clear "$PYTHON" \
         && "$PYTHON/bin/python" -m pip install --quiet --disable-pip-version-check $PYTHON_PACKAGES; } >&2 \
         || die "the Python packages cannot be installed"
-      printf '%s' "$PYTHON_PACKAGES" > "$PYTHON/packages"
+      "$PYTHON/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$PGVECTOR_PACKAGE" >&2 \
+        || say "NOT TESTED: pgvector; $PGVECTOR_PACKAGE cannot be installed"
+      printf '%s' "$PYTHON_PACKAGES $PGVECTOR_PACKAGE" > "$PYTHON/packages"
     fi
     HELPSYNC_TEST_PYTHON=$PWD/$PYTHON/bin/python
   fi

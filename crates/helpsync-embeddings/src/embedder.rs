@@ -90,7 +90,23 @@ impl Embedder {
                 }
             }
         }
+        self.fill(&stop).await;
         join_all((0..self.options.concurrency).map(|_| self.serve(&stop))).await;
+    }
+
+    /// Vectors from before the database had pgvector. Until they are known to it, searches compare them themselves.
+    async fn fill(&self, stop: &CancellationToken) {
+        let mut after = 0;
+        while !stop.is_cancelled() {
+            match self.store.fill_embeddings(after, REQUEUE_BATCH).await {
+                Ok(Some(last)) => after = last,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(error = %error, "vectors from before pgvector stay with this process");
+                    return;
+                }
+            }
+        }
     }
 
     async fn serve(&self, stop: &CancellationToken) {

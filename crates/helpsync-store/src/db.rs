@@ -9,7 +9,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{StoreError, Vault};
+use crate::{StoreError, Vault, pgvector};
 
 /// Which database speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +133,8 @@ pub struct Store {
     pub(crate) dialect: Dialect,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) vault: Vault,
+    /// The database finds the nearest vectors by itself (pgvector).
+    pub(crate) compares: bool,
     /// SQLite has one writer: waiting here is fair and instant, waiting for its file lock is neither.
     writer: Arc<Semaphore>,
 }
@@ -188,7 +190,8 @@ impl Store {
             Dialect::Sqlite => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
             Dialect::Postgres => sqlx::migrate!("migrations/postgres").run(&pool).await?,
         }
-        Ok(Self { pool, dialect, clock, vault, writer: Arc::new(Semaphore::new(1)) })
+        let compares = pgvector::prepare(&pool, dialect).await?;
+        Ok(Self { pool, dialect, clock, vault, compares, writer: Arc::new(Semaphore::new(1)) })
     }
 
     /// Which database this is.

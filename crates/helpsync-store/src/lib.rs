@@ -43,6 +43,7 @@ mod organizations;
 mod outbox;
 mod page_rows;
 mod pages;
+mod pgvector;
 mod release;
 mod removal;
 mod rows;

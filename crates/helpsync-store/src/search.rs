@@ -1,19 +1,21 @@
 //! Searching chunks: by vector, exactly, and by words.
 //!
 //! Both look at one customer's shown files only, narrowed by the same filters that list files. Vectors are read one by one
-//! and only the best are kept, so memory does not grow with the number of chunks.
+//! and only the best are kept, so memory does not grow with the number of chunks; where the database compares vectors
+//! itself, only those come that may be among the best, and are compared again, so that scores are the same everywhere.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use futures::TryStreamExt as _;
 use helpsync_model::CustomerId;
+use serde_json::json;
 use sqlx::Row;
 
 use crate::chunks::{VectorsOf, files_of};
 use crate::db::{Dialect, sql};
 use crate::file_query::{FileFilters, bind_filters};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, pgvector};
 
 /// Words of a query that count; the rest is passed over.
 pub const QUERY_WORDS_MAX: usize = 32;
@@ -204,19 +206,24 @@ impl Store {
         let files = files_of(search.customer, search.files, 0);
         let (matching, next) = self.matching(search.files);
         let vectors = search.vectors_of.sql(self.dialect, &format!("${next}"));
-        let mut found = bind_filters(
-            sqlx::query(sql(format!(
-                "select chunk.id, chunk.vector from chunk join file on file.id = chunk.file_id {matching}
-                   and {vectors} and chunk.dimensions = ${} and (chunk.uploaded = 1 or chunk.model = ${})",
-                next + 1,
-                next + 2
-            ))),
-            &files,
-        )
-        .bind(search.vectors_of.names())
-        .bind(i64::try_from(search.vector.len()).unwrap_or(i64::MAX))
-        .bind(search.model)
-        .fetch(&self.pool);
+        let rows = format!(
+            "from chunk join file on file.id = chunk.file_id {matching}
+               and {vectors} and chunk.dimensions = ${} and (chunk.uploaded = 1 or chunk.model = ${})",
+            next + 1,
+            next + 2
+        );
+        let wanted = if self.compares { pgvector::text_of(search.vector) } else { None };
+        let narrowed =
+            wanted.as_ref().map_or(String::new(), |_| pgvector::nearest(self.dialect, &rows, next + 3));
+        let statement = format!("select chunk.id, chunk.vector {rows}{narrowed}");
+        let mut query = bind_filters(sqlx::query(sql(statement)), &files)
+            .bind(search.vectors_of.names())
+            .bind(i64::try_from(search.vector.len()).unwrap_or(i64::MAX))
+            .bind(search.model);
+        if let Some(wanted) = wanted {
+            query = query.bind(wanted).bind(pgvector::margin(search.k)).bind(json!(search.also).to_string());
+        }
+        let mut found = query.fetch(&self.pool);
         let length = search.vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
         while let Some(row) = found.try_next().await? {
             let chunk: i64 = row.try_get("id")?;

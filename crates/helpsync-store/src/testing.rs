@@ -258,8 +258,16 @@ pub async fn sqlite() -> TestStore {
 /// # Panics
 /// When it cannot be made.
 pub async fn postgres() -> TestStore {
-    sqlx::any::install_default_drivers();
     let server = std::env::var("HELPSYNC_TEST_POSTGRES_URL").unwrap_or_else(|_unset| POSTGRES_URL.to_owned());
+    postgres_at(server).await
+}
+
+/// A fresh store on the Postgres at this URL.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn postgres_at(server: String) -> TestStore {
+    sqlx::any::install_default_drivers();
     let name = format!("helpsync_test_{}", OsEntropy.uuid().simple());
     let mut connection = AnyConnection::connect(&server).await.unwrap_or_else(|error| {
         panic!(

@@ -12,6 +12,7 @@ mod grants;
 mod names;
 mod outages;
 mod pages;
+mod pgvector;
 mod release;
 mod schedule;
 mod searches;

@@ -11,13 +11,16 @@ pub(crate) fn prepare(service: Service, folder: &Path) -> Result<(), String> {
     match service {
         Service::Redis => Ok(()),
         Service::RabbitMq => std::fs::write(folder.join("plugins"), "[].").map_err(|error| error.to_string()),
-        Service::Postgres => {
+        Service::Postgres | Service::PostgresWithVector => {
             let data = folder.join("data");
             std::fs::create_dir(&data).map_err(|error| error.to_string())?;
+            if service == Service::PostgresWithVector {
+                copy_with_vector(folder)?;
+            }
             if id(&["-u"]) == Some(0) {
                 run(Command::new("chown").arg("postgres").arg(folder).arg(&data))?;
             }
-            let mut initdb = as_postgres(&postgres("initdb")?)?;
+            let mut initdb = as_postgres(&program(service, folder, "initdb")?)?;
             run(initdb
                 .args(["--no-sync", "--no-instructions", "--auth=trust", "--username=postgres"])
                 .args(["--encoding=UTF8", "--locale=C", "-D"])
@@ -40,8 +43,8 @@ pub(crate) fn command(
             command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder);
             command
         }
-        Service::Postgres => {
-            let mut command = as_postgres(&postgres("postgres")?)?;
+        Service::Postgres | Service::PostgresWithVector => {
+            let mut command = as_postgres(&program(service, folder, "postgres")?)?;
             command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-p", &port]);
             // The machine stays up, so what was written is there after a crash without waiting for its disks.
             for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off"] {
@@ -103,6 +106,27 @@ fn as_postgres(program: &Path) -> Result<Command, String> {
         command.uid(user).gid(group);
     }
     Ok(command)
+}
+
+fn program(service: Service, folder: &Path, name: &str) -> Result<PathBuf, String> {
+    match service {
+        Service::PostgresWithVector => Ok(folder.join("pgserver/pginstall/bin").join(name)),
+        _ => postgres(name),
+    }
+}
+
+/// Brings the programs of the package `pgserver`, which can be moved, to where every user may run them.
+fn copy_with_vector(folder: &Path) -> Result<(), String> {
+    let python = std::env::var("HELPSYNC_TEST_PYTHON").map_err(|_unset| "HELPSYNC_TEST_PYTHON is not set")?;
+    let place = "import importlib.util as u; s = u.find_spec('pgserver'); print(s and s.submodule_search_locations[0])";
+    let output = Command::new(&python).args(["-c", place]).output();
+    let output = output.map_err(|error| format!("{python}: {error}"))?;
+    let package = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    if !package.join("pginstall").exists() {
+        return Err("there is no Python package pgserver".to_owned());
+    }
+    // The libraries are found beside the package.
+    run(Command::new("cp").arg("-R").arg(&package).arg(package.with_extension("libs")).arg(folder))
 }
 
 /// A program of PostgreSQL: Debian keeps servers out of the path.

@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub enum Service {
     /// PostgreSQL, user `postgres`, database `postgres`.
     Postgres,
+    /// The same with the extension `vector`, out of the Python package `pgserver`.
+    PostgresWithVector,
     /// Redis, keeping nothing on disk.
     Redis,
     /// RabbitMQ, a node of its own.
@@ -103,8 +105,8 @@ impl OwnServer {
         let id = child.id();
         // Postgres leaves shared memory behind when it is killed outright; its own way to crash is SIGQUIT.
         let (signal, whom) = match (self.service, death) {
-            (Service::Postgres, Death::Crash) => ("QUIT", id.to_string()),
-            (Service::Postgres, Death::Stop) => ("INT", id.to_string()),
+            (Service::Postgres | Service::PostgresWithVector, Death::Crash) => ("QUIT", id.to_string()),
+            (Service::Postgres | Service::PostgresWithVector, Death::Stop) => ("INT", id.to_string()),
             (_, Death::Crash) => ("KILL", format!("-{id}")),
             (_, Death::Stop) => ("TERM", format!("-{id}")),
         };
@@ -146,7 +148,9 @@ impl OwnServer {
     #[must_use]
     pub fn url(&self, port: u16) -> String {
         match self.service {
-            Service::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"),
+            Service::Postgres | Service::PostgresWithVector => {
+                format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
+            }
             Service::Redis => format!("redis://127.0.0.1:{port}"),
             Service::RabbitMq => format!("amqp://guest:guest@127.0.0.1:{port}/%2f"),
         }
@@ -175,7 +179,7 @@ impl OwnServer {
             Service::RabbitMq => {
                 self.say(b"AMQP\x00\x00\x09\x01", 1).await.is_some_and(|answer| answer == [1])
             }
-            Service::Postgres => {
+            Service::Postgres | Service::PostgresWithVector => {
                 let mut opening = vec![0, 0, 0, 0, 0, 3, 0, 0];
                 opening.extend(b"user\0postgres\0database\0postgres\0\0");
                 opening[3] = u8::try_from(opening.len()).unwrap_or(u8::MAX);
