@@ -1,7 +1,8 @@
 //! Embeddings while the endpoint fails, and while processes are killed.
 
+use futures::StreamExt as _;
 use helpsync_model::EventKind;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_servers::{EmbeddingsServer, Misbehavior};
 use zendesk_sim::{Sim, SimOptions};
@@ -63,6 +64,49 @@ async fn garbage_is_shown_on_the_file_whose_text_stays_readable_and_words_still_
         (file["sync_status"] == "READY" && file["file_statistics"]["num_embeddings"] == 1).then_some(())
     })
     .await;
+    assert_eq!(search(&app, CUSTOMER, json!({ "query": "lemurs", "k": 3 })).await.1, "semantic");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_endpoint_costs_seconds_and_searches_beyond_the_bound_are_told_to_come_again() {
+    const AT_ONCE: usize = 4;
+    const SEARCHES: usize = 30;
+    let server = EmbeddingsServer::start().await;
+    let app = start(Shape::Embedded, Some(&server)).await;
+    let account = app.account("acme", small(2));
+    create(&account, "Animals", "<p>Lemurs live in trees.</p>".to_owned());
+    connect(&app, json!({})).await;
+    until("everything to be embedded", async || {
+        let embedded = |file: &Value| file["file_statistics"]["num_embeddings"].as_i64() > Some(0);
+        files(&app).await.iter().all(embedded).then_some(())
+    })
+    .await;
+    server.always(Some(Misbehavior::Silence));
+    server.forget();
+    let query = || async {
+        let query = json!({ "query": "lemurs", "k": 3 });
+        let (status, answer) = app.call(Method::POST, "/embeddings", CUSTOMER, Some(query)).await;
+        (status, answer, server.requests())
+    };
+    let answers: Vec<_> =
+        futures::stream::iter((0..SEARCHES).map(|_| query())).buffer_unordered(SEARCHES).collect().await;
+    // When the first is answered, those that were asked with it and one more each may have reached the endpoint.
+    assert!((AT_ONCE..=2 * AT_ONCE).contains(&answers[0].2), "{answers:?}");
+    let (found, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|(status, ..)| status.is_success());
+    assert!(found.len() >= AT_ONCE && !refused.is_empty(), "{answers:?}");
+    for (_, answer, _) in found {
+        assert_eq!(
+            (&answer["search"], &answer["documents"][0]["source"]),
+            (&json!("keyword"), &json!("Animals"))
+        );
+    }
+    for (status, answer, _) in refused {
+        assert_eq!(*status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer["detail"].as_str().unwrap().contains("too many searches"), "{answer}");
+    }
+    // Those that were refused left nothing behind.
+    server.always(None);
     assert_eq!(search(&app, CUSTOMER, json!({ "query": "lemurs", "k": 3 })).await.1, "semantic");
     app.stop().await;
 }

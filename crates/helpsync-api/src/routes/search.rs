@@ -22,9 +22,9 @@ use crate::wire::search::{
 };
 
 /// A query's own vector must be there by then; else its words are searched for.
-const QUERY_PATIENCE: Duration = Duration::from_secs(10);
-/// A search that finds no turn by then is told to come again.
-const TURN_PATIENCE: Duration = Duration::from_secs(10);
+const QUERY_PATIENCE: Duration = Duration::from_secs(5);
+/// A search that finds no turn by then is told to come again. Longer, so that one silent query does not cost the next.
+const TURN_PATIENCE: Duration = Duration::from_secs(8);
 /// Says how it was searched.
 pub(crate) static SEARCH: HeaderName = HeaderName::from_static("helpsync-search");
 
