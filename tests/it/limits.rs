@@ -30,6 +30,9 @@ async fn limits_hold_and_what_they_kept_out_comes_with_room(shape: Shape) {
     add(&app, &receiver.url).await;
     app.post("/organization/update", CUSTOMER, json!({ "global_user_config": { "max_files": 3 } })).await;
     limit_files(&app, MOST).await;
+    // What is not named, or null, stays as it is.
+    let more = json!({ "customer_ids": [CUSTOMER], "max_files": null, "max_characters": -1 });
+    app.post("/update_users", CUSTOMER, more).await;
     let all = i64::try_from(truth(&account).len()).unwrap();
 
     let run = app.connect(CUSTOMER, "acme").await;
@@ -44,6 +47,7 @@ async fn limits_hold_and_what_they_kept_out_comes_with_room(shape: Shape) {
 
     arrived(&app, &receiver).await;
     let user = app.post("/user", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    assert_eq!(user["custom_limits"], json!({ "max_files": MOST, "max_characters": -1 }));
     let received = receiver.received();
     let of =
         |kind: &str| received.iter().filter(|one| one.kind() == kind).cloned().collect::<Vec<Received>>();

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::pages::{connected, walks, wish};
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
-    Event, IncomingArticle, OrganizationChange, Page, PageOutcome, Progress, RemovedOutcome, ScheduleChange,
+    Event, FileFilters, IncomingArticle, OrganizationChange, Page, PageOutcome, Progress, RemovedOutcome,
+    ScheduleChange,
 };
 
 fn object(limits: Value) -> Map<String, Value> {
@@ -196,10 +197,25 @@ async fn room_is_made_by_a_higher_limit_and_by_removals_and_a_delta_notices() {
         assert_eq!(store.sync(connection, ten(3..=5)).await.created, 1);
         assert!(!would_bring_more(&store, connection).await);
 
+        // The content of one is deleted by wish, and comes back when there is room for it as for any other.
+        let customer = store.customer(organization, "cust-1").await.unwrap().id;
+        let three: i64 = sqlx::query_scalar("select id from file where article_id = 3")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        let one = FileFilters { ids: Some(vec![three]), ..FileFilters::default() };
+        assert_eq!(store.delete_files(customer, &one, true, false).await.unwrap(), 1);
+        assert!(would_bring_more(&store, connection).await);
+        let again =
+            store.sync(connection, vec![article(4, "Ten chars.", 5), article(5, "Ten chars.", 5)]).await;
+        assert_eq!((again.created, again.over_limit), (1, 0));
+        assert_eq!(store.sync(connection, ten(3..=3)).await.over_limit, 1);
+        assert!(!would_bring_more(&store, connection).await);
+
         limit(&store, organization, json!({ "max_files": 4 })).await;
         assert!(would_bring_more(&store, connection).await);
         let outcome = store.sync(connection, ten(3..=5)).await;
-        assert_eq!((outcome.created, outcome.over_limit), (1, 0));
+        assert_eq!((outcome.updated, outcome.over_limit), (1, 0));
         limit(&store, organization, json!({ "max_files": -1 })).await;
         assert!(!would_bring_more(&store, connection).await, "nothing is left");
     }
