@@ -3,6 +3,8 @@
 //! The customer's own setting wins over its organization's, name by name; unset, null and -1 are no limit. A customer
 //! has one workspace, so whoever holds its connection's row alone decides exactly.
 
+use std::collections::HashSet;
+
 use helpsync_model::{CustomerId, EventKind};
 use serde_json::{Value, json};
 use sqlx::{Any, Executor};
@@ -235,6 +237,29 @@ impl Store {
         let reached = [(started.customer.to_string(), detail)];
         let kind = EventKind::FileSyncLimitReached;
         events::record_all(write, self.dialect, now, started, kind, "ORGANIZATION_USER", &reached).await
+    }
+
+    /// Where articles are listed and wait to be chosen: those that were chosen, and that a limit kept out when they were
+    /// last read. They need not be chosen again.
+    pub(crate) async fn chosen_over_limit(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        articles: &[i64],
+    ) -> Result<HashSet<i64>, StoreError> {
+        if !started.files.lists_only {
+            return Ok(HashSet::new());
+        }
+        let found: Vec<i64> = sqlx::query_scalar(sql(format!(
+            "select article_id from remote_article
+             where connection_id = $1 and over_limit is not null and article_id in {}",
+            self.dialect.json_integers("$2")
+        )))
+        .bind(started.fence.connection.0)
+        .bind(json!(articles).to_string())
+        .fetch_all(&mut *write.tx)
+        .await?;
+        Ok(found.into_iter().collect())
     }
 
     /// Whether there is room now for something that a limit kept out: only reading everything brings that.

@@ -167,9 +167,10 @@ impl Store {
         }
         outcome.unchanged += count(page.len() - latest.len());
         let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
+        let ids: Vec<i64> = latest.into_keys().collect();
+        let chosen = self.chosen_over_limit(write, started, &ids).await?;
         let noted: HashSet<i64> =
             note_in_ledger(write, self.dialect, started, &articles).await?.into_iter().collect();
-        let ids: Vec<i64> = latest.into_keys().collect();
         let known = known_files(write, self.dialect, started, &ids).await?;
         let mut changes = Changes::default();
         let mut room = Room::load(&mut *write.tx, started, limits).await?;
@@ -194,7 +195,7 @@ impl Store {
                 changes.withdrawn.extend(known.map(|known| known.file));
             } else if let Some(known) = known.filter(|known| is_same(known, article)) {
                 changes.unchanged.push((known.file, article.updated_at));
-            } else if known.is_none() && started.files.lists_only {
+            } else if known.is_none() && started.files.lists_only && !chosen.contains(&article.article_id) {
                 changes.listed.push(article);
                 outcome.unchanged += 1;
             } else if let Some(over) = room.keeps_out(article, known, is_record) {

@@ -3,6 +3,7 @@
 use helpsync_model::{ConnectionId, EventKind, FileStatus, OrganizationId, RunKind};
 use serde_json::{Map, Value, json};
 
+use super::choosing;
 use super::pages::{connected, walks, wish};
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
@@ -239,6 +240,25 @@ async fn per_upload_is_counted_over_all_runs_of_an_upload_and_anew_for_the_next(
         assert_eq!(store.store_page(&next, &page).await.unwrap().created, 0);
         let reached = told(&store, organization, EventKind::FileSyncLimitReached).await;
         assert_eq!(reached.len(), 2, "once a run, however many pages reached it");
+    }
+}
+
+#[tokio::test]
+async fn what_was_chosen_and_kept_out_need_not_be_chosen_again() {
+    for store in stores().await {
+        let by_choice = json!({ "sync_files_on_connection": false });
+        let (customer, connection) = choosing::connected(&store, by_choice).await;
+        limit(&store, customer.organization, json!({ "max_files": 1 })).await;
+        let outcome = store.sync(connection, ten(1..=2)).await;
+        assert_eq!((outcome.created, outcome.over_limit), (1, 1), "{}", name_of(&store));
+        let listing = walks(&store, connection, &[0]).await.remove(0);
+        let page = Page { articles: ten(1..=3), ..Page::default() };
+        let outcome = store.store_page(&listing, &page).await.unwrap();
+        assert_eq!((outcome.created, outcome.over_limit), (0, 1), "the third was not chosen");
+        limit(&store, customer.organization, json!({ "max_files": -1 })).await;
+        assert_eq!(store.store_page(&listing, &page).await.unwrap().created, 1);
+        let found: Vec<i64> = files(&store).await.into_iter().map(|file| file.0).collect();
+        assert_eq!(found, [1, 2]);
     }
 }
 
