@@ -17,6 +17,7 @@ mod hostile;
 mod huge;
 mod kills;
 mod layout;
+mod limits;
 mod names;
 mod plans;
 mod processes;

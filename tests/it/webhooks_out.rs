@@ -25,18 +25,18 @@ const MANY: u32 = 100_000;
 
 /// One request as it came in.
 #[derive(Debug, Clone)]
-struct Received {
+pub(crate) struct Received {
     headers: HeaderMap,
     body: String,
-    payload: Value,
+    pub(crate) payload: Value,
 }
 
 impl Received {
-    fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.payload["webhook_type"].as_str().unwrap()
     }
 
-    fn object(&self) -> &Value {
+    pub(crate) fn object(&self) -> &Value {
         &self.payload["obj"]["object_id"]
     }
 
@@ -71,14 +71,14 @@ struct Seen {
 }
 
 /// A receiver of webhooks.
-struct Receiver {
+pub(crate) struct Receiver {
     seen: Arc<Seen>,
-    url: String,
+    pub(crate) url: String,
     serving: tokio::task::JoinHandle<()>,
 }
 
 impl Receiver {
-    async fn start(status: u16) -> Self {
+    pub(crate) async fn start(status: u16) -> Self {
         let seen = Arc::new(Seen { status: AtomicU16::new(status), ..Seen::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -91,7 +91,7 @@ impl Receiver {
         self.seen.status.store(status, Ordering::SeqCst);
     }
 
-    fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.seen.received.lock().unwrap().clone()
     }
 
@@ -125,19 +125,19 @@ async fn receive(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes)
     Status::from_u16(status).unwrap()
 }
 
-async fn start(shape: Shape, more: &[(&str, &str)]) -> TestApp {
+pub(crate) async fn start(shape: Shape, more: &[(&str, &str)]) -> TestApp {
     let mut settings =
         vec![("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true"), ("HELPSYNC_WEBHOOKS__POLL_MS", "20")];
     settings.extend(more);
     TestApp::start(shape, &settings, real_time()).await
 }
 
-fn small(articles: usize) -> GenerateOptions {
+pub(crate) fn small(articles: usize) -> GenerateOptions {
     GenerateOptions { articles, body_profile: BodyProfile::Small, ..GenerateOptions::default() }
 }
 
 /// Adds a webhook; its id and its key.
-async fn add(app: &TestApp, url: &str) -> (WebhookId, String) {
+pub(crate) async fn add(app: &TestApp, url: &str) -> (WebhookId, String) {
     let added = app.post("/add_webhook", CUSTOMER, json!({ "url": url })).await;
     let key = added["signing_key"].as_str().unwrap().to_owned();
     assert_eq!((key.len(), &added["status"]), (32, &json!("ACTIVE")), "{added}");
@@ -151,7 +151,7 @@ async fn written(app: &TestApp) -> BTreeSet<i64> {
     events.iter().map(|event| event.id).collect()
 }
 
-async fn arrived(app: &TestApp, receiver: &Receiver) {
+pub(crate) async fn arrived(app: &TestApp, receiver: &Receiver) {
     until("every event to arrive", async || (receiver.events() == written(app).await).then_some(())).await;
 }
 

@@ -40,7 +40,9 @@ impl Engine {
         account: &Account,
     ) -> Result<ShardEnd, HandlerError> {
         let (fence, since) = (&started.fence, self.since(started));
-        let gained = self.look_at_places(started, account).await?;
+        let moved_in = self.look_at_places(started, account).await?;
+        let gained =
+            moved_in || started.run.kind == RunKind::Delta && self.store.has_room_for_more(started).await?;
         if started.run.kind == RunKind::Delta
             && !gained
             && started.export_access == Some(ExportAccess::Refused)
@@ -52,8 +54,10 @@ impl Engine {
             return Ok(ShardEnd::Done(vec![changes_since(since)]));
         }
         let start = if started.run.kind == RunKind::Full || gained { 0 } else { since };
-        let reason = if gained {
+        let reason = if moved_in {
             "sections moved into what is selected: the incremental export, from the start".to_owned()
+        } else if gained {
+            "there is room for what limits kept out: the incremental export, from the start".to_owned()
         } else if start == 0 {
             "the incremental export brings up to 1,000 articles a request".to_owned()
         } else {

@@ -40,7 +40,7 @@ pub struct ScheduleChange {
     pub auto_sync: Option<AutoSync>,
     /// Hours between syncs; -1 takes the own interval away.
     pub interval_hours: Option<i64>,
-    /// `max_files` and its kin, kept as given.
+    /// `max_files` and its kin; those that are not named stay as they are, -1 is no limit.
     pub limits: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -110,6 +110,13 @@ pub(crate) async fn reschedule(write: &mut Write, customer: CustomerId, now: i64
     .execute(&mut *write.tx)
     .await?;
     Ok(())
+}
+
+/// The limits that are set, and in their place those that are named now.
+pub(crate) fn merged(set: &serde_json::Value, named: &serde_json::Map<String, serde_json::Value>) -> String {
+    let mut limits = set.as_object().cloned().unwrap_or_default();
+    limits.extend(named.clone());
+    serde_json::Value::Object(limits).to_string()
 }
 
 async fn ensure(
@@ -207,12 +214,12 @@ impl Store {
             sqlx::query(
                 "update customer set auto_sync = coalesce($2, auto_sync),
                    interval_hours = case when $3 = -1 then null else coalesce($3, interval_hours) end,
-                   limits = case when $4 = '{}' then limits else $4 end, updated_at = $5 where id = $1",
+                   limits = $4, updated_at = $5 where id = $1",
             )
             .bind(customer.id.0)
             .bind(&auto_sync)
             .bind(change.interval_hours)
-            .bind(serde_json::json!(change.limits).to_string())
+            .bind(merged(&customer.limits, &change.limits))
             .bind(now)
             .execute(&mut *write.tx)
             .await?;

@@ -16,7 +16,7 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) customer: CustomerId,
     pub(crate) connection: ConnectionId,
     pub(crate) kind: EventKind,
-    /// `DATA_SOURCE`, `FILE`, `FILE_LIST` or `UPLOAD_REQUEST_ID`.
+    /// `DATA_SOURCE`, `FILE`, `FILE_LIST`, `ORGANIZATION_USER` or `UPLOAD_REQUEST_ID`.
     pub(crate) object_type: &'a str,
     pub(crate) object_id: String,
     pub(crate) detail: Value,

@@ -67,6 +67,7 @@ impl Store {
             return write.commit().await;
         }
         self.want_attachments(&mut write, started).await?;
+        self.announce_skipped(&mut write, started, now).await?;
         let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
         let all = [(started.run.upload_id.clone(), detail)];
         let kind = EventKind::AllFilesProcessed;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::pages::count;
+
 /// One published translation, converted.
 #[derive(Debug, Clone)]
 pub struct IncomingTranslation {
@@ -68,6 +70,11 @@ impl IncomingArticle {
             .map(|translation| format!("{}:{}", translation.locale, translation.hash))
             .collect::<Vec<_>>()
             .join(",")
+    }
+
+    /// Of its plain texts, in every translation.
+    pub(crate) fn characters(&self) -> i64 {
+        count(self.translations.iter().map(|translation| translation.plain.chars().count()).sum())
     }
 
     /// Without its translations.

@@ -35,6 +35,7 @@ mod grants;
 mod incoming;
 mod items;
 mod ledger;
+mod limits;
 mod listed;
 mod names;
 mod oauth_clients;

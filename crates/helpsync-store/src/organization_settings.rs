@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use sqlx::Row;
 
 use crate::customer_list::CustomerTotals;
-use crate::customers::{DEFAULT_INTERVAL_HOURS, HOUR_MS};
+use crate::customers::{DEFAULT_INTERVAL_HOURS, HOUR_MS, merged};
 use crate::db::sql;
-use crate::{Dialect, Store, StoreError};
+use crate::{Dialect, Store, StoreError, rows};
 
 /// Different tags shown of one customer at most.
 const TAGS_MAX: i64 = 1_000;
@@ -21,7 +21,7 @@ pub struct OrganizationChange {
     pub auto_sync: Option<AutoSync>,
     /// Hours between their syncs; -1 = the default.
     pub interval_hours: Option<i64>,
-    /// `max_files` and its kin, kept as given; empty leaves them.
+    /// `max_files` and its kin; those that are not named stay as they are, -1 is no limit.
     pub limits: Map<String, Value>,
     /// Per data source type, kept as given.
     pub connector_settings: Option<Map<String, Value>>,
@@ -39,18 +39,23 @@ impl Store {
     ) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
+        // Written to be locked: others that refer to the row meanwhile need not wait for that.
+        let known = sqlx::query("update organization set updated_at = $2 where id = $1 returning id, limits")
+            .bind(id.0)
+            .bind(now)
+            .fetch_one(&mut *write.tx)
+            .await?;
         sqlx::query(
             "update organization set auto_sync = coalesce($2, auto_sync),
                interval_hours = case when $3 = -1 then null else coalesce($3, interval_hours) end,
-               limits = case when $4 = '{}' then limits else $4 end,
-               connector_settings = coalesce($5, connector_settings), updated_at = $6 where id = $1",
+               limits = $4,
+               connector_settings = coalesce($5, connector_settings) where id = $1",
         )
         .bind(id.0)
         .bind(change.auto_sync.as_ref().map(|auto_sync| json!(auto_sync).to_string()))
         .bind(change.interval_hours)
-        .bind(json!(change.limits).to_string())
+        .bind(merged(&rows::json(&known, "organization", "limits")?, &change.limits))
         .bind(change.connector_settings.as_ref().map(|settings| json!(settings).to_string()))
-        .bind(now)
         .execute(&mut *write.tx)
         .await?;
         // As `customers::reschedule`, for all of them at once.

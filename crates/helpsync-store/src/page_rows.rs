@@ -32,6 +32,10 @@ pub(crate) struct Known {
     pub(crate) content_hash: Option<String>,
     pub(crate) metadata_hash: Option<String>,
     pub(crate) withdrawn: bool,
+    /// Its content was deleted by wish.
+    pub(crate) deleted: bool,
+    /// Of the text that it holds.
+    pub(crate) characters: i64,
     /// Only a record of it is kept, by wish.
     pub(crate) record: bool,
 }
@@ -63,7 +67,7 @@ pub(crate) async fn note_in_ledger(
          from {} where true order by article_id
          on conflict (connection_id, article_id) do update set updated_at = excluded.updated_at,
            created_at = excluded.created_at, published = excluded.published, placed = excluded.placed,
-           section_id = excluded.section_id,
+           section_id = excluded.section_id, over_limit = null,
            seen_run = case when remote_article.seen_run > excluded.seen_run then remote_article.seen_run
              else excluded.seen_run end
          where remote_article.updated_at <= excluded.updated_at
@@ -99,7 +103,8 @@ pub(crate) async fn known_files(
     articles: &[i64],
 ) -> Result<HashMap<i64, Known>, StoreError> {
     sqlx::query(sql(format!(
-        "select id, article_id, content_hash, metadata_hash, hidden_at, content_deleted, status from file
+        "select id, article_id, content_hash, metadata_hash, hidden_at, content_deleted, status, characters
+         from file
          where connection_id = $1 and article_id in {} order by article_id{}",
         dialect.json_integers("$2"),
         dialect.for_update()
@@ -118,6 +123,8 @@ pub(crate) async fn known_files(
             file: row.try_get("id")?,
             content_hash: row.try_get("content_hash")?,
             metadata_hash: row.try_get("metadata_hash")?,
+            deleted,
+            characters: row.try_get("characters")?,
             withdrawn: hidden_at.is_some() || deleted || status != FileStatus::Ready.as_str(),
         };
         Ok((row.try_get("article_id")?, known))
@@ -197,8 +204,8 @@ impl<'a> FileRow<'a> {
             source_updated_at: article.updated_at,
             content_hash: article.content_hash(),
             metadata_hash: &article.metadata_hash,
-            html_bytes: count(texts.clone().map(|translation| translation.html.len()).sum()),
-            characters: count(texts.map(|translation| translation.plain.chars().count()).sum()),
+            html_bytes: count(texts.map(|translation| translation.html.len()).sum()),
+            characters: article.characters(),
         }
     }
 }

@@ -9,13 +9,14 @@ use crate::cutting::mark_to_cut;
 use crate::db::Write;
 use crate::events;
 use crate::incoming::IncomingArticle;
+use crate::limits::{Limits, OverLimit, Room};
 use crate::listed::{list_article, make_records, unlist_articles};
 use crate::names::{NewAuthor, upsert_authors};
 use crate::page_rows::{
     Known, drop_files, known_files, note_in_ledger, replace_translations, settle_unchanged, upsert_files,
 };
 use crate::selected::{Seen, Selected};
-use crate::shards::{NewShard, StartedShard, check_fence, check_fence_to_change, insert_shard};
+use crate::shards::{NewShard, StartedShard, insert_shard};
 use crate::tree::{NewItem, upsert_items};
 use crate::{Store, StoreError};
 
@@ -91,6 +92,8 @@ pub struct PageOutcome {
     pub drafts: i64,
     /// Published articles that the selection leaves out.
     pub unselected: i64,
+    /// Published articles that a limit of the customer keeps out, or whose new text it does.
+    pub over_limit: i64,
     /// Files removed because nothing of them is published any more, or chosen.
     pub removed: i64,
     /// The walk was cut in two as [`Page::split`] says.
@@ -116,6 +119,8 @@ struct Changes<'a> {
     listed: Vec<&'a IncomingArticle>,
     /// Those to be stored of which only a record is kept, and whether it was known.
     records: Vec<(i64, bool)>,
+    /// Articles that a limit keeps out.
+    over_limit: Vec<OverLimit<'a>>,
 }
 
 impl Store {
@@ -127,19 +132,15 @@ impl Store {
     pub async fn store_page(&self, started: &StartedShard, page: &Page) -> Result<PageOutcome, StoreError> {
         let (fence, dialect) = (&started.fence, self.dialect);
         let now = self.clock.now_ms();
-        let mut write = self.write().await?;
-        if page.progress.is_some() {
-            check_fence_to_change(&mut write, self, fence).await?;
-        } else {
-            check_fence(&mut write, self, fence).await?;
-        }
+        let (mut write, limits) = self.lock_page(started, page).await?;
         upsert_items(&mut write, dialect, fence.connection, &page.items, now).await?;
         let mut outcome = PageOutcome::default();
         if !page.articles.is_empty() {
             let seen = Selected::load(&mut write, fence.connection).await?.read(&page.articles);
             upsert_authors(&mut write, dialect, fence.connection, &page.authors, &seen).await?;
-            let changes = self.compare(&mut write, started, &seen, &mut outcome).await?;
+            let changes = self.compare(&mut write, started, &seen, limits, &mut outcome).await?;
             self.apply(&mut write, started, &changes, &mut outcome, now).await?;
+            self.record_over_limit(&mut write, started, &changes.over_limit, now).await?;
         }
         self.record_skipped(&mut write, started, &page.skipped, now).await?;
         self.settle_page(&mut write, started, page, &mut outcome, now).await?;
@@ -153,6 +154,7 @@ impl Store {
         write: &mut Write,
         started: &StartedShard,
         page: &'a [Seen<'a>],
+        limits: Limits,
         outcome: &mut PageOutcome,
     ) -> Result<Changes<'a>, StoreError> {
         // Of an article that comes twice the newest reading counts, of equal ones the last.
@@ -165,14 +167,22 @@ impl Store {
         }
         outcome.unchanged += count(page.len() - latest.len());
         let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
+        let ids: Vec<i64> = latest.into_keys().collect();
+        let chosen = self.chosen_over_limit(write, started, &ids).await?;
         let noted: HashSet<i64> =
             note_in_ledger(write, self.dialect, started, &articles).await?.into_iter().collect();
-        let ids: Vec<i64> = latest.into_keys().collect();
         let known = known_files(write, self.dialect, started, &ids).await?;
         let mut changes = Changes::default();
+        let mut room = Room::load(&mut *write.tx, started, limits).await?;
+        let withdrawn = |seen: &&Seen<'_>| {
+            noted.contains(&seen.article.article_id) && seen.article.translations.is_empty()
+        };
+        let going = articles.iter().copied().filter(withdrawn);
+        going.filter_map(|seen| known.get(&seen.article.article_id)).for_each(|known| room.free(known));
         for seen in articles {
             let article: &'a IncomingArticle = &seen.article;
             let known = known.get(&article.article_id);
+            let is_record = started.files.keeps_record(known.map(|known| known.record));
             if !noted.contains(&article.article_id) {
                 outcome.unchanged += 1;
             } else if article.translations.is_empty() {
@@ -185,10 +195,12 @@ impl Store {
                 changes.withdrawn.extend(known.map(|known| known.file));
             } else if let Some(known) = known.filter(|known| is_same(known, article)) {
                 changes.unchanged.push((known.file, article.updated_at));
-            } else if known.is_none() && started.files.lists_only {
+            } else if known.is_none() && started.files.lists_only && !chosen.contains(&article.article_id) {
                 changes.listed.push(article);
                 outcome.unchanged += 1;
-            } else if started.files.keeps_record(known.map(|known| known.record)) {
+            } else if let Some(over) = room.keeps_out(article, known, is_record) {
+                changes.over_limit.push(over);
+            } else if is_record {
                 changes.records.push((article.article_id, known.is_some()));
                 changes.stored.push(article);
                 outcome.created += i64::from(known.is_none());
@@ -210,6 +222,7 @@ impl Store {
             }
         }
         outcome.unchanged += count(changes.unchanged.len());
+        outcome.over_limit += count(changes.over_limit.len());
         outcome.removed += count(changes.withdrawn.len());
         Ok(changes)
     }

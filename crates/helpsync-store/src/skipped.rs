@@ -13,6 +13,11 @@ use crate::rows::without_nul;
 use crate::shards::StartedShard;
 use crate::{Store, StoreError};
 
+/// Reasons of one run that are announced one by one, those of most articles first.
+const REASONS_MAX: i64 = 20;
+/// Files that one announcement names.
+const FILES_MAX: i64 = 1_000;
+
 /// An article that a run could not store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
@@ -90,7 +95,8 @@ impl Store {
         sqlx::query(sql(format!(
             "insert into remote_article (connection_id, article_id, created_at, updated_at, published, section_id, seen_run)
              select $1, article_id, created_at, 0, 1, section_id, $2 from {source} where true order by article_id
-             on conflict (connection_id, article_id) do update set seen_run = excluded.seen_run, placed = 1"
+             on conflict (connection_id, article_id) do update set seen_run = excluded.seen_run, placed = 1,
+               over_limit = null"
         )))
         .bind(started.fence.connection.0)
         .bind(started.fence.run.0)
@@ -114,5 +120,44 @@ impl Store {
             failed.push((row.try_get::<i64, _>("id")?.to_string(), json!({ "reason": reason })));
         }
         events::record_all(write, self.dialect, now, started, EventKind::FileError, "FILE", &failed).await
+    }
+
+    /// Announces at the end of a run what it skipped, by reason: how many articles, and those of them that are files.
+    pub(crate) async fn announce_skipped(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let run = started.fence.run;
+        let reasons: Vec<(String, i64)> = sqlx::query_as(
+            "select reason, count(distinct coalesce(article_id, -id)) as articles from skipped where run_id = $1
+             group by reason order by articles desc, reason limit $2",
+        )
+        .bind(run.0)
+        .bind(REASONS_MAX)
+        .fetch_all(&mut *write.tx)
+        .await?;
+        let mut skipped = Vec::with_capacity(reasons.len());
+        for (reason, articles) in reasons {
+            let files: Vec<i64> = sqlx::query_scalar(
+                "select distinct file.id from skipped join file on file.article_id = skipped.article_id
+                 where skipped.run_id = $1 and skipped.reason = $2 and file.connection_id = $3
+                 order by file.id limit $4",
+            )
+            .bind(run.0)
+            .bind(&reason)
+            .bind(started.fence.connection.0)
+            .bind(FILES_MAX)
+            .fetch_all(&mut *write.tx)
+            .await?;
+            let detail = json!({
+                "reason": reason, "articles": articles, "run_id": run,
+                "request_id": started.run.request_id, "upload_id": started.run.upload_id,
+            });
+            skipped.push((json!(files).to_string(), detail));
+        }
+        events::record_all(write, self.dialect, now, started, EventKind::FilesSkipped, "FILE_LIST", &skipped)
+            .await
     }
 }

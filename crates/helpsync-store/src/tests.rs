@@ -9,6 +9,7 @@ mod deletion;
 mod embedding;
 mod files;
 mod grants;
+mod limits;
 mod names;
 mod outages;
 mod pages;

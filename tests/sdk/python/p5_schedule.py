@@ -37,6 +37,8 @@ assert changed.success is True and key.organizations.update_stats().success is T
 organization = key.organizations.get(**STRICT)
 assert organization.file_statistics_aggregated_at, organization
 assert organization.global_user_config == {"auto_sync_enabled_sources": ["ZENDESK"], "max_files": 9}
+# It holds for every customer that has no limit of its own: those to come are to have everything.
+assert key.organizations.update(global_user_config={"max_files": -1}).success is True
 assert customer.users.who_am_i(**STRICT).connector_settings["ZENDESK"]["allowed_file_formats"] == ["HTML"]
 
 redirect = f"{HOST}/integrations/zendesk"

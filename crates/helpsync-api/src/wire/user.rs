@@ -124,7 +124,8 @@ pub(crate) struct UserConfiguration {
     /// Hours: 3, 6, 12 or 24; -1 = the organization's.
     #[schema(value_type = Option<i64>)]
     pub(crate) auto_sync_interval: Option<Int>,
-    /// Limits are kept and shown, and hold nothing up.
+    /// -1 = no limit; absent leaves a limit as it is. What goes beyond one is skipped, and comes with the first sync that
+    /// finds room for it.
     #[schema(value_type = Option<i64>)]
     pub(crate) max_files: Option<Int>,
     #[schema(value_type = Option<i64>)]

@@ -9,7 +9,7 @@ use crate::{
     ItemKind, ItemOrder, ItemQuery, NewItem, NewRun, Page, ResyncRequested, ShardEnd, StoreError, Viewer,
 };
 
-async fn connected(store: &TestStore, options: Value) -> (Customer, ConnectionId) {
+pub(super) async fn connected(store: &TestStore, options: Value) -> (Customer, ConnectionId) {
     let organization = store.ensure_organization("default").await.unwrap();
     let customer = store.customer(organization, "cust-1").await.unwrap();
     let mut grant = grant(&customer, "acme");

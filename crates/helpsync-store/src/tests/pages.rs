@@ -61,6 +61,7 @@ async fn a_page_is_counted_announced_and_stored_article_by_article() {
             unchanged: 2,
             drafts: 1,
             unselected: 0,
+            over_limit: 0,
             removed: 1,
             split: false,
         };
