@@ -1,6 +1,6 @@
 //! With the extension `vector` the database narrows searches; what they answer stays the same.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use helpsync_model::ConnectionId;
@@ -9,6 +9,7 @@ use test_servers::{OwnServer, Service};
 
 use super::chunks::{chunks, customer, cut_all, written};
 use super::embedding::embed_all;
+use crate::chunks::bytes_of;
 use crate::testing::{TestStore, postgres_at};
 use crate::{Customer, FileFilters, Scored, Store, VectorSearch, VectorsOf};
 
@@ -190,4 +191,62 @@ async fn without_the_right_to_make_the_extension_the_process_compares(admin: &St
     assert!(!store.compares);
     let (ada, _) = filled(&store, "ada").await;
     assert_eq!(nearest(&store, &ada, &vector("text 40"), 1, &[]).await.0.len(), 1);
+}
+
+#[tokio::test]
+#[ignore = "a measurement: cargo test -p helpsync-store --lib pgvector -- --ignored --nocapture"]
+async fn the_database_narrows_at_a_speed_worth_printing() {
+    const VECTORS: i64 = 10_000;
+    const LONG: usize = 1_536;
+    const SEARCHES: u32 = 5;
+    let Some(server) = OwnServer::start(Service::PostgresWithVector) else { return };
+    server.answers(LATE).await;
+    let store = postgres_at(server.url(server.port())).await;
+    let (ada, _) = filled(&store, "ada").await;
+    run(&store, &["delete from chunk where id > 1"]).await;
+    let long = |seed: u64| -> Vec<f32> {
+        (0..LONG / DIMENSIONS).flat_map(|part| numbers(seed * 1_000 + part as u64)).collect()
+    };
+    let mut took = Vec::new();
+    for follows in [false, true] {
+        let trigger = if follows { "enable" } else { "disable" };
+        let statement = format!("alter table chunk {trigger} trigger chunk_embedding");
+        sqlx::query(AssertSqlSafe(statement)).execute(&store.pool).await.unwrap();
+        run(&store, &["delete from chunk where id > 1"]).await;
+        let mut write = store.write().await.unwrap();
+        let began = Instant::now();
+        for position in 1..=VECTORS {
+            sqlx::query(
+                "insert into chunk (file_id, connection_id, position, locale, hash, tokens, state, due_at, created_at,
+                   updated_at, model, dimensions, vector, content)
+                 select file_id, connection_id, $1, locale, hash, tokens, state, due_at, created_at, updated_at, 'm1',
+                   $2, $3, content from chunk where id = 1",
+            )
+            .bind(position)
+            .bind(i64::try_from(LONG).unwrap())
+            .bind(bytes_of(&long(position.unsigned_abs())))
+            .execute(&mut *write.tx)
+            .await
+            .unwrap();
+        }
+        write.commit().await.unwrap();
+        took.push(began.elapsed().as_secs_f64());
+    }
+    let mut searched = Vec::new();
+    for store in [by_process(&store), store.store.clone()] {
+        let began = Instant::now();
+        for seed in 0..SEARCHES {
+            nearest(&store, &ada, &long(1_000_000 + u64::from(seed)), 10, &[]).await;
+        }
+        searched.push(began.elapsed().as_secs_f64() * 1_000.0 / f64::from(SEARCHES));
+    }
+    println!(
+        "{VECTORS} vectors of {LONG}: a search takes {:.0} ms by the process, {:.0} ms by the database ({:.2} of it); \
+         storing a vector costs {:.2} ms bare, {:.2} ms with the trigger",
+        searched[0],
+        searched[1],
+        searched[1] / searched[0],
+        took[0] * 1_000.0 / VECTORS as f64,
+        took[1] * 1_000.0 / VECTORS as f64,
+    );
 }
