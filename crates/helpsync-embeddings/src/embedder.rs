@@ -90,8 +90,8 @@ impl Embedder {
                 }
             }
         }
-        self.fill(&stop).await;
-        join_all((0..self.options.concurrency).map(|_| self.serve(&stop))).await;
+        let serving = join_all((0..self.options.concurrency).map(|_| self.serve(&stop)));
+        tokio::join!(serving, self.fill(&stop));
     }
 
     /// Vectors from before the database had pgvector. Until they are known to it, searches compare them themselves.

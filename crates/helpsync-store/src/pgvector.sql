@@ -38,5 +38,9 @@ $$;
 create trigger chunk_embedding before insert or update of vector on chunk
     for each row execute function helpsync_follow_vector();
 
+-- Whoever drops the extension with all that is made of it must not leave a trigger behind that stops every write.
+alter function helpsync_follow_vector() depends on extension vector;
+alter trigger chunk_embedding on chunk depends on extension vector;
+
 -- What was stored before, and what has no vector to compare by; hardly ever anything.
 create index chunk_without_embedding on chunk (id) where vector is not null and embedding is null;

@@ -221,7 +221,8 @@ impl Store {
             .bind(i64::try_from(search.vector.len()).unwrap_or(i64::MAX))
             .bind(search.model);
         if let Some(wanted) = wanted {
-            query = query.bind(wanted).bind(pgvector::margin(search.k)).bind(json!(search.also).to_string());
+            let last = i64::try_from(search.k - 1).unwrap_or(i64::MAX);
+            query = query.bind(wanted).bind(last).bind(json!(search.also).to_string());
         }
         let mut found = query.fetch(&self.pool);
         let length = search.vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();

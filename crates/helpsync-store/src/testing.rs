@@ -162,6 +162,18 @@ pub async fn tally(store: &Store) -> Tally {
     }
 }
 
+/// Ends every lease of a shard that runs, as if its worker had slept beyond it. Answers how many there were.
+///
+/// # Panics
+/// When the database does not answer.
+pub async fn end_leases(store: &Store) -> u64 {
+    sqlx::query("update shard set lease_until = 1 where state = 'running'")
+        .execute(&store.pool)
+        .await
+        .expect("leases end")
+        .rows_affected()
+}
+
 /// A grant of `subdomain`, with tokens `access-1` and `refresh-1`.
 #[must_use]
 pub fn grant(customer: &Customer, subdomain: &str) -> GrantCompleted {

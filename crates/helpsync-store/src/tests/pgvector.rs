@@ -11,7 +11,7 @@ use super::chunks::{chunks, customer, cut_all, written};
 use super::embedding::embed_all;
 use crate::chunks::bytes_of;
 use crate::testing::{TestStore, postgres_at};
-use crate::{Customer, FileFilters, Scored, Store, VectorSearch, VectorsOf};
+use crate::{Customer, FileFilters, Scored, Store, UploadedChunk, UploadedFile, VectorSearch, VectorsOf};
 
 const LATE: Duration = Duration::from_secs(60);
 const DIMENSIONS: usize = 24;
@@ -152,8 +152,81 @@ async fn the_database_narrows_searches_and_the_answers_stay_the_same() {
     run(&store, &["update chunk set vector = vector"]).await;
     assert_eq!(nearest(&store, &ada, &wanted, 1, &[]).await.0[0].0, like.id);
 
+    of_vectors_alike_in_single_precision_the_best_are_found(&url).await;
+    filters_models_and_dimensions_narrow_as_ever(&url).await;
     what_was_there_before_is_found_and_filled_in(&url).await;
+    the_extension_may_go_and_come_back(&url).await;
     without_the_right_to_make_the_extension_the_process_compares(&store, server.port()).await;
+}
+
+/// More of them than any fixed number of spare ones.
+async fn of_vectors_alike_in_single_precision_the_best_are_found(url: &str) {
+    let store = postgres_at(url.to_owned()).await;
+    let (ada, connection) = customer(&store, "ada").await;
+    let texts: Vec<String> = (0..TEXTS).map(|number| format!("text {number}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    store.sync(connection, vec![written(11, 5, &texts)]).await;
+    cut_all(&store, connection, true).await;
+    embed_all(&store, connection, |text| {
+        let number: f32 = text.rsplit(' ').next().unwrap().parse().unwrap();
+        numbers(7).iter().map(|it| it * (1.0 + number / 10.0)).collect()
+    })
+    .await;
+    for seed in 0..20 {
+        let wanted = numbers(seed);
+        let alone = nearest(&by_process(&store), &ada, &wanted, 10, &[]).await;
+        assert_eq!(nearest(&store, &ada, &wanted, 10, &[]).await, alone);
+    }
+}
+
+async fn filters_models_and_dimensions_narrow_as_ever(url: &str) {
+    let store = postgres_at(url.to_owned()).await;
+    let (ada, _) = filled(&store, "ada").await;
+    let file = chunks(&store, &ada).await[0].file;
+    let brought = |position: i64, vector| UploadedChunk {
+        position,
+        text: format!("brought {position}"),
+        hash: position.to_string(),
+        tokens: 3,
+        vector: Some(vector),
+    };
+    let upload = UploadedFile {
+        file,
+        chunk_size: None,
+        chunk_overlap: None,
+        chunks: vec![brought(1, vec![1.0, 0.0]), brought(2, vec![0.0, 1.0]), brought(3, numbers(3))],
+    };
+    store.upload_chunks(ada.id, "COHERE_MULTILINGUAL_V3", &[upload], true).await.unwrap();
+    let every = FileFilters::default();
+    let one = FileFilters { ids: Some(vec![file.0]), ..FileFilters::default() };
+    let cohere = ["COHERE_MULTILINGUAL_V3".to_owned()];
+    for (files, ours, uploaded, wanted, found) in [
+        (&every, false, &cohere[..], vec![0.2, 1.0], 2),
+        (&every, true, &cohere[..], numbers(4), TEXTS / 2 + 1),
+        (&one, true, &cohere[..], numbers(4), 1),
+        (&one, true, &[][..], numbers(4), 0),
+    ] {
+        let vectors_of = VectorsOf { ours, uploaded: uploaded.to_vec() };
+        let (customer, model, k) = (ada.id, "m1", 100);
+        let search =
+            VectorSearch { customer, files, vector: &wanted, vectors_of: &vectors_of, model, k, also: &[] };
+        let (best, _) = store.nearest_chunks(&search).await.unwrap();
+        assert_eq!(best, by_process(&store).nearest_chunks(&search).await.unwrap().0);
+        assert_eq!(best.len(), found, "{search:?}");
+    }
+}
+
+async fn the_extension_may_go_and_come_back(url: &str) {
+    let store = postgres_at(url.to_owned()).await;
+    let (ada, _) = filled(&store, "ada").await;
+    run(&store, &["drop extension vector cascade"]).await;
+    // Who writes meanwhile is not stopped.
+    filled(&store, "bob").await;
+    let again = store.reopen().await;
+    assert!(again.compares);
+    again.fill_embeddings(0, 1_000).await.unwrap();
+    compared_alike(&again, &ada, &[]).await;
+    assert_eq!(count(&again, "embedding is null").await, 6);
 }
 
 async fn what_was_there_before_is_found_and_filled_in(url: &str) {
