@@ -22,7 +22,8 @@ pub(crate) async fn list_article(
            updated_at, user_segment_ids) values ($1, $2, $3, $4, $5, $6, $6, $6, $7)
          on conflict (connection_id, article_id) do update set name = excluded.name,
            section_id = excluded.section_id, external_url = excluded.external_url, synced_at = excluded.synced_at,
-           user_segment_ids = excluded.user_segment_ids, updated_at = case when listed_article.name <> excluded.name then excluded.updated_at
+           user_segment_ids = excluded.user_segment_ids,
+           updated_at = case when listed_article.name <> excluded.name then excluded.updated_at
              else listed_article.updated_at end",
     )
     .bind(started.fence.connection.0)

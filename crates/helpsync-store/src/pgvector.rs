@@ -2,7 +2,7 @@
 //!
 //! Nothing depends on it. Without the extension, and for vectors that it cannot hold, the process compares the bytes.
 
-use sqlx::{AnyConnection, AnyPool, Executor, Row};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use crate::db::{Dialect, sql};
 use crate::{Store, StoreError};
@@ -11,7 +11,7 @@ use crate::{Store, StoreError};
 const LOCK: i64 = 0x6865_6c70_7665_6374;
 /// Preparing waits no longer than this for other processes' transactions; the next start tries again.
 const LOCK_PATIENCE: &str = "set local lock_timeout = '10s'";
-/// The most dimensions that the extension holds.
+/// The most dimensions that the extension holds. This and the next stand in `pgvector.sql` too, for stored vectors.
 const DIMENSIONS_MAX: usize = 16_000;
 /// Squares of lengths between which single precision compares as well as ours.
 const SQUARES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
@@ -28,7 +28,7 @@ pub(crate) async fn prepare(pool: &AnyPool, dialect: Dialect) -> Result<bool, St
     match look(&mut connection).await? {
         Found::Prepared => Ok(true),
         Found::Nothing => Ok(false),
-        Found::Extension => match make(pool).await {
+        Found::Extension => match make(&mut connection).await {
             Ok(()) => Ok(true),
             Err(error) => {
                 tracing::info!(
@@ -66,8 +66,8 @@ async fn look(connection: &mut AnyConnection) -> Result<Found, sqlx::Error> {
     })
 }
 
-async fn make(pool: &AnyPool) -> Result<(), sqlx::Error> {
-    let mut tx = pool.begin().await?;
+async fn make(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let mut tx = connection.begin().await?;
     tx.execute(LOCK_PATIENCE).await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
     // Another process may have been first.

@@ -11,16 +11,13 @@ pub(crate) fn prepare(service: Service, folder: &Path) -> Result<(), String> {
     match service {
         Service::Redis => Ok(()),
         Service::RabbitMq => std::fs::write(folder.join("plugins"), "[].").map_err(|error| error.to_string()),
-        Service::Postgres | Service::PostgresWithVector => {
+        Service::Postgres => {
             let data = folder.join("data");
             std::fs::create_dir(&data).map_err(|error| error.to_string())?;
-            if service == Service::PostgresWithVector {
-                copy_with_vector(folder)?;
-            }
             if id(&["-u"]) == Some(0) {
                 run(Command::new("chown").arg("postgres").arg(folder).arg(&data))?;
             }
-            let mut initdb = as_postgres(&program(service, folder, "initdb")?)?;
+            let mut initdb = as_postgres(&postgres(folder, "initdb")?)?;
             run(initdb
                 .args(["--no-sync", "--no-instructions", "--auth=trust", "--username=postgres"])
                 .args(["--encoding=UTF8", "--locale=C", "-D"])
@@ -43,8 +40,8 @@ pub(crate) fn command(
             command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder);
             command
         }
-        Service::Postgres | Service::PostgresWithVector => {
-            let mut command = as_postgres(&program(service, folder, "postgres")?)?;
+        Service::Postgres => {
+            let mut command = as_postgres(&postgres(folder, "postgres")?)?;
             command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-p", &port]);
             // The machine stays up, so what was written is there after a crash without waiting for its disks.
             for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off"] {
@@ -108,15 +105,8 @@ fn as_postgres(program: &Path) -> Result<Command, String> {
     Ok(command)
 }
 
-fn program(service: Service, folder: &Path, name: &str) -> Result<PathBuf, String> {
-    match service {
-        Service::PostgresWithVector => Ok(folder.join("pgserver/pginstall/bin").join(name)),
-        _ => postgres(name),
-    }
-}
-
 /// Brings the programs of the package `pgserver`, which can be moved, to where every user may run them.
-fn copy_with_vector(folder: &Path) -> Result<(), String> {
+pub(crate) fn bring_vector(folder: &Path) -> Result<(), String> {
     let python = std::env::var("HELPSYNC_TEST_PYTHON").map_err(|_unset| "HELPSYNC_TEST_PYTHON is not set")?;
     let place = "import importlib.util as u; s = u.find_spec('pgserver'); print(s and s.submodule_search_locations[0])";
     let output = Command::new(&python).args(["-c", place]).output();
@@ -129,8 +119,12 @@ fn copy_with_vector(folder: &Path) -> Result<(), String> {
     run(Command::new("cp").arg("-R").arg(&package).arg(package.with_extension("libs")).arg(folder))
 }
 
-/// A program of PostgreSQL: Debian keeps servers out of the path.
-fn postgres(name: &str) -> Result<PathBuf, String> {
+/// A program of PostgreSQL: the one that was brought, or the machine's. Debian keeps servers out of the path.
+fn postgres(folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let brought = folder.join("pgserver/pginstall/bin").join(name);
+    if brought.exists() {
+        return Ok(brought);
+    }
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(name)).collect();
     found.retain(|path| path.exists());

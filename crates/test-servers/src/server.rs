@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -21,8 +22,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub enum Service {
     /// PostgreSQL, user `postgres`, database `postgres`.
     Postgres,
-    /// The same with the extension `vector`, out of the Python package `pgserver`.
-    PostgresWithVector,
     /// Redis, keeping nothing on disk.
     Redis,
     /// RabbitMQ, a node of its own.
@@ -57,8 +56,21 @@ impl OwnServer {
     /// When there is one and it cannot be prepared.
     #[must_use]
     pub fn start(service: Service) -> Option<Self> {
+        Self::start_after(service, |_folder| Ok(()))
+    }
+
+    /// As [`OwnServer::start`], a PostgreSQL with the extension `vector`: that of the Python package `pgserver`.
+    ///
+    /// # Panics
+    /// When there is one and it cannot be prepared.
+    #[must_use]
+    pub fn start_postgres_with_vector() -> Option<Self> {
+        Self::start_after(Service::Postgres, launch::bring_vector)
+    }
+
+    fn start_after(service: Service, bring: impl FnOnce(&Path) -> Result<(), String>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        if let Err(why) = launch::prepare(service, folder.path()) {
+        if let Err(why) = bring(folder.path()).and_then(|()| launch::prepare(service, folder.path())) {
             eprintln!("SKIPPED: no {service:?} can be started: {why}");
             return None;
         }
@@ -105,8 +117,8 @@ impl OwnServer {
         let id = child.id();
         // Postgres leaves shared memory behind when it is killed outright; its own way to crash is SIGQUIT.
         let (signal, whom) = match (self.service, death) {
-            (Service::Postgres | Service::PostgresWithVector, Death::Crash) => ("QUIT", id.to_string()),
-            (Service::Postgres | Service::PostgresWithVector, Death::Stop) => ("INT", id.to_string()),
+            (Service::Postgres, Death::Crash) => ("QUIT", id.to_string()),
+            (Service::Postgres, Death::Stop) => ("INT", id.to_string()),
             (_, Death::Crash) => ("KILL", format!("-{id}")),
             (_, Death::Stop) => ("TERM", format!("-{id}")),
         };
@@ -148,9 +160,7 @@ impl OwnServer {
     #[must_use]
     pub fn url(&self, port: u16) -> String {
         match self.service {
-            Service::Postgres | Service::PostgresWithVector => {
-                format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
-            }
+            Service::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"),
             Service::Redis => format!("redis://127.0.0.1:{port}"),
             Service::RabbitMq => format!("amqp://guest:guest@127.0.0.1:{port}/%2f"),
         }
@@ -179,7 +189,7 @@ impl OwnServer {
             Service::RabbitMq => {
                 self.say(b"AMQP\x00\x00\x09\x01", 1).await.is_some_and(|answer| answer == [1])
             }
-            Service::Postgres | Service::PostgresWithVector => {
+            Service::Postgres => {
                 let mut opening = vec![0, 0, 0, 0, 0, 3, 0, 0];
                 opening.extend(b"user\0postgres\0database\0postgres\0\0");
                 opening[3] = u8::try_from(opening.len()).unwrap_or(u8::MAX);

@@ -41,7 +41,7 @@ impl Services {
 
     pub(super) fn of(&self, service: Service) -> &Served {
         match service {
-            Service::Postgres | Service::PostgresWithVector => &self.postgres,
+            Service::Postgres => &self.postgres,
             Service::Redis => &self.redis,
             Service::RabbitMq => &self.rabbit,
         }
@@ -50,7 +50,7 @@ impl Services {
     /// Ends a server, waits, and starts it again with what it had stored.
     pub(super) async fn restart(&mut self, service: Service, death: Death, away: Duration) {
         let server = match service {
-            Service::Postgres | Service::PostgresWithVector => &mut self.postgres.server,
+            Service::Postgres => &mut self.postgres.server,
             Service::Redis => &mut self.redis.server,
             Service::RabbitMq => &mut self.rabbit.server,
         };

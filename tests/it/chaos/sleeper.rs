@@ -3,7 +3,7 @@
 use helpsync_app::{Parts, Runtime};
 use helpsync_config::Settings;
 use helpsync_model::RunState;
-use helpsync_store::testing::{end_leases, tally};
+use helpsync_store::testing::end_leases;
 use serde_json::json;
 use zendesk_sim::{BodyProfile, Fault, FaultRule, GenerateOptions, Sim, SimOptions};
 
@@ -59,15 +59,15 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
 
     let newest =
         async || parts.store.runs(parts.organization, None, 1).await.unwrap().into_iter().next().unwrap();
+    let mut sleepers = env.clone();
+    sleepers.retain(|(name, _)| name != "HELPSYNC_WORKER__SHARD_LEASE_SECONDS");
+    sleepers.push(named("WORKER__SHARD_LEASE_SECONDS", SLEEPERS_LEASE_SECONDS));
     let mut refused = None;
     for round in 1..=ROUNDS_MAX {
         if round > 1 {
             acme.apply_random(20, round as u64);
             post("helpsync/v1/sync", json!({ "customer_id": CUSTOMER, "full": true })).await;
         }
-        let mut sleepers = env.clone();
-        sleepers.retain(|(name, _)| name != "HELPSYNC_WORKER__SHARD_LEASE_SECONDS");
-        sleepers.push(named("WORKER__SHARD_LEASE_SECONDS", SLEEPERS_LEASE_SECONDS));
         let sleeper = Running::start("helpsync-worker", &[], &sleepers);
         let run = until("a walk in its middle", async || {
             let run = newest().await;
@@ -75,8 +75,7 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
                 return None;
             }
             sleeper.signal("STOP");
-            if tally(&parts.store).await.running > 0 {
-                end_leases(&parts.store).await;
+            if end_leases(&parts.store).await > 0 {
                 return Some(run);
             }
             sleeper.signal("CONT");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use helpsync_model::ConnectionId;
 use sqlx::AssertSqlSafe;
-use test_servers::{OwnServer, Service};
+use test_servers::OwnServer;
 
 use super::chunks::{chunks, customer, cut_all, written};
 use super::embedding::embed_all;
@@ -112,7 +112,7 @@ async fn run(store: &Store, statements: &[&'static str]) {
 
 #[tokio::test]
 async fn the_database_narrows_searches_and_the_answers_stay_the_same() {
-    let Some(server) = OwnServer::start(Service::PostgresWithVector) else { return };
+    let Some(server) = OwnServer::start_postgres_with_vector() else { return };
     server.answers(LATE).await;
     let url = server.url(server.port());
     let store = postgres_at(url.clone()).await;
@@ -272,7 +272,7 @@ async fn the_database_narrows_at_a_speed_worth_printing() {
     const VECTORS: i64 = 10_000;
     const LONG: usize = 1_536;
     const SEARCHES: u32 = 5;
-    let Some(server) = OwnServer::start(Service::PostgresWithVector) else { return };
+    let Some(server) = OwnServer::start_postgres_with_vector() else { return };
     server.answers(LATE).await;
     let store = postgres_at(server.url(server.port())).await;
     let (ada, _) = filled(&store, "ada").await;
