@@ -3,8 +3,10 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::app::{API_KEY, TestApp};
+use crate::app::{API_KEY, LATE, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_subdomain_is_refused_before_anything_is_asked() {
@@ -106,5 +108,41 @@ async fn keys_bodies_and_sizes_are_checked() {
     assert_eq!((status, answer), (StatusCode::NOT_FOUND, json!({ "detail": "path not found" })));
     let (status, _) = app.call(Method::GET, "/user_files_v2", "ada", None).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    app.stop().await;
+}
+
+/// Sends a whole request of `bytes` before it reads anything, as simple clients do; gives what was answered.
+async fn send_all_then_read(app: &TestApp, path: &str, key: &str, bytes: usize) -> std::io::Result<String> {
+    let url = app.url(path);
+    let mut socket = TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).await?;
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: helpsync\r\nauthorization: Bearer {key}\r\ncustomer-id: ada\r\n\
+         connection: close\r\ncontent-length: {bytes}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await?;
+    socket.write_all(&vec![b' '; bytes]).await?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_still_sending_gets_the_answer_and_no_reset() {
+    let app = TestApp::embedded().await;
+    let long = 12_000_000;
+    for (path, key, status, said) in [
+        ("/user_files_v2", API_KEY, "413", "longer than 1048576 bytes"),
+        ("/user_files_v2", "no-such-key-no-such-key", "401", "the API key is unknown"),
+        ("/no/such/path", API_KEY, "404", "path not found"),
+        ("/integrations/zendesk/events/abc", API_KEY, "413", "longer than 65536 bytes"),
+    ] {
+        let answer = send_all_then_read(&app, path, key, long).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        assert!(answer.contains("application/json") && answer.contains(said), "{path}: {answer}");
+    }
+    // Without end nobody is listened to.
+    let endless = send_all_then_read(&app, "/user_files_v2", API_KEY, 200_000_000);
+    let ended = tokio::time::timeout(LATE, endless).await.expect("the connection is closed on who sends on");
+    assert!(ended.is_err(), "{ended:?}");
     app.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -24,21 +25,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
-        let limit = api.options().body_bytes_max;
-        let reading = axum::body::to_bytes(request.into_body(), limit);
-        let bytes = match tokio::time::timeout(BODY_PATIENCE, reading).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(_cut_or_too_long)) => {
-                let text = format!("the body is longer than {limit} bytes, or broke off");
-                return Err(ApiError::Plain(StatusCode::PAYLOAD_TOO_LARGE, text));
-            }
-            Err(_elapsed) => {
-                return Err(ApiError::Plain(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the body did not arrive in time".to_owned(),
-                ));
-            }
-        };
+        let bytes = read(request.into_body(), api.options().body_bytes_max).await?;
         let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}".as_slice() } else { &bytes };
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         let value: T =
@@ -46,6 +33,20 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
         reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
         refuse_nul(bytes)?;
         Ok(Self(value))
+    }
+}
+
+/// A body's bytes: at most `bytes_max`, and whole in time.
+pub(crate) async fn read(body: axum::body::Body, bytes_max: usize) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, bytes_max)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_cut_or_too_long)) => {
+            let text = format!("the body is longer than {bytes_max} bytes, or broke off");
+            Err(ApiError::Plain(StatusCode::PAYLOAD_TOO_LARGE, text))
+        }
+        Err(_elapsed) => {
+            Err(ApiError::Plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".to_owned()))
+        }
     }
 }
 

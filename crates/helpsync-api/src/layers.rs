@@ -18,6 +18,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use crate::Api;
+use crate::drain::drain;
 use crate::error::ApiError;
 
 /// Browsers may keep a preflight's answer this long.
@@ -39,6 +40,7 @@ pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
         })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_response(answered).on_failure(()))
+        .layer(middleware::from_fn(drain))
         .layer(middleware::from_fn_with_state(api.clone(), identify))
         .layer(cors)
         .with_state(api);

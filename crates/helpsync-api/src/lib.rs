@@ -13,6 +13,7 @@
 mod api;
 mod auth;
 mod body;
+mod drain;
 mod endpoint;
 mod error;
 mod layers;

@@ -1,15 +1,16 @@
 //! Where Zendesk posts its signed events: a hint that an article was published or unpublished, fetched at once.
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use helpsync_model::Timestamp;
 use helpsync_watch::EVENT_TYPES;
 use helpsync_zendesk::is_signed;
 use serde::Deserialize;
 
 use crate::Api;
+use crate::body::read;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
 use crate::wire::{GenericSuccessResponse, SUCCESS};
@@ -51,12 +52,9 @@ async fn receive(
     State(api): State<Api>,
     Path(endpoint): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
-    if body.len() > EVENT_BYTES_MAX {
-        let text = format!("an event has at most {EVENT_BYTES_MAX} bytes");
-        return Err(ApiError::Plain(StatusCode::PAYLOAD_TOO_LARGE, text));
-    }
+    let body = read(body, EVENT_BYTES_MAX).await?;
     let missing = || ApiError::missing("watch");
     // Ours are hexadecimal; anything else is no address of ours, and not worth a question to the database.
     if !endpoint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
