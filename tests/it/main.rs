@@ -7,6 +7,7 @@
 mod app;
 mod attachments;
 mod bad_input;
+mod brands;
 mod chaos;
 mod contract;
 mod contract_reasons;

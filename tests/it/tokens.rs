@@ -30,7 +30,7 @@ async fn refreshed_once(shape: Shape) {
     let acme = Subdomain::parse("acme").unwrap();
     let counts = join_all((0..USERS).map(|number| {
         let parts = app.processes[number % app.processes.len()].parts();
-        let user = parts.accounts.connected(parts.organization, connection, &acme).unwrap();
+        let user = parts.accounts.connected(parts.organization, connection, &acme, &acme).unwrap();
         // The budget lets four requests in at once; whoever is told to wait asks again.
         async move { until("an answer", async || user.client.count_articles().await.ok()).await.value }
     }));

@@ -149,7 +149,8 @@ impl Accounts {
         Ok((app, None))
     }
 
-    /// The client of a connection, with its stored token.
+    /// The client of the help center at `subdomain`, with the token of a connection and out of the budget of its
+    /// workspace, `home`. They differ for the further brands of an account.
     ///
     /// # Errors
     /// [`AccountError`].
@@ -157,11 +158,11 @@ impl Accounts {
         &self,
         organization: OrganizationId,
         connection: ConnectionId,
+        home: &Subdomain,
         subdomain: &Subdomain,
     ) -> Result<Account, AccountError> {
-        let endpoint = self.endpoint(subdomain)?;
-        let tokens = StoredTokens::new(self.clone(), organization, connection, endpoint.clone());
-        Ok(self.account(subdomain, endpoint, Arc::new(tokens)))
+        let tokens = StoredTokens::new(self.clone(), organization, connection, self.endpoint(home)?);
+        Ok(self.account(home, self.endpoint(subdomain)?, Arc::new(tokens)))
     }
 
     /// A client with a token that is not stored (yet, or any more).
@@ -175,12 +176,12 @@ impl Accounts {
 
     fn account(
         &self,
-        subdomain: &Subdomain,
+        home: &Subdomain,
         endpoint: Endpoint,
         tokens: Arc<dyn helpsync_zendesk::TokenSource>,
     ) -> Account {
         let waited = Arc::new(Waited::default());
-        let gate = BudgetGate::new(self, subdomain, Arc::clone(&waited));
+        let gate = BudgetGate::new(self, home, Arc::clone(&waited));
         Account { client: Client::new(self.inner.http.clone(), endpoint, Arc::new(gate), tokens), waited }
     }
 }

@@ -5,6 +5,7 @@
 //! cursor that a page's transaction saves. How failures end a shard is decided in one place, `outcome`.
 
 mod articles;
+mod brands;
 mod confirm_removed;
 mod fetch_articles;
 mod fetch_attachments;
@@ -132,11 +133,13 @@ impl Engine {
             self.store.finalize_run(started).await?;
             return Ok(None);
         }
-        let subdomain = Subdomain::parse(&started.subdomain)
-            .map_err(|error| HandlerError::Permanent(error.to_string()))?;
+        let parse = |subdomain: &str| {
+            Subdomain::parse(subdomain).map_err(|error| HandlerError::Permanent(error.to_string()))
+        };
+        let (home, subdomain) = (parse(&started.granted.subdomain)?, parse(&started.subdomain)?);
         let account = self
             .accounts
-            .connected(started.organization, started.fence.connection, &subdomain)
+            .connected(started.organization, started.granted.connection, &home, &subdomain)
             .map_err(|error| HandlerError::Permanent(error.to_string()))?;
         let ended = match started.shard.kind {
             ShardKind::Plan => self.plan(started, &account).await,

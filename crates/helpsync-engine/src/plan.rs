@@ -40,6 +40,7 @@ impl Engine {
         account: &Account,
     ) -> Result<ShardEnd, HandlerError> {
         let (fence, since) = (&started.fence, self.since(started));
+        self.look_for_brands(started, account).await?;
         let moved_in = self.look_at_places(started, account).await?;
         let gained =
             moved_in || started.run.kind == RunKind::Delta && self.store.has_room_for_more(started).await?;

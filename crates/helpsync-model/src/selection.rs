@@ -12,6 +12,8 @@ const PARENTS_MAX: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
+    /// Articles of these brands' help centers; of all of them if none is named.
+    pub brands: Vec<i64>,
     /// Articles of these categories, beside those of `sections`.
     pub categories: Vec<i64>,
     /// Articles of these sections and of all below them, beside those of `categories`.
@@ -44,6 +46,12 @@ impl Selection {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether articles of a brand are kept; `None`: of one that is not known, which nobody can have chosen.
+    #[must_use]
+    pub fn keeps_brand(&self, brand: Option<i64>) -> bool {
+        self.brands.is_empty() || brand.is_some_and(|brand| self.brands.contains(&brand))
     }
 
     /// Whether it depends on where articles stand.

@@ -1,12 +1,13 @@
 //! Choosing what to sync: articles, and folders with everything below them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use helpsync_model::{
     ConnectionId, CustomerId, EventKind, FileStatus, Lane, OrganizationId, RunKind, SyncAction, Trigger,
 };
 use serde_json::{Value, json};
 
+use crate::brands::{FAMILY, lock};
 use crate::db::{Write, sql};
 use crate::events::{self, NewEvent};
 use crate::runs::{NewRun, insert_run};
@@ -56,17 +57,19 @@ impl Store {
         let parents = self.parents(choice.connection).await?;
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
-        let articles = self.chosen_articles(&mut write, choice, &parents).await?;
-        if articles.len() > choice.articles_max {
-            return Ok(Chosen::TooMany(articles.len()));
+        lock(&mut write, choice.connection).await?;
+        let chosen = self.chosen_articles(&mut write, choice, &parents).await?;
+        if chosen.len() > choice.articles_max {
+            return Ok(Chosen::TooMany(chosen.len()));
         }
-        for part in articles.chunks(ARTICLES_PER_RUN) {
+        let articles: Vec<i64> = chosen.keys().copied().collect();
+        for (home, part) in parts_of(chosen) {
             let mut params = json!({ "articles": part });
             if choice.options.is_object() {
                 params["options"] = choice.options.clone();
             }
             let wish = NewRun {
-                connection: choice.connection,
+                connection: ConnectionId(home),
                 kind: Some(RunKind::Resync),
                 trigger: Trigger::Request,
                 lane: Lane::OnDemand,
@@ -77,7 +80,7 @@ impl Store {
             insert_run(&mut write, self, &wish).await?;
         }
         sqlx::query(sql(format!(
-            "update file set status = $3, updated_at = $4 where connection_id = $1 and hidden_at is null
+            "update file set status = $3, updated_at = $4 where connection_id in {FAMILY} and hidden_at is null
                and status not in ($3, $5) and article_id in {}",
             self.dialect.json_integers("$2")
         )))
@@ -114,22 +117,24 @@ impl Store {
         Ok(Chosen::Queued(articles.len()))
     }
 
+    /// The chosen articles, each with the connection, or the brand of it, whose help center has it.
     async fn chosen_articles(
         &self,
         write: &mut Write,
         choice: &Choice,
         parents: &HashMap<i64, Option<i64>>,
-    ) -> Result<Vec<i64>, StoreError> {
+    ) -> Result<BTreeMap<i64, i64>, StoreError> {
         let folders = below(parents, &choice.ids);
         let in_list = self.dialect.json_integers("$2");
-        let known: Vec<(i64, String)> = sqlx::query_as(sql(format!(
-            "select article_id, status from file where connection_id = $1 and hidden_at is null
+        let known: Vec<(i64, String, i64)> = sqlx::query_as(sql(format!(
+            "select article_id, status, connection_id from file where connection_id in {FAMILY} and hidden_at is null
                and (section_id in {in_list} or article_id in {})
              union all
-             select listed.article_id, '' from listed_article as listed join remote_article as remote
+             select listed.article_id, '', listed.connection_id from listed_article as listed join remote_article as remote
                on remote.connection_id = listed.connection_id and remote.article_id = listed.article_id
                and remote.published = 1
-             where listed.connection_id = $1 and listed.section_id in {in_list}",
+             where listed.connection_id in {FAMILY} and (listed.section_id in {in_list} or listed.article_id in {})",
+            self.dialect.json_integers("$3"),
             self.dialect.json_integers("$3")
         )))
         .bind(choice.connection.0)
@@ -137,19 +142,30 @@ impl Store {
         .bind(json!(choice.ids).to_string())
         .fetch_all(&mut *write.tx)
         .await?;
-        let current: HashSet<i64> = known
-            .iter()
-            .filter(|(_, status)| choice.only_new && status == FileStatus::Ready.as_str())
-            .map(|(article, _)| *article)
-            .collect();
+        let is_current = |status: &str| choice.only_new && status == FileStatus::Ready.as_str();
+        let current: HashSet<i64> =
+            known.iter().filter(|(_, status, _)| is_current(status)).map(|(article, ..)| *article).collect();
         // What is no folder that we know is taken for an article: Zendesk knows.
-        let named = choice.ids.iter().copied().filter(|id| !parents.contains_key(id));
-        let mut seen = HashSet::new();
-        Ok(named
-            .chain(known.iter().map(|(article, _)| *article))
-            .filter(|article| !current.contains(article) && seen.insert(*article))
-            .collect())
+        let named = choice.ids.iter().filter(|id| !parents.contains_key(id));
+        let named = named.map(|article| (*article, choice.connection.0));
+        let mut chosen: BTreeMap<i64, i64> = named.collect();
+        chosen.extend(known.iter().map(|(article, _, home)| (*article, *home)));
+        chosen.retain(|article, _| !current.contains(article));
+        Ok(chosen)
     }
+}
+
+/// What one run each fetches: articles of one help center, by the connection that it belongs to.
+fn parts_of(chosen: BTreeMap<i64, i64>) -> Vec<(i64, Vec<i64>)> {
+    let mut by_home: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (article, home) in chosen {
+        by_home.entry(home).or_default().push(article);
+    }
+    let mut parts = Vec::new();
+    for (home, articles) in by_home {
+        parts.extend(articles.chunks(ARTICLES_PER_RUN).map(|part| (home, part.to_vec())));
+    }
+    parts
 }
 
 /// The chosen folders and every folder below them.

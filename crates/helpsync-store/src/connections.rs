@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::brands::{FAMILY, follow};
 use crate::db::sql;
 use crate::events::{self, NewEvent};
 use crate::file_query::Query;
@@ -88,8 +89,13 @@ pub struct ConnectionQuery {
     pub offset: i64,
 }
 
-const COLUMNS: &str = "select connection.*, customer.external_id from connection
-    join customer on customer.id = connection.customer_id";
+/// What is shown of a connection's state is that of its brands as well: under way while any of them is.
+const COLUMNS: &str = "select connection.*, customer.external_id,
+      (select member.sync_status from connection as member
+       where member.id = connection.id or member.parent_id = connection.id
+       order by case member.sync_status when 'SYNCING' then 0 when 'QUEUED_FOR_SYNCING' then 1
+         when 'SYNC_ERROR' then 2 else 3 end limit 1) as family_status
+    from connection join customer on customer.id = connection.customer_id";
 
 fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
     Ok(Connection {
@@ -101,7 +107,7 @@ fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
         account_label: row.try_get("account_label")?,
         state: rows::named(row, "connection", "state")?,
         pause_reason: row.try_get("pause_reason")?,
-        sync_status: rows::named(row, "connection", "sync_status")?,
+        sync_status: rows::named(row, "connection", "family_status")?,
         last_sync_action: rows::named(row, "connection", "last_sync_action")?,
         last_synced_at: row.try_get("last_synced_at")?,
         source_items_synced_at: row.try_get("source_items_synced_at")?,
@@ -138,7 +144,7 @@ impl Store {
         id: ConnectionId,
     ) -> Result<Connection, StoreError> {
         let row = sqlx::query(sql(format!(
-            "{COLUMNS} where connection.id = $1 and connection.organization_id = $2"
+            "{COLUMNS} where connection.id = $1 and connection.organization_id = $2 and connection.parent_id is null"
         )))
         .bind(id.0)
         .bind(organization.0)
@@ -168,7 +174,8 @@ impl Store {
         let tagged = tags.map(|tags| tags.sql(self.dialect, "connection.tags", &mut next));
         let tagged = tagged.map(|tagged| format!(" and {tagged}")).unwrap_or_default();
         let matching = format!(
-            "where connection.organization_id = $1 and connection.customer_id = coalesce($2, connection.customer_id)
+            "where connection.organization_id = $1 and connection.parent_id is null
+               and connection.customer_id = coalesce($2, connection.customer_id)
                and ($3 is null or connection.id in {}) and ($4 is null or $4 = case when disconnected_at is null then 0 else 1 end)
                and connection.id > $5{tagged}",
             self.dialect.json_integers("coalesce($3, '[]')")
@@ -222,6 +229,7 @@ impl Store {
         if ended.rows_affected() == 0 {
             return Ok(None);
         }
+        follow(&mut write, id).await?;
         cancel_active(&mut write, id, now, "the workspace was disconnected").await?;
         let event = NewEvent {
             organization,
@@ -246,7 +254,8 @@ impl Store {
         let mut write = self.write().await?;
         let row = sqlx::query(
             "update connection set last_sync_action = $3, last_synced_at = $4, updated_at = $4
-             where customer_id = $1 and subdomain = $2 and disconnected_at is null returning id, organization_id",
+             where customer_id = $1 and subdomain = $2 and disconnected_at is null and parent_id is null
+             returning id, organization_id",
         )
         .bind(customer.0)
         .bind(subdomain)
@@ -270,7 +279,7 @@ impl Store {
         write.commit().await
     }
 
-    /// Lets the next run remove more than the ceiling.
+    /// Lets the next run remove more than the ceiling, and those of its brands.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -281,7 +290,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.connection(organization, id).await?;
         let mut write = self.write().await?;
-        sqlx::query("update connection set removals_allowed = 1 where id = $1")
+        sqlx::query(sql(format!("update connection set removals_allowed = 1 where id in {FAMILY}")))
             .bind(id.0)
             .execute(&mut *write.tx)
             .await?;

@@ -102,7 +102,7 @@ pub(crate) async fn reschedule(write: &mut Write, customer: CustomerId, now: i64
     sqlx::query(
         "update connection set next_sync_at = case when $2 is null then null
              when next_sync_at is null or next_sync_at > $3 then $2 else next_sync_at end
-         where customer_id = $1 and disconnected_at is null",
+         where customer_id = $1 and disconnected_at is null and parent_id is null",
     )
     .bind(customer.0)
     .bind(slot)

@@ -61,10 +61,11 @@ impl Owner {
     }
 }
 
+/// Writes an announcement. One of a brand is one of the connection that people know.
 pub(crate) async fn record(write: &mut Write, now: i64, event: NewEvent<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+         values ($1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, $6, $7, $8)",
     )
     .bind(event.organization.0)
     .bind(event.customer.0)
@@ -110,7 +111,7 @@ pub(crate) async fn record_all_of(
     });
     sqlx::query(sql(format!(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at)
-         select $1, $2, $3, $4, $5, object_id, detail, $6 from {} where true order by number",
+         select $1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, object_id, detail, $6 from {} where true order by number",
         dialect.json_rows("$7", &[integer("number"), text("object_id"), text("detail")])
     )))
     .bind(owner.organization.0)

@@ -11,7 +11,7 @@ use crate::runs::{NewRun, insert_run};
 use crate::{RunRequested, Store, StoreError, rows};
 
 const FAILED: &str = "select shard.*, run.kind as run_kind, customer.external_id as customer_external_id,
-     connection.subdomain
+     connection.subdomain, coalesce(run.source_id, run.connection_id) as source_id
    from shard join run on run.id = shard.run_id join connection on connection.id = run.connection_id
      join customer on customer.id = run.customer_id
    where shard.state = 'failed' and run.organization_id = $1";
@@ -27,6 +27,8 @@ pub struct FailedShard {
     pub run_kind: RunKind,
     /// Over which connection.
     pub connection: ConnectionId,
+    /// The connection that people know: another one where the shard is of a brand.
+    pub source: ConnectionId,
     /// What the organization calls the customer.
     pub customer_id: String,
     /// The workspace.
@@ -51,6 +53,7 @@ fn failed_of(row: &AnyRow) -> Result<FailedShard, StoreError> {
         run: RunId(row.try_get("run_id")?),
         run_kind: rows::named(row, "run", "run_kind")?,
         connection: ConnectionId(row.try_get("connection_id")?),
+        source: ConnectionId(row.try_get("source_id")?),
         customer_id: row.try_get("customer_external_id")?,
         subdomain: row.try_get("subdomain")?,
         key: row.try_get("key")?,

@@ -128,7 +128,8 @@ impl Store {
                and ($4 is null or cast(file.article_id as text) in {})
                and ($5 is null or file.external_url in {})
                and ($6 is null or lower(file.name) like $6 escape '\\')
-               and ($7 is null or file.connection_id in {})
+               and ($7 is null or file.connection_id in
+                 (select id from connection where coalesce(parent_id, id) in {}))
                and ($8 is null or {STATUS} in {})
                and ($9 is null or ($9 = '%%' and {ERROR} is null) or ($9 <> '%%' and lower({ERROR}) like $9 escape '\\'))
                and ($10 is null or file.request_id in {})

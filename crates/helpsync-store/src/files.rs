@@ -27,6 +27,8 @@ pub struct File {
     pub customer_external_id: String,
     /// From which connection.
     pub connection: ConnectionId,
+    /// The connection that people know: another one where the file is of a brand.
+    pub source: ConnectionId,
     /// Zendesk's id.
     pub article_id: i64,
     /// Where it stands.
@@ -110,6 +112,8 @@ pub struct FileContent {
 const FILE: &str = "select file.*, customer.external_id, chunking.error as chunking_error,
      coalesce(chunking.tokens, 0) as tokens, coalesce(chunking.chunks, 0) as chunks,
      coalesce(chunking.embedded, 0) as embedded,
+     coalesce((select parent_id from connection where connection.id = file.connection_id), file.connection_id)
+       as source_id,
      (select max(model) from chunk where chunk.file_id = file.id and chunk.uploaded = 1) as uploaded_model
    from file join customer on customer.id = file.customer_id
      left join chunking on chunking.file_id = file.id";
@@ -128,6 +132,7 @@ fn file_of(row: &AnyRow) -> Result<File, StoreError> {
         customer: CustomerId(row.try_get("customer_id")?),
         customer_external_id: row.try_get("external_id")?,
         connection: ConnectionId(row.try_get("connection_id")?),
+        source: ConnectionId(row.try_get("source_id")?),
         article_id: row.try_get("article_id")?,
         status: if failed { FileStatus::SyncError } else { stored },
         error: row.try_get::<Option<String>, _>("error")?.or(chunking_error),

@@ -3,10 +3,11 @@
 use helpsync_model::{DataSourceStatus, EventKind, Lane, RunKind};
 use serde_json::json;
 
-use crate::db::Write;
+use crate::brands::{FAMILY, lock};
+use crate::db::{Write, sql};
 use crate::events;
 use crate::names::forget_authors;
-use crate::runs::{NewRun, insert_run, is_for_attachments};
+use crate::runs::{NewRun, insert_one, is_for_attachments};
 use crate::shards::{StartedShard, check_fence_to_change};
 use crate::wishes::Wish;
 use crate::{Store, StoreError};
@@ -21,6 +22,8 @@ impl Store {
         let fence = &started.fence;
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
+        // The last of a connection and its brands to end speaks for all: one at a time, the connection first.
+        lock(&mut write, started.granted.connection).await?;
         check_fence_to_change(&mut write, self, fence).await?;
         let error: Option<String> = sqlx::query_scalar(
             "select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = 'failed' order by id limit 1",
@@ -43,6 +46,7 @@ impl Store {
         .fetch_one(&mut *write.tx)
         .await?;
         forget_authors(&mut write, started).await?;
+        let others_run = started.run.kind != RunKind::Resync && others_run(&mut write, started).await?;
         if started.run.kind != RunKind::Resync {
             let status = if error.is_some() { DataSourceStatus::Error } else { DataSourceStatus::Ready };
             sqlx::query(
@@ -56,8 +60,8 @@ impl Store {
             .bind(i64::from(error.is_none()))
             .execute(&mut *write.tx)
             .await?;
-            if error.is_none() {
-                let ready = [(fence.connection.to_string(), json!({}))];
+            if error.is_none() && !others_run {
+                let ready = [(started.granted.connection.to_string(), json!({}))];
                 let kind = EventKind::DataSourceReady;
                 events::record_all(&mut write, self.dialect, now, started, kind, "DATA_SOURCE", &ready)
                     .await?;
@@ -68,14 +72,18 @@ impl Store {
         }
         self.want_attachments(&mut write, started).await?;
         self.announce_skipped(&mut write, started, now).await?;
-        let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
-        let all = [(started.run.upload_id.clone(), detail)];
-        let kind = EventKind::AllFilesProcessed;
-        events::record_all(&mut write, self.dialect, now, started, kind, "UPLOAD_REQUEST_ID", &all).await?;
+        if !others_run {
+            let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
+            let all = [(started.run.upload_id.clone(), detail)];
+            let kind = EventKind::AllFilesProcessed;
+            events::record_all(&mut write, self.dialect, now, started, kind, "UPLOAD_REQUEST_ID", &all)
+                .await?;
+        }
         if again != 0 {
             let wish = Wish::read(again_wish.as_deref(), started);
             let wish = wish.run_for(fence.connection);
-            insert_run(&mut write, self, &wish).await?;
+            // Its brands have had the wish themselves.
+            insert_one(&mut write, self, &wish).await?;
         }
         write.commit().await
     }
@@ -107,8 +115,21 @@ impl Store {
                 upload_id: started.run.upload_id.clone(),
                 params: json!({ "attachments": true }),
             };
-            insert_run(write, self, &wish).await?;
+            insert_one(write, self, &wish).await?;
         }
         Ok(())
     }
+}
+
+/// Whether another sync of the connection, or of one of its brands, is still under way.
+async fn others_run(write: &mut Write, started: &StartedShard) -> Result<bool, StoreError> {
+    let others: i64 = sqlx::query_scalar(sql(format!(
+        "select count(*) from run where connection_id in {FAMILY} and id <> $2 and kind in ('full', 'delta')
+           and state in ('queued', 'running', 'finalizing')"
+    )))
+    .bind(started.granted.connection.0)
+    .bind(started.run.id.0)
+    .fetch_one(&mut *write.tx)
+    .await?;
+    Ok(others > 0)
 }

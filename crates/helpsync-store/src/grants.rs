@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
+use crate::brands::{FAMILY, follow, lock};
 use crate::customers::reschedule;
-use crate::db::Write;
+use crate::db::{Write, sql};
 use crate::events::{self, NewEvent};
 use crate::file_options::is_by_choice;
 use crate::outbox::millis;
@@ -217,6 +218,7 @@ impl Store {
     pub async fn take_up_options(&self, connection: ConnectionId, options: &Value) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
+        lock(&mut write, connection).await?;
         let row = sqlx::query("select id, sync_options from connection where id = $1 and state = 'active'")
             .bind(connection.0)
             .fetch_optional(&mut *write.tx)
@@ -226,12 +228,14 @@ impl Store {
         if is_by_choice(&before) && !is_by_choice(options) {
             forget_mark(&mut write, connection).await?;
         }
-        sqlx::query("update connection set sync_options = $2, updated_at = $3 where id = $1")
-            .bind(connection.0)
-            .bind(options.to_string())
-            .bind(now)
-            .execute(&mut *write.tx)
-            .await?;
+        sqlx::query(sql(format!(
+            "update connection set sync_options = $2, updated_at = $3 where id in {FAMILY}"
+        )))
+        .bind(connection.0)
+        .bind(options.to_string())
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
         write.commit().await
     }
 
@@ -239,7 +243,8 @@ impl Store {
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
         let other: Option<String> = sqlx::query_scalar(
-            "select subdomain from connection where customer_id = $1 and subdomain <> $2 and disconnected_at is null",
+            "select subdomain from connection where customer_id = $1 and subdomain <> $2
+               and disconnected_at is null and parent_id is null",
         )
         .bind(grant.customer.0)
         .bind(&grant.subdomain)
@@ -319,7 +324,8 @@ async fn reopen(
     sqlx::query(
         "update connection set state = 'active', disconnected_at = null, pause_reason = null, epoch = epoch + 1,
            account_label = $2, oauth_client_id = $3, sync_status = $4, last_sync_action = $5, last_synced_at = $6,
-           tags = $7, sync_options = $8, scopes = $9, updated_at = $6 where id = $1",
+           tags = $7, sync_options = $8, scopes = $9, updated_at = $6, parent_id = null, brand_gone = 0,
+           brands_asked_at = null where id = $1",
     )
     .bind(connection.0)
     .bind(&grant.account_label)
@@ -332,12 +338,13 @@ async fn reopen(
     .bind(grant.scopes.as_deref().unwrap_or_default())
     .execute(&mut *write.tx)
     .await?;
+    follow(write, connection).await?;
     cancel_active(write, connection, now, "the workspace was connected again").await
 }
 
-/// From now on every article is wanted, so the next sync reads them all.
+/// From now on every article is wanted, of its brands too, so the next sync reads them all.
 pub(crate) async fn forget_mark(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
-    sqlx::query("update connection set high_water = null where id = $1")
+    sqlx::query(sql(format!("update connection set high_water = null where id in {FAMILY}")))
         .bind(connection.0)
         .execute(&mut *write.tx)
         .await?;

@@ -6,6 +6,7 @@ use helpsync_model::ConnectionId;
 use serde_json::json;
 use sqlx::Row;
 
+use crate::brands::FAMILY;
 use crate::db::sql;
 use crate::file_query::holding;
 use crate::{Dialect, Store, StoreError, Viewer};
@@ -73,7 +74,7 @@ pub enum ItemOrder {
     FoldersFirst,
 }
 
-/// Which entries of a connection's tree. `None` = no condition.
+/// Which entries of a connection's tree, and of its brands' trees. `None` = no condition.
 #[derive(Debug, Clone)]
 pub struct ItemQuery {
     /// Whose tree.
@@ -110,16 +111,16 @@ fn tree(dialect: Dialect) -> String {
     format!(
         "(
     select external_id as id, kind, name, external_url, parent_id, cast(null as bigint) as file_id, synced_at,
-      created_at, updated_at, 0 as leaf from item where connection_id = $1
+      created_at, updated_at, 0 as leaf from item where connection_id in {FAMILY}
     union all
     select article_id, 'ARTICLE', name, external_url, section_id, id, coalesce(last_sync, updated_at), created_at,
-      updated_at, 1 from file where connection_id = $1 and hidden_at is null and ($8 is null or {file_for_reader})
+      updated_at, 1 from file where connection_id in {FAMILY} and hidden_at is null and ($8 is null or {file_for_reader})
     union all
     select listed.article_id, 'ARTICLE', listed.name, listed.external_url, listed.section_id, null, listed.synced_at,
       listed.created_at, listed.updated_at, 1 from listed_article as listed
       join remote_article as remote on remote.connection_id = listed.connection_id
         and remote.article_id = listed.article_id and remote.published = 1
-      where listed.connection_id = $1
+      where listed.connection_id in {FAMILY}
         and ($8 is null or listed.user_segment_ids = '[]' or {listed_for_reader})
         and not exists (select 1 from file
           where file.connection_id = listed.connection_id and file.article_id = listed.article_id)
@@ -143,7 +144,7 @@ impl Store {
             "where entry.id > $2 and ($3 is null or entry.parent_id = $3) and ($4 is null or entry.id in {})
                and ($5 is null or lower(entry.name) like $5 escape '\\') and ($6 is null or entry.kind in {})
                and ($7 = 0 or entry.parent_id is null or not exists (select 1 from item as above
-                 where above.connection_id = $1 and above.external_id = entry.parent_id))",
+                 where above.connection_id in {FAMILY} and above.external_id = entry.parent_id))",
             self.dialect.json_integers("coalesce($4, '[]')"),
             self.dialect.json_texts("coalesce($6, '[]')"),
         );
@@ -191,17 +192,19 @@ impl Store {
         Ok((items, count))
     }
 
-    /// Every folder with what it stands in.
+    /// Every folder with what it stands in, those of its brands too.
     pub(crate) async fn parents(
         &self,
         connection: ConnectionId,
     ) -> Result<HashMap<i64, Option<i64>>, StoreError> {
-        Ok(sqlx::query_as("select external_id, parent_id from item where connection_id = $1")
-            .bind(connection.0)
-            .fetch_all(&self.pool)
-            .await?
-            .into_iter()
-            .collect())
+        Ok(sqlx::query_as(sql(format!(
+            "select external_id, parent_id from item where connection_id in {FAMILY}"
+        )))
+        .bind(connection.0)
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .collect())
     }
 }
 

@@ -9,6 +9,7 @@
 //! on, the write changes nothing and answers [`StoreError::Fenced`].
 
 mod attachments;
+mod brands;
 mod choose;
 mod chosen_files;
 mod chunk_rows;
@@ -74,6 +75,7 @@ mod webhooks;
 mod wishes;
 
 pub use attachments::{DueFile, Kept, NewAttachment, StoredAttachment};
+pub use brands::{Brand, BrandEnded, LostBrand, NewBrand};
 pub use choose::{Choice, Chosen};
 pub use chunks::{Chunk, ChunkOrder, ChunkQuery, VectorsOf};
 pub use connections::{Connection, ConnectionOrder, ConnectionQuery};
@@ -108,7 +110,7 @@ pub use runs::{NewRun, Run, RunCounters, RunRequested};
 pub use schedule::FiredSchedule;
 pub use search::{QUERY_WORDS_MAX, Scored, VectorSearch, search_words};
 pub use selection::{SelectionChanged, TreeLearned};
-pub use shards::{NewShard, Shard, ShardEnd, StartedShard};
+pub use shards::{Granted, NewShard, Shard, ShardEnd, StartedShard};
 pub use skipped::Skipped;
 pub use status::StoreStatus;
 pub use sweep::SweepOutcome;

@@ -1,7 +1,7 @@
 //! What a customer may have: `max_files` and its kin, in Carbon's words, and what there is room for.
 //!
 //! The customer's own setting wins over its organization's, name by name; unset, null and -1 are no limit. A customer
-//! has one workspace, so whoever holds its connection's row alone decides exactly.
+//! has one workspace, so whoever holds its connection's row alone, also for its brands, decides exactly.
 
 use std::collections::HashSet;
 
@@ -9,6 +9,7 @@ use helpsync_model::{CustomerId, EventKind};
 use serde_json::{Value, json};
 use sqlx::{Any, Executor};
 
+use crate::brands::lock;
 use crate::db::{Write, integer, sql};
 use crate::events;
 use crate::incoming::IncomingArticle;
@@ -171,15 +172,21 @@ impl Room {
 
 impl Store {
     /// Begins a page's transaction: the fence is checked, and what the connection's row guards stays as it is. Only a
-    /// page that moves the mark, or is held to limits, has that row for itself.
+    /// page that moves the mark, or is held to limits, has that row for itself; of a brand that is held to limits, the
+    /// row of the connection that it belongs to as well, and first.
     pub(crate) async fn lock_page(
         &self,
         started: &StartedShard,
         page: &Page,
     ) -> Result<(Write, Limits), StoreError> {
-        let mut alone = page.progress.is_some();
+        let granted = started.granted.connection;
+        let (mut alone, mut guarded) = (page.progress.is_some(), granted == started.fence.connection);
+        let mut first = None;
         loop {
             let mut write = self.write().await?;
+            if let Some(connection) = first {
+                lock(&mut write, connection).await?;
+            }
             if alone {
                 check_fence_to_change(&mut write, self, &started.fence).await?;
             } else {
@@ -189,12 +196,13 @@ impl Store {
                 return Ok((write, Limits::default()));
             }
             let limits = Limits::load(&mut *write.tx, started.customer).await?;
-            if alone || !limits.are_set() {
+            if !limits.are_set() || (alone && guarded) {
                 return Ok((write, limits));
             }
             // A shared lock cannot be made one's own without waiting for others that want the same: begin anew.
             write.tx.rollback().await?;
-            alone = true;
+            first = (!guarded).then_some(granted);
+            (alone, guarded) = (true, true);
         }
     }
 

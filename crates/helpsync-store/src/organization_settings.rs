@@ -70,7 +70,7 @@ impl Store {
                  else connection.next_sync_at end
                from customer join organization on organization.id = customer.organization_id
                where customer.id = connection.customer_id)
-             where organization_id = $1 and disconnected_at is null",
+             where organization_id = $1 and disconnected_at is null and parent_id is null",
         )
         .bind(id.0)
         .bind(now)

@@ -19,6 +19,13 @@ pub struct RemovalCeiling {
     pub floor: u32,
 }
 
+impl RemovalCeiling {
+    /// How many of `all` files may go.
+    pub(crate) fn most_of(self, all: i64) -> i64 {
+        i64::from(self.floor).max(all * i64::from(self.percent) / 100)
+    }
+}
+
 /// What is missing at Zendesk.
 #[derive(Debug, Clone, Copy)]
 pub enum Missing<'a> {
@@ -110,7 +117,7 @@ impl Store {
         .bind(fence.connection.0)
         .fetch_one(&mut *write.tx)
         .await?;
-        let most = i64::from(ceiling.floor).max(all * i64::from(ceiling.percent) / 100);
+        let most = ceiling.most_of(all);
         let lost = access.as_deref() == Some(ExportAccess::Lost.as_str());
         let found = count(files.len());
         let held = allowed == 0 && found > 0 && (lost || found > most);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::brands::{FAMILY, brands_below, chosen_brands, lock};
 use crate::db::{Write, sql};
 use crate::events::{self, NewEvent};
 use crate::rows;
@@ -87,6 +88,10 @@ pub struct Run {
     pub customer: CustomerId,
     /// Over which connection.
     pub connection: ConnectionId,
+    /// The connection that people know: another one where the run is of a brand.
+    pub source: ConnectionId,
+    /// The brand's address, where the run is of a brand.
+    pub brand: Option<String>,
     /// What for.
     pub kind: RunKind,
     /// Why.
@@ -124,11 +129,14 @@ pub struct Run {
 }
 
 pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
+    let connection = row.try_get("connection_id")?;
     Ok(Run {
         id: RunId(row.try_get("id")?),
         organization: OrganizationId(row.try_get("organization_id")?),
         customer: CustomerId(row.try_get("customer_id")?),
-        connection: ConnectionId(row.try_get("connection_id")?),
+        connection: ConnectionId(connection),
+        source: ConnectionId(row.try_get::<Option<i64>, _>("source_id")?.unwrap_or(connection)),
+        brand: row.try_get("brand")?,
         kind: rows::named(row, "run", "kind")?,
         trigger: rows::named(row, "run", "trigger_name")?,
         lane: rows::named(row, "run", "lane")?,
@@ -185,7 +193,7 @@ impl Store {
         run_of(&row.ok_or(StoreError::NotFound("run"))?)
     }
 
-    /// The newest `limit` runs of an organization, of one connection if given, newest first.
+    /// The newest `limit` runs of an organization, of one connection and its brands if given, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -196,7 +204,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
         sqlx::query(
-            "select * from run where organization_id = $1 and connection_id = coalesce($2, connection_id)
+            "select * from run where organization_id = $1
+               and ($2 is null or connection_id in (select id from connection where id = $2 or parent_id = $2))
              order by id desc limit $3",
         )
         .bind(organization.0)
@@ -209,7 +218,7 @@ impl Store {
         .collect()
     }
 
-    /// Stops every run of a connection at once; work in flight changes nothing any more.
+    /// Stops every run of a connection and its brands at once; work in flight changes nothing any more.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -217,10 +226,10 @@ impl Store {
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
         cancel_active(&mut write, connection, now, "cancelled by request").await?;
-        sqlx::query(
+        sqlx::query(sql(format!(
             "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, updated_at = $4
-             where id = $1 and state = 'active'",
-        )
+             where id in {FAMILY} and state = 'active'"
+        )))
         .bind(connection.0)
         .bind(DataSourceStatus::Ready.as_str())
         .bind(SyncAction::Cancel.as_str())
@@ -236,15 +245,30 @@ pub(crate) fn is_for_attachments(params: &Value) -> bool {
     params["attachments"] == Value::Bool(true)
 }
 
-/// Inserts the run that serves `wish`, its first shard and its announcement.
+/// Inserts the run that serves `wish`; a sync is one of the connection's chosen brands as well. Answers with its own.
 pub(crate) async fn insert_run(
+    write: &mut Write,
+    store: &Store,
+    wish: &NewRun,
+) -> Result<RunRequested, StoreError> {
+    let requested = insert_one(write, store, wish).await?;
+    if wish.kind != Some(RunKind::Resync) {
+        for brand in chosen_brands(write, wish.connection).await? {
+            insert_one(write, store, &NewRun { connection: brand, ..wish.clone() }).await?;
+        }
+    }
+    Ok(requested)
+}
+
+/// Inserts the run that serves `wish` for one connection alone, its first shard and its announcement.
+pub(crate) async fn insert_one(
     write: &mut Write,
     store: &Store,
     wish: &NewRun,
 ) -> Result<RunRequested, StoreError> {
     let now = store.clock.now_ms();
     let connection = sqlx::query(sql(format!(
-        "select id, organization_id, customer_id, epoch, high_water from connection
+        "select id, organization_id, customer_id, epoch, high_water, parent_id, subdomain from connection
          where id = $1 and state = 'active'{}",
         store.dialect.for_update()
     )))
@@ -253,6 +277,8 @@ pub(crate) async fn insert_run(
     .await?
     .ok_or(StoreError::NotFound("active connection"))?;
     let high_water: Option<i64> = connection.try_get("high_water")?;
+    let (parent, subdomain): (Option<i64>, String) =
+        (connection.try_get("parent_id")?, connection.try_get("subdomain")?);
     let kind = wish.kind.unwrap_or(if high_water.is_some() { RunKind::Delta } else { RunKind::Full });
     if kind != RunKind::Resync {
         // The connection row is locked, so no equal run can appear between this look and the insert.
@@ -285,8 +311,8 @@ pub(crate) async fn insert_run(
     };
     let run: i64 = sqlx::query_scalar(
         "insert into run (organization_id, customer_id, connection_id, kind, trigger_name, lane, epoch, state, stage,
-           params, request_id, upload_id, created_at, progress_at)
-         values ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10, $11, $12, $12) returning id",
+           params, request_id, upload_id, created_at, progress_at, source_id, brand)
+         values ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10, $11, $12, $12, $13, $14) returning id",
     )
     .bind(connection.try_get::<i64, _>("organization_id")?)
     .bind(connection.try_get::<i64, _>("customer_id")?)
@@ -300,6 +326,8 @@ pub(crate) async fn insert_run(
     .bind(&wish.request_id)
     .bind(&wish.upload_id)
     .bind(now)
+    .bind(parent)
+    .bind(parent.is_some().then_some(subdomain))
     .fetch_one(&mut *write.tx)
     .await?;
     let shard =
@@ -316,6 +344,9 @@ pub(crate) async fn insert_run(
         .bind(now)
         .execute(&mut *write.tx)
         .await?;
+        if parent.is_some() {
+            return Ok(RunRequested { run: RunId(run), created: true });
+        }
         let event = NewEvent {
             organization: OrganizationId(connection.try_get("organization_id")?),
             customer: CustomerId(connection.try_get("customer_id")?),
@@ -330,31 +361,31 @@ pub(crate) async fn insert_run(
     Ok(RunRequested { run: RunId(run), created: true })
 }
 
-/// Ends every active run of a connection as cancelled, with all its shards.
+/// Ends every active run of a connection and of its brands as cancelled, with all their shards.
 pub(crate) async fn cancel_active(
     write: &mut Write,
     connection: ConnectionId,
     now: i64,
     reason: &str,
 ) -> Result<(), StoreError> {
-    // The connection's row first, as everywhere; writing it unchanged locks it on both databases.
-    sqlx::query("update connection set epoch = epoch where id = $1")
-        .bind(connection.0)
-        .execute(&mut *write.tx)
-        .await?;
-    sqlx::query(
+    // The connections' rows first, as everywhere.
+    lock(write, connection).await?;
+    for brand in brands_below(write, connection).await? {
+        lock(write, brand).await?;
+    }
+    sqlx::query(sql(format!(
         "update shard set state = 'cancelled', lease_until = null, updated_at = $2
-         where connection_id = $1 and state in ('pending', 'released', 'running')",
-    )
+         where connection_id in {FAMILY} and state in ('pending', 'released', 'running')"
+    )))
     .bind(connection.0)
     .bind(now)
     .execute(&mut *write.tx)
     .await?;
     // Files that waited to be fetched again go back to what is kept of them.
-    sqlx::query(
+    sqlx::query(sql(format!(
         "update file set status = case when content_hash is null then $3 else $4 end, updated_at = $2
-         where connection_id = $1 and status in ($5, $6)",
-    )
+         where connection_id in {FAMILY} and status in ($5, $6)"
+    )))
     .bind(connection.0)
     .bind(now)
     .bind(FileStatus::ReadyToSync.as_str())
@@ -363,10 +394,10 @@ pub(crate) async fn cancel_active(
     .bind(FileStatus::Syncing.as_str())
     .execute(&mut *write.tx)
     .await?;
-    sqlx::query(
+    sqlx::query(sql(format!(
         "update run set state = 'cancelled', finished_at = $2, error = $3, waiting_for = null
-         where connection_id = $1 and state in ('queued', 'running', 'finalizing')",
-    )
+         where connection_id in {FAMILY} and state in ('queued', 'running', 'finalizing')"
+    )))
     .bind(connection.0)
     .bind(now)
     .bind(reason)

@@ -36,30 +36,34 @@ pub(crate) struct Selected {
     pub(crate) selection: Selection,
     /// `None` = of every section.
     pub(crate) sections: Option<HashSet<i64>>,
+    /// Whether anything of this help center is kept.
+    pub(crate) brand: bool,
 }
 
 impl Selected {
     /// As it is at this moment; the connection's row is locked, so it stays so until the transaction ends.
     pub(crate) async fn load(write: &mut Write, connection: ConnectionId) -> Result<Self, StoreError> {
-        let row = sqlx::query("select id, selection from connection where id = $1")
+        let row = sqlx::query("select id, selection, brand_id from connection where id = $1")
             .bind(connection.0)
             .fetch_one(&mut *write.tx)
             .await?;
-        Self::of(write, connection, selection_of(&row)?).await
+        Self::of(write, connection, selection_of(&row)?, row.try_get("brand_id")?).await
     }
 
-    /// A selection over the sections that are known.
+    /// A selection over the sections that are known, of the help center of a brand.
     pub(crate) async fn of(
         write: &mut Write,
         connection: ConnectionId,
         selection: Selection,
+        brand: Option<i64>,
     ) -> Result<Self, StoreError> {
         let sections = if selection.names_places() {
             selection.sections_kept(&tree_of(write, connection).await?)
         } else {
             None
         };
-        Ok(Self { selection, sections })
+        let brand = selection.keeps_brand(brand);
+        Ok(Self { selection, sections, brand })
     }
 
     /// Whether articles of this section are kept.
@@ -78,7 +82,8 @@ impl Selected {
     fn read_one<'a>(&self, article: &'a IncomingArticle) -> Seen<'a> {
         let selection = &self.selection;
         let placed = self.keeps_place(article.section_id);
-        let keeps = placed
+        let keeps = self.brand
+            && placed
             && selection.keeps_labels(&article.labels)
             && selection.keeps_segments(&article.user_segment_ids);
         let all_locales = article.translations.iter().all(|one| selection.keeps_locale(&one.locale));

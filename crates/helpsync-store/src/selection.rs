@@ -10,12 +10,13 @@ use helpsync_model::{
 use serde_json::json;
 use sqlx::Row;
 
+use crate::brands::{FAMILY, brands_below};
 use crate::db::{Write, sql};
 use crate::events::Owner;
 use crate::grants::forget_mark;
 use crate::page_rows::drop_files_of;
 use crate::pages::count;
-use crate::runs::{NewRun, RunRequested, insert_run};
+use crate::runs::{NewRun, RunRequested, cancel_active, insert_run};
 use crate::selected::{Selected, selection_of};
 use crate::shards::{StartedShard, check_fence_to_change};
 use crate::tree::{NewItem, upsert_items};
@@ -77,7 +78,8 @@ impl Store {
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
         let row = sqlx::query(sql(format!(
-            "select id, customer_id, state, selection from connection where id = $1 and organization_id = $2{}",
+            "select id, customer_id, state, selection, brand_id from connection
+             where id = $1 and organization_id = $2 and parent_id is null{}",
             self.dialect.for_update()
         )))
         .bind(connection.0)
@@ -88,22 +90,30 @@ impl Store {
         if selection_of(&row)? == *selection {
             return Ok(SelectionChanged { run: None, removed: 0 });
         }
-        sqlx::query("update connection set selection = $2, updated_at = $3 where id = $1")
-            .bind(connection.0)
-            .bind(serde_json::to_string(selection).map_err(StoreError::unwritable)?)
-            .bind(now)
-            .execute(&mut *write.tx)
-            .await?;
+        sqlx::query(sql(format!(
+            "update connection set selection = $2, updated_at = $3 where id in {FAMILY}"
+        )))
+        .bind(connection.0)
+        .bind(serde_json::to_string(selection).map_err(StoreError::unwritable)?)
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
         // Whatever becomes of the run below, and while the connection is paused: the next one reads everything.
         forget_mark(&mut write, connection).await?;
         let customer = CustomerId(row.try_get("customer_id")?);
-        let owner = Owner { organization, customer, connection };
-        let selected = Selected::of(&mut write, connection, selection.clone()).await?;
-        let removed = self.drop_unselected(&mut write, owner, &selected, request_id, now).await?;
+        let mut removed = 0;
+        for connection in std::iter::once(connection).chain(brands_below(&mut write, connection).await?) {
+            let selected = Selected::load(&mut write, connection).await?;
+            if !selected.brand {
+                cancel_active(&mut write, connection, now, "the brand is not selected").await?;
+            }
+            let owner = Owner { organization, customer, connection };
+            removed += self.drop_unselected(&mut write, owner, &selected, request_id, now).await?;
+        }
         if !selection.attachments {
-            sqlx::query(
-                "delete from attachment where file_id in (select id from file where connection_id = $1)",
-            )
+            sqlx::query(sql(format!(
+                "delete from attachment where file_id in (select id from file where connection_id in {FAMILY})"
+            )))
             .bind(connection.0)
             .execute(&mut *write.tx)
             .await?;
@@ -212,7 +222,11 @@ impl Store {
         now: i64,
     ) -> Result<i64, StoreError> {
         let selection = &selected.selection;
-        if selected.sections.is_none() && selection.labels.is_empty() && !selection.public_only {
+        if selected.brand
+            && selected.sections.is_none()
+            && selection.labels.is_empty()
+            && !selection.public_only
+        {
             return Ok(0);
         }
         let found = sqlx::query(sql(format!(
@@ -228,7 +242,8 @@ impl Store {
             let labels: Vec<String> = rows::json(row, "file", "labels")?;
             let mut segments: Vec<i64> = rows::json(row, "file", "user_segment_ids")?;
             segments.extend(row.try_get::<Option<i64>, _>("user_segment_id")?);
-            let kept = selected.keeps_place(row.try_get("section_id")?)
+            let kept = selected.brand
+                && selected.keeps_place(row.try_get("section_id")?)
                 && selection.keeps_labels(&labels)
                 && selection.keeps_segments(&segments);
             if !kept {

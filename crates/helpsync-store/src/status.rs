@@ -35,8 +35,10 @@ impl Store {
     pub async fn status(&self, organization: OrganizationId) -> Result<StoreStatus, StoreError> {
         let counts = sqlx::query(
             "select
-               (select count(*) from connection where organization_id = $1 and state = 'active') as active,
-               (select count(*) from connection where organization_id = $1 and state = 'paused') as paused,
+               (select count(*) from connection
+                 where organization_id = $1 and state = 'active' and parent_id is null) as active,
+               (select count(*) from connection
+                 where organization_id = $1 and state = 'paused' and parent_id is null) as paused,
                (select count(*) from file where organization_id = $1 and hidden_at is null) as files,
                (select count(*) from file where organization_id = $1 and held_at is not null) as held",
         )

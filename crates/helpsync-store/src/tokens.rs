@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use sqlx::Row;
 
+use crate::brands::follow;
 use crate::db::Write;
 use crate::events::{self, NewEvent};
 use crate::outbox::millis;
@@ -208,6 +209,7 @@ impl Store {
         .rows_affected()
             == 1;
         if paused {
+            follow(&mut write, connection).await?;
             cancel_active(&mut write, connection, now, reason).await?;
             let row = sqlx::query("select organization_id, customer_id from connection where id = $1")
                 .bind(connection.0)

@@ -10,6 +10,7 @@ use sqlx::Row;
 use crate::db::{Write, sql};
 use crate::outbox::millis;
 use crate::runs::{NewRun, insert_run};
+use crate::selected::selection_of;
 use crate::{Store, StoreError, rows};
 
 /// Events are remembered this long: longer than Zendesk tries to deliver one.
@@ -52,6 +53,8 @@ pub enum EventAccepted {
     Known,
     /// The connection is paused: a reconnect reads everything that changed.
     Paused,
+    /// It is about a brand of which nothing is kept.
+    OtherBrand,
 }
 
 fn place(connection: ConnectionId) -> String {
@@ -211,7 +214,7 @@ impl Store {
         Ok(Some(Watch { connection, secret: self.vault.open(&place(connection), &sealed)? }))
     }
 
-    /// Takes a verified event in: the article will be fetched at once. Events that come while others wait to be
+    /// Takes a verified event in: the article will be fetched at once, from the help center of the brand that it names. Events that come while others wait to be
     /// fetched join them.
     ///
     /// # Errors
@@ -221,6 +224,7 @@ impl Store {
         connection: ConnectionId,
         event_id: &str,
         article_id: i64,
+        brand_id: Option<i64>,
     ) -> Result<EventAccepted, StoreError> {
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
@@ -244,6 +248,10 @@ impl Store {
         if fresh.rows_affected() == 0 {
             return Ok(EventAccepted::Known);
         }
+        let Some(connection) = help_center_of(&mut write, connection, brand_id).await? else {
+            write.commit().await?;
+            return Ok(EventAccepted::OtherBrand);
+        };
         if !join_waiting(&mut write, connection, article_id).await? {
             let wish = NewRun {
                 connection,
@@ -263,6 +271,34 @@ impl Store {
         write.commit().await?;
         Ok(EventAccepted::Queued)
     }
+}
+
+/// Which of a connection's help centers an event is about: a webhook hears of all brands of its account. Where the
+/// brands are not known, or the event names none, it is taken for one of the workspace's own.
+async fn help_center_of(
+    write: &mut Write,
+    connection: ConnectionId,
+    brand_id: Option<i64>,
+) -> Result<Option<ConnectionId>, StoreError> {
+    let own: Option<i64> = sqlx::query_scalar("select brand_id from connection where id = $1")
+        .bind(connection.0)
+        .fetch_optional(&mut *write.tx)
+        .await?
+        .flatten();
+    let (Some(own), Some(brand_id)) = (own, brand_id) else { return Ok(Some(connection)) };
+    if own == brand_id {
+        return Ok(Some(connection));
+    }
+    let row = sqlx::query(
+        "select id, selection from connection where parent_id = $1 and brand_id = $2 and brand_gone = 0",
+    )
+    .bind(connection.0)
+    .bind(brand_id)
+    .fetch_optional(&mut *write.tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let chosen = selection_of(&row)?.keeps_brand(Some(brand_id));
+    Ok(chosen.then_some(ConnectionId(row.try_get("id")?)))
 }
 
 /// Adds the article to a fetch that nobody has taken up yet. A burst of events then costs few runs.

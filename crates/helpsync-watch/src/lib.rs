@@ -110,7 +110,8 @@ impl Watcher {
             address.parse().map_err(|error: url::ParseError| WatchError::Address(error.to_string()))?;
         let subdomain =
             Subdomain::parse(&due.subdomain).map_err(|error| WatchError::Address(error.to_string()))?;
-        let client = self.accounts.connected(due.organization, due.connection, &subdomain)?.client;
+        let client =
+            self.accounts.connected(due.organization, due.connection, &subdomain, &subdomain)?.client;
         let id = match client.find_webhook(&address).await?.value {
             Some(id) => id,
             None => {

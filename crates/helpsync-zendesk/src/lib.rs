@@ -21,6 +21,7 @@ mod account;
 mod article;
 mod articles;
 mod attachments;
+mod brands;
 mod client;
 mod cut;
 mod endpoint;
@@ -45,6 +46,7 @@ pub use articles::{
     Scope, SortBy, SortOrder,
 };
 pub use attachments::{Attachment, Download};
+pub use brands::{Brand, BrandsPage};
 pub use client::{Answer, Client, REDIRECTS_MAX};
 pub use endpoint::{DEFAULT_TEMPLATE, Endpoint, EndpointError};
 pub use envelope::Next;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use crate::brands::Brand;
 use crate::clock::SimClock;
 use crate::content::{
     Change, ChangeError, GenerateOptions, HelpCenter, Mutation, TruthArticle, User, Viewer,
@@ -50,6 +51,10 @@ impl Default for AccountOptions {
 pub(crate) struct State {
     pub(crate) subdomain: String,
     pub(crate) account_id: i64,
+    pub(crate) brand_id: i64,
+    /// All of them, its own first.
+    pub(crate) brands: Vec<Brand>,
+    seed: u64,
     pub(crate) base: String,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<SimClock>,
@@ -66,7 +71,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(options: AccountOptions, seed: u64, clock: Arc<SimClock>) -> Self {
-        let mut ids = Ids::new(Random::named(seed, &format!("users/{}", options.subdomain)));
+        let mut ids = ids_of(seed, &options.subdomain);
         let user = |ids: &mut Ids, name: &str, role: Role| User {
             id: ids.next(),
             name: name.to_owned(),
@@ -78,6 +83,23 @@ impl State {
             user(&mut ids, "Alan Agent", Role::Agent),
             user(&mut ids, "Eve Enduser", Role::EndUser),
         ];
+        Self::with(options, seed, clock, users, ids.next())
+    }
+
+    /// A brand's: its users and its account's id are those of the account.
+    pub(crate) fn of_brand(options: AccountOptions, owner: &Self) -> Self {
+        let brand_id = ids_of(owner.seed, &options.subdomain).next();
+        let (clock, users) = (Arc::clone(&owner.clock), owner.users.clone());
+        Self { brand_id, ..Self::with(options, owner.seed, clock, users, owner.account_id) }
+    }
+
+    fn with(
+        options: AccountOptions,
+        seed: u64,
+        clock: Arc<SimClock>,
+        users: Vec<User>,
+        account_id: i64,
+    ) -> Self {
         let authors = users.iter().filter(|user| user.role.is_staff()).map(|user| user.id).collect();
         let mut center = HelpCenter::new(&options.subdomain, options.locales, authors, seed, clock.now());
         center.generate(&options.generate, clock.now());
@@ -85,7 +107,10 @@ impl State {
         oauth.clients = options.clients;
         let churn_seed = options.settings.churn.map_or(0, |churn| churn.seed);
         Self {
-            account_id: ids.next(),
+            account_id,
+            brand_id: account_id,
+            brands: vec![Brand::new(account_id, &options.subdomain)],
+            seed,
             base: String::new(),
             settings: options.settings,
             clock,
@@ -110,7 +135,7 @@ impl State {
         let now = self.clock.now();
         let moves = self.settings.translation_edit_moves_article;
         let (mutation, events) = self.center.apply(change, now, moves)?;
-        let posts = self.webhooks.posts(&events, self.account_id, self.clock.now_ms());
+        let posts = self.webhooks.posts(&events, self.account_id, self.brand_id, self.clock.now_ms());
         Ok((mutation, posts))
     }
 
@@ -140,11 +165,17 @@ impl State {
     }
 }
 
+fn ids_of(seed: u64, subdomain: &str) -> Ids {
+    Ids::new(Random::named(seed, &format!("users/{subdomain}")))
+}
+
 /// A handle on one account. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Account {
     pub(crate) state: Arc<Mutex<State>>,
     pub(crate) outbox: tokio::sync::mpsc::Sender<(Account, Post)>,
+    /// The account, if this is one of its brands.
+    pub(crate) owner: Option<Arc<Mutex<State>>>,
 }
 
 impl Account {
@@ -178,10 +209,11 @@ impl Account {
 
     /// What a correct copy must hold, as seen by the role that grants act as.
     pub fn truth(&self) -> Vec<TruthArticle> {
-        let state = lock(&self.state);
-        let role = state.settings.grant_as;
-        let user_id = state.user_with(role).map_or(0, |user| user.id);
-        state.center.truth(Some(Viewer { user_id, role }))
+        self.act(|state| {
+            let role = state.settings.grant_as;
+            let user_id = state.user_with(role).map_or(0, |user| user.id);
+            state.center.truth(Some(Viewer { user_id, role }))
+        })
     }
 
     /// What a user is called.
@@ -194,14 +226,14 @@ impl Account {
     /// # Errors
     /// [`ChangeError`]; nothing was changed then.
     pub fn apply(&self, change: Change) -> Result<Mutation, ChangeError> {
-        let (mutation, posts) = lock(&self.state).apply(change)?;
+        let (mutation, posts) = self.act(|state| state.apply(change))?;
         self.send(posts);
         Ok(mutation)
     }
 
     /// Makes random changes; the same seed on the same content makes the same ones.
     pub fn apply_random(&self, count: u32, seed: u64) -> Vec<Mutation> {
-        let (mutations, posts) = lock(&self.state).apply_random(count, &mut Random::new(seed));
+        let (mutations, posts) = self.act(|state| state.apply_random(count, &mut Random::new(seed)));
         self.send(posts);
         mutations
     }

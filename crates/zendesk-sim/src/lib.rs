@@ -16,6 +16,7 @@
 
 mod account;
 mod api;
+mod brands;
 mod clock;
 mod content;
 mod control;
@@ -30,6 +31,7 @@ mod traffic;
 mod webhooks;
 
 pub use account::{Account, AccountOptions};
+pub use brands::Brand;
 pub use clock::{Epoch, SimClock};
 pub use content::{
     BodyProfile, Change, ChangeError, GenerateOptions, Mutation, TruthArticle, TruthSelection,

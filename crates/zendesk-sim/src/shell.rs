@@ -13,7 +13,6 @@ use crate::account::{Account, State};
 use crate::api;
 use crate::http::{Answer, Request};
 use crate::settings::{RateLimitBody, Role};
-use crate::sync::lock;
 use crate::traffic::{Budget, Fault, FaultBody, SeenRequest, Spent};
 
 /// Hexadecimal digits of a token's hash that the record shows.
@@ -38,10 +37,7 @@ enum Travel {
 
 /// Answers a request to an account, with whatever stands in its way.
 pub(crate) async fn serve(account: &Account, request: Request) -> Response<Body> {
-    let (answer, travel, posts) = {
-        let mut state = lock(&account.state);
-        decide(&mut state, &request)
-    };
+    let (answer, travel, posts) = account.act(|state| decide(state, &request));
     account.send(posts);
     if let Travel::Late(delay) = travel {
         tokio::time::sleep(delay).await;

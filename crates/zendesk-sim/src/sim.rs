@@ -127,14 +127,23 @@ impl Sim {
     pub fn create_account(&self, options: AccountOptions) -> Account {
         let subdomain = options.subdomain.clone();
         let state = State::new(options, self.inner.seed, Arc::clone(&self.inner.clock));
-        let account = Account { state: Arc::new(Mutex::new(state)), outbox: self.inner.outbox.clone() };
-        lock(&self.inner.accounts).insert(subdomain, account.clone());
+        let account =
+            Account { state: Arc::new(Mutex::new(state)), outbox: self.inner.outbox.clone(), owner: None };
+        self.put(subdomain, account.clone());
         account
     }
 
     /// The account of a subdomain.
     pub fn account(&self, subdomain: &str) -> Option<Account> {
         lock(&self.inner.accounts).get(subdomain).cloned()
+    }
+
+    pub(crate) fn put(&self, subdomain: String, account: Account) {
+        lock(&self.inner.accounts).insert(subdomain, account);
+    }
+
+    pub(crate) fn take(&self, subdomain: &str) {
+        lock(&self.inner.accounts).remove(subdomain);
     }
 
     pub(crate) fn subdomains(&self) -> Vec<String> {

@@ -86,7 +86,13 @@ impl Webhooks {
     }
 
     /// What is to be posted for these events.
-    pub(crate) fn posts(&mut self, events: &[Event], account_id: i64, now_ms: i64) -> Vec<Post> {
+    pub(crate) fn posts(
+        &mut self,
+        events: &[Event],
+        account_id: i64,
+        brand_id: i64,
+        now_ms: i64,
+    ) -> Vec<Post> {
         let mut posts = Vec::new();
         for event in events {
             let event_type = match event.kind {
@@ -96,7 +102,7 @@ impl Webhooks {
             let event_id = self.random.ulid();
             let body = json!({
                 "account_id": account_id,
-                "detail": { "brand_id": account_id, "id": event.article_id.to_string() },
+                "detail": { "brand_id": brand_id.to_string(), "id": event.article_id.to_string() },
                 "event": {
                     "author_id": event.author_id.to_string(),
                     "category_id": event.category_id.to_string(),

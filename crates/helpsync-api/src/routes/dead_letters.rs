@@ -146,7 +146,7 @@ async fn replay(
             Ok(Json(ReplayAnswer {
                 id,
                 run_id: Some(requested.run.0),
-                data_source_id: Some(failed.connection.0),
+                data_source_id: Some(failed.source.0),
                 created: Some(requested.created),
                 request_id: Some(request_id),
             }))

@@ -9,7 +9,7 @@ use crate::auth::{Caller, KeyedCaller};
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, get, put};
 use crate::error::ApiError;
-use crate::wire::selection::{SelectionInput, SelectionView};
+use crate::wire::selection::{SelectionInput, SelectionView, check_brands};
 
 const PATH: &str = "/helpsync/v1/selection";
 
@@ -30,7 +30,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn show(State(api): State<Api>, Caller(customer): Caller) -> Result<Json<SelectionView>, ApiError> {
     let connection = connected(&api, customer.organization, &customer.external_id).await?;
     let selection = api.store().selection(customer.organization, connection).await?;
-    Ok(Json(SelectionView::new(connection.0, selection, None, 0)))
+    let brands = api.store().brands(connection).await?;
+    Ok(Json(SelectionView::new(connection.0, selection, brands, None, 0)))
 }
 
 async fn select(
@@ -40,10 +41,12 @@ async fn select(
 ) -> Result<Json<SelectionView>, ApiError> {
     let selection = input.check()?;
     let connection = connected(&api, customer.organization, &customer.external_id).await?;
+    let brands = api.store().brands(connection).await?;
+    check_brands(&selection, &brands)?;
     let (request_id, upload_id) = (api.fresh_id(), api.fresh_id());
     let changed =
         api.store().select(customer.organization, connection, &selection, &request_id, &upload_id).await?;
     api.wake();
     let run = changed.run.map(|requested| requested.run.0);
-    Ok(Json(SelectionView::new(connection.0, selection, run, changed.removed)))
+    Ok(Json(SelectionView::new(connection.0, selection, brands, run, changed.removed)))
 }

@@ -8,6 +8,7 @@ use helpsync_model::Timestamp;
 use helpsync_watch::EVENT_TYPES;
 use helpsync_zendesk::is_signed;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::Api;
 use crate::body::read;
@@ -46,6 +47,9 @@ struct Event {
 #[derive(Deserialize)]
 struct Detail {
     id: String,
+    /// A number as text; in doubt the workspace's own.
+    #[serde(default)]
+    brand_id: Value,
 }
 
 async fn receive(
@@ -85,7 +89,11 @@ async fn receive(
     let article: i64 = event.detail.id.parse().map_err(|_no_number: std::num::ParseIntError| {
         ApiError::bad("detail.id is not the number of an article")
     })?;
-    let accepted = api.store().accept_event(watch.connection, &event.id, article).await?;
+    let brand = match &event.detail.brand_id {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    };
+    let accepted = api.store().accept_event(watch.connection, &event.id, article, brand).await?;
     tracing::info!(connection = %watch.connection, article, kind = event.kind, ?accepted, "zendesk event");
     api.wake();
     Ok(SUCCESS)

@@ -96,7 +96,7 @@ impl From<FailedShard> for DeadLetter {
             shard: Some(DeadShard {
                 run_id: failed.run.0,
                 run_kind: failed.run_kind.as_str(),
-                data_source_id: failed.connection.0,
+                data_source_id: failed.source.0,
                 subdomain: failed.subdomain,
                 key: failed.key,
                 params: failed.params,

@@ -112,7 +112,7 @@ impl From<File> for UserFile {
             organization_id: file.organization.0,
             organization_user_id: Some(file.customer.0),
             organization_supplied_user_id: file.customer_external_id,
-            organization_user_data_source_id: Some(file.connection.0),
+            organization_user_data_source_id: Some(file.source.0),
             external_file_id: file.article_id.to_string(),
             external_url: file.external_url,
             sync_status: file.status.as_str(),

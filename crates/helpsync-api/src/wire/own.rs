@@ -22,6 +22,8 @@ pub(crate) struct Health {
 pub(crate) struct RunView {
     pub(crate) id: i64,
     pub(crate) data_source_id: i64,
+    /// The brand's subdomain, of a run over one of the workspace's further brands.
+    pub(crate) brand: Option<String>,
     /// `full`, `delta` or `resync`.
     pub(crate) kind: &'static str,
     /// `connect`, `schedule`, `request`, `webhook` or `upstream`.
@@ -51,7 +53,8 @@ impl From<Run> for RunView {
     fn from(run: Run) -> Self {
         Self {
             id: run.id.0,
-            data_source_id: run.connection.0,
+            data_source_id: run.source.0,
+            brand: run.brand,
             kind: run.kind.as_str(),
             trigger: run.trigger.as_str(),
             lane: run.lane.as_str(),

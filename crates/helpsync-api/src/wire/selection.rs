@@ -1,6 +1,7 @@
 //! What of a help center is kept.
 
 use helpsync_model::Selection;
+use helpsync_store::Brand;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,6 +20,9 @@ const LOCALE_CHARS_MAX: usize = 35;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelectionInput {
+    /// Articles of these brands' help centers; `brands` of the answer says which there are.
+    #[schema(value_type = Option<Vec<i64>>)]
+    pub(crate) brand_ids: Option<Vec<Int>>,
     /// Articles of these categories, beside those of `section_ids`.
     #[schema(value_type = Option<Vec<i64>>)]
     pub(crate) category_ids: Option<Vec<Int>>,
@@ -39,12 +43,16 @@ pub(crate) struct SelectionInput {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SelectionView {
     pub(crate) data_source_id: i64,
+    pub(crate) brand_ids: Vec<i64>,
     pub(crate) category_ids: Vec<i64>,
     pub(crate) section_ids: Vec<i64>,
     pub(crate) labels: Vec<String>,
     pub(crate) locales: Vec<String>,
     pub(crate) public_only: bool,
     pub(crate) attachments: bool,
+    /// The account's brands as far as they are known, the workspace's own first. Empty where the grant does not show
+    /// them, and before the first sync: then the workspace's own help center is kept.
+    pub(crate) brands: Vec<BrandView>,
     /// The run that brings what is newly chosen; null where nothing changed, and while the workspace waits to be
     /// connected again.
     pub(crate) run_id: Option<i64>,
@@ -52,9 +60,27 @@ pub(crate) struct SelectionView {
     pub(crate) removed: i64,
 }
 
+/// A brand of the account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BrandView {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) subdomain: String,
+    /// Whether its articles are kept.
+    pub(crate) selected: bool,
+}
+
+impl BrandView {
+    fn new(brand: Brand, selection: &Selection) -> Self {
+        let selected = selection.keeps_brand(Some(brand.id));
+        Self { id: brand.id, name: brand.name, subdomain: brand.subdomain, selected }
+    }
+}
+
 impl SelectionInput {
     pub(crate) fn check(self) -> Result<Selection, ApiError> {
         Ok(Selection {
+            brands: numbers(self.brand_ids, "brand_ids")?,
             categories: numbers(self.category_ids, "category_ids")?,
             sections: numbers(self.section_ids, "section_ids")?,
             labels: texts(self.labels, "labels", LABEL_CHARS_MAX, |_| true)?,
@@ -69,9 +95,17 @@ impl SelectionInput {
 }
 
 impl SelectionView {
-    pub(crate) fn new(data_source_id: i64, selection: Selection, run_id: Option<i64>, removed: i64) -> Self {
+    pub(crate) fn new(
+        data_source_id: i64,
+        selection: Selection,
+        brands: Vec<Brand>,
+        run_id: Option<i64>,
+        removed: i64,
+    ) -> Self {
         Self {
             data_source_id,
+            brand_ids: selection.brands.clone(),
+            brands: brands.into_iter().map(|brand| BrandView::new(brand, &selection)).collect(),
             category_ids: selection.categories,
             section_ids: selection.sections,
             labels: selection.labels,
@@ -82,6 +116,21 @@ impl SelectionView {
             removed,
         }
     }
+}
+
+/// Brands can be chosen only where they are known: what is not known is not synced.
+pub(crate) fn check_brands(selection: &Selection, known: &[Brand]) -> Result<(), ApiError> {
+    let unknown = |id: &&i64| !known.iter().any(|brand| brand.id == **id);
+    let Some(unknown) = selection.brands.iter().find(unknown) else { return Ok(()) };
+    let known: Vec<String> =
+        known.iter().map(|brand| format!("{} ({})", brand.id, brand.subdomain)).collect();
+    let how = if known.is_empty() {
+        "the account's brands are not known: they are asked for by a full sync, with a grant that has the scope `read`"
+            .to_owned()
+    } else {
+        format!("the account's brands are {}", known.join(", "))
+    };
+    Err(ApiError::field("brand_ids", format!("there is no brand {unknown}: {how}")))
 }
 
 fn is_locale(text: &str) -> bool {

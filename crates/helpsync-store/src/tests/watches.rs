@@ -55,7 +55,7 @@ async fn an_event_is_taken_in_once_and_a_burst_is_fetched_together() {
         let connection = watched(&store).await;
         let organization = store.ensure_organization("default").await.unwrap();
         let accept =
-            async |event: &str, article| store.accept_event(connection, event, article).await.unwrap();
+            async |event: &str, article| store.accept_event(connection, event, article, None).await.unwrap();
         assert_eq!(accept("e1", 7).await, EventAccepted::Queued);
         assert_eq!(accept("e1", 7).await, EventAccepted::Known);
         for number in 0..60 {

@@ -74,3 +74,29 @@ fn a_webhook_id_cannot_change_a_path() {
         assert_eq!(WebhookId::parse(text), None, "{text:?}");
     }
 }
+
+#[tokio::test]
+async fn brands_are_listed_by_cursor_and_by_number() {
+    let server = Server::start(|seen| {
+        let page = |id: u32, rest: &str| {
+            json(format!(r#"{{"brands":[{{"id":{id},"subdomain":"acme-{id}"}}],{rest}}}"#))
+        };
+        let asked =
+            |name: &str| seen.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        match (asked("page[after]"), asked("page")) {
+            (Some("c1"), _) => page(2, r#""next_page":"/acme/api/v2/brands?page=2""#),
+            (_, Some("2")) => page(3, r#""next_page":null"#),
+            _ => page(1, r#""meta":{"has_more":true,"after_cursor":"c1"}"#),
+        }
+    })
+    .await;
+    let client = server.client().client;
+    let (mut at, mut ids) = (None, Vec::new());
+    while at != Some(Next::End) {
+        let page = client.brands(at.as_ref()).await.unwrap().value;
+        ids.extend(page.brands.iter().map(|brand| brand.id));
+        at = Some(page.next);
+    }
+    assert_eq!(ids, [1, 2, 3]);
+    assert!(server.seen()[2].query.contains(&("per_page".to_owned(), "100".to_owned())));
+}

@@ -64,3 +64,13 @@ async fn recorded_sections_and_categories_are_read_whole() {
     let categories = client.categories(1).await.unwrap().value;
     assert!(!categories.items.is_empty() && categories.rejected.is_empty());
 }
+
+#[tokio::test]
+async fn recorded_brands_are_read_whole() {
+    let Some(brands) = recording("salto/myBrand_mock_replies.json") else { return };
+    let page = Server::json(brands.to_string()).await.client().client.brands(None).await.unwrap().value;
+    assert!(page.brands.len() == 3 && page.rejected.is_empty() && page.next == Next::End, "{page:?}");
+    // Its help center is disabled.
+    let own = &page.brands[0];
+    assert_eq!((own.subdomain.as_str(), own.has_articles, own.deleted), ("mybrand", false, false));
+}

@@ -1,6 +1,7 @@
 //! The endpoints below one account's prefix. Synchronous: a request and the account's state in, an answer out.
 
 mod articles;
+mod brands;
 mod export;
 mod list;
 mod others;
@@ -70,7 +71,8 @@ fn api(state: &mut State, request: &Request, rest: &[&str]) -> Answer {
         (_, ["help_center" | "guide", ..]) if !state.settings.help_center_enabled => Answer::no_endpoint(),
         ("GET", ["help_center", rest @ ..]) => help_center(state, request, caller, rest),
         ("GET", ["guide", rest @ ..]) => others::guide(state, rest),
-        ("GET", ["brands"]) => others::brands(state),
+        ("GET", ["brands"]) => brands::list(state, request),
+        ("GET", ["brands", id]) => brands::one(state, request, id),
         ("GET", ["users", "me"]) => match caller.viewer {
             Some(viewer) => others::me(state, viewer),
             None => anonymous(),
@@ -100,6 +102,7 @@ fn resource(rest: &[&str]) -> &'static str {
         ["help_center" | "guide", ..] => "hc",
         ["webhooks", ..] => "webhooks",
         ["users", ..] => "users",
+        ["brands", ..] => "brands",
         _ => "",
     }
 }

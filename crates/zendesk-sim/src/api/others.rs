@@ -112,12 +112,6 @@ pub(super) fn guide(state: &State, rest: &[&str]) -> Answer {
     }
 }
 
-pub(super) fn brands(state: &State) -> Answer {
-    let brand = json!({ "id": state.account_id, "name": state.subdomain, "subdomain": state.subdomain, "active": true,
-        "default": true, "has_help_center": true, "help_center_state": "enabled", "brand_url": state.base, "host_mapping": null });
-    Answer::json(200, json!({ "brands": [brand], "count": 1, "next_page": null, "previous_page": null }))
-}
-
 pub(super) fn me(state: &State, viewer: Viewer) -> Answer {
     let Some(user) = state.users.iter().find(|user| user.id == viewer.user_id) else {
         return super::anonymous();

@@ -64,6 +64,7 @@ async fn lists_single_articles_exports_and_trees_have_the_recorded_shape() {
             "nango/categories.json",
             "/api/v2/help_center/categories?page[size]=100&sort_by=updated_at&sort_order=asc".to_owned(),
         ),
+        ("salto/myBrand_mock_replies.json", "/api/v2/brands".to_owned()),
     ] {
         let Some(theirs) = recorded(file) else { return };
         let (status, ours) = setup.get(&path).await;
