@@ -12,6 +12,7 @@ use zendesk_sim::{Account, AccountOptions, BodyProfile, Change, GenerateOptions,
 
 use crate::app::{Shape, TestApp, until};
 use crate::copy::{Held, assert_same, ours, truth};
+use crate::watches::made;
 
 const CUSTOMER: &str = "ada";
 const SELECTION: &str = "/helpsync/v1/selection";
@@ -392,10 +393,7 @@ async fn an_event_of_a_brand_is_fetched_from_its_help_center() {
     let brands = Brands::start(Shape::Embedded, 30).await;
     let Brands { app, acme, two } = &brands;
     brands.connect(&["read", "write"]).await;
-    until("the watch", async || {
-        acme.requests().iter().any(|request| request.path.ends_with("/signing_secret")).then_some(())
-    })
-    .await;
+    made(app, acme).await;
     let id = *truth(two).keys().next().unwrap();
     let began = Instant::now();
     two.apply(Change::Unpublish { id, locale: None }).unwrap();
@@ -404,5 +402,14 @@ async fn an_event_of_a_brand_is_fetched_from_its_help_center() {
     assert!(began.elapsed() <= FRESH_WITHIN, "{:?}", began.elapsed());
     brands.quiet("acme").await;
     brands.assert_holds(&[acme, two]).await;
+
+    // One of a brand that nobody knows: the next run asks which there are.
+    let three = brand(app, acme, "acme-three", 10);
+    let id = *truth(&three).keys().next().unwrap();
+    three.apply(Change::Unpublish { id, locale: None }).unwrap();
+    until("the event to arrive", async || (three.deliveries().first()?.status == 200).then_some(())).await;
+    brands.assert_holds(&[acme, two]).await;
+    brands.sync().await;
+    brands.assert_holds(&[acme, two, &three]).await;
     brands.app.stop().await;
 }

@@ -45,7 +45,7 @@ async fn webhooks(app: &TestApp, account: &Account, path: &str) -> Value {
 }
 
 /// Waits until the webhook is made and its secret is ours.
-async fn made(app: &TestApp, account: &Account) -> Value {
+pub(crate) async fn made(app: &TestApp, account: &Account) -> Value {
     // Asked from the record first: the account's budget for webhooks is small.
     until("the secret to be read", async || {
         let read = |request: &zendesk_sim::SeenRequest| {

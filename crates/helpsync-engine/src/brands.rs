@@ -1,5 +1,5 @@
-//! Further brands of an account: looked for before a run that reads everything, and once in a while. A run that reads
-//! what changed asks for none, but when that look is due.
+//! Further brands of an account: looked for before a run that reads everything, and as often as there are audits. Other
+//! deltas do not ask: each costs two requests where nothing changed.
 
 use helpsync_account::Account;
 use helpsync_model::RunKind;

@@ -122,18 +122,18 @@ impl Store {
             return Ok(Vec::new());
         };
         name(&mut write, parent, own).await?;
-        let known: Vec<(i64, i64, i64)> = sqlx::query_as(
-            "select id, brand_id, brand_gone from connection where parent_id = $1 order by id",
+        let known: Vec<(i64, i64)> = sqlx::query_as(
+            "select id, brand_id from connection where parent_id = $1 and brand_gone = 0 order by id",
         )
         .bind(parent.0)
         .fetch_all(&mut *write.tx)
         .await?;
         let mut found = Vec::new();
         for brand in brands.iter().filter(|brand| brand.id != own.id && !brand.deleted) {
-            match known.iter().find(|(_, id, _)| *id == brand.id) {
-                Some((child, _, 0)) => name(&mut write, ConnectionId(*child), brand).await?,
-                _ if brand.has_articles => found.extend(adopt(&mut write, parent, brand, now).await?),
-                _ => {}
+            match known.iter().find(|(_, id)| *id == brand.id) {
+                Some((child, _)) => name(&mut write, ConnectionId(*child), brand).await?,
+                None if brand.has_articles => found.extend(adopt(&mut write, parent, brand, now).await?),
+                None => {}
             }
         }
         for brand in found.into_iter().filter(|(_, id)| started.selection.keeps_brand(Some(*id))) {
@@ -149,7 +149,7 @@ impl Store {
             insert_run(&mut write, self, &wish).await?;
         }
         write.commit().await?;
-        let lost = known.iter().filter(|(_, _, gone)| *gone == 0).filter_map(|(_, id, _)| {
+        let lost = known.iter().filter_map(|(_, id)| {
             let shown = brands.iter().find(|brand| brand.id == *id);
             let lost = shown.map_or(whole, |brand| brand.deleted);
             lost.then_some(LostBrand { id: *id, deleted: shown.is_some() })

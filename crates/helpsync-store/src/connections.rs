@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::brands::{FAMILY, follow};
+use crate::brands::{FAMILY, follow, lock};
 use crate::db::sql;
 use crate::events::{self, NewEvent};
 use crate::file_query::Query;
@@ -290,6 +290,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.connection(organization, id).await?;
         let mut write = self.write().await?;
+        lock(&mut write, id).await?;
         sqlx::query(sql(format!("update connection set removals_allowed = 1 where id in {FAMILY}")))
             .bind(id.0)
             .execute(&mut *write.tx)

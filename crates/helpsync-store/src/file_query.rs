@@ -118,6 +118,7 @@ impl Store {
         }
         let integers = |place: &str| self.dialect.json_integers(&format!("coalesce({place}, '[]')"));
         let texts = |place: &str| self.dialect.json_texts(&format!("coalesce({place}, '[]')"));
+        let connections = integers("$7");
         let named = match self.dialect {
             Dialect::Sqlite => "json_extract(file.sync_options, '$.embedding_model')",
             Dialect::Postgres => "cast(file.sync_options as json) ->> 'embedding_model'",
@@ -129,7 +130,8 @@ impl Store {
                and ($5 is null or file.external_url in {})
                and ($6 is null or lower(file.name) like $6 escape '\\')
                and ($7 is null or file.connection_id in
-                 (select id from connection where coalesce(parent_id, id) in {}))
+                 (select id from connection where id in {connections}
+                  union all select id from connection where parent_id in {connections}))
                and ($8 is null or {STATUS} in {})
                and ($9 is null or ($9 = '%%' and {ERROR} is null) or ($9 <> '%%' and lower({ERROR}) like $9 escape '\\'))
                and ($10 is null or file.request_id in {})
@@ -140,7 +142,6 @@ impl Store {
             integers("$3"),
             texts("$4"),
             texts("$5"),
-            integers("$7"),
             texts("$8"),
             texts("$10"),
             texts("$11"),

@@ -23,7 +23,9 @@ impl Store {
         let now = self.clock.now_ms();
         let mut write = self.write().await?;
         // The last of a connection and its brands to end speaks for all: one at a time, the connection first.
-        lock(&mut write, started.granted.connection).await?;
+        if started.granted.connection != fence.connection {
+            lock(&mut write, started.granted.connection).await?;
+        }
         check_fence_to_change(&mut write, self, fence).await?;
         let error: Option<String> = sqlx::query_scalar(
             "select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = 'failed' order by id limit 1",

@@ -296,7 +296,14 @@ async fn help_center_of(
     .bind(brand_id)
     .fetch_optional(&mut *write.tx)
     .await?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else {
+        // A new brand, it seems: the next run asks for the list.
+        sqlx::query("update connection set brands_asked_at = null where id = $1")
+            .bind(connection.0)
+            .execute(&mut *write.tx)
+            .await?;
+        return Ok(None);
+    };
     let chosen = selection_of(&row)?.keeps_brand(Some(brand_id));
     Ok(chosen.then_some(ConnectionId(row.try_get("id")?)))
 }

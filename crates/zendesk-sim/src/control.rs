@@ -83,7 +83,20 @@ fn route(sim: &Sim, method: &str, rest: &[&str], body: &[u8]) -> Result<Answer, 
             Answer::json(200, json!({ "now": clock.now() }))
         }
         (method, ["accounts", subdomain, rest @ ..]) => match sim.account(subdomain) {
-            Some(account) => of_account(&account, method, rest, body)?,
+            Some(account) => match (method, rest) {
+                ("POST", ["brands"]) => {
+                    let brand = sim.create_brand(&account, serde_json::from_slice::<AccountOptions>(body)?);
+                    Answer::json(
+                        201,
+                        json!({ "subdomain": brand.subdomain(), "articles": brand.article_ids().len() }),
+                    )
+                }
+                ("DELETE", ["brands", brand]) => {
+                    sim.delete_brand(&account, brand);
+                    Answer::empty(204)
+                }
+                _ => of_account(&account, method, rest, body)?,
+            },
             None => Answer::json(404, json!({ "error": format!("there is no account {subdomain:?}") })),
         },
         _ => Answer::json(404, json!({ "error": "there is no such control" })),

@@ -13,6 +13,7 @@
 //! | `GET\|PATCH …/settings`, `POST\|DELETE …/faults` | how it behaves |
 //! | `POST …/changes`, `POST …/random_changes`, `POST …/generate` | what it holds |
 //! | `POST …/clients`, `POST\|DELETE …/tokens` | OAuth |
+//! | `POST …/brands`, `DELETE …/brands/{subdomain}` | further help centers of the account |
 
 mod account;
 mod api;

@@ -19,7 +19,7 @@ section! {
     "HELPSYNC_ZENDESK__CLIENT_SECRET" client_secret: Option<SecretString>;
     /// OAuth scopes asked for when a request names none. `hc:read` covers articles and shows the least on the grant
     /// screen; the granting user's name then stays unknown (that needs `users:read`). Webhooks need `webhooks:read`
-    /// and `webhooks:write` as well.
+    /// and `webhooks:write` as well. Further brands of an account are synced where `read` is among them.
     "HELPSYNC_ZENDESK__SCOPES" scopes: Vec<String> = "hc:read";
     /// Requests a minute per account until Zendesk's own headers say what the account may use.
     "HELPSYNC_ZENDESK__REQUESTS_PER_MINUTE" requests_per_minute: u32 = "400", 1..=10_000;

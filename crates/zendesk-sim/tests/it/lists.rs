@@ -123,3 +123,45 @@ async fn the_control_surface_tells_the_truth_and_changes_it() {
     let wrong = setup.http.post(control("changes")).json(&serde_json::json!({ "kind": "explode" }));
     assert_eq!(wrong.send().await.unwrap().status(), 400);
 }
+
+#[tokio::test]
+async fn brands_have_help_centers_of_their_own_behind_one_token_and_one_budget() {
+    let setup = Setup::new(articles(10)).await;
+    let control = |path: &str| format!("http://{}/_sim/accounts/acme/{path}", setup.sim.address());
+    let options = serde_json::json!({ "subdomain": "acme-two", "generate": { "articles": 7 } });
+    let made = setup.http.post(control("brands")).json(&options).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+    let two = setup.sim.account("acme-two").unwrap();
+    assert!(two.article_ids().iter().all(|id| !setup.account.article_ids().contains(id)));
+
+    let (_, body) = setup.get("/api/v2/brands?page[size]=100").await;
+    let shown: Vec<&str> =
+        body["brands"].as_array().unwrap().iter().filter_map(|brand| brand["subdomain"].as_str()).collect();
+    assert!(shown.len() == 2 && shown.contains(&"acme") && shown.contains(&"acme-two"), "{body}");
+    let left = async |address: String| {
+        let answer = setup.send(&address).await.unwrap();
+        assert_eq!(answer.status(), 200, "{address}");
+        answer.headers()["ratelimit-remaining"].to_str().unwrap().parse::<u32>().unwrap()
+    };
+    let list = "/api/v2/help_center/articles";
+    let other = format!("http://{}/acme-two{list}", setup.sim.address());
+    // A minute may end between the two, but not twice.
+    let mut pairs = Vec::new();
+    for _ in 0..2 {
+        pairs.push((left(setup.url(list)).await, left(other.clone()).await));
+    }
+    assert!(
+        pairs.iter().any(|(own, brand)| own - 1 == *brand),
+        "a brand spends the account's budget: {pairs:?}"
+    );
+
+    // Without `read` nobody sees them; and one token's end is its end everywhere.
+    let narrow = setup.account.issue_tokens(crate::CLIENT, Role::Admin, "hc:read").access_token;
+    let refused = setup.http.get(setup.url("/api/v2/brands")).bearer_auth(narrow).send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    setup.account.revoke_tokens();
+    assert_eq!(setup.send(&other).await.unwrap().status(), 401);
+
+    assert_eq!(setup.http.delete(control("brands/acme-two")).send().await.unwrap().status(), 204);
+    assert_eq!(setup.send(&other).await.unwrap().status(), 404);
+}
