@@ -48,7 +48,7 @@ impl Store {
         .fetch_one(&mut *write.tx)
         .await?;
         forget_authors(&mut write, started).await?;
-        let others_run = started.run.kind != RunKind::Resync && others_run(&mut write, started).await?;
+        let others = Others::of(&mut write, started).await?;
         if started.run.kind != RunKind::Resync {
             let status = if error.is_some() { DataSourceStatus::Error } else { DataSourceStatus::Ready };
             sqlx::query(
@@ -62,7 +62,7 @@ impl Store {
             .bind(i64::from(error.is_none()))
             .execute(&mut *write.tx)
             .await?;
-            if error.is_none() && !others_run {
+            if error.is_none() && !others.syncing && !others.failed {
                 let ready = [(started.granted.connection.to_string(), json!({}))];
                 let kind = EventKind::DataSourceReady;
                 events::record_all(&mut write, self.dialect, now, started, kind, "DATA_SOURCE", &ready)
@@ -74,7 +74,7 @@ impl Store {
         }
         self.want_attachments(&mut write, started).await?;
         self.announce_skipped(&mut write, started, now).await?;
-        if !others_run {
+        if started.run.kind == RunKind::Resync || !others.uploading {
             let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
             let all = [(started.run.upload_id.clone(), detail)];
             let kind = EventKind::AllFilesProcessed;
@@ -123,15 +123,31 @@ impl Store {
     }
 }
 
-/// Whether another sync of the connection, or of one of its brands, is still under way.
-async fn others_run(write: &mut Write, started: &StartedShard) -> Result<bool, StoreError> {
-    let others: i64 = sqlx::query_scalar(sql(format!(
-        "select count(*) from run where connection_id in {FAMILY} and id <> $2 and kind in ('full', 'delta')
-           and state in ('queued', 'running', 'finalizing')"
-    )))
-    .bind(started.granted.connection.0)
-    .bind(started.run.id.0)
-    .fetch_one(&mut *write.tx)
-    .await?;
-    Ok(others > 0)
+/// What is still to come from a connection and its brands when one of their runs ends.
+struct Others {
+    /// Another sync is under way.
+    syncing: bool,
+    /// Another run of the same upload is.
+    uploading: bool,
+    /// The last sync of another one failed.
+    failed: bool,
+}
+
+impl Others {
+    async fn of(write: &mut Write, started: &StartedShard) -> Result<Self, StoreError> {
+        let (syncing, uploading, failed): (i64, i64, i64) = sqlx::query_as(sql(format!(
+            "select count(*), coalesce(sum(case when upload_id = $3 then 1 else 0 end), 0),
+               (select count(*) from connection where id in {FAMILY} and id <> $4 and sync_status = $5)
+             from run where connection_id in {FAMILY} and id <> $2 and kind in ('full', 'delta')
+               and state in ('queued', 'running', 'finalizing')"
+        )))
+        .bind(started.granted.connection.0)
+        .bind(started.run.id.0)
+        .bind(&started.run.upload_id)
+        .bind(started.fence.connection.0)
+        .bind(DataSourceStatus::Error.as_str())
+        .fetch_one(&mut *write.tx)
+        .await?;
+        Ok(Self { syncing: syncing > 0, uploading: uploading > 0, failed: failed > 0 })
+    }
 }
