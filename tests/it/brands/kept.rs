@@ -73,6 +73,18 @@ async fn brands_are_kept_and_are_one_data_source(shape: Shape) {
     }
     brands.sync().await;
     assert_eq!((acme.requests().len(), two.requests().len()), (2, 2), "nothing changed");
+
+    // An article that is chosen is fetched from where it is.
+    let id = *truth(two).keys().next().unwrap();
+    let chosen = json!({ "data_source_id": connection.0, "ids": [id.to_string()] });
+    app.post("/integrations/files/sync", CUSTOMER, chosen).await;
+    brands.quiet("acme").await;
+    let newest = &brands.runs(connection).await[0];
+    assert_eq!((newest.kind, newest.brand.as_deref()), (RunKind::Resync, Some("acme-two")), "{newest:?}");
+    assert_eq!((newest.counters.listed, acme.requests().len()), (1, 2), "{newest:?}");
+
+    app.post("/delete_users", CUSTOMER, json!({ "customer_ids": [CUSTOMER] })).await;
+    assert_eq!(ours(app, CUSTOMER).await.len(), 0);
     brands.app.stop().await;
 }
 
