@@ -12,7 +12,7 @@ use helpsync_model::{ConnectionId, EventKind, Lane, RunKind, RunState, Trigger};
 use helpsync_store::{Event, NewRun, Run};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use zendesk_sim::{Account, AccountOptions, BodyProfile, Change, GenerateOptions, Role};
+use zendesk_sim::{Account, AccountOptions, BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
 
 use crate::app::{Shape, TestApp, real_time, until};
 use crate::copy::{Held, assert_same, ours, truth};

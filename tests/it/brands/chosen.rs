@@ -40,5 +40,18 @@ async fn brands_are_chosen_and_unselecting_removes() {
 
     brands.select(&[]).await;
     brands.assert_holds(&[acme, two]).await;
+
+    // What is under way over a brand ends with the choice, and is not shown as going on.
+    two.inject(FaultRule::always(Fault::Delay { ms: 20_000 }));
+    two.clear_requests();
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    until("the brand's run to start", async || {
+        (brands.data_sources().await[0]["sync_status"] == "SYNCING" && !two.requests().is_empty())
+            .then_some(())
+    })
+    .await;
+    brands.select(&[own]).await;
+    assert_eq!(brands.data_sources().await[0]["sync_status"], "READY");
+    brands.assert_holds(&[acme]).await;
     brands.app.stop().await;
 }

@@ -302,7 +302,8 @@ async fn a_reader_finds_what_everybody_or_his_segments_may_read() {
                 assert_eq!(usize::try_from(count).unwrap(), right.len());
             }
             let all = store.files(&query(&customer, FileFilters::default())).await.unwrap().0;
-            let mine = all.iter().filter(|file| viewer.may_read(file)).map(|file| file.article_id);
+            let mine =
+                all.iter().filter(|file| viewer.may_read(&file.user_segment_ids)).map(|file| file.article_id);
             assert_eq!(mine.collect::<Vec<_>>(), right, "one by one");
         }
     }

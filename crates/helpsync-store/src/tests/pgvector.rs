@@ -9,7 +9,7 @@ use test_servers::OwnServer;
 
 use super::chunks::{chunks, customer, cut_all, written};
 use super::embedding::embed_all;
-use crate::chunks::bytes_of;
+use crate::search::chunks::bytes_of;
 use crate::testing::{TestStore, postgres_at};
 use crate::{Customer, FileFilters, Scored, Store, UploadedChunk, UploadedFile, VectorSearch, VectorsOf};
 
