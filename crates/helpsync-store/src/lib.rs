@@ -95,7 +95,7 @@ pub use file_changes::{ResyncOptions, ResyncRequested};
 pub use file_options::FileOptions;
 pub use file_query::{FileFilters, FileOrder, FileQuery};
 pub use files::{File, FileContent};
-pub use grants::{Consumed, GrantCompleted, GrantOutcome, NewGrant, PendingGrant};
+pub use grants::{Consumed, GrantCompleted, GrantOutcome, NewGrant};
 pub use incoming::{IncomingArticle, IncomingTranslation};
 pub use items::{Item, ItemListKind, ItemOrder, ItemQuery};
 pub use ledger::{LedgerEntry, ListWalk, RunNote};
