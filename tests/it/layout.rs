@@ -52,6 +52,25 @@ fn crates_depend_on_what_the_map_allows_and_nothing_else() {
 }
 
 #[test]
+fn a_build_without_the_demo_does_not_compile_the_simulator() {
+    let crates = |features: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "-p", "helpsync-cli", "-e", "normal", "--prefix", "none", "--locked", "--offline"])
+            .args(features)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let has = |tree: &str, name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
+    let production = crates(&["--no-default-features"]);
+    assert!(has(&production, "helpsync-app") && !has(&production, "zendesk-sim"), "{production}");
+    assert!(!has(&production, "tempfile"), "only the demo and tests make temporary folders");
+    assert!(has(&crates(&[]), "zendesk-sim"), "the demo is on by default");
+}
+
+#[test]
 fn files_stay_small_enough_to_hold_in_the_head() {
     let mut folders = vec![root().join("crates"), root().join("tests")];
     while let Some(folder) = folders.pop() {

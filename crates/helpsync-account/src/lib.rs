@@ -1,9 +1,11 @@
 //! A connected Zendesk workspace: how to reach it, with which token, and out of which budget.
 //!
 //! Everything that talks to Zendesk gets its client here, so nothing can leave without budget from the account's
-//! shared budget (`gate`) or with a token that another process is just replacing (`tokens`).
+//! shared budget (`gate`) or with a token that another process is just replacing (`tokens`). `subscriptions` has Zendesk
+//! tell us of published articles.
 
 mod gate;
+pub mod subscriptions;
 mod tokens;
 mod turns;
 mod working;

@@ -6,7 +6,7 @@ use helpsync_account::AccountError;
 use helpsync_coordinator::CoordinatorError;
 use helpsync_embeddings::ClientError;
 use helpsync_queue::QueueError;
-use helpsync_store::{StoreError, VaultError};
+use helpsync_store::StoreError;
 use helpsync_webhooks::SenderError;
 use helpsync_zendesk::HttpError;
 use thiserror::Error;
@@ -17,9 +17,6 @@ pub enum AppError {
     /// The store cannot be opened.
     #[error("cannot open the store: {0}")]
     Store(#[from] StoreError),
-    /// The key ring does not fit.
-    #[error("cannot read the sealing keys: {0}")]
-    Keys(#[from] VaultError),
     /// Another process holds the SQLite file.
     #[error(
         "{path} is in use by another helpsync process: stop it, or name another file in HELPSYNC_STORE__URL"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use helpsync_account::{AccountOptions, Accounts};
-use helpsync_config::{KeyRing, Settings};
+use helpsync_config::Settings;
 use helpsync_content::Limits;
 use helpsync_coordinator::{Coordinator, InProcessCoordinator};
 use helpsync_coordinator_redis::{RedisCoordinator, RedisSettings};
@@ -83,12 +83,12 @@ impl Parts {
         let Runtime { clock, entropy } = &runtime;
         let url = settings.store.url.expose();
         let home = Home::enter(url)?.map(Arc::new);
-        let ring = match settings.secrets.keys.as_ref().map(KeyRing::to_secret) {
+        let ring = match settings.secrets.keys.clone() {
             Some(ring) => ring,
             // Settings::check refuses a shared store without keys.
             None => home::key_ring(url, &**entropy)?.ok_or(AppError::NotShared)?,
         };
-        let vault = Vault::new(&ring, Arc::clone(entropy))?;
+        let vault = Vault::new(&ring, Arc::clone(entropy));
         let options = StoreOptions {
             url: url.to_owned(),
             connections_max: settings.store.connections_max,

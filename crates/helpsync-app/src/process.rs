@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use helpsync_account::subscriptions::Subscriber;
 use helpsync_api::{Api, ApiOptions, WebhookRules};
 use helpsync_dispatcher::{Dispatcher, DispatcherOptions};
 use helpsync_embeddings::{Cutter, Embedder};
-use helpsync_watch::Watcher;
 use helpsync_webhooks::Relay;
 use helpsync_worker::{Worker, WorkerOptions};
 use tokio::sync::Notify;
@@ -114,8 +114,8 @@ impl Process {
         }
         if let Some(public_url) = self.api_url.clone() {
             let tick = parts.settings().dispatcher.tick;
-            let watcher = Watcher::new(parts.store.clone(), parts.accounts.clone(), public_url, tick);
-            self.spawn("watcher", watcher.run(Arc::clone(&parts.runtime.entropy), stop.clone()));
+            let subscriber = Subscriber::new(parts.store.clone(), parts.accounts.clone(), public_url, tick);
+            self.spawn("subscriber", subscriber.run(Arc::clone(&parts.runtime.entropy), stop.clone()));
         }
         if role != Role::Worker && parts.rabbit.is_some() {
             self.spawn("requests", requests::serve(parts.clone(), stop.clone()));

@@ -64,13 +64,6 @@ impl RedisCoordinator {
         })
     }
 
-    /// Whether budgets come from the local share because Redis does not answer. Upper layers should
-    /// start no new full syncs meanwhile.
-    #[must_use]
-    pub fn is_degraded(&self) -> bool {
-        self.breaker.is_open()
-    }
-
     /// The server's `maxmemory-policy`. Anything but `noeviction` deserves a warning: evicted budgets and
     /// leases cost requests and useless work.
     ///

@@ -42,12 +42,6 @@ pub struct Place {
 pub struct SectionTree(pub HashMap<i64, Place>);
 
 impl Selection {
-    /// Whether it keeps all there is.
-    #[must_use]
-    pub fn is_everything(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether articles of a brand are kept; `None`: of one that is not known, which nobody can have chosen.
     #[must_use]
     pub fn keeps_brand(&self, brand: Option<i64>) -> bool {
@@ -161,7 +155,6 @@ mod tests {
         assert!(some.keeps_labels(&text) && !some.keeps_labels(&["B".to_owned()]) && !some.keeps_labels(&[]));
         assert!(some.keeps_locale("DE") && !some.keeps_locale("de-at"));
         assert!(some.keeps_segments(&[]) && !some.keeps_segments(&[1]));
-        assert!(all.is_everything() && !some.is_everything());
     }
 
     #[test]

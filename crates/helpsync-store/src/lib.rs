@@ -24,7 +24,7 @@ mod tests;
 
 pub use connection::connections::{Connection, ConnectionOrder, ConnectionQuery};
 pub use connection::event_subscriptions::{DueWatch, EventAccepted, Watch};
-pub use connection::grants::{Consumed, GrantCompleted, GrantOutcome, NewGrant, PendingGrant};
+pub use connection::grants::{Consumed, GrantCompleted, GrantOutcome, NewGrant};
 pub use connection::selection_filter::{SelectionChanged, TreeLearned};
 pub use connection::status::StoreStatus;
 pub use connection::tokens::{ConnectionTokens, NewTokens};

@@ -299,8 +299,7 @@ pub async fn postgres_at(server: String) -> TestStore {
 async fn fresh(url: String, home: Home) -> TestStore {
     let start = Timestamp::from_second(START_SECONDS).expect("a time");
     let clock = Arc::new(ManualClock::new(start));
-    let ring = Vault::generate_ring(&SeededEntropy::new(7));
-    let vault = Vault::new(&ring, Arc::new(OsEntropy)).expect("a generated ring is read");
+    let vault = Vault::new(&KeyRing::generate("k1", &SeededEntropy::new(7)), Arc::new(OsEntropy));
     TestStore { store: open(&url, vault, &clock).await, clock, url, _home: home }
 }
 

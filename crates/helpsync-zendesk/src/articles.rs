@@ -1,6 +1,5 @@
 //! Listing, exporting and fetching articles. Source: zendesk-api.md, 2 and 4.1.
 
-use helpsync_model::Timestamp;
 
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, query, text};
@@ -12,8 +11,6 @@ pub const PAGE_SIZE_MAX: u32 = 100;
 pub const OFFSET_RECORDS_MAX: u64 = 10_000;
 /// The documented longest page of the incremental export, in articles. Accept any length.
 pub const EXPORT_PAGE_MAX: usize = 1_000;
-/// Offset pages end at this page number, whatever their size.
-const OFFSET_PAGES_MAX: u64 = 100;
 /// How many pages of translations one article may have: 1,000 locales.
 const TRANSLATION_PAGES_MAX: u32 = 10;
 
@@ -132,19 +129,6 @@ pub struct ListPage {
     pub page_count: Option<u32>,
     /// Where the list goes on.
     pub next: Next,
-}
-
-/// Enough of an article to tell whether it is still the one at its rank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArticleRef {
-    /// Its identity.
-    pub id: i64,
-    /// First saved.
-    pub created_at: Timestamp,
-    /// Last change.
-    pub updated_at: Timestamp,
-    /// Whether it is unpublished.
-    pub draft: bool,
 }
 
 impl ListQuery {
@@ -296,43 +280,14 @@ impl Client {
     /// # Errors
     /// [`Failure`].
     pub async fn count_articles(&self) -> Result<Answer<u64>, Failure> {
-        self.rank_page(1, 1)
-            .await?
-            .try_map(|page| page.count.ok_or_else(|| Failure::malformed("count is missing")))
-    }
-
-    /// The article at `rank` (from 1) in the order of creation; `None` beyond the last.
-    ///
-    /// Pages of one record up to the hundredth; beyond it full pages, since Zendesk stops at page 100 whatever the
-    /// page size.
-    ///
-    /// # Errors
-    /// [`Failure`]; `PaginationTooDeep` beyond [`OFFSET_RECORDS_MAX`], `Unreadable` when that article is broken.
-    pub async fn article_at_rank(&self, rank: u32) -> Result<Answer<Option<ArticleRef>>, Failure> {
-        let index = rank.saturating_sub(1);
-        let per_page = if u64::from(rank) <= OFFSET_PAGES_MAX { 1 } else { PAGE_SIZE_MAX };
-        let within = (index % per_page) as usize;
-        self.rank_page(index / per_page + 1, per_page).await?.try_map(|page| {
-            // A record that could not be read leaves a gap whose place is unknown.
-            if let Some(rejected) = page.rejected.first() {
-                return Err(Failure::Unreadable { reason: rejected.reason.clone() });
-            }
-            Ok(page.articles.get(within).map(|article| ArticleRef {
-                id: article.id,
-                created_at: article.created_at,
-                updated_at: article.updated_at,
-                draft: article.draft,
-            }))
-        })
-    }
-
-    async fn rank_page(&self, page: u32, per_page: u32) -> Result<Answer<ListPage>, Failure> {
         let query = ListQuery {
-            page: Page::Offset { page, per_page },
+            page: Page::Offset { page: 1, per_page: 1 },
             sideload: false,
             ..ListQuery::walk(Scope::All, None)
         };
-        self.list_articles(&query).await
+        self.list_articles(&query)
+            .await?
+            .try_map(|page| page.count.ok_or_else(|| Failure::malformed("count is missing")))
     }
 
     async fn translations(&self, id: i64) -> Result<Answer<Vec<Translation>>, Failure> {

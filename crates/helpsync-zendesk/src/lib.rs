@@ -42,8 +42,8 @@ mod tests;
 pub use account::{Me, TokenInfo};
 pub use article::{Article, Category, Rejected, Section, Translation};
 pub use articles::{
-    ArticleRef, EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page,
-    Scope, SortBy, SortOrder,
+    EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page, Scope, SortBy,
+    SortOrder,
 };
 pub use attachments::{Attachment, Download};
 pub use brands::{Brand, BrandsPage};

@@ -77,8 +77,8 @@ async fn settle(api: &Api, query: Callback) -> Page {
     let Some(state) = query.state.filter(|state| !state.is_empty() && state.len() <= STATE_BYTES_MAX) else {
         return not_ours();
     };
-    let pending = match api.store().consume_grant(&SecretString::from(state)).await {
-        Ok(Consumed::Pending(pending)) => *pending,
+    let grant = match api.store().consume_grant(&SecretString::from(state)).await {
+        Ok(Consumed::Pending(grant)) => *grant,
         Ok(Consumed::Expired) => {
             return used_up(
                 "This link has expired",
@@ -94,7 +94,6 @@ async fn settle(api: &Api, query: Callback) -> Page {
         Ok(Consumed::Unknown) => return not_ours(),
         Err(error) => return broken(ApiError::from(error)),
     };
-    let grant = pending.grant;
     if let Some(error) = query.error {
         return refused(api, &grant, &error).await;
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use helpsync_account::subscriptions::{scopes_allow, unsubscribe};
 use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger};
 use helpsync_store::{GrantCompleted, GrantOutcome, NewRun, RunRequested};
-use helpsync_watch::{scopes_allow, unmake};
 use helpsync_zendesk::{Client, Failure};
 use secrecy::SecretString;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::error::{ApiError, chain};
 
 /// How long a person waits, at most, for Zendesk to say whom a token acts as, or to revoke one.
 const ACCOUNT_PATIENCE: Duration = Duration::from_secs(20);
-/// Random bytes of the address that a watch's events come to: nobody can guess it.
+/// Random bytes of the address that an event subscription's events come to: nobody can guess it.
 const ENDPOINT_BYTES: usize = 24;
 /// The longest account label that is kept.
 const LABEL_CHARS_MAX: usize = 200;
@@ -155,7 +155,7 @@ fn farewell(api: &Api, subdomain: &str, token: SecretString, webhook: Option<Str
     let Ok(account) = api.accounts().with_token(&subdomain, token) else { return };
     tokio::spawn(async move {
         if let Some(webhook) = webhook {
-            match tokio::time::timeout(ACCOUNT_PATIENCE, unmake(&account.client, &webhook)).await {
+            match tokio::time::timeout(ACCOUNT_PATIENCE, unsubscribe(&account.client, &webhook)).await {
                 Ok(Ok(())) => tracing::info!(%subdomain, "webhook deleted"),
                 Ok(Err(failure)) => {
                     tracing::warn!(%subdomain, error = chain(&failure), "webhook not deleted");

@@ -43,18 +43,11 @@ pub struct NewGrant {
     pub tags: Value,
 }
 
-/// A grant that came back.
-#[derive(Debug, Clone)]
-pub struct PendingGrant {
-    /// What was asked for.
-    pub grant: NewGrant,
-}
-
 /// What a `state` turned out to be.
 #[derive(Debug)]
 pub enum Consumed {
-    /// Good, and used up now.
-    Pending(Box<PendingGrant>),
+    /// Good, and used up now: what was asked for.
+    Pending(Box<NewGrant>),
     /// Too late.
     Expired,
     /// Used before.
@@ -191,7 +184,7 @@ impl Store {
             tags: decode::json(&row, "oauth_state", "tags")?,
         };
         write.commit().await?;
-        Ok(Consumed::Pending(Box::new(PendingGrant { grant })))
+        Ok(Consumed::Pending(Box::new(grant)))
     }
 
     /// Makes the connection of a finished grant, or refuses it because the customer has another workspace. Two grants

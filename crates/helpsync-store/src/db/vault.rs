@@ -2,26 +2,19 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use helpsync_model::Entropy;
+use helpsync_model::{Entropy, KeyRing};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
-/// Key ids are short names; one byte on disk says how long.
-const KEY_ID_BYTES_MAX: usize = 32;
 
 /// Why a secret cannot be sealed or opened.
 #[derive(Debug, Error)]
 pub enum VaultError {
-    /// The key ring's text is not `id:base64key[,id:base64key]`.
-    #[error("secrets.keys entry {0} must be id:key, the key 32 bytes in base64 (openssl rand -base64 32)")]
-    KeyRing(usize),
     /// The value was sealed with a key that the ring no longer holds.
     #[error("sealed with key {0:?}, which is not in secrets.keys")]
     UnknownKey(String),
@@ -47,36 +40,13 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Reads a key ring of the form `id:base64key[,id:base64key]`.
-    ///
-    /// # Errors
-    /// [`VaultError::KeyRing`] names the entry by position, never its text.
-    pub fn new(ring: &SecretString, entropy: Arc<dyn Entropy>) -> Result<Self, VaultError> {
-        let keys = ring
-            .expose_secret()
-            .split(',')
-            .enumerate()
-            .map(|(position, entry)| {
-                let refused = || VaultError::KeyRing(position + 1);
-                let (id, text) = entry.trim().split_once(':').ok_or_else(refused)?;
-                let bytes: [u8; KEY_BYTES] = STANDARD
-                    .decode(text)
-                    .ok()
-                    .and_then(|bytes| bytes.try_into().ok())
-                    .filter(|_| (1..=KEY_ID_BYTES_MAX).contains(&id.len()))
-                    .ok_or_else(refused)?;
-                Ok((id.to_owned(), XChaCha20Poly1305::new(Key::from_slice(&bytes)), bytes))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { keys: keys.into(), entropy })
-    }
-
-    /// A fresh ring of one key, in the form that [`Vault::new`] reads.
+    /// A vault of these keys; `entropy` gives the nonces.
     #[must_use]
-    pub fn generate_ring(entropy: &dyn Entropy) -> SecretString {
-        let mut key = [0u8; KEY_BYTES];
-        entropy.fill(&mut key);
-        format!("k1:{}", STANDARD.encode(key)).into()
+    pub fn new(ring: &KeyRing, entropy: Arc<dyn Entropy>) -> Self {
+        let keys = ring.iter().map(|key| {
+            (key.id().to_owned(), XChaCha20Poly1305::new(Key::from_slice(key.expose())), *key.expose())
+        });
+        Self { keys: keys.collect(), entropy }
     }
 
     /// Seals `plain` for one `place` (for example `connection/7/access`); it opens only there.
@@ -128,12 +98,12 @@ mod tests {
     use super::*;
 
     fn vault(ring: &str) -> Vault {
-        Vault::new(&ring.to_owned().into(), Arc::new(SeededEntropy::new(1))).unwrap()
+        Vault::new(&KeyRing::parse(ring).unwrap(), Arc::new(SeededEntropy::new(1)))
     }
 
     fn ring(seed: u64) -> String {
-        let ring = Vault::generate_ring(&SeededEntropy::new(seed));
-        ring.expose_secret().replacen("k1", &format!("k{seed}"), 1)
+        let ring = KeyRing::generate(&format!("k{seed}"), &SeededEntropy::new(seed));
+        ring.to_secret().expose_secret().to_owned()
     }
 
     #[test]
@@ -154,14 +124,6 @@ mod tests {
         assert!(matches!(vault.open("there", &sealed), Err(VaultError::Altered)));
         for cut in 0..sealed.len() {
             assert!(vault.open("here", &sealed[..cut]).is_err(), "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_bad_ring_is_refused_without_repeating_it() {
-        for bad in ["", "k1", "k1:short", ":AAAA", "k1:!!!"] {
-            let error = Vault::new(&bad.to_owned().into(), Arc::new(SeededEntropy::new(1))).unwrap_err();
-            assert!(error.to_string().contains("entry 1"), "{bad}: {error}");
         }
     }
 }

@@ -102,14 +102,6 @@ impl Store {
         .await?;
         write.commit().await
     }
-
-    /// How many messages wait, and since when the oldest does (ms).
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn outbox_depth(&self) -> Result<(i64, Option<i64>), StoreError> {
-        Ok(sqlx::query_as("select count(*), min(created_at) from outbox").fetch_one(&self.pool).await?)
-    }
 }
 
 /// `00-<trace>-<span>-01`: the trace of the run, the span of the message. Both ids are derived, so that publishing a

@@ -37,14 +37,11 @@ async fn put(store: &TestStore, state: &str) -> SecretString {
 async fn a_state_is_good_once() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
-        let Consumed::Pending(pending) = store.consume_grant(&state).await.unwrap() else {
+        let Consumed::Pending(grant) = store.consume_grant(&state).await.unwrap() else {
             panic!("not pending")
         };
-        assert_eq!(pending.grant.verifier.expose_secret(), "verifier");
-        assert_eq!(
-            (pending.grant.subdomain.as_str(), &pending.grant.sync_options),
-            ("acme", &json!({"request_id": "r1"}))
-        );
+        assert_eq!(grant.verifier.expose_secret(), "verifier");
+        assert_eq!((grant.subdomain.as_str(), &grant.sync_options), ("acme", &json!({"request_id": "r1"})));
         assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Replayed));
         let forged = "state-2".to_owned().into();
         assert!(matches!(store.consume_grant(&forged).await.unwrap(), Consumed::Unknown));

@@ -3,11 +3,10 @@
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use helpsync_model::Entropy;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use thiserror::Error;
 
-use crate::setting::{REDACTED, Secrecy, Setting, Value};
+use crate::Entropy;
 
 /// Length of a sealing key in bytes (`ChaCha20-Poly1305`).
 const KEY_BYTES: usize = 32;
@@ -38,7 +37,7 @@ impl SealingKey {
 
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{REDACTED}", self.id)
+        write!(f, "{}:***", self.id)
     }
 }
 
@@ -96,30 +95,15 @@ impl KeyRing {
         Ok(Self(keys.into()))
     }
 
-    /// A ring of one new key in the form that [`KeyRing::parse`] reads, for the embedded mode's key file.
+    /// A ring of one new key, for an installation that is given none.
     #[must_use]
-    pub fn generate(id: &str, entropy: &dyn Entropy) -> SecretString {
-        let mut key = [0; KEY_BYTES];
-        entropy.fill(&mut key);
-        format!("{id}:{}", STANDARD.encode(key)).into()
+    pub fn generate(id: &str, entropy: &dyn Entropy) -> Self {
+        let mut key = Box::new([0; KEY_BYTES]);
+        entropy.fill(&mut *key);
+        Self([SealingKey { id: id.to_owned(), key: SecretBox::new(key) }].into())
     }
 
-    /// The key that seals.
-    ///
-    /// # Panics
-    /// Never: `parse` gives at least one key, since even an empty text has one entry to be refused.
-    #[must_use]
-    pub fn sealing(&self) -> &SealingKey {
-        self.0.first().expect("a ring holds at least one key")
-    }
-
-    /// The key that opens what was sealed under `id`.
-    #[must_use]
-    pub fn opening(&self, id: &str) -> Option<&SealingKey> {
-        self.iter().find(|key| key.id == id)
-    }
-
-    /// The form that [`KeyRing::parse`] reads, for whoever builds a vault of it.
+    /// The text that [`KeyRing::parse`] reads, for the key file of an embedded installation.
     #[must_use]
     pub fn to_secret(&self) -> SecretString {
         let entries: Vec<String> =
@@ -127,20 +111,56 @@ impl KeyRing {
         entries.join(",").into()
     }
 
-    /// All keys, the sealing one first.
+    /// All keys, at least one; the first one seals.
     pub fn iter(&self) -> impl Iterator<Item = &SealingKey> {
         self.0.iter()
     }
 }
 
-impl Value for KeyRing {
-    const SECRECY: Secrecy = Secrecy::Whole;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SeededEntropy;
 
-    fn parse(text: &str, _: &Setting) -> Result<Self, String> {
-        Self::parse(text).map_err(|fault| fault.to_string())
+    /// 32 zeros.
+    const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+    #[test]
+    fn keys_keep_their_order_and_are_not_shown() {
+        let other = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+        let ring = KeyRing::parse(&format!("new:{other}, old:{KEY}")).unwrap();
+        let keys: Vec<_> = ring.iter().map(|key| (key.id(), key.expose())).collect();
+        assert_eq!(keys, [("new", &[1; KEY_BYTES]), ("old", &[0; KEY_BYTES])]);
+        assert_eq!(format!("{ring:?}"), "KeyRing([new:***, old:***])");
     }
-    fn show(&self, _: &Setting) -> Option<String> {
-        let ids: Vec<String> = self.iter().map(|key| format!("{}:{REDACTED}", key.id())).collect();
-        Some(ids.join(","))
+
+    #[test]
+    fn a_generated_ring_reads_back_from_its_text() {
+        let made = KeyRing::generate("local", &SeededEntropy::new(1));
+        let read = KeyRing::parse(made.to_secret().expose_secret()).unwrap();
+        let key =
+            |ring: &KeyRing| ring.iter().map(|key| (key.id().to_owned(), *key.expose())).collect::<Vec<_>>();
+        assert_eq!(key(&made), key(&read));
+        assert_ne!(made.iter().next().unwrap().expose(), &[0; KEY_BYTES]);
+    }
+
+    #[test]
+    fn a_faulty_key_ring_is_refused_without_quoting_a_key() {
+        let sixteen = (0..16).map(|n| format!("k{n}:{KEY}")).collect::<Vec<_>>().join(",");
+        KeyRing::parse(&sixteen).unwrap();
+        let long = "i".repeat(33);
+        for (text, fault) in [
+            (String::new(), KeyRingError::Form(1)),
+            (KEY.to_owned(), KeyRingError::Form(1)),
+            (format!("a:{KEY},"), KeyRingError::Form(2)),
+            (format!(":{KEY}"), KeyRingError::Id(1)),
+            (format!("{long}:{KEY}"), KeyRingError::Id(1)),
+            (format!("a:{KEY},a:{KEY}"), KeyRingError::Twice("a".to_owned())),
+            ("a:c2hvcnQ=".to_owned(), KeyRingError::Key("a".to_owned())),
+            (format!("{sixteen},k16:{KEY}"), KeyRingError::TooMany(17)),
+        ] {
+            assert_eq!(KeyRing::parse(&text).unwrap_err(), fault, "{text}");
+            assert!(!fault.to_string().contains("c2hvcnQ"));
+        }
     }
 }

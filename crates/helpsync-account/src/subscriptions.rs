@@ -1,12 +1,12 @@
-//! Watches: Zendesk's webhooks that tell us at once of published and unpublished articles.
+//! Event subscriptions: Zendesk's webhooks that tell us at once of published and unpublished articles.
 //!
-//! The store says which connections want one; this makes it so, again and again until it is. Any number of processes
-//! may run it: claims decide. Making is repeatable: a webhook that a lost answer left behind is found by its address and
-//! taken over. Events bring freshness, never correctness: what they miss the next delta finds.
+//! The store says which connections want one. This module makes it at Zendesk, and tries again until it is there. Any
+//! number of processes may run it: claims in the store decide. Making one is repeatable: a webhook that a lost answer
+//! left behind is found by its address and taken over. Events bring freshness, never correctness: what they miss the
+//! next delta finds.
 
 use std::time::Duration;
 
-use helpsync_account::{AccountError, Accounts};
 use helpsync_model::{Entropy, Subdomain};
 use helpsync_store::{DueWatch, Store, StoreError};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
@@ -14,21 +14,23 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::{AccountError, Accounts};
+
 /// The events of articles that change what is published. There is none for edited, archived or deleted articles.
-/// Source: zendesk-api.md, 6.1.
+/// Source: <https://developer.zendesk.com/api-reference/webhooks/event-types/article-events/>.
 pub const EVENT_TYPES: [&str; 2] = ["zen:event-type:article.published", "zen:event-type:article.unpublished"];
-/// Watches made at once by one process.
+/// Subscriptions that one process claims at once.
 const CLAIMED_AT_ONCE: u32 = 4;
-/// A claimed watch may be taken by another process after this: longer than its few requests can take.
+/// A claimed subscription may be taken by another process after this: longer than its few requests can take.
 const CLAIM_LEASE: Duration = Duration::from_secs(300);
-/// Tries before a connection goes without a watch; a reconnect starts over.
+/// Tries before a connection goes without a subscription; a reconnect starts over.
 const TRIES_MAX: u32 = 8;
 /// The first retry comes within this time; each further one may take twice as long.
 const RETRY_BASE: Duration = Duration::from_secs(5);
 /// No retry waits longer.
 const RETRY_MAX: Duration = Duration::from_mins(30);
 
-/// The address that a watch's events are posted to, under the public address of the API.
+/// The address that a subscription's events are posted to, under the public address of the API.
 #[must_use]
 pub fn endpoint_url(public_url: &Url, endpoint: &str) -> String {
     format!("{}/integrations/zendesk/events/{endpoint}", public_url.as_str().trim_end_matches('/'))
@@ -41,18 +43,18 @@ pub fn scopes_allow(scopes: &str) -> bool {
     (has("webhooks:write") || has("write")) && (has("webhooks:read") || has("read"))
 }
 
-/// Makes watches. Cheap to clone.
+/// Makes the event subscriptions that are due. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Watcher {
+pub struct Subscriber {
     store: Store,
     accounts: Accounts,
     public_url: Url,
     tick: Duration,
 }
 
-/// Why a watch could not be made this time.
+/// Why a subscription could not be made this time.
 #[derive(Debug, Error)]
-enum WatchError {
+enum SubscribeError {
     #[error(transparent)]
     Zendesk(#[from] Failure),
     #[error(transparent)]
@@ -63,14 +65,14 @@ enum WatchError {
     Address(String),
 }
 
-impl Watcher {
+impl Subscriber {
     /// One per dispatcher. `tick`: how often it looks for what is due.
     #[must_use]
     pub fn new(store: Store, accounts: Accounts, public_url: Url, tick: Duration) -> Self {
         Self { store, accounts, public_url, tick }
     }
 
-    /// Makes watches until `stop`.
+    /// Makes subscriptions until `stop`.
     pub async fn run(self, entropy: std::sync::Arc<dyn Entropy>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let made = tokio::select! {
@@ -78,7 +80,7 @@ impl Watcher {
                 made = self.make_due(&*entropy) => made,
             };
             if let Err(error) = made {
-                tracing::warn!(error = %error, "looking for watches failed, trying again");
+                tracing::warn!(error = %error, "looking for event subscriptions failed, trying again");
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -96,7 +98,7 @@ impl Watcher {
                 }
                 Err(error) => {
                     let wait = retry_after(&error, due.failures, entropy);
-                    tracing::warn!(%connection, error = %error, ?wait, "a watch could not be made");
+                    tracing::warn!(%connection, error = %error, ?wait, "an event subscription could not be made");
                     self.store.put_off_watch(connection, wait, &error.to_string()).await?;
                 }
             }
@@ -104,12 +106,12 @@ impl Watcher {
         Ok(())
     }
 
-    async fn make(&self, due: &DueWatch) -> Result<(), WatchError> {
+    async fn make(&self, due: &DueWatch) -> Result<(), SubscribeError> {
         let address = endpoint_url(&self.public_url, &due.endpoint);
         let address: Url =
-            address.parse().map_err(|error: url::ParseError| WatchError::Address(error.to_string()))?;
+            address.parse().map_err(|error: url::ParseError| SubscribeError::Address(error.to_string()))?;
         let subdomain =
-            Subdomain::parse(&due.subdomain).map_err(|error| WatchError::Address(error.to_string()))?;
+            Subdomain::parse(&due.subdomain).map_err(|error| SubscribeError::Address(error.to_string()))?;
         let client =
             self.accounts.connected(due.organization, due.connection, &subdomain, &subdomain)?.client;
         let id = match client.find_webhook(&address).await?.value {
@@ -133,27 +135,27 @@ impl Watcher {
 }
 
 /// When to try again; `None`: never, until somebody reconnects.
-fn retry_after(error: &WatchError, failures: u32, entropy: &dyn Entropy) -> Option<Duration> {
+fn retry_after(error: &SubscribeError, failures: u32, entropy: &dyn Entropy) -> Option<Duration> {
     let told = match error {
-        WatchError::Zendesk(Failure::RateLimited { after, .. }) => *after,
-        WatchError::Zendesk(failure) => match failure.class() {
+        SubscribeError::Zendesk(Failure::RateLimited { after, .. }) => *after,
+        SubscribeError::Zendesk(failure) => match failure.class() {
             Class::Denied { wait } => Some(wait),
             Class::Transient { after } => after,
             // The scope, the role or the plan does not allow it.
             Class::Unauthorized | Class::Gone | Class::Permanent => return None,
         },
-        WatchError::Address(_) => return None,
-        WatchError::Account(_) | WatchError::Store(_) => None,
+        SubscribeError::Address(_) => return None,
+        SubscribeError::Account(_) | SubscribeError::Store(_) => None,
     };
     let ceiling = RETRY_BASE.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
     (failures + 1 < TRIES_MAX).then(|| told.unwrap_or_else(|| ceiling.mul_f64(entropy.fraction())))
 }
 
-/// Takes a watch away at Zendesk, with the token of the connection that ends.
+/// Deletes a subscription at Zendesk, with the token of the connection that ends.
 ///
 /// # Errors
 /// [`Failure`]; the webhook then stays, posts to an address that is nobody's, and Zendesk gives up on it.
-pub async fn unmake(client: &helpsync_zendesk::Client, webhook_id: &str) -> Result<(), Failure> {
+pub async fn unsubscribe(client: &helpsync_zendesk::Client, webhook_id: &str) -> Result<(), Failure> {
     let Some(id) = WebhookId::parse(webhook_id) else { return Ok(()) };
     client.delete_webhook(&id).await.map(|_deleted| ())
 }
@@ -181,12 +183,12 @@ mod tests {
     #[test]
     fn tries_end_and_a_refusal_ends_them_at_once() {
         let entropy = SeededEntropy::new(1);
-        let passing = || WatchError::Store(StoreError::NotFound("x"));
+        let passing = || SubscribeError::Store(StoreError::NotFound("x"));
         for failures in 0..TRIES_MAX - 1 {
             assert!(retry_after(&passing(), failures, &entropy).unwrap() <= RETRY_MAX);
         }
         assert!(retry_after(&passing(), TRIES_MAX - 1, &entropy).is_none());
-        assert!(retry_after(&WatchError::Address("x".to_owned()), 0, &entropy).is_none());
+        assert!(retry_after(&SubscribeError::Address("x".to_owned()), 0, &entropy).is_none());
     }
 
     #[test]
