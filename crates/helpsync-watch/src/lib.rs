@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use helpsync_account::{AccountError, Accounts};
-use helpsync_model::{Entropy, Subdomain};
+use helpsync_model::{Entropy, Subdomain, chain};
 use helpsync_store::{DueWatch, Store, StoreError};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
 use thiserror::Error;
@@ -78,7 +78,7 @@ impl Watcher {
                 made = self.make_due(&*entropy) => made,
             };
             if let Err(error) = made {
-                tracing::warn!(error = %error, "looking for watches failed, trying again");
+                tracing::warn!(error = chain(&error), "looking for watches failed, trying again");
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -96,8 +96,8 @@ impl Watcher {
                 }
                 Err(error) => {
                     let wait = retry_after(&error, due.failures, entropy);
-                    tracing::warn!(%connection, error = %error, ?wait, "a watch could not be made");
-                    self.store.put_off_watch(connection, wait, &error.to_string()).await?;
+                    tracing::warn!(%connection, error = chain(&error), ?wait, "a watch could not be made");
+                    self.store.put_off_watch(connection, wait, &chain(&error)).await?;
                 }
             }
         }
@@ -107,9 +107,9 @@ impl Watcher {
     async fn make(&self, due: &DueWatch) -> Result<(), WatchError> {
         let address = endpoint_url(&self.public_url, &due.endpoint);
         let address: Url =
-            address.parse().map_err(|error: url::ParseError| WatchError::Address(error.to_string()))?;
+            address.parse().map_err(|error: url::ParseError| WatchError::Address(chain(&error)))?;
         let subdomain =
-            Subdomain::parse(&due.subdomain).map_err(|error| WatchError::Address(error.to_string()))?;
+            Subdomain::parse(&due.subdomain).map_err(|error| WatchError::Address(chain(&error)))?;
         let client =
             self.accounts.connected(due.organization, due.connection, &subdomain, &subdomain)?.client;
         let id = match client.find_webhook(&address).await?.value {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger};
+use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger, chain};
 use helpsync_store::{GrantCompleted, GrantOutcome, NewRun, RunRequested};
 use helpsync_watch::{scopes_allow, unmake};
 use helpsync_zendesk::{Client, Failure};
@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::Api;
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 
 /// How long a person waits, at most, for Zendesk to say whom a token acts as, or to revoke one.
 const ACCOUNT_PATIENCE: Duration = Duration::from_secs(20);
