@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use helpsync_coordinator::{Ask, Coordinator, GrantId, NoGrant, Report, Waited, wait_for_grant};
-use helpsync_model::{Entropy, Subdomain};
+use helpsync_model::{Entropy, Subdomain, chain};
 use helpsync_zendesk::{Denied, Family, Gate, Grant, RateReport};
 
 use crate::{AccountOptions, Accounts};
@@ -66,7 +66,11 @@ impl Gate for BudgetGate {
                 Err(Denied { wait, reason: format!("budget of {} ({reason})", self.account) })
             }
             Err(NoGrant::Coordinator(error)) => {
-                tracing::warn!(account = self.account, error = %error, "the coordinator does not answer");
+                tracing::warn!(
+                    account = self.account,
+                    error = chain(&error),
+                    "the coordinator does not answer"
+                );
                 Err(Denied { wait: COORDINATOR_DOWN_WAIT, reason: "the coordinator".to_owned() })
             }
         }
@@ -84,7 +88,7 @@ impl Gate for BudgetGate {
             self.coordinator.report(&self.key(grant.family), &GrantId(grant.id), &report).await
         {
             // The grant expires by itself; the next answer's headers bring the budget back in step.
-            tracing::warn!(account = self.account, error = %error, "a budget report was lost");
+            tracing::warn!(account = self.account, error = chain(&error), "a budget report was lost");
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Entropy, Subdomain};
+use helpsync_model::{Entropy, Subdomain, chain};
 use helpsync_store::{DueWatch, Store, StoreError};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
 use thiserror::Error;
@@ -80,7 +80,7 @@ impl Subscriber {
                 made = self.make_due(&*entropy) => made,
             };
             if let Err(error) = made {
-                tracing::warn!(error = %error, "looking for event subscriptions failed, trying again");
+                tracing::warn!(error = chain(&error), "looking for event subscriptions failed, trying again");
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -98,8 +98,8 @@ impl Subscriber {
                 }
                 Err(error) => {
                     let wait = retry_after(&error, due.failures, entropy);
-                    tracing::warn!(%connection, error = %error, ?wait, "an event subscription could not be made");
-                    self.store.put_off_watch(connection, wait, &error.to_string()).await?;
+                    tracing::warn!(%connection, error = chain(&error), ?wait, "an event subscription could not be made");
+                    self.store.put_off_watch(connection, wait, &chain(&error)).await?;
                 }
             }
         }
@@ -109,9 +109,9 @@ impl Subscriber {
     async fn make(&self, due: &DueWatch) -> Result<(), SubscribeError> {
         let address = endpoint_url(&self.public_url, &due.endpoint);
         let address: Url =
-            address.parse().map_err(|error: url::ParseError| SubscribeError::Address(error.to_string()))?;
+            address.parse().map_err(|error: url::ParseError| SubscribeError::Address(chain(&error)))?;
         let subdomain =
-            Subdomain::parse(&due.subdomain).map_err(|error| SubscribeError::Address(error.to_string()))?;
+            Subdomain::parse(&due.subdomain).map_err(|error| SubscribeError::Address(chain(&error)))?;
         let client =
             self.accounts.connected(due.organization, due.connection, &subdomain, &subdomain)?.client;
         let id = match client.find_webhook(&address).await?.value {

@@ -15,7 +15,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum AppError {
     /// The store cannot be opened.
-    #[error("cannot open the store: {0}")]
+    #[error("cannot open the store")]
     Store(#[from] StoreError),
     /// Another process holds the SQLite file.
     #[error(
@@ -26,7 +26,7 @@ pub enum AppError {
         path: String,
     },
     /// A file beside the database cannot be read or written.
-    #[error("cannot use the file {path}: {source}")]
+    #[error("cannot use the file {path}")]
     File {
         /// Which.
         path: String,
@@ -34,7 +34,7 @@ pub enum AppError {
         source: std::io::Error,
     },
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -42,10 +42,10 @@ pub enum AppError {
         source: std::io::Error,
     },
     /// The broker's settings do not fit.
-    #[error("cannot use the queue: {0}")]
+    #[error("cannot use the queue")]
     Queue(#[from] QueueError),
     /// The coordinator's settings do not fit.
-    #[error("cannot use the coordinator: {0}")]
+    #[error("cannot use the coordinator")]
     Coordinator(#[from] CoordinatorError),
     /// The HTTP client cannot be made.
     #[error(transparent)]

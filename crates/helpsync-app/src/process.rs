@@ -9,6 +9,7 @@ use helpsync_account::subscriptions::Subscriber;
 use helpsync_api::{Api, ApiOptions, WebhookRules};
 use helpsync_dispatcher::{Dispatcher, DispatcherOptions};
 use helpsync_embeddings::{Cutter, Embedder};
+use helpsync_model::chain;
 use helpsync_webhooks::Relay;
 use helpsync_worker::{Worker, WorkerOptions};
 use tokio::sync::Notify;
@@ -108,7 +109,7 @@ impl Process {
             let stop = stop.clone();
             self.spawn("dispatcher", async move {
                 if let Err(error) = dispatcher.run(stop).await {
-                    tracing::error!(error = %error, "the ticker failed");
+                    tracing::error!(error = chain(&error), "the ticker failed");
                 }
             });
         }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Lane, RunKind, Trigger};
+use helpsync_model::{Lane, RunKind, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
 use helpsync_store::{ConnectionOrder, ConnectionQuery, NewRun, StoreError};
@@ -25,7 +25,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
     let mut consumer = match rabbit.consume_requests(PREFETCH) {
         Ok(consumer) => consumer,
         Err(error) => {
-            tracing::warn!(error = %error, "requests of upstream services are not served");
+            tracing::warn!(error = chain(&error), "requests of upstream services are not served");
             return;
         }
     };
@@ -49,7 +49,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
                 delivery.dead(&reason).await
             }
             Err(Refused::NotNow(error)) => {
-                tracing::warn!(error = %error, "the store does not answer, the request is put back");
+                tracing::warn!(error = chain(&error), "the store does not answer, the request is put back");
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(STORE_AWAY_WAIT) => {}
@@ -64,7 +64,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
 fn log_lost(settled: Result<(), QueueError>) {
     if let Err(error) = settled {
         // It comes again, and an equal run that is under way serves both.
-        tracing::info!(error = %error, "a request could not be settled");
+        tracing::info!(error = chain(&error), "a request could not be settled");
     }
 }
 
@@ -75,12 +75,12 @@ enum Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        if error.is_transient() { Self::NotNow(error) } else { Self::Never(error.to_string()) }
+        if error.is_transient() { Self::NotNow(error) } else { Self::Never(chain(&error)) }
     }
 }
 
 async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
-    let request = Request::from_bytes(&delivery.body).map_err(|error| Refused::Never(error.to_string()))?;
+    let request = Request::from_bytes(&delivery.body).map_err(|error| Refused::Never(chain(&error)))?;
     let organization = match &request.organization {
         None => parts.organization,
         Some(name) => parts

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use axum::Router;
+use helpsync_model::chain;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAd
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
-        tracing::error!(error = %error, "the listener failed");
+        tracing::error!(error = chain(&error), "the listener failed");
     }
 }
 

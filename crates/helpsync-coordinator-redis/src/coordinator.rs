@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use helpsync_coordinator::{
     Ask, BudgetView, Coordinator, CoordinatorError, Decision, GrantId, LeaseOutcome, Report, Step, Terms,
 };
-use helpsync_model::{Clock, Timestamp};
+use helpsync_model::{Clock, Timestamp, chain};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 use secrecy::ExposeSecret;
@@ -133,7 +133,7 @@ impl Coordinator for RedisCoordinator {
                 Ok(Decision::Wait { delay: Duration::from_micros(delay), reason })
             }
             Err(error) => {
-                tracing::debug!(%error, account, "deciding alone");
+                tracing::debug!(error = chain(&error), account, "deciding alone");
                 self.fallback.acquire(account, ask).await
             }
         }
@@ -199,5 +199,5 @@ impl RedisCoordinator {
 
 /// The client's messages name hosts and codes, never credentials.
 fn unavailable(error: &redis::RedisError) -> CoordinatorError {
-    CoordinatorError::Unavailable(error.to_string())
+    CoordinatorError::Unavailable(chain(error))
 }

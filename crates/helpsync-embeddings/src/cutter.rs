@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_content::chunks;
-use helpsync_model::ConnectionId;
+use helpsync_model::{ConnectionId, chain};
 use helpsync_store::{Cut, CutFile, FileToCut, NewChunk, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ impl Cutter {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error = %error, "cutting texts failed, trying again"),
+                Err(error) => tracing::warn!(error = chain(&error), "cutting texts failed, trying again"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -63,7 +63,7 @@ impl Cutter {
         let cut = match cut {
             Ok(cut) => cut,
             Err(error) => {
-                tracing::error!(error = %error, "cutting broke off, its files are tried again later");
+                tracing::error!(error = chain(&error), "cutting broke off, its files are tried again later");
                 return Ok(Some(connection));
             }
         };
@@ -97,8 +97,8 @@ fn all_chunks(file: &FileToCut) -> Result<(Vec<NewChunk>, bool), String> {
     for (locale, title, markdown) in file.texts.iter().filter(|_| processing.cut) {
         let title = if title.is_empty() { &file.name } else { title };
         let prefix = processing.prepend_name.then_some(title.as_str());
-        let made =
-            chunks(markdown, processing.chunks, prefix).map_err(|error| format!("{locale}: {error}"))?;
+        let made = chunks(markdown, processing.chunks, prefix)
+            .map_err(|error| format!("{locale}: {}", chain(&error)))?;
         all.extend(made.into_iter().map(|chunk| NewChunk {
             locale: locale.clone(),
             hash: chunk.hash,

@@ -2,7 +2,7 @@
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
-use helpsync_model::ExportAccess;
+use helpsync_model::{ExportAccess, chain};
 use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
 
@@ -52,8 +52,10 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
     ) -> Result<RemovedOutcome, HandlerError> {
-        let ids: Vec<i64> = serde_json::from_value(started.shard.params["articles"].clone())
-            .map_err(|error| HandlerError::Permanent(format!("the shard names no articles: {error}")))?;
+        let ids: Vec<i64> =
+            serde_json::from_value(started.shard.params["articles"].clone()).map_err(|error| {
+                HandlerError::Permanent(format!("the shard names no articles: {}", chain(&error)))
+            })?;
         let mut answers = stream::iter(ids)
             .map(|id| async move { (id, account.client.article(id).await) })
             .buffer_unordered(AT_ONCE);
@@ -74,7 +76,7 @@ impl Engine {
                     fetched.requests += 1;
                     fetched.rejected.push(Rejected {
                         id: Some(id),
-                        reason: failure.to_string(),
+                        reason: chain(&failure),
                         is_too_long: false,
                         created_at: None,
                         section_id: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::Entropy;
+use helpsync_model::{Entropy, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Class, Failure};
 use thiserror::Error;
@@ -84,17 +84,17 @@ impl Engine {
             Class::Transient { after } => self.retry(error, after, started),
             // Everything answering 404 is an account in trouble: it may come back.
             Class::Gone => self.retry(error, None, started),
-            Class::Unauthorized | Class::Permanent => ShardEnd::Failed(error.to_string()),
+            Class::Unauthorized | Class::Permanent => ShardEnd::Failed(chain(error)),
         }
     }
 
     fn retry(&self, error: &HandlerError, after: Option<Duration>, started: &StartedShard) -> ShardEnd {
         let tries = u32::try_from(started.shard.failures).unwrap_or(u32::MAX);
         if tries >= self.options.attempts_max {
-            return ShardEnd::Failed(format!("gave up after {tries} tries: {error}"));
+            return ShardEnd::Failed(format!("gave up after {tries} tries: {}", chain(error)));
         }
         let wait = after.unwrap_or_else(|| backoff(tries, &*self.entropy));
-        ShardEnd::Retry { wait, error: error.to_string() }
+        ShardEnd::Retry { wait, error: chain(error) }
     }
 }
 

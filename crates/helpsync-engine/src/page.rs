@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
+use helpsync_model::chain;
 use helpsync_store::{Page, PageOutcome, Progress, SkippedArticle, Split, StartedShard};
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
 use serde_json::Value;
@@ -137,7 +138,7 @@ impl Engine {
                 Ok(Page { skipped, requests: 1, ..Page::default() })
             }
             Err(failure @ Failure::TooLarge { .. }) => {
-                let skipped = vec![skipped(Rejected { reason: failure.to_string(), ..rejected })];
+                let skipped = vec![skipped(Rejected { reason: chain(&failure), ..rejected })];
                 Ok(Page { skipped, requests: 1, ..Page::default() })
             }
             // It went between two requests: that is for the removal stage to find out.
@@ -151,8 +152,9 @@ impl Engine {
         &self,
         articles: Vec<Article>,
     ) -> Result<(Vec<helpsync_store::IncomingArticle>, Vec<SkippedArticle>), HandlerError> {
-        let stopped =
-            |error: &dyn std::fmt::Display| HandlerError::Passing(format!("conversion stopped: {error}"));
+        let stopped = |error: &dyn std::error::Error| {
+            HandlerError::Passing(format!("conversion stopped: {}", chain(error)))
+        };
         let turn = Arc::clone(&self.converting).acquire_owned().await.map_err(|error| stopped(&error))?;
         let limits = self.options.limits;
         tokio::task::spawn_blocking(move || {

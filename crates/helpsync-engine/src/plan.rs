@@ -11,7 +11,7 @@
 //! Whether the export answers shows in its first answer, at no extra request; from then on it is known.
 
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, RunKind, ShardKind};
+use helpsync_model::{ExportAccess, RunKind, ShardKind, chain};
 use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{
     Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder,
@@ -104,7 +104,7 @@ impl Engine {
                 let lost = matches!(started.export_access, Some(ExportAccess::Allowed | ExportAccess::Lost));
                 let access = if lost { ExportAccess::Lost } else { ExportAccess::Refused };
                 let said = if lost { "no longer answers this grant" } else { "is refused to this grant" };
-                (Some(access), format!("the incremental export {said} ({failure})"), None)
+                (Some(access), format!("the incremental export {said} ({})", chain(&failure)), None)
             }
             NoExport::Crowded(second) => {
                 // A second that is long over gains no more changes: once listed it is passed for good.

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use helpsync_account::Account;
+use helpsync_model::chain;
 use helpsync_store::{Progress, ShardEnd, StartedShard};
 use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder};
 use serde::Deserialize;
@@ -85,8 +86,9 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
     ) -> Result<ShardEnd, HandlerError> {
-        let walk: Walk = serde_json::from_value(started.shard.params.clone())
-            .map_err(|error| HandlerError::Permanent(format!("the shard names no walk: {error}")))?;
+        let walk: Walk = serde_json::from_value(started.shard.params.clone()).map_err(|error| {
+            HandlerError::Permanent(format!("the shard names no walk: {}", chain(&error)))
+        })?;
         let ended = match walk {
             Walk::Pages { first, last, newest } => {
                 self.walk_pages(started, account, first, last, newest).await?

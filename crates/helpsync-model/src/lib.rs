@@ -6,6 +6,7 @@
 mod clock;
 mod embedding;
 mod entropy;
+mod error;
 mod id;
 mod job;
 mod key_ring;
@@ -18,6 +19,7 @@ mod subdomain;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use embedding::{EMBEDDING_MODEL_DEFAULT, EMBEDDING_MODELS};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use error::{CAUSES_MAX, chain};
 pub use id::{ConnectionId, CustomerId, DeliveryId, FileId, OrganizationId, RunId, ShardId, WebhookId};
 pub use job::{Job, JobError, Lane, SCHEMA_VERSION};
 pub use key_ring::{KeyRing, KeyRingError, SealingKey};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use helpsync_model::chain;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -171,6 +172,6 @@ pub(crate) fn no_answer(error: reqwest::Error) -> Failure {
     } else {
         "no answer"
     };
-    tracing::debug!(error = &error as &dyn std::error::Error, "{what}");
+    tracing::debug!(error = chain(&error), "{what}");
     Failure::Unavailable { after: None, detail: Detail { excerpt: what.to_owned(), request_id: None } }
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use helpsync_model::{ConnectionId, OrganizationId, Subdomain, Trigger};
+use helpsync_model::{ConnectionId, OrganizationId, Subdomain, Trigger, chain};
 use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens, TagChange};
 use helpsync_zendesk::{OAuthFailure, PkceVerifier, exchange_code};
 use secrecy::SecretString;
@@ -15,7 +15,7 @@ use super::finish::{Checked, Connected, check_account, connection_of, finish, st
 use crate::Api;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 use crate::page::Page;
 use crate::signing::Purpose;
 use crate::wire::grant::{Callback, SyncClaim};

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use helpsync_account::subscriptions::{scopes_allow, unsubscribe};
-use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger};
+use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger, chain};
 use helpsync_store::{GrantCompleted, GrantOutcome, NewRun, RunRequested};
 use helpsync_zendesk::{Client, Failure};
 use secrecy::SecretString;
 use serde_json::json;
 
 use crate::Api;
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 
 /// How long a person waits, at most, for Zendesk to say whom a token acts as, or to revoke one.
 const ACCOUNT_PATIENCE: Duration = Duration::from_secs(20);
