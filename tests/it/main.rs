@@ -13,6 +13,7 @@ mod contract;
 mod contract_reasons;
 mod copy;
 mod deploy;
+mod documents;
 mod grants;
 mod hostile;
 mod huge;
