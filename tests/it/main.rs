@@ -14,6 +14,7 @@ mod contract;
 mod contract_reasons;
 mod copy;
 mod deploy;
+mod error_texts;
 mod grants;
 mod hostile;
 mod huge;

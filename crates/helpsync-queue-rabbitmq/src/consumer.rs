@@ -178,7 +178,7 @@ async fn open(source: Source, prefetch: u16) -> Stream {
         match try_open(&source, prefetch, failures > 0).await {
             Ok(stream) => return stream,
             Err(error) => {
-                tracing::warn!(queue = %source.origin, error = chain(&error), failures, "cannot consume")
+                tracing::warn!(queue = %source.origin, error = chain(&error), failures, "cannot consume");
             }
         }
         tokio::time::sleep(backoff::delay(failures, source.entropy.as_ref())).await;
@@ -222,7 +222,7 @@ fn hand_back(stream: Stream) {
         match tokio::time::timeout(HAND_BACK_TIMEOUT, all).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::debug!(error = chain(&error), "prefetched messages go back with their channel")
+                tracing::debug!(error = chain(&error), "prefetched messages go back with their channel");
             }
             Err(_elapsed) => tracing::debug!("prefetched messages go back when their channel ends"),
         }

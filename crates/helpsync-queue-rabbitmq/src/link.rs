@@ -189,7 +189,7 @@ async fn close(connection: &Connection) {
     match tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "bye".into())).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::debug!(error = chain(&error), "the connection was gone before it could be closed")
+            tracing::debug!(error = chain(&error), "the connection was gone before it could be closed");
         }
         Err(_elapsed) => tracing::warn!("rabbitmq did not answer the goodbye"),
     }

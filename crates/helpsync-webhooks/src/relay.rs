@@ -123,7 +123,7 @@ impl Relay {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "looking for deliveries failed, trying again")
+                    tracing::warn!(error = chain(&error), "looking for deliveries failed, trying again");
                 }
             }
             tokio::select! {
