@@ -15,6 +15,7 @@ mod contract_reasons;
 mod copy;
 mod deploy;
 mod error_texts;
+mod documents;
 mod grants;
 mod hostile;
 mod huge;
