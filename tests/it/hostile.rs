@@ -65,7 +65,7 @@ fn troubles() -> Vec<Trouble> {
             always(status(403, None, FaultBody::Html)),
             Named("not available"),
         ),
-        trouble("403 for ever", always(status(403, None, FaultBody::Json)), Named("forbids it")),
+        trouble("403 for ever", always(status(403, None, FaultBody::Json)), Named("disabled")),
         trouble(
             "a foreign next page",
             always(Fault::ForeignNextPage { origin: "https://evil.example".to_owned() }),
@@ -76,7 +76,11 @@ fn troubles() -> Vec<Trouble> {
             always(Fault::Redirect { location: "https://evil.example/api".to_owned() }),
             Named("evil.example"),
         ),
-        trouble("a suspended account", always(Fault::Suspended), Named("423")),
+        trouble(
+            "a suspended account",
+            always(Fault::Suspended),
+            Named("suspended the account: it answers 423"),
+        ),
         trouble("a disabled help center", always(Fault::HelpCenterDisabled), Named("disabled")),
         trouble(
             "a help center that is disabled for a moment",

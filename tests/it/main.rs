@@ -8,6 +8,7 @@ mod app;
 mod attachments;
 mod bad_input;
 mod brands;
+mod causes;
 mod chaos;
 mod contract;
 mod contract_reasons;

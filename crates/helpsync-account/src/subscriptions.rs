@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn tries_end_and_a_refusal_ends_them_at_once() {
         let entropy = SeededEntropy::new(1);
-        let passing = || SubscribeError::Store(StoreError::NotFound("x"));
+        let passing = || SubscribeError::Store(StoreError::NotFound(helpsync_store::Entity::Run));
         for failures in 0..TRIES_MAX - 1 {
             assert!(retry_after(&passing(), failures, &entropy).unwrap() <= RETRY_MAX);
         }

@@ -6,7 +6,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use helpsync_account::AccountError;
 use helpsync_model::chain;
-use helpsync_store::StoreError;
+use helpsync_store::{Entity, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -104,7 +104,7 @@ impl ApiError {
 /// The answer of a store error. What the database said stays in the log.
 fn store_answer(error: &StoreError) -> (StatusCode, String) {
     match error {
-        StoreError::NotFound("active connection") => (
+        StoreError::NotFound(Entity::ActiveConnection) => (
             StatusCode::CONFLICT,
             "the workspace is disconnected, or its grant has ended: connect it again with /integrations/oauth_url"
                 .to_owned(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use helpsync_model::{Lane, RunKind, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
-use helpsync_store::{ConnectionOrder, ConnectionQuery, RunRequest, StoreError};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, StoreError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -136,7 +136,7 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
                 traceparent = delivery.traceparent, "a request is served");
             Ok(())
         }
-        Err(StoreError::NotFound(_)) => {
+        Err(StoreError::NotFound(Entity::ActiveConnection)) => {
             Err(Refused::Never(format!("the workspace of customer {:?} is paused", request.customer_id)))
         }
         Err(error) => Err(error.into()),

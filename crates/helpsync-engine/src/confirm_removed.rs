@@ -111,10 +111,10 @@ impl Engine {
             match self.export_from(account, self.since(started)).await {
                 Ok(answer) => return Ok(answer.requests.into()),
                 Err(Failure::Rejected { .. } | Failure::TooLarge { .. }) => {}
-                Err(failure) => return Err(HandlerError::Unhealthy(failure)),
+                Err(failure) => return Err(HandlerError::of_list(failure)),
             }
         }
-        let answer = account.client.count_articles().await.map_err(HandlerError::Unhealthy)?;
+        let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
         Ok(answer.requests.into())
     }
 }

@@ -108,7 +108,7 @@ impl Engine {
 
     /// How many articles Zendesk counts now.
     async fn count(&self, started: &StartedShard, account: &Account) -> Result<i64, HandlerError> {
-        let answer = account.client.count_articles().await.map_err(HandlerError::Unhealthy)?;
+        let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
         let count = i64::try_from(answer.value).unwrap_or(i64::MAX);
         let note =
             RunNote { remote_count: Some(count), requests: answer.requests.into(), ..RunNote::default() };

@@ -25,9 +25,9 @@ pub enum HandlerError {
     /// Zendesk's answer, or its absence.
     #[error(transparent)]
     Zendesk(#[from] Failure),
-    /// The account as a whole does not answer as a help center does.
-    #[error("the help center is disabled, or the grant's user may not read it: {0}")]
-    Unhealthy(#[source] Failure),
+    /// 403 or 404 for what every help center answers.
+    #[error("the help center is disabled, or the grant's user may not read it")]
+    NoHelpCenter(#[source] Failure),
     /// The store's answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -43,7 +43,7 @@ impl HandlerError {
     /// How long the account's budget puts the work off.
     pub(crate) fn budget_wait(&self) -> Duration {
         match self {
-            Self::Zendesk(failure) | Self::Unhealthy(failure) => match failure {
+            Self::Zendesk(failure) | Self::NoHelpCenter(failure) => match failure {
                 Failure::Throttled { wait, .. } => *wait,
                 Failure::RateLimited { after, .. } => after.unwrap_or(RATE_LIMITED_WAIT),
                 _ => Duration::ZERO,
@@ -52,10 +52,11 @@ impl HandlerError {
         }
     }
 
-    /// Of a page of the whole list: 404 or 403 for that is no missing thing but an account in trouble.
+    /// Of something that every help center answers, such as a page of the whole list: 403 or 404 for that is no
+    /// missing thing but a help center in trouble. Every other failure names its own cause.
     pub(crate) fn of_list(failure: Failure) -> Self {
         match failure {
-            Failure::NotFound(_) | Failure::Forbidden(_) => Self::Unhealthy(failure),
+            Failure::NotFound(_) | Failure::Forbidden(_) => Self::NoHelpCenter(failure),
             failure => Self::Zendesk(failure),
         }
     }
@@ -70,7 +71,9 @@ impl Engine {
                 return ShardEnd::Snooze { wait: STORE_AWAY_WAIT, reason: "the store".to_owned() };
             }
             HandlerError::Store(_) | HandlerError::Passing(_) => return self.retry(error, None, started),
-            HandlerError::Zendesk(failure) | HandlerError::Unhealthy(failure) => failure,
+            // It may be enabled again, and which of the two statuses a disabled one answers with is no difference.
+            HandlerError::NoHelpCenter(_) => return self.retry(error, None, started),
+            HandlerError::Zendesk(failure) => failure,
         };
         if let Failure::RateLimited { .. } = failure {
             let wait = error.budget_wait();

@@ -95,7 +95,7 @@ impl Engine {
             sideload: false,
             ..ListQuery::walk(Scope::All, None)
         };
-        let answer = account.client.list_articles(&newest_first).await.map_err(HandlerError::Unhealthy)?;
+        let answer = account.client.list_articles(&newest_first).await.map_err(HandlerError::of_list)?;
         let count =
             answer.value.count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))?;
         let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());

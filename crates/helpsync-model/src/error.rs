@@ -18,7 +18,7 @@ pub fn chain(error: &dyn Error) -> String {
         let Some(cause) = next else { break };
         next = cause.source();
         let why = cause.to_string();
-        if why.is_empty() || said.contains(&why) {
+        if says(&said, &why) {
             continue;
         }
         if !text.is_empty() {
@@ -28,6 +28,16 @@ pub fn chain(error: &dyn Error) -> String {
         said = why;
     }
     text
+}
+
+/// Whether `text` has `part` as whole words.
+fn says(text: &str, part: &str) -> bool {
+    part.is_empty()
+        || text.match_indices(part).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + part.len()..].chars().next();
+            ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+        })
 }
 
 #[cfg(test)]
@@ -68,6 +78,8 @@ mod tests {
     fn what_the_text_before_already_says_is_not_said_again() {
         assert_eq!(chain(&told(&["a", "a", "b", "b"])), "a: b");
         assert_eq!(chain(&told(&["no such file: b", "b", "c"])), "no such file: b: c");
+        assert_eq!(chain(&told(&["failed (b): again", "b", "c"])), "failed (b): again: c");
+        assert_eq!(chain(&told(&["é", "É"])), "é: É");
         // Only the text right before counts: what comes back later is a cause of its own.
         assert_eq!(chain(&told(&["closed", "lost", "closed"])), "closed: lost: closed");
     }

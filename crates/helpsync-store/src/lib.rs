@@ -29,7 +29,7 @@ pub use connection::selection_filter::{SelectionFilterChanged, TreeLearned};
 pub use connection::status::StoreStatus;
 pub use connection::tokens::{ConnectionTokens, NewTokens};
 pub use db::dialect::Dialect;
-pub use db::error::StoreError;
+pub use db::error::{DatabaseError, Entity, StoreError};
 pub use db::pool::{Store, StoreOptions};
 pub use db::vault::{Vault, VaultError};
 pub use event::deliveries::{ClaimedDelivery, ClaimedRound, Tried, TriedEnd, WebhookHealth};

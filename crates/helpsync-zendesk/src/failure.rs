@@ -88,6 +88,14 @@ pub enum Failure {
         /// The other host; printable and bounded.
         host: String,
     },
+    /// 402 or 423: the account is not paid for, or locked. Only its owner can change that.
+    #[error("zendesk has suspended the account: it answers {status}{detail}")]
+    Suspended {
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        detail: Detail,
+    },
     /// Any other status: our mistake, or a state that repeating does not change.
     #[error("zendesk rejects the request with {status}{detail}")]
     Rejected {
@@ -148,6 +156,7 @@ impl Failure {
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::OffHost { .. }
+            | Self::Suspended { .. }
             | Self::Rejected { .. } => Class::Permanent,
         }
     }
@@ -175,6 +184,7 @@ impl Failure {
             403 if problem.is_page => Self::Unavailable { after, detail },
             403 => Self::Forbidden(detail),
             404 | 410 => Self::NotFound(detail),
+            402 | 423 => Self::Suspended { status: status.as_u16(), detail },
             429 => Self::RateLimited { after, detail },
             408 | 425 | 500..=599 => Self::Unavailable { after, detail },
             status => Self::Rejected { status, detail },

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, follow, lock};
-use crate::db::{Store, StoreError, decode, sql};
+use crate::db::{Entity, Store, StoreError, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::filter::file_query::Query;
 use crate::filter::tag_filter::TagFilter;
@@ -150,7 +150,7 @@ impl Store {
         .bind(organization.0)
         .fetch_optional(&self.pool)
         .await?;
-        connection_of(&row.ok_or(StoreError::NotFound("data source"))?)
+        connection_of(&row.ok_or(StoreError::NotFound(Entity::DataSource))?)
     }
 
     /// A page of connections, and how many match before paging.

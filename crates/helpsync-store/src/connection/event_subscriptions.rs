@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::run::runs::{RunRequest, insert_run};
 
 /// Events are remembered this long: longer than Zendesk tries to deliver one.
@@ -272,7 +272,7 @@ impl Store {
             };
             match insert_run(&mut write, &request).await {
                 Ok(_) => {}
-                Err(StoreError::NotFound(_)) => return Ok(EventAccepted::Paused),
+                Err(StoreError::NotFound(Entity::ActiveConnection)) => return Ok(EventAccepted::Paused),
                 Err(error) => return Err(error),
             }
         }

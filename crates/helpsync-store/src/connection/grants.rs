@@ -11,7 +11,7 @@ use sqlx::Row;
 use crate::connection::tokens::{NewTokens, seal_into};
 use crate::db::decode::millis;
 use crate::db::family::{FAMILY, follow, lock};
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::file_options::is_by_item;
 use crate::run::runs::cancel_active;
@@ -194,7 +194,7 @@ impl Store {
     /// [`StoreError`]; nothing was changed then.
     pub async fn complete_grant(&self, grant: &GrantCompleted) -> Result<GrantOutcome, StoreError> {
         match self.try_complete_grant(grant).await {
-            Err(StoreError::Statement(sqlx::Error::Database(error))) if error.is_unique_violation() => {
+            Err(error) if error.is_unique_violation() => {
                 // The other grant won between our look and our insert: look again at what it left.
                 self.try_complete_grant(grant).await
             }
@@ -215,7 +215,7 @@ impl Store {
             .bind(connection.0)
             .fetch_optional(&mut *write.tx)
             .await?
-            .ok_or(StoreError::NotFound("active connection"))?;
+            .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
         let before: Value = decode::json(&row, "connection", "sync_options")?;
         if is_by_item(&before) && !is_by_item(options) {
             forget_high_water(&mut write, connection).await?;

@@ -14,7 +14,7 @@ use sqlx::Row;
 use crate::connection::grants::forget_high_water;
 use crate::db::decode::{count, selection_of};
 use crate::db::family::{FAMILY, brands_below};
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::event::events::Owner;
 use crate::run::runs::{RunRequest, RunRequested, cancel_active, insert_run};
 use crate::run::shards::{StartedShard, check_fence_to_change};
@@ -56,7 +56,7 @@ impl Store {
             .bind(organization.0)
             .fetch_optional(&self.pool)
             .await?;
-        selection_of(&row.ok_or(StoreError::NotFound("data source"))?)
+        selection_of(&row.ok_or(StoreError::NotFound(Entity::DataSource))?)
     }
 
     /// Changes what a connection keeps: removes what is no longer chosen, announces it, and starts a run that brings
@@ -83,7 +83,7 @@ impl Store {
         .bind(organization.0)
         .fetch_optional(&mut *write.tx)
         .await?
-        .ok_or(StoreError::NotFound("data source"))?;
+        .ok_or(StoreError::NotFound(Entity::DataSource))?;
         if selection_of(&row)? == *selection {
             return Ok(SelectionFilterChanged { run: None, removed: 0 });
         }

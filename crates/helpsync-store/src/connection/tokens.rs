@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use crate::db::decode::millis;
 use crate::db::family::follow;
-use crate::db::{Store, StoreError, Vault, Write};
+use crate::db::{Entity, Store, StoreError, Vault, Write};
 use crate::event::events::{self, NewEvent};
 use crate::run::runs::cancel_active;
 
@@ -89,7 +89,7 @@ impl Store {
         .bind(connection.0)
         .fetch_optional(&self.pool)
         .await?
-        .ok_or(StoreError::NotFound("connection"))?;
+        .ok_or(StoreError::NotFound(Entity::Connection))?;
         let open = |column: &str, which: &str| -> Result<Option<SecretString>, StoreError> {
             let sealed: Option<Vec<u8>> = row.try_get(column)?;
             Ok(sealed.map(|sealed| self.vault.open(&place(connection, which), &sealed)).transpose()?)

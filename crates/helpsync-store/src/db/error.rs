@@ -1,5 +1,7 @@
 //! What can go wrong between us and the database.
 
+use std::fmt;
+
 use helpsync_model::UnknownName;
 use thiserror::Error;
 
@@ -10,13 +12,13 @@ use crate::db::vault::VaultError;
 pub enum StoreError {
     /// The database could not be reached or refused for now; safe to repeat.
     #[error("the database is unavailable")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] DatabaseError),
     /// The connection's epoch or the shard's attempt has moved on: somebody else owns this work now.
     #[error("fenced: this work was taken over or cancelled")]
     Fenced,
-    /// The named thing does not exist (or not for this customer).
+    /// It does not exist, or not for this customer.
     #[error("{0} not found")]
-    NotFound(&'static str),
+    NotFound(Entity),
     /// A stored value cannot be read.
     #[error("{table}.{column} of row {row} cannot be read")]
     Corrupt {
@@ -35,13 +37,75 @@ pub enum StoreError {
     Sealed(#[from] VaultError),
     /// The database answered something that our SQL does not allow for: our bug, or a foreign schema.
     #[error("the database refused a statement")]
-    Statement(#[source] sqlx::Error),
+    Statement(#[source] DatabaseError),
     /// The schema could not be brought up to date.
     #[error("migrations could not be applied")]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// `store.url` is of no known form, or its folder cannot be used.
     #[error("store url: {0}")]
     Url(String),
+}
+
+/// What was looked for in vain. Callers tell them apart: an inactive connection is another answer than a missing run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entity {
+    /// A connection that may sync: disconnected and paused ones may not.
+    ActiveConnection,
+    /// A brand of a connection.
+    Brand,
+    /// A connection, whatever its state.
+    Connection,
+    /// A connection, as callers of the API know it.
+    DataSource,
+    /// A delivery of a webhook.
+    Delivery,
+    /// A file.
+    File,
+    /// An organization.
+    Organization,
+    /// A run.
+    Run,
+    /// A webhook.
+    Webhook,
+}
+
+impl fmt::Display for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ActiveConnection => "active connection",
+            Self::Brand => "brand",
+            Self::Connection => "connection",
+            Self::DataSource => "data source",
+            Self::Delivery => "webhook delivery",
+            Self::File => "file",
+            Self::Organization => "organization",
+            Self::Run => "run",
+            Self::Webhook => "webhook",
+        })
+    }
+}
+
+/// What the database or its driver said, without the driver's preface ("error returned from database").
+#[derive(Debug)]
+pub struct DatabaseError(sqlx::Error);
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            sqlx::Error::Database(said) => f.write_str(said.message()),
+            other => other.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DatabaseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            // Its source is the same text once more.
+            sqlx::Error::Database(_) => None,
+            other => other.source(),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -53,11 +117,11 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::PoolClosed
             // A stream that a cut left in the middle of a message; the next connection starts a fresh one.
             | sqlx::Error::Protocol(_)
-            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(DatabaseError(error)),
             sqlx::Error::Database(ref database) if is_passing(database.code().as_deref()) => {
-                Self::Unavailable(error)
+                Self::Unavailable(DatabaseError(error))
             }
-            other => Self::Statement(other),
+            other => Self::Statement(DatabaseError(other)),
         }
     }
 }
@@ -80,8 +144,14 @@ impl StoreError {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// Whether the statement lost against a unique index.
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        let Self::Statement(DatabaseError(sqlx::Error::Database(said))) = self else { return false };
+        said.is_unique_violation()
+    }
+
     pub(crate) fn unwritable(error: serde_json::Error) -> Self {
-        Self::Statement(sqlx::Error::Encode(Box::new(error)))
+        Self::from(sqlx::Error::Encode(Box::new(error)))
     }
 
     pub(crate) fn corrupt(

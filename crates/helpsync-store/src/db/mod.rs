@@ -11,7 +11,7 @@ pub(crate) mod vault;
 pub(crate) mod write;
 
 pub(crate) use dialect::{Dialect, integer, text};
-pub(crate) use error::StoreError;
+pub(crate) use error::{Entity, StoreError};
 pub(crate) use pool::Store;
 pub(crate) use vault::Vault;
 pub(crate) use write::{Write, sql};

@@ -2,6 +2,7 @@
 //!
 //! Nothing depends on it. Without the extension, and for vectors that it cannot hold, the process compares the bytes.
 
+use helpsync_model::chain;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use crate::db::dialect::Dialect;
@@ -34,7 +35,7 @@ pub(crate) async fn prepare(pool: &AnyPool, dialect: Dialect) -> Result<bool, St
             Ok(()) => Ok(true),
             Err(error) => {
                 tracing::info!(
-                    error = %error,
+                    error = chain(&error),
                     "this Postgres has the extension vector, and it could not be used: searches compare vectors in \
                      this process. If it may not be made, let a superuser run \"create extension vector\" in the database"
                 );

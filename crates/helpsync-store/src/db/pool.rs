@@ -105,7 +105,7 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         match tokio::time::timeout(PING_MAX, sqlx::query("select 1").execute(&self.pool)).await {
             Ok(answer) => answer.map(|_| ()).map_err(StoreError::from),
-            Err(_elapsed) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+            Err(_elapsed) => Err(StoreError::from(sqlx::Error::PoolTimedOut)),
         }
     }
 

@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::decode::millis;
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 
 /// A delivery and what it is about.
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ impl Store {
         .bind(organization.0)
         .fetch_optional(&mut *write.tx)
         .await?;
-        let webhook = WebhookId(webhook.ok_or(StoreError::NotFound("webhook delivery"))?);
+        let webhook = WebhookId(webhook.ok_or(StoreError::NotFound(Entity::Delivery))?);
         half_open(&mut write, webhook).await?;
         sqlx::query(sql(format!("{AGAIN} and id = $1"))).bind(id.0).bind(now).execute(&mut *write.tx).await?;
         write.commit().await

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Store, StoreError, decode, sql};
+use crate::db::{Entity, Store, StoreError, decode, sql};
 
 /// An address that is told of every event of its organization.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Store {
             .bind(organization.0)
             .fetch_optional(&mut *write.tx)
             .await?
-            .ok_or(StoreError::NotFound("organization"))?;
+            .ok_or(StoreError::NotFound(Entity::Organization))?;
         let (known, same): (i64, i64) = sqlx::query_as(
             "select count(*), cast(coalesce(sum(case when url = $2 then 1 else 0 end), 0) as bigint)
              from webhook where organization_id = $1 and deleted_at is null",
@@ -137,7 +137,7 @@ impl Store {
         .bind(organization.0)
         .fetch_optional(&self.pool)
         .await?;
-        webhook_of(&row.ok_or(StoreError::NotFound("webhook"))?)
+        webhook_of(&row.ok_or(StoreError::NotFound(Entity::Webhook))?)
     }
 
     /// A page of webhooks, and how many match before paging.
@@ -192,7 +192,7 @@ impl Store {
         .execute(&mut *write.tx)
         .await?;
         if deleted.rows_affected() == 0 {
-            return Err(StoreError::NotFound("webhook"));
+            return Err(StoreError::NotFound(Entity::Webhook));
         }
         write.commit().await
     }

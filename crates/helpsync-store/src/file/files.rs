@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Store, StoreError, decode, sql};
+use crate::db::{Entity, Store, StoreError, decode, sql};
 use crate::filter::file_query::{FileQuery, bind_filters};
 
 /// Steps up the tree at most; a loop of parents ends there.
@@ -204,7 +204,7 @@ impl Store {
         .bind(customer.0)
         .fetch_optional(&self.pool)
         .await?;
-        file_of(&row.ok_or(StoreError::NotFound("file"))?)
+        file_of(&row.ok_or(StoreError::NotFound(Entity::File))?)
     }
 
     /// One of an organization's files.
@@ -223,7 +223,7 @@ impl Store {
         .bind(organization.0)
         .fetch_optional(&self.pool)
         .await?;
-        file_of(&row.ok_or(StoreError::NotFound("file"))?)
+        file_of(&row.ok_or(StoreError::NotFound(Entity::File))?)
     }
 
     /// Every translation of a file that is shown, the source locale first.

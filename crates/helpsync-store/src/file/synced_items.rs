@@ -8,7 +8,7 @@ use helpsync_model::{
 use serde_json::{Value, json};
 
 use crate::db::family::{FAMILY, lock};
-use crate::db::{Store, StoreError, Write, sql};
+use crate::db::{Entity, Store, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::runs::{RunRequest, insert_run};
 
@@ -100,7 +100,7 @@ impl Store {
         .execute(&mut *write.tx)
         .await?;
         if touched.rows_affected() == 0 {
-            return Err(StoreError::NotFound("active connection"));
+            return Err(StoreError::NotFound(Entity::ActiveConnection));
         }
         let event = NewEvent {
             organization: choice.organization,

@@ -4,7 +4,7 @@ use helpsync_model::{ConnectionId, CustomerId, FileId};
 use serde_json::{Map, Value};
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, decode, sql};
+use crate::db::{Entity, Store, StoreError, decode, sql};
 
 /// A change of tags.
 #[derive(Debug, Clone)]
@@ -69,7 +69,8 @@ impl Store {
                 .bind(owner)
                 .fetch_optional(&mut *write.tx)
                 .await?;
-        let row = row.ok_or(StoreError::NotFound(if table == "file" { "file" } else { "data source" }))?;
+        let row =
+            row.ok_or(StoreError::NotFound(if table == "file" { Entity::File } else { Entity::DataSource }))?;
         let mut tags: Map<String, Value> = decode::json(&row, table, "tags")?;
         change.apply(&mut tags);
         sqlx::query(sql(format!("update {table} set tags = $2, updated_at = $3 where id = $1")))

@@ -10,7 +10,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, brands_below, lock, selected_brands};
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::pending_request::PendingRequest;
 use crate::run::shards::{NewShard, insert_shard};
@@ -188,7 +188,7 @@ impl Store {
     pub async fn run(&self, id: RunId) -> Result<Run, StoreError> {
         let row =
             sqlx::query("select * from run where id = $1").bind(id.0).fetch_optional(&self.pool).await?;
-        run_of(&row.ok_or(StoreError::NotFound("run"))?)
+        run_of(&row.ok_or(StoreError::NotFound(Entity::Run))?)
     }
 
     /// The newest `limit` runs of an organization, of one connection and its brands if given, newest first.
@@ -264,7 +264,7 @@ pub(crate) async fn insert_one(write: &mut Write, request: &RunRequest) -> Resul
     .bind(request.connection.0)
     .fetch_optional(&mut *write.tx)
     .await?
-    .ok_or(StoreError::NotFound("active connection"))?;
+    .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
     let high_water: Option<i64> = connection.try_get("high_water")?;
     let (parent, subdomain): (Option<i64>, String) =
         (connection.try_get("parent_id")?, connection.try_get("subdomain")?);

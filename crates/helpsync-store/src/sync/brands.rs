@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::db::decode::count;
 use crate::db::family::{FAMILY, lock};
-use crate::db::{Store, StoreError, Write, sql};
+use crate::db::{Entity, Store, StoreError, Write, sql};
 use crate::event::events::Owner;
 use crate::run::runs::{RunRequest, cancel_active, insert_run};
 use crate::run::shards::{StartedShard, check_fence_to_change};
@@ -176,7 +176,7 @@ impl Store {
         .bind(lost.id)
         .fetch_optional(&mut *write.tx)
         .await?;
-        let child = ConnectionId(child.ok_or(StoreError::NotFound("brand"))?);
+        let child = ConnectionId(child.ok_or(StoreError::NotFound(Entity::Brand))?);
         lock(&mut write, child).await?;
         let (all, allowed): (i64, i64) = sqlx::query_as(sql(format!(
             "select (select count(*) from file where connection_id in {FAMILY}), removals_allowed

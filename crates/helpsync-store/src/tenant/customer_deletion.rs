@@ -1,6 +1,6 @@
 //! Deleting customers with everything that is kept of them.
 
-use helpsync_model::{ConnectionId, CustomerId, OrganizationId};
+use helpsync_model::{ConnectionId, CustomerId, OrganizationId, chain};
 use secrecy::SecretString;
 
 use crate::db::{Store, StoreError};
@@ -59,7 +59,11 @@ impl Store {
                 Ok(None) => {}
                 // A token that cannot be opened cannot be revoked, but it can be forgotten.
                 Err(StoreError::Sealed(error)) => {
-                    tracing::warn!(connection, error = %error, "a deleted customer's token cannot be revoked");
+                    tracing::warn!(
+                        connection,
+                        error = chain(&error),
+                        "a deleted customer's token cannot be revoked"
+                    );
                 }
                 Err(error) => return Err(error),
             }

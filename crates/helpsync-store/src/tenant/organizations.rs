@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, decode};
+use crate::db::{Entity, Store, StoreError, decode};
 
 /// Who everything else belongs to.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl Store {
             .bind(id.0)
             .fetch_optional(&self.pool)
             .await?
-            .ok_or(StoreError::NotFound("organization"))?;
+            .ok_or(StoreError::NotFound(Entity::Organization))?;
         Ok(Organization {
             id,
             name: row.try_get("name")?,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::testing::{TestStore, article, stores};
 use crate::{
-    Customer, File, FileFilters, FileOrder, FileQuery, IncomingArticle, ItemKind, NewItem, PageWrite,
+    Customer, Entity, File, FileFilters, FileOrder, FileQuery, IncomingArticle, ItemKind, NewItem, PageWrite,
     ResyncRequested, RunRequest, StoreError, TagFilter, Viewer,
 };
 
@@ -172,11 +172,11 @@ async fn a_resync_is_queued_once_and_fetches_that_article() {
             ResyncRequested::Queued(_)
         ));
         let unknown = store.request_resync(customer.id, FileId(999), "r5").await;
-        assert!(matches!(unknown, Err(StoreError::NotFound("file"))));
+        assert!(matches!(unknown, Err(StoreError::NotFound(Entity::File))));
 
         store.disconnect(customer.organization, connection).await.unwrap();
         let refused = store.request_resync(customer.id, id, "r6").await;
-        assert!(matches!(refused, Err(StoreError::NotFound("active connection"))));
+        assert!(matches!(refused, Err(StoreError::NotFound(Entity::ActiveConnection))));
     }
 }
 

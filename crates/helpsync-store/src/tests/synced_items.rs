@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::testing::{TestStore, article, grant, stores};
 use crate::{
-    Chosen, Customer, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle, Item, ItemKind,
-    ItemOrder, ItemQuery, ItemsRequest, NewItem, PageWrite, ResyncRequested, RunRequest, ShardEnd,
+    Chosen, Customer, Entity, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle, Item,
+    ItemKind, ItemOrder, ItemQuery, ItemsRequest, NewItem, PageWrite, ResyncRequested, RunRequest, ShardEnd,
     StoreError, Viewer,
 };
 
@@ -198,7 +198,7 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         assert_eq!(store.choose(&many).await.unwrap(), Chosen::TooMany(3));
         store.disconnect(organization, connection).await.unwrap();
         let refused = store.choose(&new).await;
-        assert!(matches!(refused, Err(StoreError::NotFound("active connection"))));
+        assert!(matches!(refused, Err(StoreError::NotFound(Entity::ActiveConnection))));
     }
 }
 

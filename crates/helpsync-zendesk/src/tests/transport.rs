@@ -220,12 +220,14 @@ async fn each_status_has_its_meaning() {
     for (code, body, class) in [
         (400, r#"{"errors":[{"code":"InvalidPaginationDepth","title":"x","detail":"y"}]}"#, Class::Permanent),
         (400, r#"{"error":"ParameterMissing"}"#, Class::Permanent),
+        (402, r#"{"error":"PaymentRequired"}"#, Class::Permanent),
         (403, r#"{"error":{"title":"Forbidden","message":"You do not have access"}}"#, Class::Permanent),
         (403, page, transient),
         (404, r#"{"error":"RecordNotFound","description":"Not found"}"#, Class::Gone),
         (410, "", Class::Gone),
         (408, "", transient),
         (422, r#"{"error":"RecordInvalid"}"#, Class::Permanent),
+        (423, page, Class::Permanent),
         (425, "", transient),
         (429, r#"{"errors":[{"code":"RateLimitExceeded","status":"429"}]}"#, transient),
         (429, "Pagination limit reached for offset model", Class::Permanent),
@@ -238,6 +240,7 @@ async fn each_status_has_its_meaning() {
         assert_eq!(failure.class(), class, "{code} {body}: {failure}");
         let too_deep = body.contains("agination");
         assert_eq!(matches!(failure, Failure::PaginationTooDeep(_)), too_deep, "{code} {body}");
+        assert_eq!(matches!(failure, Failure::Suspended { .. }), matches!(code, 402 | 423), "{code} {body}");
     }
 }
 
