@@ -9,7 +9,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{StoreError, Vault, pgvector};
+use crate::{StoreError, Vault, migrations, pgvector};
 
 /// Which database speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,10 +186,11 @@ impl Store {
             })
             .connect(&url)
             .await?;
-        match dialect {
-            Dialect::Sqlite => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
-            Dialect::Postgres => sqlx::migrate!("migrations/postgres").run(&pool).await?,
-        }
+        let migrator = match dialect {
+            Dialect::Sqlite => migrations::sqlite(),
+            Dialect::Postgres => migrations::postgres(),
+        };
+        migrator.run(&pool).await?;
         let compares = pgvector::prepare(&pool, dialect).await?;
         Ok(Self { pool, dialect, clock, vault, compares, writer: Arc::new(Semaphore::new(1)) })
     }

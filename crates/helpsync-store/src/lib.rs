@@ -38,6 +38,7 @@ mod items;
 mod ledger;
 mod limits;
 mod listed;
+mod migrations;
 mod names;
 mod oauth_clients;
 mod organization_settings;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_model::{
-    Clock, ConnectionId, Entropy, Lane, ManualClock, OsEntropy, RunId, RunKind, SeededEntropy, ShardId,
-    Timestamp, Trigger,
+    Clock, ConnectionId, Entropy, KeyRing, Lane, ManualClock, OsEntropy, RunId, RunKind, SeededEntropy,
+    ShardId, Timestamp, Trigger,
 };
 use serde_json::json;
 use sqlx::{AnyConnection, Connection as _, Executor, Row as _};
