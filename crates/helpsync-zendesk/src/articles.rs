@@ -1,6 +1,5 @@
 //! Listing, exporting and fetching articles. Source: zendesk-api.md, 2 and 4.1.
 
-
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, query, text};
 use crate::{Article, Author, Category, Failure, Rejected, Section, Translation};
