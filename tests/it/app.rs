@@ -8,7 +8,7 @@ use helpsync_app::{Parts, Process, Role, Runtime};
 use helpsync_config::Settings;
 use helpsync_model::{ConnectionId, Entropy as _, OsEntropy, RunState, SystemClock};
 use helpsync_store::testing::TestStore;
-use helpsync_store::{ConnectionOrder, ConnectionQuery, NewRun, Run};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, Run, RunRequest};
 use reqwest::{Method, StatusCode, redirect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -233,10 +233,10 @@ impl TestApp {
     }
 
     /// Starts a run with parameters of its own and waits for its end.
-    pub(crate) async fn run(&self, wish: NewRun) -> Run {
+    pub(crate) async fn run(&self, request: RunRequest) -> Run {
         let parts = self.parts();
-        let connection = wish.connection;
-        parts.store.request_run(&wish).await.unwrap();
+        let connection = request.connection;
+        parts.store.request_run(&request).await.unwrap();
         parts.wake.notify_one();
         self.ended(connection).await
     }

@@ -52,7 +52,7 @@ fn troubles() -> Vec<Trouble> {
         trouble("a burst of 500", always(status(500, None, FaultBody::Json)).times(2), Exact),
         trouble("502 of a proxy", page(status(502, None, FaultBody::Html)), Exact),
         trouble("truncated json", page(Fault::TruncatedJson), Exact),
-        trouble("cut in the body", page(Fault::CutBody { after_bytes: 3_000 }), Exact),
+        trouble("cut in the body", page(Fault::TruncatedBody { after_bytes: 3_000 }), Exact),
         trouble("reset", page(Fault::Reset), Exact),
         trouble("a slow body", always(Fault::SlowBody { chunk_bytes: 16_384, delay_ms: 5 }), Exact),
         trouble("a late answer", page(Fault::Delay { ms: 700 }), Exact),

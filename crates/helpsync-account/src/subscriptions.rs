@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use helpsync_model::{Entropy, Subdomain, chain};
-use helpsync_store::{DueWatch, Store, StoreError};
+use helpsync_store::{DueSubscription, Store, StoreError};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -90,7 +90,7 @@ impl Subscriber {
     }
 
     async fn make_due(&self, entropy: &dyn Entropy) -> Result<(), StoreError> {
-        for due in self.store.claim_watches(CLAIMED_AT_ONCE, CLAIM_LEASE).await? {
+        for due in self.store.claim_subscriptions(CLAIMED_AT_ONCE, CLAIM_LEASE).await? {
             let connection = due.connection;
             match self.make(&due).await {
                 Ok(()) => {
@@ -99,14 +99,14 @@ impl Subscriber {
                 Err(error) => {
                     let wait = retry_after(&error, due.failures, entropy);
                     tracing::warn!(%connection, error = chain(&error), ?wait, "an event subscription could not be made");
-                    self.store.put_off_watch(connection, wait, &chain(&error)).await?;
+                    self.store.put_off_subscription(connection, wait, &chain(&error)).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn make(&self, due: &DueWatch) -> Result<(), SubscribeError> {
+    async fn make(&self, due: &DueSubscription) -> Result<(), SubscribeError> {
         let address = endpoint_url(&self.public_url, &due.endpoint);
         let address: Url =
             address.parse().map_err(|error: url::ParseError| SubscribeError::Address(chain(&error)))?;
@@ -126,7 +126,7 @@ impl Subscriber {
             }
         };
         let secret = client.webhook_secret(&id).await?.value;
-        if !self.store.put_watch(due.connection, id.as_str(), &secret).await? {
+        if !self.store.put_subscription(due.connection, id.as_str(), &secret).await? {
             // Disconnected while we were at it.
             client.delete_webhook(&id).await?;
         }
@@ -139,7 +139,7 @@ fn retry_after(error: &SubscribeError, failures: u32, entropy: &dyn Entropy) -> 
     let told = match error {
         SubscribeError::Zendesk(Failure::RateLimited { after, .. }) => *after,
         SubscribeError::Zendesk(failure) => match failure.class() {
-            Class::Denied { wait } => Some(wait),
+            Class::Throttled { wait } => Some(wait),
             Class::Transient { after } => after,
             // The scope, the role or the plan does not allow it.
             Class::Unauthorized | Class::Gone | Class::Permanent => return None,

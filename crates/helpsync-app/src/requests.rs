@@ -8,7 +8,7 @@ use std::time::Duration;
 use helpsync_model::{Lane, RunKind, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
-use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, NewRun, StoreError};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, StoreError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -120,7 +120,7 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         "" => parts.runtime.entropy.uuid().to_string(),
         id => id.to_owned(),
     };
-    let wish = NewRun {
+    let run_request = RunRequest {
         connection: connection.id,
         kind,
         trigger: Trigger::Upstream,
@@ -129,7 +129,7 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         upload_id: id.clone(),
         params: if params.is_null() { json!({}) } else { params },
     };
-    match parts.store.request_run(&wish).await {
+    match parts.store.request_run(&run_request).await {
         Ok(requested) => {
             // The link between the asking service's trace and the run's own.
             tracing::info!(run = %requested.run, created = requested.created, message = id,

@@ -132,7 +132,7 @@ impl Dispatcher {
         }
     }
 
-    /// Turns due schedules into runs.
+    /// KeyedMutex due schedules into runs.
     ///
     /// # Errors
     /// [`StoreError`].

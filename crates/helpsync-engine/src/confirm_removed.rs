@@ -7,7 +7,7 @@ use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
 
 use crate::page::{Fetched, Reached};
-use crate::walk_list::its_turn;
+use crate::walk_list::yielded_turn;
 use crate::{Engine, HandlerError};
 
 /// Requests under way at once; the account's budget bounds all shards together.
@@ -23,7 +23,7 @@ impl Engine {
     ) -> Result<ShardEnd, HandlerError> {
         let outcome = if started.shard.params["by"] == "listing" {
             if !self.walk_listing(started, account).await? {
-                return Ok(its_turn());
+                return Ok(yielded_turn());
             }
             // What the second listing showed is no longer hidden.
             let gone = self.store.unseen_hidden(started.fence.connection, started.fence.run).await?;

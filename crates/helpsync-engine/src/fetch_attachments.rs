@@ -7,7 +7,7 @@ use helpsync_store::{DueFile, Kept, NewAttachment, ShardEnd, StartedShard};
 use helpsync_zendesk::{Attachment, Failure};
 use sha2::{Digest, Sha256};
 
-use crate::walk_list::its_turn;
+use crate::walk_list::yielded_turn;
 use crate::{Engine, HandlerError};
 
 /// Articles that are looked at before others get their turn.
@@ -29,7 +29,7 @@ impl Engine {
         for file in due {
             self.look_at_attachments(started, account, file).await?;
         }
-        Ok(its_turn())
+        Ok(yielded_turn())
     }
 
     async fn look_at_attachments(

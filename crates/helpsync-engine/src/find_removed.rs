@@ -11,7 +11,7 @@ use helpsync_zendesk::{Failure, PAGE_SIZE_MAX};
 use serde_json::json;
 
 use crate::page::{Fetched, Reached};
-use crate::walk_list::{have_met, its_turn};
+use crate::walk_list::{have_met, yielded_turn};
 use crate::{Engine, HandlerError};
 
 /// Articles asked for one by one in one shard.
@@ -53,7 +53,7 @@ impl Engine {
             Compared::Listed => Missing::Unseen,
             Compared::Unclear => {
                 if !self.walk_listing(started, account).await? {
-                    return Ok(its_turn());
+                    return Ok(yielded_turn());
                 }
                 Missing::Unseen
             }

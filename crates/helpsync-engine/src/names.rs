@@ -51,7 +51,7 @@ impl Engine {
                 }
                 // Not now: the next page that shows one of them asks again.
                 Err(
-                    Failure::Denied { .. }
+                    Failure::Throttled { .. }
                     | Failure::RateLimited { .. }
                     | Failure::Unavailable { .. }
                     | Failure::Unauthorized(_)

@@ -44,7 +44,7 @@ impl HandlerError {
     pub(crate) fn budget_wait(&self) -> Duration {
         match self {
             Self::Zendesk(failure) | Self::NoHelpCenter(failure) => match failure {
-                Failure::Denied { wait, .. } => *wait,
+                Failure::Throttled { wait, .. } => *wait,
                 Failure::RateLimited { after, .. } => after.unwrap_or(RATE_LIMITED_WAIT),
                 _ => Duration::ZERO,
             },
@@ -79,11 +79,11 @@ impl Engine {
             let wait = error.budget_wait();
             return ShardEnd::Snooze { wait, reason: "Zendesk's rate limit".to_owned() };
         }
-        if let Failure::Denied { wait, reason } = failure {
+        if let Failure::Throttled { wait, reason } = failure {
             return ShardEnd::Snooze { wait: *wait, reason: reason.clone() };
         }
         match failure.class() {
-            Class::Denied { wait } => ShardEnd::Snooze { wait, reason: "budget".to_owned() },
+            Class::Throttled { wait } => ShardEnd::Snooze { wait, reason: "budget".to_owned() },
             Class::Transient { after } => self.retry(error, after, started),
             // Everything answering 404 is an account in trouble: it may come back.
             Class::Gone => self.retry(error, None, started),

@@ -14,7 +14,7 @@ use helpsync_account::Account;
 use helpsync_model::{ExportAccess, RunKind, ShardKind, chain};
 use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{
-    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder,
+    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
 use serde_json::json;
 
@@ -89,7 +89,7 @@ impl Engine {
         why: NoExport,
     ) -> Result<ShardEnd, HandlerError> {
         let newest_first = ListQuery {
-            page: Page::Offset { page: 1, per_page: 1 },
+            page: PageRef::Offset { page: 1, per_page: 1 },
             sort_by: SortBy::UpdatedAt,
             sort_order: SortOrder::Desc,
             sideload: false,

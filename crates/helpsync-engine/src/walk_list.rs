@@ -13,7 +13,7 @@ use std::time::Duration;
 use helpsync_account::Account;
 use helpsync_model::chain;
 use helpsync_store::{Progress, ShardEnd, StartedShard};
-use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder};
+use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ impl Engine {
                 self.walk_cursor(started, account, query, Until::Changed(until)).await?
             }
         };
-        Ok(if ended { ShardEnd::Done(Vec::new()) } else { its_turn() })
+        Ok(if ended { ShardEnd::Done(Vec::new()) } else { yielded_turn() })
     }
 
     async fn walk_pages(
@@ -166,7 +166,7 @@ impl Engine {
             return Ok(true);
         }
         let page = |after: &Option<String>| ListQuery {
-            page: Page::Cursor { after: after.clone(), size: PAGE_SIZE_MAX },
+            page: PageRef::Cursor { after: after.clone(), size: PAGE_SIZE_MAX },
             ..query.clone()
         };
         let first = account.client.list_articles(&page(&at.after)).await;
@@ -245,7 +245,7 @@ impl Until {
     }
 }
 
-pub(crate) fn its_turn() -> ShardEnd {
+pub(crate) fn yielded_turn() -> ShardEnd {
     ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }
 }
 

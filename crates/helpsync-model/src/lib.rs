@@ -24,7 +24,7 @@ pub use id::{ConnectionId, CustomerId, DeliveryId, FileId, OrganizationId, RunId
 pub use job::{Job, JobError, Lane, SCHEMA_VERSION};
 pub use key_ring::{KeyRing, KeyRingError, SealingKey};
 pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
-pub use selection::{Place, SectionTree, Selection};
+pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{
     ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus, RunKind, RunState,

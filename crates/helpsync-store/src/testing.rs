@@ -19,8 +19,8 @@ use tempfile::TempDir;
 
 use crate::db::sql;
 use crate::{
-    Customer, Dialect, GrantCompleted, GrantOutcome, IncomingArticle, IncomingTranslation, NewRun, NewTokens,
-    Page, PageOutcome, ShardEnd, StartedShard, Store, StoreOptions, Vault,
+    Customer, Dialect, GrantCompleted, GrantOutcome, IncomingArticle, IncomingTranslation, NewTokens,
+    PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
 };
 
 /// Where the Postgres of the tests is, unless the environment says otherwise.
@@ -82,7 +82,7 @@ impl TestStore {
     /// # Panics
     /// When any step is refused.
     pub async fn sync(&self, connection: ConnectionId, articles: Vec<IncomingArticle>) -> PageOutcome {
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: Some(RunKind::Resync),
             trigger: Trigger::Request,
@@ -91,9 +91,9 @@ impl TestStore {
             upload_id: "upload-1".to_owned(),
             params: json!({}),
         };
-        let run = self.request_run(&wish).await.expect("a run").run;
+        let run = self.request_run(&request).await.expect("a run").run;
         let walk = self.start(run).await;
-        let page = Page { articles, ..Page::default() };
+        let page = PageWrite { articles, ..PageWrite::default() };
         let outcome = self.store_page(&walk, &page).await.expect("a stored page");
         self.end_shard(&walk.fence, &ShardEnd::Done(Vec::new())).await.expect("an ended shard");
         let last = self.start(run).await;

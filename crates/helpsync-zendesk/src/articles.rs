@@ -53,7 +53,7 @@ pub enum Scope {
 
 /// Which page, and how pages are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Page {
+pub enum PageRef {
     /// By number, from 1; counted (`count`, `page_count`), but only [`OFFSET_RECORDS_MAX`] records deep.
     Offset {
         /// From 1.
@@ -100,7 +100,7 @@ pub struct ListQuery {
     /// Which articles.
     pub scope: Scope,
     /// Which page.
-    pub page: Page,
+    pub page: PageRef,
     /// Ordered by.
     pub sort_by: SortBy,
     /// In which direction.
@@ -136,7 +136,7 @@ impl ListQuery {
     pub fn walk(scope: Scope, after: Option<String>) -> Self {
         Self {
             scope,
-            page: Page::Cursor { after, size: PAGE_SIZE_MAX },
+            page: PageRef::Cursor { after, size: PAGE_SIZE_MAX },
             sort_by: SortBy::CreatedAt,
             sort_order: SortOrder::Asc,
             sideload: true,
@@ -146,7 +146,7 @@ impl ListQuery {
     /// One offset page of a whole listing: oldest first, with everything sideloaded.
     #[must_use]
     pub fn offset(scope: Scope, page: u32) -> Self {
-        Self { page: Page::Offset { page, per_page: PAGE_SIZE_MAX }, ..Self::walk(scope, None) }
+        Self { page: PageRef::Offset { page, per_page: PAGE_SIZE_MAX }, ..Self::walk(scope, None) }
     }
 }
 
@@ -222,11 +222,11 @@ impl Client {
             pairs.push(("include", SIDELOADS));
         }
         match &list.page {
-            Page::Offset { page, per_page } => {
+            PageRef::Offset { page, per_page } => {
                 (number, size) = (page.to_string(), per_page.to_string());
                 pairs.extend([("page", number.as_str()), ("per_page", size.as_str())]);
             }
-            Page::Cursor { after, size: page_size } => {
+            PageRef::Cursor { after, size: page_size } => {
                 size = page_size.to_string();
                 pairs.push(("page[size]", &size));
                 pairs.extend(after.as_deref().map(|after| ("page[after]", after)));
@@ -237,8 +237,8 @@ impl Client {
             let envelope = Envelope::read(&text)?;
             let (articles, rejected) = envelope.records("articles", Article::read)?;
             let next = match &list.page {
-                Page::Offset { page, .. } => envelope.next_offset(self.endpoint(), *page)?,
-                Page::Cursor { after, .. } => envelope.next_cursor(self.endpoint(), after.as_deref())?,
+                PageRef::Offset { page, .. } => envelope.next_offset(self.endpoint(), *page)?,
+                PageRef::Cursor { after, .. } => envelope.next_cursor(self.endpoint(), after.as_deref())?,
             };
             Ok(ListPage {
                 articles,
@@ -280,7 +280,7 @@ impl Client {
     /// [`Failure`].
     pub async fn count_articles(&self) -> Result<Answer<u64>, Failure> {
         let query = ListQuery {
-            page: Page::Offset { page: 1, per_page: 1 },
+            page: PageRef::Offset { page: 1, per_page: 1 },
             sideload: false,
             ..ListQuery::walk(Scope::All, None)
         };

@@ -104,9 +104,9 @@ pub enum Failure {
         /// What it said.
         detail: Detail,
     },
-    /// The gate gave no budget; nothing was sent.
+    /// The limiter gave no budget; nothing was sent.
     #[error("no budget: {reason}")]
-    Denied {
+    Throttled {
         /// How long to wait.
         wait: Duration,
         /// Whose limit.
@@ -122,11 +122,11 @@ pub enum Failure {
 pub enum Class {
     /// Try again, not before `after` when given.
     Transient {
-        /// Zendesk's wish.
+        /// The wait that Zendesk asked for.
         after: Option<Duration>,
     },
     /// Come back when there is budget; it is no failed attempt.
-    Denied {
+    Throttled {
         /// How long to wait.
         wait: Duration,
     },
@@ -150,7 +150,7 @@ impl Failure {
             Self::Token(TokenError::Unavailable { after, .. }) => Class::Transient { after: *after },
             Self::Token(TokenError::Dead(_)) | Self::Unauthorized(_) => Class::Unauthorized,
             Self::NotFound(_) => Class::Gone,
-            Self::Denied { wait, .. } => Class::Denied { wait: *wait },
+            Self::Throttled { wait, .. } => Class::Throttled { wait: *wait },
             Self::Forbidden(_)
             | Self::PaginationTooDeep(_)
             | Self::Unreadable { .. }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::Url;
 
-use crate::cut::Body;
+use crate::bounded_body::Body;
 use crate::{Detail, Failure, RateReport};
 
 /// The longest answer that is kept by default, in decompressed bytes: a page of 1,000 articles is some 8 MB.

@@ -82,7 +82,7 @@ async fn killed_cut_off_and_restarted_the_copies_are_exact_and_nothing_is_lost_o
     for group in join_all(busy).await {
         group.unwrap();
     }
-    // Every change was followed by a wish that was accepted: with nothing lost, the copies are exact without another.
+    // Every change was followed by a request that was accepted: with nothing lost, the copies are exact without another.
     quiet(&parts).await;
     let recovered = began.elapsed() - faulty;
     assert_copies_exact(&parts, &customers).await;

@@ -17,7 +17,7 @@ use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::viewer::Viewing;
-use crate::wire::own::ExportQuery;
+use crate::wire::native::ExportQuery;
 
 /// Files read from the store at once; their texts are read one by one.
 const PAGE: i64 = 200;

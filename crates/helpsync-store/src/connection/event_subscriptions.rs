@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
 use crate::db::{Entity, Store, StoreError, Write, decode, sql};
-use crate::run::runs::{NewRun, insert_run};
+use crate::run::runs::{RunRequest, insert_run};
 
 /// Events are remembered this long: longer than Zendesk tries to deliver one.
 const EVENT_KEPT_MS: i64 = 7 * 24 * 3_600_000;
@@ -18,9 +18,9 @@ const PRUNED_PER_CALL: i64 = 100;
 /// Articles that wait to be fetched together in one run.
 const ARTICLES_PER_RUN: usize = 50;
 
-/// A watch that is to be made, or made sure of.
+/// An event subscription that is to be made, or made sure of.
 #[derive(Debug, Clone)]
-pub struct DueWatch {
+pub struct DueSubscription {
     /// For which connection.
     pub connection: ConnectionId,
     /// Whose.
@@ -33,9 +33,9 @@ pub struct DueWatch {
     pub failures: u32,
 }
 
-/// A watch that is in place.
+/// An event subscription that is in place.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub struct EventSubscription {
     /// For which connection.
     pub connection: ConnectionId,
     /// What its events are signed with.
@@ -56,19 +56,23 @@ pub enum EventAccepted {
 }
 
 fn place(connection: ConnectionId) -> String {
-    format!("watch/{connection}/secret")
+    format!("event_subscription/{connection}/secret")
 }
 
 impl Store {
-    /// Wants a watch for a connection. `endpoint` is taken when there is none yet; a reconnect keeps the known one.
+    /// Wants an event subscription for a connection. `endpoint` is taken when there is none yet; a reconnect keeps the known one.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn want_watch(&self, connection: ConnectionId, endpoint: &str) -> Result<(), StoreError> {
+    pub async fn want_subscription(
+        &self,
+        connection: ConnectionId,
+        endpoint: &str,
+    ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
         sqlx::query(
-            "insert into watch (connection_id, endpoint, due_at, created_at, updated_at) values ($1, $2, $3, $3, $3)
+            "insert into event_subscription (connection_id, endpoint, due_at, created_at, updated_at) values ($1, $2, $3, $3, $3)
              on conflict (connection_id) do update set due_at = excluded.due_at, failures = 0, error = null,
                claimed_until = 0, updated_at = excluded.updated_at",
         )
@@ -80,25 +84,30 @@ impl Store {
         write.commit().await
     }
 
-    /// Claims up to `limit` due watches of active connections for `lease`.
+    /// Claims up to `limit` due event subscriptions of active connections for `lease`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn claim_watches(&self, limit: u32, lease: Duration) -> Result<Vec<DueWatch>, StoreError> {
+    pub async fn claim_subscriptions(
+        &self,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<DueSubscription>, StoreError> {
         let now = self.clock.now_ms();
         // A look outside the transaction: an idle system takes no write lock every tick.
-        let due: i64 =
-            sqlx::query_scalar("select count(*) from watch where due_at <= $1 and claimed_until <= $1")
-                .bind(now)
-                .fetch_one(&self.pool)
-                .await?;
+        let due: i64 = sqlx::query_scalar(
+            "select count(*) from event_subscription where due_at <= $1 and claimed_until <= $1",
+        )
+        .bind(now)
+        .fetch_one(&self.pool)
+        .await?;
         if due == 0 {
             return Ok(Vec::new());
         }
         let mut write = self.write().await?;
         let claimed = sqlx::query(sql(format!(
-            "update watch set claimed_until = $1 where connection_id in
-               (select connection_id from watch where due_at <= $2 and claimed_until <= $2
+            "update event_subscription set claimed_until = $1 where connection_id in
+               (select connection_id from event_subscription where due_at <= $2 and claimed_until <= $2
                   and connection_id in (select id from connection where state = 'active')
                 order by due_at limit $3{})
              returning connection_id, endpoint, failures,
@@ -115,7 +124,7 @@ impl Store {
         claimed
             .iter()
             .map(|row| {
-                Ok(DueWatch {
+                Ok(DueSubscription {
                     connection: ConnectionId(row.try_get("connection_id")?),
                     organization: OrganizationId(row.try_get("organization_id")?),
                     subdomain: row.try_get("subdomain")?,
@@ -126,11 +135,11 @@ impl Store {
             .collect()
     }
 
-    /// A watch is in place. False: it is no longer wanted, and the webhook should go again.
+    /// An event subscription is in place. False: it is no longer wanted, and the webhook should go again.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_watch(
+    pub async fn put_subscription(
         &self,
         connection: ConnectionId,
         webhook_id: &str,
@@ -139,7 +148,7 @@ impl Store {
         let sealed = self.vault.seal(&place(connection), secret)?;
         let mut write = self.write().await?;
         let put = sqlx::query(
-            "update watch set webhook_id = $2, secret_sealed = $3, due_at = null, claimed_until = 0, failures = 0,
+            "update event_subscription set webhook_id = $2, secret_sealed = $3, due_at = null, claimed_until = 0, failures = 0,
                error = null, updated_at = $4 where connection_id = $1",
         )
         .bind(connection.0)
@@ -152,11 +161,11 @@ impl Store {
         Ok(put.rows_affected() == 1)
     }
 
-    /// A watch could not be made; it is tried again after `wait`, or never for `None`.
+    /// An event subscription could not be made; it is tried again after `wait`, or never for `None`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_off_watch(
+    pub async fn put_off_subscription(
         &self,
         connection: ConnectionId,
         wait: Option<Duration>,
@@ -165,7 +174,7 @@ impl Store {
         let mut write = self.write().await?;
         let now = write.now;
         sqlx::query(
-            "update watch set due_at = $2, claimed_until = 0, failures = failures + 1, error = $3, updated_at = $4
+            "update event_subscription set due_at = $2, claimed_until = 0, failures = failures + 1, error = $3, updated_at = $4
              where connection_id = $1",
         )
         .bind(connection.0)
@@ -177,18 +186,18 @@ impl Store {
         write.commit().await
     }
 
-    /// Forgets the watch of a connection that ends. Answers with the id of Zendesk's webhook, if one was made.
+    /// Forgets the event subscription of a connection that ends. Answers with the id of Zendesk's webhook, if one was made.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn drop_watch(&self, connection: ConnectionId) -> Result<Option<String>, StoreError> {
+    pub async fn drop_subscription(&self, connection: ConnectionId) -> Result<Option<String>, StoreError> {
         let mut write = self.write().await?;
         let dropped: Option<(Option<String>,)> =
-            sqlx::query_as("delete from watch where connection_id = $1 returning webhook_id")
+            sqlx::query_as("delete from event_subscription where connection_id = $1 returning webhook_id")
                 .bind(connection.0)
                 .fetch_optional(&mut *write.tx)
                 .await?;
-        sqlx::query("delete from watch_event where connection_id = $1")
+        sqlx::query("delete from subscription_event where connection_id = $1")
             .bind(connection.0)
             .execute(&mut *write.tx)
             .await?;
@@ -196,20 +205,21 @@ impl Store {
         Ok(dropped.and_then(|(webhook,)| webhook))
     }
 
-    /// The watch that an address belongs to, if it is in place.
+    /// The event subscription that an address belongs to, if it is in place.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn watch(&self, endpoint: &str) -> Result<Option<Watch>, StoreError> {
-        let row = sqlx::query("select connection_id, secret_sealed from watch where endpoint = $1")
-            .bind(endpoint)
-            .fetch_optional(&self.pool)
-            .await?;
+    pub async fn event_subscription(&self, endpoint: &str) -> Result<Option<EventSubscription>, StoreError> {
+        let row =
+            sqlx::query("select connection_id, secret_sealed from event_subscription where endpoint = $1")
+                .bind(endpoint)
+                .fetch_optional(&self.pool)
+                .await?;
         let Some(row) = row else { return Ok(None) };
         let connection = ConnectionId(row.try_get("connection_id")?);
         let sealed: Option<Vec<u8>> = row.try_get("secret_sealed")?;
         let Some(sealed) = sealed else { return Ok(None) };
-        Ok(Some(Watch { connection, secret: self.vault.open(&place(connection), &sealed)? }))
+        Ok(Some(EventSubscription { connection, secret: self.vault.open(&place(connection), &sealed)? }))
     }
 
     /// Takes a verified event in: the article will be fetched at once, from the help center of the brand that it names.
@@ -227,15 +237,15 @@ impl Store {
         let mut write = self.write().await?;
         let now = write.now;
         sqlx::query(
-            "delete from watch_event where event_id in
-               (select event_id from watch_event where received_at < $1 order by received_at limit $2)",
+            "delete from subscription_event where event_id in
+               (select event_id from subscription_event where received_at < $1 order by received_at limit $2)",
         )
         .bind(now - EVENT_KEPT_MS)
         .bind(PRUNED_PER_CALL)
         .execute(&mut *write.tx)
         .await?;
         let fresh = sqlx::query(
-            "insert into watch_event (connection_id, event_id, received_at) values ($1, $2, $3)
+            "insert into subscription_event (connection_id, event_id, received_at) values ($1, $2, $3)
              on conflict (connection_id, event_id) do nothing",
         )
         .bind(connection.0)
@@ -251,7 +261,7 @@ impl Store {
             return Ok(EventAccepted::OtherBrand);
         };
         if !join_waiting(&mut write, connection, article_id).await? {
-            let wish = NewRun {
+            let request = RunRequest {
                 connection,
                 kind: Some(RunKind::Resync),
                 trigger: Trigger::Webhook,
@@ -260,7 +270,7 @@ impl Store {
                 upload_id: format!("zendesk-{event_id}"),
                 params: json!({ "articles": [article_id] }),
             };
-            match insert_run(&mut write, &wish).await {
+            match insert_run(&mut write, &request).await {
                 Ok(_) => {}
                 Err(StoreError::NotFound(Entity::ActiveConnection)) => return Ok(EventAccepted::Paused),
                 Err(error) => return Err(error),

@@ -13,7 +13,7 @@ use crate::db::decode::millis;
 use crate::db::family::{FAMILY, follow, lock};
 use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
-use crate::run::file_options::is_by_choice;
+use crate::run::file_options::is_by_item;
 use crate::run::runs::cancel_active;
 use crate::run::schedule::reschedule;
 
@@ -217,8 +217,8 @@ impl Store {
             .await?
             .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
         let before: Value = decode::json(&row, "connection", "sync_options")?;
-        if is_by_choice(&before) && !is_by_choice(options) {
-            forget_mark(&mut write, connection).await?;
+        if is_by_item(&before) && !is_by_item(options) {
+            forget_high_water(&mut write, connection).await?;
         }
         sqlx::query(sql(format!(
             "update connection set sync_options = $2, updated_at = $3 where id in {FAMILY}"
@@ -258,8 +258,8 @@ impl Store {
                 merge(&mut tags, &grant.tags);
                 reopen(&mut write, connection, grant, &tags).await?;
                 let before: Value = decode::json(&row, "connection", "sync_options")?;
-                if is_by_choice(&before) && !is_by_choice(&grant.sync_options) {
-                    forget_mark(&mut write, connection).await?;
+                if is_by_item(&before) && !is_by_item(&grant.sync_options) {
+                    forget_high_water(&mut write, connection).await?;
                 }
                 (connection, true)
             }
@@ -333,7 +333,7 @@ async fn reopen(
 }
 
 /// From now on every article is wanted, of its brands too, so the next sync reads them all.
-pub(crate) async fn forget_mark(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
+pub(crate) async fn forget_high_water(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
     sqlx::query(sql(format!("update connection set high_water = null where id in {FAMILY}")))
         .bind(connection.0)
         .execute(&mut *write.tx)

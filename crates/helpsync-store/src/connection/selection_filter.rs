@@ -5,26 +5,26 @@
 //! brought by a run that reads everything; it also settles locales, of which articles keep some and lose others.
 
 use helpsync_model::{
-    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, Lane, OrganizationId, RunKind, Selection,
-    Trigger,
+    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, Lane, OrganizationId, RunKind,
+    SelectionFilter, Trigger,
 };
 use serde_json::json;
 use sqlx::Row;
 
-use crate::connection::grants::forget_mark;
+use crate::connection::grants::forget_high_water;
 use crate::db::decode::{count, selection_of};
 use crate::db::family::{FAMILY, brands_below};
 use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::event::events::Owner;
-use crate::run::runs::{NewRun, RunRequested, cancel_active, insert_run};
+use crate::run::runs::{RunRequest, RunRequested, cancel_active, insert_run};
 use crate::run::shards::{StartedShard, check_fence_to_change};
-use crate::sync::filtered::Selected;
+use crate::sync::filtered::LoadedFilter;
 use crate::sync::page_rows::drop_files_of;
 use crate::sync::tree::{NewItem, upsert_items};
 
 /// What changing a selection did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SelectionChanged {
+pub struct SelectionFilterChanged {
     /// The run that brings what is newly chosen. `None`: the selection was this already, or the connection is paused,
     /// and the first run after it is reconnected does it.
     pub run: Option<RunRequested>,
@@ -50,7 +50,7 @@ impl Store {
         &self,
         organization: OrganizationId,
         connection: ConnectionId,
-    ) -> Result<Selection, StoreError> {
+    ) -> Result<SelectionFilter, StoreError> {
         let row = sqlx::query("select id, selection from connection where id = $1 and organization_id = $2")
             .bind(connection.0)
             .bind(organization.0)
@@ -68,10 +68,10 @@ impl Store {
         &self,
         organization: OrganizationId,
         connection: ConnectionId,
-        selection: &Selection,
+        selection: &SelectionFilter,
         request_id: &str,
         upload_id: &str,
-    ) -> Result<SelectionChanged, StoreError> {
+    ) -> Result<SelectionFilterChanged, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
         let row = sqlx::query(sql(format!(
@@ -85,7 +85,7 @@ impl Store {
         .await?
         .ok_or(StoreError::NotFound(Entity::DataSource))?;
         if selection_of(&row)? == *selection {
-            return Ok(SelectionChanged { run: None, removed: 0 });
+            return Ok(SelectionFilterChanged { run: None, removed: 0 });
         }
         sqlx::query(sql(format!(
             "update connection set selection = $2, updated_at = $3 where id in {FAMILY}"
@@ -96,17 +96,17 @@ impl Store {
         .execute(&mut *write.tx)
         .await?;
         // Whatever becomes of the run below, and while the connection is paused: the next one reads everything.
-        forget_mark(&mut write, connection).await?;
+        forget_high_water(&mut write, connection).await?;
         let customer = CustomerId(row.try_get("customer_id")?);
         let mut removed = 0;
         for connection in std::iter::once(connection).chain(brands_below(&mut write, connection).await?) {
-            let selected = Selected::load(&mut write, connection).await?;
+            let selected = LoadedFilter::load(&mut write, connection).await?;
             if !selected.brand {
                 cancel_active(&mut write, connection, "the brand is not selected").await?;
                 settle_status(&mut write, connection).await?;
             }
             let owner = Owner { organization, customer, connection };
-            removed += self.drop_unselected(&mut write, owner, &selected, request_id).await?;
+            removed += self.drop_filtered_out(&mut write, owner, &selected, request_id).await?;
         }
         if !selection.attachments {
             sqlx::query(sql(format!(
@@ -118,7 +118,7 @@ impl Store {
         }
         let state: String = row.try_get("state")?;
         let run = if state == ConnectionState::Active.as_str() {
-            let wish = NewRun {
+            let request = RunRequest {
                 connection,
                 kind: Some(RunKind::Full),
                 trigger: Trigger::Request,
@@ -127,13 +127,13 @@ impl Store {
                 upload_id: upload_id.to_owned(),
                 params: json!({}),
             };
-            Some(insert_run(&mut write, &wish).await?)
+            Some(insert_run(&mut write, &request).await?)
         } else {
             None
         };
         write.commit().await?;
         self.sweep_blobs(organization).await?;
-        Ok(SelectionChanged { run, removed })
+        Ok(SelectionFilterChanged { run, removed })
     }
 
     /// Takes a whole list of the sections: they move without any article changing. `requests` are what it took.
@@ -156,7 +156,7 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
         upsert_items(&mut write, connection, sections).await?;
-        let selected = Selected::load(&mut write, connection).await?;
+        let selected = LoadedFilter::load(&mut write, connection).await?;
         let mut learned = TreeLearned::default();
         if let Some(kept) = &selected.sections {
             let kept = json!(kept).to_string();
@@ -179,7 +179,7 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
             let (owner, request_id) = (started.owner(), &started.run.request_id);
-            learned.removed = self.drop_unselected(&mut write, owner, &selected, request_id).await?;
+            learned.removed = self.drop_filtered_out(&mut write, owner, &selected, request_id).await?;
             sqlx::query("update run set removed = removed + $2 where id = $1")
                 .bind(started.fence.run.0)
                 .bind(learned.removed)
@@ -211,11 +211,11 @@ impl Store {
     }
 
     /// Removes the files that the selection leaves out, by what was last read of them, and announces it.
-    async fn drop_unselected(
+    async fn drop_filtered_out(
         &self,
         write: &mut Write,
         owner: Owner,
-        selected: &Selected,
+        selected: &LoadedFilter,
         request_id: &str,
     ) -> Result<i64, StoreError> {
         let selection = &selected.selection;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
-use helpsync_model::{Selection, UnknownName};
+use helpsync_model::{SelectionFilter, UnknownName};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -41,7 +41,7 @@ pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
 }
 
 /// What a connection keeps.
-pub(crate) fn selection_of(connection: &AnyRow) -> Result<Selection, StoreError> {
+pub(crate) fn selection_of(connection: &AnyRow) -> Result<SelectionFilter, StoreError> {
     json(connection, "connection", "selection")
 }
 

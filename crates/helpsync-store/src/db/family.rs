@@ -2,7 +2,7 @@
 //!
 //! A brand is a connection below the one that holds the grant. The parent's row is locked first, everywhere.
 
-use helpsync_model::{ConnectionId, Selection};
+use helpsync_model::{ConnectionId, SelectionFilter};
 use sqlx::Row;
 
 use crate::db::{StoreError, Write, decode, sql};
@@ -20,7 +20,7 @@ pub(crate) async fn lock(write: &mut Write, connection: ConnectionId) -> Result<
 }
 
 /// The brands of a connection that a sync of it covers. The connection's row is locked.
-pub(crate) async fn chosen_brands(
+pub(crate) async fn selected_brands(
     write: &mut Write,
     parent: ConnectionId,
 ) -> Result<Vec<ConnectionId>, StoreError> {
@@ -32,7 +32,7 @@ pub(crate) async fn chosen_brands(
     .await?;
     let mut chosen = Vec::new();
     for row in &rows {
-        let selection: Selection = decode::selection_of(row)?;
+        let selection: SelectionFilter = decode::selection_of(row)?;
         if selection.keeps_brand(row.try_get("brand_id")?) {
             chosen.push(ConnectionId(row.try_get("id")?));
         }

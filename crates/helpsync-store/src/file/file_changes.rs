@@ -10,11 +10,11 @@ use crate::db::{Store, StoreError, sql};
 use crate::event::events::{self, NewEvent};
 use crate::file::files::File;
 use crate::filter::file_query::{FileFilters, FileOrder, FileQuery, bind_filters};
-use crate::run::runs::{NewRun, insert_run};
+use crate::run::runs::{RunRequest, insert_run};
 use crate::search::chunks::forget_chunks;
 use crate::sync::unsynced::list_deleted;
 
-/// What came of the wish to fetch a file again.
+/// What came of the request to fetch a file again.
 #[derive(Debug)]
 pub enum ResyncRequested {
     /// It will be fetched.
@@ -105,7 +105,7 @@ impl Store {
                 return Ok(ResyncRequested::Busy);
             }
         }
-        let wish = NewRun {
+        let request = RunRequest {
             connection: file.connection,
             kind: Some(RunKind::Resync),
             trigger: Trigger::Request,
@@ -114,7 +114,7 @@ impl Store {
             upload_id: request_id.to_owned(),
             params: json!({ "articles": [file.article_id] }),
         };
-        insert_run(&mut write, &wish).await?;
+        insert_run(&mut write, &request).await?;
         if options.embed_anew {
             // The cut that follows the fetch reads it.
             sqlx::query("update chunking set embed_anew = 1 where file_id = $1")

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::db::family::{FAMILY, lock};
 use crate::db::{Entity, Store, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
-use crate::run::runs::{NewRun, insert_run};
+use crate::run::runs::{RunRequest, insert_run};
 
 /// Articles of one run: it has one shard, which starts anew when it is interrupted.
 const ARTICLES_PER_RUN: usize = 200;
 
-/// A wish for chosen articles.
+/// A request for chosen articles.
 #[derive(Debug, Clone)]
-pub struct Choice {
+pub struct ItemsRequest {
     /// Whose.
     pub organization: OrganizationId,
     /// Whose.
@@ -52,12 +52,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the connection is not active.
-    pub async fn choose(&self, choice: &Choice) -> Result<Chosen, StoreError> {
+    pub async fn choose(&self, choice: &ItemsRequest) -> Result<Chosen, StoreError> {
         let parents = self.parents(choice.connection).await?;
         let mut write = self.write().await?;
         let now = write.now;
         lock(&mut write, choice.connection).await?;
-        let chosen = self.chosen_articles(&mut write, choice, &parents).await?;
+        let chosen = self.requested_articles(&mut write, choice, &parents).await?;
         if chosen.len() > choice.articles_max {
             return Ok(Chosen::TooMany(chosen.len()));
         }
@@ -67,7 +67,7 @@ impl Store {
             if choice.options.is_object() {
                 params["options"] = choice.options.clone();
             }
-            let wish = NewRun {
+            let request = RunRequest {
                 connection: ConnectionId(home),
                 kind: Some(RunKind::Resync),
                 trigger: Trigger::Request,
@@ -76,7 +76,7 @@ impl Store {
                 upload_id: choice.upload_id.clone(),
                 params,
             };
-            insert_run(&mut write, &wish).await?;
+            insert_run(&mut write, &request).await?;
         }
         sqlx::query(sql(format!(
             "update file set status = $3, updated_at = $4 where connection_id in {FAMILY} and hidden_at is null
@@ -117,10 +117,10 @@ impl Store {
     }
 
     /// The chosen articles, each with the connection, or the brand of it, whose help center has it.
-    async fn chosen_articles(
+    async fn requested_articles(
         &self,
         write: &mut Write,
-        choice: &Choice,
+        choice: &ItemsRequest,
         parents: &HashMap<i64, Option<i64>>,
     ) -> Result<BTreeMap<i64, i64>, StoreError> {
         let folders = below(parents, &choice.ids);

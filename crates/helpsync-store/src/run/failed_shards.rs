@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::{Store, StoreError, Write, decode, sql};
-use crate::run::runs::{NewRun, RunRequested, insert_run};
+use crate::run::runs::{RunRequest, RunRequested, insert_run};
 
 const FAILED: &str = "select shard.*, run.kind as run_kind, customer.external_id as customer_external_id,
      connection.subdomain, coalesce(run.source_id, run.connection_id) as source_id
@@ -119,7 +119,7 @@ impl Store {
     ) -> Result<Option<RunRequested>, StoreError> {
         let Some(failed) = self.failed_shard(organization, id).await? else { return Ok(None) };
         let resync = failed.run_kind == RunKind::Resync;
-        let wish = NewRun {
+        let request = RunRequest {
             connection: failed.connection,
             kind: resync.then_some(RunKind::Resync),
             trigger: Trigger::Request,
@@ -132,7 +132,7 @@ impl Store {
         if !self.set_aside(&mut write, id).await? {
             return Ok(None);
         }
-        let requested = insert_run(&mut write, &wish).await?;
+        let requested = insert_run(&mut write, &request).await?;
         write.commit().await?;
         Ok(Some(requested))
     }

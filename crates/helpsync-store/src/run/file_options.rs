@@ -1,4 +1,4 @@
-//! What a wish says of the files that its run finds: their tags, and how much of them is kept.
+//! What a request says of the files that its run finds: their tags, and how much of them is kept.
 
 use helpsync_model::{RunKind, Trigger};
 use serde_json::{Map, Value};
@@ -45,7 +45,7 @@ impl FileOptions {
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), options.get(name)?.clone())))
                 .collect(),
-            lists_only: !chosen && is_by_choice(connection),
+            lists_only: !chosen && is_by_item(connection),
             record_only: skips,
             fetches_records: chosen && !(own.is_some() && skips),
             replaces_kept: chosen && own.is_some(),
@@ -62,6 +62,6 @@ impl FileOptions {
 }
 
 /// Whether a connection was made without syncing its files: they are then chosen one by one.
-pub(crate) fn is_by_choice(options: &Value) -> bool {
+pub(crate) fn is_by_item(options: &Value) -> bool {
     options["sync_files_on_connection"] == Value::Bool(false)
 }

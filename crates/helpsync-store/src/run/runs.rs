@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::family::{FAMILY, brands_below, chosen_brands, lock};
+use crate::db::family::{FAMILY, brands_below, lock, selected_brands};
 use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
-use crate::run::pending_request::Wish;
+use crate::run::pending_request::PendingRequest;
 use crate::run::shards::{NewShard, insert_shard};
 
-/// A wish for a run.
+/// A request for a run.
 #[derive(Debug, Clone)]
-pub struct NewRun {
+pub struct RunRequest {
     /// The connection to sync.
     pub connection: ConnectionId,
     /// `None` = a delta where a high-water mark is known, a full sync otherwise.
@@ -35,10 +35,10 @@ pub struct NewRun {
     pub params: Value,
 }
 
-/// What came of a wish.
+/// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunRequested {
-    /// The run that serves the wish.
+    /// The run that serves the request.
     pub run: RunId,
     /// False: an equal run was already under way. It does it, or its successor does when it was past its start or
     /// wants less.
@@ -107,7 +107,7 @@ pub struct Run {
     pub plan: Option<String>,
     /// Why so, for people.
     pub plan_reason: Option<String>,
-    /// See [`NewRun::params`].
+    /// See [`RunRequest::params`].
     pub params: Value,
     /// Stamped on created files.
     pub request_id: String,
@@ -171,13 +171,13 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
 }
 
 impl Store {
-    /// Makes a run, or finds the one under way that serves the same wish.
+    /// Makes a run, or finds the one under way that serves the same request.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the connection is not active.
-    pub async fn request_run(&self, wish: &NewRun) -> Result<RunRequested, StoreError> {
+    pub async fn request_run(&self, request: &RunRequest) -> Result<RunRequested, StoreError> {
         let mut write = self.write().await?;
-        let requested = insert_run(&mut write, wish).await?;
+        let requested = insert_run(&mut write, request).await?;
         write.commit().await?;
         Ok(requested)
     }
@@ -244,48 +244,48 @@ pub(crate) fn is_for_attachments(params: &Value) -> bool {
     params["attachments"] == Value::Bool(true)
 }
 
-/// Inserts the run that serves `wish`; a sync is one of the connection's chosen brands as well. Answers with its own.
-pub(crate) async fn insert_run(write: &mut Write, wish: &NewRun) -> Result<RunRequested, StoreError> {
-    let requested = insert_one(write, wish).await?;
-    if wish.kind != Some(RunKind::Resync) {
-        for brand in chosen_brands(write, wish.connection).await? {
-            insert_one(write, &NewRun { connection: brand, ..wish.clone() }).await?;
+/// Inserts the run that serves `request`; a sync is one of the connection's chosen brands as well. Answers with its own.
+pub(crate) async fn insert_run(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
+    let requested = insert_one(write, request).await?;
+    if request.kind != Some(RunKind::Resync) {
+        for brand in selected_brands(write, request.connection).await? {
+            insert_one(write, &RunRequest { connection: brand, ..request.clone() }).await?;
         }
     }
     Ok(requested)
 }
 
-/// Inserts the run that serves `wish` for one connection alone, its first shard and its announcement.
-pub(crate) async fn insert_one(write: &mut Write, wish: &NewRun) -> Result<RunRequested, StoreError> {
+/// Inserts the run that serves `request` for one connection alone, its first shard and its announcement.
+pub(crate) async fn insert_one(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
     let connection = sqlx::query(sql(format!(
         "select id, organization_id, customer_id, epoch, high_water, parent_id, subdomain from connection
          where id = $1 and state = 'active'{}",
         write.dialect.for_update()
     )))
-    .bind(wish.connection.0)
+    .bind(request.connection.0)
     .fetch_optional(&mut *write.tx)
     .await?
     .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
     let high_water: Option<i64> = connection.try_get("high_water")?;
     let (parent, subdomain): (Option<i64>, String) =
         (connection.try_get("parent_id")?, connection.try_get("subdomain")?);
-    let kind = wish.kind.unwrap_or(if high_water.is_some() { RunKind::Delta } else { RunKind::Full });
+    let kind = request.kind.unwrap_or(if high_water.is_some() { RunKind::Delta } else { RunKind::Full });
     if kind != RunKind::Resync {
         // The connection row is locked, so no equal run can appear between this look and the insert.
         let active = sqlx::query(
             "select * from run where connection_id = $1 and kind in ('full', 'delta')
                and state in ('queued', 'running', 'finalizing')",
         )
-        .bind(wish.connection.0)
+        .bind(request.connection.0)
         .fetch_optional(&mut *write.tx)
         .await?;
         if let Some(row) = active {
-            let (active, wanted) = (run_of(&row)?, Wish::of(wish));
+            let (active, wanted) = (run_of(&row)?, PendingRequest::of(request));
             if !wanted.is_served_by(&active) {
-                let kept: Option<String> = row.try_get("again_wish")?;
+                let kept: Option<String> = row.try_get("pending_request")?;
                 let wanted =
                     serde_json::to_string(&wanted.with(kept.as_deref())).map_err(StoreError::unwritable)?;
-                sqlx::query("update run set again = 1, again_wish = $2 where id = $1")
+                sqlx::query("update run set again = 1, pending_request = $2 where id = $1")
                     .bind(active.id.0)
                     .bind(wanted)
                     .execute(&mut *write.tx)
@@ -296,7 +296,7 @@ pub(crate) async fn insert_one(write: &mut Write, wish: &NewRun) -> Result<RunRe
     }
     let (stage, first) = match kind {
         RunKind::Full | RunKind::Delta => ("plan", ShardKind::Plan),
-        RunKind::Resync if is_for_attachments(&wish.params) => ("walk", ShardKind::FetchAttachments),
+        RunKind::Resync if is_for_attachments(&request.params) => ("walk", ShardKind::FetchAttachments),
         RunKind::Resync => ("walk", ShardKind::FetchArticles),
     };
     let run: i64 = sqlx::query_scalar(
@@ -306,29 +306,33 @@ pub(crate) async fn insert_one(write: &mut Write, wish: &NewRun) -> Result<RunRe
     )
     .bind(connection.try_get::<i64, _>("organization_id")?)
     .bind(connection.try_get::<i64, _>("customer_id")?)
-    .bind(wish.connection.0)
+    .bind(request.connection.0)
     .bind(kind.as_str())
-    .bind(wish.trigger.as_str())
-    .bind(wish.lane.as_str())
+    .bind(request.trigger.as_str())
+    .bind(request.lane.as_str())
     .bind(connection.try_get::<i64, _>("epoch")?)
     .bind(stage)
-    .bind(wish.params.to_string())
-    .bind(&wish.request_id)
-    .bind(&wish.upload_id)
+    .bind(request.params.to_string())
+    .bind(&request.request_id)
+    .bind(&request.upload_id)
     .bind(write.now)
     .bind(parent)
     .bind(parent.is_some().then_some(subdomain))
     .fetch_one(&mut *write.tx)
     .await?;
-    let shard =
-        NewShard { key: first.as_str().to_owned(), kind: first, params: wish.params.clone(), position: None };
-    insert_shard(write, RunId(run), wish.connection, wish.lane, &shard).await?;
+    let shard = NewShard {
+        key: first.as_str().to_owned(),
+        kind: first,
+        params: request.params.clone(),
+        position: None,
+    };
+    insert_shard(write, RunId(run), request.connection, request.lane, &shard).await?;
     if kind != RunKind::Resync {
         sqlx::query(
             "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, files_synced_at = $4,
                updated_at = $4 where id = $1",
         )
-        .bind(wish.connection.0)
+        .bind(request.connection.0)
         .bind(DataSourceStatus::Queued.as_str())
         .bind(SyncAction::Update.as_str())
         .bind(write.now)
@@ -340,11 +344,11 @@ pub(crate) async fn insert_one(write: &mut Write, wish: &NewRun) -> Result<RunRe
         let event = NewEvent {
             organization: OrganizationId(connection.try_get("organization_id")?),
             customer: CustomerId(connection.try_get("customer_id")?),
-            connection: wish.connection,
+            connection: request.connection,
             kind: EventKind::Update,
             object_type: "DATA_SOURCE",
-            object_id: wish.connection.to_string(),
-            detail: json!({ "request_id": wish.request_id }),
+            object_id: request.connection.to_string(),
+            detail: json!({ "request_id": request.request_id }),
         };
         events::record(write, event).await?;
     }

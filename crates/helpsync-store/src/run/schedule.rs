@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::db::decode::millis;
 use crate::db::{Store, StoreError, Write, sql};
-use crate::run::runs::{NewRun, insert_run};
+use crate::run::runs::{RunRequest, insert_run};
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// Used where neither the customer nor the organization has set an interval.
@@ -27,7 +27,7 @@ pub struct FiredSchedule {
 }
 
 impl Store {
-    /// Turns up to `limit` due schedules into runs. Any number of processes may call this at once: each slot fires
+    /// KeyedMutex up to `limit` due schedules into runs. Any number of processes may call this at once: each slot fires
     /// once, and slots missed while nobody called collapse into one run.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Store {
                 .execute(&mut *write.tx)
                 .await?;
             let stamp = format!("schedule-{connection}-{slot}");
-            let wish = NewRun {
+            let request = RunRequest {
                 connection,
                 kind: None,
                 trigger: Trigger::Schedule,
@@ -75,7 +75,7 @@ impl Store {
                 upload_id: stamp,
                 params: json!({}),
             };
-            fired.push(FiredSchedule { connection, run: insert_run(&mut write, &wish).await?.run, slot });
+            fired.push(FiredSchedule { connection, run: insert_run(&mut write, &request).await?.run, slot });
         }
         write.commit().await?;
         Ok(fired)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use helpsync_model::{
     ConnectionId, CustomerId, DataSourceStatus, ExportAccess, Lane, OrganizationId, RunId, RunKind,
-    Selection, ShardId, ShardKind,
+    SelectionFilter, ShardId, ShardKind,
 };
 use serde_json::Value;
 use sqlx::Row;
@@ -82,7 +82,7 @@ pub struct StartedShard {
     /// A second (epoch) with more changes than a page of the export holds, all of them read by a listing since.
     pub passed_second: Option<i64>,
     /// What the connection keeps. Only to plan with: what is stored is decided by the selection of that moment.
-    pub selection: Selection,
+    pub selection: SelectionFilter,
 }
 
 impl StartedShard {
@@ -174,7 +174,7 @@ impl Store {
     ) -> Result<Option<StartedShard>, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        // Rows are locked in one order everywhere: connection, shard, run. A wish that comes in at the same moment
+        // Rows are locked in one order everywhere: connection, shard, run. A request that comes in at the same moment
         // holds the connection and waits for the run. Undone with the rest when the shard is not to be had.
         sqlx::query(
             "update connection set sync_status = $2, updated_at = $3 where sync_status <> $2 and state = 'active'
@@ -327,7 +327,7 @@ impl Store {
             .await?;
         self.announce_waiting(&mut write, fence, end).await?;
         if let ShardEnd::Done(more) = end {
-            // The plan's shards are the walk. From here on an equal wish comes too late for this run.
+            // The plan's shards are the walk. From here on an equal request comes too late for this run.
             sqlx::query(
                 "update run set stage = 'walk' where id = $1 and stage = 'plan'
                    and exists (select 1 from shard where id = $2 and kind = 'plan')",

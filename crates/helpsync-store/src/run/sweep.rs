@@ -56,7 +56,7 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
         for (table, waiting) in
-            [("chunking", "cut_version < version"), ("chunk", "state in ('waiting', 'failed')")]
+            [("chunking", "chunked_version < version"), ("chunk", "state in ('waiting', 'failed')")]
         {
             sqlx::query(sql(format!(
                 "update {table} set lease_until = null where {waiting} and lease_until is not null"

@@ -21,7 +21,7 @@ impl Store {
             return Ok(());
         }
         let (from, to) = (FileStatus::QueuedForSync, FileStatus::Syncing);
-        self.move_chosen(write, run, from, to, EventKind::FileSyncing).await
+        self.move_requested(write, run, from, to, EventKind::FileSyncing).await
     }
 
     /// If the shard that ends waits for the account's budget, its run's chosen files wait with it.
@@ -41,10 +41,10 @@ impl Store {
             .await?;
         let run = run_of(&row)?;
         let (from, to) = (FileStatus::Syncing, FileStatus::QueuedForSync);
-        self.move_chosen(write, &run, from, to, EventKind::RateLimitError).await
+        self.move_requested(write, &run, from, to, EventKind::RateLimitError).await
     }
 
-    async fn move_chosen(
+    async fn move_requested(
         &self,
         write: &mut Write,
         run: &Run,

@@ -19,7 +19,7 @@ use crate::search::chunk_rows::{hold_files, recount, show_error};
 
 /// A file to be cut, held under a lease.
 #[derive(Debug, Clone)]
-pub struct FileToCut {
+pub struct FileToChunk {
     /// Which.
     pub file: FileId,
     /// The version that was read.
@@ -36,7 +36,7 @@ pub struct FileToCut {
 
 /// What becomes of a file's chunks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
+pub enum Chunked {
     /// These are its chunks, in their order.
     Chunks {
         /// All of them.
@@ -63,7 +63,7 @@ pub struct NewChunk {
 
 /// How cutting one file ended.
 #[derive(Debug, Clone)]
-pub struct CutFile {
+pub struct ChunkedFile {
     /// As it was claimed.
     pub file: FileId,
     /// As it was claimed.
@@ -71,12 +71,12 @@ pub struct CutFile {
     /// As it was claimed.
     pub attempt: i64,
     /// What came of it.
-    pub cut: Cut,
+    pub cut: Chunked,
 }
 
 /// Notes that these files' texts or options changed. Versions start from the time: a row that was deleted and made anew is
 /// not taken for the one that somebody cuts yet.
-pub(crate) async fn mark_to_cut(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
+pub(crate) async fn mark_for_chunking(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
     if files.is_empty() {
         return Ok(());
     }
@@ -108,10 +108,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn next_to_cut(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
+    pub async fn next_to_chunk(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
         for above in [after.0, 0] {
             let found: Option<i64> = sqlx::query_scalar(
-                "select connection_id from chunking where cut_version < version and connection_id > $1
+                "select connection_id from chunking where chunked_version < version and connection_id > $1
                    and due_at <= $2 and (lease_until is null or lease_until <= $2)
                  order by connection_id limit 1",
             )
@@ -131,13 +131,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn claim_files_to_cut(
+    pub async fn claim_files_to_chunk(
         &self,
         connection: ConnectionId,
         limit: u32,
         bytes_max: i64,
         lease: Duration,
-    ) -> Result<Vec<FileToCut>, StoreError> {
+    ) -> Result<Vec<FileToChunk>, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
         let lock = match self.dialect {
@@ -146,7 +146,7 @@ impl Store {
         };
         let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(format!(
             "select chunking.file_id, file.html_bytes from chunking join file on file.id = chunking.file_id
-             where chunking.connection_id = $1 and cut_version < version and due_at <= $2
+             where chunking.connection_id = $1 and chunked_version < version and due_at <= $2
                and (lease_until is null or lease_until <= $2)
              order by due_at, chunking.file_id limit $3{lock}"
         )))
@@ -178,7 +178,7 @@ impl Store {
         let mut files = Vec::with_capacity(claimed.len());
         for row in &claimed {
             files.extend(
-                self.to_cut(row.try_get("file_id")?, row.try_get("version")?, row.try_get("attempts")?)
+                self.to_chunk(row.try_get("file_id")?, row.try_get("version")?, row.try_get("attempts")?)
                     .await?,
             );
         }
@@ -186,7 +186,12 @@ impl Store {
     }
 
     /// The version was read before the texts: if they change in between, their version waits to be cut again.
-    async fn to_cut(&self, file: i64, version: i64, attempt: i64) -> Result<Option<FileToCut>, StoreError> {
+    async fn to_chunk(
+        &self,
+        file: i64,
+        version: i64,
+        attempt: i64,
+    ) -> Result<Option<FileToChunk>, StoreError> {
         let Some(row) = sqlx::query("select id, name, sync_options from file where id = $1")
             .bind(file)
             .fetch_optional(&self.pool)
@@ -201,7 +206,7 @@ impl Store {
         .bind(file)
         .fetch_all(&self.pool)
         .await?;
-        Ok(Some(FileToCut {
+        Ok(Some(FileToChunk {
             file: FileId(file),
             version,
             attempt,
@@ -216,7 +221,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; the leases then run out, and it is done again.
-    pub async fn store_cut(&self, cut: &[CutFile]) -> Result<bool, StoreError> {
+    pub async fn store_chunks(&self, cut: &[ChunkedFile]) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
         let ids: Vec<i64> = cut.iter().map(|one| one.file.0).collect();
         let mut waiting = false;
@@ -229,10 +234,10 @@ impl Store {
         Ok(waiting)
     }
 
-    async fn store_one(&self, write: &mut Write, one: &CutFile) -> Result<bool, StoreError> {
+    async fn store_one(&self, write: &mut Write, one: &ChunkedFile) -> Result<bool, StoreError> {
         let file = one.file.0;
         let held: Option<(i64, i64, i64)> = sqlx::query_as(sql(format!(
-            "select connection_id, attempts, embed_anew from chunking where file_id = $1 and cut_version < $2{}",
+            "select connection_id, attempts, embed_anew from chunking where file_id = $1 and chunked_version < $2{}",
             self.dialect.for_update()
         )))
         .bind(file)
@@ -243,13 +248,13 @@ impl Store {
             return Ok(false);
         };
         let (chunks, embed, error) = match &one.cut {
-            Cut::Chunks { chunks, embed } => (chunks.as_slice(), *embed, None),
-            Cut::Failed(error) => (&[] as &[NewChunk], false, Some(error)),
+            Chunked::Chunks { chunks, embed } => (chunks.as_slice(), *embed, None),
+            Chunked::Failed(error) => (&[] as &[NewChunk], false, Some(error)),
         };
         let changed = Changed { file, connection, chunks, embed, anew: anew != 0 };
         replace(write, &changed).await?;
         sqlx::query(
-            "update chunking set cut_version = $2, attempts = 0, lease_until = null, embed_anew = 0 where file_id = $1",
+            "update chunking set chunked_version = $2, attempts = 0, lease_until = null, embed_anew = 0 where file_id = $1",
         )
         .bind(file)
         .bind(one.version)

@@ -98,7 +98,7 @@ impl Store {
             let Some(file) = files.iter().find(|one| one.file.0 == id) else { continue };
             let connection: i64 = row.try_get("connection_id")?;
             sqlx::query(
-                "insert into chunking (file_id, connection_id, due_at, version, cut_version) values ($1, $2, $3, $3, $3)",
+                "insert into chunking (file_id, connection_id, due_at, version, chunked_version) values ($1, $2, $3, $3, $3)",
             )
             .bind(id)
             .bind(connection)

@@ -2,7 +2,7 @@
 //!
 //! A brand is a connection below the one that holds the grant (its parent), with a mark, a ledger and runs of its own.
 //! Outside programs know the parent only. A brand follows it: what pauses, ends or reconnects the parent does so with
-//! its brands, in the same transaction; a wish for a sync of the parent is one for them. The parent is locked first.
+//! its brands, in the same transaction; a request for a sync of the parent is one for them. The parent is locked first.
 
 use helpsync_model::{ConnectionId, DataSourceStatus};
 use sqlx::Row;
@@ -11,7 +11,7 @@ use crate::db::decode::count;
 use crate::db::family::{FAMILY, lock};
 use crate::db::{Entity, Store, StoreError, Write, sql};
 use crate::event::events::Owner;
-use crate::run::runs::{NewRun, cancel_active, insert_run};
+use crate::run::runs::{RunRequest, cancel_active, insert_run};
 use crate::run::shards::{StartedShard, check_fence_to_change};
 use crate::sync::page_rows::drop_files_of;
 use crate::sync::removal::RemovalCeiling;
@@ -135,7 +135,7 @@ impl Store {
             }
         }
         for connection in found {
-            let wish = NewRun {
+            let request = RunRequest {
                 connection,
                 kind: None,
                 trigger: started.run.trigger,
@@ -144,7 +144,7 @@ impl Store {
                 upload_id: started.run.upload_id.clone(),
                 params: serde_json::json!({}),
             };
-            insert_run(&mut write, &wish).await?;
+            insert_run(&mut write, &request).await?;
         }
         write.commit().await?;
         let lost = known.iter().filter_map(|(_, id)| {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use helpsync_model::{ConnectionId, Place, SectionTree, Selection};
+use helpsync_model::{ConnectionId, Place, SectionTree, SelectionFilter};
 use sqlx::Row;
 
 use crate::db::decode::selection_of;
@@ -25,21 +25,21 @@ pub(crate) struct Seen<'a> {
 
 impl Seen<'_> {
     /// Whether it is published, and left out.
-    pub(crate) fn is_unselected(&self) -> bool {
+    pub(crate) fn is_filtered_out(&self) -> bool {
         self.published && self.article.translations.is_empty()
     }
 }
 
 /// A connection's selection, ready to be asked.
-pub(crate) struct Selected {
-    pub(crate) selection: Selection,
+pub(crate) struct LoadedFilter {
+    pub(crate) selection: SelectionFilter,
     /// `None` = of every section.
     pub(crate) sections: Option<HashSet<i64>>,
     /// Whether anything of this help center is kept.
     pub(crate) brand: bool,
 }
 
-impl Selected {
+impl LoadedFilter {
     /// As it is at this moment; the connection's row is locked, so it stays so until the transaction ends.
     pub(crate) async fn load(write: &mut Write, connection: ConnectionId) -> Result<Self, StoreError> {
         let row = sqlx::query("select id, selection, brand_id from connection where id = $1")

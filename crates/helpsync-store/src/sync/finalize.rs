@@ -7,8 +7,8 @@ use crate::db::family::{FAMILY, lock};
 use crate::db::{Store, StoreError, Write, sql};
 use crate::event::events;
 use crate::run::ended::tell_ended;
-use crate::run::pending_request::Wish;
-use crate::run::runs::{NewRun, insert_one, is_for_attachments};
+use crate::run::pending_request::PendingRequest;
+use crate::run::runs::{RunRequest, insert_one, is_for_attachments};
 use crate::run::shards::{StartedShard, check_fence_to_change};
 use crate::sync::author_and_tag_names::forget_authors;
 
@@ -37,9 +37,9 @@ impl Store {
             .bind(fence.shard.0)
             .execute(&mut *write.tx)
             .await?;
-        let (again, again_wish): (i64, Option<String>) = sqlx::query_as(
+        let (again, pending_request): (i64, Option<String>) = sqlx::query_as(
             "update run set state = $2, error = $3, finished_at = $4, progress_at = $4, waiting_for = null
-             where id = $1 returning again, again_wish",
+             where id = $1 returning again, pending_request",
         )
         .bind(fence.run.0)
         .bind(if error.is_some() { "failed" } else { "done" })
@@ -85,10 +85,10 @@ impl Store {
             events::record_all(&mut write, started.owner(), kind, "UPLOAD_REQUEST_ID", &all).await?;
         }
         if again != 0 {
-            let wish = Wish::read(again_wish.as_deref(), started);
-            let wish = wish.run_for(fence.connection);
-            // Its brands have had the wish themselves.
-            insert_one(&mut write, &wish).await?;
+            let request = PendingRequest::read(pending_request.as_deref(), started);
+            let request = request.run_for(fence.connection);
+            // Its brands have had the request themselves.
+            insert_one(&mut write, &request).await?;
         }
         write.commit().await
     }
@@ -111,7 +111,7 @@ impl Store {
         .fetch_one(&mut *write.tx)
         .await?;
         if due > 0 && under_way == 0 {
-            let wish = NewRun {
+            let request = RunRequest {
                 connection: started.fence.connection,
                 kind: Some(RunKind::Resync),
                 trigger: started.run.trigger,
@@ -120,7 +120,7 @@ impl Store {
                 upload_id: started.run.upload_id.clone(),
                 params: json!({ "attachments": true }),
             };
-            insert_one(write, &wish).await?;
+            insert_one(write, &request).await?;
         }
         Ok(())
     }

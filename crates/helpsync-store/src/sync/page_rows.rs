@@ -33,11 +33,11 @@ pub(crate) struct Known {
     pub(crate) content_hash: Option<String>,
     pub(crate) metadata_hash: Option<String>,
     pub(crate) withdrawn: bool,
-    /// Its content was deleted by wish.
+    /// Its content was deleted by request.
     pub(crate) deleted: bool,
     /// Of the text that it holds.
     pub(crate) characters: i64,
-    /// Only a record of it is kept, by wish.
+    /// Only a record of it is kept, by request.
     pub(crate) record: bool,
 }
 

@@ -9,9 +9,9 @@ use crate::db::decode::count;
 use crate::db::{Store, StoreError, Write};
 use crate::event::events;
 use crate::run::shards::{NewShard, StartedShard, insert_shard};
-use crate::search::chunking::mark_to_cut;
+use crate::search::chunking::mark_for_chunking;
 use crate::sync::author_and_tag_names::{NewAuthor, upsert_authors};
-use crate::sync::filtered::{Seen, Selected};
+use crate::sync::filtered::{LoadedFilter, Seen};
 use crate::sync::incoming::IncomingArticle;
 use crate::sync::page_rows::{
     Known, drop_files, known_files, note_in_ledger, replace_translations, settle_unchanged, upsert_files,
@@ -42,7 +42,7 @@ pub struct Progress {
     pub newest: Option<i64>,
 }
 
-/// The wish to hand the rest of a walk's range to a walk of its own.
+/// The request to hand the rest of a walk's range to a walk of its own.
 #[derive(Debug, Clone)]
 pub struct Split {
     /// The new walk.
@@ -55,7 +55,7 @@ pub struct Split {
 
 /// One page's worth of changes.
 #[derive(Debug, Clone, Default)]
-pub struct Page {
+pub struct PageWrite {
     /// What was read.
     pub articles: Vec<IncomingArticle>,
     /// What was read but cannot be stored.
@@ -96,7 +96,7 @@ pub struct PageOutcome {
     pub over_limit: i64,
     /// Files removed because nothing of them is published any more, or chosen.
     pub removed: i64,
-    /// The walk was cut in two as [`Page::split`] says.
+    /// The walk was cut in two as [`PageWrite::split`] says.
     pub split: bool,
 }
 
@@ -129,13 +129,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the shard is no longer this worker's; nothing is changed then.
-    pub async fn store_page(&self, started: &StartedShard, page: &Page) -> Result<PageOutcome, StoreError> {
+    pub async fn store_page(
+        &self,
+        started: &StartedShard,
+        page: &PageWrite,
+    ) -> Result<PageOutcome, StoreError> {
         let fence = &started.fence;
         let (mut write, limits) = self.lock_page(started, page).await?;
         upsert_items(&mut write, fence.connection, &page.items).await?;
         let mut outcome = PageOutcome::default();
         if !page.articles.is_empty() {
-            let seen = Selected::load(&mut write, fence.connection).await?.read(&page.articles);
+            let seen = LoadedFilter::load(&mut write, fence.connection).await?.read(&page.articles);
             upsert_authors(&mut write, fence.connection, &page.authors, &seen).await?;
             let changes = self.compare(&mut write, started, &seen, limits, &mut outcome).await?;
             self.apply(&mut write, started, &changes, &mut outcome).await?;
@@ -167,7 +171,7 @@ impl Store {
         outcome.unchanged += count(page.len() - latest.len());
         let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
         let ids: Vec<i64> = latest.into_keys().collect();
-        let chosen = self.chosen_over_limit(write, started, &ids).await?;
+        let chosen = self.requested_over_limit(write, started, &ids).await?;
         let noted: HashSet<i64> = note_in_ledger(write, started, &articles).await?.into_iter().collect();
         let known = known_files(write, started, &ids).await?;
         let mut changes = Changes::default();
@@ -184,7 +188,7 @@ impl Store {
             if !noted.contains(&article.article_id) {
                 outcome.unchanged += 1;
             } else if article.translations.is_empty() {
-                if seen.is_unselected() {
+                if seen.is_filtered_out() {
                     outcome.unselected += 1;
                     changes.unselected.push(article.article_id);
                 } else {
@@ -257,7 +261,7 @@ impl Store {
         replace_translations(write, &changes.known, &translations).await?;
         let texts = changes.stored.iter().filter(|article| !records.contains(&article.article_id));
         let texts: Vec<i64> = texts.map(|article| file_of(article.article_id)).collect();
-        mark_to_cut(write, &texts).await?;
+        mark_for_chunking(write, &texts).await?;
         let ready: Vec<_> = changes
             .announced
             .iter()
@@ -282,7 +286,7 @@ impl Store {
         &self,
         write: &mut Write,
         started: &StartedShard,
-        page: &Page,
+        page: &PageWrite,
         outcome: &mut PageOutcome,
     ) -> Result<(), StoreError> {
         sqlx::query(
@@ -319,7 +323,7 @@ impl Store {
                 .await?;
         }
         if let Some(progress) = page.progress {
-            self.move_mark(write, started, progress).await?;
+            self.move_high_water(write, started, progress).await?;
         }
         Ok(())
     }
@@ -346,7 +350,7 @@ impl Store {
 
     /// The mark may go as far as the hindmost walk that is not at its end, or to the latest change if there is none.
     /// A time that has not come yet is no mark: it would hide every change until then.
-    async fn move_mark(
+    async fn move_high_water(
         &self,
         write: &mut Write,
         started: &StartedShard,

@@ -16,7 +16,7 @@ use crate::event::events;
 use crate::run::shards::{StartedShard, check_fence, check_fence_to_change};
 use crate::sync::incoming::IncomingArticle;
 use crate::sync::page_rows::Known;
-use crate::sync::pages::{Page, SkippedArticle};
+use crate::sync::pages::{PageWrite, SkippedArticle};
 
 /// The most that a customer may have; `None` = no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl Store {
     pub(crate) async fn lock_page(
         &self,
         started: &StartedShard,
-        page: &Page,
+        page: &PageWrite,
     ) -> Result<(Write, Limits), StoreError> {
         let granted = started.granted.connection;
         let (mut alone, mut guarded) = (page.progress.is_some(), granted == started.fence.connection);
@@ -248,7 +248,7 @@ impl Store {
 
     /// Where articles are listed and wait to be chosen: those that were chosen, and that a limit kept out when they were
     /// last read. They need not be chosen again.
-    pub(crate) async fn chosen_over_limit(
+    pub(crate) async fn requested_over_limit(
         &self,
         write: &mut Write,
         started: &StartedShard,

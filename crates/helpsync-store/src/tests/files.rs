@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::testing::{TestStore, article, stores};
 use crate::{
-    Customer, Entity, File, FileFilters, FileOrder, FileQuery, IncomingArticle, ItemKind, NewItem, NewRun,
-    Page, ResyncRequested, StoreError, TagFilter, Viewer,
+    Customer, Entity, File, FileFilters, FileOrder, FileQuery, IncomingArticle, ItemKind, NewItem, PageWrite,
+    ResyncRequested, RunRequest, StoreError, TagFilter, Viewer,
 };
 
 async fn filled(store: &TestStore) -> (Customer, ConnectionId) {
@@ -250,7 +250,7 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
             item(section, 30, Some((section, 31)), "Chicken"),
             item(section, 31, Some((section, 30)), "Egg"),
         ];
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: Some(RunKind::Resync),
             trigger: helpsync_model::Trigger::Request,
@@ -259,9 +259,9 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
             upload_id: String::new(),
             params: json!({}),
         };
-        let run = store.request_run(&wish).await.unwrap().run;
+        let run = store.request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
-        store.store_page(&started, &Page { items, ..Page::default() }).await.unwrap();
+        store.store_page(&started, &PageWrite { items, ..PageWrite::default() }).await.unwrap();
         let mut file = by_article(&store, &customer, 12).await.unwrap();
         assert_eq!(store.path(&file).await.unwrap(), ["Help", "Accounts", "Passwords"]);
         file.section_id = Some(99);

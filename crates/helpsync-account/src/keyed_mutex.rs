@@ -11,9 +11,9 @@ const SWEEP_ABOVE: usize = 256;
 
 /// Hands out turns. Waiters of one connection are served in their order; connections do not wait for each other.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<HashMap<ConnectionId, Weak<AsyncMutex<()>>>>);
+pub(crate) struct KeyedMutex(Mutex<HashMap<ConnectionId, Weak<AsyncMutex<()>>>>);
 
-impl Turns {
+impl KeyedMutex {
     /// Waits for the connection's turn; it ends with the guard.
     pub(crate) async fn take(&self, connection: ConnectionId) -> OwnedMutexGuard<()> {
         self.of(connection).lock_owned().await
@@ -40,7 +40,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_is_waited_for_and_other_connections_go_on() {
-        let turns = Turns::default();
+        let turns = KeyedMutex::default();
         let first = turns.take(ConnectionId(1)).await;
         let other = turns.take(ConnectionId(2)).await;
         assert!(turns.of(ConnectionId(1)).try_lock().is_err());
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn turns_that_nobody_waits_for_are_forgotten() {
-        let turns = Turns::default();
+        let turns = KeyedMutex::default();
         for number in 0..10_000 {
             drop(turns.of(ConnectionId(number)));
         }

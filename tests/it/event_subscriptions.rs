@@ -56,8 +56,10 @@ pub(crate) async fn made(app: &TestApp, account: &Account) -> Value {
     .await;
     let webhook = webhooks(app, account, "").await["webhooks"][0].clone();
     let endpoint = webhook["endpoint"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned();
-    until("the watch to be in place", async || app.parts().store.watch(&endpoint).await.unwrap().map(drop))
-        .await;
+    until("the watch to be in place", async || {
+        app.parts().store.event_subscription(&endpoint).await.unwrap().map(drop)
+    })
+    .await;
     webhook
 }
 
@@ -157,7 +159,7 @@ async fn forged_old_and_repeated_events_do_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_is_made_once_through_failures_and_goes_with_the_connection() {
+async fn an_event_subscription_is_made_once_through_failures_and_goes_with_the_connection() {
     let app = TestApp::embedded().await;
     let account = acme(&app);
     // The webhook is there by the time the question for its secret fails, and must be found again.

@@ -1,12 +1,12 @@
-//! Waiting for a grant, but never for long.
+//! Waiting for a permit, but never for long.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::{Ask, Coordinator, CoordinatorError, Decision, GrantId, WaitReason, Waited};
+use crate::{Coordinator, CoordinatorError, Decision, PermitId, PermitRequest, WaitReason, Waited};
 
-/// A worker waits this long for a grant with a job in hand. For more, the job's due time goes to the store and the
+/// A worker waits this long for a permit with a job in hand. For more, the job's due time goes to the store and the
 /// worker takes another account's job, so that a limited tenant holds no worker.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_millis(250);
 
@@ -18,10 +18,10 @@ const SPREAD_MS: u64 = 20;
 
 /// Why no request may be sent now.
 #[derive(Debug, Error)]
-pub enum NoGrant {
+pub enum NoPermit {
     /// Come back later.
     #[error("no request budget for {delay:?} ({reason})")]
-    Later {
+    Throttled {
         /// How long.
         delay: Duration,
         /// What is short.
@@ -32,28 +32,28 @@ pub enum NoGrant {
     Coordinator(#[from] CoordinatorError),
 }
 
-/// Asks until a grant comes, sleeping out waits as long as they sum up to at most `patience` (which takes the place of the
+/// Asks until a permit comes, sleeping out waits as long as they sum up to at most `patience` (which takes the place of the
 /// ask's own). `waited` hears of the sleeping.
 ///
 /// # Errors
-/// [`NoGrant::Later`] with the wait that was too long; [`NoGrant::Coordinator`] when there was no decision.
-pub async fn wait_for_grant(
+/// [`NoPermit::Throttled`] with the wait that was too long; [`NoPermit::Coordinator`] when there was no decision.
+pub async fn wait_for_permit(
     coordinator: &dyn Coordinator,
     account: &str,
-    ask: &Ask,
+    ask: &PermitRequest,
     patience: Duration,
     waited: &Waited,
-) -> Result<GrantId, NoGrant> {
+) -> Result<PermitId, NoPermit> {
     let mut left = patience;
     let mut asks = 0;
     loop {
         asks += 1;
-        let ask = Ask { patience: left, ..ask.clone() };
+        let ask = PermitRequest { patience: left, ..ask.clone() };
         match coordinator.acquire(account, &ask).await? {
-            Decision::Granted(grant) => return Ok(grant),
-            Decision::Wait { delay, reason } => {
+            Decision::Granted(permit) => return Ok(permit),
+            Decision::Throttled { delay, reason } => {
                 if delay > left || asks >= MAX_ASKS {
-                    return Err(NoGrant::Later { delay, reason });
+                    return Err(NoPermit::Throttled { delay, reason });
                 }
                 let pause = match reason {
                     // A time of our own: later than it would only waste it.

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::testing::{TestStore, article, grant, stores};
 use crate::{
-    Choice, Chosen, Customer, Entity, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle,
-    Item, ItemKind, ItemOrder, ItemQuery, NewItem, NewRun, Page, ResyncRequested, ShardEnd, StoreError,
-    Viewer,
+    Chosen, Customer, Entity, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle, Item,
+    ItemKind, ItemOrder, ItemQuery, ItemsRequest, NewItem, PageWrite, ResyncRequested, RunRequest, ShardEnd,
+    StoreError, Viewer,
 };
 
 pub(super) async fn connected(store: &TestStore, options: Value) -> (Customer, ConnectionId) {
@@ -27,7 +27,7 @@ fn folder(kind: ItemKind, id: i64, parent: Option<(ItemKind, i64)>, name: &str) 
 
 /// A whole sync that brings a tree and its articles: Handbook > (Start > (Deep), End).
 async fn listing(store: &TestStore, connection: ConnectionId, articles: Vec<IncomingArticle>) {
-    let wish = NewRun {
+    let request = RunRequest {
         connection,
         kind: None,
         trigger: Trigger::Connect,
@@ -36,7 +36,7 @@ async fn listing(store: &TestStore, connection: ConnectionId, articles: Vec<Inco
         upload_id: "upload-0".to_owned(),
         params: json!({}),
     };
-    let run = store.request_run(&wish).await.unwrap().run;
+    let run = store.request_run(&request).await.unwrap().run;
     let started = store.start(run).await;
     let items = vec![
         folder(ItemKind::Category, 1, None, "Handbook"),
@@ -44,7 +44,7 @@ async fn listing(store: &TestStore, connection: ConnectionId, articles: Vec<Inco
         folder(ItemKind::Section, 21, Some((ItemKind::Section, 20)), "Deep"),
         folder(ItemKind::Section, 22, Some((ItemKind::Category, 1)), "End"),
     ];
-    store.store_page(&started, &Page { articles, items, ..Page::default() }).await.unwrap();
+    store.store_page(&started, &PageWrite { articles, items, ..PageWrite::default() }).await.unwrap();
     store.end_shard(&started.fence, &ShardEnd::Failed("only so far".to_owned())).await.unwrap();
     let last = store.start(run).await;
     store.finalize_run(&last).await.unwrap();
@@ -99,8 +99,8 @@ fn choice(
     customer: &Customer,
     connection: ConnectionId,
     ids: &[i64],
-) -> Choice {
-    Choice {
+) -> ItemsRequest {
+    ItemsRequest {
         organization,
         customer: customer.id,
         connection,
@@ -136,7 +136,7 @@ async fn the_tree_shows_a_reader_only_what_he_may_read_chosen_or_not() {
         let run = store.runs(organization, Some(connection), 1).await.unwrap().remove(0);
         let started = store.start(run.id).await;
         articles.truncate(1);
-        store.store_page(&started, &Page { articles, ..Page::default() }).await.unwrap();
+        store.store_page(&started, &PageWrite { articles, ..PageWrite::default() }).await.unwrap();
         assert_eq!(files(&store, &customer).await.len(), 1);
         assert_eq!(seen(&[]).await, ["Beta", "Gamma"]);
         assert_eq!(seen(&[7]).await, ["Alpha", "Beta", "Gamma"]);
@@ -181,7 +181,7 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         assert_eq!(outcome, Chosen::Queued(2));
         let run = store.runs(organization, Some(connection), 1).await.unwrap().remove(0);
         let started = store.start(run.id).await;
-        let fetched = Page { articles: tree().into_iter().take(2).collect(), ..Page::default() };
+        let fetched = PageWrite { articles: tree().into_iter().take(2).collect(), ..PageWrite::default() };
         store.store_page(&started, &fetched).await.unwrap();
         let synced = files(&store, &customer).await;
         let shown: Vec<(&str, &Value, &str)> =
@@ -192,9 +192,9 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         let (items, _) = store.items(&ItemQuery { ids: Some(vec![102]), ..all(connection) }).await.unwrap();
         assert_eq!(items[0].file, Some(synced[1].id.0));
 
-        let new = Choice { only_new: true, ..choice(organization, &customer, connection, &[1]) };
+        let new = ItemsRequest { only_new: true, ..choice(organization, &customer, connection, &[1]) };
         assert_eq!(store.choose(&new).await.unwrap(), Chosen::Queued(1));
-        let many = Choice { articles_max: 2, ..choice(organization, &customer, connection, &[1]) };
+        let many = ItemsRequest { articles_max: 2, ..choice(organization, &customer, connection, &[1]) };
         assert_eq!(store.choose(&many).await.unwrap(), Chosen::TooMany(3));
         store.disconnect(organization, connection).await.unwrap();
         let refused = store.choose(&new).await;
@@ -251,7 +251,10 @@ async fn a_record_has_no_content_until_it_is_fetched() {
         let started = store.start(run.id).await;
         assert_eq!(store.file(customer.id, file.id).await.unwrap().status, FileStatus::Syncing);
         store
-            .store_page(&started, &Page { articles: tree().into_iter().take(1).collect(), ..Page::default() })
+            .store_page(
+                &started,
+                &PageWrite { articles: tree().into_iter().take(1).collect(), ..PageWrite::default() },
+            )
             .await
             .unwrap();
         assert_eq!(store.file(customer.id, file.id).await.unwrap().status, FileStatus::Ready);

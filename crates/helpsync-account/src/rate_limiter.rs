@@ -1,21 +1,21 @@
-//! The gate of [`helpsync_zendesk::Client`], kept by the coordinator.
+//! The limiter of [`helpsync_zendesk::Client`], kept by the coordinator.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use helpsync_coordinator::{Ask, Coordinator, GrantId, NoGrant, Report, Waited, wait_for_grant};
+use helpsync_coordinator::{Coordinator, NoPermit, PermitId, PermitRequest, Report, Waited, wait_for_permit};
 use helpsync_model::{Entropy, Subdomain, chain};
-use helpsync_zendesk::{Denied, Family, Gate, Grant, RateReport};
+use helpsync_zendesk::{Family, Permit, RateLimiter, RateReport, Throttled};
 
 use crate::{AccountOptions, Accounts};
 
-/// A grant whose request never came back counts as in flight this long.
+/// A permit whose request never came back counts as in flight this long.
 const GRANT_TTL: Duration = Duration::from_secs(90);
 /// How long to stay away when the coordinator does not answer: slow down, never run free.
 const COORDINATOR_DOWN_WAIT: Duration = Duration::from_secs(2);
 
-pub(crate) struct BudgetGate {
+pub(crate) struct BudgetedLimiter {
     coordinator: Arc<dyn Coordinator>,
     entropy: Arc<dyn Entropy>,
     account: String,
@@ -23,7 +23,7 @@ pub(crate) struct BudgetGate {
     waited: Arc<Waited>,
 }
 
-impl BudgetGate {
+impl BudgetedLimiter {
     /// The budget belongs to the Zendesk account, whoever of our customers connected it.
     pub(crate) fn new(accounts: &Accounts, subdomain: &Subdomain, waited: Arc<Waited>) -> Self {
         Self {
@@ -47,36 +47,36 @@ impl BudgetGate {
 }
 
 #[async_trait]
-impl Gate for BudgetGate {
-    async fn enter(&self, family: Family) -> Result<Grant, Denied> {
-        let ask = Ask {
+impl RateLimiter for BudgetedLimiter {
+    async fn enter(&self, family: Family) -> Result<Permit, Throttled> {
+        let ask = PermitRequest {
             request_id: self.entropy.uuid().to_string(),
             ceiling_per_minute: self.options.ceiling_per_minute,
             concurrency_max: self.options.concurrency_max,
             reserve_percent: self.options.reserve_percent,
-            grant_ttl: GRANT_TTL,
+            permit_ttl: GRANT_TTL,
             patience: self.options.patience,
         };
         let patience = self.options.patience;
         let answer =
-            wait_for_grant(&*self.coordinator, &self.key(family), &ask, patience, &self.waited).await;
+            wait_for_permit(&*self.coordinator, &self.key(family), &ask, patience, &self.waited).await;
         match answer {
-            Ok(grant) => Ok(Grant { id: grant.0, family }),
-            Err(NoGrant::Later { delay: wait, reason }) => {
-                Err(Denied { wait, reason: format!("budget of {} ({reason})", self.account) })
+            Ok(permit) => Ok(Permit { id: permit.0, family }),
+            Err(NoPermit::Throttled { delay: wait, reason }) => {
+                Err(Throttled { wait, reason: format!("budget of {} ({reason})", self.account) })
             }
-            Err(NoGrant::Coordinator(error)) => {
+            Err(NoPermit::Coordinator(error)) => {
                 tracing::warn!(
                     account = self.account,
                     error = chain(&error),
                     "the coordinator does not answer"
                 );
-                Err(Denied { wait: COORDINATOR_DOWN_WAIT, reason: "the coordinator".to_owned() })
+                Err(Throttled { wait: COORDINATOR_DOWN_WAIT, reason: "the coordinator".to_owned() })
             }
         }
     }
 
-    async fn leave(&self, grant: Grant, report: RateReport) {
+    async fn leave(&self, permit: Permit, report: RateReport) {
         let report = Report {
             status: report.status,
             limit: report.limit,
@@ -85,9 +85,9 @@ impl Gate for BudgetGate {
             retry_after: report.retry_after,
         };
         if let Err(error) =
-            self.coordinator.report(&self.key(grant.family), &GrantId(grant.id), &report).await
+            self.coordinator.report(&self.key(permit.family), &PermitId(permit.id), &report).await
         {
-            // The grant expires by itself; the next answer's headers bring the budget back in step.
+            // The permit expires by itself; the next answer's headers bring the budget back in step.
             tracing::warn!(account = self.account, error = chain(&error), "a budget report was lost");
         }
     }

@@ -15,7 +15,7 @@ fn coordinator() -> (InProcessCoordinator, Arc<ManualClock>) {
 async fn a_short_wait_is_waited_out() {
     let (coordinator, clock) = coordinator();
     // 600 a minute less a tenth: one every 113 ms, burst of a second.
-    let pace = |n: i32| Ask { ceiling_per_minute: 600, ..ask(&n.to_string()) };
+    let pace = |n: i32| PermitRequest { ceiling_per_minute: 600, ..ask(&n.to_string()) };
     let mut n = 0;
     while let Decision::Granted(_) = coordinator.acquire("a", &pace(n)).await.unwrap() {
         n += 1;
@@ -28,8 +28,8 @@ async fn a_short_wait_is_waited_out() {
     };
     let (next, waited) = (pace(n), Waited::default());
     tokio::select! {
-        grant = wait_for_grant(&coordinator, "a", &next, DEFAULT_PATIENCE, &waited) => {
-            assert_eq!(grant.unwrap(), GrantId(n.to_string()));
+        permit = wait_for_permit(&coordinator, "a", &next, DEFAULT_PATIENCE, &waited) => {
+            assert_eq!(permit.unwrap(), PermitId(n.to_string()));
             assert!(!waited.take().is_zero());
         }
         () = moving => {}
@@ -39,15 +39,15 @@ async fn a_short_wait_is_waited_out() {
 #[tokio::test(start_paused = true)]
 async fn a_long_wait_is_returned_at_once_so_that_no_worker_is_held() {
     let (coordinator, _clock) = coordinator();
-    let grant =
-        wait_for_grant(&coordinator, "a", &ask("1"), DEFAULT_PATIENCE, &Waited::default()).await.unwrap();
+    let permit =
+        wait_for_permit(&coordinator, "a", &ask("1"), DEFAULT_PATIENCE, &Waited::default()).await.unwrap();
     let pause = Duration::from_secs(7);
     let limited = Report { status: Some(429), retry_after: Some(pause), ..Report::default() };
-    coordinator.report("a", &grant, &limited).await.unwrap();
+    coordinator.report("a", &permit, &limited).await.unwrap();
     let began = tokio::time::Instant::now();
-    let denied = wait_for_grant(&coordinator, "a", &ask("2"), DEFAULT_PATIENCE, &Waited::default()).await;
+    let denied = wait_for_permit(&coordinator, "a", &ask("2"), DEFAULT_PATIENCE, &Waited::default()).await;
     assert!(
-        matches!(denied, Err(NoGrant::Later { delay, reason: WaitReason::Blocked }) if delay == pause),
+        matches!(denied, Err(NoPermit::Throttled { delay, reason: WaitReason::Blocked }) if delay == pause),
         "{denied:?}"
     );
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -56,11 +56,12 @@ async fn a_long_wait_is_returned_at_once_so_that_no_worker_is_held() {
 #[tokio::test(start_paused = true)]
 async fn waiting_ends_with_the_patience_though_every_single_wait_is_short() {
     let (coordinator, _clock) = coordinator();
-    let bounded = |id: &str| Ask { concurrency_max: 1, ..ask(id) };
-    wait_for_grant(&coordinator, "a", &bounded("1"), DEFAULT_PATIENCE, &Waited::default()).await.unwrap();
+    let bounded = |id: &str| PermitRequest { concurrency_max: 1, ..ask(id) };
+    wait_for_permit(&coordinator, "a", &bounded("1"), DEFAULT_PATIENCE, &Waited::default()).await.unwrap();
     let began = tokio::time::Instant::now();
-    let denied = wait_for_grant(&coordinator, "a", &bounded("2"), DEFAULT_PATIENCE, &Waited::default()).await;
-    assert!(matches!(denied, Err(NoGrant::Later { reason: WaitReason::InFlight, .. })), "{denied:?}");
+    let denied =
+        wait_for_permit(&coordinator, "a", &bounded("2"), DEFAULT_PATIENCE, &Waited::default()).await;
+    assert!(matches!(denied, Err(NoPermit::Throttled { reason: WaitReason::InFlight, .. })), "{denied:?}");
     assert!(began.elapsed() <= DEFAULT_PATIENCE, "{:?}", began.elapsed());
     assert!(began.elapsed() >= Duration::from_millis(100), "it did wait: {:?}", began.elapsed());
 }

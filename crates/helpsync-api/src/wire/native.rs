@@ -266,7 +266,7 @@ pub(crate) struct FileDetail {
     pub(crate) translations: Vec<TranslationView>,
 }
 
-/// Wishes for a sync: of all that a customer has connected, or of one data source.
+/// Requests for a sync: of all that a customer has connected, or of one data source.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SyncInput {
     pub(crate) customer_id: Option<String>,
@@ -282,7 +282,7 @@ pub(crate) struct SyncInput {
 pub(crate) struct SyncAnswer {
     pub(crate) run_id: i64,
     pub(crate) data_source_id: i64,
-    /// False: an equal run was under way and serves this wish.
+    /// False: an equal run was under way and serves this request.
     pub(crate) created: bool,
     pub(crate) request_id: String,
 }

@@ -135,7 +135,7 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             (answer, Travel::Whole)
         }
         Fault::Reset => (Answer::empty(200), Travel::Reset),
-        Fault::CutBody { after_bytes } => (api::answer(state, request), Travel::CutAfter(*after_bytes)),
+        Fault::TruncatedBody { after_bytes } => (api::answer(state, request), Travel::CutAfter(*after_bytes)),
         Fault::SlowBody { chunk_bytes, delay_ms } => {
             let delay = Duration::from_millis(*delay_ms);
             (api::answer(state, request), Travel::Dripping { chunk: (*chunk_bytes).max(1), delay })

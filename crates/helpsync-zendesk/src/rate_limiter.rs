@@ -34,8 +34,8 @@ impl Family {
 
 /// Permission to send one request; what the gate's owner needs to know it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// Like no other grant's.
+pub struct Permit {
+    /// Like no other permit's.
     pub id: String,
     /// Whose budget it was taken from.
     pub family: Family,
@@ -43,7 +43,7 @@ pub struct Grant {
 
 /// No budget now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub struct Throttled {
     /// How long to wait before asking again.
     pub wait: Duration,
     /// Whose limit it is, for logs and status displays.
@@ -68,14 +68,14 @@ pub struct RateReport {
 
 /// Guards the account's budget. Every request of a [`Client`](crate::Client) passes it.
 ///
-/// A call that is dropped half-way (a cancelled task) never reaches [`Gate::leave`]: grants must expire by themselves.
+/// A call that is dropped half-way (a cancelled task) never reaches [`RateLimiter::leave`]: permits must expire by themselves.
 #[async_trait]
-pub trait Gate: Send + Sync {
+pub trait RateLimiter: Send + Sync {
     /// Asks for one request. Whether a short wait is waited out or handed back is the implementation's choice.
-    async fn enter(&self, family: Family) -> Result<Grant, Denied>;
+    async fn enter(&self, family: Family) -> Result<Permit, Throttled>;
 
-    /// Returns the grant after the request, with what the answer said.
-    async fn leave(&self, grant: Grant, report: RateReport);
+    /// Returns the permit after the request, with what the answer said.
+    async fn leave(&self, permit: Permit, report: RateReport);
 }
 
 impl RateReport {
