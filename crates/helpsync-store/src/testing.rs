@@ -174,6 +174,27 @@ pub async fn end_leases(store: &Store) -> u64 {
         .rows_affected()
 }
 
+/// Takes a table away, so that every statement that names it is refused until [`bring_back`] puts it there again.
+///
+/// # Panics
+/// When the database does not answer, or has no such table.
+pub async fn take_away(store: &Store, table: &str) {
+    rename(store, table, &format!("{table}_away")).await;
+}
+
+/// Puts a table back that [`take_away`] took.
+///
+/// # Panics
+/// When the database does not answer, or the table was not taken.
+pub async fn bring_back(store: &Store, table: &str) {
+    rename(store, &format!("{table}_away"), table).await;
+}
+
+async fn rename(store: &Store, from: &str, to: &str) {
+    let statement = sql(format!("alter table {from} rename to {to}"));
+    sqlx::query(statement).execute(&store.pool).await.expect("a table is renamed");
+}
+
 /// A grant of `subdomain`, with tokens `access-1` and `refresh-1`.
 #[must_use]
 pub fn grant(customer: &Customer, subdomain: &str) -> GrantCompleted {

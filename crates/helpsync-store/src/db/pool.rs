@@ -124,7 +124,7 @@ impl Store {
             }
             Dialect::Postgres => (self.pool.begin().await?, None),
         };
-        Ok(Write { tx, dialect: self.dialect, now: self.clock.now_ms(), _turn: turn })
+        Ok(Write::new(tx, self.dialect, self.clock.now_ms(), turn))
     }
 }
 

@@ -13,12 +13,32 @@ pub(crate) struct Write {
     /// When it began, in ms: the one time of all that it writes.
     pub(crate) now: i64,
     /// SQLite's one writer; given back when the transaction ends.
-    pub(crate) _turn: Option<OwnedSemaphorePermit>,
+    _turn: Option<OwnedSemaphorePermit>,
+    /// What is done once it is committed.
+    after: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Write {
+    pub(crate) fn new(
+        tx: Transaction<'static, Any>,
+        dialect: Dialect,
+        now: i64,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { tx, dialect, now, _turn: turn, after: Vec::new() }
+    }
+
+    /// Has something done once the transaction is committed, and not at all when it is not. It must not wait.
+    pub(crate) fn once_committed(&mut self, what: impl FnOnce() + Send + 'static) {
+        self.after.push(Box::new(what));
+    }
+
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.tx.commit().await?)
+        self.tx.commit().await?;
+        for what in self.after {
+            what();
+        }
+        Ok(())
     }
 }
 

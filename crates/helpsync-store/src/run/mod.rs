@@ -1,5 +1,6 @@
 //! Runs and their shards: request, release, lease, fence, stages, schedule, sweep.
 
+pub(crate) mod ended;
 pub(crate) mod failed_shards;
 pub(crate) mod fence;
 pub(crate) mod file_options;

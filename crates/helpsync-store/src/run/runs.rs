@@ -12,6 +12,7 @@ use sqlx::any::AnyRow;
 use crate::db::family::{FAMILY, brands_below, lock, selected_brands};
 use crate::db::{Entity, Store, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
+use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
 use crate::run::shards::{NewShard, insert_shard};
 
@@ -386,14 +387,14 @@ pub(crate) async fn cancel_active(
     .bind(FileStatus::Syncing.as_str())
     .execute(&mut *write.tx)
     .await?;
-    sqlx::query(sql(format!(
+    let cancelled: Vec<i64> = sqlx::query_scalar(sql(format!(
         "update run set state = 'cancelled', finished_at = $2, error = $3, waiting_for = null
-         where connection_id in {FAMILY} and state in ('queued', 'running', 'finalizing')"
+         where connection_id in {FAMILY} and state in ('queued', 'running', 'finalizing') returning id"
     )))
     .bind(connection.0)
     .bind(write.now)
     .bind(reason)
-    .execute(&mut *write.tx)
+    .fetch_all(&mut *write.tx)
     .await?;
-    Ok(())
+    tell_ended(write, &cancelled).await
 }

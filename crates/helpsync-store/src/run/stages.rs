@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::db::{Store, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
+use crate::run::ended::tell_ended;
 use crate::run::runs::{Run, is_for_attachments, run_of};
 use crate::run::shards::{Fence, NewShard, insert_shard};
 
@@ -39,14 +40,16 @@ impl Store {
         let Some((stage, kind)) = next_stage(run.kind, &run.stage, failed > 0) else {
             // The finalizing shard itself failed: nothing is left that could end the run.
             sqlx::query(
-                "update run set state = 'failed', finished_at = $2,
-                   error = coalesce(error, 'the run could not be finalized') where id = $1",
+                "update run set state = 'failed', finished_at = $2, waiting_for = null,
+                   error = coalesce(error, 'the run could not be finalized' || coalesce((select ': ' || error from shard
+                     where run_id = $1 and kind = 'finalize' and state = 'failed' order by id desc limit 1), ''))
+                 where id = $1",
             )
             .bind(fence.run.0)
             .bind(write.now)
             .execute(&mut *write.tx)
             .await?;
-            return Ok(());
+            return tell_ended(write, &[fence.run.0]).await;
         };
         if run.stage == "walk" && failed == 0 && !is_for_attachments(&run.params) {
             announce_listed(write, &run).await?;

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::db::family::{FAMILY, lock};
 use crate::db::{Store, StoreError, Write, sql};
 use crate::event::events;
+use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
 use crate::run::runs::{RunRequest, insert_one, is_for_attachments};
 use crate::run::shards::{StartedShard, check_fence_to_change};
@@ -46,6 +47,7 @@ impl Store {
         .bind(now)
         .fetch_one(&mut *write.tx)
         .await?;
+        tell_ended(&mut write, &[fence.run.0]).await?;
         forget_authors(&mut write, started).await?;
         let others = match started.run.kind {
             // It is no sync, and speaks for itself alone.
