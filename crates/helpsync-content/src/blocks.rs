@@ -121,4 +121,6 @@ pub(crate) enum Slot {
 pub(crate) struct Article {
     pub blocks: Vec<Block>,
     pub links: Vec<Link>,
+    /// Addresses.
+    pub images: Vec<String>,
 }

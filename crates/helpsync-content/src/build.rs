@@ -14,13 +14,14 @@ pub(crate) struct Around {
 
 /// The blocks of a cleaned tree.
 pub(crate) fn article(document: &Handle) -> Article {
-    let mut builder = Builder { links: Vec::new() };
+    let mut builder = Builder { links: Vec::new(), images: Vec::new() };
     let blocks = builder.inside(document, Around::default());
-    Article { blocks, links: builder.links }
+    Article { blocks, links: builder.links, images: builder.images }
 }
 
 pub(crate) struct Builder {
     links: Vec<Link>,
+    images: Vec<String>,
 }
 
 /// Blocks that are being made, and the paragraph at their end.
@@ -112,13 +113,11 @@ impl Builder {
         }
     }
 
-    /// What an element adds to the style. Nothing is added inside code, whose letters only have colours.
+    /// What an element adds to the style. Inside code only what is struck counts: its letters have colours at most.
     fn styled(node: &Handle, tag: &str, around: Around) -> Around {
-        if around.style.has(Style::CODE) {
-            return around;
-        }
         let mut style = around.style;
         match tag {
+            _ if style.has(Style::CODE) => {}
             "b" | "strong" if !tree::is_not_bold(node) => style = style.with(Style::STRONG),
             "i" | "em" => style = style.with(Style::EMPHASIS),
             "code" | "tt" | "samp" | "kbd" => style = style.with(Style::CODE),
@@ -137,6 +136,7 @@ impl Builder {
                 let address = tree::attribute(node, "src").map(String::from).unwrap_or_default();
                 let alt = tree::attribute(node, "alt").map(String::from).unwrap_or_default();
                 let title = tree::words_of(node, "title").map(String::from);
+                self.images.push(address.clone());
                 let style = around.style.without_code();
                 flow.push(LeafKind::Image { address, alt, title }, Around { style, ..around });
             }

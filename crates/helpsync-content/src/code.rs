@@ -3,7 +3,7 @@
 use markup5ever_rcdom::{Handle, NodeData};
 
 use crate::blocks::Block;
-use crate::tree::{all_text, attribute, is_block as is_block_tag, tag};
+use crate::tree::{all_text, attribute, is_block as is_block_tag, is_struck, tag};
 
 /// The longest name of a language.
 const LANGUAGE_BYTES_MAX: usize = 30;
@@ -55,10 +55,17 @@ fn append(node: &Handle, out: &mut String) {
             }
         };
         on_new_line(out);
+        let struck = is_struck(child) && !all_text(child).trim().is_empty();
+        if struck {
+            out.push_str("~~");
+        }
         match tag {
             "br" => out.push('\n'),
             "img" => out.push_str(&attribute(child, "alt").unwrap_or_default()),
             _ => append(child, out),
+        }
+        if struck {
+            out.push_str("~~");
         }
         on_new_line(out);
     }

@@ -59,6 +59,10 @@ pub struct Converted {
     pub markdown: String,
     /// What a reader sees: blocks on lines of their own, no markup, single spaces.
     pub text: String,
+    /// Where its links lead, in their order.
+    pub links: Vec<String>,
+    /// Where its pictures are, in their order.
+    pub images: Vec<String>,
 }
 
 /// Converts an article's HTML (a fragment or a whole page).
@@ -88,7 +92,9 @@ fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<C
     clean::clean(&document, base.as_ref());
     let text = text::text(&document);
     limits.check_output(text.len())?;
-    let markdown = markdown::markdown(&build::article(&document), html.len(), limits)?;
+    let article = build::article(&document);
+    let markdown = markdown::markdown(&article, html.len(), limits)?;
     limits.check_output(markdown.len())?;
-    Ok(Converted { markdown, text })
+    let links = article.links.into_iter().map(|link| link.address).collect();
+    Ok(Converted { markdown, text, links, images: article.images })
 }

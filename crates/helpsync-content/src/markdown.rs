@@ -95,9 +95,9 @@ impl Writer<'_> {
                 (Some(Block::Paragraph(_)), Block::Definition(meaning)) => {
                     matches!(meaning.first(), Some(Block::Paragraph(_)))
                 }
-                _ => before.is_none(),
+                _ => false,
             };
-            if !joined {
+            if before.is_some() && !joined {
                 self.gap();
             }
             if !matches!(block, Block::List(_)) {
