@@ -24,6 +24,11 @@ impl Style {
         Self(self.0 & other.0)
     }
 
+    /// Whether asterisks stand around it.
+    pub(crate) fn is_starred(self) -> bool {
+        self.has(Self::STRONG.with(Self::EMPHASIS))
+    }
+
     pub(crate) fn without_code(self) -> Self {
         Self(self.0 & !Self::CODE.0)
     }

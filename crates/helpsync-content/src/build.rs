@@ -149,7 +149,7 @@ impl Builder {
             }
             "code" | "tt" | "samp" | "kbd" if code::is_block(node) => {
                 flow.end();
-                flow.blocks.extend(code::block(node));
+                flow.blocks.extend(code::block(node, around.style.has(Style::STRUCK)));
             }
             "option" | "label" | "legend" => {
                 flow.push(LeafKind::Break, Around::default());
@@ -199,7 +199,7 @@ impl Builder {
             }
             "table" => table::table(self, node, around, flow),
             _ if tree::is_preformatted(tag) => {
-                flow.blocks.extend(code::block(node));
+                flow.blocks.extend(code::block(node, around.style.has(Style::STRUCK)));
                 self.beside_code(node, around, flow);
             }
             _ => self.children(node, around, flow),

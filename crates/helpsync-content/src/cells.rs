@@ -4,9 +4,11 @@ use crate::blocks::{Block, List, Slot, Table};
 use crate::escape::{self, Place};
 use crate::inline::{Inline, Line};
 
-/// The longest cell that is repeated wherever it spans. So each row says by itself what it belongs to; a long one says
-/// it once.
+/// The longest cell that is repeated wherever it spans, if it has nothing but words. So each row says by itself what it
+/// belongs to; a long one says it once.
 const REPEATED_BYTES_MAX: usize = 80;
+/// What begins markup in a cell.
+const MARKUP: [char; 5] = ['[', '`', '*', '~', '<'];
 /// Between two lines of a cell.
 const BREAK: &str = "<br>";
 /// Before a nested item, for each level.
@@ -44,7 +46,7 @@ fn row(slots: &[Slot], cells: &[String], least: usize, repeat_bytes_left: &mut u
                 let left = repeat_bytes_left.checked_sub(text.len());
                 match left {
                     Some(left)
-                        if text.len() <= REPEATED_BYTES_MAX && !text.contains("](") && !whole(*cell) =>
+                        if text.len() <= REPEATED_BYTES_MAX && !text.contains(MARKUP) && !whole(*cell) =>
                     {
                         *repeat_bytes_left = left;
                         text

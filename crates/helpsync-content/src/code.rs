@@ -19,14 +19,14 @@ pub(crate) fn is_block(code: &Handle) -> bool {
         && !holds(code, &|tag| tag == "a" || tag == "img")
 }
 
-/// A block of code; `None` when it is blank.
-pub(crate) fn block(node: &Handle) -> Option<Block> {
+/// A block of code; `None` when it is blank. No style reaches into one: that it is struck is written into it.
+pub(crate) fn block(node: &Handle, struck: bool) -> Option<Block> {
     let text = text(node);
     let code = text.trim_end_matches('\n');
     if code.trim().is_empty() {
         return None;
     }
-    Some(Block::Code { language: language(node).unwrap_or_default(), code: code.to_owned() })
+    Some(Block::Code { language: language(node).unwrap_or_default(), code: if struck { format!("~~{code}~~") } else { code.to_owned() } })
 }
 
 /// Whether a link inside of code says more than its words.
@@ -48,7 +48,7 @@ fn append(node: &Handle, out: &mut String) {
             continue;
         }
         let tag = tag(child);
-        let block = is_block_tag(tag);
+        let block = is_block_tag(tag) || matches!(tag, "option" | "label" | "legend");
         let on_new_line = |out: &mut String| {
             if block && !out.is_empty() && !out.ends_with('\n') {
                 out.push('\n');

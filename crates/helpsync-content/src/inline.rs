@@ -47,6 +47,11 @@ impl Beside {
     fn admits(self, inside: Self) -> bool {
         inside == Self::Word || (inside != Self::Space && matches!(self, Self::Space | Self::Punctuation))
     }
+
+    /// Whether a delimiter between `self` (outside) and `inside` can be nothing else.
+    fn admits_one_way(self, inside: Self) -> bool {
+        self == Self::Space || (self == Self::Punctuation && inside == Self::Word)
+    }
 }
 
 /// What is open around the pieces that are written.
@@ -54,9 +59,18 @@ impl Beside {
 struct Open {
     style: Style,
     link: Option<LinkId>,
+    /// The delimiters right around the pieces are asterisks, or tildes.
+    marks: Option<Marks>,
     before: Beside,
     after: Beside,
     line: Line,
+}
+
+/// Emphasis of one kind of delimiter; delimiters of the same kind side by side are read as one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    Asterisks,
+    Tildes,
 }
 
 impl Inline<'_> {
@@ -65,7 +79,7 @@ impl Inline<'_> {
         let leaves = tidy(leaves, line == Line::Heading);
         let mut out = String::new();
         let (before, after) = (Beside::Space, Beside::Space);
-        self.pieces(&leaves, Open { style: Style::default(), link: None, before, after, line }, &mut out);
+        self.pieces(&leaves, Open { style: Style::default(), link: None, marks: None, before, after, line }, &mut out);
         out
     }
 
@@ -74,7 +88,6 @@ impl Inline<'_> {
         let mut closed = false;
         let mut at = 0;
         while let Some(leaf) = leaves.get(at) {
-            let before = if out.is_empty() { open.before } else { Beside::of(out.chars().next_back()) };
             let Some((group, length)) = widest(&leaves[at..], open) else {
                 leaf_alone(leaf, open, out);
                 closed = false;
@@ -82,20 +95,29 @@ impl Inline<'_> {
                 continue;
             };
             let (inside, rest) = leaves[at..].split_at(length);
-            let after = rest.first().map_or(open.after, |next| beside(next, open));
+            // At an edge what stands outside counts, unless delimiters of another kind stand between.
+            let marks = match group {
+                Group::Style(Style::STRUCK) => Marks::Tildes,
+                _ => Marks::Asterisks,
+            };
+            let alike = open.marks.is_none_or(|outer| outer == marks);
+            let edge = |outside: Beside| if alike { outside } else { Beside::Punctuation };
+            let before = if out.is_empty() { edge(open.before) } else { Beside::of(out.chars().next_back()) };
+            let after = rest.first().map_or(edge(open.after), |next| beside(next, open));
             at += length;
             let mut inner = String::new();
             match group {
                 Group::Link(link) => {
                     let (before, after) = (Beside::Punctuation, Beside::Punctuation);
-                    self.pieces(inside, Open { link: Some(link), before, after, ..open }, &mut inner);
+                    self.pieces(inside, Open { link: Some(link), marks: None, before, after, ..open }, &mut inner);
                     self.link(link, &inner, open.line, out);
                     closed = false;
                 }
                 Group::Style(style) => {
-                    let open = Open { style: open.style.with(style), before, after, ..open };
-                    self.pieces(inside, open, &mut inner);
-                    closed = emphasize(style, &inner, (before, after), closed, out);
+                    let within = Open { style: open.style.with(style), marks: Some(marks), before, after, ..open };
+                    self.pieces(inside, within, &mut inner);
+                    let starred = style != Style::STRUCK && open.style.is_starred();
+                    closed = emphasize(style, &inner, (before, after), starred, closed, out);
                 }
             }
         }
@@ -167,8 +189,15 @@ fn beside(leaf: &Leaf, open: Open) -> Beside {
 }
 
 /// Writes `inner` emphasized, by tags where delimiters would not be read as such. Returns whether it ends with
-/// delimiters.
-fn emphasize(style: Style, inner: &str, beside: (Beside, Beside), closed: bool, out: &mut String) -> bool {
+/// delimiters. `starred` says that asterisks are open already, `closed` that delimiters end right before.
+fn emphasize(
+    style: Style,
+    inner: &str,
+    (before, after): (Beside, Beside),
+    starred: bool,
+    closed: bool,
+    out: &mut String,
+) -> bool {
     let (mark, tag) = match style {
         Style::STRUCK => ("~~", "del"),
         Style::STRONG => ("**", "strong"),
@@ -176,7 +205,9 @@ fn emphasize(style: Style, inner: &str, beside: (Beside, Beside), closed: bool, 
     };
     let first = Beside::of(inner.chars().next());
     let last = Beside::of(inner.chars().next_back());
-    let fits = beside.0.admits(first) && beside.1.admits(last) && !closed;
+    // Between other asterisks those that could begin and end something might end the wrong one.
+    let only_begins_and_ends = before.admits_one_way(first) && after.admits_one_way(last);
+    let fits = before.admits(first) && after.admits(last) && !closed && (!starred || only_begins_and_ends);
     if fits {
         out.extend([mark, inner, mark]);
     } else {

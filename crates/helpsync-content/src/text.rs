@@ -79,6 +79,8 @@ fn gap_around(tag: &str) -> Gap {
         "br" | "li" | "tr" | "dt" | "dd" | "caption" | "figcaption" | "summary" | "option" | "legend"
         | "label" => Gap::Line,
         "td" | "th" => Gap::Tab,
+        // A picture stands between its neighbours, and its words are no text.
+        "img" | "image" => Gap::Space,
         "address" | "article" | "aside" | "blockquote" | "center" | "details" | "div" | "dl" | "fieldset"
         | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "header" | "hr"
         | "hgroup" | "listing" | "main" | "menu" | "nav" | "ol" | "p" | "plaintext" | "pre" | "section"

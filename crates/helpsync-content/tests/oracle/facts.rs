@@ -22,7 +22,7 @@ pub(crate) struct Facts {
     pub images: Vec<(String, String)>,
     /// Letters that are struck, strong and emphasized.
     pub styled: [String; 3],
-    /// How deep each quoted word is.
+    /// How deep quoted letters are.
     pub quoted: Vec<(usize, String)>,
     /// Whether this is the article and not its copy.
     source: bool,
@@ -36,6 +36,7 @@ struct Around {
     in_table: bool,
     in_code: bool,
     in_heading: bool,
+    in_pre: bool,
     link: Option<String>,
     styles: [bool; 3],
 }
@@ -91,7 +92,7 @@ impl Facts {
             }
             "pre" => {
                 self.block_of_code(node, around);
-                inside.in_code = true;
+                (inside.in_code, inside.in_pre) = (true, true);
             }
             "code" if !around.in_code => {
                 self.span_of_code(node, around);
@@ -127,10 +128,14 @@ impl Facts {
         }
         self.link(around);
         if around.quotes > 0 && !around.in_table {
-            self.quoted.extend(words(text).into_iter().map(|word| (around.quotes, word)));
+            let letters = words(text).concat();
+            match self.quoted.last_mut() {
+                Some((depth, quoted)) if *depth == around.quotes => quoted.push_str(&letters),
+                _ => self.quoted.push((around.quotes, letters)),
+            }
         }
-        // Code has no style of its own.
-        for (styled, _) in self.styled.iter_mut().zip(around.styles).filter(|(_, is)| *is) {
+        // A block of code has no style.
+        for (styled, _) in self.styled.iter_mut().zip(around.styles).filter(|(_, is)| *is && !around.in_pre) {
             styled.extend(text.chars().filter(|c| !c.is_whitespace()));
         }
     }
@@ -231,7 +236,7 @@ pub(crate) fn text(node: &Handle) -> String {
     if is_inline(tag(node)) && !matches!(tag(node), "del" | "s") { inner } else { format!(" {inner} ") }
 }
 
-fn is_inline(tag: &str) -> bool {
+pub(crate) fn is_inline(tag: &str) -> bool {
     matches!(
         tag,
         "a" | "b"
@@ -267,5 +272,6 @@ fn absolute(address: &str) -> Option<String> {
     let base = Url::parse(crate::URL).unwrap();
     let url = base.join(address.trim()).ok()?;
     let kept = matches!(url.scheme(), "http" | "https" | "mailto" | "tel");
-    (kept && !address.trim().is_empty()).then(|| url.to_string())
+    // The parser of Markdown writes some characters otherwise, which means the same.
+    (kept && !address.trim().is_empty()).then(|| url.to_string().replace("%7C", "|"))
 }

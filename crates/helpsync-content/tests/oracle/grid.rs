@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use markup5ever_rcdom::Handle;
 
 use crate::dom::{attribute, children, own_text, tag};
-use crate::facts::words;
+use crate::facts::{is_inline, words};
 
 /// The words of each place, and whether a cell begins there or reaches there.
 #[derive(Debug, Default)]
@@ -95,7 +95,7 @@ fn cell_words(node: &Handle) -> Vec<String> {
                 continue;
             }
             let inline =
-                matches!(tag(&child), "a" | "b" | "strong" | "i" | "em" | "del" | "s" | "code" | "span");
+                is_inline(tag(&child));
             if !inline {
                 out.push(' ');
             }

@@ -135,7 +135,7 @@ fn inline() -> BoxedStrategy<String> {
             2 => (address(), inside.clone(), select(&TEXTS[..]), any::<bool>()).prop_map(|(address, inside, title, titled)| {
                 let title = if titled { format!(" title=\"{title}\"") } else { String::new() };
                 // An empty link is called by its title.
-                let inside = if titled { format!("{inside}a") } else { inside };
+                let inside = if titled { format!("a{inside}") } else { inside };
                 format!(r#"<a href="{address}"{title}>{inside}</a>"#)
             }),
             2 => inside,
