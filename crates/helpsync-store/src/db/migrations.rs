@@ -39,6 +39,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0040_limits",
     "0041_readers_of_listed_articles",
     "0042_brands",
+    "0043_search_words",
 ];
 
 /// Those of SQLite.

@@ -72,6 +72,8 @@ impl Store {
                         }
                     } else {
                         connection.execute(sql(idle_limit())).await?;
+                        // Compiling a statement costs more than any of ours gains by it.
+                        connection.execute("set jit = off").await?;
                     }
                     Ok(())
                 })
