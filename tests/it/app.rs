@@ -192,7 +192,7 @@ impl TestApp {
 
     pub(crate) async fn connection(&self, customer: &str, subdomain: &str) -> ConnectionId {
         let parts = self.parts();
-        let id = parts.store.customer(parts.organization, customer).await.unwrap().id;
+        let id = parts.store.admin().customer(parts.organization, customer).await.unwrap().id;
         let query = ConnectionQuery {
             organization: parts.organization,
             customer: Some(id),
@@ -204,7 +204,7 @@ impl TestApp {
             limit: 10,
             offset: 0,
         };
-        let (found, _) = parts.store.connections(&query).await.unwrap();
+        let (found, _) = parts.store.admin().connections(&query).await.unwrap();
         found.iter().find(|connection| connection.subdomain == subdomain).unwrap().id
     }
 
@@ -226,7 +226,7 @@ impl TestApp {
     pub(crate) async fn ended(&self, connection: ConnectionId) -> Run {
         let parts = self.parts();
         until("a run to end", async || {
-            let runs = parts.store.runs(parts.organization, Some(connection), 1).await.unwrap();
+            let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
             runs.into_iter().next().filter(|run| !run.state.is_active())
         })
         .await
@@ -236,7 +236,7 @@ impl TestApp {
     pub(crate) async fn run(&self, request: RunRequest) -> Run {
         let parts = self.parts();
         let connection = request.connection;
-        parts.store.request_run(&request).await.unwrap();
+        parts.store.admin().request_run(&request).await.unwrap();
         parts.wake.notify_one();
         self.ended(connection).await
     }

@@ -77,7 +77,7 @@ impl Brands {
     /// The newest runs of the connection and its brands, newest first.
     async fn runs(&self, connection: ConnectionId) -> Vec<Run> {
         let parts = self.app.parts();
-        parts.store.runs(parts.organization, Some(connection), 200).await.unwrap()
+        parts.store.admin().runs(parts.organization, Some(connection), 200).await.unwrap()
     }
 
     /// Waits until no run of the connection or of a brand is under way; all of them ended well.
@@ -110,11 +110,11 @@ impl Brands {
             params: json!({ "audit": true }),
         };
         let parts = self.app.parts();
-        let requested = parts.store.request_run(&request).await.unwrap();
+        let requested = parts.store.admin().request_run(&request).await.unwrap();
         parts.wake.notify_one();
         // A brand that is gone answers nothing: its own run may go on trying.
         until("the audit to end", async || {
-            let run = parts.store.run(requested.run).await.unwrap();
+            let run = parts.store.admin().run(requested.run).await.unwrap();
             (!run.state.is_active()).then_some(())
         })
         .await;
@@ -133,7 +133,7 @@ impl Brands {
         let mut all: Vec<Event> = Vec::new();
         loop {
             let after = all.last().map_or(0, |event| event.id);
-            let more = parts.store.events(parts.organization, after, 500).await.unwrap();
+            let more = parts.store.webhooks().events(parts.organization, after, 500).await.unwrap();
             if more.is_empty() {
                 return all;
             }

@@ -46,7 +46,7 @@ async fn play(app: &TestApp, place: FaultRule, cause: &Cause) {
     let connection = app.connection(&name, &name).await;
     let parts = app.parts();
     let run = until("the cause to be told", async || {
-        let runs = parts.store.runs(parts.organization, Some(connection), 1).await.unwrap();
+        let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
         runs.into_iter().next().filter(|run| run.error.is_some() || run.waiting_for.is_some())
     })
     .await;

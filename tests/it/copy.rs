@@ -58,7 +58,7 @@ pub(crate) async fn ours(app: &TestApp, customer: &str) -> BTreeMap<i64, Held> {
 
 /// What a store holds of a customer.
 pub(crate) async fn held(store: &Store, organization: OrganizationId, customer: &str) -> BTreeMap<i64, Held> {
-    let id = store.customer(organization, customer).await.unwrap().id;
+    let id = store.admin().customer(organization, customer).await.unwrap().id;
     let mut query = FileQuery {
         customer: id,
         filters: FileFilters::default(),
@@ -70,18 +70,18 @@ pub(crate) async fn held(store: &Store, organization: OrganizationId, customer: 
     };
     let mut held = BTreeMap::new();
     loop {
-        let (files, _) = store.files(&query).await.unwrap();
+        let (files, _) = store.admin().files(&query).await.unwrap();
         let Some(last) = files.last() else { return held };
         query.starting_id = last.id.0;
         for file in files {
-            let content = store.file_content(file.id).await.unwrap();
+            let content = store.admin().file_content(file.id).await.unwrap();
             for translation in &content {
                 // The hash that is stored is that of what is stored.
                 let hash = helpsync_content::content_hash(&translation.title, &translation.html);
                 assert_eq!(hash, translation.hash, "article {}", file.article_id);
             }
             let one = Held {
-                path: store.path(&file).await.unwrap(),
+                path: store.admin().path(&file).await.unwrap(),
                 labels: serde_json::from_value(file.labels.clone()).unwrap(),
                 author: file.author_id,
                 segment: file.user_segment_id,

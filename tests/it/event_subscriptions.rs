@@ -57,7 +57,7 @@ pub(crate) async fn made(app: &TestApp, account: &Account) -> Value {
     let webhook = webhooks(app, account, "").await["webhooks"][0].clone();
     let endpoint = webhook["endpoint"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned();
     until("the watch to be in place", async || {
-        app.parts().store.event_subscription(&endpoint).await.unwrap().map(drop)
+        app.parts().store.admin().event_subscription(&endpoint).await.unwrap().map(drop)
     })
     .await;
     webhook
@@ -146,7 +146,7 @@ async fn forged_old_and_repeated_events_do_nothing() {
     let by_events = async || {
         let parts = app.parts();
         let connection = app.connection(CUSTOMER, "acme").await;
-        let runs = parts.store.runs(parts.organization, Some(connection), 50).await.unwrap();
+        let runs = parts.store.admin().runs(parts.organization, Some(connection), 50).await.unwrap();
         runs.iter().filter(|run| run.trigger == Trigger::Webhook).count()
     };
     assert_eq!(by_events().await, 0);

@@ -137,14 +137,14 @@ async fn a_revoked_grant_pauses_the_connection_and_reconnecting_keeps_its_files(
     app.post("/helpsync/v1/sync", "ada", json!({ "customer_id": "ada" })).await;
     let parts = app.parts();
     until("the connection to be paused", async || {
-        let one = parts.store.connection(parts.organization, connection).await.unwrap();
+        let one = parts.store.admin().connection(parts.organization, connection).await.unwrap();
         one.pause_reason.map(drop)
     })
     .await;
     // Nothing was taken for gone.
     let before = crate::copy::ours(&app, "ada").await;
     assert_eq!(before.len(), account.truth().len());
-    let events = parts.store.events(parts.organization, 0, 1_000).await.unwrap();
+    let events = parts.store.webhooks().events(parts.organization, 0, 1_000).await.unwrap();
     let paused: Vec<_> = events.iter().filter(|event| event.kind == EventKind::Revoke).collect();
     assert_eq!(paused.len(), 1, "{events:?}");
     assert_eq!(paused[0].detail["state"], "paused");
@@ -155,7 +155,7 @@ async fn a_revoked_grant_pauses_the_connection_and_reconnecting_keeps_its_files(
     let run = app.connect("ada", "acme").await;
     // It goes on from the mark: nothing is indexed anew but what changed.
     assert_eq!((run.kind, run.counters.created, run.counters.updated), (RunKind::Delta, 0, 1), "{run:?}");
-    let since = parts.store.events(parts.organization, last, 1_000).await.unwrap();
+    let since = parts.store.webhooks().events(parts.organization, last, 1_000).await.unwrap();
     let of = |kind| since.iter().filter(|event| event.kind == kind).count();
     assert_eq!((of(EventKind::Add), of(EventKind::FileReady), of(EventKind::FileDeleted)), (1, 1, 0));
     crate::copy::assert_equal(&app, &account, "ada").await;

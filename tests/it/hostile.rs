@@ -111,7 +111,7 @@ async fn start(app: &TestApp, name: &str) {
 async fn shown(app: &TestApp, name: &str) -> String {
     let parts = app.parts();
     let connection = app.connection(name, name).await;
-    let runs = parts.store.runs(parts.organization, Some(connection), 1).await.unwrap();
+    let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
     let run = &runs[0];
     format!("{} {}", run.error.as_deref().unwrap_or_default(), run.waiting_for.as_deref().unwrap_or_default())
 }
@@ -142,7 +142,7 @@ async fn play(app: &TestApp, number: usize, trouble: Trouble) {
             let connection = app.connection(&name, &name).await;
             let run = app.ended(connection).await;
             let parts = app.parts();
-            let newest = parts.store.runs(parts.organization, Some(connection), 1).await.unwrap();
+            let newest = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
             (newest[0].id == run.id).then_some(())
         })
         .await;
@@ -247,7 +247,7 @@ async fn a_token_revoked_in_mid_sync_pauses_and_loses_nothing() {
     let connection = app.connection("acme", "acme").await;
     let parts = app.parts();
     let reason = until("the connection to be paused", async || {
-        parts.store.connection(parts.organization, connection).await.unwrap().pause_reason
+        parts.store.admin().connection(parts.organization, connection).await.unwrap().pause_reason
     })
     .await;
     assert!(reason.contains("reconnect the workspace") && began.elapsed() <= NAMED_WITHIN, "{reason}");

@@ -211,8 +211,8 @@ async fn a_stop_holds_everywhere(installation: &Installation, workspace: &Worksp
 
 /// The run's record says how long it waited: something, and never more than the time that passed.
 async fn the_record_tells_the_waiting(installation: &Installation, store: &TestStore) {
-    let organization = store.ensure_organization("default").await.unwrap();
-    let runs = store.runs(organization, None, 200).await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let runs = store.admin().runs(organization, None, 200).await.unwrap();
     let fetched = runs.iter().filter(|run| run.counters.requests >= i64::try_from(ARTICLES_MIN).unwrap());
     let waits: Vec<(i64, i64)> = fetched
         .map(|run| (run.counters.budget_wait_ms, installation.sim.clock().now_ms() - run.started_at.unwrap()))

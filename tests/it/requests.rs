@@ -36,7 +36,7 @@ async fn assert_copy(app: &TestApp, account: &Account) {
     } else {
         let parts = app.parts();
         let connection = app.connection(CUSTOMER, "acme").await;
-        let known = parts.store.known_articles(connection).await.unwrap();
+        let known = parts.store.sync().known_articles(connection).await.unwrap();
         assert_eq!(usize::try_from(known).unwrap(), account.article_ids().len());
     }
 }
@@ -50,7 +50,7 @@ async fn connected(app: &TestApp) -> Run {
     let mut listed = -1;
     loop {
         let run = until("the first sync to go on", async || {
-            let runs = parts.store.runs(parts.organization, Some(connection), 1).await.unwrap();
+            let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
             let run = runs.into_iter().next()?;
             (!run.state.is_active() || run.counters.listed > listed).then_some(run)
         })

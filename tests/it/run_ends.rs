@@ -81,7 +81,7 @@ async fn a_run_that_is_cancelled_says_so_also_when_its_customer_is_deleted() {
         app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
         let parts = app.parts();
         until("a run to begin", async || {
-            let runs = parts.store.runs(parts.organization, Some(connection), 1).await.unwrap();
+            let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
             runs.into_iter().find(|run| run.state == RunState::Running)
         })
         .await

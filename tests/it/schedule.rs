@@ -39,14 +39,14 @@ async fn a_day_later_a_scheduled_customer_is_synced_and_an_unscheduled_one_is_no
     until("the schedule to fire", async || {
         // Budgets and leases live by the same clock: it has to go on.
         clock.advance(Duration::from_millis(200));
-        let runs = parts.store.runs(parts.organization, Some(connection), 1).await.unwrap();
+        let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
         runs.into_iter().find(|run| run.trigger == Trigger::Schedule && !run.state.is_active())
     })
     .await;
     assert!(ours(&app, CUSTOMER).await.contains_key(&id));
     assert_equal(&app, &account, CUSTOMER).await;
     let others = app.connection("bob", "acme").await;
-    let runs = parts.store.runs(parts.organization, Some(others), 10).await.unwrap();
+    let runs = parts.store.admin().runs(parts.organization, Some(others), 10).await.unwrap();
     assert!(runs.iter().all(|run| run.trigger != Trigger::Schedule));
     app.stop().await;
 }

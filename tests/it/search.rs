@@ -351,7 +351,7 @@ async fn what_cannot_be_searched_is_refused_and_the_field_is_named() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     let anonymous = app.http.post(app.url("/embeddings")).json(&json!({ "query": "x", "k": 1 })).send().await;
     assert_eq!(anonymous.unwrap().status(), StatusCode::UNAUTHORIZED);
-    let events = app.parts().store.events(app.parts().organization, 0, 10).await.unwrap();
+    let events = app.parts().store.webhooks().events(app.parts().organization, 0, 10).await.unwrap();
     assert!(events.iter().all(|event| event.kind != EventKind::FileError));
     app.stop().await;
 }

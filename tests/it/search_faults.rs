@@ -49,7 +49,7 @@ async fn garbage_is_shown_on_the_file_whose_text_stays_readable_and_words_still_
     let path = format!("/helpsync/v1/files/{}", failed[0]["id"]);
     let (status, text) = app.call(Method::GET, &path, CUSTOMER, None).await;
     assert!(status.is_success() && !text["translations"].as_array().unwrap().is_empty());
-    let events = app.parts().store.events(app.parts().organization, 0, 1_000).await.unwrap();
+    let events = app.parts().store.webhooks().events(app.parts().organization, 0, 1_000).await.unwrap();
     assert_eq!(events.iter().filter(|event| event.kind == EventKind::FileError).count(), 3);
     let (documents, how) = search(&app, CUSTOMER, json!({ "query": "lemurs", "k": 3 })).await;
     assert_eq!((&documents[0]["source"], how.as_str()), (&json!("Animals"), "keyword"));

@@ -46,7 +46,7 @@ async fn deleted_events(app: &TestApp) -> usize {
     let mut after = 0;
     let mut found = 0;
     loop {
-        let events = parts.store.events(parts.organization, after, 500).await.unwrap();
+        let events = parts.store.webhooks().events(parts.organization, after, 500).await.unwrap();
         let Some(last) = events.last() else { return found };
         after = last.id;
         found += events.iter().filter(|event| event.kind == EventKind::FileDeleted).count();

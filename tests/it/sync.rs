@@ -77,7 +77,7 @@ async fn one_article_is_fetched_anew_on_request() {
     let account = app.account("acme", small(20));
     app.connect(CUSTOMER, "acme").await;
     let parts = app.parts();
-    let customer = parts.store.customer(parts.organization, CUSTOMER).await.unwrap();
+    let customer = parts.store.admin().customer(parts.organization, CUSTOMER).await.unwrap();
     let query = FileQuery {
         customer: customer.id,
         filters: FileFilters::default(),
@@ -87,7 +87,7 @@ async fn one_article_is_fetched_anew_on_request() {
         limit: 1,
         offset: 0,
     };
-    let file = parts.store.files(&query).await.unwrap().0.remove(0);
+    let file = parts.store.admin().files(&query).await.unwrap().0.remove(0);
     let change = Change::Edit {
         id: file.article_id,
         title: Some("Fresh".to_owned()),
@@ -97,7 +97,7 @@ async fn one_article_is_fetched_anew_on_request() {
     let answer = app.post("/resync_file", CUSTOMER, json!({ "file_id": file.id.0 })).await;
     assert_eq!(answer["sync_status"], "QUEUED_FOR_SYNC");
     let fresh = until("the file to be fetched", async || {
-        let now = parts.store.file(customer.id, file.id).await.unwrap();
+        let now = parts.store.admin().file(customer.id, file.id).await.unwrap();
         (now.status == FileStatus::Ready && now.name == "Fresh").then_some(now)
     })
     .await;

@@ -75,7 +75,7 @@ async fn a_lost_refresh_answer_ends_in_a_clear_reconnect_where_zendesk_does_not(
     let connection = app.connection(CUSTOMER, "acme").await;
     let parts = app.parts();
     let paused = until("the connection to be paused", async || {
-        let now = parts.store.connection(parts.organization, connection).await.unwrap();
+        let now = parts.store.admin().connection(parts.organization, connection).await.unwrap();
         (now.state == ConnectionState::Paused).then_some(now)
     })
     .await;

@@ -33,7 +33,7 @@ async fn run_of(app: &TestApp, id: Option<&str>, kind: Option<RunKind>) -> Run {
     let parts = app.parts();
     let connection = app.connection(CUSTOMER, "acme").await;
     until("the requested run to end", async || {
-        let runs = parts.store.runs(parts.organization, Some(connection), 20).await.unwrap();
+        let runs = parts.store.admin().runs(parts.organization, Some(connection), 20).await.unwrap();
         runs.into_iter().find(|run| {
             run.trigger == Trigger::Upstream
                 && !run.state.is_active()
@@ -124,7 +124,7 @@ async fn a_request_starts_a_sync_and_wrong_ones_are_listed_replayed_and_discarde
     let parts = app.parts();
     let bobs = app.connection("bob", "bobs").await;
     until("bob's request to be done", async || {
-        let runs = parts.store.runs(parts.organization, Some(bobs), 5).await.unwrap();
+        let runs = parts.store.admin().runs(parts.organization, Some(bobs), 5).await.unwrap();
         runs.into_iter().find(|run| run.trigger == Trigger::Upstream && run.request_id == "r 2/x")
     })
     .await;
@@ -141,9 +141,9 @@ async fn a_request_starts_a_sync_and_wrong_ones_are_listed_replayed_and_discarde
 async fn a_dead_message_is_shown_to_the_organization_that_it_names_and_to_no_other() {
     let app = TestApp::of(Shape::Services).await;
     let store = &app.parts().store;
-    let other = store.ensure_organization("other").await.unwrap();
+    let other = store.admin().ensure_organization("other").await.unwrap();
     let key = "another-key-of-enough-length";
-    store.ensure_api_key(other, &key.to_owned().into()).await.unwrap();
+    store.admin().ensure_api_key(other, &key.to_owned().into()).await.unwrap();
     let rabbit = app.parts().rabbit.clone().unwrap();
     let theirs = Request { organization: Some("other".to_owned()), ..sync() };
     for (id, body) in [("theirs", theirs.to_bytes()), ("ours", b"{".to_vec())] {

@@ -147,7 +147,7 @@ pub(crate) async fn add(app: &TestApp, url: &str) -> (WebhookId, String) {
 /// Every event there is.
 async fn written(app: &TestApp) -> BTreeSet<i64> {
     let parts = app.parts();
-    let events = parts.store.events(parts.organization, 0, MANY).await.unwrap();
+    let events = parts.store.webhooks().events(parts.organization, 0, MANY).await.unwrap();
     events.iter().map(|event| event.id).collect()
 }
 
@@ -158,7 +158,7 @@ pub(crate) async fn arrived(app: &TestApp, receiver: &Receiver) {
 /// Our ids of the files that a customer has.
 async fn files(app: &TestApp) -> BTreeSet<String> {
     let parts = app.parts();
-    let customer = parts.store.customer(parts.organization, CUSTOMER).await.unwrap().id;
+    let customer = parts.store.admin().customer(parts.organization, CUSTOMER).await.unwrap().id;
     let query = FileQuery {
         customer,
         filters: FileFilters::default(),
@@ -168,7 +168,7 @@ async fn files(app: &TestApp) -> BTreeSet<String> {
         limit: i64::from(MANY),
         offset: 0,
     };
-    let (files, _) = parts.store.files(&query).await.unwrap();
+    let (files, _) = parts.store.admin().files(&query).await.unwrap();
     files.iter().map(|file| file.id.to_string()).collect()
 }
 
@@ -322,7 +322,7 @@ async fn a_receiver_that_never_answers_holds_up_nobody_else() {
     // A stopping process waits for no receiver, and gives back what it had.
     let (store, organization) = (app.parts().store.clone(), app.parts().organization);
     let stopping = std::time::Instant::now();
-    assert!(!written(&app).await.is_empty() && store.events(organization, 0, 1).await.is_ok());
+    assert!(!written(&app).await.is_empty() && store.webhooks().events(organization, 0, 1).await.is_ok());
     app.stop().await;
     assert!(stopping.elapsed() < Duration::from_secs(30));
 }
@@ -353,7 +353,7 @@ async fn private_addresses_are_refused_when_they_are_added_and_when_a_name_turns
     let mut added = Vec::new();
     for url in [receiver.url.replace("127.0.0.1", "localhost"), receiver.url.clone()] {
         let key = "00".to_owned().into();
-        match parts.store.add_webhook(parts.organization, &url, &key, 3).await.unwrap() {
+        match parts.store.webhooks().add_webhook(parts.organization, &url, &key, 3).await.unwrap() {
             WebhookAdded::Added(webhook) => added.push(webhook.id),
             other => panic!("{other:?}"),
         }
@@ -363,7 +363,8 @@ async fn private_addresses_are_refused_when_they_are_added_and_when_a_name_turns
     for webhook in added {
         let error = until("the delivery to be refused", async || {
             let dead = Some(DeliveryState::Dead);
-            let found = parts.store.deliveries(parts.organization, webhook, dead, 0, 1).await.unwrap();
+            let found =
+                parts.store.webhooks().deliveries(parts.organization, webhook, dead, 0, 1).await.unwrap();
             found.into_iter().next()?.error
         })
         .await;
@@ -408,8 +409,8 @@ async fn webhooks_are_bounded_unique_and_the_organizations_own() {
     let token =
         app.call(Method::GET, "/auth/v1/access_token", CUSTOMER, None).await.1["access_token"].clone();
     let parts = app.parts();
-    let stranger = parts.store.ensure_organization("other").await.unwrap();
-    parts.store.ensure_api_key(stranger, &"another-organization".to_owned().into()).await.unwrap();
+    let stranger = parts.store.admin().ensure_organization("other").await.unwrap();
+    parts.store.admin().ensure_api_key(stranger, &"another-organization".to_owned().into()).await.unwrap();
     for (credential, status) in [
         (format!("Token {}", token.as_str().unwrap()), StatusCode::FORBIDDEN),
         ("Bearer another-organization".to_owned(), StatusCode::NOT_FOUND),

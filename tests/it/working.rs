@@ -19,7 +19,7 @@ async fn a_run_under_way_says_what_it_is_doing(shape: Shape) {
     let connection = app.connection(CUSTOMER, "acme").await;
     let parts = app.parts();
     let run = until("a run", async || {
-        parts.store.runs(parts.organization, Some(connection), 1).await.unwrap().into_iter().next()
+        parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap().into_iter().next()
     })
     .await;
     let path = format!("/helpsync/v1/runs/{}", run.id);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use helpsync_coordinator::{Coordinator, Waited};
 use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, Subdomain};
-use helpsync_store::{Store, StoreError};
+use helpsync_store::{StoreError, TokenStore};
 use helpsync_zendesk::{Client, Endpoint, EndpointError, Http, OAuthApp};
 use secrecy::SecretString;
 use thiserror::Error;
@@ -64,7 +64,7 @@ pub struct Accounts {
 }
 
 struct Inner {
-    store: Store,
+    store: TokenStore,
     coordinator: Arc<dyn Coordinator>,
     http: Http,
     options: AccountOptions,
@@ -99,7 +99,7 @@ impl Accounts {
     /// One per process.
     #[must_use]
     pub fn new(
-        store: Store,
+        store: TokenStore,
         coordinator: Arc<dyn Coordinator>,
         http: Http,
         options: AccountOptions,

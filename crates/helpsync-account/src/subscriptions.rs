@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use helpsync_model::{Entropy, Subdomain, chain};
-use helpsync_store::{DueSubscription, Store, StoreError};
+use helpsync_store::{DueSubscription, StoreError, TokenStore};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ pub fn scopes_allow(scopes: &str) -> bool {
 /// Makes the event subscriptions that are due. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
-    store: Store,
+    store: TokenStore,
     accounts: Accounts,
     public_url: Url,
     tick: Duration,
@@ -68,7 +68,7 @@ enum SubscribeError {
 impl Subscriber {
     /// One per dispatcher. `tick`: how often it looks for what is due.
     #[must_use]
-    pub fn new(store: Store, accounts: Accounts, public_url: Url, tick: Duration) -> Self {
+    pub fn new(store: TokenStore, accounts: Accounts, public_url: Url, tick: Duration) -> Self {
         Self { store, accounts, public_url, tick }
     }
 

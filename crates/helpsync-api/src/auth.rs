@@ -54,7 +54,9 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
         let secret = secret.trim();
         seen = true;
         if scheme.eq_ignore_ascii_case("bearer") {
-            if let Some(organization) = api.store().organization_of_key(&secret.to_owned().into()).await? {
+            if let Some(organization) =
+                api.store().admin().organization_of_key(&secret.to_owned().into()).await?
+            {
                 return Ok(Credential::Key(organization));
             }
         } else if scheme.eq_ignore_ascii_case("token")
@@ -101,7 +103,7 @@ fn header_wrong(msg: String, kind: &'static str) -> ApiError {
 }
 
 async fn customer_of(api: &Api, claim: &TokenClaim) -> Result<Customer, ApiError> {
-    let found = api.store().find_customer(OrganizationId(claim.o), &claim.c).await?;
+    let found = api.store().admin().find_customer(OrganizationId(claim.o), &claim.c).await?;
     found
         .filter(|customer| customer.id.0 == claim.i)
         .ok_or_else(|| ApiError::unauthorized("the access token's customer was deleted"))
@@ -116,7 +118,7 @@ impl FromRequestParts<Api> for Caller {
                 let Some(id) = customer_id(parts)? else {
                     return Err(header_wrong("an API key needs a customer-id header".to_owned(), "missing"));
                 };
-                Ok(Self(api.store().customer(organization, &id).await?))
+                Ok(Self(api.store().admin().customer(organization, &id).await?))
             }
             Credential::Token(claim) => Ok(Self(customer_of(api, &claim).await?)),
         }
@@ -143,7 +145,9 @@ impl FromRequestParts<Api> for Reader {
         match credential(parts, api).await? {
             Credential::Key(organization) => match customer_id(parts)? {
                 None => Ok(Self::Operator(organization)),
-                Some(id) => Ok(Self::Caller(Box::new(api.store().customer(organization, &id).await?))),
+                Some(id) => {
+                    Ok(Self::Caller(Box::new(api.store().admin().customer(organization, &id).await?)))
+                }
             },
             Credential::Token(claim) => Ok(Self::Caller(Box::new(customer_of(api, &claim).await?))),
         }

@@ -95,13 +95,13 @@ impl Parts {
             acquire_timeout: settings.store.acquire_timeout,
         };
         let store = Store::open(&options, vault, Arc::clone(clock)).await?;
-        let organization = store.ensure_organization(DEFAULT_ORGANIZATION).await?;
+        let organization = store.admin().ensure_organization(DEFAULT_ORGANIZATION).await?;
         let api_key = match &settings.api.bootstrap_key {
             Some(key) => Some(key.clone()),
             None => home::api_key(url, &**entropy)?,
         };
         if let Some(key) = &api_key {
-            store.ensure_api_key(organization, key).await?;
+            store.admin().ensure_api_key(organization, key).await?;
         }
         let rabbit = open_rabbit(&settings, &runtime)?;
         let queue: Arc<dyn Queue> = match &rabbit {
@@ -116,7 +116,7 @@ impl Parts {
         };
         if home.is_some() && rabbit.is_none() {
             // Nobody else can hold anything of this store: what was running when we died is free at once.
-            let found = store.reclaim_all().await?;
+            let found = store.queue().reclaim_all().await?;
             if found.expired + found.lost > 0 {
                 tracing::info!(
                     shards = found.expired + found.lost,
@@ -127,7 +127,8 @@ impl Parts {
         let coordinator = open_coordinator(&settings, clock).await?;
         let accounts = open_accounts(&settings, &store, coordinator, &runtime)?;
         let engine = Engine::new(
-            store.clone(),
+            store.sync().clone(),
+            store.queue().clone(),
             accounts.clone(),
             engine_options(&settings),
             Arc::clone(clock),
@@ -244,7 +245,14 @@ fn open_accounts(
         patience: BUDGET_PATIENCE,
     };
     let Runtime { clock, entropy } = runtime;
-    Ok(Accounts::new(store.clone(), coordinator, http, options, Arc::clone(clock), Arc::clone(entropy)))
+    Ok(Accounts::new(
+        store.tokens().clone(),
+        coordinator,
+        http,
+        options,
+        Arc::clone(clock),
+        Arc::clone(entropy),
+    ))
 }
 
 fn engine_options(settings: &Settings) -> EngineOptions {

@@ -93,7 +93,8 @@ impl Process {
         if role != Role::Worker {
             let Runtime { clock, entropy } = &parts.runtime;
             let options = webhooks::relay_options(settings);
-            let relay = Relay::new(parts.store.clone(), Arc::clone(clock), Arc::clone(entropy), options)?;
+            let relay =
+                Relay::new(parts.store.webhooks().clone(), Arc::clone(clock), Arc::clone(entropy), options)?;
             process.spawn("webhooks", relay.run(process.stop.clone()));
         }
         process.start_roles(role);
@@ -103,7 +104,7 @@ impl Process {
     fn start_roles(&self, role: Role) {
         let (parts, stop) = (&self.parts, &self.stop);
         let dispatcher = Dispatcher::new(
-            parts.store.clone(),
+            parts.store.queue().clone(),
             Arc::clone(&parts.queue),
             Arc::clone(&parts.runtime.clock),
             dispatcher_options(parts),
@@ -121,7 +122,8 @@ impl Process {
         }
         if let Some(public_url) = self.api_url.clone() {
             let tick = parts.settings().dispatcher.tick;
-            let subscriber = Subscriber::new(parts.store.clone(), parts.accounts.clone(), public_url, tick);
+            let subscriber =
+                Subscriber::new(parts.store.tokens().clone(), parts.accounts.clone(), public_url, tick);
             self.spawn("subscriber", subscriber.run(Arc::clone(&parts.runtime.entropy), stop.clone()));
         }
         if role != Role::Worker && parts.rabbit.is_some() {
@@ -129,7 +131,7 @@ impl Process {
         }
         if role != Role::Dispatcher {
             let worker = Worker::new(
-                parts.store.clone(),
+                parts.store.queue().clone(),
                 Arc::clone(&parts.queue),
                 parts.engine.clone(),
                 worker_options(parts),
@@ -143,12 +145,13 @@ impl Process {
     /// What makes stored texts searchable, beside the syncs and after them.
     fn start_search(&self, parts: &Parts) {
         let made = Arc::new(Notify::new());
-        let cutter = Chunker::new(parts.store.clone(), parts.settings().embeddings.poll, Arc::clone(&made));
-        self.spawn("cutter", cutter.run(self.stop.clone()));
+        let chunker =
+            Chunker::new(parts.store.search().clone(), parts.settings().embeddings.poll, Arc::clone(&made));
+        self.spawn("chunker", chunker.run(self.stop.clone()));
         if let Some(client) = parts.embeddings.clone() {
             let options = embeddings::embedder_options(parts.settings());
             let entropy = Arc::clone(&parts.runtime.entropy);
-            let embedder = Embedder::new(parts.store.clone(), client, entropy, options, made);
+            let embedder = Embedder::new(parts.store.search().clone(), client, entropy, options, made);
             self.spawn("embedder", embedder.run(self.stop.clone()));
         }
     }

@@ -85,12 +85,14 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         None => parts.organization,
         Some(name) => parts
             .store
+            .admin()
             .find_organization(name)
             .await?
             .ok_or_else(|| Refused::Never(format!("there is no organization {name:?}")))?,
     };
     let customer = parts
         .store
+        .admin()
         .find_customer(organization, &request.customer_id)
         .await?
         .ok_or_else(|| Refused::Never(format!("there is no customer {:?}", request.customer_id)))?;
@@ -105,9 +107,10 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         limit: 1,
         offset: 0,
     };
-    let connection = parts.store.connections(&query).await?.0.into_iter().next().ok_or_else(|| {
-        Refused::Never(format!("customer {:?} has no connected workspace", request.customer_id))
-    })?;
+    let connection =
+        parts.store.admin().connections(&query).await?.0.into_iter().next().ok_or_else(|| {
+            Refused::Never(format!("customer {:?} has no connected workspace", request.customer_id))
+        })?;
     let (kind, params) = match request.action {
         RequestAction::Sync { full: true } => (Some(RunKind::Full), Value::Null),
         RequestAction::Sync { full: false } => (None, Value::Null),
@@ -129,7 +132,7 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         upload_id: id.clone(),
         params: if params.is_null() { json!({}) } else { params },
     };
-    match parts.store.request_run(&run_request).await {
+    match parts.store.admin().request_run(&run_request).await {
         Ok(requested) => {
             // The link between the asking service's trace and the run's own.
             tracing::info!(run = %requested.run, created = requested.created, message = id,

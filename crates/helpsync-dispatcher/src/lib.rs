@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use helpsync_model::{Clock, chain};
 use helpsync_queue::{Message, Queue};
-use helpsync_store::{Store, StoreError};
+use helpsync_store::{QueueStore, StoreError};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
@@ -44,7 +44,7 @@ const SCHEDULES_PER_TICK: u32 = 100;
 /// A dispatcher, ready to run.
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
-    store: Store,
+    store: QueueStore,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     options: DispatcherOptions,
@@ -55,7 +55,7 @@ impl Dispatcher {
     /// One or more per deployment. `wake` is rung by whoever made work.
     #[must_use]
     pub fn new(
-        store: Store,
+        store: QueueStore,
         queue: Arc<dyn Queue>,
         clock: Arc<dyn Clock>,
         options: DispatcherOptions,

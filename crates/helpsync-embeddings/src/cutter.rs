@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use helpsync_content::chunks;
 use helpsync_model::{ConnectionId, chain};
-use helpsync_store::{ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, Store, StoreError};
+use helpsync_store::{ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, SearchStore, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ const ATTEMPTS_MAX: i64 = 5;
 /// Cuts what waits to be cut, one batch at a time, connections in turns. Any number may run over one store.
 #[derive(Debug)]
 pub struct Chunker {
-    store: Store,
+    store: SearchStore,
     poll: Duration,
     made: Arc<Notify>,
 }
@@ -31,7 +31,7 @@ pub struct Chunker {
 impl Chunker {
     /// Looks for work every `poll`; rings `made` when chunks wait for vectors.
     #[must_use]
-    pub const fn new(store: Store, poll: Duration, made: Arc<Notify>) -> Self {
+    pub const fn new(store: SearchStore, poll: Duration, made: Arc<Notify>) -> Self {
         Self { store, poll, made }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use helpsync_model::{ConnectionId, Entropy, chain};
-use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, Store, StoreError};
+use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, SearchStore, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +45,7 @@ pub struct EmbedderOptions {
 /// Embeds what waits, connections in turns. Any number may run over one store.
 #[derive(Debug, Clone)]
 pub struct Embedder {
-    store: Store,
+    store: SearchStore,
     client: Client,
     entropy: Arc<dyn Entropy>,
     options: Arc<EmbedderOptions>,
@@ -63,7 +63,7 @@ impl Embedder {
     /// `made` rings when chunks were cut.
     #[must_use]
     pub fn new(
-        store: Store,
+        store: SearchStore,
         client: Client,
         entropy: Arc<dyn Entropy>,
         options: EmbedderOptions,

@@ -42,15 +42,15 @@ struct Scene {
 
 impl Scene {
     async fn new(store: TestStore, texts: &[&str]) -> Self {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "ada").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "ada").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
         let articles = (1..).zip(texts).map(|(id, text)| {
             let mut article = article(id, &format!("Article {id}"), 5);
             (*text).clone_into(&mut article.translations[0].markdown);
             article
         });
-        store.sync(connection, articles.collect()).await;
+        store.sync_articles(connection, articles.collect()).await;
         let server = EmbeddingsServer::start().await;
         Self {
             store,
@@ -72,8 +72,8 @@ impl Scene {
         });
         let entropy = Arc::new(SeededEntropy::new(1));
         let embedder =
-            Embedder::new(self.store.store.clone(), client.unwrap(), entropy, options, Arc::clone(&made));
-        let cutter = Chunker::new(self.store.store.clone(), POLL, made);
+            Embedder::new(self.store.search().clone(), client.unwrap(), entropy, options, Arc::clone(&made));
+        let cutter = Chunker::new(self.store.search().clone(), POLL, made);
         self.tasks.spawn(cutter.run(self.stop.clone()));
         self.tasks.spawn(embedder.run(self.stop.clone()));
     }
@@ -97,7 +97,7 @@ impl Scene {
             limit: 100,
             offset: 0,
         };
-        self.store.chunks(&query).await.unwrap().0
+        self.store.search().chunks(&query).await.unwrap().0
     }
 
     /// Waits until so many chunks have their vectors.
@@ -110,7 +110,7 @@ impl Scene {
     }
 
     async fn error(&self, file: FileId) -> Option<String> {
-        self.store.file(self.customer, file).await.unwrap().error
+        self.store.admin().file(self.customer, file).await.unwrap().error
     }
 
     async fn until<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
@@ -196,7 +196,7 @@ async fn garbage_is_no_vector_and_the_text_stays_readable() {
                 })
                 .await;
             assert_eq!((file.1.as_str(), scene.server.requests()), (NOT_EMBEDDED, 1), "{answer}");
-            assert_eq!(scene.store.file_content(file.0).await.unwrap().len(), 1);
+            assert_eq!(scene.store.admin().file_content(file.0).await.unwrap().len(), 1);
             assert_eq!(scene.chunks().await[0].vector, None);
             scene.end().await;
         }
@@ -228,8 +228,9 @@ async fn a_minute_has_no_more_requests_than_allowed() {
         scene.embedded(2).await;
         // A claim that found no budget is given back, and its try counts for nothing. Until then there is nothing to claim.
         let waiting = scene.until(async || {
-            let connection = scene.store.next_to_embed(helpsync_model::ConnectionId(0)).await.unwrap()?;
-            let claimed = scene.store.claim_chunks(connection, 10, 1_000, LATE).await.unwrap();
+            let connection =
+                scene.store.search().next_to_embed(helpsync_model::ConnectionId(0)).await.unwrap()?;
+            let claimed = scene.store.search().claim_chunks(connection, 10, 1_000, LATE).await.unwrap();
             claimed.into_iter().next()
         });
         assert_eq!(waiting.await.attempt, 1);

@@ -24,7 +24,7 @@ use std::time::Duration;
 use helpsync_account::Accounts;
 use helpsync_content::Limits;
 use helpsync_model::{ShardKind, Subdomain, chain};
-use helpsync_store::{RemovalCeiling, ShardEnd, StartedShard, Store, StoreError};
+use helpsync_store::{QueueStore, RemovalCeiling, ShardEnd, StartedShard, StoreError, SyncStore};
 use tokio::sync::Semaphore;
 
 pub use outcome::{HandlerError, backoff};
@@ -53,7 +53,8 @@ pub struct EngineOptions {
 /// Runs shards. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    store: Store,
+    store: SyncStore,
+    queue: QueueStore,
     accounts: Accounts,
     options: EngineOptions,
     clock: std::sync::Arc<dyn helpsync_model::Clock>,
@@ -66,7 +67,8 @@ impl Engine {
     /// One per process.
     #[must_use]
     pub fn new(
-        store: Store,
+        store: SyncStore,
+        queue: QueueStore,
         accounts: Accounts,
         options: EngineOptions,
         clock: std::sync::Arc<dyn helpsync_model::Clock>,
@@ -74,7 +76,7 @@ impl Engine {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let converting = std::sync::Arc::new(Semaphore::new(cores));
-        Self { store, accounts, options, clock, entropy, converting }
+        Self { store, queue, accounts, options, clock, entropy, converting }
     }
 
     /// Works on a started shard and records how it ended.
@@ -116,7 +118,7 @@ impl Engine {
     /// Work that is done is not thrown away because the store was away for a moment.
     async fn record(&self, started: &StartedShard, end: &ShardEnd) -> Result<(), StoreError> {
         for wait in RECORD_WAITS {
-            match self.store.end_shard(&started.fence, end).await {
+            match self.queue.end_shard(&started.fence, end).await {
                 Err(error) if error.is_transient() => {
                     tracing::warn!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
                 }
@@ -124,7 +126,7 @@ impl Engine {
             }
             tokio::time::sleep(wait).await;
         }
-        self.store.end_shard(&started.fence, end).await
+        self.queue.end_shard(&started.fence, end).await
     }
 
     /// `None`: the handler has recorded the end itself.

@@ -71,7 +71,7 @@ impl TestStore {
     /// # Panics
     /// When it is refused.
     pub async fn connect(&self, customer: &Customer, subdomain: &str) -> ConnectionId {
-        match self.complete_grant(&grant(customer, subdomain)).await.expect("a completed grant") {
+        match self.admin().complete_grant(&grant(customer, subdomain)).await.expect("a completed grant") {
             GrantOutcome::Connected { connection, .. } => connection,
             other @ GrantOutcome::OtherWorkspace { .. } => panic!("{other:?}"),
         }
@@ -81,7 +81,11 @@ impl TestStore {
     ///
     /// # Panics
     /// When any step is refused.
-    pub async fn sync(&self, connection: ConnectionId, articles: Vec<IncomingArticle>) -> PageOutcome {
+    pub async fn sync_articles(
+        &self,
+        connection: ConnectionId,
+        articles: Vec<IncomingArticle>,
+    ) -> PageOutcome {
         let request = RunRequest {
             connection,
             kind: Some(RunKind::Resync),
@@ -91,13 +95,13 @@ impl TestStore {
             upload_id: "upload-1".to_owned(),
             params: json!({}),
         };
-        let run = self.request_run(&request).await.expect("a run").run;
+        let run = self.admin().request_run(&request).await.expect("a run").run;
         let walk = self.start(run).await;
         let page = PageWrite { articles, ..PageWrite::default() };
-        let outcome = self.store_page(&walk, &page).await.expect("a stored page");
-        self.end_shard(&walk.fence, &ShardEnd::Done(Vec::new())).await.expect("an ended shard");
+        let outcome = self.sync().store_page(&walk, &page).await.expect("a stored page");
+        self.queue().end_shard(&walk.fence, &ShardEnd::Done(Vec::new())).await.expect("an ended shard");
         let last = self.start(run).await;
-        self.finalize_run(&last).await.expect("an ended run");
+        self.sync().finalize_run(&last).await.expect("an ended run");
         outcome
     }
 
@@ -112,7 +116,7 @@ impl TestStore {
                 .fetch_one(&self.store.pool)
                 .await
                 .expect("a waiting shard");
-        let started = self.start_shard(ShardId(shard), "test", Duration::from_secs(60)).await;
+        let started = self.queue().start_shard(ShardId(shard), "test", Duration::from_secs(60)).await;
         started.expect("a lease").expect("a shard that can be started")
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use helpsync_model::{Clock, Entropy, WebhookId, chain};
-use helpsync_store::{ClaimedDelivery, ClaimedRound, Store, StoreError, Tried, TriedEnd, WebhookRetention};
+use helpsync_store::{
+    ClaimedDelivery, ClaimedRound, StoreError, Tried, TriedEnd, WebhookRetention, WebhookStore,
+};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -52,7 +54,7 @@ pub struct RelayOptions {
 /// Sends what is due. Any number may run over one store.
 #[derive(Debug, Clone)]
 pub struct Relay {
-    store: Store,
+    store: WebhookStore,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     sender: Sender,
@@ -97,7 +99,7 @@ impl Relay {
     /// # Errors
     /// [`SenderError`].
     pub fn new(
-        store: Store,
+        store: WebhookStore,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         options: RelayOptions,

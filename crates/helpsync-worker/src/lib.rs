@@ -12,7 +12,7 @@ use std::time::Duration;
 use helpsync_engine::Engine;
 use helpsync_model::{Lane, ShardId, chain};
 use helpsync_queue::{Consumer, Delivery, Queue};
-use helpsync_store::{StartedShard, Store};
+use helpsync_store::{QueueStore, StartedShard};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,7 +44,7 @@ pub struct WorkerOptions {
 /// A worker, ready to run.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    store: Store,
+    store: QueueStore,
     queue: Arc<dyn Queue>,
     engine: Engine,
     options: WorkerOptions,
@@ -56,7 +56,7 @@ impl Worker {
     /// One per process.
     #[must_use]
     pub fn new(
-        store: Store,
+        store: QueueStore,
         queue: Arc<dyn Queue>,
         engine: Engine,
         options: WorkerOptions,

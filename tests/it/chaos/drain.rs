@@ -89,7 +89,7 @@ async fn told_to_stop_under_load_a_worker_ends_in_time_and_nothing_is_lost_or_do
     for (customer, account) in &accounts {
         assert_same(&truth(account), &held(&parts.store, parts.organization, customer).await);
     }
-    let runs = parts.store.runs(parts.organization, None, 10_000).await.unwrap();
+    let runs = parts.store.admin().runs(parts.organization, None, 10_000).await.unwrap();
     assert!(runs.iter().all(|run| run.state == RunState::Done), "{runs:#?}");
     let found = dispatcher.has_said("shards were lost");
     assert_eq!(found, None, "the sweeper had to help");

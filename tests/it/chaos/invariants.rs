@@ -24,19 +24,19 @@ pub(super) async fn assert_copies_exact(parts: &Parts, customers: &[Customer]) {
 
 /// Everything else.
 pub(super) async fn assert_nothing_lost_or_doubled(parts: &Parts, customers: &[Customer]) {
-    let runs = parts.store.runs(parts.organization, None, RUNS_MAX).await.unwrap();
+    let runs = parts.store.admin().runs(parts.organization, None, RUNS_MAX).await.unwrap();
     let events = all_events(parts).await;
     assert_runs_ended_once(&runs, &events);
     assert_syncs_of_one_workspace_never_overlapped(&runs);
     for customer in customers {
-        let id = parts.store.customer(parts.organization, &customer.id).await.unwrap().id;
+        let id = parts.store.admin().customer(parts.organization, &customer.id).await.unwrap().id;
         assert_events_tell_the_whole_story(parts, id, &events).await;
         let refused = customer.account.requests().iter().filter(|request| request.status == 429).count();
         assert_eq!(refused, 0, "{}: answers 429", customer.id);
     }
     let letters = parts.rabbit.as_ref().unwrap().dead_letters(100, None).await.unwrap();
     assert!(letters.is_empty(), "dead letters: {letters:#?}");
-    let failed = parts.store.failed_shards(parts.organization, 0, 100).await.unwrap();
+    let failed = parts.store.admin().failed_shards(parts.organization, 0, 100).await.unwrap();
     assert!(failed.is_empty(), "failed shards: {failed:#?}");
 }
 
@@ -109,7 +109,7 @@ async fn files(parts: &Parts, customer: CustomerId) -> BTreeSet<i64> {
     };
     let mut ids = BTreeSet::new();
     loop {
-        let (page, _) = parts.store.files(&query).await.unwrap();
+        let (page, _) = parts.store.admin().files(&query).await.unwrap();
         let Some(last) = page.last() else { return ids };
         query.starting_id = last.id.0;
         ids.extend(page.iter().map(|file| file.id.0));
@@ -120,7 +120,7 @@ async fn all_events(parts: &Parts) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     loop {
         let after = events.last().map_or(0, |event| event.id);
-        let page = parts.store.events(parts.organization, after, PAGE).await.unwrap();
+        let page = parts.store.webhooks().events(parts.organization, after, PAGE).await.unwrap();
         if page.is_empty() {
             return events;
         }

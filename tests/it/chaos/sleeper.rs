@@ -57,8 +57,9 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
     let url = post("integrations/oauth_url", request).await;
     assert!(http.get(url["oauth_url"].as_str().unwrap()).send().await.unwrap().status().is_success());
 
-    let newest =
-        async || parts.store.runs(parts.organization, None, 1).await.unwrap().into_iter().next().unwrap();
+    let newest = async || {
+        parts.store.admin().runs(parts.organization, None, 1).await.unwrap().into_iter().next().unwrap()
+    };
     let mut sleepers = env.clone();
     sleepers.retain(|(name, _)| name != "HELPSYNC_WORKER__SHARD_LEASE_SECONDS");
     sleepers.push(named("WORKER__SHARD_LEASE_SECONDS", SLEEPERS_LEASE_SECONDS));
@@ -84,10 +85,10 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
         .await;
         let heir = Running::start("helpsync-worker", &[], &env);
         until("the run to end without the sleeper", async || {
-            (!parts.store.run(run.id).await.unwrap().state.is_active()).then_some(())
+            (!parts.store.admin().run(run.id).await.unwrap().state.is_active()).then_some(())
         })
         .await;
-        assert_eq!(parts.store.run(run.id).await.unwrap().state, RunState::Done);
+        assert_eq!(parts.store.admin().run(run.id).await.unwrap().state, RunState::Done);
         let copy = held(&parts.store, parts.organization, CUSTOMER).await;
         assert_same(&truth(&acme), &copy);
         sleeper.signal("CONT");
@@ -106,7 +107,7 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
         }
     }
     assert!(refused.is_some(), "in {ROUNDS_MAX} rounds no late write reached the store");
-    let runs = parts.store.runs(parts.organization, None, 100).await.unwrap();
+    let runs = parts.store.admin().runs(parts.organization, None, 100).await.unwrap();
     for pair in runs.windows(2) {
         assert!(pair[1].finished_at.unwrap() <= pair[0].created_at, "two syncs overlapped: {pair:#?}");
     }

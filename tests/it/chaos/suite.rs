@@ -96,7 +96,7 @@ async fn killed_cut_off_and_restarted_the_copies_are_exact_and_nothing_is_lost_o
     supervisor.abort();
     drop(supervisor.await);
     let (asked, tally) = (Arc::clone(&traffic.asked), tally(&parts.store).await);
-    let runs = parts.store.runs(parts.organization, None, 1_000_000).await.unwrap();
+    let runs = parts.store.admin().runs(parts.organization, None, 1_000_000).await.unwrap();
     drop(traffic);
     let fleet = Arc::into_inner(fleet).unwrap().into_inner();
     println!("{count} faults in {faulty:.1?}, quiet {recovered:.1?} later");

@@ -36,8 +36,8 @@ async fn white_labeling(
     State(api): State<Api>,
     Caller(customer): Caller,
 ) -> Result<Json<WhiteLabelingResponse>, ApiError> {
-    let organization = api.store().organization(customer.organization).await?;
-    let own = api.store().oauth_client(customer.organization).await?.is_some();
+    let organization = api.store().admin().organization(customer.organization).await?;
+    let own = api.store().tokens().oauth_client(customer.organization).await?.is_some();
     Ok(Json(WhiteLabelingResponse {
         remove_branding: true,
         integrations: if own { json!({ "ZENDESK": true }) } else { json!({}) },

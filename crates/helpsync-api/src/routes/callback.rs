@@ -77,7 +77,7 @@ async fn settle(api: &Api, query: Callback) -> Page {
     let Some(state) = query.state.filter(|state| !state.is_empty() && state.len() <= STATE_BYTES_MAX) else {
         return not_ours();
     };
-    let grant = match api.store().consume_grant(&SecretString::from(state)).await {
+    let grant = match api.store().admin().consume_grant(&SecretString::from(state)).await {
         Ok(Consumed::Pending(grant)) => *grant,
         Ok(Consumed::Expired) => {
             return used_up(
@@ -117,7 +117,7 @@ async fn refused(api: &Api, grant: &NewGrant, error: &str) -> Page {
             )
             .line("Please tell the makers of your application.");
     }
-    if let Err(error) = api.store().note_refused_grant(grant.customer, &grant.subdomain).await {
+    if let Err(error) = api.store().admin().note_refused_grant(grant.customer, &grant.subdomain).await {
         tracing::error!(error = chain(&error), "a refused grant was not noted");
     }
     Page::failed(StatusCode::FORBIDDEN, "Access was not granted")
@@ -260,9 +260,9 @@ async fn sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>)
 async fn start_again(api: &Api, claim: &SyncClaim) -> Result<String, ApiError> {
     let connection = connection_of(api, OrganizationId(claim.o), claim.d).await?;
     let options = merged(&connection.sync_options, &claim.p);
-    api.store().take_up_options(connection.id, &options).await?;
+    api.store().admin().take_up_options(connection.id, &options).await?;
     if let Some(tags) = claim.t.as_object().filter(|tags| !tags.is_empty()) {
-        api.store().change_connection_tags(connection.id, &TagChange::Merge(tags.clone())).await?;
+        api.store().admin().change_connection_tags(connection.id, &TagChange::Merge(tags.clone())).await?;
     }
     start(api, connection.id, Trigger::Request, Some(&claim.r)).await?;
     Ok(connection.subdomain)

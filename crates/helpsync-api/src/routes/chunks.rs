@@ -72,7 +72,7 @@ async fn listed(
         limit: if with_vectors { paging.limit.min(VECTORS_PAGE_MAX) } else { paging.limit },
         offset: paging.offset,
     };
-    let (chunks, count) = api.store().chunks(&query).await?;
+    let (chunks, count) = api.store().search().chunks(&query).await?;
     let results = chunks.into_iter().map(EmbeddingAndChunk::from).collect();
     Ok(Json(EmbeddingsAndChunksResponse { results, count }))
 }
@@ -85,7 +85,8 @@ async fn of_one_file(
 ) -> Result<Json<EmbeddingsAndChunksResponse>, ApiError> {
     let model = input.filters.embedding_model.as_deref();
     check_model(model, "filters.embedding_model")?;
-    let file = viewing.of(api.store().file(customer.id, FileId(input.filters.user_file_id.0)).await?)?;
+    let file =
+        viewing.of(api.store().admin().file(customer.id, FileId(input.filters.user_file_id.0)).await?)?;
     let wanted = Wanted {
         files: FileFilters { ids: Some(vec![file.id.0]), ..FileFilters::default() },
         vectors_of: model.map(|model| vectors_of(Some(model))),
@@ -124,7 +125,7 @@ async fn upload(
     let checked = tokio::task::spawn_blocking(move || input.check()).await;
     let files = checked.map_err(|_broken| ApiError::bad("the chunks cannot be read"))??;
     let listed = |ids: Vec<i64>| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-    match api.store().upload_chunks(customer.id, &model, &files, overwrite).await? {
+    match api.store().search().upload_chunks(customer.id, &model, &files, overwrite).await? {
         Uploaded::Stored => Ok(SUCCESS),
         Uploaded::Unknown(ids) => Err(ApiError::missing(&format!("file {}", listed(ids)))),
         Uploaded::HaveChunks(ids) => Err(ApiError::conflict(format!(

@@ -72,6 +72,6 @@ async fn connect(
         tags: options.data_source_tags(),
     };
     let connected = finish(&api, &grant).await?;
-    let connection = api.store().connection(customer.organization, connected.connection).await?;
+    let connection = api.store().admin().connection(customer.organization, connected.connection).await?;
     Ok(Json(ConnectDataSourceResponse { data_source: connection.into(), sync_url: None }))
 }

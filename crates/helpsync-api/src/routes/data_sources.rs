@@ -55,14 +55,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// A connection of the customer; another customer's is as unknown as none.
 pub(super) async fn own_connection(api: &Api, customer: &Customer, id: i64) -> Result<Connection, ApiError> {
-    let connection = api.store().connection(customer.organization, ConnectionId(id)).await?;
+    let connection = api.store().admin().connection(customer.organization, ConnectionId(id)).await?;
     if connection.customer == customer.id { Ok(connection) } else { Err(ApiError::missing("data source")) }
 }
 
 /// A connection that the reader may see.
 pub(super) async fn readable_connection(api: &Api, reader: &Reader, id: i64) -> Result<Connection, ApiError> {
     match reader {
-        Reader::Operator(organization) => Ok(api.store().connection(*organization, ConnectionId(id)).await?),
+        Reader::Operator(organization) => {
+            Ok(api.store().admin().connection(*organization, ConnectionId(id)).await?)
+        }
         Reader::Caller(customer) => own_connection(api, customer, id).await,
     }
 }
@@ -90,7 +92,7 @@ async fn list(
         limit: paging.limit,
         offset: paging.offset,
     };
-    let (found, count) = api.store().tagged_connections(&query, tags.as_ref()).await?;
+    let (found, count) = api.store().admin().tagged_connections(&query, tags.as_ref()).await?;
     let results = found.into_iter().map(DataSource::from).collect();
     Ok(Json(OrganizationUserDataSourceResponse { results, count }))
 }
@@ -127,7 +129,7 @@ async fn active(
         limit: ACTIVE_MAX,
         offset: 0,
     };
-    let (found, _) = api.store().connections(&query).await?;
+    let (found, _) = api.store().admin().connections(&query).await?;
     let with_files = wanted.include_files.is_none_or(|text| !text.eq_ignore_ascii_case("false"));
     let mut active_integrations = Vec::new();
     for connection in found {
@@ -147,7 +149,7 @@ async fn newest_files(api: &Api, connection: &Connection) -> Result<Vec<UserFile
         limit: ACTIVE_MAX,
         offset: 0,
     };
-    Ok(api.store().files(&query).await?.0.into_iter().map(UserFile::from).collect())
+    Ok(api.store().admin().files(&query).await?.0.into_iter().map(UserFile::from).collect())
 }
 
 async fn disconnect(
@@ -162,8 +164,8 @@ async fn disconnect(
 
 async fn retag(api: &Api, reader: &Reader, id: i64, change: TagChange) -> Result<Json<DataSource>, ApiError> {
     let connection = readable_connection(api, reader, id).await?;
-    api.store().change_connection_tags(connection.id, &change).await?;
-    Ok(Json(api.store().connection(connection.organization, connection.id).await?.into()))
+    api.store().admin().change_connection_tags(connection.id, &change).await?;
+    Ok(Json(api.store().admin().connection(connection.organization, connection.id).await?.into()))
 }
 
 async fn add_tags(

@@ -59,7 +59,7 @@ async fn list(
     };
     let (mut found, after) = match after {
         DeadLetterId::Shard(after) => {
-            let failed = api.store().failed_shards(organization, after.0, limit).await?;
+            let failed = api.store().admin().failed_shards(organization, after.0, limit).await?;
             (failed.into_iter().map(DeadLetter::from).collect::<Vec<_>>(), None)
         }
         DeadLetterId::Message(after) => (Vec::new(), Some(after)),
@@ -107,7 +107,7 @@ async fn owner(api: &Api, letter: &Letter) -> Result<OrganizationId, ApiError> {
     }
     match field(&letter.body, "organization") {
         None => Ok(operator),
-        Some(name) => Ok(api.store().find_organization(&name).await?.unwrap_or(operator)),
+        Some(name) => Ok(api.store().admin().find_organization(&name).await?.unwrap_or(operator)),
     }
 }
 
@@ -124,7 +124,7 @@ async fn show(
 ) -> Result<Json<DeadLetter>, ApiError> {
     match parse(&id)? {
         DeadLetterId::Shard(id) => {
-            let failed = api.store().failed_shard(organization, id).await?;
+            let failed = api.store().admin().failed_shard(organization, id).await?;
             Ok(Json(failed.ok_or_else(missing)?.into()))
         }
         DeadLetterId::Message(id) => Ok(Json(message(&api, organization, &id).await?.into())),
@@ -139,8 +139,8 @@ async fn replay(
     match parse(&id)? {
         DeadLetterId::Shard(shard) => {
             let request_id = api.fresh_id();
-            let failed = api.store().failed_shard(organization, shard).await?.ok_or_else(missing)?;
-            let requested = api.store().replay_failed_shard(organization, shard, &request_id).await?;
+            let failed = api.store().admin().failed_shard(organization, shard).await?.ok_or_else(missing)?;
+            let requested = api.store().admin().replay_failed_shard(organization, shard, &request_id).await?;
             let Some(requested) = requested else { return Err(still_running()) };
             api.wake();
             Ok(Json(ReplayAnswer {
@@ -168,8 +168,8 @@ async fn discard(
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     match parse(&id)? {
         DeadLetterId::Shard(id) => {
-            api.store().failed_shard(organization, id).await?.ok_or_else(missing)?;
-            let gone = api.store().discard_failed_shard(organization, id).await?;
+            api.store().admin().failed_shard(organization, id).await?.ok_or_else(missing)?;
+            let gone = api.store().admin().discard_failed_shard(organization, id).await?;
             if gone { Ok(SUCCESS) } else { Err(still_running()) }
         }
         DeadLetterId::Message(id) => {

@@ -59,7 +59,7 @@ async fn export(
         (Reader::Caller(customer), None) => customer.id,
         (Reader::Caller(customer), Some(id)) if customer.external_id == id => customer.id,
         (Reader::Operator(organization), Some(id)) => {
-            let found = api.store().find_customer(organization, &id).await?;
+            let found = api.store().admin().find_customer(organization, &id).await?;
             found.ok_or_else(|| ApiError::missing("customer"))?.id
         }
         (Reader::Operator(_), None) => {
@@ -115,7 +115,7 @@ impl Cursor {
             limit: PAGE,
             offset: 0,
         };
-        self.page = self.api.store().files(&query).await?.0.into();
+        self.page = self.api.store().admin().files(&query).await?.0.into();
         match self.page.back() {
             Some(last) => self.after = last.id.0,
             None => self.ended = true,
@@ -128,7 +128,7 @@ impl Cursor {
         if let Some(known) = self.paths.get(&key) {
             return Ok(known.clone());
         }
-        let path = self.api.store().path(file).await?;
+        let path = self.api.store().admin().path(file).await?;
         if self.paths.len() < PATHS_MAX {
             self.paths.insert(key, path.clone());
         }

@@ -30,14 +30,14 @@ pub(super) async fn detail(
     path: Vec<String>,
     viewer: Option<&Viewer>,
 ) -> Result<FileDetail, ApiError> {
-    let attachments = api.store().attachments(file.id).await?;
+    let attachments = api.store().sync().attachments(file.id).await?;
     let attachments = attachments.into_iter().map(|one| {
         let url = one.blob.map(|_| presign(api, &file, one.attachment_id, viewer));
         AttachmentView::new(one, url)
     });
     let attachments = attachments.collect();
-    let translations = api.store().file_content(file.id).await?;
-    let names = api.store().names(&file).await?;
+    let translations = api.store().admin().file_content(file.id).await?;
+    let names = api.store().admin().names(&file).await?;
     Ok(FileDetail {
         attachments,
         path,
@@ -65,10 +65,10 @@ async fn file(
     // What is no number names no file.
     let Ok(id) = id.parse().map(FileId) else { return Err(ApiError::missing("file")) };
     let file = match reader {
-        Reader::Operator(organization) => api.store().file_of_organization(organization, id).await?,
-        Reader::Caller(customer) => api.store().file(customer.id, id).await?,
+        Reader::Operator(organization) => api.store().admin().file_of_organization(organization, id).await?,
+        Reader::Caller(customer) => api.store().admin().file(customer.id, id).await?,
     };
     let file = viewing.of(file)?;
-    let path = api.store().path(&file).await?;
+    let path = api.store().admin().path(&file).await?;
     Ok(Json(detail(&api, file, path, viewing.0.as_ref()).await?))
 }

@@ -96,7 +96,7 @@ async fn found(
         limit: paging.limit,
         offset: paging.offset,
     };
-    let (files, count) = api.store().files(&query).await?;
+    let (files, count) = api.store().admin().files(&query).await?;
     let life = input.presigned_url_expiry_time_seconds.map_or(PRESIGNED_SECONDS, |seconds| seconds.0);
     let wants = |flag: Option<bool>| flag == Some(true);
     let results = files.into_iter().map(|file| {
@@ -147,7 +147,7 @@ async fn resync(
         skip_processing: input.skip_file_processing == Some(true),
     };
     let (id, request_id) = (FileId(input.file_id.0), api.fresh_id());
-    match api.store().request_resync_with(customer.id, id, &request_id, options).await? {
+    match api.store().admin().request_resync_with(customer.id, id, &request_id, options).await? {
         ResyncRequested::Kept(file) => Ok(Json((*file).into())),
         ResyncRequested::Queued(file) => {
             api.wake();
@@ -164,7 +164,7 @@ async fn delete_matching(
     preserve: bool,
     announce: bool,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
-    let deleted = api.store().delete_files(customer.id, filters, preserve, announce).await?;
+    let deleted = api.store().admin().delete_files(customer.id, filters, preserve, announce).await?;
     tracing::info!(customer = %customer.id, deleted, preserve, "files deleted by request");
     Ok(SUCCESS)
 }
@@ -193,7 +193,7 @@ async fn delete_many(
 async fn own_file(api: &Api, customer: &Customer, id: &str) -> Result<File, ApiError> {
     // What is no number names no file.
     let Ok(id) = id.parse() else { return Err(ApiError::missing("file")) };
-    Ok(api.store().file(customer.id, FileId(id)).await?)
+    Ok(api.store().admin().file(customer.id, FileId(id)).await?)
 }
 
 async fn delete_one(
@@ -257,8 +257,8 @@ async fn add_tags(
         return Err(ApiError::field("tags", "expected an object"));
     };
     let id = FileId(input.organization_user_file_id.0);
-    api.store().change_file_tags(customer.id, id, &TagChange::Merge(tags)).await?;
-    Ok(Json(api.store().file(customer.id, id).await?.into()))
+    api.store().admin().change_file_tags(customer.id, id, &TagChange::Merge(tags)).await?;
+    Ok(Json(api.store().admin().file(customer.id, id).await?.into()))
 }
 
 async fn remove_tags(
@@ -267,6 +267,6 @@ async fn remove_tags(
     Body(input): Body<DeleteFileTagsInput>,
 ) -> Result<Json<UserFile>, ApiError> {
     let id = FileId(input.organization_user_file_id.0);
-    api.store().change_file_tags(customer.id, id, &TagChange::Remove(input.tags)).await?;
-    Ok(Json(api.store().file(customer.id, id).await?.into()))
+    api.store().admin().change_file_tags(customer.id, id, &TagChange::Remove(input.tags)).await?;
+    Ok(Json(api.store().admin().file(customer.id, id).await?.into()))
 }

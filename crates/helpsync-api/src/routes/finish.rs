@@ -92,7 +92,7 @@ fn refused(failure: &Failure) -> Option<Checked> {
 /// Makes the connection and asks for its first sync. A customer with another workspace is refused, and the new token
 /// is revoked.
 pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connected, ApiError> {
-    let (connection, reconnected) = match api.store().complete_grant(grant).await? {
+    let (connection, reconnected) = match api.store().admin().complete_grant(grant).await? {
         GrantOutcome::Connected { connection, reconnected } => (connection, reconnected),
         GrantOutcome::OtherWorkspace { subdomain } => {
             revoke(api, &grant.subdomain, grant.tokens.access.clone());
@@ -103,7 +103,7 @@ pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connecte
     if scopes_allow(grant.scopes.as_deref().unwrap_or_default()) {
         let mut secret = [0u8; ENDPOINT_BYTES];
         api.entropy().fill(&mut secret);
-        api.store().want_subscription(connection, &hex::encode(secret)).await?;
+        api.store().admin().want_subscription(connection, &hex::encode(secret)).await?;
     }
     let syncing = grant.sync_options["sync_files_on_connection"] != json!(false);
     if syncing || grant.sync_options["sync_source_items"] != json!(false) {
@@ -130,15 +130,15 @@ pub(super) async fn start(
         upload_id: api.fresh_id(),
         params: json!({}),
     };
-    let requested = api.store().request_run(&request).await?;
+    let requested = api.store().admin().request_run(&request).await?;
     api.wake();
     Ok((requested, request_id))
 }
 
 /// Ends a connection here, and tells Zendesk in the background.
 pub(super) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
-    let webhook = api.store().drop_subscription(connection.id).await?;
-    if let Some(token) = api.store().disconnect(connection.organization, connection.id).await? {
+    let webhook = api.store().admin().drop_subscription(connection.id).await?;
+    if let Some(token) = api.store().admin().disconnect(connection.organization, connection.id).await? {
         farewell(api, &connection.subdomain, token, webhook);
     }
     Ok(())
@@ -181,5 +181,5 @@ pub(super) async fn connection_of(
     organization: OrganizationId,
     id: i64,
 ) -> Result<helpsync_store::Connection, ApiError> {
-    Ok(api.store().connection(organization, ConnectionId(id)).await?)
+    Ok(api.store().admin().connection(organization, ConnectionId(id)).await?)
 }

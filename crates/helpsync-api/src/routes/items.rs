@@ -64,7 +64,7 @@ async fn sync(
 ) -> Result<Json<DataSource>, ApiError> {
     let connection = own_connection(&api, &customer, input.data_source_id.0).await?;
     start(&api, connection.id, Trigger::Request, None).await?;
-    Ok(Json(api.store().connection(customer.organization, connection.id).await?.into()))
+    Ok(Json(api.store().admin().connection(customer.organization, connection.id).await?.into()))
 }
 
 async fn cancel(
@@ -73,8 +73,8 @@ async fn cancel(
     Body(input): Body<DataSourceInput>,
 ) -> Result<Json<DataSource>, ApiError> {
     let connection = own_connection(&api, &customer, input.data_source_id.0).await?;
-    api.store().cancel_runs(connection.id).await?;
-    Ok(Json(api.store().connection(customer.organization, connection.id).await?.into()))
+    api.store().admin().cancel_runs(connection.id).await?;
+    Ok(Json(api.store().admin().connection(customer.organization, connection.id).await?.into()))
 }
 
 async fn list(
@@ -122,7 +122,7 @@ async fn list(
         offset: paging.offset,
         viewer,
     };
-    let (found, count) = api.store().items(&query).await?;
+    let (found, count) = api.store().admin().items(&query).await?;
     let items = found.into_iter().map(|item| ExternalSourceItem::new(item, &connection)).collect();
     Ok(Json(ListDataSourceItemsResponse { items, count }))
 }
@@ -150,7 +150,7 @@ async fn sync_files(
         request_id: input.options.request_id.unwrap_or_else(|| api.fresh_id()),
         upload_id: api.fresh_id(),
     };
-    match api.store().choose(&choice).await? {
+    match api.store().admin().choose(&choice).await? {
         Chosen::Queued(articles) => {
             tracing::info!(connection = %connection.id, articles, "articles were chosen");
             api.wake();

@@ -101,7 +101,7 @@ pub(super) async fn live_connection(api: &Api, customer: &Customer) -> Result<Op
         limit: LOOKED_AT,
         offset: 0,
     };
-    Ok(api.store().connections(&query).await?.0.into_iter().next())
+    Ok(api.store().admin().connections(&query).await?.0.into_iter().next())
 }
 
 fn sync_url(api: &Api, connection: &Connection, request: &OAuthURLRequest) -> Result<String, ApiError> {
@@ -148,7 +148,7 @@ async fn grant_url(
         sync_options: request.options.to_value(),
         tags: request.options.data_source_tags(),
     };
-    api.store().put_pending_grant(&state, &grant, GRANT_LIFE).await?;
+    api.store().admin().put_pending_grant(&state, &grant, GRANT_LIFE).await?;
     let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
     let url = authorize_url(&endpoint, &app.client_id, &redirect, &scopes, state.expose_secret(), &verifier);
     Ok(url.into())

@@ -37,8 +37,8 @@ async fn organization(
     State(api): State<Api>,
     Operator(id): Operator,
 ) -> Result<Json<OrganizationResponse>, ApiError> {
-    let organization = api.store().organization(id).await?;
-    let totals = api.store().organization_totals(id).await?;
+    let organization = api.store().admin().organization(id).await?;
+    let totals = api.store().admin().organization_totals(id).await?;
     Ok(Json(OrganizationResponse::new(organization, &totals)))
 }
 
@@ -58,7 +58,7 @@ async fn update(
         limits: users.limits()?,
         connector_settings,
     };
-    api.store().update_organization(id, &change).await?;
+    api.store().admin().update_organization(id, &change).await?;
     Ok(SUCCESS)
 }
 
@@ -66,7 +66,7 @@ async fn statistics(
     State(api): State<Api>,
     Operator(id): Operator,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
-    api.store().note_statistics(id).await?;
-    api.store().announce(id, EventKind::FileStatisticsAggregated).await?;
+    api.store().admin().note_statistics(id).await?;
+    api.store().webhooks().announce(id, EventKind::FileStatisticsAggregated).await?;
     Ok(SUCCESS)
 }

@@ -73,14 +73,16 @@ async fn found(
         Some(vector) => Some(vector),
         None => query_vector(api, &search.query).await,
     };
-    let words =
-        async || api.store().chunks_with_words(customer.id, &search.files, &search.query, search.k).await;
+    let words = async || {
+        api.store().search().chunks_with_words(customer.id, &search.files, &search.query, search.k).await
+    };
     let Some(vector) = vector else { return Ok((words().await?, "keyword")) };
     let with_words = if search.hybrid.is_some() { words().await? } else { Vec::new() };
     let also: Vec<i64> = with_words.iter().map(|(chunk, _)| *chunk).collect();
     let mark = api.options().embeddings.as_ref().map(helpsync_embeddings::Client::mark);
     let (nearest, likeness) = api
         .store()
+        .search()
         .nearest_chunks(&VectorSearch {
             customer: customer.id,
             files: &search.files,
@@ -116,7 +118,7 @@ async fn documents(
     found: &Scored,
 ) -> Result<Vec<DocumentResponse>, ApiError> {
     let ids: Vec<i64> = found.iter().map(|(chunk, _)| *chunk).collect();
-    let chunks = api.store().chunks_by_id(customer.id, &ids, search.show.vectors).await?;
+    let chunks = api.store().search().chunks_by_id(customer.id, &ids, search.show.vectors).await?;
     let mut files: Vec<i64> = chunks.iter().map(|chunk| chunk.file.0).collect();
     files.sort_unstable();
     files.dedup();
@@ -156,6 +158,6 @@ async fn matching(
         descending: false,
         offset: 0,
     };
-    let (files, _) = api.store().files(&query).await?;
+    let (files, _) = api.store().admin().files(&query).await?;
     Ok(files.into_iter().map(|file| (file.id.0, file)).collect())
 }

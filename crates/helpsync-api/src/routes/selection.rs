@@ -29,8 +29,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn show(State(api): State<Api>, Caller(customer): Caller) -> Result<Json<SelectionView>, ApiError> {
     let connection = connected(&api, customer.organization, &customer.external_id).await?;
-    let selection = api.store().selection(customer.organization, connection).await?;
-    let brands = api.store().brands(connection).await?;
+    let selection = api.store().admin().selection(customer.organization, connection).await?;
+    let brands = api.store().admin().brands(connection).await?;
     Ok(Json(SelectionView::new(connection.0, selection, brands, None, 0)))
 }
 
@@ -41,11 +41,14 @@ async fn select(
 ) -> Result<Json<SelectionView>, ApiError> {
     let selection = input.check()?;
     let connection = connected(&api, customer.organization, &customer.external_id).await?;
-    let brands = api.store().brands(connection).await?;
+    let brands = api.store().admin().brands(connection).await?;
     check_brands(&selection, &brands)?;
     let (request_id, upload_id) = (api.fresh_id(), api.fresh_id());
-    let changed =
-        api.store().select(customer.organization, connection, &selection, &request_id, &upload_id).await?;
+    let changed = api
+        .store()
+        .admin()
+        .select(customer.organization, connection, &selection, &request_id, &upload_id)
+        .await?;
     api.wake();
     let run = changed.run.map(|requested| requested.run.0);
     Ok(Json(SelectionView::new(connection.0, selection, brands, run, changed.removed)))

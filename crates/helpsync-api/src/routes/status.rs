@@ -51,8 +51,8 @@ pub(super) fn rows(limit: Option<Int>) -> u32 {
 }
 
 async fn status(State(api): State<Api>, Operator(id): Operator) -> Result<Json<Status>, ApiError> {
-    let organization = api.store().organization(id).await?;
-    let status = api.store().status(id).await?;
+    let organization = api.store().admin().organization(id).await?;
+    let status = api.store().admin().status(id).await?;
     let dead_messages = match id == api.options().operator {
         true => api.queue().stats().await.ok().map(|stats| stats.dead),
         false => None,
@@ -78,9 +78,9 @@ async fn runs(
 ) -> Result<Json<Runs>, ApiError> {
     let connection = query.data_source_id.map(|id| ConnectionId(id.0));
     if let Some(connection) = connection {
-        api.store().connection(organization, connection).await?;
+        api.store().admin().connection(organization, connection).await?;
     }
-    let runs = api.store().runs(organization, connection, rows(query.limit)).await?;
+    let runs = api.store().admin().runs(organization, connection, rows(query.limit)).await?;
     Ok(Json(Runs { runs: runs.into_iter().map(RunView::from).collect() }))
 }
 
@@ -98,7 +98,7 @@ async fn run(
 async fn named(api: &Api, organization: OrganizationId, id: &str) -> Result<Run, ApiError> {
     // What is no number names no run; nor does another organization's.
     let Ok(id) = id.parse() else { return Err(ApiError::missing("run")) };
-    let run = api.store().run(RunId(id)).await?;
+    let run = api.store().admin().run(RunId(id)).await?;
     if run.organization != organization {
         return Err(ApiError::missing("run"));
     }
@@ -113,7 +113,7 @@ async fn skipped(
 ) -> Result<Json<SkippedArticles>, ApiError> {
     let run = named(&api, organization, &id).await?;
     let after = query.after.map_or(0, |after| after.0);
-    let skipped = api.store().skipped(run.id, after, rows(query.limit)).await?;
+    let skipped = api.store().admin().skipped(run.id, after, rows(query.limit)).await?;
     let next = skipped.last().map_or(after, |one| one.id);
     Ok(Json(SkippedArticles { skipped: skipped.into_iter().map(SkippedView::from).collect(), next }))
 }
@@ -124,7 +124,7 @@ async fn events(
     Query(query): Query<After>,
 ) -> Result<Json<Events>, ApiError> {
     let after = query.after.map_or(0, |after| after.0);
-    let events = api.store().events(organization, after, rows(query.limit)).await?;
+    let events = api.store().webhooks().events(organization, after, rows(query.limit)).await?;
     let next = events.last().map_or(after, |event| event.id);
     Ok(Json(Events { events: events.into_iter().map(EventView::from).collect(), next }))
 }

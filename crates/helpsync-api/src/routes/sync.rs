@@ -44,7 +44,7 @@ async fn sync(
 ) -> Result<Json<SyncAnswer>, ApiError> {
     check_request_id(input.request_id.as_deref())?;
     let connection = match (input.data_source_id, &input.customer_id) {
-        (Some(id), None) => api.store().connection(organization, ConnectionId(id.0)).await?.id,
+        (Some(id), None) => api.store().admin().connection(organization, ConnectionId(id.0)).await?.id,
         (None, Some(customer)) => connected(&api, organization, customer).await?,
         _ => return Err(ApiError::bad("send either customer_id or data_source_id")),
     };
@@ -69,7 +69,7 @@ async fn request(
         upload_id: api.fresh_id(),
         params,
     };
-    let requested = api.store().request_run(&run_request).await?;
+    let requested = api.store().admin().request_run(&run_request).await?;
     api.wake();
     Ok(Json(SyncAnswer {
         run_id: requested.run.0,
@@ -85,7 +85,7 @@ pub(super) async fn connected(
     organization: OrganizationId,
     customer: &str,
 ) -> Result<ConnectionId, ApiError> {
-    let customer = api.store().find_customer(organization, customer).await?;
+    let customer = api.store().admin().find_customer(organization, customer).await?;
     let customer = customer.ok_or_else(|| ApiError::missing("customer"))?;
     let query = ConnectionQuery {
         organization,
@@ -98,7 +98,7 @@ pub(super) async fn connected(
         limit: 1,
         offset: 0,
     };
-    let (found, _) = api.store().connections(&query).await?;
+    let (found, _) = api.store().admin().connections(&query).await?;
     let missing = || ApiError::conflict("this customer has no connected workspace");
     Ok(found.first().ok_or_else(missing)?.id)
 }
@@ -111,7 +111,7 @@ async fn named(
 ) -> Result<helpsync_store::Connection, ApiError> {
     // What is no number names no data source.
     let Ok(id) = id.parse() else { return Err(ApiError::missing("data source")) };
-    Ok(api.store().connection(organization, ConnectionId(id)).await?)
+    Ok(api.store().admin().connection(organization, ConnectionId(id)).await?)
 }
 
 async fn cancel(
@@ -120,8 +120,8 @@ async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<CancelAnswer>, ApiError> {
     let connection = named(&api, organization, &id).await?;
-    api.store().cancel_runs(connection.id).await?;
-    let data_source = DataSource::from(api.store().connection(organization, connection.id).await?);
+    api.store().admin().cancel_runs(connection.id).await?;
+    let data_source = DataSource::from(api.store().admin().connection(organization, connection.id).await?);
     Ok(Json(CancelAnswer { data_source }))
 }
 
@@ -131,7 +131,7 @@ async fn allow_removals(
     Path(id): Path<String>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let connection = named(&api, organization, &id).await?;
-    api.store().allow_removals(organization, connection.id).await?;
+    api.store().admin().allow_removals(organization, connection.id).await?;
     // Only a run that compares the whole listing can remove what is held back.
     request(&api, connection.id, None, None, json!({ "audit": true })).await
 }

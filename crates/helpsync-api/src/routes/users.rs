@@ -62,14 +62,14 @@ async fn update(
         interval_hours: configuration.interval()?,
         limits: configuration.limits()?,
     };
-    api.store().set_schedules(organization, &input.customer_ids, &change).await?;
+    api.store().admin().set_schedules(organization, &input.customer_ids, &change).await?;
     Ok(SUCCESS)
 }
 
 async fn answer(api: &Api, customer: Customer) -> Result<Json<UserResponse>, ApiError> {
-    let totals = api.store().customer_totals(customer.id).await?;
-    let tags = api.store().unique_file_tags(customer.id).await?;
-    let settings = api.store().organization(customer.organization).await?.connector_settings;
+    let totals = api.store().admin().customer_totals(customer.id).await?;
+    let tags = api.store().admin().unique_file_tags(customer.id).await?;
+    let settings = api.store().admin().organization(customer.organization).await?.connector_settings;
     Ok(Json(UserResponse::new(customer, &totals, tags, settings)))
 }
 
@@ -78,7 +78,7 @@ async fn user(
     Operator(organization): Operator,
     Body(input): Body<UserRequestContent>,
 ) -> Result<Json<UserResponse>, ApiError> {
-    let found = api.store().find_customer(organization, &input.customer_id).await?;
+    let found = api.store().admin().find_customer(organization, &input.customer_id).await?;
     answer(&api, found.ok_or_else(|| ApiError::missing("user"))?).await
 }
 
@@ -103,7 +103,7 @@ async fn list(
         limit: paging.limit,
         offset: paging.offset,
     };
-    let (found, count) = api.store().customers_matching(&query).await?;
+    let (found, count) = api.store().admin().customers_matching(&query).await?;
     Ok(Json(UserListResponse {
         users: found.into_iter().map(ListedUser::from).collect(),
         count: (input.include_count == Some(true)).then_some(count),
@@ -118,11 +118,15 @@ async fn delete(
     check_customer_ids(&input.customer_ids)?;
     for external_id in &input.customer_ids {
         // Of a customer that is not there nothing is left to delete.
-        let Some(customer) = api.store().find_customer(organization, external_id).await? else { continue };
+        let Some(customer) = api.store().admin().find_customer(organization, external_id).await? else {
+            continue;
+        };
         if let Some(connected) = live_connection(&api, &customer).await? {
             end(&api, &connected).await?;
         }
-        let Some(deleted) = api.store().delete_customer(organization, external_id).await? else { continue };
+        let Some(deleted) = api.store().admin().delete_customer(organization, external_id).await? else {
+            continue;
+        };
         tracing::info!(customer = %deleted.id, "customer deleted");
         for (subdomain, token) in deleted.tokens {
             revoke(&api, &subdomain, token);

@@ -59,7 +59,7 @@ async fn list(
     };
     let limit = rows(query.limit);
     let after = query.after.map_or(0, |after| after.0);
-    let found = api.store().deliveries(organization, webhook(&id)?, state, after, limit).await?;
+    let found = api.store().webhooks().deliveries(organization, webhook(&id)?, state, after, limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|found| found == limit);
     let next = found.last().filter(|_| full).map(|last| last.id.0);
     Ok(Json(Deliveries { deliveries: found.into_iter().map(DeliveryView::from).collect(), next }))
@@ -70,7 +70,8 @@ async fn redeliver_dead(
     Operator(organization): Operator,
     Path(id): Path<String>,
 ) -> Result<Json<Redelivered>, ApiError> {
-    let redelivered = api.store().redeliver_dead(organization, webhook(&id)?, REDELIVERED_MAX).await?;
+    let redelivered =
+        api.store().webhooks().redeliver_dead(organization, webhook(&id)?, REDELIVERED_MAX).await?;
     Ok(Json(Redelivered { redelivered }))
 }
 
@@ -80,6 +81,6 @@ async fn redeliver(
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let Ok(id) = id.parse() else { return Err(ApiError::missing("webhook delivery")) };
-    api.store().redeliver(organization, DeliveryId(id)).await?;
+    api.store().webhooks().redeliver(organization, DeliveryId(id)).await?;
     Ok(SUCCESS)
 }

@@ -50,7 +50,7 @@ async fn add(
     let mut bytes = [0; SIGNING_KEY_BYTES];
     api.entropy().fill(&mut bytes);
     let key: SecretString = hex::encode(bytes).into();
-    match api.store().add_webhook(organization, url, &key, rules.per_organization_max).await? {
+    match api.store().webhooks().add_webhook(organization, url, &key, rules.per_organization_max).await? {
         WebhookAdded::Added(added) => Ok(Json(Webhook {
             shown: WebhookNoKey::from(*added),
             signing_key: key.expose_secret().to_owned(),
@@ -81,7 +81,7 @@ async fn list(
         limit: paging.limit,
         offset: paging.offset,
     };
-    let (found, count) = api.store().webhooks(&query).await?;
+    let (found, count) = api.store().webhooks().webhooks(&query).await?;
     Ok(Json(WebhookQueryResponse { results: found.into_iter().map(WebhookNoKey::from).collect(), count }))
 }
 
@@ -90,6 +90,6 @@ async fn remove(
     Operator(organization): Operator,
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
-    api.store().delete_webhook(organization, webhook(&id)?).await?;
+    api.store().webhooks().delete_webhook(organization, webhook(&id)?).await?;
     Ok(SUCCESS)
 }

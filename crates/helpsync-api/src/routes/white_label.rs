@@ -49,7 +49,7 @@ async fn create(
     }
     let clients = inputs.into_iter().map(client_of).collect::<Result<Vec<_>, _>>()?;
     for client in &clients {
-        api.store().put_oauth_client(organization, client).await?;
+        api.store().admin().put_oauth_client(organization, client).await?;
     }
     let shown: Vec<String> = clients.into_iter().map(|client| client.client_id).collect();
     named(&api, organization, &shown).await
@@ -61,12 +61,12 @@ async fn update(
     Body(input): Body<WhiteLabelInput>,
 ) -> Result<Json<WhiteLabels>, ApiError> {
     let mut client = client_of(input)?;
-    let current = api.store().oauth_client(organization).await?;
+    let current = api.store().tokens().oauth_client(organization).await?;
     let current = current.ok_or_else(|| ApiError::missing("white label record"))?;
     if client.client_secret.is_none() && current.client_id == client.client_id {
         client.client_secret = current.client_secret;
     }
-    api.store().put_oauth_client(organization, &client).await?;
+    api.store().admin().put_oauth_client(organization, &client).await?;
     named(&api, organization, &[client.client_id]).await
 }
 
@@ -80,7 +80,7 @@ async fn list(
     let wanted = ids(filters.ids, "filters.ids")?.filter(|ids| !ids.is_empty());
     let types = bounded(filters.data_source_type, "filters.data_source_type", LIST_MAX)?.unwrap_or_default();
     let served = types.is_empty() || types.iter().any(|kind| kind == "ZENDESK");
-    let mut found = api.store().oauth_clients(organization).await?;
+    let mut found = api.store().admin().oauth_clients(organization).await?;
     found.retain(|client| {
         served && client.id > paging.starting_id && wanted.as_ref().is_none_or(|ids| ids.contains(&client.id))
     });
@@ -99,7 +99,7 @@ async fn delete(
     Body(input): Body<DeleteWhiteLabelRequest>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let ids = ids(Some(input.ids), "ids")?.unwrap_or_default();
-    let deleted = api.store().delete_oauth_clients(organization, &ids).await?;
+    let deleted = api.store().admin().delete_oauth_clients(organization, &ids).await?;
     tracing::info!(%organization, deleted, "OAuth clients forgotten");
     Ok(SUCCESS)
 }
@@ -136,7 +136,7 @@ async fn named(
     organization: OrganizationId,
     names: &[String],
 ) -> Result<Json<WhiteLabels>, ApiError> {
-    let mut found = api.store().oauth_clients(organization).await?;
+    let mut found = api.store().admin().oauth_clients(organization).await?;
     found.retain(|client| names.contains(&client.client_id));
     let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
     Ok(Json(WhiteLabels { results: found.into_iter().map(WhiteLabel::from).collect(), count }))

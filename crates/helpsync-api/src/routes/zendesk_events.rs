@@ -64,7 +64,7 @@ async fn receive(
     if !endpoint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(missing());
     }
-    let subscription = api.store().event_subscription(&endpoint).await?.ok_or_else(missing)?;
+    let subscription = api.store().admin().event_subscription(&endpoint).await?.ok_or_else(missing)?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let signed_at = header("x-zendesk-webhook-signature-timestamp");
     // The signature before anything else: of a forged event not even the age is worth reading.
@@ -93,7 +93,8 @@ async fn receive(
         Value::String(text) => text.parse().ok(),
         other => other.as_i64(),
     };
-    let accepted = api.store().accept_event(subscription.connection, &event.id, article, brand).await?;
+    let accepted =
+        api.store().admin().accept_event(subscription.connection, &event.id, article, brand).await?;
     tracing::info!(connection = %subscription.connection, article, kind = event.kind, ?accepted, "zendesk event");
     api.wake();
     Ok(SUCCESS)

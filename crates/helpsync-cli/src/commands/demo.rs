@@ -137,7 +137,7 @@ async fn first_run(client: &Client) -> anyhow::Result<i64> {
 
 async fn copy(process: &Process) -> anyhow::Result<Copy> {
     let store = &process.parts().store;
-    let customer = store.customer(process.parts().organization, CUSTOMER).await?;
+    let customer = store.admin().customer(process.parts().organization, CUSTOMER).await?;
     let mut query = FileQuery {
         customer: customer.id,
         filters: FileFilters::default(),
@@ -149,7 +149,7 @@ async fn copy(process: &Process) -> anyhow::Result<Copy> {
     };
     let mut copy = Copy::new();
     loop {
-        let (files, _) = store.files(&query).await?;
+        let (files, _) = store.admin().files(&query).await?;
         let Some(last) = files.last() else { return Ok(copy) };
         query.starting_id = last.id.0;
         copy.extend(files.into_iter().map(|file| (file.article_id, (file.name, file.content_hash))));

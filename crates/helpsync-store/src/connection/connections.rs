@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, follow, lock};
-use crate::db::{Entity, Store, StoreError, decode, sql};
+use crate::db::{AdminStore, Entity, StoreError, TokenStore, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::filter::file_query::Query;
 use crate::filter::tag_filter::TagFilter;
@@ -133,7 +133,7 @@ fn bind<'q>(statement: Query<'q>, query: &ConnectionQuery, tags: Option<&TagFilt
     }
 }
 
-impl Store {
+impl AdminStore {
     /// One connection of an organization.
     ///
     /// # Errors
@@ -210,7 +210,7 @@ impl Store {
         id: ConnectionId,
     ) -> Result<Option<SecretString>, StoreError> {
         let connection = self.connection(organization, id).await?;
-        let token = self.tokens(id).await?.map(|tokens| tokens.access);
+        let token = TokenStore(self.0.clone()).tokens(id).await?.map(|tokens| tokens.access);
         let mut write = self.write().await?;
         let now = write.now;
         let ended = sqlx::query(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
-use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::db::{AdminStore, Entity, StoreError, TokenStore, Write, decode, sql};
 use crate::run::runs::{RunRequest, insert_run};
 
 /// Events are remembered this long: longer than Zendesk tries to deliver one.
@@ -59,7 +59,7 @@ fn place(connection: ConnectionId) -> String {
     format!("event_subscription/{connection}/secret")
 }
 
-impl Store {
+impl AdminStore {
     /// Wants an event subscription for a connection. `endpoint` is taken when there is none yet; a reconnect keeps the known one.
     ///
     /// # Errors
@@ -83,7 +83,9 @@ impl Store {
         .await?;
         write.commit().await
     }
+}
 
+impl TokenStore {
     /// Claims up to `limit` due event subscriptions of active connections for `lease`.
     ///
     /// # Errors
@@ -185,7 +187,9 @@ impl Store {
         .await?;
         write.commit().await
     }
+}
 
+impl AdminStore {
     /// Forgets the event subscription of a connection that ends. Answers with the id of Zendesk's webhook, if one was made.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use sqlx::Row;
 use crate::connection::tokens::{NewTokens, seal_into};
 use crate::db::decode::millis;
 use crate::db::family::{FAMILY, follow, lock};
-use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::file_options::is_by_item;
 use crate::run::runs::cancel_active;
@@ -100,7 +100,7 @@ fn state_hash(state: &SecretString) -> String {
     hex::encode(Sha256::digest(state.expose_secret()))
 }
 
-impl Store {
+impl AdminStore {
     /// Remembers a grant that is about to be asked for, for `life`.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use sqlx::Row;
 use crate::connection::grants::forget_high_water;
 use crate::db::decode::{count, selection_of};
 use crate::db::family::{FAMILY, brands_below};
-use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::db::{AdminStore, Entity, StoreError, SyncStore, Write, decode, sql};
 use crate::event::events::Owner;
 use crate::run::runs::{RunRequest, RunRequested, cancel_active, insert_run};
 use crate::run::shards::{StartedShard, check_fence_to_change};
@@ -41,7 +41,7 @@ pub struct TreeLearned {
     pub gained: bool,
 }
 
-impl Store {
+impl AdminStore {
     /// What a connection keeps.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Store {
                 settle_status(&mut write, connection).await?;
             }
             let owner = Owner { organization, customer, connection };
-            removed += self.drop_filtered_out(&mut write, owner, &selected, request_id).await?;
+            removed += drop_filtered_out(&mut write, owner, &selected, request_id).await?;
         }
         if !selection.attachments {
             sqlx::query(sql(format!(
@@ -132,10 +132,12 @@ impl Store {
             None
         };
         write.commit().await?;
-        self.sweep_blobs(organization).await?;
+        SyncStore(self.0.clone()).sweep_blobs(organization).await?;
         Ok(SelectionFilterChanged { run, removed })
     }
+}
 
+impl SyncStore {
     /// Takes a whole list of the sections: they move without any article changing. `requests` are what it took.
     ///
     /// # Errors
@@ -179,7 +181,7 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
             let (owner, request_id) = (started.owner(), &started.run.request_id);
-            learned.removed = self.drop_filtered_out(&mut write, owner, &selected, request_id).await?;
+            learned.removed = drop_filtered_out(&mut write, owner, &selected, request_id).await?;
             sqlx::query("update run set removed = removed + $2 where id = $1")
                 .bind(started.fence.run.0)
                 .bind(learned.removed)
@@ -209,47 +211,43 @@ impl Store {
         .await?;
         Ok(sections.iter().copied().filter(|section| !known.contains(section)).collect())
     }
+}
 
-    /// Removes the files that the selection leaves out, by what was last read of them, and announces it.
-    async fn drop_filtered_out(
-        &self,
-        write: &mut Write,
-        owner: Owner,
-        selected: &LoadedFilter,
-        request_id: &str,
-    ) -> Result<i64, StoreError> {
-        let selection = &selected.selection;
-        if selected.brand
-            && selected.sections.is_none()
-            && selection.labels.is_empty()
-            && !selection.public_only
-        {
-            return Ok(0);
-        }
-        let found = sqlx::query(sql(format!(
-            "select id, section_id, labels, user_segment_id, user_segment_ids from file
-             where connection_id = $1 order by article_id{}",
-            self.dialect.for_update()
-        )))
-        .bind(owner.connection.0)
-        .fetch_all(&mut *write.tx)
-        .await?;
-        let mut files: Vec<i64> = Vec::new();
-        for row in &found {
-            let labels: Vec<String> = decode::json(row, "file", "labels")?;
-            let mut segments: Vec<i64> = decode::json(row, "file", "user_segment_ids")?;
-            segments.extend(row.try_get::<Option<i64>, _>("user_segment_id")?);
-            let kept = selected.brand
-                && selected.keeps_place(row.try_get("section_id")?)
-                && selection.keeps_labels(&labels)
-                && selection.keeps_segments(&segments);
-            if !kept {
-                files.push(row.try_get("id")?);
-            }
-        }
-        drop_files_of(write, owner, request_id, &files).await?;
-        Ok(count(files.len()))
+/// Removes the files that the selection leaves out, by what was last read of them, and announces it.
+async fn drop_filtered_out(
+    write: &mut Write,
+    owner: Owner,
+    selected: &LoadedFilter,
+    request_id: &str,
+) -> Result<i64, StoreError> {
+    let selection = &selected.selection;
+    if selected.brand && selected.sections.is_none() && selection.labels.is_empty() && !selection.public_only
+    {
+        return Ok(0);
     }
+    let found = sqlx::query(sql(format!(
+        "select id, section_id, labels, user_segment_id, user_segment_ids from file
+         where connection_id = $1 order by article_id{}",
+        write.dialect.for_update()
+    )))
+    .bind(owner.connection.0)
+    .fetch_all(&mut *write.tx)
+    .await?;
+    let mut files: Vec<i64> = Vec::new();
+    for row in &found {
+        let labels: Vec<String> = decode::json(row, "file", "labels")?;
+        let mut segments: Vec<i64> = decode::json(row, "file", "user_segment_ids")?;
+        segments.extend(row.try_get::<Option<i64>, _>("user_segment_id")?);
+        let kept = selected.brand
+            && selected.keeps_place(row.try_get("section_id")?)
+            && selection.keeps_labels(&labels)
+            && selection.keeps_segments(&segments);
+        if !kept {
+            files.push(row.try_get("id")?);
+        }
+    }
+    drop_files_of(write, owner, request_id, &files).await?;
+    Ok(count(files.len()))
 }
 
 /// What was under way over a brand is cancelled, and nothing follows that would say so.

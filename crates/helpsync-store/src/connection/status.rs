@@ -4,7 +4,7 @@ use helpsync_model::OrganizationId;
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError};
+use crate::db::{AdminStore, StoreError};
 use crate::run::failed_shards::FailedShard;
 use crate::run::runs::{Run, run_of};
 
@@ -28,7 +28,7 @@ pub struct StoreStatus {
     pub failed: Vec<FailedShard>,
 }
 
-impl Store {
+impl AdminStore {
     /// An organization at a glance.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use crate::db::decode::millis;
 use crate::db::family::follow;
-use crate::db::{Entity, Store, StoreError, Vault, Write};
+use crate::db::{Entity, StoreError, TokenStore, Vault, Write};
 use crate::event::events::{self, NewEvent};
 use crate::run::runs::cancel_active;
 
@@ -76,7 +76,7 @@ fn seal_refresh(
     Ok(tokens.refresh.as_ref().map(|token| vault.seal(&place(connection, "refresh"), token)).transpose()?)
 }
 
-impl Store {
+impl TokenStore {
     /// The tokens of a connection; `None` if it holds none (disconnected).
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 pub(crate) mod decode;
 pub(crate) mod dialect;
 pub(crate) mod error;
+pub(crate) mod facets;
 pub(crate) mod family;
 pub(crate) mod migrations;
 pub(crate) mod pgvector;
@@ -13,6 +14,7 @@ pub(crate) mod write;
 
 pub(crate) use dialect::{Dialect, integer, text};
 pub(crate) use error::{Entity, StoreError};
-pub(crate) use pool::Store;
+pub(crate) use facets::{AdminStore, QueueStore, SearchStore, SyncStore, TokenStore, WebhookStore};
+pub(crate) use pool::Database;
 pub(crate) use vault::Vault;
 pub(crate) use write::{Write, sql};

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use crate::db::dialect::Dialect;
 use crate::db::error::StoreError;
-use crate::db::pool::Store;
+use crate::db::facets::SearchStore;
 use crate::db::write::sql;
 
 /// Names the advisory lock under which one process prepares the table.
@@ -104,7 +104,7 @@ pub(crate) fn nearest(dialect: Dialect, rows: &str, next: usize) -> String {
     )
 }
 
-impl Store {
+impl SearchStore {
     /// Lets the database know up to `limit` vectors after the chunk `after` that were stored before it compared any.
     /// Answers the last chunk of them; `None`: there is no more.
     ///

@@ -10,6 +10,7 @@ use sqlx::{AnyPool, Executor};
 use tokio::sync::Semaphore;
 
 use crate::db::error::StoreError;
+use crate::db::facets::Store;
 use crate::db::vault::Vault;
 use crate::db::{Dialect, Write, migrations, pgvector, sql};
 
@@ -30,9 +31,9 @@ pub struct StoreOptions {
     pub acquire_timeout: Duration,
 }
 
-/// The database, open and migrated. Cheap to clone.
+/// What all facets share. Outside this crate it has neither a name nor a method.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Database {
     pub(crate) pool: AnyPool,
     pub(crate) dialect: Dialect,
     pub(crate) clock: Arc<dyn Clock>,
@@ -40,7 +41,7 @@ pub struct Store {
     /// The database finds the nearest vectors by itself (pgvector).
     pub(crate) compares: bool,
     /// SQLite has one writer: waiting here is fair and instant, waiting for its file lock is neither.
-    writer: Arc<Semaphore>,
+    pub(crate) writer: Arc<Semaphore>,
 }
 
 impl Store {
@@ -86,18 +87,19 @@ impl Store {
         };
         migrator.run(&pool).await?;
         let compares = pgvector::prepare(&pool, dialect).await?;
-        Ok(Self { pool, dialect, clock, vault, compares, writer: Arc::new(Semaphore::new(1)) })
+        let writer = Arc::new(Semaphore::new(1));
+        Ok(Self::of(Database { pool, dialect, clock, vault, compares, writer }))
     }
 
     /// Which database this is.
     #[must_use]
-    pub const fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
     /// The key ring that seals what this store holds.
     #[must_use]
-    pub const fn vault(&self) -> &Vault {
+    pub fn vault(&self) -> &Vault {
         &self.vault
     }
 
@@ -116,7 +118,10 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
 
+impl Database {
+    /// Begins a write transaction; on SQLite after a turn as its one writer.
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
         let (tx, turn) = match self.dialect {
             Dialect::Sqlite => {

@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::db::decode::millis;
-use crate::db::{Store, StoreError, Write, sql};
+use crate::db::{StoreError, WebhookStore, Write, sql};
 use crate::event::events::{Event, event_of};
 use crate::event::webhooks::place;
 
@@ -89,7 +89,7 @@ pub struct WebhookHealth {
     pub reason: Option<String>,
 }
 
-impl Store {
+impl WebhookStore {
     /// Makes the deliveries of up to `limit` events, oldest first. Answers how many events had waited.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::decode::millis;
-use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::db::{Entity, StoreError, WebhookStore, Write, decode, sql};
 
 /// A delivery and what it is about.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ async fn half_open(write: &mut Write, webhook: WebhookId) -> Result<(), StoreErr
     Ok(())
 }
 
-impl Store {
+impl WebhookStore {
     /// Up to `limit` deliveries of a webhook with an id above `after`, oldest first, in one state or in any.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Store, StoreError, Write, decode, integer, sql, text};
+use crate::db::{StoreError, WebhookStore, Write, decode, integer, sql, text};
 
 /// An announcement to be written.
 pub(crate) struct NewEvent<'a> {
@@ -98,7 +98,7 @@ pub(crate) async fn record_all(
     Ok(())
 }
 
-impl Store {
+impl WebhookStore {
     /// Up to `limit` announcements of an organization with an id above `after`, oldest first.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Entity, Store, StoreError, decode, sql};
+use crate::db::{Entity, StoreError, WebhookStore, decode, sql};
 
 /// An address that is told of every event of its organization.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ fn webhook_of(row: &AnyRow) -> Result<Webhook, StoreError> {
     })
 }
 
-impl Store {
+impl WebhookStore {
     /// Adds a webhook, unless the organization has it or has `most` already. The key is stored sealed.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use helpsync_model::{
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, sql};
+use crate::db::{AdminStore, StoreError, sql};
 use crate::event::events::{self, NewEvent};
 use crate::file::files::File;
 use crate::filter::file_query::{FileFilters, FileOrder, FileQuery, bind_filters};
@@ -38,7 +38,7 @@ pub struct ResyncOptions {
     pub skip_processing: bool,
 }
 
-impl Store {
+impl AdminStore {
     /// Queues a file to be fetched again, and processed as before.
     ///
     /// # Errors

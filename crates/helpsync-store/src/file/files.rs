@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Entity, Store, StoreError, decode, sql};
+use crate::db::{AdminStore, Entity, StoreError, decode, sql};
 use crate::filter::file_query::{FileQuery, bind_filters};
 
 /// Steps up the tree at most; a loop of parents ends there.
@@ -164,7 +164,7 @@ fn file_of(row: &AnyRow) -> Result<File, StoreError> {
     })
 }
 
-impl Store {
+impl AdminStore {
     /// A page of files, and how many match before paging.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::db::family::FAMILY;
-use crate::db::{Dialect, Store, StoreError, sql};
+use crate::db::{AdminStore, Dialect, StoreError, sql};
 use crate::filter::file_query::holding;
 use crate::filter::viewer::Viewer;
 
@@ -128,7 +128,7 @@ fn tree(dialect: Dialect) -> String {
     )
 }
 
-impl Store {
+impl AdminStore {
     /// A page of entries, and how many match before paging.
     ///
     /// # Errors

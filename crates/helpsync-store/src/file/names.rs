@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, sql};
+use crate::db::{AdminStore, StoreError, sql};
 use crate::file::files::File;
 
 /// What a file's ids are called.
@@ -17,7 +17,7 @@ pub struct FileNames {
     pub content_tags: Vec<(String, Option<String>)>,
 }
 
-impl Store {
+impl AdminStore {
     /// What a file's author and content tags are called.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use helpsync_model::{
 use serde_json::{Value, json};
 
 use crate::db::family::{FAMILY, lock};
-use crate::db::{Entity, Store, StoreError, Write, sql};
+use crate::db::{AdminStore, Entity, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::runs::{RunRequest, insert_run};
 
@@ -47,7 +47,7 @@ pub enum Chosen {
     TooMany(usize),
 }
 
-impl Store {
+impl AdminStore {
     /// Queues chosen articles, and those below chosen folders as far as a listing has shown them, to be fetched.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use helpsync_model::{ConnectionId, CustomerId, FileId};
 use serde_json::{Map, Value};
 use sqlx::Row;
 
-use crate::db::{Entity, Store, StoreError, decode, sql};
+use crate::db::{AdminStore, Entity, StoreError, decode, sql};
 
 /// A change of tags.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl TagChange {
     }
 }
 
-impl Store {
+impl AdminStore {
     /// Changes the tags of one of a customer's files.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use helpsync_model::{CustomerId, EMBEDDING_MODEL_DEFAULT};
 use serde_json::json;
 
-use crate::db::{Dialect, Store};
+use crate::db::{Database, Dialect};
 use crate::filter::tag_filter::TagFilter;
 use crate::filter::viewer::Viewer;
 
@@ -102,7 +102,7 @@ pub(crate) fn holding(part: &str) -> String {
     format!("%{escaped}%")
 }
 
-impl Store {
+impl Database {
     /// The condition of a query, and the number of the first placeholder behind its own.
     pub(crate) fn matching(&self, filters: &FileFilters) -> (String, usize) {
         let mut next = 13;

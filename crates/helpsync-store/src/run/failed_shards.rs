@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{AdminStore, StoreError, Write, decode, sql};
 use crate::run::runs::{RunRequest, RunRequested, insert_run};
 
 const FAILED: &str = "select shard.*, run.kind as run_kind, customer.external_id as customer_external_id,
@@ -64,7 +64,7 @@ fn failed_of(row: &AnyRow) -> Result<FailedShard, StoreError> {
     })
 }
 
-impl Store {
+impl AdminStore {
     /// Up to `limit` shards that gave up, with an id above `after`, oldest first.
     ///
     /// # Errors

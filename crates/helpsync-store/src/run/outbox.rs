@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::db::decode::millis;
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{QueueStore, StoreError, Write, decode, sql};
 
 /// One message to publish.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub(crate) async fn put(write: &mut Write, dedup: &str, job: &Job, upload: &str)
     Ok(())
 }
 
-impl Store {
+impl QueueStore {
     /// Claims up to `limit` messages for `lease`; a relay that dies leaves them to the next one.
     ///
     /// # Errors

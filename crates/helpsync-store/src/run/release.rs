@@ -6,10 +6,10 @@ use helpsync_model::{RunId, ShardId};
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, decode, sql};
+use crate::db::{QueueStore, StoreError, decode, sql};
 use crate::run::outbox::{self, job_of};
 
-impl Store {
+impl QueueStore {
     /// Moves up to `limit` due shards into the outbox: urgent lanes first, then the connections that have the least
     /// out, and never more than `window` of one connection at once. A connection with a million due shards thus delays
     /// another's first one by no more than its window. Within a connection the end of a run goes before more work of

@@ -10,7 +10,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, brands_below, lock, selected_brands};
-use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
@@ -170,7 +170,7 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
     })
 }
 
-impl Store {
+impl AdminStore {
     /// Makes a run, or finds the one under way that serves the same request.
     ///
     /// # Errors

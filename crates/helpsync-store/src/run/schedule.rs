@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::db::decode::millis;
-use crate::db::{Store, StoreError, Write, sql};
+use crate::db::{QueueStore, StoreError, Write, sql};
 use crate::run::runs::{RunRequest, insert_run};
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
@@ -26,7 +26,7 @@ pub struct FiredSchedule {
     pub slot: i64,
 }
 
-impl Store {
+impl QueueStore {
     /// KeyedMutex up to `limit` due schedules into runs. Any number of processes may call this at once: each slot fires
     /// once, and slots missed while nobody called collapse into one run.
     ///

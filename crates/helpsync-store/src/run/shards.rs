@@ -17,7 +17,7 @@ use crate::event::events::Owner;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
 use crate::db::decode::{millis, selection_of};
-use crate::db::{Store, StoreError, Write, decode};
+use crate::db::{QueueStore, StoreError, Write, decode};
 use crate::run::file_options::FileOptions;
 use crate::run::runs::{Run, run_of};
 
@@ -160,7 +160,7 @@ fn brands_asked_at(connection: &AnyRow) -> Result<Option<i64>, StoreError> {
     Ok(Some(connection.try_get::<Option<i64>, _>("brands_asked_at")?.unwrap_or(0)))
 }
 
-impl Store {
+impl QueueStore {
     /// Takes a shard for `lease`. `None`: it is finished, cancelled or in other hands, and the message can go.
     /// The try is counted before any work, so a shard that kills its worker is counted too.
     ///

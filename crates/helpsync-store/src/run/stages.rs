@@ -3,13 +3,13 @@
 use helpsync_model::{EventKind, Lane, RunId, RunKind, RunState, ShardKind};
 use serde_json::json;
 
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
 use crate::run::runs::{Run, is_for_attachments, run_of};
 use crate::run::shards::{Fence, NewShard, insert_shard};
 
-impl Store {
+impl QueueStore {
     pub(crate) async fn lane_of(&self, write: &mut Write, run: RunId) -> Result<Lane, StoreError> {
         let row = sqlx::query("select id, lane from run where id = $1")
             .bind(run.0)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::db::decode::millis;
-use crate::db::{Store, StoreError, sql};
+use crate::db::{QueueStore, StoreError, sql};
 
 /// A message that still waits in the outbox is not lost: the queue is away, and another would only wait beside it.
 const LOST: &str = "state = 'released' and released_at < $2 and not exists (select 1 from outbox
@@ -18,7 +18,7 @@ pub struct SweepOutcome {
     pub lost: u64,
 }
 
-impl Store {
+impl QueueStore {
     /// Gives back what silent workers and lost messages hold: leases that ran out, and shards released longer than
     /// `lost_after` ago whose messages were published and that nobody started.
     ///

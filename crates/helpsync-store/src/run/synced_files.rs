@@ -4,12 +4,12 @@ use helpsync_model::{EventKind, FileStatus, ShardKind};
 use serde_json::json;
 use sqlx::any::AnyRow;
 
-use crate::db::{Store, StoreError, Write, decode, sql};
+use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::runs::{Run, run_of};
 use crate::run::shards::{Fence, ShardEnd};
 
-impl Store {
+impl QueueStore {
     /// If the shard that starts fetches chosen files, they are being fetched now.
     pub(crate) async fn announce_fetching(
         &self,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::millis;
-use crate::db::{Dialect, Store, StoreError, Write, decode, sql};
+use crate::db::{Dialect, SearchStore, StoreError, Write, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::index::index_chunks;
 use crate::search::terms::ChunkWords;
@@ -109,7 +109,7 @@ fn taken_over(old: &[&str], new: &[&str]) -> Vec<Option<usize>> {
     new.iter().map(|hash| places.get_mut(hash).and_then(Vec::pop)).collect()
 }
 
-impl Store {
+impl SearchStore {
     /// The next connection after `after`, by id and round, that has files to be cut.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Dialect, Store, StoreError, Write, sql};
+use crate::db::{Dialect, SearchStore, StoreError, Write, sql};
 use crate::filter::file_query::{FileFilters, FileOrder, FileQuery, Query, bind_filters};
 
 /// A part of a file's text.
@@ -144,7 +144,7 @@ pub(crate) async fn forget_chunks(write: &mut Write, files: &[i64]) -> Result<()
     Ok(())
 }
 
-impl Store {
+impl SearchStore {
     /// A page of chunks, and how many match before paging.
     ///
     /// # Errors

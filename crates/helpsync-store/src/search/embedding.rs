@@ -9,7 +9,7 @@ use helpsync_model::{ConnectionId, FileId};
 use serde_json::json;
 
 use crate::db::decode::millis;
-use crate::db::{Store, StoreError, Write, sql};
+use crate::db::{SearchStore, StoreError, Write, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::chunks::bytes_of;
 
@@ -58,7 +58,7 @@ pub struct EmbeddedChunk {
     pub end: EmbeddingEnd,
 }
 
-impl Store {
+impl SearchStore {
     /// The next connection after `after`, by id and round, that has chunks to be embedded: no one's thousands stand
     /// before another's few.
     ///

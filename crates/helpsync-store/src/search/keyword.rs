@@ -10,7 +10,7 @@ use helpsync_model::CustomerId;
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Dialect, Store, StoreError, sql};
+use crate::db::{Dialect, SearchStore, StoreError, sql};
 use crate::filter::file_query::{FileFilters, bind_filters};
 use crate::search::chunks::files_of;
 use crate::search::language::Language;
@@ -99,7 +99,7 @@ pub(crate) fn shown_sql(dialect: Dialect, matching: &str, place: usize) -> Strin
     )
 }
 
-impl Store {
+impl SearchStore {
     /// Chunks of shown files that are found by words of `text`, best first, at most `k`; the best has the score 1.
     ///
     /// # Errors

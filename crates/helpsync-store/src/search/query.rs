@@ -13,7 +13,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::db::pgvector;
-use crate::db::{Store, StoreError, sql};
+use crate::db::{SearchStore, StoreError, sql};
 use crate::filter::file_query::{FileFilters, bind_filters};
 use crate::search::chunks::{VectorsOf, files_of};
 
@@ -97,7 +97,7 @@ fn likeness(vector: &[f32], length: f64, stored: &[u8]) -> f64 {
     if lengths > 0.0 { product / lengths } else { 0.0 }
 }
 
-impl Store {
+impl SearchStore {
     /// The chunks whose vectors point most nearly where `vector` does, best first, and the likeness of those that were
     /// asked for by name. Exact: every vector of the files is looked at.
     ///

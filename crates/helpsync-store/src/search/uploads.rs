@@ -6,7 +6,7 @@ use helpsync_model::{CustomerId, FileId};
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, decode, sql};
+use crate::db::{SearchStore, StoreError, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount};
 use crate::search::chunks::{bytes_of, forget_chunks};
 use crate::search::index::index_chunks;
@@ -51,7 +51,7 @@ pub enum Uploaded {
     Unknown(Vec<i64>),
 }
 
-impl Store {
+impl SearchStore {
     /// Puts brought chunks in the place of those that files have; all or nothing. They stay until the file's text changes.
     /// `model` is Carbon's name of what made their vectors.
     ///

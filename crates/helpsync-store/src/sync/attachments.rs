@@ -4,7 +4,7 @@ use helpsync_model::{ConnectionId, FileId, OrganizationId};
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, Write, sql};
+use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::run::shards::{StartedShard, check_fence};
 
 /// Bytes that nobody refers to after this were left by a process that stopped, in ms.
@@ -68,7 +68,7 @@ pub struct StoredAttachment {
     pub skipped: Option<String>,
 }
 
-impl Store {
+impl SyncStore {
     /// Up to `limit` files of a connection whose attachments are to be looked at.
     ///
     /// # Errors

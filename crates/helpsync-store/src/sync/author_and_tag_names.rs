@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use helpsync_model::ConnectionId;
 use serde_json::{Value, json};
 
-use crate::db::{Store, StoreError, Write, decode, integer, sql, text};
+use crate::db::{StoreError, SyncStore, Write, decode, integer, sql, text};
 use crate::run::shards::{StartedShard, check_fence};
 use crate::sync::filtered::Seen;
 
@@ -63,7 +63,7 @@ pub(crate) async fn forget_authors(write: &mut Write, started: &StartedShard) ->
     Ok(())
 }
 
-impl Store {
+impl SyncStore {
     /// Which of these content tags were never asked for, or not since `asked_since` (ms).
     ///
     /// # Errors

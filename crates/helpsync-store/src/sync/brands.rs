@@ -9,7 +9,7 @@ use sqlx::Row;
 
 use crate::db::decode::count;
 use crate::db::family::{FAMILY, lock};
-use crate::db::{Entity, Store, StoreError, Write, sql};
+use crate::db::{AdminStore, Entity, StoreError, SyncStore, Write, sql};
 use crate::event::events::Owner;
 use crate::run::runs::{RunRequest, cancel_active, insert_run};
 use crate::run::shards::{StartedShard, check_fence_to_change};
@@ -60,7 +60,7 @@ pub enum BrandEnded {
     Held(i64),
 }
 
-impl Store {
+impl AdminStore {
     /// The brands of a connection that are known, its own first. Empty where the grant does not show them.
     ///
     /// # Errors
@@ -84,7 +84,9 @@ impl Store {
             })
             .collect()
     }
+}
 
+impl SyncStore {
     /// Notes that the account was asked for its brands and does not tell.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use helpsync_model::{DataSourceStatus, EventKind, Lane, RunKind};
 use serde_json::json;
 
 use crate::db::family::{FAMILY, lock};
-use crate::db::{Store, StoreError, Write, sql};
+use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::event::events;
 use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
@@ -12,7 +12,7 @@ use crate::run::runs::{RunRequest, insert_one, is_for_attachments};
 use crate::run::shards::{StartedShard, check_fence_to_change};
 use crate::sync::author_and_tag_names::forget_authors;
 
-impl Store {
+impl SyncStore {
     /// Ends the run: its state from its shards, the connection's status, the announcements, and the next run if
     /// one was asked for meanwhile.
     ///

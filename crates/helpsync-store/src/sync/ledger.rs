@@ -6,7 +6,7 @@ use helpsync_model::{ConnectionId, ExportAccess, RunId, ShardKind};
 use serde_json::Value;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, decode};
+use crate::db::{StoreError, SyncStore, decode};
 use crate::run::shards::{Fence, check_fence, check_fence_to_change};
 use crate::sync::tree::ItemKind;
 
@@ -47,7 +47,7 @@ pub struct RunNote {
     pub passed_second: Option<i64>,
 }
 
-impl Store {
+impl SyncStore {
     /// How many articles we believe Zendesk shows us, drafts included.
     ///
     /// # Errors

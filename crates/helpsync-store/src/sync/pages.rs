@@ -6,7 +6,7 @@ use helpsync_model::{EventKind, RunKind};
 use serde_json::{Value, json};
 
 use crate::db::decode::count;
-use crate::db::{Store, StoreError, Write};
+use crate::db::{StoreError, SyncStore, Write};
 use crate::event::events;
 use crate::run::shards::{NewShard, StartedShard, insert_shard};
 use crate::search::chunking::mark_for_chunking;
@@ -123,7 +123,7 @@ struct Changes<'a> {
     over_limit: Vec<OverLimit<'a>>,
 }
 
-impl Store {
+impl SyncStore {
     /// Stores a page for the shard that read it, all or nothing. The number of statements does not depend on the
     /// page's length, but for one more per 64 translations or 4 MiB of them.
     ///

@@ -11,7 +11,7 @@ use sqlx::{Any, Executor};
 
 use crate::db::decode::count;
 use crate::db::family::lock;
-use crate::db::{Store, StoreError, Write, decode, integer, sql};
+use crate::db::{StoreError, SyncStore, Write, decode, integer, sql};
 use crate::event::events;
 use crate::run::shards::{StartedShard, check_fence, check_fence_to_change};
 use crate::sync::incoming::IncomingArticle;
@@ -170,7 +170,7 @@ impl Room {
     }
 }
 
-impl Store {
+impl SyncStore {
     /// Begins a page's transaction: the fence is checked, and what the connection's row guards stays as it is. Only a
     /// page that moves the mark, or is held to limits, has that row for itself; of a brand that is held to limits, the
     /// row of the connection that it belongs to as well, and first.

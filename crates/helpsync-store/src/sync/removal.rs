@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::db::decode::count;
-use crate::db::{Store, StoreError, sql};
+use crate::db::{StoreError, SyncStore, sql};
 use crate::run::shards::{StartedShard, check_fence, check_fence_to_change};
 use crate::sync::page_rows::drop_files;
 
@@ -52,7 +52,7 @@ pub struct RemovedOutcome {
     pub requests: u64,
 }
 
-impl Store {
+impl SyncStore {
     /// Articles that are hidden and not yet confirmed, up to `limit`.
     ///
     /// # Errors

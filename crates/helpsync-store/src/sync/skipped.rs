@@ -6,7 +6,7 @@ use helpsync_model::{EventKind, FileStatus, RunId};
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, Write, decode, integer, sql, text};
+use crate::db::{AdminStore, StoreError, SyncStore, Write, decode, integer, sql, text};
 use crate::event::events;
 use crate::run::shards::StartedShard;
 use crate::sync::pages::SkippedArticle;
@@ -29,7 +29,7 @@ pub struct Skipped {
     pub created_at: i64,
 }
 
-impl Store {
+impl AdminStore {
     /// Up to `limit` articles that a run could not store, with an id above `after`, oldest first.
     ///
     /// # Errors
@@ -55,7 +55,9 @@ impl Store {
         })
         .collect()
     }
+}
 
+impl SyncStore {
     /// The reasons are kept with the run, and shown on the files of which an older copy is stored.
     pub(crate) async fn record_skipped(
         &self,

@@ -3,7 +3,7 @@
 use helpsync_model::{ConnectionId, CustomerId, OrganizationId, chain};
 use secrecy::SecretString;
 
-use crate::db::{Store, StoreError};
+use crate::db::{AdminStore, StoreError, SyncStore, TokenStore};
 use crate::event::events::outlive_customer;
 
 /// What is left to do after a customer was deleted.
@@ -34,7 +34,7 @@ const EVERYTHING: [&str; 13] = [
     "delete from customer where id = $1",
 ];
 
-impl Store {
+impl AdminStore {
     /// Deletes a customer: files, tokens, runs, everything but the announcements that are still to be delivered, which end with that of its
     /// deletion. Work in flight finds its connection gone and
     /// changes nothing. `None`: there is no such customer.
@@ -54,7 +54,7 @@ impl Store {
                 .await?;
         let mut tokens = Vec::new();
         for (connection, subdomain) in connections {
-            match self.tokens(ConnectionId(connection)).await {
+            match TokenStore(self.0.clone()).tokens(ConnectionId(connection)).await {
                 Ok(Some(pair)) => tokens.push((subdomain, pair.access)),
                 Ok(None) => {}
                 // A token that cannot be opened cannot be revoked, but it can be forgotten.
@@ -74,7 +74,7 @@ impl Store {
             sqlx::query(statement).bind(customer.id.0).execute(&mut *write.tx).await?;
         }
         write.commit().await?;
-        self.sweep_blobs(organization).await?;
+        SyncStore(self.0.clone()).sweep_blobs(organization).await?;
         Ok(Some(DeletedCustomer { id: customer.id, tokens }))
     }
 }

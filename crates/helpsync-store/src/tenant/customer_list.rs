@@ -4,7 +4,7 @@ use helpsync_model::{CustomerId, OrganizationId};
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, sql};
+use crate::db::{AdminStore, StoreError, sql};
 use crate::tenant::customers::{Customer, customer_of};
 
 /// Which customers to list.
@@ -43,7 +43,7 @@ pub struct CustomerTotals {
     pub embeddings: i64,
 }
 
-impl Store {
+impl AdminStore {
     /// A page of customers, and how many match before paging.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use helpsync_model::{AutoSync, CustomerId, OrganizationId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{Store, StoreError, Write, decode};
+use crate::db::{AdminStore, StoreError, Write, decode};
 use crate::run::schedule::reschedule;
 
 /// An end user of an organization.
@@ -86,7 +86,7 @@ async fn ensure(
     customer_of(&row)
 }
 
-impl Store {
+impl AdminStore {
     /// The customer of that name, made on first use.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, sql};
+use crate::db::{AdminStore, StoreError, TokenStore, sql};
 
 /// Clients of one organization that are listed at most.
 const LISTED_MAX: i64 = 1_000;
@@ -42,7 +42,7 @@ pub struct StoredOauthClient {
     pub updated_at: i64,
 }
 
-impl Store {
+impl AdminStore {
     /// Stores an OAuth client of the organization's own; one with the same identifier is replaced. The client stored
     /// last is the one that new grants are asked for with.
     ///
@@ -72,7 +72,9 @@ impl Store {
         .await?;
         write.commit().await
     }
+}
 
+impl TokenStore {
     /// The organization's own OAuth client, if it has one: the one stored last.
     ///
     /// # Errors
@@ -97,7 +99,9 @@ impl Store {
         let client_secret = sealed.map(|sealed| self.vault.open(&place, &sealed)).transpose()?;
         Ok(Some(OauthClient { client_id, client_secret, redirect_uri: row.try_get("redirect_uri")? }))
     }
+}
 
+impl AdminStore {
     /// Every OAuth client of the organization, oldest first.
     ///
     /// # Errors

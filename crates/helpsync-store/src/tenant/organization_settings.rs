@@ -4,7 +4,7 @@ use helpsync_model::{AutoSync, CustomerId, OrganizationId};
 use serde_json::{Map, Value, json};
 use sqlx::Row;
 
-use crate::db::{Dialect, Store, StoreError, decode, sql};
+use crate::db::{AdminStore, Dialect, StoreError, decode, sql};
 use crate::run::schedule::{DEFAULT_INTERVAL_HOURS, HOUR_MS};
 use crate::tenant::customer_list::CustomerTotals;
 use crate::tenant::customers::merged;
@@ -27,7 +27,7 @@ pub struct OrganizationChange {
     pub connector_settings: Option<Map<String, Value>>,
 }
 
-impl Store {
+impl AdminStore {
     /// Changes the settings, and with them the schedules of the customers that have none of their own.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
-use crate::db::{Entity, Store, StoreError, decode};
+use crate::db::{AdminStore, Entity, StoreError, decode};
 
 /// Who everything else belongs to.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub(crate) fn hash_of(secret: &SecretString) -> String {
     hex::encode(Sha256::digest(secret.expose_secret().as_bytes()))
 }
 
-impl Store {
+impl AdminStore {
     /// The organization called `name`, made if there is none.
     ///
     /// # Errors

@@ -9,21 +9,27 @@ use crate::{ConnectionOrder, ConnectionQuery, StoreError};
 #[tokio::test]
 async fn disconnecting_forgets_the_tokens_and_says_so_once() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let id = store.connect(&customer, "acme").await;
-        let token = store.disconnect(organization, id).await.unwrap().unwrap();
+        let token = store.admin().disconnect(organization, id).await.unwrap().unwrap();
         assert_eq!(token.expose_secret(), "access-1");
-        assert!(store.disconnect(organization, id).await.unwrap().is_none());
+        assert!(store.admin().disconnect(organization, id).await.unwrap().is_none());
 
-        let now = store.connection(organization, id).await.unwrap();
+        let now = store.admin().connection(organization, id).await.unwrap();
         assert_eq!((now.state, now.last_sync_action), (ConnectionState::Revoked, SyncAction::Revoke));
         assert_eq!(now.sync_status, DataSourceStatus::Ready);
-        assert!(store.tokens(id).await.unwrap().is_none());
-        let kinds: Vec<EventKind> =
-            store.events(organization, 0, 10).await.unwrap().iter().map(|event| event.kind).collect();
+        assert!(store.tokens().tokens(id).await.unwrap().is_none());
+        let kinds: Vec<EventKind> = store
+            .webhooks()
+            .events(organization, 0, 10)
+            .await
+            .unwrap()
+            .iter()
+            .map(|event| event.kind)
+            .collect();
         assert_eq!(kinds, [EventKind::Add, EventKind::Revoke]);
-        let missing = store.disconnect(organization, helpsync_model::ConnectionId(99)).await;
+        let missing = store.admin().disconnect(organization, helpsync_model::ConnectionId(99)).await;
         assert!(matches!(missing, Err(StoreError::NotFound(_))));
     }
 }
@@ -31,28 +37,28 @@ async fn disconnecting_forgets_the_tokens_and_says_so_once() {
 #[tokio::test]
 async fn a_refused_grant_is_noted_on_the_connection() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let id = store.connect(&customer, "acme").await;
         store.clock.advance(std::time::Duration::from_secs(5));
-        store.note_refused_grant(customer.id, "acme").await.unwrap();
-        let now = store.connection(organization, id).await.unwrap();
+        store.admin().note_refused_grant(customer.id, "acme").await.unwrap();
+        let now = store.admin().connection(organization, id).await.unwrap();
         assert_eq!(now.last_sync_action, SyncAction::Cancel);
         assert_eq!(now.last_synced_at, now.created_at + 5_000);
-        assert_eq!(store.events(organization, 1, 10).await.unwrap()[0].kind, EventKind::Cancel);
+        assert_eq!(store.webhooks().events(organization, 1, 10).await.unwrap()[0].kind, EventKind::Cancel);
     }
 }
 
 #[tokio::test]
 async fn connections_are_filtered_counted_and_paged() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
         let mut ids = Vec::new();
         for number in 0..5 {
-            let customer = store.customer(organization, &format!("cust-{number}")).await.unwrap();
+            let customer = store.admin().customer(organization, &format!("cust-{number}")).await.unwrap();
             ids.push(store.connect(&customer, "acme").await);
         }
-        store.disconnect(organization, ids[0]).await.unwrap();
+        store.admin().disconnect(organization, ids[0]).await.unwrap();
         let all = ConnectionQuery {
             organization,
             customer: None,
@@ -65,7 +71,7 @@ async fn connections_are_filtered_counted_and_paged() {
             offset: 0,
         };
         let found = async |query: ConnectionQuery| {
-            let (page, count) = store.connections(&query).await.unwrap();
+            let (page, count) = store.admin().connections(&query).await.unwrap();
             (page.iter().map(|connection| connection.id).collect::<Vec<_>>(), count)
         };
         assert_eq!(found(all.clone()).await, (ids.clone(), 5));
@@ -76,7 +82,7 @@ async fn connections_are_filtered_counted_and_paged() {
         assert_eq!(found(ConnectionQuery { ids: Some(Vec::new()), ..all.clone() }).await.1, 0);
         let page = ConnectionQuery { limit: 2, offset: 1, ..all.clone() };
         assert_eq!(found(page).await, (vec![ids[1], ids[2]], 5));
-        let customer = store.customer(organization, "cust-3").await.unwrap().id;
+        let customer = store.admin().customer(organization, "cust-3").await.unwrap().id;
         assert_eq!(
             found(ConnectionQuery { customer: Some(customer), ..all.clone() }).await,
             (vec![ids[3]], 1)

@@ -18,15 +18,15 @@ fn on() -> ScheduleChange {
 #[tokio::test]
 async fn an_api_key_belongs_to_one_organization_and_is_stored_as_a_hash() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        assert_eq!(store.ensure_organization("default").await.unwrap(), organization);
-        assert_eq!(store.organization(organization).await.unwrap().name, "default");
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        assert_eq!(store.admin().ensure_organization("default").await.unwrap(), organization);
+        assert_eq!(store.admin().organization(organization).await.unwrap().name, "default");
         let key = "a-long-random-key".to_owned().into();
         for _ in 0..2 {
-            store.ensure_api_key(organization, &key).await.unwrap();
+            store.admin().ensure_api_key(organization, &key).await.unwrap();
         }
-        assert_eq!(store.organization_of_key(&key).await.unwrap(), Some(organization));
-        assert_eq!(store.organization_of_key(&"another".to_owned().into()).await.unwrap(), None);
+        assert_eq!(store.admin().organization_of_key(&key).await.unwrap(), Some(organization));
+        assert_eq!(store.admin().organization_of_key(&"another".to_owned().into()).await.unwrap(), None);
         let stored: String =
             sqlx::query_scalar("select key_hash from api_key").fetch_one(&store.store.pool).await.unwrap();
         assert_eq!(stored.len(), 64);
@@ -36,8 +36,8 @@ async fn an_api_key_belongs_to_one_organization_and_is_stored_as_a_hash() {
 #[tokio::test]
 async fn the_oauth_client_stored_last_is_the_one_and_its_secret_is_sealed() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        assert!(store.oauth_client(organization).await.unwrap().is_none());
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        assert!(store.tokens().oauth_client(organization).await.unwrap().is_none());
         for (client_id, secret) in [("one", Some("s3cret-1")), ("two", None), ("one", Some("s3cret-2"))] {
             let client = OauthClient {
                 client_id: client_id.to_owned(),
@@ -45,9 +45,9 @@ async fn the_oauth_client_stored_last_is_the_one_and_its_secret_is_sealed() {
                 redirect_uri: "https://sync.example.com/integrations/zendesk".to_owned(),
             };
             store.clock.advance(Duration::from_secs(1));
-            store.put_oauth_client(organization, &client).await.unwrap();
+            store.admin().put_oauth_client(organization, &client).await.unwrap();
         }
-        let client = store.oauth_client(organization).await.unwrap().unwrap();
+        let client = store.tokens().oauth_client(organization).await.unwrap().unwrap();
         assert_eq!(client.client_id, "one");
         assert_eq!(client.client_secret.unwrap().expose_secret(), "s3cret-2");
         let sealed: Vec<u8> =
@@ -62,54 +62,60 @@ async fn the_oauth_client_stored_last_is_the_one_and_its_secret_is_sealed() {
 #[tokio::test]
 async fn a_customer_is_made_once_however_many_ask() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        assert!(store.find_customer(organization, "cust-1").await.unwrap().is_none());
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        assert!(store.admin().find_customer(organization, "cust-1").await.unwrap().is_none());
         let (a, b, c) = tokio::join!(
-            store.customer(organization, "cust-1"),
-            store.customer(organization, "cust-1"),
-            store.customer(organization, "cust-1"),
+            store.admin().customer(organization, "cust-1"),
+            store.admin().customer(organization, "cust-1"),
+            store.admin().customer(organization, "cust-1"),
         );
         let ids = [a.unwrap().id, b.unwrap().id, c.unwrap().id];
         assert!(ids.iter().all(|id| *id == ids[0]), "{}: {ids:?}", name_of(&store));
-        assert_eq!(store.customers(organization, 0, 10).await.unwrap().len(), 1);
+        assert_eq!(store.admin().customers(organization, 0, 10).await.unwrap().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn switching_schedules_makes_customers_and_plans_their_connections() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
-        assert_eq!(store.connection(organization, connection).await.unwrap().next_sync_at, None);
+        assert_eq!(store.admin().connection(organization, connection).await.unwrap().next_sync_at, None);
 
         let now = helpsync_model::Clock::now_ms(&*store.clock);
         let ids = ["cust-1".to_owned(), "cust-2".to_owned(), "cust-1".to_owned()];
-        store.set_schedules(organization, &ids, &on()).await.unwrap();
-        let first = store.connection(organization, connection).await.unwrap().next_sync_at.unwrap();
+        store.admin().set_schedules(organization, &ids, &on()).await.unwrap();
+        let first = store.admin().connection(organization, connection).await.unwrap().next_sync_at.unwrap();
         assert!((now + 1..=now + DAY_MS).contains(&first));
-        let made = store.find_customer(organization, "cust-2").await.unwrap().unwrap();
+        let made = store.admin().find_customer(organization, "cust-2").await.unwrap().unwrap();
         assert!(made.auto_sync.covers(Source::Zendesk));
 
         // A customer that was scheduled before it connected is planned when it connects.
         let later = store.connect(&made, "acme").await;
-        assert!(store.connection(organization, later).await.unwrap().next_sync_at.is_some());
+        assert!(store.admin().connection(organization, later).await.unwrap().next_sync_at.is_some());
 
         // Naming neither source nor interval changes neither; a slot within the interval stays.
-        store.set_schedules(organization, &ids, &ScheduleChange::default()).await.unwrap();
-        assert_eq!(store.connection(organization, connection).await.unwrap().next_sync_at, Some(first));
+        store.admin().set_schedules(organization, &ids, &ScheduleChange::default()).await.unwrap();
+        assert_eq!(
+            store.admin().connection(organization, connection).await.unwrap().next_sync_at,
+            Some(first)
+        );
 
         // A shorter interval pulls a slot beyond it nearer.
         let hourly = ScheduleChange { interval_hours: Some(1), ..ScheduleChange::default() };
-        store.set_schedules(organization, &ids, &hourly).await.unwrap();
-        let soon = store.connection(organization, connection).await.unwrap().next_sync_at.unwrap();
+        store.admin().set_schedules(organization, &ids, &hourly).await.unwrap();
+        let soon = store.admin().connection(organization, connection).await.unwrap().next_sync_at.unwrap();
         assert!((now + 1..=now + HOUR_MS).contains(&soon), "{soon}");
         let default = ScheduleChange { interval_hours: Some(-1), ..ScheduleChange::default() };
-        store.set_schedules(organization, &ids, &default).await.unwrap();
-        assert_eq!(store.find_customer(organization, "cust-1").await.unwrap().unwrap().interval_hours, None);
+        store.admin().set_schedules(organization, &ids, &default).await.unwrap();
+        assert_eq!(
+            store.admin().find_customer(organization, "cust-1").await.unwrap().unwrap().interval_hours,
+            None
+        );
 
         let off = ScheduleChange { auto_sync: Some(AutoSync::Off), ..ScheduleChange::default() };
-        store.set_schedules(organization, &ids, &off).await.unwrap();
-        assert_eq!(store.connection(organization, connection).await.unwrap().next_sync_at, None);
+        store.admin().set_schedules(organization, &ids, &off).await.unwrap();
+        assert_eq!(store.admin().connection(organization, connection).await.unwrap().next_sync_at, None);
     }
 }

@@ -26,21 +26,21 @@ const TABLES: [&str; 10] = [
 #[tokio::test]
 async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let kept = store.customer(organization, "kept").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let kept = store.admin().customer(organization, "kept").await.unwrap();
         let connection = store.connect(&kept, "acme").await;
-        store.sync(connection, vec![article(11, "A", 5)]).await;
+        store.sync_articles(connection, vec![article(11, "A", 5)]).await;
         let mut before = Vec::new();
         for table in TABLES {
             before.push(rows(&store, table).await);
         }
 
-        let gone = store.customer(organization, "gone").await.unwrap();
+        let gone = store.admin().customer(organization, "gone").await.unwrap();
         let connection = store.connect(&gone, "acme").await;
-        store.sync(connection, vec![article(11, "A", 5), article(12, "B", 5)]).await;
+        store.sync_articles(connection, vec![article(11, "A", 5), article(12, "B", 5)]).await;
         let filters =
             FileFilters { external_file_ids: Some(vec!["12".to_owned()]), ..FileFilters::default() };
-        store.delete_files(gone.id, &filters, false, true).await.unwrap();
+        store.admin().delete_files(gone.id, &filters, false, true).await.unwrap();
         let grant = NewGrant {
             organization,
             customer: gone.id,
@@ -51,7 +51,11 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             sync_options: json!({}),
             tags: json!({}),
         };
-        store.put_pending_grant(&"state".to_owned().into(), &grant, Duration::from_secs(60)).await.unwrap();
+        store
+            .admin()
+            .put_pending_grant(&"state".to_owned().into(), &grant, Duration::from_secs(60))
+            .await
+            .unwrap();
         let request = crate::RunRequest {
             connection,
             kind: None,
@@ -61,10 +65,10 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             upload_id: "u".to_owned(),
             params: json!({}),
         };
-        let run = store.request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(&request).await.unwrap().run;
         let working = store.start(run).await;
 
-        let deleted = store.delete_customer(organization, "gone").await.unwrap().unwrap();
+        let deleted = store.admin().delete_customer(organization, "gone").await.unwrap().unwrap();
         assert_eq!(deleted.id, gone.id);
         let tokens: Vec<(&str, &str)> =
             deleted.tokens.iter().map(|(place, token)| (place.as_str(), token.expose_secret())).collect();
@@ -73,10 +77,10 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             assert_eq!(rows(&store, table).await, before, "{table}");
         }
         let page = PageWrite { articles: vec![article(13, "C", 6)], ..PageWrite::default() };
-        let late = store.store_page(&working, &page).await;
+        let late = store.sync().store_page(&working, &page).await;
         assert!(matches!(late, Err(StoreError::Fenced)));
-        assert!(store.delete_customer(organization, "gone").await.unwrap().is_none());
-        assert!(store.find_customer(organization, "gone").await.unwrap().is_none());
+        assert!(store.admin().delete_customer(organization, "gone").await.unwrap().is_none());
+        assert!(store.admin().find_customer(organization, "gone").await.unwrap().is_none());
     }
 }
 
@@ -91,10 +95,10 @@ async fn rows(store: &crate::Store, table: &str) -> i64 {
 async fn an_organizations_schedule_holds_for_customers_without_one_of_their_own() {
     const HOUR: i64 = 3_600_000;
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
         let mut connections = Vec::new();
         for name in ["plain", "own", "off"] {
-            let customer = store.customer(organization, name).await.unwrap();
+            let customer = store.admin().customer(organization, name).await.unwrap();
             connections.push(store.connect(&customer, "acme").await);
         }
         let own = |auto_sync, interval_hours| ScheduleChange {
@@ -102,12 +106,20 @@ async fn an_organizations_schedule_holds_for_customers_without_one_of_their_own(
             interval_hours,
             limits: serde_json::Map::new(),
         };
-        store.set_schedules(organization, &["own".to_owned()], &own(AutoSync::All, Some(3))).await.unwrap();
-        store.set_schedules(organization, &["off".to_owned()], &own(AutoSync::Off, None)).await.unwrap();
+        store
+            .admin()
+            .set_schedules(organization, &["own".to_owned()], &own(AutoSync::All, Some(3)))
+            .await
+            .unwrap();
+        store
+            .admin()
+            .set_schedules(organization, &["off".to_owned()], &own(AutoSync::Off, None))
+            .await
+            .unwrap();
         let next = async || {
             let mut slots = Vec::new();
             for connection in &connections {
-                slots.push(store.connection(organization, *connection).await.unwrap().next_sync_at);
+                slots.push(store.admin().connection(organization, *connection).await.unwrap().next_sync_at);
             }
             slots
         };
@@ -118,16 +130,16 @@ async fn an_organizations_schedule_holds_for_customers_without_one_of_their_own(
             interval_hours: Some(6),
             ..OrganizationChange::default()
         };
-        store.update_organization(organization, &change).await.unwrap();
+        store.admin().update_organization(organization, &change).await.unwrap();
         let after = next().await;
         let now = helpsync_model::Clock::now_ms(&*store.clock);
         assert!(after[0].is_some_and(|slot| slot > now && slot <= now + 6 * HOUR), "{after:?}");
         assert_eq!((after[1], after[2]), (before[1], None));
-        let read = store.organization(organization).await.unwrap();
+        let read = store.admin().organization(organization).await.unwrap();
         assert_eq!((read.auto_sync, read.interval_hours), (Some(AutoSync::All), Some(6)));
 
         let off = OrganizationChange { auto_sync: Some(AutoSync::Off), ..OrganizationChange::default() };
-        store.update_organization(organization, &off).await.unwrap();
+        store.admin().update_organization(organization, &off).await.unwrap();
         assert_eq!(next().await, [None, before[1], None]);
     }
 }

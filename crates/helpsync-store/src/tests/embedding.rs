@@ -18,7 +18,7 @@ const MANY: u32 = 100;
 const MANY_TOKENS: i64 = 1 << 30;
 
 async fn claim(store: &TestStore, connection: ConnectionId) -> Vec<ChunkToEmbed> {
-    store.claim_chunks(connection, MANY, MANY_TOKENS, LEASE).await.unwrap()
+    store.search().claim_chunks(connection, MANY, MANY_TOKENS, LEASE).await.unwrap()
 }
 
 fn ended(chunk: &ChunkToEmbed, end: EmbeddingEnd) -> EmbeddedChunk {
@@ -34,7 +34,7 @@ pub(super) async fn embed_all(
     let claimed = claim(store, connection).await;
     let ended: Vec<_> =
         claimed.iter().map(|chunk| ended(chunk, EmbeddingEnd::Vector(vector(&chunk.content)))).collect();
-    store.settle_chunks(&ended, MODEL).await.unwrap();
+    store.search().settle_chunks(&ended, MODEL).await.unwrap();
     ended.len()
 }
 
@@ -56,42 +56,46 @@ async fn with_status(store: &TestStore, customer: &Customer, status: &str, error
         limit: 10,
         offset: 0,
     };
-    store.files(&query).await.unwrap().1
+    store.admin().files(&query).await.unwrap().1
 }
 
 #[tokio::test]
 async fn only_changed_chunks_are_embedded_again_unless_everything_is_asked_for() {
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
-        store.sync(connection, vec![written(11, 5, &["one", "three", "seven"])]).await;
+        store.sync_articles(connection, vec![written(11, 5, &["one", "three", "seven"])]).await;
         chunk_all(&store, connection, true).await;
-        assert_eq!(store.next_to_embed(ConnectionId(0)).await.unwrap(), Some(connection));
+        assert_eq!(store.search().next_to_embed(ConnectionId(0)).await.unwrap(), Some(connection));
         assert_eq!(embed_all(&store, connection, length).await, 3);
-        assert_eq!(store.next_to_embed(ConnectionId(0)).await.unwrap(), None);
+        assert_eq!(store.search().next_to_embed(ConnectionId(0)).await.unwrap(), None);
         let found = chunks(&store, &customer).await;
         assert_eq!(found[1].vector.as_deref(), Some([1.0, 5.0].as_slice()));
-        let file = store.file(customer.id, found[0].file).await.unwrap();
+        let file = store.admin().file(customer.id, found[0].file).await.unwrap();
         assert_eq!((file.chunks, file.embedded), (3, 3));
 
-        store.sync(connection, vec![written(11, 6, &["one", "changed", "seven"])]).await;
+        store.sync_articles(connection, vec![written(11, 6, &["one", "changed", "seven"])]).await;
         chunk_all(&store, connection, true).await;
         let claimed = claim(&store, connection).await;
         assert_eq!(claimed.iter().map(|chunk| chunk.content.as_str()).collect::<Vec<_>>(), ["changed"]);
-        store.settle_chunks(&[ended(&claimed[0], EmbeddingEnd::Vector(length("x")))], MODEL).await.unwrap();
+        store
+            .search()
+            .settle_chunks(&[ended(&claimed[0], EmbeddingEnd::Vector(length("x")))], MODEL)
+            .await
+            .unwrap();
 
         let anew = ResyncOptions { embed_anew: true, ..ResyncOptions::default() };
-        store.request_resync_with(customer.id, file.id, "r", anew).await.unwrap();
-        store.sync(connection, vec![written(11, 6, &["one", "changed", "seven"])]).await;
+        store.admin().request_resync_with(customer.id, file.id, "r", anew).await.unwrap();
+        store.sync_articles(connection, vec![written(11, 6, &["one", "changed", "seven"])]).await;
         chunk_all(&store, connection, true).await;
         assert_eq!(
-            store.file(customer.id, file.id).await.unwrap().embedded,
+            store.admin().file(customer.id, file.id).await.unwrap().embedded,
             3,
             "old vectors serve meanwhile"
         );
         assert_eq!(embed_all(&store, connection, length).await, 3);
-        assert_eq!(store.requeue_other_models(MODEL, MANY).await.unwrap(), 0);
-        assert_eq!(store.requeue_other_models("m2", 2).await.unwrap(), 2);
-        assert_eq!(store.requeue_other_models("m2", 2).await.unwrap(), 1);
+        assert_eq!(store.search().requeue_other_models(MODEL, MANY).await.unwrap(), 0);
+        assert_eq!(store.search().requeue_other_models("m2", 2).await.unwrap(), 2);
+        assert_eq!(store.search().requeue_other_models("m2", 2).await.unwrap(), 1);
         assert_eq!(embed_all(&store, connection, length).await, 3);
     }
 }
@@ -100,10 +104,10 @@ async fn only_changed_chunks_are_embedded_again_unless_everything_is_asked_for()
 async fn without_a_request_for_vectors_nothing_waits_and_with_one_what_was_skipped_does() {
     for store in stores().await {
         let (_, connection) = customer(&store, "ada").await;
-        store.sync(connection, vec![written(11, 5, &["one", "two"])]).await;
+        store.sync_articles(connection, vec![written(11, 5, &["one", "two"])]).await;
         chunk_all(&store, connection, false).await;
-        assert_eq!(store.next_to_embed(ConnectionId(0)).await.unwrap(), None);
-        store.sync(connection, vec![written(11, 6, &["one", "three"])]).await;
+        assert_eq!(store.search().next_to_embed(ConnectionId(0)).await.unwrap(), None);
+        store.sync_articles(connection, vec![written(11, 6, &["one", "three"])]).await;
         chunk_all(&store, connection, true).await;
         assert_eq!(embed_all(&store, connection, length).await, 2);
     }
@@ -115,28 +119,32 @@ async fn claims_are_bounded_take_turns_and_end_with_their_lease() {
         let (customer_a, ada) = customer(&store, "ada").await;
         let (_, bob) = customer(&store, "bob").await;
         for connection in [ada, bob] {
-            store.sync(connection, vec![written(11, 5, &["a", "b", "c", "d", "e"])]).await;
+            store.sync_articles(connection, vec![written(11, 5, &["a", "b", "c", "d", "e"])]).await;
             chunk_all(&store, connection, true).await;
         }
-        assert_eq!(store.next_to_embed(ada).await.unwrap(), Some(bob));
-        assert_eq!(store.next_to_embed(bob).await.unwrap(), Some(ada));
-        assert_eq!(store.claim_chunks(bob, 2, MANY_TOKENS, LEASE).await.unwrap().len(), 2);
+        assert_eq!(store.search().next_to_embed(ada).await.unwrap(), Some(bob));
+        assert_eq!(store.search().next_to_embed(bob).await.unwrap(), Some(ada));
+        assert_eq!(store.search().claim_chunks(bob, 2, MANY_TOKENS, LEASE).await.unwrap().len(), 2);
         // Ten tokens each.
-        assert_eq!(store.claim_chunks(bob, MANY, 20, LEASE).await.unwrap().len(), 2);
-        assert_eq!(store.claim_chunks(bob, MANY, 1, LEASE).await.unwrap().len(), 1);
+        assert_eq!(store.search().claim_chunks(bob, MANY, 20, LEASE).await.unwrap().len(), 2);
+        assert_eq!(store.search().claim_chunks(bob, MANY, 1, LEASE).await.unwrap().len(), 1);
         assert!(claim(&store, bob).await.is_empty());
 
         let first = claim(&store, ada).await;
         store.clock.advance(LEASE);
         let second = claim(&store, ada).await;
         assert_eq!((first.len(), second.len(), second[0].attempt), (5, 5, 2));
-        store.settle_chunks(&[ended(&first[0], EmbeddingEnd::Vector(vec![9.0]))], MODEL).await.unwrap();
+        store
+            .search()
+            .settle_chunks(&[ended(&first[0], EmbeddingEnd::Vector(vec![9.0]))], MODEL)
+            .await
+            .unwrap();
         assert!(chunks(&store, &customer_a).await.iter().all(|chunk| chunk.vector.is_none()));
-        store.settle_chunks(&[ended(&second[0], EmbeddingEnd::Released)], MODEL).await.unwrap();
+        store.search().settle_chunks(&[ended(&second[0], EmbeddingEnd::Released)], MODEL).await.unwrap();
         let again = claim(&store, ada).await;
         assert_eq!((again.len(), again[0].attempt), (1, 2), "a released try counts for nothing");
         let wait = EmbeddingEnd::Retry(Duration::from_secs(5));
-        store.settle_chunks(&[ended(&again[0], wait)], MODEL).await.unwrap();
+        store.search().settle_chunks(&[ended(&again[0], wait)], MODEL).await.unwrap();
         assert!(claim(&store, ada).await.is_empty());
         store.clock.advance(Duration::from_secs(5));
         assert_eq!(claim(&store, ada).await[0].attempt, 3);
@@ -147,7 +155,7 @@ async fn claims_are_bounded_take_turns_and_end_with_their_lease() {
 async fn a_failed_chunk_is_shown_and_announced_and_forgotten_once_it_has_its_vector() {
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
-        store.sync(connection, vec![written(11, 5, &["good", "bad"])]).await;
+        store.sync_articles(connection, vec![written(11, 5, &["good", "bad"])]).await;
         chunk_all(&store, connection, true).await;
         let claimed = claim(&store, connection).await;
         let file = claimed[0].file;
@@ -155,14 +163,14 @@ async fn a_failed_chunk_is_shown_and_announced_and_forgotten_once_it_has_its_vec
             ended(&claimed[0], EmbeddingEnd::Vector(length("good"))),
             ended(&claimed[1], EmbeddingEnd::Failed(DAY)),
         ];
-        store.settle_chunks(&ends, MODEL).await.unwrap();
-        store.settle_chunks(&ends, MODEL).await.unwrap();
-        let shown = store.file(customer.id, file).await.unwrap();
+        store.search().settle_chunks(&ends, MODEL).await.unwrap();
+        store.search().settle_chunks(&ends, MODEL).await.unwrap();
+        let shown = store.admin().file(customer.id, file).await.unwrap();
         assert_eq!((shown.status.as_str(), shown.error.as_deref()), ("SYNC_ERROR", Some(NOT_EMBEDDED)));
-        assert_eq!(store.file_content(file).await.unwrap().len(), 1);
+        assert_eq!(store.admin().file_content(file).await.unwrap().len(), 1);
         assert_eq!(with_status(&store, &customer, "SYNC_ERROR", "embeddings").await, 1);
         assert_eq!(with_status(&store, &customer, "READY", "").await, 0);
-        let events = store.events(customer.organization, 0, 100).await.unwrap();
+        let events = store.webhooks().events(customer.organization, 0, 100).await.unwrap();
         let failed: Vec<_> = events.iter().filter(|event| event.kind == EventKind::FileError).collect();
         assert_eq!((failed.len(), &failed[0].object_id), (1, &file.to_string()));
 
@@ -171,7 +179,7 @@ async fn a_failed_chunk_is_shown_and_announced_and_forgotten_once_it_has_its_vec
         let again = claim(&store, connection).await;
         assert_eq!((again.len(), again[0].attempt, again[0].content.as_str()), (1, 1, "bad"));
         let mended = ended(&again[0], EmbeddingEnd::Vector(length("bad")));
-        store.settle_chunks(&[mended], MODEL).await.unwrap();
+        store.search().settle_chunks(&[mended], MODEL).await.unwrap();
         assert_eq!(with_status(&store, &customer, "READY", "").await, 1);
         assert_eq!(with_status(&store, &customer, "SYNC_ERROR", "embeddings").await, 0);
     }
@@ -182,15 +190,15 @@ async fn a_minute_has_so_many_requests_over_all_processes() {
     for store in stores().await {
         let other = store.reopen().await;
         store.clock.advance(Duration::from_secs(20));
-        assert_eq!(store.take_embedding_request(3).await.unwrap(), Ok(()));
-        assert_eq!(other.take_embedding_request(3).await.unwrap(), Ok(()));
-        assert_eq!(store.take_embedding_request(3).await.unwrap(), Ok(()));
+        assert_eq!(store.search().take_embedding_request(3).await.unwrap(), Ok(()));
+        assert_eq!(other.search().take_embedding_request(3).await.unwrap(), Ok(()));
+        assert_eq!(store.search().take_embedding_request(3).await.unwrap(), Ok(()));
         let left = Duration::from_secs(40);
-        assert_eq!(other.take_embedding_request(3).await.unwrap(), Err(left));
+        assert_eq!(other.search().take_embedding_request(3).await.unwrap(), Err(left));
         store.clock.advance(left);
-        assert_eq!(other.take_embedding_request(3).await.unwrap(), Ok(()));
+        assert_eq!(other.search().take_embedding_request(3).await.unwrap(), Ok(()));
         store.clock.advance(Duration::from_secs(2 * 3_600));
-        assert_eq!(other.take_embedding_request(3).await.unwrap(), Ok(()));
+        assert_eq!(other.search().take_embedding_request(3).await.unwrap(), Ok(()));
         let minutes: i64 =
             sqlx::query_scalar("select count(*) from embedding_minute").fetch_one(&other.pool).await.unwrap();
         assert_eq!(minutes, 1, "old minutes are forgotten");

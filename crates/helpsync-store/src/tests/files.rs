@@ -10,11 +10,11 @@ use crate::{
 };
 
 async fn filled(store: &TestStore) -> (Customer, ConnectionId) {
-    let organization = store.ensure_organization("default").await.unwrap();
-    let customer = store.customer(organization, "cust-1").await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, "cust-1").await.unwrap();
     let connection = store.connect(&customer, "acme").await;
     let articles = vec![article(11, "Alpha 100%", 5), article(12, "Beta", 5), article(13, "Gamma_x", 5)];
-    store.sync(connection, articles).await;
+    store.sync_articles(connection, articles).await;
     (customer, connection)
 }
 
@@ -31,7 +31,7 @@ fn query(customer: &Customer, filters: FileFilters) -> FileQuery {
 }
 
 async fn names(store: &TestStore, customer: &Customer, filters: FileFilters) -> Vec<String> {
-    let (files, count) = store.files(&query(customer, filters)).await.unwrap();
+    let (files, count) = store.admin().files(&query(customer, filters)).await.unwrap();
     assert_eq!(files.len(), usize::try_from(count).unwrap());
     files.into_iter().map(|file| file.name).collect()
 }
@@ -39,7 +39,7 @@ async fn names(store: &TestStore, customer: &Customer, filters: FileFilters) -> 
 async fn by_article(store: &TestStore, customer: &Customer, article: i64) -> Option<File> {
     let filters =
         FileFilters { external_file_ids: Some(vec![article.to_string()]), ..FileFilters::default() };
-    store.files(&query(customer, filters)).await.unwrap().0.pop()
+    store.admin().files(&query(customer, filters)).await.unwrap().0.pop()
 }
 
 fn texts(texts: &[&str]) -> Option<Vec<String>> {
@@ -82,9 +82,9 @@ async fn every_filter_finds_what_it_names_and_nothing_else() {
             let shown = format!("{filters:?}");
             assert_eq!(names(&store, &customer, filters).await, expected, "{shown}");
         }
-        let stranger = store.customer(customer.organization, "cust-2").await.unwrap();
+        let stranger = store.admin().customer(customer.organization, "cust-2").await.unwrap();
         assert!(names(&store, &stranger, none()).await.is_empty());
-        assert!(matches!(store.file(stranger.id, beta.id).await, Err(StoreError::NotFound(_))));
+        assert!(matches!(store.admin().file(stranger.id, beta.id).await, Err(StoreError::NotFound(_))));
     }
 }
 
@@ -107,7 +107,7 @@ async fn files_are_sorted_and_paged_with_the_whole_count() {
                 offset: 1,
                 ..query(&customer, FileFilters::default())
             };
-            let (files, count) = store.files(&page).await.unwrap();
+            let (files, count) = store.admin().files(&page).await.unwrap();
             let expected = if order == FileOrder::FileSize { "Gamma_x" } else { "Beta" };
             assert_eq!((files[0].name.as_str(), count), (expected, 3), "{order:?}");
         }
@@ -123,9 +123,9 @@ async fn every_translation_is_there_with_the_source_locale_first() {
         "de".clone_into(&mut german.locale);
         "<p>Dreieck</p>".clone_into(&mut german.html);
         two.translations.push(german);
-        store.sync(connection, vec![two]).await;
+        store.sync_articles(connection, vec![two]).await;
         let id = by_article(&store, &customer, 14).await.unwrap().id;
-        let content = store.file_content(id).await.unwrap();
+        let content = store.admin().file_content(id).await.unwrap();
         let shown: Vec<(&str, &str)> =
             content.iter().map(|one| (one.locale.as_str(), one.html.as_str())).collect();
         assert_eq!(shown, [("en-us", "<p>Delta</p>"), ("de", "<p>Dreieck</p>")]);
@@ -144,13 +144,13 @@ async fn a_hidden_file_is_nowhere_to_be_seen() {
             .unwrap();
         assert_eq!(names(&store, &customer, FileFilters::default()).await, ["Alpha 100%", "Gamma_x"]);
         let missing = |error: Option<StoreError>| matches!(error, Some(StoreError::NotFound(_)));
-        assert!(missing(store.file(customer.id, id).await.err()));
-        assert!(missing(store.file_of_organization(customer.organization, id).await.err()));
-        assert!(missing(store.request_resync(customer.id, id, "r").await.err()));
-        assert!(store.file_content(id).await.unwrap().is_empty());
-        assert_eq!(store.status(customer.organization).await.unwrap().files, 2);
+        assert!(missing(store.admin().file(customer.id, id).await.err()));
+        assert!(missing(store.admin().file_of_organization(customer.organization, id).await.err()));
+        assert!(missing(store.admin().request_resync(customer.id, id, "r").await.err()));
+        assert!(store.admin().file_content(id).await.unwrap().is_empty());
+        assert_eq!(store.admin().status(customer.organization).await.unwrap().files, 2);
         let filters = FileFilters { ids: Some(vec![id.0]), ..FileFilters::default() };
-        assert_eq!(store.delete_files(customer.id, &filters, false, true).await.unwrap(), 0);
+        assert_eq!(store.admin().delete_files(customer.id, &filters, false, true).await.unwrap(), 0);
     }
 }
 
@@ -159,23 +159,28 @@ async fn a_resync_is_queued_once_and_fetches_that_article() {
     for store in stores().await {
         let (customer, connection) = filled(&store).await;
         let id = by_article(&store, &customer, 12).await.unwrap().id;
-        let ResyncRequested::Queued(file) = store.request_resync(customer.id, id, "r2").await.unwrap() else {
+        let ResyncRequested::Queued(file) =
+            store.admin().request_resync(customer.id, id, "r2").await.unwrap()
+        else {
             panic!("not queued")
         };
         assert_eq!(file.status, FileStatus::QueuedForSync);
-        let run = store.runs(customer.organization, Some(connection), 1).await.unwrap().remove(0);
+        let run = store.admin().runs(customer.organization, Some(connection), 1).await.unwrap().remove(0);
         assert_eq!((run.kind, &run.params), (RunKind::Resync, &json!({"articles": [12]})));
-        assert!(matches!(store.request_resync(customer.id, id, "r3").await.unwrap(), ResyncRequested::Busy));
+        assert!(matches!(
+            store.admin().request_resync(customer.id, id, "r3").await.unwrap(),
+            ResyncRequested::Busy
+        ));
         let other = by_article(&store, &customer, 13).await.unwrap().id;
         assert!(matches!(
-            store.request_resync(customer.id, other, "r4").await.unwrap(),
+            store.admin().request_resync(customer.id, other, "r4").await.unwrap(),
             ResyncRequested::Queued(_)
         ));
-        let unknown = store.request_resync(customer.id, FileId(999), "r5").await;
+        let unknown = store.admin().request_resync(customer.id, FileId(999), "r5").await;
         assert!(matches!(unknown, Err(StoreError::NotFound(Entity::File))));
 
-        store.disconnect(customer.organization, connection).await.unwrap();
-        let refused = store.request_resync(customer.id, id, "r6").await;
+        store.admin().disconnect(customer.organization, connection).await.unwrap();
+        let refused = store.admin().request_resync(customer.id, id, "r6").await;
         assert!(matches!(refused, Err(StoreError::NotFound(Entity::ActiveConnection))));
     }
 }
@@ -185,11 +190,11 @@ async fn a_deleted_file_is_announced_and_comes_back_when_its_article_changes() {
     for store in stores().await {
         let (customer, connection) = filled(&store).await;
         let filters = FileFilters { external_file_ids: texts(&["12"]), ..FileFilters::default() };
-        assert_eq!(store.delete_files(customer.id, &filters, false, true).await.unwrap(), 1);
+        assert_eq!(store.admin().delete_files(customer.id, &filters, false, true).await.unwrap(), 1);
         assert!(by_article(&store, &customer, 12).await.is_none());
-        store.sync(connection, vec![article(12, "Beta 2", 6)]).await;
+        store.sync_articles(connection, vec![article(12, "Beta 2", 6)]).await;
         assert_eq!(by_article(&store, &customer, 12).await.unwrap().name, "Beta 2");
-        let events = store.events(customer.organization, 0, 100).await.unwrap();
+        let events = store.webhooks().events(customer.organization, 0, 100).await.unwrap();
         assert_eq!(events.iter().filter(|event| event.kind == EventKind::FileDeleted).count(), 1);
     }
 }
@@ -200,15 +205,15 @@ async fn a_preserved_record_loses_its_content_and_can_be_fetched_again() {
         let (customer, connection) = filled(&store).await;
         let id = by_article(&store, &customer, 12).await.unwrap().id;
         let filters = FileFilters { ids: Some(vec![id.0]), ..FileFilters::default() };
-        assert_eq!(store.delete_files(customer.id, &filters, true, false).await.unwrap(), 1);
-        let file = store.file(customer.id, id).await.unwrap();
+        assert_eq!(store.admin().delete_files(customer.id, &filters, true, false).await.unwrap(), 1);
+        let file = store.admin().file(customer.id, id).await.unwrap();
         assert!(file.content_deleted && file.html_bytes == 0);
-        assert!(store.file_content(id).await.unwrap().is_empty());
-        store.request_resync(customer.id, id, "r").await.unwrap();
-        store.sync(connection, vec![article(12, "Beta", 5)]).await;
-        let file = store.file(customer.id, id).await.unwrap();
+        assert!(store.admin().file_content(id).await.unwrap().is_empty());
+        store.admin().request_resync(customer.id, id, "r").await.unwrap();
+        store.sync_articles(connection, vec![article(12, "Beta", 5)]).await;
+        let file = store.admin().file(customer.id, id).await.unwrap();
         assert!(!file.content_deleted && file.status == FileStatus::Ready);
-        assert_eq!(store.file_content(id).await.unwrap().len(), 1);
+        assert_eq!(store.admin().file_content(id).await.unwrap().len(), 1);
     }
 }
 
@@ -216,10 +221,13 @@ async fn a_preserved_record_loses_its_content_and_can_be_fetched_again() {
 async fn deleting_without_a_filter_deletes_everything_of_that_customer_only() {
     for store in stores().await {
         let (customer, _) = filled(&store).await;
-        let other = store.customer(customer.organization, "cust-2").await.unwrap();
+        let other = store.admin().customer(customer.organization, "cust-2").await.unwrap();
         let connection = store.connect(&other, "acme").await;
-        store.sync(connection, vec![article(11, "Kept", 5)]).await;
-        assert_eq!(store.delete_files(customer.id, &FileFilters::default(), false, false).await.unwrap(), 3);
+        store.sync_articles(connection, vec![article(11, "Kept", 5)]).await;
+        assert_eq!(
+            store.admin().delete_files(customer.id, &FileFilters::default(), false, false).await.unwrap(),
+            3
+        );
         assert!(names(&store, &customer, FileFilters::default()).await.is_empty());
         assert_eq!(names(&store, &other, FileFilters::default()).await, ["Kept"]);
         let left: i64 = sqlx::query_scalar("select count(*) from translation")
@@ -259,23 +267,26 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
             upload_id: String::new(),
             params: json!({}),
         };
-        let run = store.request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
-        store.store_page(&started, &PageWrite { items, ..PageWrite::default() }).await.unwrap();
+        store.sync().store_page(&started, &PageWrite { items, ..PageWrite::default() }).await.unwrap();
         let mut file = by_article(&store, &customer, 12).await.unwrap();
-        assert_eq!(store.path(&file).await.unwrap(), ["Help", "Accounts", "Passwords"]);
+        assert_eq!(store.admin().path(&file).await.unwrap(), ["Help", "Accounts", "Passwords"]);
         file.section_id = Some(99);
-        assert!(store.path(&file).await.unwrap().is_empty());
+        assert!(store.admin().path(&file).await.unwrap().is_empty());
         file.section_id = Some(30);
-        assert!(store.path(&file).await.unwrap().len() <= 16, "a circle of sections goes on for ever");
+        assert!(
+            store.admin().path(&file).await.unwrap().len() <= 16,
+            "a circle of sections goes on for ever"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_reader_finds_what_everybody_or_his_segments_may_read() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
         let of = |id, segments: &[i64]| IncomingArticle {
             user_segment_id: segments.first().copied(),
@@ -283,7 +294,7 @@ async fn a_reader_finds_what_everybody_or_his_segments_may_read() {
             ..article(id, &format!("For {segments:?}"), 5)
         };
         let older = IncomingArticle { user_segment_ids: Vec::new(), ..of(4, &[7]) };
-        store.sync(connection, vec![of(1, &[]), of(2, &[7]), of(3, &[8, 9]), older]).await;
+        store.sync_articles(connection, vec![of(1, &[]), of(2, &[7]), of(3, &[8, 9]), older]).await;
         for (segments, right) in [
             (vec![], vec![1]),
             (vec![7], vec![1, 2, 4]),
@@ -296,12 +307,12 @@ async fn a_reader_finds_what_everybody_or_his_segments_may_read() {
                 Some(TagFilter::Is { key: "x".to_owned(), values: vec!["y".to_owned()], negate: true });
             for tags in [None, tags] {
                 let filters = FileFilters { viewer: Some(viewer.clone()), tags, ..FileFilters::default() };
-                let (found, count) = store.files(&query(&customer, filters)).await.unwrap();
+                let (found, count) = store.admin().files(&query(&customer, filters)).await.unwrap();
                 let found: Vec<i64> = found.iter().map(|file| file.article_id).collect();
                 assert_eq!(found, right, "{viewer:?} on {}", store.url());
                 assert_eq!(usize::try_from(count).unwrap(), right.len());
             }
-            let all = store.files(&query(&customer, FileFilters::default())).await.unwrap().0;
+            let all = store.admin().files(&query(&customer, FileFilters::default())).await.unwrap().0;
             let mine =
                 all.iter().filter(|file| viewer.may_read(&file.user_segment_ids)).map(|file| file.article_id);
             assert_eq!(mine.collect::<Vec<_>>(), right, "one by one");

@@ -12,8 +12,8 @@ use crate::{Consumed, Customer, GrantOutcome, NewGrant, RunRequest};
 const TTL: Duration = Duration::from_secs(600);
 
 async fn customer(store: &TestStore) -> Customer {
-    let organization = store.ensure_organization("default").await.unwrap();
-    store.customer(organization, "cust-1").await.unwrap()
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    store.admin().customer(organization, "cust-1").await.unwrap()
 }
 
 async fn put(store: &TestStore, state: &str) -> SecretString {
@@ -29,7 +29,7 @@ async fn put(store: &TestStore, state: &str) -> SecretString {
         sync_options: json!({"request_id": "r1"}),
         tags: json!({"a": "b"}),
     };
-    store.put_pending_grant(&state, &grant, TTL).await.unwrap();
+    store.admin().put_pending_grant(&state, &grant, TTL).await.unwrap();
     state
 }
 
@@ -37,14 +37,14 @@ async fn put(store: &TestStore, state: &str) -> SecretString {
 async fn a_state_is_good_once() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
-        let Consumed::Pending(grant) = store.consume_grant(&state).await.unwrap() else {
+        let Consumed::Pending(grant) = store.admin().consume_grant(&state).await.unwrap() else {
             panic!("not pending")
         };
         assert_eq!(grant.verifier.expose_secret(), "verifier");
         assert_eq!((grant.subdomain.as_str(), &grant.sync_options), ("acme", &json!({"request_id": "r1"})));
-        assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Replayed));
+        assert!(matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Replayed));
         let forged = "state-2".to_owned().into();
-        assert!(matches!(store.consume_grant(&forged).await.unwrap(), Consumed::Unknown));
+        assert!(matches!(store.admin().consume_grant(&forged).await.unwrap(), Consumed::Unknown));
     }
 }
 
@@ -53,7 +53,7 @@ async fn of_two_that_spend_a_state_at_once_one_gets_it() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
         let other = store.reopen().await;
-        let (a, b) = tokio::join!(store.consume_grant(&state), other.consume_grant(&state));
+        let (a, b) = tokio::join!(store.admin().consume_grant(&state), other.admin().consume_grant(&state));
         let won = [a.unwrap(), b.unwrap()]
             .iter()
             .filter(|consumed| matches!(consumed, Consumed::Pending(_)))
@@ -67,15 +67,15 @@ async fn a_state_ends_and_is_forgotten_a_day_later() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
         store.clock.advance(TTL);
-        assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Expired));
+        assert!(matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Expired));
         store.clock.advance(Duration::from_secs(24 * 3_600));
         assert!(
-            matches!(store.consume_grant(&state).await.unwrap(), Consumed::Expired),
+            matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Expired),
             "the day is not over"
         );
         store.clock.advance(Duration::from_millis(1));
         put(&store, "state-2").await; // new states sweep old ones away
-        assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Unknown));
+        assert!(matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Unknown));
     }
 }
 
@@ -100,21 +100,21 @@ async fn a_second_workspace_is_refused_by_name_and_changes_nothing() {
     for store in stores().await {
         let customer = customer(&store).await;
         let first = store.connect(&customer, "acme").await;
-        let refused = store.complete_grant(&grant(&customer, "other")).await.unwrap();
+        let refused = store.admin().complete_grant(&grant(&customer, "other")).await.unwrap();
         assert_eq!(refused, GrantOutcome::OtherWorkspace { subdomain: "acme".to_owned() });
         assert_eq!(
-            store.connection(customer.organization, first).await.unwrap().state,
+            store.admin().connection(customer.organization, first).await.unwrap().state,
             ConnectionState::Active
         );
-        assert_eq!(store.events(customer.organization, 0, 10).await.unwrap().len(), 1);
+        assert_eq!(store.webhooks().events(customer.organization, 0, 10).await.unwrap().len(), 1);
 
         // Once the first is disconnected the second may come, and then the first may not return.
-        store.disconnect(customer.organization, first).await.unwrap();
+        store.admin().disconnect(customer.organization, first).await.unwrap();
         store.connect(&customer, "other").await;
-        let refused = store.complete_grant(&grant(&customer, "acme")).await.unwrap();
+        let refused = store.admin().complete_grant(&grant(&customer, "acme")).await.unwrap();
         assert_eq!(refused, GrantOutcome::OtherWorkspace { subdomain: "other".to_owned() });
         assert_eq!(
-            store.connection(customer.organization, first).await.unwrap().state,
+            store.admin().connection(customer.organization, first).await.unwrap().state,
             ConnectionState::Revoked
         );
     }
@@ -125,10 +125,11 @@ async fn of_two_workspaces_granted_at_once_exactly_one_is_connected() {
     for store in stores().await {
         let other = store.reopen().await;
         for round in 0..10 {
-            let organization = store.ensure_organization("default").await.unwrap();
-            let customer = store.customer(organization, &format!("cust-{round}")).await.unwrap();
+            let organization = store.admin().ensure_organization("default").await.unwrap();
+            let customer = store.admin().customer(organization, &format!("cust-{round}")).await.unwrap();
             let (left, right) = (grant(&customer, "left"), grant(&customer, "right"));
-            let (a, b) = tokio::join!(store.complete_grant(&left), other.complete_grant(&right));
+            let (a, b) =
+                tokio::join!(store.admin().complete_grant(&left), other.admin().complete_grant(&right));
             let (a, b) = (a.unwrap(), b.unwrap());
             let connected = |outcome: &GrantOutcome| matches!(outcome, GrantOutcome::Connected { .. });
             assert!(connected(&a) != connected(&b), "{}: {a:?} {b:?}", name_of(&store));
@@ -142,7 +143,7 @@ async fn two_grants_of_one_workspace_at_once_make_one_connection() {
         let other = store.reopen().await;
         let customer = customer(&store).await;
         let same = grant(&customer, "acme");
-        let (a, b) = tokio::join!(store.complete_grant(&same), other.complete_grant(&same));
+        let (a, b) = tokio::join!(store.admin().complete_grant(&same), other.admin().complete_grant(&same));
         let mut reconnected = [a.unwrap(), b.unwrap()].map(|outcome| match outcome {
             GrantOutcome::Connected { reconnected, .. } => reconnected,
             GrantOutcome::OtherWorkspace { .. } => panic!("refused"),
@@ -157,7 +158,7 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
     for store in stores().await {
         let customer = customer(&store).await;
         let connection = store.connect(&customer, "acme").await;
-        store.sync(connection, vec![article(1, "One", 5)]).await;
+        store.sync_articles(connection, vec![article(1, "One", 5)]).await;
         let request = RunRequest {
             connection,
             kind: None,
@@ -167,23 +168,26 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
             upload_id: "u".to_owned(),
             params: json!({}),
         };
-        let run = store.request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
 
         let mut again = grant(&customer, "acme");
         again.tokens.access = "access-2".to_owned().into();
         again.tags = json!({"new": "tag"});
-        let outcome = store.complete_grant(&again).await.unwrap();
+        let outcome = store.admin().complete_grant(&again).await.unwrap();
         assert_eq!(outcome, GrantOutcome::Connected { connection, reconnected: true });
 
-        let now = store.connection(customer.organization, connection).await.unwrap();
+        let now = store.admin().connection(customer.organization, connection).await.unwrap();
         assert_eq!((now.last_sync_action, &now.tags["new"]), (SyncAction::Add, &json!("tag")));
-        assert_eq!(store.tokens(connection).await.unwrap().unwrap().access.expose_secret(), "access-2");
-        assert_eq!(store.run(run).await.unwrap().state, RunState::Cancelled);
-        let late = store.store_page(&started, &crate::PageWrite::default()).await;
+        assert_eq!(
+            store.tokens().tokens(connection).await.unwrap().unwrap().access.expose_secret(),
+            "access-2"
+        );
+        assert_eq!(store.admin().run(run).await.unwrap().state, RunState::Cancelled);
+        let late = store.sync().store_page(&started, &crate::PageWrite::default()).await;
         assert!(matches!(late, Err(crate::StoreError::Fenced)));
-        assert_eq!(store.status(customer.organization).await.unwrap().files, 1);
-        let events = store.events(customer.organization, 0, 100).await.unwrap();
+        assert_eq!(store.admin().status(customer.organization).await.unwrap().files, 1);
+        let events = store.webhooks().events(customer.organization, 0, 100).await.unwrap();
         assert_eq!(events.iter().filter(|event| event.kind == EventKind::Add).count(), 2);
     }
 }

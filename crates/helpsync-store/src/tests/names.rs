@@ -14,8 +14,8 @@ use crate::{
 #[tokio::test]
 async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
         let request = RunRequest {
             connection,
@@ -27,8 +27,8 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
             params: json!({}),
         };
         let selection = SelectionFilter { labels: vec!["label".to_owned()], ..SelectionFilter::default() };
-        store.select(organization, connection, &selection, "request-0", "upload-0").await.unwrap();
-        let run = store.request_run(&request).await.unwrap().run;
+        store.admin().select(organization, connection, &selection, "request-0", "upload-0").await.unwrap();
+        let run = store.admin().request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
         let author = |author_id, name: &str| NewAuthor { author_id, name: name.to_owned() };
         let tagged = IncomingArticle {
@@ -41,22 +41,33 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
             authors: vec![author(7, "Ann"), author(8, "Bo"), author(9, "Cy")],
             ..PageWrite::default()
         };
-        store.store_page(&started, &page).await.unwrap();
+        store.sync().store_page(&started, &page).await.unwrap();
         let known: i64 =
             sqlx::query_scalar("select count(*) from author").fetch_one(&store.pool).await.unwrap();
         assert_eq!(known, 1, "of nobody whose articles are not kept");
 
         let tags: BTreeSet<String> = ["01A", "01B", "01C"].map(str::to_owned).into();
-        let asked = store.unnamed_tags(connection, &tags, 0).await.unwrap();
+        let asked = store.sync().unnamed_tags(connection, &tags, 0).await.unwrap();
         assert_eq!(asked.len(), 3);
         let named = |list: &[(&str, &str)]| -> Vec<(String, String)> {
             list.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect()
         };
-        store.name_tags(&started, &named(&[("01A", "beta"), ("01B", "api")]), &asked, 2).await.unwrap();
-        assert!(store.unnamed_tags(connection, &tags, 0).await.unwrap().is_empty(), "once, named or not");
+        store
+            .sync()
+            .name_tags(&started, &named(&[("01A", "beta"), ("01B", "api")]), &asked, 2)
+            .await
+            .unwrap();
+        assert!(
+            store.sync().unnamed_tags(connection, &tags, 0).await.unwrap().is_empty(),
+            "once, named or not"
+        );
         store.clock.advance(Duration::from_secs(10));
         let now = helpsync_model::Clock::now_ms(&*store.clock);
-        assert_eq!(store.unnamed_tags(connection, &tags, now).await.unwrap().len(), 3, "but not for ever");
+        assert_eq!(
+            store.sync().unnamed_tags(connection, &tags, now).await.unwrap().len(),
+            3,
+            "but not for ever"
+        );
 
         let query = FileQuery {
             customer: customer.id,
@@ -67,23 +78,23 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
             limit: 10,
             offset: 0,
         };
-        let file = store.files(&query).await.unwrap().0.remove(0);
+        let file = store.admin().files(&query).await.unwrap().0.remove(0);
         let tag = |id: &str, name: Option<&str>| (id.to_owned(), name.map(str::to_owned));
         let right = FileNames {
             author: Some("Ann".to_owned()),
             content_tags: vec![tag("01B", Some("api")), tag("01A", Some("beta")), tag("01C", None)],
         };
-        assert_eq!(store.names(&file).await.unwrap(), right);
+        assert_eq!(store.admin().names(&file).await.unwrap(), right);
 
         let again =
             PageWrite { articles: vec![tagged], authors: vec![author(7, "Anna")], ..PageWrite::default() };
-        store.store_page(&started, &again).await.unwrap();
-        assert_eq!(store.names(&file).await.unwrap().author.as_deref(), Some("Anna"));
+        store.sync().store_page(&started, &again).await.unwrap();
+        assert_eq!(store.admin().names(&file).await.unwrap().author.as_deref(), Some("Anna"));
 
         // Nothing of hers is kept any more.
         let gone = IncomingArticle { translations: Vec::new(), ..article(1, "One", 6) };
-        store.sync(connection, vec![gone]).await;
-        assert_eq!(store.names(&file).await.unwrap().author, None);
-        assert!(store.delete_customer(organization, "cust-1").await.unwrap().is_some());
+        store.sync_articles(connection, vec![gone]).await;
+        assert_eq!(store.admin().names(&file).await.unwrap().author, None);
+        assert!(store.admin().delete_customer(organization, "cust-1").await.unwrap().is_some());
     }
 }

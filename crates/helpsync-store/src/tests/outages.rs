@@ -14,10 +14,10 @@ const LEASE: Duration = Duration::from_secs(60);
 
 /// A sync of a fresh customer's workspace.
 async fn request(store: &TestStore, customer: &str) -> (ConnectionId, RunId) {
-    let organization = store.ensure_organization("default").await.unwrap();
-    let customer = store.customer(organization, customer).await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, customer).await.unwrap();
     let connection = store.connect(&customer, "acme").await;
-    (connection, store.request_run(&sync(connection)).await.unwrap().run)
+    (connection, store.admin().request_run(&sync(connection)).await.unwrap().run)
 }
 
 fn sync(connection: ConnectionId) -> RunRequest {
@@ -63,10 +63,11 @@ async fn a_worker_stopped_in_the_middle_of_a_write_keeps_nobody_elses_shards_fro
     let mut open = sleeper.write().await.unwrap();
     let hold = format!("select id from shard where id = {} for update", stopped.shard.id);
     open.tx.execute(crate::db::sql(hold)).await.unwrap();
-    let swept = tokio::time::timeout(LATE, store.sweep(LEASE)).await.expect("a sweep that waits for nobody");
+    let swept =
+        tokio::time::timeout(LATE, store.queue().sweep(LEASE)).await.expect("a sweep that waits for nobody");
     assert_eq!(swept.unwrap().expired, 1);
     open.tx.rollback().await.unwrap();
-    assert_eq!(store.sweep(LEASE).await.unwrap().expired, 1, "the next sweep finds it");
+    assert_eq!(store.queue().sweep(LEASE).await.unwrap().expired, 1, "the next sweep finds it");
     assert_ne!(stopped.shard.id, other.shard.id);
 }
 
@@ -88,10 +89,9 @@ async fn a_start_and_a_request_at_the_same_moment_do_not_lock_each_other_out() {
     let lock = format!("select id from connection where id = {} for update", connection.0);
     requesting.tx.execute(crate::db::sql(lock)).await.unwrap();
     let worker = store.reopen().await;
-    let starting =
-        tokio::spawn(
-            async move { worker.start_shard(helpsync_model::ShardId(shard), "worker", LEASE).await },
-        );
+    let starting = tokio::spawn(async move {
+        worker.queue().start_shard(helpsync_model::ShardId(shard), "worker", LEASE).await
+    });
     somebody_waits(&store).await;
     let again = format!("update run set again = 1 where id = {}", run.0);
     requesting.tx.execute(crate::db::sql(again)).await.expect("no deadlock");
@@ -104,17 +104,17 @@ async fn a_start_and_a_request_at_the_same_moment_do_not_lock_each_other_out() {
 async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
     for store in stores().await {
         request(&store, "ada").await;
-        assert_eq!(store.release_due(10, 10).await.unwrap(), 1);
-        let claimed = store.claim_outbox(10, LEASE).await.unwrap();
+        assert_eq!(store.queue().release_due(10, 10).await.unwrap(), 1);
+        let claimed = store.queue().claim_outbox(10, LEASE).await.unwrap();
         assert_eq!(claimed.len(), 1);
-        assert!(store.claim_outbox(10, LEASE).await.unwrap().is_empty());
-        store.unclaim_outbox(&[claimed[0].id]).await.unwrap();
-        let again = store.claim_outbox(10, LEASE).await.unwrap();
+        assert!(store.queue().claim_outbox(10, LEASE).await.unwrap().is_empty());
+        store.queue().unclaim_outbox(&[claimed[0].id]).await.unwrap();
+        let again = store.queue().claim_outbox(10, LEASE).await.unwrap();
         assert_eq!(again[0].dedup, claimed[0].dedup);
         // However long the queue is away, what waits for it is not lost; what it took and nobody started is.
         store.clock.advance(LEASE + Duration::from_secs(1));
-        assert_eq!(store.sweep(LEASE).await.unwrap().lost, 0);
-        store.settle_outbox(&[claimed[0].id]).await.unwrap();
-        assert_eq!(store.sweep(LEASE).await.unwrap().lost, 1);
+        assert_eq!(store.queue().sweep(LEASE).await.unwrap().lost, 0);
+        store.queue().settle_outbox(&[claimed[0].id]).await.unwrap();
+        assert_eq!(store.queue().sweep(LEASE).await.unwrap().lost, 1);
     }
 }

@@ -10,8 +10,8 @@ use crate::{
 };
 
 pub(super) async fn connected(store: &TestStore) -> (OrganizationId, ConnectionId) {
-    let organization = store.ensure_organization("default").await.unwrap();
-    let customer = store.customer(organization, "cust-1").await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, "cust-1").await.unwrap();
     (organization, store.connect(&customer, "acme").await)
 }
 
@@ -32,7 +32,14 @@ fn draft(id: i64, version: i64) -> IncomingArticle {
 }
 
 async fn kinds(store: &TestStore, organization: OrganizationId) -> Vec<EventKind> {
-    store.events(organization, 0, 1_000).await.unwrap().into_iter().map(|event| event.kind).collect()
+    store
+        .webhooks()
+        .events(organization, 0, 1_000)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|event| event.kind)
+        .collect()
 }
 
 #[tokio::test]
@@ -40,7 +47,7 @@ async fn a_page_is_counted_announced_and_stored_article_by_article() {
     for store in stores().await {
         let (organization, connection) = connected(&store).await;
         let first = vec![article(11, "A", 5), article(12, "B", 5), article(13, "C", 5), draft(14, 5)];
-        let outcome = store.sync(connection, first).await;
+        let outcome = store.sync_articles(connection, first).await;
         assert_eq!((outcome.created, outcome.drafts), (3, 1), "{}", name_of(&store));
         let before = kinds(&store, organization).await.len();
         let mut with_nul = article(16, "Nul", 6);
@@ -54,7 +61,7 @@ async fn a_page_is_counted_announced_and_stored_article_by_article() {
             article(15, "E old", 4),
             with_nul,
         ];
-        let outcome = store.sync(connection, second).await;
+        let outcome = store.sync_articles(connection, second).await;
         let expected = PageOutcome {
             created: 3,
             updated: 1,
@@ -86,7 +93,7 @@ async fn a_page_is_counted_announced_and_stored_article_by_article() {
             .unwrap();
         assert_eq!(names, ["A", "B 2", "D", "E", "Nul"]);
         // An older reading changes nothing, but shows that its article exists.
-        let outcome = store.sync(connection, vec![article(15, "E old", 4)]).await;
+        let outcome = store.sync_articles(connection, vec![article(15, "E old", 4)]).await;
         assert_eq!(outcome, PageOutcome { unchanged: 1, ..PageOutcome::default() });
         let unseen: i64 = sqlx::query_scalar(
             "select count(*) from remote_article where article_id = 15 and seen_run = (select max(id) from run)",
@@ -102,8 +109,8 @@ async fn a_page_is_counted_announced_and_stored_article_by_article() {
 async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existing() {
     for store in stores().await {
         let (organization, connection) = connected(&store).await;
-        store.sync(connection, vec![article(11, "A", 5)]).await;
-        let run = store.request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
+        store.sync_articles(connection, vec![article(11, "A", 5)]).await;
+        let run = store.admin().request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
         let started = store.start(run).await;
         let skip = |id, reason: &str| SkippedArticle {
             article_id: id,
@@ -112,17 +119,17 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
             section_id: None,
         };
         let skipped = vec![skip(Some(11), "too big"), skip(Some(12), "broken"), skip(None, "no id")];
-        store.store_page(&started, &PageWrite { skipped, ..PageWrite::default() }).await.unwrap();
-        let listed = store.skipped(started.fence.run, 0, 100).await.unwrap();
-        let after = store.skipped(started.fence.run, listed[0].id, 1).await.unwrap();
+        store.sync().store_page(&started, &PageWrite { skipped, ..PageWrite::default() }).await.unwrap();
+        let listed = store.admin().skipped(started.fence.run, 0, 100).await.unwrap();
+        let after = store.admin().skipped(started.fence.run, listed[0].id, 1).await.unwrap();
         assert_eq!(after, listed[1..2], "paged by id");
         let reasons: Vec<String> = sqlx::query_scalar("select reason from skipped order by reason")
             .fetch_all(&store.store.pool)
             .await
             .unwrap();
         assert_eq!(reasons, ["broken", "no id", "too big"]);
-        assert_eq!(store.known_articles(connection).await.unwrap(), 2);
-        assert_eq!(store.run(run).await.unwrap().counters.skipped, 3);
+        assert_eq!(store.sync().known_articles(connection).await.unwrap(), 2);
+        assert_eq!(store.admin().run(run).await.unwrap().counters.skipped, 3);
         assert_eq!(kinds(&store, organization).await.last(), Some(&EventKind::FileError));
         let error: Option<String> =
             sqlx::query_scalar("select error from file").fetch_one(&store.store.pool).await.unwrap();
@@ -131,7 +138,7 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
 }
 
 pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &[i64]) -> Vec<StartedShard> {
-    let run = store.request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
+    let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
     let plan = store.start(run).await;
     let shards = starts.iter().map(|start| NewShard {
         key: format!("walk_export-{start}"),
@@ -139,7 +146,7 @@ pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &
         params: json!({ "start": start }),
         position: Some(*start),
     });
-    store.end_shard(&plan.fence, &ShardEnd::Done(shards.collect())).await.unwrap();
+    store.queue().end_shard(&plan.fence, &ShardEnd::Done(shards.collect())).await.unwrap();
     let mut started = Vec::new();
     let ids: Vec<i64> =
         sqlx::query_scalar("select id from shard where run_id = $1 and state = 'pending' order by id")
@@ -149,7 +156,9 @@ pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &
             .unwrap();
     for id in ids {
         let lease = std::time::Duration::from_secs(60);
-        started.push(store.start_shard(helpsync_model::ShardId(id), "test", lease).await.unwrap().unwrap());
+        started.push(
+            store.queue().start_shard(helpsync_model::ShardId(id), "test", lease).await.unwrap().unwrap(),
+        );
     }
     started
 }
@@ -171,15 +180,15 @@ async fn the_high_water_mark_follows_the_hindmost_range_and_never_a_time_to_come
     for store in stores().await {
         let (_, connection) = connected(&store).await;
         let ranges = walks(&store, connection, &[0, 500]).await;
-        store.store_page(&ranges[1], &at(None, 900)).await.unwrap();
+        store.sync().store_page(&ranges[1], &at(None, 900)).await.unwrap();
         assert_eq!(mark(&store).await, None, "{}", name_of(&store));
-        store.store_page(&ranges[0], &at(Some(300), 300)).await.unwrap();
+        store.sync().store_page(&ranges[0], &at(Some(300), 300)).await.unwrap();
         assert_eq!(mark(&store).await, Some(300));
-        store.store_page(&ranges[0], &at(Some(200), 200)).await.unwrap();
+        store.sync().store_page(&ranges[0], &at(Some(200), 200)).await.unwrap();
         assert_eq!(mark(&store).await, Some(300), "it never moves back");
-        store.store_page(&ranges[0], &at(None, 499)).await.unwrap();
+        store.sync().store_page(&ranges[0], &at(None, 499)).await.unwrap();
         assert_eq!(mark(&store).await, Some(900));
-        store.store_page(&ranges[0], &at(None, i64::MAX / 2000)).await.unwrap();
+        store.sync().store_page(&ranges[0], &at(None, i64::MAX / 2000)).await.unwrap();
         assert_eq!(mark(&store).await, Some(1_767_225_600), "the store's own time bounds it");
     }
 }
@@ -189,9 +198,9 @@ async fn a_failed_range_holds_the_high_water_mark_where_it_stopped() {
     for store in stores().await {
         let (_, connection) = connected(&store).await;
         let ranges = walks(&store, connection, &[0, 500]).await;
-        store.store_page(&ranges[0], &at(Some(300), 300)).await.unwrap();
-        store.end_shard(&ranges[0].fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
-        store.store_page(&ranges[1], &at(None, 900)).await.unwrap();
+        store.sync().store_page(&ranges[0], &at(Some(300), 300)).await.unwrap();
+        store.queue().end_shard(&ranges[0].fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
+        store.sync().store_page(&ranges[1], &at(None, 900)).await.unwrap();
         assert_eq!(mark(&store).await, Some(300), "{}", name_of(&store));
     }
 }
@@ -212,9 +221,9 @@ async fn a_walk_splits_up_to_its_bound_and_goes_on_to_the_cut() {
             shards_max: 2,
         };
         let page = |at| PageWrite { split: Some(split(at)), ..self::at(Some(100), 100) };
-        assert!(store.store_page(&range, &page(500)).await.unwrap().split, "{}", name_of(&store));
-        assert!(!store.store_page(&range, &page(600)).await.unwrap().split);
-        store.store_page(&range, &at(None, 499)).await.unwrap();
+        assert!(store.sync().store_page(&range, &page(500)).await.unwrap().split, "{}", name_of(&store));
+        assert!(!store.sync().store_page(&range, &page(600)).await.unwrap().split);
+        store.sync().store_page(&range, &at(None, 499)).await.unwrap();
         assert_eq!(mark(&store).await, Some(500), "the new range bounds the mark from its birth");
     }
 }
@@ -235,12 +244,12 @@ async fn ranges_of_one_connection_store_the_same_articles_at_once_and_none_waits
                         articles.reverse();
                     }
                     let page = PageWrite { articles, ..at(Some(round), round) };
-                    store.store_page(range, &page).await.unwrap();
+                    store.sync().store_page(range, &page).await.unwrap();
                 }
             }
         });
         futures::future::join_all(tasks).await;
-        assert_eq!(store.known_articles(connection).await.unwrap(), 40, "{}", name_of(&store));
+        assert_eq!(store.sync().known_articles(connection).await.unwrap(), 40, "{}", name_of(&store));
     }
 }
 
@@ -249,18 +258,18 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
     for store in stores().await {
         let (organization, connection) = connected(&store).await;
         sqlx::query("update connection set high_water = 5").execute(&store.store.pool).await.unwrap();
-        let run = store.request_run(&request(connection, None)).await.unwrap().run;
+        let run = store.admin().request_run(&request(connection, None)).await.unwrap().run;
         let audit = RunRequest { params: json!({ "audit": true }), ..request(connection, None) };
         let full = RunRequest { lane: Lane::Backfill, ..request(connection, Some(RunKind::Full)) };
         for wanted in [&request(connection, None), &audit, &full, &request(connection, None)] {
-            let requested = store.request_run(wanted).await.unwrap();
+            let requested = store.admin().request_run(wanted).await.unwrap();
             assert_eq!((requested.run, requested.created), (run, false));
         }
         let plan = store.start(run).await;
-        store.end_shard(&plan.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
+        store.queue().end_shard(&plan.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
         let last = store.start(run).await;
-        store.finalize_run(&last).await.unwrap();
-        let next = store.runs(organization, Some(connection), 1).await.unwrap().remove(0);
+        store.sync().finalize_run(&last).await.unwrap();
+        let next = store.admin().runs(organization, Some(connection), 1).await.unwrap().remove(0);
         assert_ne!(next.id, run);
         assert_eq!(
             (next.kind, next.lane, &next.params),
@@ -269,11 +278,11 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
             name_of(&store)
         );
         // A request that the run serves as it is leaves no successor.
-        assert!(!store.request_run(&audit).await.unwrap().created);
+        assert!(!store.admin().request_run(&audit).await.unwrap().created);
         let plan = store.start(next.id).await;
-        store.end_shard(&plan.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
+        store.queue().end_shard(&plan.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
         let last = store.start(next.id).await;
-        store.finalize_run(&last).await.unwrap();
-        assert_eq!(store.runs(organization, Some(connection), 1).await.unwrap()[0].id, next.id);
+        store.sync().finalize_run(&last).await.unwrap();
+        assert_eq!(store.admin().runs(organization, Some(connection), 1).await.unwrap()[0].id, next.id);
     }
 }

@@ -9,6 +9,7 @@ use test_servers::OwnServer;
 
 use super::chunks::{chunk_all, chunks, customer, written};
 use super::embedding::embed_all;
+use crate::db::Database;
 use crate::search::chunks::bytes_of;
 use crate::testing::{TestStore, postgres_at};
 use crate::{Customer, FileFilters, Scored, Store, UploadedChunk, UploadedFile, VectorSearch, VectorsOf};
@@ -49,7 +50,10 @@ async fn filled(store: &TestStore, name: &str) -> (Customer, ConnectionId) {
     let texts: Vec<String> = (0..TEXTS).map(|number| format!("text {number}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     store
-        .sync(connection, vec![written(11, 5, &texts[..TEXTS / 2]), written(12, 5, &texts[TEXTS / 2..])])
+        .sync_articles(
+            connection,
+            vec![written(11, 5, &texts[..TEXTS / 2]), written(12, 5, &texts[TEXTS / 2..])],
+        )
         .await;
     chunk_all(store, connection, true).await;
     embed_all(store, connection, vector).await;
@@ -72,7 +76,7 @@ async fn nearest(
         k,
         also,
     };
-    let (best, named) = store.nearest_chunks(&search).await.unwrap();
+    let (best, named) = store.search().nearest_chunks(&search).await.unwrap();
     let mut named: Scored = named.into_iter().collect();
     named.sort_by_key(|(chunk, _)| *chunk);
     (best, named)
@@ -80,9 +84,7 @@ async fn nearest(
 
 /// The same store in a process that compares by itself.
 fn by_process(store: &Store) -> Store {
-    let mut store = store.clone();
-    store.compares = false;
-    store
+    Store::of(Database { compares: false, ..(**store).clone() })
 }
 
 async fn compared_alike(store: &Store, customer: &Customer, also: &[i64]) {
@@ -165,7 +167,7 @@ async fn of_vectors_alike_in_single_precision_the_best_are_found(url: &str) {
     let (ada, connection) = customer(&store, "ada").await;
     let texts: Vec<String> = (0..TEXTS).map(|number| format!("text {number}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    store.sync(connection, vec![written(11, 5, &texts)]).await;
+    store.sync_articles(connection, vec![written(11, 5, &texts)]).await;
     chunk_all(&store, connection, true).await;
     embed_all(&store, connection, |text| {
         let number: f32 = text.rsplit(' ').next().unwrap().parse().unwrap();
@@ -196,7 +198,7 @@ async fn filters_models_and_dimensions_narrow_as_ever(url: &str) {
         chunk_overlap: None,
         chunks: vec![brought(1, vec![1.0, 0.0]), brought(2, vec![0.0, 1.0]), brought(3, numbers(3))],
     };
-    store.upload_chunks(ada.id, "COHERE_MULTILINGUAL_V3", &[upload], true).await.unwrap();
+    store.search().upload_chunks(ada.id, "COHERE_MULTILINGUAL_V3", &[upload], true).await.unwrap();
     let every = FileFilters::default();
     let one = FileFilters { ids: Some(vec![file.0]), ..FileFilters::default() };
     let cohere = ["COHERE_MULTILINGUAL_V3".to_owned()];
@@ -210,8 +212,8 @@ async fn filters_models_and_dimensions_narrow_as_ever(url: &str) {
         let (customer, model, k) = (ada.id, "m1", 100);
         let search =
             VectorSearch { customer, files, vector: &wanted, vectors_of: &vectors_of, model, k, also: &[] };
-        let (best, _) = store.nearest_chunks(&search).await.unwrap();
-        assert_eq!(best, by_process(&store).nearest_chunks(&search).await.unwrap().0);
+        let (best, _) = store.search().nearest_chunks(&search).await.unwrap();
+        assert_eq!(best, by_process(&store).search().nearest_chunks(&search).await.unwrap().0);
         assert_eq!(best.len(), found, "{search:?}");
     }
 }
@@ -224,7 +226,7 @@ async fn the_extension_may_go_and_come_back(url: &str) {
     filled(&store, "bob").await;
     let again = store.reopen().await;
     assert!(again.compares);
-    again.fill_embeddings(0, 1_000).await.unwrap();
+    again.search().fill_embeddings(0, 1_000).await.unwrap();
     compared_alike(&again, &ada, &[]).await;
     assert_eq!(count(&again, "embedding is null").await, 6);
 }
@@ -250,12 +252,12 @@ async fn what_was_there_before_is_found_and_filled_in(url: &str) {
     assert_eq!(count(&started[0], "embedding is null").await, all);
     compared_alike(&started[0], &ada, &[]).await;
     let (mut after, mut batches) = (0, 0);
-    while let Some(last) = started[1].fill_embeddings(after, 25).await.unwrap() {
+    while let Some(last) = started[1].search().fill_embeddings(after, 25).await.unwrap() {
         (after, batches) = (last, batches + 1);
     }
     assert_eq!((batches, count(&started[0], "embedding is null").await), (3, 3));
     compared_alike(&started[2], &ada, &[]).await;
-    assert_eq!(by_process(&started[0]).fill_embeddings(0, 25).await.unwrap(), None);
+    assert_eq!(by_process(&started[0]).search().fill_embeddings(0, 25).await.unwrap(), None);
 }
 
 async fn without_the_right_to_make_the_extension_the_process_compares(admin: &Store, port: u16) {

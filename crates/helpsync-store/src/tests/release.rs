@@ -12,8 +12,8 @@ use crate::{NewShard, PageWrite, RunRequest, RunRequested, ShardEnd, StoreError}
 const ALL: u32 = 1_000;
 
 async fn connect(store: &TestStore, name: &str) -> ConnectionId {
-    let organization = store.ensure_organization("default").await.unwrap();
-    let customer = store.customer(organization, name).await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, name).await.unwrap();
     store.connect(&customer, "acme").await
 }
 
@@ -27,7 +27,7 @@ async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> Run
         upload_id: "u".to_owned(),
         params: json!({}),
     };
-    store.request_run(&request).await.unwrap()
+    store.admin().request_run(&request).await.unwrap()
 }
 
 /// A run whose plan has ended with so many shards.
@@ -40,14 +40,18 @@ async fn planned(store: &TestStore, connection: ConnectionId, shards: usize) -> 
         params: json!({}),
         position: None,
     });
-    store.end_shard(&plan.fence, &ShardEnd::Done(more.collect())).await.unwrap();
+    store.queue().end_shard(&plan.fence, &ShardEnd::Done(more.collect())).await.unwrap();
     run
 }
 
 /// The runs of what was released since the last call, in order.
 async fn out(store: &TestStore) -> Vec<RunId> {
-    let messages = store.claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
-    store.settle_outbox(&messages.iter().map(|message| message.id).collect::<Vec<_>>()).await.unwrap();
+    let messages = store.queue().claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
+    store
+        .queue()
+        .settle_outbox(&messages.iter().map(|message| message.id).collect::<Vec<_>>())
+        .await
+        .unwrap();
     messages.iter().map(|message| message.job.run).collect()
 }
 
@@ -55,8 +59,8 @@ async fn out(store: &TestStore) -> Vec<RunId> {
 async fn of_one_connection_no_more_than_its_window_is_out() {
     for store in stores().await {
         let run = planned(&store, connect(&store, "big").await, 10).await;
-        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 3);
-        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 0);
+        assert_eq!(store.queue().release_due(ALL, 3).await.unwrap(), 3);
+        assert_eq!(store.queue().release_due(ALL, 3).await.unwrap(), 0);
         out(&store).await;
         let id: i64 =
             sqlx::query_scalar("select min(id) from shard where run_id = $1 and state = 'released'")
@@ -64,11 +68,12 @@ async fn of_one_connection_no_more_than_its_window_is_out() {
                 .fetch_one(&store.store.pool)
                 .await
                 .unwrap();
-        let started = store.start_shard(helpsync_model::ShardId(id), "w", Duration::from_secs(60)).await;
+        let started =
+            store.queue().start_shard(helpsync_model::ShardId(id), "w", Duration::from_secs(60)).await;
         let started = started.unwrap().unwrap();
-        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 0, "a running shard is still out");
-        store.end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
-        assert_eq!(store.release_due(ALL, 3).await.unwrap(), 1);
+        assert_eq!(store.queue().release_due(ALL, 3).await.unwrap(), 0, "a running shard is still out");
+        store.queue().end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        assert_eq!(store.queue().release_due(ALL, 3).await.unwrap(), 1);
     }
 }
 
@@ -76,12 +81,12 @@ async fn of_one_connection_no_more_than_its_window_is_out() {
 async fn a_newcomer_goes_before_the_rest_of_a_big_tenant() {
     for store in stores().await {
         let big = planned(&store, connect(&store, "big").await, 50).await;
-        assert_eq!(store.release_due(4, 8).await.unwrap(), 4);
+        assert_eq!(store.queue().release_due(4, 8).await.unwrap(), 4);
         assert_eq!(out(&store).await, [big; 4]);
         // The big tenant's next shard has been due for longer; the newcomer has less out.
         store.clock.advance(Duration::from_secs(60));
         let small = planned(&store, connect(&store, "small").await, 2).await;
-        assert_eq!(store.release_due(4, 8).await.unwrap(), 4);
+        assert_eq!(store.queue().release_due(4, 8).await.unwrap(), 4);
         assert_eq!(out(&store).await, [small, small, big, big]);
     }
 }
@@ -92,7 +97,7 @@ async fn what_a_person_waits_for_goes_before_schedules_and_backfills() {
         let backfill = planned(&store, connect(&store, "a").await, 5).await;
         let scheduled = request(&store, connect(&store, "b").await, Lane::Scheduled).await.run;
         let on_demand = request(&store, connect(&store, "c").await, Lane::OnDemand).await.run;
-        assert_eq!(store.release_due(3, 8).await.unwrap(), 3);
+        assert_eq!(store.queue().release_due(3, 8).await.unwrap(), 3);
         assert_eq!(out(&store).await, [on_demand, scheduled, backfill]);
     }
 }
@@ -102,18 +107,18 @@ async fn cancelling_stops_work_in_hand_in_the_queue_and_in_the_store_at_once() {
     for store in stores().await {
         let connection = connect(&store, "a").await;
         let run = planned(&store, connection, 3).await;
-        store.release_due(ALL, 2).await.unwrap();
-        let messages = store.claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
+        store.queue().release_due(ALL, 2).await.unwrap();
+        let messages = store.queue().claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
         let lease = Duration::from_secs(60);
-        let in_hand = store.start_shard(messages[0].job.shard, "w", lease).await.unwrap().unwrap();
-        store.cancel_runs(connection).await.unwrap();
+        let in_hand = store.queue().start_shard(messages[0].job.shard, "w", lease).await.unwrap().unwrap();
+        store.admin().cancel_runs(connection).await.unwrap();
 
-        let late = store.store_page(&in_hand, &PageWrite::default()).await;
+        let late = store.sync().store_page(&in_hand, &PageWrite::default()).await;
         assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
-        assert!(!store.renew_shard(&in_hand.fence, lease).await.unwrap());
-        assert!(store.start_shard(messages[1].job.shard, "w", lease).await.unwrap().is_none());
-        assert_eq!(store.release_due(ALL, 8).await.unwrap(), 0);
-        assert_eq!(store.run(run).await.unwrap().state, helpsync_model::RunState::Cancelled);
+        assert!(!store.queue().renew_shard(&in_hand.fence, lease).await.unwrap());
+        assert!(store.queue().start_shard(messages[1].job.shard, "w", lease).await.unwrap().is_none());
+        assert_eq!(store.queue().release_due(ALL, 8).await.unwrap(), 0);
+        assert_eq!(store.admin().run(run).await.unwrap().state, helpsync_model::RunState::Cancelled);
         // The connection is free for the next request.
         assert!(request(&store, connection, Lane::OnDemand).await.created);
     }
@@ -128,9 +133,9 @@ async fn equal_requests_share_a_run_and_late_ones_share_the_next() {
             let again = request(&store, connection, Lane::OnDemand).await;
             assert_eq!((again.run, again.created), (first.run, false));
         }
-        let organization = store.ensure_organization("default").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
         let plan = store.start(first.run).await;
-        store.end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        store.queue().end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
         // The run has begun to read: what is asked now may have changed behind it.
         for _ in 0..3 {
             assert!(!request(&store, connection, Lane::OnDemand).await.created);
@@ -139,12 +144,12 @@ async fn equal_requests_share_a_run_and_late_ones_share_the_next() {
             let started = store.start(first.run).await;
             assert_eq!(started.run.stage, stage);
             if stage == "finalize" {
-                store.finalize_run(&started).await.unwrap();
+                store.sync().finalize_run(&started).await.unwrap();
             } else {
-                store.end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+                store.queue().end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
             }
         }
-        let runs = store.runs(organization, Some(connection), 10).await.unwrap();
+        let runs = store.admin().runs(organization, Some(connection), 10).await.unwrap();
         assert_eq!(runs.len(), 2, "one more run serves all that came late");
         assert!(runs[0].state.is_active() && !runs[1].state.is_active());
     }
@@ -163,14 +168,14 @@ async fn a_run_that_has_only_to_be_ended_is_not_kept_waiting_by_the_next() {
             upload_id: format!("u{number}"),
             params: json!({ "articles": [number] }),
         };
-        let first = store.request_run(&request(0)).await.unwrap().run;
+        let first = store.admin().request_run(&request(0)).await.unwrap().run;
         for number in 1..20 {
-            store.request_run(&request(number)).await.unwrap();
+            store.admin().request_run(&request(number)).await.unwrap();
         }
         let fetch = store.start(first).await;
         store.clock.advance(Duration::from_secs(1));
-        store.end_shard(&fetch.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
-        assert_eq!(store.release_due(1, 8).await.unwrap(), 1);
+        store.queue().end_shard(&fetch.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        assert_eq!(store.queue().release_due(1, 8).await.unwrap(), 1);
         assert_eq!(out(&store).await, [first]);
     }
 }

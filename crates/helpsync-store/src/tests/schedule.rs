@@ -31,7 +31,7 @@ fn on(hours: Option<i64>) -> ScheduleChange {
 
 /// Connected customers in bulk: connecting ten thousand one by one is not what is tested here.
 async fn connect_fleet(store: &TestStore) {
-    let organization = store.ensure_organization("default").await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
     sqlx::query(
         "insert into customer (organization_id, external_id, created_at, updated_at)
          select $1, 'c' || n, 0, 0 from generate_series(1, $2) as n",
@@ -51,14 +51,14 @@ async fn connect_fleet(store: &TestStore) {
     .unwrap();
     let ids: Vec<String> = (1..=CUSTOMERS).map(|number| format!("c{number}")).collect();
     for ids in ids.chunks(BATCH) {
-        store.set_schedules(organization, ids, &on(None)).await.unwrap();
+        store.admin().set_schedules(organization, ids, &on(None)).await.unwrap();
     }
 }
 
 /// One replica's tick: fires until nothing is due; dies at a random moment now and then.
 async fn tick(store: Store, entropy: Arc<SeededEntropy>) {
     let work = async {
-        while !store.fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap().is_empty() {}
+        while !store.queue().fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap().is_empty() {}
     };
     if entropy.fraction() * 100.0 < CRASHES_PERCENT {
         // Dropping the future rolls its transaction back, as the end of a process does.
@@ -91,7 +91,8 @@ async fn five_replicas_fire_ten_thousand_customers_once_a_day_each() {
         }
     }
     // One that did not crash sees to what the crashed ones left.
-    while !replicas[0].fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap().is_empty() {}
+    while !replicas[0].queue().fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap().is_empty() {
+    }
 
     let runs = sqlx::query(
         "select connection_id, count(*) as runs, min(request_id) as stamp from run
@@ -126,24 +127,24 @@ async fn slots(store: &TestStore) -> Vec<(i64, i64)> {
 #[tokio::test]
 async fn after_days_of_downtime_a_customer_fires_once_and_keeps_its_own_interval() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
         let mut connections: Vec<ConnectionId> = Vec::new();
         for (name, hours) in [("daily", None), ("often", Some(3))] {
-            let customer = store.customer(organization, name).await.unwrap();
+            let customer = store.admin().customer(organization, name).await.unwrap();
             connections.push(store.connect(&customer, "acme").await);
-            store.set_schedules(organization, &[name.to_owned()], &on(hours)).await.unwrap();
+            store.admin().set_schedules(organization, &[name.to_owned()], &on(hours)).await.unwrap();
         }
         let before = slots(&store).await;
         store.clock.advance(Duration::from_secs(5 * 24 * 3_600));
-        let fired = store.fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap();
+        let fired = store.queue().fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap();
         assert_eq!(fired.len(), 2, "missed slots collapse into one");
-        assert!(store.fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap().is_empty());
+        assert!(store.queue().fire_due(PER_TICK, Duration::from_secs(24 * 3_600)).await.unwrap().is_empty());
         let now = helpsync_model::Clock::now_ms(&*store.clock);
         for ((was, is), interval) in before.iter().zip(slots(&store).await).zip([DAY_MS, 3 * HOUR_MS]) {
             assert!(is.1 > now && is.1 <= now + interval, "the next slot is the next one, not a missed one");
             assert_eq!((is.1 - was.1) % interval, 0, "the phase is kept");
         }
-        let runs = store.runs(organization, Some(connections[0]), 10).await.unwrap();
+        let runs = store.admin().runs(organization, Some(connections[0]), 10).await.unwrap();
         assert_eq!(runs.len(), 1);
     }
 }

@@ -14,7 +14,9 @@ fn direction(text: &str) -> Vec<f32> {
 
 async fn filled(store: &TestStore, name: &str) -> (Customer, ConnectionId) {
     let (customer, connection) = customer(store, name).await;
-    store.sync(connection, vec![written(11, 5, &["aaaa", "aab"]), written(12, 5, &["bbb", "ccc"])]).await;
+    store
+        .sync_articles(connection, vec![written(11, 5, &["aaaa", "aab"]), written(12, 5, &["bbb", "ccc"])])
+        .await;
     chunk_all(store, connection, true).await;
     embed_all(store, connection, direction).await;
     (customer, connection)
@@ -41,7 +43,7 @@ async fn nearest(
         k,
         also: &[],
     };
-    let (found, _) = store.nearest_chunks(&search).await.unwrap();
+    let (found, _) = store.search().nearest_chunks(&search).await.unwrap();
     assert!(found.windows(2).all(|pair| pair[0].1 >= pair[1].1));
     let known = chunks(store, customer).await;
     found.iter().map(|(id, _)| known.iter().find(|one| one.id == *id).unwrap().content.clone()).collect()
@@ -73,7 +75,7 @@ async fn the_nearest_are_found_among_the_customers_own_shown_files() {
             k: 1,
             also: &[known[3].id],
         };
-        let (best, named) = store.nearest_chunks(&search).await.unwrap();
+        let (best, named) = store.search().nearest_chunks(&search).await.unwrap();
         assert_eq!(
             (best.len(), named.len()),
             (1, 1),
@@ -81,7 +83,7 @@ async fn the_nearest_are_found_among_the_customers_own_shown_files() {
         );
         for (model, length) in [("m2", 3), ("m1", 2)] {
             let search = VectorSearch { model, vector: &vector[..length], ..search.clone() };
-            assert!(store.nearest_chunks(&search).await.unwrap().0.is_empty(), "{model} {length}");
+            assert!(store.search().nearest_chunks(&search).await.unwrap().0.is_empty(), "{model} {length}");
         }
 
         sqlx::query("update file set hidden_at = 1 where article_id = 11 and customer_id = $1")
@@ -100,13 +102,16 @@ async fn words_find_what_holds_them_and_rare_ones_decide() {
         let texts: &[&str] =
             &["How do I reset the passwords?", "How do I pay the bill?", "Gr\u{fc}\u{df}e aus K\u{f6}ln"];
         store
-            .sync(connection, vec![written(11, 5, texts), written(12, 5, &["The invoice and the bill"])])
+            .sync_articles(
+                connection,
+                vec![written(11, 5, texts), written(12, 5, &["The invoice and the bill"])],
+            )
             .await;
         chunk_all(&store, connection, false).await;
         let known = chunks(&store, &customer).await;
         let every = FileFilters::default();
         let find = async |text: &str, files: &FileFilters, k| {
-            let found = store.chunks_with_words(customer.id, files, text, k).await.unwrap();
+            let found = store.search().chunks_with_words(customer.id, files, text, k).await.unwrap();
             assert!(found.first().is_none_or(|(_, score)| (score - 1.0).abs() < 1e-9));
             found
                 .iter()
@@ -123,16 +128,16 @@ async fn words_find_what_holds_them_and_rare_ones_decide() {
         for nothing in ["zebra", "?!", "' | \" ) * : NEAR(", "\\"] {
             assert!(find(nothing, &every, 10).await.is_empty(), "{nothing}");
         }
-        let stranger = store.customer(customer.organization, "eve").await.unwrap();
-        assert!(store.chunks_with_words(stranger.id, &every, "bill", 9).await.unwrap().is_empty());
+        let stranger = store.admin().customer(customer.organization, "eve").await.unwrap();
+        assert!(store.search().chunks_with_words(stranger.id, &every, "bill", 9).await.unwrap().is_empty());
 
         // What goes is not found any more, and what takes its place is.
-        store.sync(connection, vec![written(12, 6, &["The receipt"])]).await;
+        store.sync_articles(connection, vec![written(12, 6, &["The receipt"])]).await;
         chunk_all(&store, connection, false).await;
         assert_eq!(find("bill", &every, 10).await, [texts[1]]);
-        let found = store.chunks_with_words(customer.id, &every, "receipt", 9).await.unwrap();
+        let found = store.search().chunks_with_words(customer.id, &every, "receipt", 9).await.unwrap();
         assert_eq!(found.len(), 1);
-        store.delete_files(customer.id, &every, false, false).await.unwrap();
+        store.admin().delete_files(customer.id, &every, false, false).await.unwrap();
         assert!(find("bill", &every, 10).await.is_empty());
     }
 }
@@ -158,7 +163,11 @@ async fn brought_chunks_take_the_place_of_ours_until_the_text_changes() {
             }],
         };
         let upload = async |files: &[UploadedFile], overwrite| {
-            store.upload_chunks(customer.id, "COHERE_MULTILINGUAL_V3", files, overwrite).await.unwrap()
+            store
+                .search()
+                .upload_chunks(customer.id, "COHERE_MULTILINGUAL_V3", files, overwrite)
+                .await
+                .unwrap()
         };
         let vector = Some(vec![0.0, 0.0, 1.0]);
         let one = [brought(file, vector.clone())];
@@ -170,7 +179,7 @@ async fn brought_chunks_take_the_place_of_ours_until_the_text_changes() {
         let now = chunks(&store, &customer).await;
         let brought_chunk = now.iter().find(|chunk| chunk.file == file).unwrap();
         assert_eq!((brought_chunk.content.as_str(), brought_chunk.position), ("brought", 4));
-        let shown = store.file(customer.id, file).await.unwrap();
+        let shown = store.admin().file(customer.id, file).await.unwrap();
         assert_eq!((shown.tokens, shown.chunks, shown.embedded), (3, 1, 1));
         assert_eq!(shown.uploaded_model.as_deref(), Some("COHERE_MULTILINGUAL_V3"));
         assert_eq!(shown.sync_options["chunk_size"], 7);
@@ -188,7 +197,7 @@ async fn brought_chunks_take_the_place_of_ours_until_the_text_changes() {
                     k: 9,
                     also: &[],
                 };
-                store.nearest_chunks(&search).await.unwrap().0
+                store.search().nearest_chunks(&search).await.unwrap().0
             }
         };
         let cohere = VectorsOf { ours: false, uploaded: vec!["COHERE_MULTILINGUAL_V3".to_owned()] };
@@ -201,17 +210,17 @@ async fn brought_chunks_take_the_place_of_ours_until_the_text_changes() {
                 ..crate::search::chunks::files_of(customer.id, &every, 0)
             };
             let query = crate::FileQuery { limit: 9, ..query };
-            assert_eq!(store.files(&query).await.unwrap().1, count);
+            assert_eq!(store.admin().files(&query).await.unwrap().1, count);
         }
 
         assert_eq!(upload(&[brought(file, None)], true).await, Uploaded::Stored);
-        assert_eq!(store.file(customer.id, file).await.unwrap().embedded, 0);
+        assert_eq!(store.admin().file(customer.id, file).await.unwrap().embedded, 0);
         assert_eq!(
-            store.next_to_embed(ConnectionId(0)).await.unwrap(),
+            store.search().next_to_embed(ConnectionId(0)).await.unwrap(),
             None,
             "what is brought is left alone"
         );
-        store.sync(connection, vec![written(shown.article_id, 6, &["ours again"])]).await;
+        store.sync_articles(connection, vec![written(shown.article_id, 6, &["ours again"])]).await;
         chunk_all(&store, connection, true).await;
         let after = chunks(&store, &customer).await;
         assert!(after.iter().any(|chunk| chunk.content == "ours again"));

@@ -10,8 +10,8 @@ use crate::{
 };
 
 async fn connected(store: &TestStore) -> (OrganizationId, Customer, ConnectionId) {
-    let organization = store.ensure_organization("default").await.unwrap();
-    let customer = store.customer(organization, "cust-1").await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, "cust-1").await.unwrap();
     let connection = store.connect(&customer, "acme").await;
     (organization, customer, connection)
 }
@@ -60,7 +60,8 @@ async fn ids(store: &TestStore, customer: &Customer) -> Vec<i64> {
         limit: 100,
         offset: 0,
     };
-    let mut ids: Vec<i64> = store.files(&query).await.unwrap().0.iter().map(|file| file.article_id).collect();
+    let mut ids: Vec<i64> =
+        store.admin().files(&query).await.unwrap().0.iter().map(|file| file.article_id).collect();
     ids.sort_unstable();
     ids
 }
@@ -70,12 +71,12 @@ async fn select(
     connection: ConnectionId,
     selection: &SelectionFilter,
 ) -> crate::SelectionFilterChanged {
-    let organization = store.ensure_organization("default").await.unwrap();
-    store.select(organization, connection, selection, "request-2", "upload-2").await.unwrap()
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    store.admin().select(organization, connection, selection, "request-2", "upload-2").await.unwrap()
 }
 
 async fn deleted(store: &TestStore, organization: OrganizationId) -> usize {
-    let events = store.events(organization, 0, 1_000).await.unwrap();
+    let events = store.webhooks().events(organization, 0, 1_000).await.unwrap();
     events.iter().filter(|event| event.kind == EventKind::FileDeleted).count()
 }
 
@@ -86,7 +87,7 @@ async fn what_is_unselected_goes_at_once_and_a_full_run_brings_the_rest() {
         let secret =
             IncomingArticle { user_segment_id: Some(9), user_segment_ids: vec![9], ..standing(3, 20) };
         let other = IncomingArticle { labels: vec!["other".to_owned()], ..standing(2, 20) };
-        store.sync(connection, vec![standing(1, 20), other, secret]).await;
+        store.sync_articles(connection, vec![standing(1, 20), other, secret]).await;
         assert_eq!(ids(&store, &customer).await, [1, 2, 3]);
 
         let some = SelectionFilter {
@@ -99,14 +100,15 @@ async fn what_is_unselected_goes_at_once_and_a_full_run_brings_the_rest() {
         assert_eq!(ids(&store, &customer).await, [1]);
         assert_eq!(deleted(&store, organization).await, 2);
         // Zendesk shows them as before.
-        assert_eq!(store.known_articles(connection).await.unwrap(), 3);
-        let run = store.run(changed.run.unwrap().run).await.unwrap();
+        assert_eq!(store.sync().known_articles(connection).await.unwrap(), 3);
+        let run = store.admin().run(changed.run.unwrap().run).await.unwrap();
         assert_eq!(run.kind, RunKind::Full);
-        assert_eq!(store.selection(organization, connection).await.unwrap(), some);
+        assert_eq!(store.admin().selection(organization, connection).await.unwrap(), some);
 
         let again = select(&store, connection, &some).await;
         assert_eq!((again.run, again.removed), (None, 0), "it is so already");
         let nobody = store
+            .admin()
             .select(OrganizationId(organization.0 + 1), connection, &some, "request-2", "upload-2")
             .await;
         assert!(matches!(nobody, Err(StoreError::NotFound(_))));
@@ -119,13 +121,14 @@ async fn a_page_is_stored_as_the_selection_of_that_moment_leaves_it() {
         let (organization, customer, connection) = connected(&store).await;
         let german = SelectionFilter { locales: vec!["de".to_owned()], ..SelectionFilter::default() };
         select(&store, connection, &german).await;
-        let outcome = store.sync(connection, vec![in_german(standing(1, 20)), standing(2, 20)]).await;
+        let outcome =
+            store.sync_articles(connection, vec![in_german(standing(1, 20)), standing(2, 20)]).await;
         assert_eq!((outcome.created, outcome.unselected, outcome.drafts), (1, 1, 0));
         assert_eq!(ids(&store, &customer).await, [1]);
-        assert_eq!(store.known_articles(connection).await.unwrap(), 2);
+        assert_eq!(store.sync().known_articles(connection).await.unwrap(), 2);
 
         // It loses what it was chosen for.
-        let outcome = store.sync(connection, vec![standing(1, 20)]).await;
+        let outcome = store.sync_articles(connection, vec![standing(1, 20)]).await;
         assert_eq!((outcome.unselected, outcome.removed), (1, 1));
         assert!(ids(&store, &customer).await.is_empty());
         assert_eq!(deleted(&store, organization).await, 1);
@@ -141,30 +144,30 @@ async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in(
         let plan = store.start(run).await;
         let tree =
             [section(10, None, 1), section(11, Some(10), 1), section(20, None, 2), section(31, Some(30), 3)];
-        assert_eq!(store.learn_tree(&plan, &tree, 1).await.unwrap(), TreeLearned::default());
+        assert_eq!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap(), TreeLearned::default());
         let all = [(1, 10), (2, 11), (3, 20), (4, 30), (5, 31), (6, 99)];
         let articles = all.map(|(id, section)| standing(id, section)).to_vec();
-        let outcome = store.sync(connection, articles.clone()).await;
+        let outcome = store.sync_articles(connection, articles.clone()).await;
         assert_eq!((outcome.created, outcome.unselected), (4, 2));
         assert_eq!(ids(&store, &customer).await, [1, 2, 4, 5], "{}", name_of(&store));
 
         // 11 leaves for category 2.
         let tree = [section(11, None, 2)];
-        let learned = store.learn_tree(&plan, &tree, 1).await.unwrap();
+        let learned = store.sync().learn_tree(&plan, &tree, 1).await.unwrap();
         assert_eq!(learned, TreeLearned { removed: 1, gained: false });
         assert_eq!(ids(&store, &customer).await, [1, 4, 5]);
         assert_eq!(deleted(&store, organization).await, 1);
-        assert_eq!(store.run(run).await.unwrap().counters.removed, 1);
+        assert_eq!(store.admin().run(run).await.unwrap().counters.removed, 1);
 
         // And comes back, 20 with it: nothing is here of them.
         let tree = [section(11, Some(10), 1), section(20, Some(10), 1)];
-        assert!(store.learn_tree(&plan, &tree, 1).await.unwrap().gained);
+        assert!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);
         // Until everything was read, however often that is looked at.
-        assert!(store.learn_tree(&plan, &tree, 1).await.unwrap().gained);
-        store.sync(connection, articles).await;
+        assert!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);
+        store.sync_articles(connection, articles).await;
         assert_eq!(ids(&store, &customer).await, [1, 2, 3, 4, 5]);
-        assert!(!store.learn_tree(&plan, &tree, 1).await.unwrap().gained);
-        assert_eq!(store.unknown_sections(connection, &[10, 99]).await.unwrap(), [99]);
+        assert!(!store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);
+        assert_eq!(store.sync().unknown_sections(connection, &[10, 99]).await.unwrap(), [99]);
     }
 }
 
@@ -173,20 +176,20 @@ async fn a_paused_connection_is_selected_from_as_well() {
     for store in stores().await {
         let (_, customer, connection) = connected(&store).await;
         let secret = IncomingArticle { user_segment_id: Some(9), ..standing(1, 20) };
-        store.sync(connection, vec![secret, standing(2, 20)]).await;
-        let walk = store.request_run(&request(connection)).await.unwrap().run;
+        store.sync_articles(connection, vec![secret, standing(2, 20)]).await;
+        let walk = store.admin().request_run(&request(connection)).await.unwrap().run;
         let walk = store.start(walk).await;
         let progress = Some(Progress { position: None, newest: Some(1_000_000) });
-        store.store_page(&walk, &PageWrite { progress, ..PageWrite::default() }).await.unwrap();
-        let version = store.tokens(connection).await.unwrap().unwrap().version;
-        assert!(store.pause(connection, version, "revoked").await.unwrap());
+        store.sync().store_page(&walk, &PageWrite { progress, ..PageWrite::default() }).await.unwrap();
+        let version = store.tokens().tokens(connection).await.unwrap().unwrap().version;
+        assert!(store.tokens().pause(connection, version, "revoked").await.unwrap());
         let public = SelectionFilter { public_only: true, ..SelectionFilter::default() };
         let changed = select(&store, connection, &public).await;
         assert_eq!((changed.run, changed.removed), (None, 1));
         assert_eq!(ids(&store, &customer).await, [2], "also where only the older column says so");
 
         store.connect(&customer, "acme").await;
-        let run = store.request_run(&request(connection)).await.unwrap().run;
-        assert_eq!(store.run(run).await.unwrap().kind, RunKind::Full, "whatever was read before");
+        let run = store.admin().request_run(&request(connection)).await.unwrap().run;
+        assert_eq!(store.admin().run(run).await.unwrap().kind, RunKind::Full, "whatever was read before");
     }
 }

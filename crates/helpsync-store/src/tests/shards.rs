@@ -10,8 +10,8 @@ use crate::{NewShard, RunRequest, ShardEnd};
 #[tokio::test]
 async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
         let request = RunRequest {
             connection,
@@ -24,30 +24,38 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
         };
         let mut failed = Vec::new();
         for _ in 0..2 {
-            let run = store.request_run(&request).await.unwrap().run;
-            assert_eq!(store.status(organization).await.unwrap().runs.len(), 1);
+            let run = store.admin().request_run(&request).await.unwrap().run;
+            assert_eq!(store.admin().status(organization).await.unwrap().runs.len(), 1);
             let started = store.start(run).await;
-            store.end_shard(&started.fence, &ShardEnd::Failed("no such host".to_owned())).await.unwrap();
+            store
+                .queue()
+                .end_shard(&started.fence, &ShardEnd::Failed("no such host".to_owned()))
+                .await
+                .unwrap();
             let shard = started.shard.id;
-            assert!(!store.discard_failed_shard(organization, shard).await.unwrap(), "the run has not ended");
+            assert!(
+                !store.admin().discard_failed_shard(organization, shard).await.unwrap(),
+                "the run has not ended"
+            );
             let last = store.start(run).await;
-            store.finalize_run(&last).await.unwrap();
+            store.sync().finalize_run(&last).await.unwrap();
             failed.push(shard);
         }
-        let listed = store.failed_shards(organization, 0, 10).await.unwrap();
+        let listed = store.admin().failed_shards(organization, 0, 10).await.unwrap();
         assert_eq!(listed.iter().map(|shard| shard.id).collect::<Vec<_>>(), failed);
         assert_eq!(listed[0].error.as_deref(), Some("no such host"));
-        assert_eq!(store.status(organization).await.unwrap().failed.len(), 2);
+        assert_eq!(store.admin().status(organization).await.unwrap().failed.len(), 2);
 
-        let replay = store.replay_failed_shard(organization, failed[0], "again").await.unwrap().unwrap();
-        let run = store.run(replay.run).await.unwrap();
+        let replay =
+            store.admin().replay_failed_shard(organization, failed[0], "again").await.unwrap().unwrap();
+        let run = store.admin().run(replay.run).await.unwrap();
         assert_eq!((run.kind, &run.params), (RunKind::Resync, &json!({"articles": [7]})));
-        assert!(store.replay_failed_shard(organization, failed[0], "again").await.unwrap().is_none());
-        assert!(store.discard_failed_shard(organization, failed[1]).await.unwrap());
-        assert!(!store.discard_failed_shard(organization, failed[1]).await.unwrap());
-        assert!(store.failed_shards(organization, 0, 10).await.unwrap().is_empty());
-        let stranger = store.ensure_organization("other").await.unwrap();
-        assert!(store.failed_shards(stranger, 0, 10).await.unwrap().is_empty());
+        assert!(store.admin().replay_failed_shard(organization, failed[0], "again").await.unwrap().is_none());
+        assert!(store.admin().discard_failed_shard(organization, failed[1]).await.unwrap());
+        assert!(!store.admin().discard_failed_shard(organization, failed[1]).await.unwrap());
+        assert!(store.admin().failed_shards(organization, 0, 10).await.unwrap().is_empty());
+        let stranger = store.admin().ensure_organization("other").await.unwrap();
+        assert!(store.admin().failed_shards(stranger, 0, 10).await.unwrap().is_empty());
     }
 }
 
@@ -66,7 +74,7 @@ async fn shards_of_one_run_that_end_at_once_do_not_block_each_other() {
             };
             let end = ShardEnd::Done(vec![follows]);
             let store = &store;
-            async move { store.end_shard(&shard.fence, &end).await }
+            async move { store.queue().end_shard(&shard.fence, &end).await }
         });
         for ended in futures::future::join_all(ends).await {
             ended.unwrap();

@@ -56,8 +56,8 @@ async fn bare(store: &TestStore) -> Duration {
 #[ignore = "a measurement: cargo test -p helpsync-store --lib speed -- --ignored --nocapture"]
 async fn pages_are_stored_at_a_speed_worth_printing() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
         let request = RunRequest {
             connection,
@@ -68,7 +68,7 @@ async fn pages_are_stored_at_a_speed_worth_printing() {
             upload_id: "u".to_owned(),
             params: json!({}),
         };
-        let run = store.request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
         let bare = bare(&store).await;
         let pages: Vec<_> =
@@ -77,11 +77,11 @@ async fn pages_are_stored_at_a_speed_worth_printing() {
         for _ in 0..2 {
             let began = Instant::now();
             for page in &pages {
-                store.store_page(&started, page).await.unwrap();
+                store.sync().store_page(&started, page).await.unwrap();
             }
             took.push(began.elapsed());
         }
-        store.end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        store.queue().end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
         let rate = |took: Duration| (PAGES * PAGE) as f64 / took.as_secs_f64();
         println!(
             "{}: bare {:.0}/s, new {:.0}/s ({:.2} of bare), unchanged {:.0}/s",

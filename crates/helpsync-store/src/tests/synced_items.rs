@@ -11,11 +11,12 @@ use crate::{
 };
 
 pub(super) async fn connected(store: &TestStore, options: Value) -> (Customer, ConnectionId) {
-    let organization = store.ensure_organization("default").await.unwrap();
-    let customer = store.customer(organization, "cust-1").await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, "cust-1").await.unwrap();
     let mut grant = grant(&customer, "acme");
     grant.sync_options = options;
-    let GrantOutcome::Connected { connection, .. } = store.complete_grant(&grant).await.unwrap() else {
+    let GrantOutcome::Connected { connection, .. } = store.admin().complete_grant(&grant).await.unwrap()
+    else {
         panic!("refused")
     };
     (customer, connection)
@@ -36,7 +37,7 @@ async fn listing(store: &TestStore, connection: ConnectionId, articles: Vec<Inco
         upload_id: "upload-0".to_owned(),
         params: json!({}),
     };
-    let run = store.request_run(&request).await.unwrap().run;
+    let run = store.admin().request_run(&request).await.unwrap().run;
     let started = store.start(run).await;
     let items = vec![
         folder(ItemKind::Category, 1, None, "Handbook"),
@@ -44,10 +45,10 @@ async fn listing(store: &TestStore, connection: ConnectionId, articles: Vec<Inco
         folder(ItemKind::Section, 21, Some((ItemKind::Section, 20)), "Deep"),
         folder(ItemKind::Section, 22, Some((ItemKind::Category, 1)), "End"),
     ];
-    store.store_page(&started, &PageWrite { articles, items, ..PageWrite::default() }).await.unwrap();
-    store.end_shard(&started.fence, &ShardEnd::Failed("only so far".to_owned())).await.unwrap();
+    store.sync().store_page(&started, &PageWrite { articles, items, ..PageWrite::default() }).await.unwrap();
+    store.queue().end_shard(&started.fence, &ShardEnd::Failed("only so far".to_owned())).await.unwrap();
     let last = store.start(run).await;
-    store.finalize_run(&last).await.unwrap();
+    store.sync().finalize_run(&last).await.unwrap();
 }
 
 fn in_section(id: i64, name: &str, section: i64) -> IncomingArticle {
@@ -76,7 +77,7 @@ fn all(connection: ConnectionId) -> ItemQuery {
 }
 
 async fn named(store: &TestStore, query: &ItemQuery) -> Vec<String> {
-    let (items, count) = store.items(query).await.unwrap();
+    let (items, count) = store.admin().items(query).await.unwrap();
     assert!(items.len() as i64 == count || query.limit < 100);
     items.into_iter().map(|item| item.name).collect()
 }
@@ -91,7 +92,7 @@ async fn files(store: &TestStore, customer: &Customer) -> Vec<File> {
         limit: 100,
         offset: 0,
     };
-    store.files(&query).await.unwrap().0
+    store.admin().files(&query).await.unwrap().0
 }
 
 fn choice(
@@ -132,11 +133,11 @@ async fn the_tree_shows_a_reader_only_what_he_may_read_chosen_or_not() {
         assert_eq!(named(&store, &folders).await, ["Beta", "Deep", "End", "Gamma", "Handbook", "Start"]);
 
         let organization = customer.organization;
-        store.choose(&choice(organization, &customer, connection, &[101])).await.unwrap();
-        let run = store.runs(organization, Some(connection), 1).await.unwrap().remove(0);
+        store.admin().choose(&choice(organization, &customer, connection, &[101])).await.unwrap();
+        let run = store.admin().runs(organization, Some(connection), 1).await.unwrap().remove(0);
         let started = store.start(run.id).await;
         articles.truncate(1);
-        store.store_page(&started, &PageWrite { articles, ..PageWrite::default() }).await.unwrap();
+        store.sync().store_page(&started, &PageWrite { articles, ..PageWrite::default() }).await.unwrap();
         assert_eq!(files(&store, &customer).await.len(), 1);
         assert_eq!(seen(&[]).await, ["Beta", "Gamma"]);
         assert_eq!(seen(&[7]).await, ["Alpha", "Beta", "Gamma"]);
@@ -170,34 +171,36 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         let paged =
             ItemQuery { order: ItemOrder::Id, descending: true, limit: 2, offset: 1, ..all(connection) };
         assert_eq!(named(&store, &paged).await, ["Beta", "Alpha"]);
-        let (items, _) = store.items(&ItemQuery { ids: Some(vec![102]), ..all(connection) }).await.unwrap();
+        let (items, _) =
+            store.admin().items(&ItemQuery { ids: Some(vec![102]), ..all(connection) }).await.unwrap();
         let [Item { parent: Some(21), root: Some(1), file: None, .. }] = items.as_slice() else {
             panic!("{items:?}")
         };
 
         let organization = customer.organization;
         let outcome =
-            store.choose(&choice(organization, &customer, connection, &[20, 20, 101])).await.unwrap();
+            store.admin().choose(&choice(organization, &customer, connection, &[20, 20, 101])).await.unwrap();
         assert_eq!(outcome, Chosen::Queued(2));
-        let run = store.runs(organization, Some(connection), 1).await.unwrap().remove(0);
+        let run = store.admin().runs(organization, Some(connection), 1).await.unwrap().remove(0);
         let started = store.start(run.id).await;
         let fetched = PageWrite { articles: tree().into_iter().take(2).collect(), ..PageWrite::default() };
-        store.store_page(&started, &fetched).await.unwrap();
+        store.sync().store_page(&started, &fetched).await.unwrap();
         let synced = files(&store, &customer).await;
         let shown: Vec<(&str, &Value, &str)> =
             synced.iter().map(|file| (file.name.as_str(), &file.tags, file.upload_id.as_str())).collect();
         let tags = json!({ "chosen": "yes" });
         assert_eq!(shown, [("Alpha", &tags, "upload-1"), ("Beta", &tags, "upload-1")]);
         assert_eq!(named(&store, &everything).await.len(), 7, "a file stands for its article");
-        let (items, _) = store.items(&ItemQuery { ids: Some(vec![102]), ..all(connection) }).await.unwrap();
+        let (items, _) =
+            store.admin().items(&ItemQuery { ids: Some(vec![102]), ..all(connection) }).await.unwrap();
         assert_eq!(items[0].file, Some(synced[1].id.0));
 
         let new = ItemsRequest { only_new: true, ..choice(organization, &customer, connection, &[1]) };
-        assert_eq!(store.choose(&new).await.unwrap(), Chosen::Queued(1));
+        assert_eq!(store.admin().choose(&new).await.unwrap(), Chosen::Queued(1));
         let many = ItemsRequest { articles_max: 2, ..choice(organization, &customer, connection, &[1]) };
-        assert_eq!(store.choose(&many).await.unwrap(), Chosen::TooMany(3));
-        store.disconnect(organization, connection).await.unwrap();
-        let refused = store.choose(&new).await;
+        assert_eq!(store.admin().choose(&many).await.unwrap(), Chosen::TooMany(3));
+        store.admin().disconnect(organization, connection).await.unwrap();
+        let refused = store.admin().choose(&new).await;
         assert!(matches!(refused, Err(StoreError::NotFound(Entity::ActiveConnection))));
     }
 }
@@ -207,7 +210,10 @@ async fn a_deleted_file_can_be_chosen_again() {
     for store in stores().await {
         let (customer, connection) = connected(&store, json!({})).await;
         listing(&store, connection, tree()).await;
-        assert_eq!(store.delete_files(customer.id, &FileFilters::default(), false, false).await.unwrap(), 3);
+        assert_eq!(
+            store.admin().delete_files(customer.id, &FileFilters::default(), false, false).await.unwrap(),
+            3
+        );
         assert_eq!(named(&store, &all(connection)).await.len(), 7);
     }
 }
@@ -222,8 +228,8 @@ async fn tags_and_ids_of_a_grant_are_on_the_files_that_its_sync_creates_and_on_n
         assert_eq!(file.tags, json!({ "team": "support" }));
         assert_eq!(file.sync_options, json!({ "chunk_size": 300 }));
         assert_eq!((file.request_id.as_str(), file.upload_id.as_str()), ("request-0", "upload-0"));
-        store.change_file_tags(customer.id, file.id, &crate::TagChange::Clear).await.unwrap();
-        store.sync(connection, vec![in_section(101, "Alpha 2", 20)]).await;
+        store.admin().change_file_tags(customer.id, file.id, &crate::TagChange::Clear).await.unwrap();
+        store.sync_articles(connection, vec![in_section(101, "Alpha 2", 20)]).await;
         let file = files(&store, &customer).await.remove(0);
         assert_eq!((file.name.as_str(), &file.tags), ("Alpha 2", &json!({})));
     }
@@ -241,24 +247,25 @@ async fn a_record_has_no_content_until_it_is_fetched() {
                 all.len() == 3 && all.iter().all(|file| file.status == FileStatus::ReadyToSync),
                 "{all:?}"
             );
-            assert!(store.file_content(all[0].id).await.unwrap().is_empty());
+            assert!(store.admin().file_content(all[0].id).await.unwrap().is_empty());
         }
         let file = files(&store, &customer).await.remove(0);
-        let queued = store.request_resync(customer.id, file.id, "r").await.unwrap();
+        let queued = store.admin().request_resync(customer.id, file.id, "r").await.unwrap();
         assert!(matches!(queued, ResyncRequested::Queued(_)));
-        let run = store.runs(customer.organization, Some(connection), 1).await.unwrap().remove(0);
+        let run = store.admin().runs(customer.organization, Some(connection), 1).await.unwrap().remove(0);
         assert_eq!(run.kind, RunKind::Resync);
         let started = store.start(run.id).await;
-        assert_eq!(store.file(customer.id, file.id).await.unwrap().status, FileStatus::Syncing);
+        assert_eq!(store.admin().file(customer.id, file.id).await.unwrap().status, FileStatus::Syncing);
         store
+            .sync()
             .store_page(
                 &started,
                 &PageWrite { articles: tree().into_iter().take(1).collect(), ..PageWrite::default() },
             )
             .await
             .unwrap();
-        assert_eq!(store.file(customer.id, file.id).await.unwrap().status, FileStatus::Ready);
-        assert_eq!(store.file_content(file.id).await.unwrap().len(), 1);
+        assert_eq!(store.admin().file(customer.id, file.id).await.unwrap().status, FileStatus::Ready);
+        assert_eq!(store.admin().file_content(file.id).await.unwrap().len(), 1);
     }
 }
 
@@ -268,8 +275,8 @@ async fn a_cancelled_fetch_leaves_the_file_as_it_was() {
         let (customer, connection) = connected(&store, json!({})).await;
         listing(&store, connection, tree()).await;
         let file = files(&store, &customer).await.remove(0);
-        store.request_resync(customer.id, file.id, "r").await.unwrap();
-        store.cancel_runs(connection).await.unwrap();
-        assert_eq!(store.file(customer.id, file.id).await.unwrap().status, FileStatus::Ready);
+        store.admin().request_resync(customer.id, file.id, "r").await.unwrap();
+        store.admin().cancel_runs(connection).await.unwrap();
+        assert_eq!(store.admin().file(customer.id, file.id).await.unwrap().status, FileStatus::Ready);
     }
 }

@@ -51,11 +51,11 @@ async fn tags_are_found_by_key_by_member_by_negation_and_by_both_ways_of_joining
         ),
     ];
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
         store
-            .sync(
+            .sync_articles(
                 connection,
                 ["A", "B", "C"].into_iter().zip(11..).map(|(name, id)| article(id, name, 5)).collect(),
             )
@@ -70,16 +70,16 @@ async fn tags_are_found_by_key_by_member_by_negation_and_by_both_ways_of_joining
             offset: 0,
         };
         let ids: Vec<FileId> =
-            store.files(&query(None)).await.unwrap().0.iter().map(|file| file.id).collect();
+            store.admin().files(&query(None)).await.unwrap().0.iter().map(|file| file.id).collect();
         let tags = [
             json!({"team": "support", "list": ["x", "y"]}),
             json!({"team": "sales", "list": ["z"], "odd": "it's \"so\" 100%_"}),
         ];
         for (id, tags) in ids.iter().zip(tags) {
-            store.change_file_tags(customer.id, *id, &merge(tags)).await.unwrap();
+            store.admin().change_file_tags(customer.id, *id, &merge(tags)).await.unwrap();
         }
         for (filter, expected) in &cases {
-            let (found, count) = store.files(&query(Some(filter.clone()))).await.unwrap();
+            let (found, count) = store.admin().files(&query(Some(filter.clone()))).await.unwrap();
             let names: Vec<&str> = found.iter().map(|file| file.name.as_str()).collect();
             assert_eq!(
                 (names.as_slice(), count),
@@ -88,7 +88,7 @@ async fn tags_are_found_by_key_by_member_by_negation_and_by_both_ways_of_joining
                 name_of(&store)
             );
         }
-        let mut unique = store.unique_file_tags(customer.id).await.unwrap();
+        let mut unique = store.admin().unique_file_tags(customer.id).await.unwrap();
         unique.sort_by_key(ToString::to_string);
         assert_eq!(
             json!(unique),
@@ -96,9 +96,9 @@ async fn tags_are_found_by_key_by_member_by_negation_and_by_both_ways_of_joining
         );
 
         let filters = FileFilters { tags: Some(is("team", &["sales"])), ..FileFilters::default() };
-        assert_eq!(store.delete_files(customer.id, &filters, false, false).await.unwrap(), 1);
+        assert_eq!(store.admin().delete_files(customer.id, &filters, false, false).await.unwrap(), 1);
         let names: Vec<String> =
-            store.files(&query(None)).await.unwrap().0.into_iter().map(|file| file.name).collect();
+            store.admin().files(&query(None)).await.unwrap().0.into_iter().map(|file| file.name).collect();
         assert_eq!(names, ["A", "C"]);
     }
 }
@@ -106,10 +106,14 @@ async fn tags_are_found_by_key_by_member_by_negation_and_by_both_ways_of_joining
 #[tokio::test]
 async fn connections_are_found_by_their_tags() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
-        store.change_connection_tags(connection, &merge(json!({"plan": ["pro", "eu"]}))).await.unwrap();
+        store
+            .admin()
+            .change_connection_tags(connection, &merge(json!({"plan": ["pro", "eu"]})))
+            .await
+            .unwrap();
         let query = ConnectionQuery {
             organization,
             customer: None,
@@ -124,7 +128,7 @@ async fn connections_are_found_by_their_tags() {
         for (filter, expected) in
             [(is("plan", &["eu"]), 1), (not("plan", &["eu"]), 0), (is("plan", &["us"]), 0)]
         {
-            let (found, count) = store.tagged_connections(&query, Some(&filter)).await.unwrap();
+            let (found, count) = store.admin().tagged_connections(&query, Some(&filter)).await.unwrap();
             assert_eq!((found.len(), count), (expected, expected as i64), "{filter:?}");
         }
     }

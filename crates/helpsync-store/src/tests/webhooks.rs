@@ -18,7 +18,7 @@ const LEASE: Duration = Duration::from_secs(30);
 const MANY: u32 = 1_000;
 
 async fn add(store: &Store, organization: OrganizationId, url: &str) -> WebhookId {
-    match store.add_webhook(organization, url, &"00ff".to_owned().into(), 3).await.unwrap() {
+    match store.webhooks().add_webhook(organization, url, &"00ff".to_owned().into(), 3).await.unwrap() {
         WebhookAdded::Added(webhook) => webhook.id,
         other => panic!("{other:?}"),
     }
@@ -26,14 +26,14 @@ async fn add(store: &Store, organization: OrganizationId, url: &str) -> WebhookI
 
 /// An organization with one webhook and one connection of customer `cust-1`.
 async fn connected(store: &TestStore) -> (OrganizationId, WebhookId, ConnectionId) {
-    let organization = store.ensure_organization("default").await.unwrap();
+    let organization = store.admin().ensure_organization("default").await.unwrap();
     let webhook = add(store, organization, "https://a.example/hook").await;
-    let customer = store.customer(organization, "cust-1").await.unwrap();
+    let customer = store.admin().customer(organization, "cust-1").await.unwrap();
     (organization, webhook, store.connect(&customer, "acme").await)
 }
 
 async fn claim(store: &Store, webhook: WebhookId, concurrency: u32) -> Vec<Tried> {
-    let round = store.claim_deliveries(webhook, concurrency, LEASE).await.unwrap();
+    let round = store.webhooks().claim_deliveries(webhook, concurrency, LEASE).await.unwrap();
     round.map(delivered).unwrap_or_default()
 }
 
@@ -43,7 +43,7 @@ fn delivered(round: ClaimedRound) -> Vec<Tried> {
 }
 
 async fn settle(store: &Store, webhook: WebhookId, tried: &[Tried]) {
-    store.settle_deliveries(webhook, tried, WebhookHealth::clone).await.unwrap();
+    store.webhooks().settle_deliveries(webhook, tried, WebhookHealth::clone).await.unwrap();
 }
 
 fn ended(tried: &Tried, end: TriedEnd) -> Vec<Tried> {
@@ -57,7 +57,7 @@ fn retry(wait: Duration) -> TriedEnd {
 /// Claims and settles until nothing is left; the kinds of the events in the order in which they were claimed.
 async fn drain(store: &Store, webhook: WebhookId, concurrency: u32) -> Vec<EventKind> {
     let mut kinds = Vec::new();
-    while let Some(round) = store.claim_deliveries(webhook, concurrency, LEASE).await.unwrap() {
+    while let Some(round) = store.webhooks().claim_deliveries(webhook, concurrency, LEASE).await.unwrap() {
         kinds.extend(round.deliveries.iter().map(|one| one.event.kind));
         settle(store, webhook, &delivered(round)).await;
     }
@@ -67,18 +67,18 @@ async fn drain(store: &Store, webhook: WebhookId, concurrency: u32) -> Vec<Event
 #[tokio::test]
 async fn an_organization_has_so_many_webhooks_and_each_address_once() {
     for store in stores().await {
-        let organization = store.ensure_organization("default").await.unwrap();
-        let stranger = store.ensure_organization("other").await.unwrap();
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let stranger = store.admin().ensure_organization("other").await.unwrap();
         let key = "00ff".to_owned().into();
         let first = add(&store, organization, "https://a.example/1").await;
-        let again = store.add_webhook(organization, "https://a.example/1", &key, 3).await.unwrap();
+        let again = store.webhooks().add_webhook(organization, "https://a.example/1", &key, 3).await.unwrap();
         assert!(matches!(again, WebhookAdded::Known));
         // Two callers at once for the last place.
         add(&store, organization, "https://a.example/2").await;
         let other = store.reopen().await;
         let (one, two) = tokio::join!(
-            store.add_webhook(organization, "https://a.example/3", &key, 3),
-            other.add_webhook(organization, "https://a.example/4", &key, 3)
+            store.webhooks().add_webhook(organization, "https://a.example/3", &key, 3),
+            other.webhooks().add_webhook(organization, "https://a.example/4", &key, 3)
         );
         let full = [one.unwrap(), two.unwrap()].iter().filter(|it| matches!(it, WebhookAdded::Full)).count();
         assert_eq!(full, 1, "{}", name_of(&store));
@@ -92,14 +92,23 @@ async fn an_organization_has_so_many_webhooks_and_each_address_once() {
             limit: 2,
             offset: 1,
         };
-        let (page, count) = store.webhooks(&query).await.unwrap();
+        let (page, count) = store.webhooks().webhooks(&query).await.unwrap();
         assert_eq!((page.len(), count), (2, 3));
         let named = WebhookQuery { ids: Some(vec![first.0, 99]), offset: 0, ..query.clone() };
-        assert_eq!(store.webhooks(&named).await.unwrap().0[0].id, first);
-        assert_eq!(store.webhooks(&WebhookQuery { organization: stranger, ..query }).await.unwrap().1, 0);
-        assert!(matches!(store.delete_webhook(stranger, first).await, Err(StoreError::NotFound(_))));
-        store.delete_webhook(organization, first).await.unwrap();
-        assert!(matches!(store.delete_webhook(organization, first).await, Err(StoreError::NotFound(_))));
+        assert_eq!(store.webhooks().webhooks(&named).await.unwrap().0[0].id, first);
+        assert_eq!(
+            store.webhooks().webhooks(&WebhookQuery { organization: stranger, ..query }).await.unwrap().1,
+            0
+        );
+        assert!(matches!(
+            store.webhooks().delete_webhook(stranger, first).await,
+            Err(StoreError::NotFound(_))
+        ));
+        store.webhooks().delete_webhook(organization, first).await.unwrap();
+        assert!(matches!(
+            store.webhooks().delete_webhook(organization, first).await,
+            Err(StoreError::NotFound(_))
+        ));
         add(&store, organization, "https://a.example/1").await;
     }
 }
@@ -109,24 +118,24 @@ async fn every_event_reaches_every_webhook_of_its_organization_once() {
     for store in stores().await {
         let (organization, webhook, connection) = connected(&store).await;
         let second = add(&store, organization, "https://b.example/hook").await;
-        let stranger = store.ensure_organization("other").await.unwrap();
+        let stranger = store.admin().ensure_organization("other").await.unwrap();
         let strange = add(&store, stranger, "https://c.example/hook").await;
-        store.sync(connection, (1..=5).map(|id| article(id, "T", 1)).collect()).await;
-        let written = store.events(organization, 0, MANY).await.unwrap();
+        store.sync_articles(connection, (1..=5).map(|id| article(id, "T", 1)).collect()).await;
+        let written = store.webhooks().events(organization, 0, MANY).await.unwrap();
 
         // Two relays at once, in small bites, and once more for nothing.
         let other = store.reopen().await;
-        let fan = async |store: &Store| while store.fan_out_events(2).await.unwrap() > 0 {};
+        let fan = async |store: &Store| while store.webhooks().fan_out_events(2).await.unwrap() > 0 {};
         tokio::join!(fan(&store), fan(&other));
         fan(&store).await;
-        assert_eq!(store.due_webhooks(WebhookId(0), 10).await.unwrap(), [webhook, second]);
-        assert_eq!(store.due_webhooks(webhook, 10).await.unwrap(), [second, webhook]);
+        assert_eq!(store.webhooks().due_webhooks(WebhookId(0), 10).await.unwrap(), [webhook, second]);
+        assert_eq!(store.webhooks().due_webhooks(webhook, 10).await.unwrap(), [second, webhook]);
         for one in [webhook, second] {
             let (mine, theirs) = tokio::join!(drain(&store, one, 3), drain(&other, one, 3));
             assert_eq!(mine.len() + theirs.len(), written.len(), "{}", name_of(&store));
         }
         assert!(drain(&store, strange, 3).await.is_empty());
-        assert!(store.due_webhooks(WebhookId(0), 10).await.unwrap().is_empty());
+        assert!(store.webhooks().due_webhooks(WebhookId(0), 10).await.unwrap().is_empty());
     }
 }
 
@@ -135,7 +144,7 @@ async fn an_event_that_commits_late_is_not_passed_over() {
     // Postgres gives out ids before their transactions commit; SQLite has one writer.
     let store = crate::testing::postgres().await;
     let (organization, webhook, _) = connected(&store).await;
-    while store.fan_out_events(MANY).await.unwrap() > 0 {}
+    while store.webhooks().fan_out_events(MANY).await.unwrap() > 0 {}
     drain(&store, webhook, 9).await;
     let mut late = store.store.write().await.unwrap();
     sqlx::query("insert into event (organization_id, kind, object_type, object_id, created_at) values ($1, 'ADD', 'NONE', 'null', 0)")
@@ -143,10 +152,10 @@ async fn an_event_that_commits_late_is_not_passed_over() {
         .execute(&mut *late.tx)
         .await
         .unwrap();
-    store.announce(organization, EventKind::FileStatisticsAggregated).await.unwrap();
-    assert_eq!(store.fan_out_events(MANY).await.unwrap(), 1);
+    store.webhooks().announce(organization, EventKind::FileStatisticsAggregated).await.unwrap();
+    assert_eq!(store.webhooks().fan_out_events(MANY).await.unwrap(), 1);
     late.commit().await.unwrap();
-    assert_eq!(store.fan_out_events(MANY).await.unwrap(), 1);
+    assert_eq!(store.webhooks().fan_out_events(MANY).await.unwrap(), 1);
     assert_eq!(drain(&store, webhook, 9).await, [EventKind::Add, EventKind::FileStatisticsAggregated]);
 }
 
@@ -154,8 +163,8 @@ async fn an_event_that_commits_late_is_not_passed_over() {
 async fn what_is_claimed_is_bounded_over_all_processes_and_comes_back_when_its_lease_ends() {
     for store in stores().await {
         let (_, webhook, connection) = connected(&store).await;
-        store.sync(connection, (1..=9).map(|id| article(id, "T", 1)).collect()).await;
-        store.fan_out_events(MANY).await.unwrap();
+        store.sync_articles(connection, (1..=9).map(|id| article(id, "T", 1)).collect()).await;
+        store.webhooks().fan_out_events(MANY).await.unwrap();
         settle(&store, webhook, &claim(&store, webhook, 1).await).await;
 
         let other = store.reopen().await;
@@ -185,11 +194,17 @@ async fn what_is_claimed_is_bounded_over_all_processes_and_comes_back_when_its_l
 async fn events_of_one_file_keep_their_order_and_the_end_of_an_upload_comes_after_its_files() {
     for store in stores().await {
         let (organization, webhook, connection) = connected(&store).await;
-        store.sync(connection, vec![article(1, "A", 1), article(2, "B", 1)]).await;
-        store.sync(connection, vec![article(1, "A again", 2)]).await;
-        store.fan_out_events(MANY).await.unwrap();
-        let written: Vec<EventKind> =
-            store.events(organization, 0, MANY).await.unwrap().iter().map(|event| event.kind).collect();
+        store.sync_articles(connection, vec![article(1, "A", 1), article(2, "B", 1)]).await;
+        store.sync_articles(connection, vec![article(1, "A again", 2)]).await;
+        store.webhooks().fan_out_events(MANY).await.unwrap();
+        let written: Vec<EventKind> = store
+            .webhooks()
+            .events(organization, 0, MANY)
+            .await
+            .unwrap()
+            .iter()
+            .map(|event| event.kind)
+            .collect();
         let ready = written.iter().filter(|kind| **kind == EventKind::FileReady).count();
         assert_eq!((written[0], ready), (EventKind::Add, 3), "{written:?}");
 
@@ -198,7 +213,7 @@ async fn events_of_one_file_keep_their_order_and_the_end_of_an_upload_comes_afte
         // Whatever was sent with it, file 1 is ready once, and fails.
         let mut failing = None;
         let mut seen = Vec::new();
-        while let Some(round) = store.claim_deliveries(webhook, 9, LEASE).await.unwrap() {
+        while let Some(round) = store.webhooks().claim_deliveries(webhook, 9, LEASE).await.unwrap() {
             let mut results = Vec::new();
             for one in &round.deliveries {
                 let tried = Tried { delivery: one.id, attempt: one.attempt, end: TriedEnd::Delivered };
@@ -228,28 +243,31 @@ async fn events_of_one_file_keep_their_order_and_the_end_of_an_upload_comes_afte
 async fn an_open_circuit_lets_one_probe_through_when_its_time_has_come() {
     for store in stores().await {
         let (organization, webhook, connection) = connected(&store).await;
-        store.sync(connection, (1..=9).map(|id| article(id, "T", 1)).collect()).await;
-        store.fan_out_events(MANY).await.unwrap();
+        store.sync_articles(connection, (1..=9).map(|id| article(id, "T", 1)).collect()).await;
+        store.webhooks().fan_out_events(MANY).await.unwrap();
         let tried = claim(&store, webhook, 1).await;
         let until = helpsync_model::Clock::now_ms(&*store.clock) + 60_000;
         let open =
             WebhookHealth { failures: 5, open_until: Some(until), reason: Some("it answered 500".into()) };
         let failed = ended(&tried[0], retry(Duration::ZERO));
-        store.settle_deliveries(webhook, &failed, |_| open.clone()).await.unwrap();
-        let shown = store.webhook(organization, webhook).await.unwrap();
+        store.webhooks().settle_deliveries(webhook, &failed, |_| open.clone()).await.unwrap();
+        let shown = store.webhooks().webhook(organization, webhook).await.unwrap();
         assert_eq!(
             (shown.status, shown.status_reason.as_deref()),
             (WebhookStatus::Flagged, Some("it answered 500"))
         );
-        assert!(store.due_webhooks(WebhookId(0), 9).await.unwrap().is_empty());
+        assert!(store.webhooks().due_webhooks(WebhookId(0), 9).await.unwrap().is_empty());
         assert!(claim(&store, webhook, 9).await.is_empty());
 
         store.clock.advance(Duration::from_secs(60));
         let probe = claim(&store, webhook, 9).await;
         assert_eq!(probe.len(), 1);
         assert!(claim(&store, webhook, 9).await.is_empty());
-        store.settle_deliveries(webhook, &probe, |_| WebhookHealth::default()).await.unwrap();
-        assert_eq!(store.webhook(organization, webhook).await.unwrap().status, WebhookStatus::Active);
+        store.webhooks().settle_deliveries(webhook, &probe, |_| WebhookHealth::default()).await.unwrap();
+        assert_eq!(
+            store.webhooks().webhook(organization, webhook).await.unwrap().status,
+            WebhookStatus::Active
+        );
         assert!(claim(&store, webhook, 9).await.len() > 1);
     }
 }
@@ -258,34 +276,38 @@ async fn an_open_circuit_lets_one_probe_through_when_its_time_has_come() {
 async fn a_dead_delivery_is_listed_and_sent_again_when_a_person_asks() {
     for store in stores().await {
         let (organization, webhook, _) = connected(&store).await;
-        store.fan_out_events(MANY).await.unwrap();
+        store.webhooks().fan_out_events(MANY).await.unwrap();
         let tried = claim(&store, webhook, 9).await;
         let dead = TriedEnd::Dead { http_status: None, error: "cannot connect".to_owned() };
         let open =
             WebhookHealth { failures: 9, open_until: Some(i64::MAX), reason: Some("cannot connect".into()) };
-        store.settle_deliveries(webhook, &ended(&tried[0], dead), |_| open.clone()).await.unwrap();
-        let listed = store.deliveries(organization, webhook, Some(DeliveryState::Dead), 0, 10).await.unwrap();
+        store.webhooks().settle_deliveries(webhook, &ended(&tried[0], dead), |_| open.clone()).await.unwrap();
+        let listed = store
+            .webhooks()
+            .deliveries(organization, webhook, Some(DeliveryState::Dead), 0, 10)
+            .await
+            .unwrap();
         assert_eq!((listed.len(), listed[0].error.as_deref()), (1, Some("cannot connect")));
         assert_eq!((listed[0].kind, listed[0].attempts), (EventKind::Add, 1));
         let id = listed[0].id;
-        assert!(store.deliveries(organization, webhook, None, id.0, 10).await.unwrap().is_empty());
+        assert!(store.webhooks().deliveries(organization, webhook, None, id.0, 10).await.unwrap().is_empty());
 
-        let stranger = store.ensure_organization("other").await.unwrap();
-        assert!(matches!(store.redeliver(stranger, id).await, Err(StoreError::NotFound(_))));
+        let stranger = store.admin().ensure_organization("other").await.unwrap();
+        assert!(matches!(store.webhooks().redeliver(stranger, id).await, Err(StoreError::NotFound(_))));
         assert!(matches!(
-            store.deliveries(stranger, webhook, None, 0, 10).await,
+            store.webhooks().deliveries(stranger, webhook, None, 0, 10).await,
             Err(StoreError::NotFound(_))
         ));
-        store.redeliver(organization, id).await.unwrap();
+        store.webhooks().redeliver(organization, id).await.unwrap();
         let again = claim(&store, webhook, 9).await;
         assert_eq!((again.len(), again[0].attempt), (1, 1));
         // While it is out, asking changes nothing.
-        store.redeliver(organization, id).await.unwrap();
+        store.webhooks().redeliver(organization, id).await.unwrap();
         assert!(claim(&store, webhook, 9).await.is_empty());
         settle(&store, webhook, &again).await;
-        assert_eq!(store.redeliver_dead(organization, webhook, 10).await.unwrap(), 0);
+        assert_eq!(store.webhooks().redeliver_dead(organization, webhook, 10).await.unwrap(), 0);
         // Also what has arrived can be asked for.
-        store.redeliver(organization, id).await.unwrap();
+        store.webhooks().redeliver(organization, id).await.unwrap();
         assert_eq!(drain(&store, webhook, 9).await, [EventKind::Add]);
     }
 }
@@ -295,28 +317,36 @@ async fn pruning_gives_up_what_is_too_old_and_forgets_the_rest_in_bounded_steps(
     for store in stores().await {
         let (organization, webhook, connection) = connected(&store).await;
         let second = add(&store, organization, "https://b.example/hook").await;
-        store.sync(connection, (1..=5).map(|id| article(id, "T", 1)).collect()).await;
-        store.fan_out_events(MANY).await.unwrap();
-        let events = store.events(organization, 0, MANY).await.unwrap().len() as u64;
+        store.sync_articles(connection, (1..=5).map(|id| article(id, "T", 1)).collect()).await;
+        store.webhooks().fan_out_events(MANY).await.unwrap();
+        let events = store.webhooks().events(organization, 0, MANY).await.unwrap().len() as u64;
         drain(&store, webhook, 9).await;
         let retention =
             WebhookRetention { retry_age: Duration::from_secs(3_600), keep: Duration::from_secs(7_200) };
-        let prune = async |limit| store.prune_webhooks(retention, limit).await.unwrap();
+        let prune = async |limit| store.webhooks().prune_webhooks(retention, limit).await.unwrap();
         assert_eq!(prune(MANY).await, crate::WebhooksPruned::default());
 
         store.clock.advance(Duration::from_secs(3_601));
         assert_eq!(prune(3).await.expired, 3);
         assert_eq!(prune(MANY).await.expired, events - 3);
-        let dead = store.deliveries(organization, second, Some(DeliveryState::Dead), 0, MANY).await.unwrap();
+        let dead = store
+            .webhooks()
+            .deliveries(organization, second, Some(DeliveryState::Dead), 0, MANY)
+            .await
+            .unwrap();
         assert_eq!(dead[0].error.as_deref(), Some("it waited for too long"));
 
         store.clock.advance(Duration::from_secs(3_600));
         let first = prune(MANY).await;
         assert_eq!((first.deliveries, first.events), (events, 0), "the other's deliveries hold their events");
-        store.delete_webhook(organization, second).await.unwrap();
+        store.webhooks().delete_webhook(organization, second).await.unwrap();
         assert_eq!(prune(2).await.deliveries, 2);
         prune(MANY).await;
-        assert!(store.events(organization, 0, MANY).await.unwrap().is_empty(), "{}", name_of(&store));
+        assert!(
+            store.webhooks().events(organization, 0, MANY).await.unwrap().is_empty(),
+            "{}",
+            name_of(&store)
+        );
     }
 }
 
@@ -324,13 +354,13 @@ async fn pruning_gives_up_what_is_too_old_and_forgets_the_rest_in_bounded_steps(
 async fn the_events_of_a_deleted_customer_still_go_out_and_the_last_says_so() {
     for store in stores().await {
         let (organization, webhook, _) = connected(&store).await;
-        let customer = store.customer(organization, "cust-1").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let mut write = store.store.write().await.unwrap();
         events::outlive_customer(&mut write, organization, customer.id, "cust-1").await.unwrap();
         write.commit().await.unwrap();
-        store.fan_out_events(MANY).await.unwrap();
+        store.webhooks().fan_out_events(MANY).await.unwrap();
         let mut said = Vec::new();
-        while let Some(round) = store.claim_deliveries(webhook, 9, LEASE).await.unwrap() {
+        while let Some(round) = store.webhooks().claim_deliveries(webhook, 9, LEASE).await.unwrap() {
             assert_eq!(round.signing_key.expose_secret(), "00ff");
             for one in &round.deliveries {
                 said.push((one.event.kind, one.customer.clone().unwrap(), one.event.object_id.clone()));
@@ -347,21 +377,24 @@ async fn the_events_of_a_deleted_customer_still_go_out_and_the_last_says_so() {
 async fn a_chosen_file_announces_that_it_is_fetched_and_that_it_waits() {
     for store in stores().await {
         let (organization, _, connection) = connected(&store).await;
-        store.sync(connection, vec![article(7, "A", 1), article(8, "B", 1)]).await;
-        let customer = store.customer(organization, "cust-1").await.unwrap();
-        let seen = store.events(organization, 0, MANY).await.unwrap();
+        store.sync_articles(connection, vec![article(7, "A", 1), article(8, "B", 1)]).await;
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
+        let seen = store.webhooks().events(organization, 0, MANY).await.unwrap();
         let ready = seen.iter().find(|event| event.kind == EventKind::FileReady).unwrap();
         let file = FileId(ready.object_id.parse().unwrap());
-        store.request_resync(customer.id, file, "again").await.unwrap();
-        let run = store.runs(organization, Some(connection), 1).await.unwrap()[0].id;
+        store.admin().request_resync(customer.id, file, "again").await.unwrap();
+        let run = store.admin().runs(organization, Some(connection), 1).await.unwrap()[0].id;
         let wait = || ShardEnd::Snooze { wait: Duration::from_secs(1), reason: "budget".to_owned() };
         for _ in 0..2 {
             let started = store.start(run).await;
-            assert_eq!(store.file(customer.id, file).await.unwrap().status, FileStatus::Syncing);
-            store.end_shard(&started.fence, &wait()).await.unwrap();
-            assert_eq!(store.file(customer.id, file).await.unwrap().status, FileStatus::QueuedForSync);
+            assert_eq!(store.admin().file(customer.id, file).await.unwrap().status, FileStatus::Syncing);
+            store.queue().end_shard(&started.fence, &wait()).await.unwrap();
+            assert_eq!(
+                store.admin().file(customer.id, file).await.unwrap().status,
+                FileStatus::QueuedForSync
+            );
         }
-        let after = store.events(organization, seen.last().unwrap().id, MANY).await.unwrap();
+        let after = store.webhooks().events(organization, seen.last().unwrap().id, MANY).await.unwrap();
         let said: Vec<(EventKind, &str)> =
             after.iter().map(|event| (event.kind, event.object_id.as_str())).collect();
         let (syncing, waiting) =
