@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use helpsync_api::{Api, ApiOptions, WebhookRules};
 use helpsync_dispatcher::{Dispatcher, DispatcherOptions};
-use helpsync_embeddings::{Cutter, Embedder};
+use helpsync_embeddings::{Chunker, Embedder};
 use helpsync_watch::Watcher;
 use helpsync_webhooks::Relay;
 use helpsync_worker::{Worker, WorkerOptions};
@@ -136,8 +136,8 @@ impl Process {
     /// What makes stored texts searchable, beside the syncs and after them.
     fn start_search(&self, parts: &Parts) {
         let made = Arc::new(Notify::new());
-        let cutter = Cutter::new(parts.store.clone(), parts.settings().embeddings.poll, Arc::clone(&made));
-        self.spawn("cutter", cutter.run(self.stop.clone()));
+        let chunker = Chunker::new(parts.store.clone(), parts.settings().embeddings.poll, Arc::clone(&made));
+        self.spawn("chunker", chunker.run(self.stop.clone()));
         if let Some(client) = parts.embeddings.clone() {
             let options = embeddings::embedder_options(parts.settings());
             let entropy = Arc::clone(&parts.runtime.entropy);
