@@ -60,7 +60,7 @@ enum Next {
 }
 
 impl Embedder {
-    /// `made` rings when chunks were cut.
+    /// `made` rings when there are new chunks.
     #[must_use]
     pub fn new(
         store: SearchStore,

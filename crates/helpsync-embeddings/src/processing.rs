@@ -7,12 +7,12 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Processing {
     /// Whether it has chunks.
-    pub cut: bool,
+    pub chunk: bool,
     /// Whether they have vectors.
     pub embed: bool,
-    /// How they are cut.
+    /// Their sizes.
     pub chunks: ChunkOptions,
-    /// Every chunk starts with the title.
+    /// Every chunk starts with the title and the path of its headings.
     pub prepend_name: bool,
 }
 
@@ -24,16 +24,16 @@ impl Processing {
     pub fn of(options: &Value) -> Self {
         let config = &options["file_sync_config"];
         let says = |of: &Value, name: &str| of[name] == Value::Bool(true);
-        let cut = !says(config, "skip_file_processing") && !says(config, "store_file_only");
+        let chunk = !says(config, "skip_file_processing") && !says(config, "store_file_only");
         let embed =
-            cut && !says(config, "generate_chunks_only") && !says(options, "skip_embedding_generation");
+            chunk && !says(config, "generate_chunks_only") && !says(options, "skip_embedding_generation");
         let number = |name: &str, default: usize| {
             options[name].as_i64().map_or(default, |number| usize::try_from(number).unwrap_or(0))
         };
         let size = number("chunk_size", CHUNK_SIZE_DEFAULT).clamp(1, CHUNK_SIZE_MAX);
         let overlap = number("chunk_overlap", CHUNK_OVERLAP_DEFAULT).min(size - 1);
         Self {
-            cut,
+            chunk,
             embed,
             chunks: ChunkOptions { size, overlap },
             prepend_name: says(options, "prepend_filename_to_chunks"),
@@ -51,7 +51,7 @@ mod tests {
     fn each_option_takes_more_away_than_the_next() {
         let of = |options: Value| {
             let it = Processing::of(&options);
-            (it.cut, it.embed)
+            (it.chunk, it.embed)
         };
         assert_eq!(of(json!({})), (true, true));
         assert_eq!(of(json!(null)), (true, true));

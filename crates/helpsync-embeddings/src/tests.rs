@@ -73,8 +73,8 @@ impl Scene {
         let entropy = Arc::new(SeededEntropy::new(1));
         let embedder =
             Embedder::new(self.store.search().clone(), client.unwrap(), entropy, options, Arc::clone(&made));
-        let cutter = Chunker::new(self.store.search().clone(), POLL, made);
-        self.tasks.spawn(cutter.run(self.stop.clone()));
+        let chunker = Chunker::new(self.store.search().clone(), POLL, made);
+        self.tasks.spawn(chunker.run(self.stop.clone()));
         self.tasks.spawn(embedder.run(self.stop.clone()));
     }
 
@@ -127,7 +127,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn what_is_stored_is_cut_and_embedded_in_batches_with_the_key() {
+async fn what_is_stored_is_chunked_and_embedded_in_batches_with_the_key() {
     for store in stores().await {
         let texts: Vec<String> = (0..10).map(|number| format!("text number {number}")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

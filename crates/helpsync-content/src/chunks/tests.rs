@@ -259,7 +259,7 @@ fn hostile() -> Vec<String> {
 
 #[test]
 fn work_is_linear_on_hostile_texts() {
-    // Each byte is counted once for the index and once in its chunk; repetition and second tries add to that.
+    // Each byte is counted once in its chunk; repetition, second tries and the blocks looked at add to that.
     const WORK_PER_BYTE: usize = 4;
     for text in hostile() {
         let shown: String = text.chars().take(12).collect();

@@ -1,4 +1,4 @@
-//! The role that cuts what waits to be cut.
+//! The role that divides stored texts into chunks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Processing;
 
-/// Files that are cut and stored together.
+/// Files that are chunked and stored together.
 const FILES_MAX: u32 = 32;
-/// HTML of the files that are cut together; one longer file is a batch of its own.
+/// HTML of the files that are chunked together; one longer file is a batch of its own.
 const BYTES_MAX: i64 = 8 * 1024 * 1024;
 /// The largest texts take seconds: whoever has a batch this long is gone.
 const LEASE: Duration = Duration::from_secs(300);
 /// A text that ended its process so often is not tried again until it changes.
 const ATTEMPTS_MAX: i64 = 5;
 
-/// Cuts what waits to be cut, one batch at a time, connections in turns. Any number may run over one store.
+/// Chunks the texts that wait for it, one batch at a time, connections in turns. Any number may run over one store.
 #[derive(Debug)]
 pub struct Chunker {
     store: SearchStore,
@@ -35,7 +35,7 @@ impl Chunker {
         Self { store, poll, made }
     }
 
-    /// Cuts until `stop`.
+    /// Chunks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut after = ConnectionId(0);
         while !stop.is_cancelled() {
@@ -45,7 +45,7 @@ impl Chunker {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error = chain(&error), "cutting texts failed, trying again"),
+                Err(error) => tracing::warn!(error = chain(&error), "chunking failed, trying again"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -59,24 +59,25 @@ impl Chunker {
         let Some(connection) = self.store.next_to_chunk(after).await? else { return Ok(None) };
         let files = self.store.claim_files_to_chunk(connection, FILES_MAX, BYTES_MAX, LEASE).await?;
         // Pure CPU: off the runtime's threads.
-        let cut = tokio::task::spawn_blocking(move || files.iter().map(cut).collect::<Vec<_>>()).await;
-        let cut = match cut {
-            Ok(cut) => cut,
+        let chunked =
+            tokio::task::spawn_blocking(move || files.iter().map(chunked).collect::<Vec<_>>()).await;
+        let chunked = match chunked {
+            Ok(chunked) => chunked,
             Err(error) => {
-                tracing::error!(error = chain(&error), "cutting broke off, its files are tried again later");
+                tracing::error!(error = chain(&error), "chunking broke off, its files are tried again later");
                 return Ok(Some(connection));
             }
         };
-        if self.store.store_chunks(&cut).await? {
+        if self.store.store_chunks(&chunked).await? {
             self.made.notify_waiters();
         }
         Ok(Some(connection))
     }
 }
 
-fn cut(file: &FileToChunk) -> ChunkedFile {
+fn chunked(file: &FileToChunk) -> ChunkedFile {
     let made = if file.attempt > ATTEMPTS_MAX {
-        Err("the text could not be cut into chunks".to_owned())
+        Err("the text could not be divided into chunks".to_owned())
     } else {
         all_chunks(file)
     };
@@ -84,7 +85,7 @@ fn cut(file: &FileToChunk) -> ChunkedFile {
     let cut = match made {
         Ok((chunks, embed)) => Chunked::Chunks { chunks, embed },
         Err(error) => {
-            tracing::warn!(%file, error, "a text cannot be cut");
+            tracing::warn!(%file, error, "a text cannot be chunked");
             Chunked::Failed(error)
         }
     };
@@ -94,7 +95,7 @@ fn cut(file: &FileToChunk) -> ChunkedFile {
 fn all_chunks(file: &FileToChunk) -> Result<(Vec<NewChunk>, bool), String> {
     let processing = Processing::of(&file.options);
     let mut all = Vec::new();
-    for (locale, title, markdown) in file.texts.iter().filter(|_| processing.cut) {
+    for (locale, title, markdown) in file.texts.iter().filter(|_| processing.chunk) {
         let title = if title.is_empty() { &file.name } else { title };
         let prefix = processing.prepend_name.then_some(title.as_str());
         let made = chunks(markdown, processing.chunks, prefix)
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_translation_is_cut_as_the_options_say() {
+    fn every_translation_is_chunked_as_the_options_say() {
         assert_eq!(made(json!({})), (vec!["Some words.".to_owned(); 2], true));
         let titled = made(json!({ "prepend_filename_to_chunks": true, "skip_embedding_generation": true }));
         let expected = ["Title\n\nSome words.", "Name\n\nSome words."].map(str::to_owned).to_vec();
