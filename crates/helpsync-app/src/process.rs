@@ -72,7 +72,10 @@ impl Process {
             let url = public_url(settings.api.public_url.clone(), address);
             let router = api(&parts, url.clone()).router();
             process.api_url = Some(url);
-            process.spawn("api", server::serve(listener, router, process.stop.clone()));
+            process.spawn(
+                "api",
+                server::serve(listener, router, settings.api.header_timeout, process.stop.clone()),
+            );
         }
         if role != Role::All {
             let address = match role {
@@ -82,7 +85,10 @@ impl Process {
             let (listener, bound) = server::listen(address).await?;
             process.health_address = Some(bound);
             let router = health::router(parts.clone());
-            process.spawn("health", server::serve(listener, router, process.stop.clone()));
+            process.spawn(
+                "health",
+                server::serve(listener, router, settings.api.header_timeout, process.stop.clone()),
+            );
         }
         if role != Role::Worker {
             let Runtime { clock, entropy } = &parts.runtime;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 /// Keeps every published article of a Zendesk help center in step with your application.
@@ -41,6 +41,8 @@ pub enum Command {
     Export(Export),
     /// Check settings, store, queue, coordinator and Zendesk, and say what is wrong.
     Doctor(Doctor),
+    /// Show how an article's HTML will be stored.
+    Convert(Convert),
     /// The settings in force and where each comes from; secrets are hidden.
     Config(Config),
 }
@@ -275,6 +277,40 @@ pub struct Doctor {
     /// Also ask whether this workspace answers.
     #[arg(long, value_name = "SUBDOMAIN")]
     pub subdomain: Option<String>,
+}
+
+/// For `convert`.
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// The article's body; `-` or nothing for standard input.
+    pub file: Option<PathBuf>,
+    /// The article's own address, which its links and images are resolved against; without it they stay relative.
+    #[arg(long, value_parser = page_address)]
+    pub url: Option<String>,
+    /// The article's title: a part of its hash.
+    #[arg(long, default_value = "")]
+    pub title: String,
+    /// What is printed.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub form: Form,
+}
+
+/// What `convert` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Form {
+    /// The Markdown, which is searched and cut into chunks.
+    #[default]
+    Markdown,
+    /// The plain text.
+    Text,
+    /// The chunks of the default size, each under its number and tokens.
+    Chunks,
+    /// One JSON document of all that would be stored.
+    Json,
+}
+
+fn page_address(given: &str) -> Result<String, String> {
+    helpsync_content::external_url(given).ok_or_else(|| "not an http or https address".to_owned())
 }
 
 /// For `config`.

@@ -1,6 +1,7 @@
 //! One file per command, or per group of small ones.
 
 mod ask;
+mod convert;
 mod dead_letters;
 #[cfg(feature = "demo")]
 mod demo;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Customers(args) => ask::customers(args).await,
         Command::Export(args) => ask::export(args).await,
         Command::Doctor(args) => doctor::doctor(args).await,
+        Command::Convert(args) => convert::convert(&args),
         Command::Config(args) => config(&args),
     }
 }

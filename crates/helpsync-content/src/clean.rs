@@ -1,33 +1,33 @@
-//! Takes out of the tree what is not content, before anything is written.
+//! Makes the tree say what readers see, before anything is written: so that Markdown and plain text agree.
 
-use std::cell::RefCell;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
+use html5ever::local_name;
 use html5ever::tendril::StrTendril;
-use html5ever::{Attribute, LocalName, QualName, local_name, ns};
 use markup5ever_rcdom::{Handle, Node, NodeData};
+use url::Url;
+
+use crate::address::resolved;
+use crate::tree::{all_text, attribute, element, put, set, tag, text, value, words_of};
+use crate::{math, scripts};
 
 /// Elements that readers do not see, or that are only machinery.
-const DROPPED: [LocalName; 9] = [
-    local_name!("script"),
-    local_name!("style"),
-    local_name!("noscript"),
-    local_name!("template"),
-    local_name!("svg"),
-    local_name!("object"),
-    local_name!("head"),
-    local_name!("link"),
-    local_name!("meta"),
+const DROPPED: [&str; 13] = [
+    "script", "style", "noscript", "template", "head", "link", "meta", "noframes", "noembed", "datalist",
+    "rp", "param", "track",
 ];
+/// Where pages keep the address of a picture that is loaded late.
+const LATE_SOURCES: [&str; 3] = ["data-src", "data-original", "data-lazy-src"];
 
-/// Drops scripts, styles, comments and `data:` images; turns frames into links; evens out the spaces.
-pub(crate) fn clean(document: &Handle) {
+/// Drops scripts, styles and comments; makes addresses absolute and drops those that run or carry something; turns
+/// frames and films into links, and pictures that cannot be kept into their words; evens out the spaces.
+pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
     let mut stack = vec![Rc::clone(document)];
     while let Some(parent) = stack.pop() {
         let children = std::mem::take(&mut *parent.children.borrow_mut());
-        let kept: Vec<Handle> = children
+        let mut kept: Vec<Handle> = children
             .into_iter()
-            .filter_map(|child| match kept(&child) {
+            .filter_map(|child| match kept(&child, base) {
                 Kept::No => None,
                 Kept::AsIs => Some(child),
                 Kept::As(other) => {
@@ -36,9 +36,23 @@ pub(crate) fn clean(document: &Handle) {
                 }
             })
             .collect();
-        stack.extend(kept.iter().cloned());
+        if tag(&parent) == "table" {
+            in_order(&mut kept);
+        }
+        stack.extend(kept.iter().filter(|child| !child.children.borrow().is_empty()).cloned());
         *parent.children.borrow_mut() = kept;
     }
+    scripts::scripts(document);
+}
+
+/// A table's parts in the order in which they are shown: a foot may stand before the body.
+fn in_order(parts: &mut [Handle]) {
+    parts.sort_by_key(|part| match tag(part) {
+        "caption" | "colgroup" => 0,
+        "thead" => 1,
+        "tfoot" => 3,
+        _ => 2,
+    });
 }
 
 enum Kept {
@@ -47,7 +61,7 @@ enum Kept {
     As(Handle),
 }
 
-fn kept(node: &Handle) -> Kept {
+fn kept(node: &Handle, base: Option<&Url>) -> Kept {
     match &node.data {
         NodeData::Comment { .. } | NodeData::Doctype { .. } | NodeData::ProcessingInstruction { .. } => {
             Kept::No
@@ -60,64 +74,126 @@ fn kept(node: &Handle) -> Kept {
             }
             Kept::AsIs
         }
-        NodeData::Element { name, attrs, .. } => {
-            if DROPPED.contains(&name.local) {
-                return Kept::No;
-            }
-            if name.local == local_name!("iframe") {
-                return linked(&attrs.borrow()).map_or(Kept::No, Kept::As);
-            }
-            let mut attrs = attrs.borrow_mut();
-            let unsafe_image = name.local == local_name!("img") && address(&attrs, "src").is_none();
-            if unsafe_image {
-                return Kept::No;
-            }
-            // A link that runs a script, or that carries a whole file, keeps its words and loses its target.
-            attrs.retain(|attr| !(&*attr.name.local == "href" && is_inert(&attr.value)));
-            Kept::AsIs
-        }
+        NodeData::Element { .. } => kept_element(node, base),
     }
 }
 
-/// A frame's source as a link of its own block; most are videos.
-fn linked(attrs: &[Attribute]) -> Option<Handle> {
-    let source = address(attrs, "src")?;
-    let title = attrs.iter().find(|attr| &*attr.name.local == "title").map(|attr| attr.value.clone());
-    let words = title.filter(|title| !title.trim().is_empty()).unwrap_or_else(|| source.clone());
-    let href = Attribute { name: QualName::new(None, ns!(), local_name!("href")), value: source };
-    let text = Node::new(NodeData::Text { contents: RefCell::new(words) });
-    Some(with_child(local_name!("p"), vec![], with_child(local_name!("a"), vec![href], text)))
+fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
+    match tag(node) {
+        dropped if DROPPED.contains(&dropped) => Kept::No,
+        "iframe" | "embed" | "video" | "audio" => film(node, base).map_or(Kept::No, Kept::As),
+        "object" => match attribute(node, "data").and_then(|data| resolved(&data, base)) {
+            Some(address) => Kept::As(linked(node, &address)),
+            // What stands inside is shown instead.
+            None => Kept::AsIs,
+        },
+        "img" | "image" => image(node, base),
+        "a" => {
+            // A link that runs a script, or that carries a whole file, keeps its words and loses its target.
+            let address = attribute(node, "href").and_then(|href| resolved(&href, base));
+            if address.is_some() && !says_something(node) {
+                let words = words_of(node, "title").or_else(|| words_of(node, "aria-label"));
+                put(node, usize::MAX, text(&words.unwrap_or_default()));
+            }
+            set(node, "href", address);
+            Kept::AsIs
+        }
+        "svg" => {
+            let title = node.children.borrow().iter().find(|child| tag(child) == "title").map(all_text);
+            let label = || words_of(node, "aria-label").map(String::from);
+            said(title.filter(|title| !title.trim().is_empty()).or_else(label))
+        }
+        "math" => said(Some(math::linear(node))),
+        "input" => said(control(node)),
+        "q" => around(node, "\u{201c}", "\u{201d}"),
+        "rt" if !all_text(node).trim().is_empty() => around(node, "(", ")"),
+        _ => Kept::AsIs,
+    }
 }
 
-fn with_child(local: LocalName, attrs: Vec<Attribute>, child: Handle) -> Handle {
-    let element = Node::new(NodeData::Element {
-        name: QualName::new(None, ns!(html), local),
-        attrs: RefCell::new(attrs),
-        template_contents: RefCell::new(None),
-        mathml_annotation_xml_integration_point: false,
-    });
-    let parent: Weak<Node> = Rc::downgrade(&element);
-    child.parent.set(Some(parent));
-    element.children.borrow_mut().push(child);
-    element
+/// Words in place of what they stand for, apart from their neighbours.
+fn said(words: Option<String>) -> Kept {
+    match words.filter(|words| !words.trim().is_empty()) {
+        Some(words) => {
+            let words = format!(" {words} ");
+            Kept::As(text(&even(&words).unwrap_or(words)))
+        }
+        None => Kept::No,
+    }
 }
 
-/// An attribute's address, when it leads anywhere.
-fn address(attrs: &[Attribute], name: &str) -> Option<StrTendril> {
-    let value = &attrs.iter().find(|attr| &*attr.name.local == name)?.value;
-    (!value.trim().is_empty() && !is_inert(value)).then(|| value.clone())
+fn around(node: &Handle, before: &str, after: &str) -> Kept {
+    put(node, 0, text(before));
+    put(node, usize::MAX, text(after));
+    Kept::AsIs
 }
 
-/// Whether an address is a `data:`, `javascript:` or `vbscript:` one, as lenient as browsers read schemes.
-fn is_inert(address: &str) -> bool {
-    let scheme: String = address
-        .chars()
-        .filter(|c| !c.is_control() && !c.is_whitespace())
-        .take_while(|c| *c != ':')
-        .take("javascript".len() + 1)
-        .collect();
-    ["data", "javascript", "vbscript"].iter().any(|inert| scheme.eq_ignore_ascii_case(inert))
-        && address.contains(':')
+fn image(node: &Handle, base: Option<&Url>) -> Kept {
+    let sources = std::iter::once("src").chain(LATE_SOURCES);
+    let address = sources.filter_map(|name| attribute(node, name)).find_map(|source| resolved(&source, base));
+    if address.is_none() {
+        return said(attribute(node, "alt").map(String::from));
+    }
+    set(node, "src", address);
+    for name in ["alt", "title"] {
+        if let Some(evened) = attribute(node, name).and_then(|words| even(&words)) {
+            set(node, name, Some(evened));
+        }
+    }
+    Kept::AsIs
+}
+
+/// What a control says without being touched.
+fn control(node: &Node) -> Option<String> {
+    let kind = attribute(node, "type").unwrap_or_default().to_ascii_lowercase();
+    let checked = attribute(node, "checked").is_some();
+    match kind.as_str() {
+        "checkbox" => Some(if checked { "\u{2611}" } else { "\u{2610}" }.to_owned()),
+        "radio" => Some(if checked { "\u{25c9}" } else { "\u{25cb}" }.to_owned()),
+        "submit" | "button" | "reset" => attribute(node, "value").map(String::from),
+        _ => None,
+    }
+}
+
+/// A frame, film or sound as a link of its own block.
+fn film(node: &Handle, base: Option<&Url>) -> Option<Handle> {
+    let own = attribute(node, "src").and_then(|source| resolved(&source, base));
+    let inner = || {
+        let children = node.children.borrow();
+        children
+            .iter()
+            .filter(|child| tag(child) == "source")
+            .filter_map(|child| attribute(child, "src"))
+            .find_map(|source| resolved(&source, base))
+    };
+    own.or_else(inner).map(|address| linked(node, &address))
+}
+
+/// A link in a paragraph, called by the title of what it stands for.
+fn linked(node: &Node, address: &str) -> Handle {
+    let words = words_of(node, "title").or_else(|| words_of(node, "aria-label"));
+    let words = words.map_or_else(|| address.to_owned(), String::from);
+    let link = element(local_name!("a"), vec![text(&words)]);
+    set(&link, "href", Some(address.to_owned()));
+    element(local_name!("p"), vec![link])
+}
+
+/// Whether a link holds something to click at.
+fn says_something(node: &Handle) -> bool {
+    let mut stack = vec![Rc::clone(node)];
+    while let Some(node) = stack.pop() {
+        match &node.data {
+            NodeData::Text { contents } if !contents.borrow().trim().is_empty() => return true,
+            NodeData::Element { attrs, .. } => match tag(&node) {
+                "img" if value(&attrs.borrow(), "src").is_some() => return true,
+                "svg" | "video" | "iframe" | "object" | "math" => return true,
+                _ => {}
+            },
+            _ => {}
+        }
+        stack.extend(node.children.borrow().iter().cloned());
+    }
+    false
 }
 
 /// Non-breaking spaces as spaces, zero-width characters and stray controls gone; `None` when there are none.
@@ -128,14 +204,14 @@ fn even(text: &str) -> Option<String> {
     })
 }
 
-/// No-break, figure and narrow no-break space.
+/// No-break, figure and narrow no-break space, and the form feed, which is a space in HTML.
 fn is_blank(c: char) -> bool {
-    matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}')
+    matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{c}')
 }
 
 /// Zero-width space, word joiner, byte-order mark, soft hyphen, and controls other than tab and line ends. The
 /// zero-width joiners stay: they are spelling in several scripts, and hold emoji together.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
-        || (c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+        || (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}'))
 }

@@ -8,23 +8,37 @@
 //! ends in a [`ConvertError`] that can be shown to the customer; nothing recurses deeper than the bound on depth, and a
 //! parser's panic is an error, not a crash.
 
+mod address;
 mod attributes;
+mod blocks;
+mod build;
+mod cells;
 mod chunks;
 mod clean;
+mod code;
+mod escape;
 mod hash;
+mod inline;
 mod limits;
+mod lists;
 mod markdown;
+mod math;
 mod parse;
+mod scripts;
+mod table;
 mod text;
+mod tidy;
+mod tree;
 
 #[cfg(test)]
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use address::external_url;
 pub use chunks::{
     CHUNK_OVERLAP_DEFAULT, CHUNK_SIZE_DEFAULT, CHUNK_SIZE_MAX, CHUNKS_MAX, ChunkError, ChunkOptions,
-    TextChunk, chunk_hash, chunks, count_tokens,
+    HEADING_CHARS_MAX, TextChunk, chunk_hash, chunks, count_tokens,
 };
 pub use hash::content_hash;
 pub use limits::{
@@ -32,38 +46,55 @@ pub use limits::{
     TABLE_BYTES_MAX,
 };
 
+/// The version of what [`convert`] makes of the same HTML. Raise it with every change of that: whatever was stored by
+/// another version is converted again.
+pub const CONVERTER_VERSION: u32 = 2;
+
 /// An article's body in the two forms that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converted {
-    /// CommonMark with pipe tables. Links and images stay; scripts, styles and `data:` images do not.
+    /// CommonMark with GitHub's tables and strikethrough. What was text or an attribute is never markup in it; the
+    /// only tags are `<br>` in cells, `<strong>`, `<em>` and `<del>` where asterisks would not be read as such, and
+    /// `<code>` in cells. `docs/conversion.md` says what becomes what.
     pub markdown: String,
     /// What a reader sees: blocks on lines of their own, no markup, single spaces.
     pub text: String,
+    /// Where its links lead, in their order.
+    pub links: Vec<String>,
+    /// Where its pictures are, in their order.
+    pub images: Vec<String>,
 }
 
 /// Converts an article's HTML (a fragment or a whole page).
 ///
+/// Links and images are resolved against `url`, the article's own address; they stay as they are where it is `None` or
+/// no address of the web.
+///
 /// # Errors
 /// [`ConvertError`] when a bound of `limits` is passed; the same input always gives the same answer, so trying again
 /// is useless.
-pub fn convert(html: &str, limits: &Limits) -> Result<Converted, ConvertError> {
+pub fn convert(html: &str, url: Option<&str>, limits: &Limits) -> Result<Converted, ConvertError> {
     if html.len() > limits.input_bytes_max {
         return Err(ConvertError::InputBytes { bytes: html.len(), bytes_max: limits.input_bytes_max });
     }
-    // The parser and the Markdown writer are other people's code on hostile input: an assertion of theirs that fails
-    // costs one article. They share nothing with the next call, so nothing is left half-done.
-    catch_unwind(AssertUnwindSafe(|| convert_unguarded(html, limits))).unwrap_or(Err(ConvertError::Parser))
+    // The parser is other people's code on hostile input: an assertion of theirs that fails costs one article. It
+    // shares nothing with the next call, so nothing is left half-done.
+    catch_unwind(AssertUnwindSafe(|| convert_unguarded(html, url, limits)))
+        .unwrap_or(Err(ConvertError::Parser))
 }
 
-fn convert_unguarded(html: &str, limits: &Limits) -> Result<Converted, ConvertError> {
+fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<Converted, ConvertError> {
     if attributes::may_exceed(html, limits.attributes_max) {
         return Err(ConvertError::Attributes { attributes_max: limits.attributes_max });
     }
+    let base = url.and_then(address::web);
     let document = parse::parse(html, limits)?;
-    clean::clean(&document);
+    clean::clean(&document, base.as_ref());
     let text = text::text(&document);
     limits.check_output(text.len())?;
-    let markdown = markdown::markdown(&document, limits)?;
+    let article = build::article(&document);
+    let markdown = markdown::markdown(&article, html.len(), limits)?;
     limits.check_output(markdown.len())?;
-    Ok(Converted { markdown, text })
+    let links = article.links.into_iter().map(|link| link.address).collect();
+    Ok(Converted { markdown, text, links, images: article.images })
 }

@@ -13,8 +13,7 @@ pub const NODES_MAX: usize = 100_000;
 pub const ATTRIBUTES_MAX: usize = 2_000;
 /// The longest Markdown or text by default.
 pub const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The most bytes that the tables' padding may come to by default: columns are padded to their widest cell, so one
-/// long cell in a table of many rows costs their product.
+/// The most bytes of an article's tables by default: what their cells say, and two for each empty one. Nothing is padded.
 pub const TABLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The bounds of one conversion.
@@ -89,13 +88,13 @@ pub enum ConvertError {
         /// The bound.
         bytes_max: usize,
     },
-    /// Its tables would be padded to too many bytes.
+    /// Its tables are too long.
     #[error("the article's tables come to more than {bytes_max} bytes")]
     TableBytes {
         /// The bound.
         bytes_max: usize,
     },
-    /// The HTML parser or Markdown writer gave up on it.
+    /// The HTML parser gave up on it.
     #[error("the article's html cannot be parsed")]
     Parser,
 }

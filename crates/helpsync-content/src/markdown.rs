@@ -1,86 +1,223 @@
-//! The tree as Markdown.
+//! Blocks as Markdown: CommonMark with the tables and strikethrough of GitHub's flavour, and tags where it has no other
+//! means: `<br>` in cells, emphasis beside letters.
 
-use std::rc::Rc;
+use std::cell::Cell;
 
-use htmd::HtmlToMarkdown;
-use htmd::options::{BulletListMarker, Options};
-use markup5ever_rcdom::{Handle, NodeData};
+use crate::blocks::{Article, Block, Item, List, Table};
+use crate::cells::rows;
+use crate::inline::{Inline, Line};
+use crate::{ConvertError, Limits, escape};
 
-use crate::{ConvertError, Limits};
+/// The longest prefix of a line in nested lists and quotes. Deeper ones are written without their own marks: each line
+/// would cost the whole depth. Real articles nest four lists.
+const PREFIX_BYTES_MAX: usize = 40;
+/// The largest number that CommonMark takes for a list's.
+const NUMBER_MAX: i64 = 999_999_999;
+/// Addresses may come to so many times the HTML, and [`ADDRESS_BYTES_FREE`]: made absolute they grow, and they are
+/// repeated where a link goes over several paragraphs. Beyond that only a link's words are written.
+const ADDRESS_FACTOR: usize = 4;
+/// See [`ADDRESS_FACTOR`].
+const ADDRESS_BYTES_FREE: usize = 64 * 1024;
 
-/// Writes the cleaned tree as Markdown.
-pub(crate) fn markdown(document: &Handle, limits: &Limits) -> Result<String, ConvertError> {
-    check_tables(document, limits)?;
-    let options = Options {
-        bullet_list_marker: BulletListMarker::Dash,
-        ul_bullet_spacing: 1,
-        ol_number_spacing: 1,
-        ..Options::default()
+/// Writes an article that came from `html_bytes` of HTML.
+pub(crate) fn markdown(
+    article: &Article,
+    html_bytes: usize,
+    limits: &Limits,
+) -> Result<String, ConvertError> {
+    let address_bytes = html_bytes.saturating_mul(ADDRESS_FACTOR).saturating_add(ADDRESS_BYTES_FREE);
+    let inline = Inline { links: &article.links, address_bytes_left: Cell::new(address_bytes) };
+    let mut writer = Writer {
+        inline,
+        out: String::with_capacity(html_bytes / 2),
+        prefix: String::new(),
+        first: None,
+        table_bytes_left: limits.table_bytes_max,
+        repeat_bytes_left: html_bytes,
     };
-    let markdown = HtmlToMarkdown::builder().options(options).build().tree_to_markdown(document);
-    Ok(markdown.trim().to_owned())
+    writer
+        .blocks(&article.blocks, false)
+        .map_err(|TablesTooLong| ConvertError::TableBytes { bytes_max: limits.table_bytes_max })?;
+    writer.out.truncate(writer.out.trim_end().len());
+    Ok(writer.out)
 }
 
-/// Bounds what htmd's padding of columns can come to: for each table, its rows times the sum of its columns' widths,
-/// where a column is at most as wide as the longest cell.
-fn check_tables(document: &Handle, limits: &Limits) -> Result<(), ConvertError> {
-    let mut total = 0usize;
-    let mut stack = vec![Rc::clone(document)];
-    while let Some(node) = stack.pop() {
-        if is(&node, "table") {
-            total = total.saturating_add(padded(&node));
-            if total > limits.table_bytes_max {
-                return Err(ConvertError::TableBytes { bytes_max: limits.table_bytes_max });
-            }
+/// The tables come to more than their bound.
+struct TablesTooLong;
+
+struct Writer<'a> {
+    inline: Inline<'a>,
+    out: String,
+    /// Of every line: what the surrounding quotes and items ask for.
+    prefix: String,
+    /// Instead of `prefix` on the next line, at the start of an item or quote.
+    first: Option<String>,
+    table_bytes_left: usize,
+    /// Bytes that cells may come to which are repeated along their span.
+    repeat_bytes_left: usize,
+}
+
+/// How the marks of a list look. A list right after another takes the other look, or they would be one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    ordered: bool,
+    second: bool,
+}
+
+impl Writer<'_> {
+    fn line(&mut self, text: &str) {
+        let start = self.out.len();
+        match self.first.take() {
+            Some(first) => self.out.push_str(&first),
+            None => self.out.push_str(&self.prefix),
         }
-        stack.extend(node.children.borrow().iter().cloned());
+        self.out.push_str(text);
+        if text.is_empty() {
+            let kept = self.out[start..].trim_end().len();
+            self.out.truncate(start + kept);
+        }
+        self.out.push('\n');
     }
-    Ok(())
-}
 
-/// An upper bound of one table's padded size, in bytes.
-fn padded(table: &Handle) -> usize {
-    let mut rows = 0usize;
-    let mut widths: Vec<usize> = Vec::new();
-    let mut stack: Vec<Handle> = table.children.borrow().iter().cloned().collect();
-    while let Some(node) = stack.pop() {
-        if is(&node, "table") {
-            continue;
+    /// An empty line, unless an item or quote has just begun.
+    fn gap(&mut self) {
+        if self.first.is_none() && !self.out.is_empty() {
+            self.line("");
         }
-        if is(&node, "tr") {
-            rows += 1;
-            let cells = node.children.borrow();
-            for (column, cell) in cells.iter().filter(|cell| is(cell, "td") || is(cell, "th")).enumerate() {
-                let width = weight(cell);
-                match widths.get_mut(column) {
-                    Some(widest) => *widest = width.max(*widest),
-                    None => widths.push(width),
+    }
+
+    fn blocks(&mut self, blocks: &[Block], in_item: bool) -> Result<(), TablesTooLong> {
+        let mut before: Option<&Block> = None;
+        let mut marks: Option<Marks> = None;
+        for block in blocks {
+            let joined = match (before, block) {
+                (Some(Block::Paragraph(_)), Block::List(list)) => in_item && interrupts(list),
+                (Some(Block::Paragraph(_)), Block::Definition(meaning)) => {
+                    matches!(meaning.first(), Some(Block::Paragraph(_)))
+                }
+                _ => false,
+            };
+            if before.is_some() && !joined {
+                self.gap();
+            }
+            if !matches!(block, Block::List(_)) {
+                marks = None;
+            }
+            match block {
+                Block::List(list) => marks = Some(self.list(list, marks)?),
+                Block::Definition(meaning) => self.definition(meaning, joined)?,
+                Block::Quote(quoted) => self.nested("> ", "> ", |writer| writer.blocks(quoted, false))?,
+                Block::Table(table) => self.table(table)?,
+                _ => self.plain(block),
+            }
+            before = Some(block);
+        }
+        Ok(())
+    }
+
+    /// A block without blocks inside.
+    fn plain(&mut self, block: &Block) {
+        match block {
+            Block::Paragraph(leaves) => {
+                let text = self.inline.write(leaves, Line::Paragraph);
+                for line in text.split('\n') {
+                    self.line(&escape::line_start(line));
                 }
             }
-        }
-        stack.extend(node.children.borrow().iter().cloned());
-    }
-    // Three more for each cell's bar and spaces.
-    (rows + 1).saturating_mul(widths.iter().map(|width| width + 3).sum())
-}
-
-/// About what a subtree comes to in Markdown: its texts and addresses, and a little for each element.
-fn weight(node: &Handle) -> usize {
-    let mut bytes = 0;
-    let mut stack = vec![Rc::clone(node)];
-    while let Some(node) = stack.pop() {
-        bytes += match &node.data {
-            NodeData::Text { contents } => contents.borrow().len(),
-            NodeData::Element { attrs, .. } => {
-                4 + attrs.borrow().iter().map(|attr| attr.value.len()).sum::<usize>()
+            Block::Heading(level, leaves) => {
+                let text = self.inline.write(leaves, Line::Heading);
+                self.line(&format!("{} {}", "#".repeat(*level), escape::heading_end(&text)));
             }
-            _ => 0,
-        };
-        stack.extend(node.children.borrow().iter().cloned());
+            Block::Code { language, code } => {
+                let fence = escape::fence(code);
+                self.line(&format!("{fence}{language}"));
+                for line in code.split('\n') {
+                    self.line(line);
+                }
+                self.line(&fence);
+            }
+            // Dashes after a dash would be one rule instead of an item with a rule.
+            Block::Rule => {
+                self.line(if self.prefix.is_empty() && self.first.is_none() { "---" } else { "___" })
+            }
+            _ => {}
+        }
     }
-    bytes
+
+    /// Writes what stands inside an item, a quote or a meaning: `first` before its first line, `rest` before the others.
+    fn nested(
+        &mut self,
+        first: &str,
+        rest: &str,
+        inside: impl FnOnce(&mut Self) -> Result<(), TablesTooLong>,
+    ) -> Result<(), TablesTooLong> {
+        if self.prefix.len() + rest.len() > PREFIX_BYTES_MAX {
+            return inside(self);
+        }
+        let outer = self.prefix.len();
+        let begun = self.first.take().unwrap_or_else(|| self.prefix.clone());
+        self.first = Some(format!("{begun}{first}"));
+        self.prefix.push_str(rest);
+        let written = inside(self);
+        if self.first.is_some() {
+            self.line("");
+        }
+        self.prefix.truncate(outer);
+        written
+    }
+
+    fn definition(&mut self, meaning: &[Block], joined: bool) -> Result<(), TablesTooLong> {
+        if joined {
+            self.nested(": ", "  ", |writer| writer.blocks(meaning, false))
+        } else {
+            self.blocks(meaning, false)
+        }
+    }
+
+    fn list(&mut self, list: &List, before: Option<Marks>) -> Result<Marks, TablesTooLong> {
+        let second = before.is_some_and(|marks| marks.ordered == list.ordered && !marks.second);
+        let mut marks = Marks { ordered: list.ordered, second };
+        let mut last: Option<&Item> = None;
+        for item in &list.items {
+            // Markdown counts on by itself: another number begins another list.
+            let jumps = list.ordered && last.is_some_and(|last| item.number != last.number + 1);
+            if jumps {
+                marks.second = !marks.second;
+            }
+            if jumps || last.is_some_and(|last| matches!(last.blocks.last(), Some(Block::Table(_)))) {
+                self.gap();
+            }
+            self.item(item, marks)?;
+            last = Some(item);
+        }
+        Ok(marks)
+    }
+
+    fn item(&mut self, item: &Item, marks: Marks) -> Result<(), TablesTooLong> {
+        let mark = match marks {
+            Marks { ordered: false, second: false } => "- ".to_owned(),
+            Marks { ordered: false, second: true } => "* ".to_owned(),
+            Marks { second, .. } if (0..=NUMBER_MAX).contains(&item.number) => {
+                format!("{}{} ", item.number, if second { ')' } else { '.' })
+            }
+            // No number of Markdown's: as words of an item without one.
+            Marks { second, .. } => format!("{} {}: ", if second { '*' } else { '-' }, item.number),
+        };
+        let width = if marks.ordered && !(0..=NUMBER_MAX).contains(&item.number) { 2 } else { mark.len() };
+        self.nested(&mark, &" ".repeat(width), |writer| writer.blocks(&item.blocks, true))
+    }
+
+    fn table(&mut self, table: &Table) -> Result<(), TablesTooLong> {
+        let rows = rows(table, &self.inline, &mut self.repeat_bytes_left);
+        for row in rows {
+            self.table_bytes_left = self.table_bytes_left.checked_sub(row.len()).ok_or(TablesTooLong)?;
+            self.line(&row);
+        }
+        Ok(())
+    }
 }
 
-fn is(node: &Handle, tag: &str) -> bool {
-    matches!(&node.data, NodeData::Element { name, .. } if &*name.local == tag)
+/// Whether a list needs no empty line after a paragraph.
+fn interrupts(list: &List) -> bool {
+    list.items.first().is_some_and(|item| !item.blocks.is_empty() && (!list.ordered || item.number == 1))
 }

@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
-use html5ever::{LocalName, local_name};
 use markup5ever_rcdom::{Handle, NodeData};
+
+use crate::tree::{is_preformatted, is_struck, tag};
 
 /// Something on the way through the tree.
 enum Step {
     Enter(Handle),
     Break(Gap),
+    EndPreformatted,
+    EndStruck,
 }
 
 /// What separates two pieces of text; the widest asked for wins.
@@ -22,17 +25,22 @@ enum Gap {
 }
 
 /// Writes what a reader sees: paragraphs apart by an empty line, list items, rows and lines on their own, cells apart
-/// by a tab, preformatted text as it stands, and nowhere more than one space.
+/// by a tab, preformatted text as it stands, and nowhere more than one space. What is struck through stands between `~~`:
+/// without a mark it would read as valid.
 pub(crate) fn text(document: &Handle) -> String {
-    let mut out = Writer { text: String::new(), gap: Gap::Nothing };
+    let mut out = Writer { text: String::new(), gap: Gap::Nothing, struck: 0, marked: false };
     let mut stack = vec![Step::Enter(Rc::clone(document))];
     // How many of the elements around us are <pre>.
     let mut preformatted = 0usize;
     while let Some(step) = stack.pop() {
         let node = match step {
             Step::Enter(node) => node,
-            Step::Break(Gap::Nothing) => {
+            Step::EndPreformatted => {
                 preformatted -= 1;
+                continue;
+            }
+            Step::EndStruck => {
+                out.end_struck();
                 continue;
             }
             Step::Break(gap) => {
@@ -43,15 +51,20 @@ pub(crate) fn text(document: &Handle) -> String {
         match &node.data {
             NodeData::Text { contents } if preformatted > 0 => out.verbatim(&contents.borrow()),
             NodeData::Text { contents } => out.words(&contents.borrow()),
-            NodeData::Element { name, .. } => {
-                let gap = gap_around(&name.local);
+            NodeData::Element { .. } => {
+                let tag = tag(&node);
+                let gap = gap_around(tag);
                 out.part(gap);
                 if gap > Gap::Nothing {
                     stack.push(Step::Break(gap));
                 }
-                if name.local == local_name!("pre") {
+                if is_preformatted(tag) {
                     preformatted += 1;
-                    stack.push(Step::Break(Gap::Nothing));
+                    stack.push(Step::EndPreformatted);
+                }
+                if is_struck(&node) {
+                    out.struck += 1;
+                    stack.push(Step::EndStruck);
                 }
             }
             _ => {}
@@ -61,14 +74,17 @@ pub(crate) fn text(document: &Handle) -> String {
     out.text
 }
 
-fn gap_around(tag: &LocalName) -> Gap {
-    match &**tag {
+fn gap_around(tag: &str) -> Gap {
+    match tag {
         "br" | "li" | "tr" | "dt" | "dd" | "caption" | "figcaption" | "summary" | "option" | "legend"
         | "label" => Gap::Line,
         "td" | "th" => Gap::Tab,
+        // A picture stands between its neighbours, and its words are no text.
+        "img" | "image" => Gap::Space,
         "address" | "article" | "aside" | "blockquote" | "center" | "details" | "div" | "dl" | "fieldset"
         | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "header" | "hr"
-        | "main" | "nav" | "ol" | "p" | "pre" | "section" | "table" | "ul" => Gap::Paragraph,
+        | "hgroup" | "listing" | "main" | "menu" | "nav" | "ol" | "p" | "plaintext" | "pre" | "section"
+        | "table" | "ul" | "xmp" => Gap::Paragraph,
         _ => Gap::Nothing,
     }
 }
@@ -77,6 +93,10 @@ struct Writer {
     text: String,
     /// Owed before the next piece; never written at the start or the end.
     gap: Gap,
+    /// How many of the elements around us strike through.
+    struck: usize,
+    /// Whether the mark of what is struck is written.
+    marked: bool,
 }
 
 impl Writer {
@@ -86,16 +106,27 @@ impl Writer {
 
     fn settle(&mut self) {
         let gap = std::mem::replace(&mut self.gap, Gap::Nothing);
-        if self.text.is_empty() {
-            return;
+        if !self.text.is_empty() {
+            self.text.push_str(match gap {
+                Gap::Nothing => "",
+                Gap::Space => " ",
+                Gap::Tab => "\t",
+                Gap::Line => "\n",
+                Gap::Paragraph => "\n\n",
+            });
         }
-        self.text.push_str(match gap {
-            Gap::Nothing => "",
-            Gap::Space => " ",
-            Gap::Tab => "\t",
-            Gap::Line => "\n",
-            Gap::Paragraph => "\n\n",
-        });
+        if self.struck > 0 && !self.marked {
+            self.text.push_str("~~");
+            self.marked = true;
+        }
+    }
+
+    fn end_struck(&mut self) {
+        self.struck -= 1;
+        if self.struck == 0 && self.marked {
+            self.text.push_str("~~");
+            self.marked = false;
+        }
     }
 
     fn words(&mut self, text: &str) {

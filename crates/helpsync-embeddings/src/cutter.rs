@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use helpsync_content::chunks;
 use helpsync_model::{ConnectionId, chain};
-use helpsync_store::{Chunked, ChunkedFile, FileToChunk, NewChunk, Store, StoreError};
+use helpsync_store::{ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -101,6 +101,7 @@ fn all_chunks(file: &FileToChunk) -> Result<(Vec<NewChunk>, bool), String> {
             .map_err(|error| format!("{locale}: {}", chain(&error)))?;
         all.extend(made.into_iter().map(|chunk| NewChunk {
             locale: locale.clone(),
+            words: ChunkWords::of(locale, title, &file.labels, &chunk.text),
             hash: chunk.hash,
             tokens: i64::try_from(chunk.tokens).unwrap_or(i64::MAX),
             text: chunk.text,
@@ -124,6 +125,7 @@ mod tests {
             version: 3,
             attempt,
             name: "Name".to_owned(),
+            labels: Vec::new(),
             options,
             texts: vec![text("en-us", "Title"), text("de", "")],
         }

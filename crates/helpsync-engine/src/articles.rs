@@ -1,6 +1,6 @@
 //! From Zendesk's article to the form that is stored.
 
-use helpsync_content::{Limits, content_hash, convert};
+use helpsync_content::{Limits, content_hash, convert, external_url};
 use helpsync_model::chain;
 use helpsync_store::{IncomingArticle, IncomingTranslation, ItemKind, NewItem, SkippedArticle};
 use helpsync_zendesk::{Article, Category, Rejected, Section};
@@ -13,15 +13,18 @@ pub(crate) fn incoming(article: &Article, limits: &Limits) -> Result<IncomingArt
         .published()
         .into_iter()
         .map(|translation| {
-            let converted = convert(&translation.body, limits).map_err(|error| SkippedArticle {
-                article_id: Some(article.id),
-                reason: format!("{}: {}", translation.locale, chain(&error)),
-                created_at: Some(article.created_at.as_millisecond()),
-                section_id: article.section_id,
-            })?;
+            let converted =
+                convert(&translation.body, Some(&translation.html_url), limits).map_err(|error| {
+                    SkippedArticle {
+                        article_id: Some(article.id),
+                        reason: format!("{}: {}", translation.locale, chain(&error)),
+                        created_at: Some(article.created_at.as_millisecond()),
+                        section_id: article.section_id,
+                    }
+                })?;
             Ok(IncomingTranslation {
                 hash: content_hash(&translation.title, &translation.body),
-                external_url: Some(translation.html_url).filter(|url| !url.is_empty()),
+                external_url: external_url(&translation.html_url),
                 source_updated_at: translation.updated_at.unwrap_or(article.updated_at).as_millisecond(),
                 locale: translation.locale,
                 title: without_nul(translation.title),
@@ -85,14 +88,13 @@ pub(crate) fn skipped(rejected: Rejected) -> SkippedArticle {
 }
 
 pub(crate) fn items(sections: &[Section], categories: &[Category]) -> Vec<NewItem> {
-    let url = |url: &String| Some(url.clone()).filter(|url| !url.is_empty());
     let categories = categories.iter().map(|category| NewItem {
         kind: ItemKind::Category,
         external_id: category.id,
         parent: None,
         category: None,
         name: category.name.clone(),
-        external_url: url(&category.html_url),
+        external_url: external_url(&category.html_url),
     });
     let sections = sections.iter().map(|section| NewItem {
         kind: ItemKind::Section,
@@ -103,7 +105,7 @@ pub(crate) fn items(sections: &[Section], categories: &[Category]) -> Vec<NewIte
             .or(section.category_id.map(|id| (ItemKind::Category, id))),
         category: section.category_id,
         name: section.name.clone(),
-        external_url: url(&section.html_url),
+        external_url: external_url(&section.html_url),
     });
     categories.chain(sections).collect()
 }

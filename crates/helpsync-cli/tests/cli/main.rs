@@ -1,6 +1,8 @@
 //! The binaries as a person meets them: exit codes, and texts that say what to do.
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+mod convert;
+
 use std::process::{Command, Output};
 
 /// Runs a binary in an empty folder, with nothing but `env` in its environment.
@@ -40,6 +42,7 @@ fn help_lists_every_command() {
         "customers",
         "export",
         "doctor",
+        "convert",
         "config",
     ] {
         assert!(said(&output).contains(&format!("\n  {command} ")), "{command}: {}", said(&output));

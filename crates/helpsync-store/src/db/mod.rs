@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod dialect;
 pub(crate) mod error;
 pub(crate) mod family;
+pub(crate) mod migrations;
 pub(crate) mod pgvector;
 pub(crate) mod pool;
 pub(crate) mod vault;

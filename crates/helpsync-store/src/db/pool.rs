@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::db::error::StoreError;
 use crate::db::vault::Vault;
-use crate::db::{Dialect, Write, pgvector, sql};
+use crate::db::{Dialect, Write, migrations, pgvector, sql};
 
 /// No transaction of ours waits for anything but the database. One that idles this long belongs to a process that was
 /// stopped or cut off in its middle, and holds rows that others need.
@@ -72,16 +72,19 @@ impl Store {
                         }
                     } else {
                         connection.execute(sql(idle_limit())).await?;
+                        // Compiling a statement costs more than any of ours gains by it.
+                        connection.execute("set jit = off").await?;
                     }
                     Ok(())
                 })
             })
             .connect(&url)
             .await?;
-        match dialect {
-            Dialect::Sqlite => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
-            Dialect::Postgres => sqlx::migrate!("migrations/postgres").run(&pool).await?,
-        }
+        let migrator = match dialect {
+            Dialect::Sqlite => migrations::sqlite(),
+            Dialect::Postgres => migrations::postgres(),
+        };
+        migrator.run(&pool).await?;
         let compares = pgvector::prepare(&pool, dialect).await?;
         Ok(Self { pool, dialect, clock, vault, compares, writer: Arc::new(Semaphore::new(1)) })
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use helpsync_model::{Entropy, KeyRing};
+use hkdf::Hkdf;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use thiserror::Error;
 
 const NONCE_BYTES: usize = 24;
@@ -84,10 +85,15 @@ impl Vault {
         Ok(String::from_utf8(plain).ok().ok_or(VaultError::Altered)?.into())
     }
 
-    /// A 32-byte key derived from the sealing key for one purpose (signing URLs, access tokens).
+    /// A key of 32 bytes for one purpose (signing URLs, access tokens), derived from the key that seals: HKDF with
+    /// SHA-256, no salt, the purpose as `info`. Source: RFC 5869. Keys of different purposes tell nothing of each other
+    /// or of the sealing key. Another sealing key gives other keys, so what they signed is void after a change.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        Sha256::new().chain_update(self.keys[0].2).chain_update(purpose).finalize().into()
+        let mut key = [0; KEY_BYTES];
+        let expanded = Hkdf::<Sha256>::new(None, &self.keys[0].2).expand(purpose.as_bytes(), &mut key);
+        debug_assert!(expanded.is_ok(), "HKDF refuses only outputs above 255 hashes");
+        key
     }
 }
 
@@ -115,6 +121,18 @@ mod tests {
         assert!(
             matches!(vault(&ring(1)).open("here", &resealed), Err(VaultError::UnknownKey(id)) if id == "k2")
         );
+    }
+
+    #[test]
+    fn derived_keys_are_hkdf_of_the_sealing_key_and_differ_by_purpose() {
+        let first = KeyRing::parse("a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let vault = Vault::new(&first, Arc::new(SeededEntropy::new(1)));
+        // Computed apart from this code: HMAC(HMAC(32 zeros, key), "sync url" || 0x01), the keys first.
+        assert_eq!(
+            hex::encode(vault.derive("sync url")),
+            "3d5e15fcf37ff1fd02f2ab247b5cfbb46282d878327231e331f35bbcf3449774"
+        );
+        assert_ne!(vault.derive("sync url"), vault.derive("access token"));
     }
 
     #[test]

@@ -16,6 +16,8 @@ use sqlx::Row;
 use crate::db::decode::millis;
 use crate::db::{Dialect, Store, StoreError, Write, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
+use crate::search::index::index_chunks;
+use crate::search::terms::ChunkWords;
 
 /// A file to be cut, held under a lease.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct FileToChunk {
     pub attempt: i64,
     /// The title.
     pub name: String,
+    /// Its labels: its chunks are found by them.
+    pub labels: Vec<String>,
     /// Its sync options: how it is to be cut.
     pub options: Value,
     /// Locale, title and Markdown of every translation, the source locale first.
@@ -59,6 +63,8 @@ pub struct NewChunk {
     pub hash: String,
     /// Its tokens.
     pub tokens: i64,
+    /// What it is found by.
+    pub words: ChunkWords,
 }
 
 /// How cutting one file ended.
@@ -192,7 +198,7 @@ impl Store {
         version: i64,
         attempt: i64,
     ) -> Result<Option<FileToChunk>, StoreError> {
-        let Some(row) = sqlx::query("select id, name, sync_options from file where id = $1")
+        let Some(row) = sqlx::query("select id, name, labels, sync_options from file where id = $1")
             .bind(file)
             .fetch_optional(&self.pool)
             .await?
@@ -211,6 +217,7 @@ impl Store {
             version,
             attempt,
             name: row.try_get("name")?,
+            labels: decode::json(&row, "file", "labels")?,
             options: decode::json(&row, "file", "sync_options")?,
             texts,
         }))
@@ -236,22 +243,24 @@ impl Store {
 
     async fn store_one(&self, write: &mut Write, one: &ChunkedFile) -> Result<bool, StoreError> {
         let file = one.file.0;
-        let held: Option<(i64, i64, i64)> = sqlx::query_as(sql(format!(
-            "select connection_id, attempts, embed_anew from chunking where file_id = $1 and chunked_version < $2{}",
+        let held: Option<(i64, i64, i64, i64)> = sqlx::query_as(sql(format!(
+            "select connection_id, attempts, embed_anew,
+               (select customer_id from file where file.id = chunking.file_id) as customer_id
+             from chunking where file_id = $1 and chunked_version < $2{}",
             self.dialect.for_update()
         )))
         .bind(file)
         .bind(one.version)
         .fetch_optional(&mut *write.tx)
         .await?;
-        let Some((connection, _, anew)) = held.filter(|(_, attempts, _)| *attempts == one.attempt) else {
+        let Some((connection, _, anew, customer)) = held.filter(|held| held.1 == one.attempt) else {
             return Ok(false);
         };
         let (chunks, embed, error) = match &one.cut {
             Chunked::Chunks { chunks, embed } => (chunks.as_slice(), *embed, None),
             Chunked::Failed(error) => (&[] as &[NewChunk], false, Some(error)),
         };
-        let changed = Changed { file, connection, chunks, embed, anew: anew != 0 };
+        let changed = Changed { file, customer, connection, chunks, embed, anew: anew != 0 };
         replace(write, &changed).await?;
         sqlx::query(
             "update chunking set chunked_version = $2, attempts = 0, lease_until = null, embed_anew = 0 where file_id = $1",
@@ -268,6 +277,7 @@ impl Store {
 
 struct Changed<'a> {
     file: i64,
+    customer: i64,
     connection: i64,
     chunks: &'a [NewChunk],
     embed: bool,
@@ -276,13 +286,13 @@ struct Changed<'a> {
 
 async fn replace(write: &mut Write, changed: &Changed<'_>) -> Result<(), StoreError> {
     // What was uploaded is of a text that is no more.
-    let old: Vec<(i64, String)> = sqlx::query_as(
-        "select id, hash from chunk where file_id = $1 and uploaded = 0 order by position, id",
+    let old: Vec<(i64, String, Option<String>)> = sqlx::query_as(
+        "select id, hash, words_hash from chunk where file_id = $1 and uploaded = 0 order by position, id",
     )
     .bind(changed.file)
     .fetch_all(&mut *write.tx)
     .await?;
-    let old_hashes: Vec<&str> = old.iter().map(|(_, hash)| hash.as_str()).collect();
+    let old_hashes: Vec<&str> = old.iter().map(|(_, hash, _)| hash.as_str()).collect();
     let new_hashes: Vec<&str> = changed.chunks.iter().map(|chunk| chunk.hash.as_str()).collect();
     let kept = taken_over(&old_hashes, &new_hashes);
     let kept_ids: Vec<i64> = kept.iter().flatten().map(|place| old[*place].0).collect();
@@ -294,13 +304,22 @@ async fn replace(write: &mut Write, changed: &Changed<'_>) -> Result<(), StoreEr
     .bind(json!(kept_ids).to_string())
     .execute(&mut *write.tx)
     .await?;
+    let mut found_anew = Vec::new();
     for ((place, chunk), kept) in (0_i64..).zip(changed.chunks).zip(kept) {
-        match kept {
-            Some(kept) => keep(write, changed, old[kept].0, place, chunk).await?,
-            None => add(write, changed, place, chunk).await?,
-        }
+        let words = chunk.words.hash();
+        let id = match kept.map(|kept| &old[kept]) {
+            Some((id, _, had)) => {
+                keep(write, changed, *id, place, chunk, &words).await?;
+                if had.as_ref() == Some(&words) {
+                    continue;
+                }
+                *id
+            }
+            None => add(write, changed, place, chunk, &words).await?,
+        };
+        found_anew.push((id, &chunk.words));
     }
-    Ok(())
+    index_chunks(write, changed.customer, &found_anew).await
 }
 
 /// A chunk that stays, at its new place. One that failed to be embedded is tried again; one that is being embedded just
@@ -311,6 +330,7 @@ async fn keep(
     id: i64,
     place: i64,
     chunk: &NewChunk,
+    words: &str,
 ) -> Result<(), StoreError> {
     let settled = if changed.anew { "1 = 0" } else { "state in ('waiting', 'embedded')" };
     let state = match (changed.embed, changed.anew) {
@@ -319,7 +339,7 @@ async fn keep(
         (false, _) => "case when state = 'embedded' then state else 'skipped' end",
     };
     sqlx::query(sql(format!(
-        "update chunk set position = $2, locale = $3, state = {state},
+        "update chunk set position = $2, locale = $3, words_hash = $5, state = {state},
            attempts = case when {settled} then attempts else 0 end,
            lease_until = case when {settled} then lease_until end,
            due_at = case when {settled} then due_at else $4 end,
@@ -330,21 +350,24 @@ async fn keep(
     .bind(place)
     .bind(&chunk.locale)
     .bind(write.now)
+    .bind(words)
     .execute(&mut *write.tx)
     .await?;
     Ok(())
 }
 
+/// Adds a chunk; answers its id.
 async fn add(
     write: &mut Write,
     changed: &Changed<'_>,
     place: i64,
     chunk: &NewChunk,
-) -> Result<(), StoreError> {
-    sqlx::query(
+    words: &str,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
         "insert into chunk (file_id, connection_id, position, locale, hash, tokens, state, due_at, created_at,
-           updated_at, content)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9)",
+           updated_at, content, words_hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9, $10) returning id",
     )
     .bind(changed.file)
     .bind(changed.connection)
@@ -355,9 +378,9 @@ async fn add(
     .bind(if changed.embed { "waiting" } else { "skipped" })
     .bind(write.now)
     .bind(&chunk.text)
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
+    .bind(words)
+    .fetch_one(&mut *write.tx)
+    .await?)
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Chunks that customers bring themselves, with vectors of their own or without.
 
+use std::collections::HashMap;
+
 use helpsync_model::{CustomerId, FileId};
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{Store, StoreError, sql};
+use crate::db::{Store, StoreError, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount};
 use crate::search::chunks::{bytes_of, forget_chunks};
+use crate::search::index::index_chunks;
+use crate::search::terms::ChunkWords;
 
 /// The chunks of one file as they are brought.
 #[derive(Debug, Clone)]
@@ -60,6 +64,7 @@ impl Store {
         files: &[UploadedFile],
         overwrite: bool,
     ) -> Result<Uploaded, StoreError> {
+        let words = self.uploaded_words(customer, files).await?;
         let mut write = self.write().await?;
         let now = write.now;
         let ids: Vec<i64> = files.iter().map(|one| one.file.0).collect();
@@ -106,12 +111,15 @@ impl Store {
             .execute(&mut *write.tx)
             .await?;
             let locale: String = row.try_get("source_locale")?;
-            for chunk in &file.chunks {
+            let Some(words) = words.get(&id) else { continue };
+            let mut found = Vec::with_capacity(words.len());
+            for (chunk, words) in file.chunks.iter().zip(words) {
                 let vector = chunk.vector.as_ref();
-                sqlx::query(
+                let id: i64 = sqlx::query_scalar(
                     "insert into chunk (file_id, connection_id, position, locale, hash, tokens, uploaded, state, due_at,
-                       created_at, updated_at, model, dimensions, vector, content)
-                     values ($1, $2, $3, $4, $5, $6, 1, $7, $8, $8, $8, $9, cast($10 as bigint), $11, $12)",
+                       created_at, updated_at, model, dimensions, vector, content, words_hash)
+                     values ($1, $2, $3, $4, $5, $6, 1, $7, $8, $8, $8, $9, cast($10 as bigint), $11, $12, $13)
+                     returning id",
                 )
                 .bind(id)
                 .bind(connection)
@@ -125,12 +133,15 @@ impl Store {
                 .bind(vector.map(|vector| i64::try_from(vector.len()).unwrap_or(i64::MAX)))
                 .bind(vector.map(|vector| bytes_of(vector)))
                 .bind(&chunk.text)
-                .execute(&mut *write.tx)
+                .bind(words.hash())
+                .fetch_one(&mut *write.tx)
                 .await?;
+                found.push((id, words));
             }
+            index_chunks(&mut write, customer.0, &found).await?;
             recount(&mut write, id).await?;
             let mut options: serde_json::Map<String, serde_json::Value> =
-                crate::db::decode::json(row, "file", "sync_options")?;
+                decode::json(row, "file", "sync_options")?;
             for (name, size) in [("chunk_size", file.chunk_size), ("chunk_overlap", file.chunk_overlap)] {
                 options.extend(size.map(|size| (name.to_owned(), json!(size))));
             }
@@ -143,5 +154,44 @@ impl Store {
         }
         write.commit().await?;
         Ok(Uploaded::Stored)
+    }
+
+    /// What brought chunks are found by, by file. Analysed outside of the transaction and off the runtime's threads; a
+    /// file that comes into being in between is found by its words when it is uploaded again.
+    async fn uploaded_words(
+        &self,
+        customer: CustomerId,
+        files: &[UploadedFile],
+    ) -> Result<HashMap<i64, Vec<ChunkWords>>, StoreError> {
+        let ids: Vec<i64> = files.iter().map(|one| one.file.0).collect();
+        let rows = sqlx::query(sql(format!(
+            "select id, source_locale, name, labels from file where customer_id = $1 and id in {}",
+            self.dialect.json_integers("$2")
+        )))
+        .bind(customer.0)
+        .bind(json!(ids).to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: i64 = row.try_get("id")?;
+            let chunks = files.iter().find(|one| one.file.0 == id).map(|one| one.chunks.as_slice());
+            let chunks: Vec<String> =
+                chunks.unwrap_or_default().iter().map(|chunk| chunk.text.clone()).collect();
+            let labels: Vec<String> = decode::json(row, "file", "labels")?;
+            let (locale, name): (String, String) = (row.try_get("source_locale")?, row.try_get("name")?);
+            texts.push((id, locale, name, labels, chunks));
+        }
+        let analyse = move || {
+            let analysed = texts.iter().map(|(id, locale, name, labels, chunks)| {
+                let words = chunks.iter().map(|chunk| ChunkWords::of(locale, name, labels, chunk));
+                (*id, words.collect())
+            });
+            analysed.collect()
+        };
+        Ok(tokio::task::spawn_blocking(analyse)
+            .await
+            .map_err(std::io::Error::other)
+            .map_err(sqlx::Error::Io)?)
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Limits {
 }
 
 /// What a customer has, and what one upload brought of it: deleted content is none of it, hidden files are.
-#[derive(Debug, Clone, Copy, Default, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Usage {
     files: i64,
     characters: i64,
@@ -104,7 +104,7 @@ impl Room {
         if !limits.add_up() {
             return Ok(Self { limits, used: Usage::default() });
         }
-        let used = sqlx::query_as(
+        let (files, characters, upload_files, upload_characters) = sqlx::query_as(
             "select count(*) as files, cast(coalesce(sum(characters), 0) as bigint) as characters,
                count(case when upload_id = $2 then 1 end) as upload_files,
                cast(coalesce(sum(case when upload_id = $2 then characters end), 0) as bigint) as upload_characters
@@ -114,7 +114,7 @@ impl Room {
         .bind(&started.run.upload_id)
         .fetch_one(from)
         .await?;
-        Ok(Self { limits, used })
+        Ok(Self { limits, used: Usage { files, characters, upload_files, upload_characters } })
     }
 
     /// Takes back what a file holds that goes.

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::testing::{TestStore, article, stores};
 use crate::{
-    Chunk, ChunkOrder, ChunkQuery, Chunked, ChunkedFile, Customer, FileFilters, FileToChunk, IncomingArticle,
-    NewChunk, ResyncOptions, VectorsOf,
+    Chunk, ChunkOrder, ChunkQuery, ChunkWords, Chunked, ChunkedFile, Customer, FileFilters, FileToChunk,
+    IncomingArticle, NewChunk, ResyncOptions, VectorsOf,
 };
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -33,11 +33,12 @@ pub(super) fn written(id: i64, version: i64, paragraphs: &[&str]) -> IncomingArt
 }
 
 pub(super) fn paragraphs(file: &FileToChunk) -> Vec<NewChunk> {
-    let parts = file.texts.iter().flat_map(|(locale, _, markdown)| {
-        markdown.split("\n\n").filter(|part| !part.is_empty()).map(move |part| (locale, part))
+    let parts = file.texts.iter().flat_map(|(locale, title, markdown)| {
+        markdown.split("\n\n").filter(|part| !part.is_empty()).map(move |part| (locale, title, part))
     });
     parts
-        .map(|(locale, part)| NewChunk {
+        .map(|(locale, title, part)| NewChunk {
+            words: ChunkWords::of(locale, title, &file.labels, part),
             locale: locale.clone(),
             text: part.to_owned(),
             hash: format!("of {part}"),

@@ -1,0 +1,94 @@
+//! `helpsync convert`: how an article will be stored, without a server, a store or settings.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use helpsync_content::{
+    CONVERTER_VERSION, ChunkOptions, Converted, INPUT_BYTES_MAX, Limits, TextChunk, chunks, content_hash,
+    convert as run,
+};
+use serde_json::json;
+
+use crate::args::{Convert, Form};
+
+pub(crate) fn convert(args: &Convert) -> anyhow::Result<()> {
+    let html = read(args.file.as_deref())?;
+    let converted = run(&html, args.url.as_deref(), &Limits::default())?;
+    let said = match args.form {
+        Form::Markdown => converted.markdown,
+        Form::Text => converted.text,
+        Form::Chunks => listing(&chunked(&converted)?),
+        Form::Json => document(args, &html, &converted)?,
+    };
+    say(&said)
+}
+
+/// The HTML of a file, or of standard input.
+fn read(file: Option<&Path>) -> anyhow::Result<String> {
+    let file = file.filter(|file| *file != Path::new("-"));
+    // One byte more than is converted, so that what is too long is refused and not cut off.
+    let most = INPUT_BYTES_MAX as u64 + 1;
+    let name = file.map_or_else(|| "standard input".to_owned(), |file| file.display().to_string());
+    let mut bytes = Vec::new();
+    match file {
+        Some(file) => std::fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes)),
+        None => std::io::stdin().lock().take(most).read_to_end(&mut bytes),
+    }
+    .with_context(|| format!("{name} cannot be read"))?;
+    if bytes.len() > INPUT_BYTES_MAX {
+        bail!("{name} has more than {INPUT_BYTES_MAX} bytes");
+    }
+    String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))
+}
+
+fn chunked(converted: &Converted) -> anyhow::Result<Vec<TextChunk>> {
+    Ok(chunks(&converted.markdown, ChunkOptions::default(), None)?)
+}
+
+fn listing(chunks: &[TextChunk]) -> String {
+    let mut out = String::new();
+    for (number, chunk) in (1..).zip(chunks) {
+        let gap = if number > 1 { "\n\n" } else { "" };
+        // Writing to a string cannot fail.
+        _ = write!(
+            out,
+            "{gap}=== chunk {number} of {}, {} tokens\n{}",
+            chunks.len(),
+            chunk.tokens,
+            chunk.text
+        );
+    }
+    out
+}
+
+fn document(args: &Convert, html: &str, converted: &Converted) -> anyhow::Result<String> {
+    let chunks: Vec<_> = (1..)
+        .zip(chunked(converted)?)
+        .map(|(number, chunk): (usize, TextChunk)| {
+            json!({"number": number, "tokens": chunk.tokens, "hash": chunk.hash, "text": chunk.text})
+        })
+        .collect();
+    let document = json!({
+        "converter_version": CONVERTER_VERSION,
+        "hash": content_hash(&args.title, html),
+        "title": args.title,
+        "url": args.url,
+        "markdown": converted.markdown,
+        "text": converted.text,
+        "links": converted.links,
+        "images": converted.images,
+        "chunks": chunks,
+    });
+    Ok(serde_json::to_string_pretty(&document)?)
+}
+
+/// Prints a text. A reader who has seen enough, like `head`, is no error.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("standard output cannot be written"),
+    }
+}

@@ -1,0 +1,130 @@
+//! A table's rows as Markdown. A cell is one line: its paragraphs, items and lines of code stand apart by `<br>`.
+
+use crate::blocks::{Block, List, Slot, Table};
+use crate::escape::{self, Place};
+use crate::inline::{Inline, Line};
+
+/// The longest cell that is repeated wherever it spans, if it has nothing but words. So each row says by itself what it
+/// belongs to; a long one says it once.
+const REPEATED_BYTES_MAX: usize = 80;
+/// What begins markup in a cell.
+const MARKUP: [char; 5] = ['[', '`', '*', '~', '<'];
+/// Between two lines of a cell.
+const BREAK: &str = "<br>";
+/// Before a nested item, for each level.
+const INDENT: &str = "&emsp;";
+/// The deepest level that is indented.
+const INDENTS_MAX: usize = 4;
+
+/// The table's lines, header and delimiter first. No cell is padded, and what is empty at the end of a row is left out.
+/// `repeat_bytes_left` bounds what spans add.
+pub(crate) fn rows(table: &Table, inline: &Inline<'_>, repeat_bytes_left: &mut usize) -> Vec<String> {
+    let cells: Vec<String> = table.cells.iter().map(|cell| line(&cell.blocks, inline)).collect();
+    let mut lines = Vec::with_capacity(table.rows.len() + 2);
+    let mut rows = table.rows.iter();
+    let header = if table.first_is_header { rows.next().map(Vec::as_slice) } else { None };
+    lines.push(row(header.unwrap_or_default(), &cells, table.columns, repeat_bytes_left));
+    lines.push(format!("|{}", " --- |".repeat(table.columns)));
+    for slots in rows {
+        lines.push(row(slots, &cells, 1, repeat_bytes_left));
+    }
+    lines
+}
+
+/// One row of at least `least` cells.
+fn row(slots: &[Slot], cells: &[String], least: usize, repeat_bytes_left: &mut usize) -> String {
+    // A cell over the whole row is a heading of what follows: once is enough.
+    let whole = |cell: usize| {
+        slots.iter().all(|slot| matches!(slot, Slot::Own(it) | Slot::Spanned(it) if *it == cell))
+    };
+    let mut texts: Vec<&str> = Vec::with_capacity(slots.len());
+    for slot in slots {
+        texts.push(match slot {
+            Slot::Own(cell) => &cells[*cell],
+            Slot::Spanned(cell) => {
+                let text = &cells[*cell];
+                let left = repeat_bytes_left.checked_sub(text.len());
+                match left {
+                    Some(left)
+                        if text.len() <= REPEATED_BYTES_MAX && !text.contains(MARKUP) && !whole(*cell) =>
+                    {
+                        *repeat_bytes_left = left;
+                        text
+                    }
+                    _ => "",
+                }
+            }
+        });
+    }
+    while texts.len() > least && texts.last().is_some_and(|text| text.is_empty()) {
+        texts.pop();
+    }
+    texts.resize(texts.len().max(least), "");
+    let mut line = String::from("|");
+    for text in texts {
+        if !text.is_empty() {
+            line.push(' ');
+            line.push_str(text);
+        }
+        line.push_str(" |");
+    }
+    line
+}
+
+/// Blocks on one line.
+pub(crate) fn line(blocks: &[Block], inline: &Inline<'_>) -> String {
+    let mut lines = Vec::new();
+    for block in blocks {
+        block_lines(block, 0, inline, &mut lines);
+    }
+    lines.join(BREAK)
+}
+
+fn block_lines(block: &Block, level: usize, inline: &Inline<'_>, lines: &mut Vec<String>) {
+    let mut nested = |blocks: &[Block]| {
+        for block in blocks {
+            block_lines(block, level, inline, lines);
+        }
+    };
+    match block {
+        Block::Paragraph(leaves) | Block::Heading(_, leaves) => lines.push(inline.write(leaves, Line::Cell)),
+        Block::Rule => {}
+        Block::Quote(blocks) => nested(blocks),
+        Block::Definition(blocks) => nested(blocks),
+        Block::Code { code, .. } => lines.extend(code.split('\n').map(|code| {
+            let mut span = String::new();
+            if code.trim().is_empty() {
+                return span;
+            }
+            escape::code_span(code, true, &mut span);
+            span
+        })),
+        Block::List(list) => list_lines(list, level, inline, lines),
+        Block::Table(table) => {
+            for slots in &table.rows {
+                let own = slots.iter().filter_map(|slot| match slot {
+                    Slot::Own(cell) => Some(line(&table.cells[*cell].blocks, inline)),
+                    _ => None,
+                });
+                let mut bar = String::new();
+                escape::text(" | ", Place { cell: true, brackets: false }, &mut bar);
+                lines.push(own.collect::<Vec<_>>().join(&bar));
+            }
+        }
+    }
+}
+
+fn list_lines(list: &List, level: usize, inline: &Inline<'_>, lines: &mut Vec<String>) {
+    for item in &list.items {
+        let first = lines.len();
+        for block in &item.blocks {
+            block_lines(block, level + 1, inline, lines);
+        }
+        let mark = if list.ordered { format!("{}. ", item.number) } else { "- ".to_owned() };
+        let indent = INDENT.repeat(level.min(INDENTS_MAX));
+        match lines.get_mut(first) {
+            Some(line) => *line = format!("{indent}{mark}{line}"),
+            None => lines.push(format!("{indent}{}", mark.trim_end())),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Code, byte for byte.
+
+use markup5ever_rcdom::{Handle, NodeData};
+
+use crate::blocks::Block;
+use crate::tree::{all_text, attribute, is_block as is_block_tag, is_struck, tag};
+
+/// The longest name of a language.
+const LANGUAGE_BYTES_MAX: usize = 30;
+
+/// Whether `<code>` outside of `<pre>` has several lines, and so is a block.
+pub(crate) fn is_block(code: &Handle) -> bool {
+    fn holds(node: &Handle, found: &dyn Fn(&str) -> bool) -> bool {
+        node.children.borrow().iter().any(|child| found(tag(child)) || holds(child, found))
+    }
+    let text = text(code);
+    text.trim().contains('\n')
+        && holds(code, &|tag| tag == "br")
+        && !holds(code, &|tag| tag == "a" || tag == "img")
+}
+
+/// A block of code; `None` when it is blank. No style reaches into one: that it is struck is written into it.
+pub(crate) fn block(node: &Handle, struck: bool) -> Option<Block> {
+    let text = text(node);
+    let code = text.trim_end_matches('\n');
+    if code.trim().is_empty() {
+        return None;
+    }
+    Some(Block::Code {
+        language: language(node).unwrap_or_default(),
+        code: if struck { format!("~~{code}~~") } else { code.to_owned() },
+    })
+}
+
+/// Whether a link inside of code says more than its words.
+pub(crate) fn link_matters(link: &Handle) -> bool {
+    attribute(link, "href").is_some_and(|href| *href != *all_text(link).trim())
+}
+
+/// The text with line ends where lines end: at `<br>` and around blocks.
+fn text(node: &Handle) -> String {
+    let mut out = String::new();
+    append(node, &mut out);
+    out
+}
+
+fn append(node: &Handle, out: &mut String) {
+    for child in node.children.borrow().iter() {
+        if let NodeData::Text { contents } = &child.data {
+            out.push_str(&contents.borrow());
+            continue;
+        }
+        let tag = tag(child);
+        let block = is_block_tag(tag) || matches!(tag, "option" | "label" | "legend");
+        let on_new_line = |out: &mut String| {
+            if block && !out.is_empty() && !out.ends_with('\n') {
+                out.push('\n');
+            }
+        };
+        on_new_line(out);
+        let struck = is_struck(child) && !all_text(child).trim().is_empty();
+        if struck {
+            out.push_str("~~");
+        }
+        match tag {
+            "br" => out.push('\n'),
+            "img" => out.push_str(&attribute(child, "alt").unwrap_or_default()),
+            _ => append(child, out),
+        }
+        if struck {
+            out.push_str("~~");
+        }
+        on_new_line(out);
+    }
+}
+
+/// The language that a highlighter's class names.
+fn language(node: &Handle) -> Option<String> {
+    let class = attribute(node, "class").unwrap_or_default();
+    let own = class.split_ascii_whitespace().find_map(|class| {
+        let name = class.strip_prefix("language-").or_else(|| class.strip_prefix("lang-"))?;
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '#' | '.' | '_');
+        (!name.is_empty() && name.len() <= LANGUAGE_BYTES_MAX && name.chars().all(legal))
+            .then(|| name.to_owned())
+    });
+    own.or_else(|| node.children.borrow().iter().filter(|child| tag(child) == "code").find_map(language))
+}

@@ -1,0 +1,229 @@
+//! Tables as grids: every text in its own column.
+
+use markup5ever_rcdom::Handle;
+
+use crate::blocks::Style;
+use crate::blocks::{Block, Cell, Slot, Table};
+use crate::build::{Around, Builder, Flow};
+use crate::tree::{attribute, is_struck, tag};
+
+/// The widest span of columns that HTML knows.
+const COLUMN_SPAN_MAX: usize = 1_000;
+/// The longest span of rows that HTML knows.
+const ROW_SPAN_MAX: usize = 65_534;
+/// The widest grid in which spans count.
+const COLUMNS_MAX: usize = 1_000;
+/// Where spans would leave more places empty than so many for each cell, they are not followed.
+const EMPTY_PER_CELL_MAX: usize = 16;
+/// Empty places that are always allowed.
+const EMPTY_FREE: usize = 256;
+
+/// Writes a table's caption and its grid. A table that only arranges blocks which no cell can hold is written as those
+/// blocks.
+pub(crate) fn table(builder: &mut Builder, node: &Handle, around: Around, flow: &mut Flow) {
+    let mut reading = Reading::default();
+    reading.part(builder, node, around, flow);
+    let Reading { cells, rows, after } = reading;
+    let says = cells.iter().any(|cell| !cell.blocks.is_empty());
+    if says {
+        let mut grid = grid(&rows, true);
+        let empty = |grid: &Vec<Vec<Slot>>| {
+            grid.iter().flatten().filter(|slot| !matches!(slot, Slot::Own(_))).count()
+        };
+        if empty(&grid) > cells.len() * EMPTY_PER_CELL_MAX + EMPTY_FREE {
+            grid = self::grid(&rows, false);
+        }
+        let columns = grid.iter().map(Vec::len).max().unwrap_or(0);
+        if arranges(node, &rows, &cells, columns) {
+            flow.blocks.extend(cells.into_iter().flat_map(|cell| cell.blocks));
+        } else {
+            let first_is_header = first_is_header(&rows);
+            flow.blocks.push(Block::Table(Table { cells, rows: grid, columns, first_is_header }));
+        }
+    }
+    flow.blocks.extend(after);
+}
+
+/// A row as it is read.
+struct Row {
+    cells: Vec<Read>,
+    in_head: bool,
+    /// Of which `<thead>`, `<tbody>` or `<tfoot>`: no span reaches out of it.
+    group: usize,
+}
+
+/// A cell as it is read.
+struct Read {
+    cell: usize,
+    header: bool,
+    columns: usize,
+    rows: usize,
+}
+
+#[derive(Default)]
+struct Reading {
+    cells: Vec<Cell>,
+    rows: Vec<Row>,
+    /// A caption that stands after rows.
+    after: Vec<Block>,
+}
+
+impl Reading {
+    fn part(&mut self, builder: &mut Builder, node: &Handle, around: Around, flow: &mut Flow) {
+        let mut group = self.rows.last().map_or(0, |row| row.group + 1);
+        for child in node.children.borrow().iter() {
+            let around = struck(child, around);
+            match tag(child) {
+                "thead" | "tbody" | "tfoot" => {
+                    self.part(builder, child, around, flow);
+                    group = self.rows.last().map_or(0, |row| row.group + 1);
+                }
+                "tr" => {
+                    let in_head = tag(node) == "thead";
+                    let mut row = Row { cells: Vec::new(), in_head, group };
+                    self.row(builder, child, around, &mut row);
+                    self.rows.push(row);
+                }
+                "caption" if self.rows.is_empty() => builder.children(child, around, flow),
+                "caption" => self.after.extend(builder.inside(child, around)),
+                "colgroup" | "col" => {}
+                // The parser moves everything else out of tables, forms and the like excepted.
+                _ => self.part(builder, child, around, flow),
+            }
+            flow.end();
+        }
+    }
+
+    fn row(&mut self, builder: &mut Builder, node: &Handle, around: Around, row: &mut Row) {
+        for child in node.children.borrow().iter() {
+            let around = struck(child, around);
+            match tag(child) {
+                "td" | "th" => {
+                    let span = |name: &str, most: usize| {
+                        let value =
+                            attribute(child, name).and_then(|value| value.trim().parse::<usize>().ok());
+                        value.unwrap_or(1).min(most)
+                    };
+                    row.cells.push(Read {
+                        cell: self.cells.len(),
+                        header: tag(child) == "th",
+                        columns: span("colspan", COLUMN_SPAN_MAX).max(1),
+                        // Zero: as far as its group.
+                        rows: match span("rowspan", ROW_SPAN_MAX) {
+                            0 => ROW_SPAN_MAX,
+                            rows => rows,
+                        },
+                    });
+                    self.cells.push(Cell { blocks: builder.inside(child, around) });
+                }
+                _ => self.row(builder, child, around, row),
+            }
+        }
+    }
+}
+
+fn struck(node: &Handle, around: Around) -> Around {
+    let style = if is_struck(node) { around.style.with(Style::STRUCK) } else { around.style };
+    Around { style, ..around }
+}
+
+/// What reaches into a column from above.
+#[derive(Clone, Copy, Default)]
+struct Above {
+    rows_left: usize,
+    cell: usize,
+}
+
+/// Puts every cell into its places. Columns in which no cell begins are left out.
+fn grid(rows: &[Row], spans: bool) -> Vec<Vec<Slot>> {
+    let mut grid: Vec<Vec<Slot>> = Vec::with_capacity(rows.len());
+    let mut above: Vec<Above> = Vec::new();
+    let mut group = 0;
+    for row in rows {
+        if row.group != group {
+            above.clear();
+            group = row.group;
+        }
+        let mut slots: Vec<Slot> = Vec::new();
+        for read in &row.cells {
+            take_above(&mut slots, &mut above);
+            let room = COLUMNS_MAX.saturating_sub(slots.len()).max(1);
+            let columns = if spans { read.columns.min(room) } else { 1 };
+            for offset in 0..columns {
+                // Where a cell from above is met, the span ends.
+                let column = slots.len();
+                if offset > 0 && above.get(column).is_some_and(|above| above.rows_left > 0) {
+                    break;
+                }
+                slots.push(if offset == 0 { Slot::Own(read.cell) } else { Slot::Spanned(read.cell) });
+                if spans && read.rows > 1 && column < COLUMNS_MAX {
+                    if above.len() <= column {
+                        above.resize(column + 1, Above::default());
+                    }
+                    above[column] = Above { rows_left: read.rows, cell: read.cell };
+                }
+            }
+        }
+        take_above(&mut slots, &mut above);
+        // What began in this row counts from the next on.
+        for above in &mut above {
+            above.rows_left = above.rows_left.saturating_sub(1);
+        }
+        grid.push(slots);
+    }
+    without_empty_columns(grid)
+}
+
+/// Fills the places that cells from above hold, up to the first free one.
+fn take_above(slots: &mut Vec<Slot>, above: &mut [Above]) {
+    while let Some(above) = above.get(slots.len()).filter(|above| above.rows_left > 0) {
+        slots.push(Slot::Spanned(above.cell));
+    }
+}
+
+fn without_empty_columns(mut grid: Vec<Vec<Slot>>) -> Vec<Vec<Slot>> {
+    let columns = grid.iter().map(Vec::len).max().unwrap_or(0);
+    let mut begins = vec![false; columns];
+    for row in &grid {
+        for (slot, begins) in row.iter().zip(&mut begins) {
+            *begins |= matches!(slot, Slot::Own(_));
+        }
+    }
+    if begins.contains(&false) {
+        for row in &mut grid {
+            let mut begins = begins.iter();
+            row.retain(|_| begins.next().copied().unwrap_or(true));
+        }
+    }
+    grid
+}
+
+/// Whether the first row names the columns: it does where it says so, and where no row begins with a name of its own.
+fn first_is_header(rows: &[Row]) -> bool {
+    let all = |row: &Row| !row.cells.is_empty() && row.cells.iter().all(|cell| cell.header);
+    let Some(first) = rows.first() else { return false };
+    first.in_head || all(first) && first.cells.len() > 1 || !rows.iter().any(|row| names_itself(row))
+}
+
+/// Whether a row begins with a header of its own.
+fn names_itself(row: &Row) -> bool {
+    row.cells.first().is_some_and(|cell| cell.header)
+        && (row.cells.len() == 1 || row.cells.iter().any(|cell| !cell.header))
+}
+
+/// Whether a table only arranges: one row or one column, or no names at all, around blocks that no cell holds.
+fn arranges(node: &Handle, rows: &[Row], cells: &[Cell], columns: usize) -> bool {
+    let named = rows.iter().any(|row| row.in_head || row.cells.iter().any(|cell| cell.header));
+    if named {
+        return false;
+    }
+    let presents = attribute(node, "role").is_some_and(|role| matches!(role.trim(), "presentation" | "none"));
+    let blocks = || cells.iter().flat_map(|cell| &cell.blocks);
+    let large = |block: &Block| !matches!(block, Block::Paragraph(_) | Block::Rule);
+    let inner_table =
+        |block: &Block| matches!(block, Block::Table(table) if table.columns > 1 && table.rows.len() > 1);
+    if columns == 1 || rows.len() == 1 || presents {
+        return blocks().any(large);
+    }
+    blocks().any(inner_table)
+}

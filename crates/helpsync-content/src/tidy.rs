@@ -1,0 +1,108 @@
+//! A paragraph's pieces with even spaces: one between words, none at the ends, and none inside emphasis or a link at
+//! its edge.
+
+use crate::blocks::{Leaf, LeafKind, Style};
+
+/// Collapses white space, joins what is alike, and gives each space the style that both neighbours have: so no style
+/// and no link ever begins or ends with one. With `one_line`, line breaks become spaces.
+pub(crate) fn tidy(leaves: &[Leaf], one_line: bool) -> Vec<Leaf> {
+    let mut tidy = Tidy { leaves: Vec::new(), pending: None };
+    for leaf in leaves {
+        match &leaf.kind {
+            LeafKind::Text(text) if leaf.style.has(Style::CODE) => tidy.code(text, leaf),
+            LeafKind::Text(text) => tidy.words(text, leaf),
+            LeafKind::Break if !one_line => tidy.pending = Some(Pending::Break),
+            LeafKind::Space | LeafKind::Break => tidy.space(false),
+            LeafKind::Image { .. } => tidy.push(leaf.clone()),
+        }
+    }
+    tidy.leaves
+}
+
+/// What stands before the next piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Space { in_code: bool },
+    Break,
+}
+
+struct Tidy {
+    leaves: Vec<Leaf>,
+    pending: Option<Pending>,
+}
+
+impl Tidy {
+    fn space(&mut self, in_code: bool) {
+        match self.pending {
+            Some(Pending::Break) => {}
+            Some(Pending::Space { in_code: before }) => {
+                self.pending = Some(Pending::Space { in_code: in_code && before });
+            }
+            None => self.pending = Some(Pending::Space { in_code }),
+        }
+    }
+
+    fn words(&mut self, text: &str, like: &Leaf) {
+        if text.starts_with(char::is_whitespace) {
+            self.space(false);
+        }
+        let mut words = String::new();
+        for word in text.split_whitespace() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(word);
+        }
+        if !words.is_empty() {
+            self.push(Leaf { kind: LeafKind::Text(words), ..*like });
+        }
+        if text.ends_with(char::is_whitespace) {
+            self.space(false);
+        }
+    }
+
+    /// Code keeps its inner spaces.
+    fn code(&mut self, text: &str, like: &Leaf) {
+        let inner = text.trim();
+        if text.starts_with(char::is_whitespace) {
+            self.space(true);
+        }
+        if !inner.is_empty() {
+            let inner = inner.replace(char::is_whitespace, " ");
+            self.push(Leaf { kind: LeafKind::Text(inner), ..*like });
+        }
+        if text.ends_with(char::is_whitespace) {
+            self.space(true);
+        }
+    }
+
+    fn push(&mut self, leaf: Leaf) {
+        let pending = self.pending.take();
+        let Some(last) = self.leaves.last_mut() else {
+            self.leaves.push(leaf);
+            return;
+        };
+        let alike = last.style == leaf.style && last.link == leaf.link;
+        let code = leaf.style.has(Style::CODE);
+        let gap = match pending {
+            None => Some(""),
+            Some(Pending::Space { in_code }) if in_code == code => Some(" "),
+            Some(_) => None,
+        };
+        if let (true, Some(gap), LeafKind::Text(before), LeafKind::Text(text)) =
+            (alike, gap, &mut last.kind, &leaf.kind)
+        {
+            before.push_str(gap);
+            before.push_str(text);
+            return;
+        }
+        let style = last.style.and(leaf.style).without_code();
+        let link = last.link.filter(|link| leaf.link == Some(*link));
+        match pending {
+            Some(Pending::Break) => self.leaves.push(Leaf { kind: LeafKind::Break, style, link }),
+            Some(Pending::Space { .. }) => self.leaves.push(Leaf { kind: LeafKind::Space, style, link }),
+            None => {}
+        }
+        self.leaves.push(leaf);
+    }
+}

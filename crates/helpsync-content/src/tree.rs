@@ -1,0 +1,175 @@
+//! Small questions to the parsed tree, and small pieces for it.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use html5ever::tendril::StrTendril;
+use html5ever::{Attribute, LocalName, QualName, ns};
+use markup5ever_rcdom::{Handle, Node, NodeData};
+
+/// The name of an element; empty for everything else.
+pub(crate) fn tag(node: &Node) -> &str {
+    match &node.data {
+        NodeData::Element { name, .. } => &name.local,
+        _ => "",
+    }
+}
+
+/// An attribute's value.
+pub(crate) fn attribute(node: &Node, name: &str) -> Option<StrTendril> {
+    match &node.data {
+        NodeData::Element { attrs, .. } => value(&attrs.borrow(), name),
+        _ => None,
+    }
+}
+
+/// An attribute's value among others.
+pub(crate) fn value(attrs: &[Attribute], name: &str) -> Option<StrTendril> {
+    attrs.iter().find(|attr| &*attr.name.local == name).map(|attr| attr.value.clone())
+}
+
+/// An attribute's text when there is any.
+pub(crate) fn words_of(node: &Node, name: &str) -> Option<StrTendril> {
+    attribute(node, name).filter(|value| !value.trim().is_empty())
+}
+
+/// Sets an attribute, or takes it away.
+pub(crate) fn set(node: &Node, name: &str, value: Option<String>) {
+    let NodeData::Element { attrs, .. } = &node.data else { return };
+    let mut attrs = attrs.borrow_mut();
+    attrs.retain(|attr| &*attr.name.local != name);
+    if let Some(value) = value {
+        let name = QualName::new(None, ns!(), LocalName::from(name));
+        attrs.push(Attribute { name, value: StrTendril::from(value) });
+    }
+}
+
+/// A text.
+pub(crate) fn text(words: &str) -> Handle {
+    Node::new(NodeData::Text { contents: RefCell::new(StrTendril::from(words)) })
+}
+
+/// An element around children.
+pub(crate) fn element(local: LocalName, children: Vec<Handle>) -> Handle {
+    let element = Node::new(NodeData::Element {
+        name: QualName::new(None, ns!(html), local),
+        attrs: RefCell::new(vec![]),
+        template_contents: RefCell::new(None),
+        mathml_annotation_xml_integration_point: false,
+    });
+    for child in children {
+        put(&element, usize::MAX, child);
+    }
+    element
+}
+
+/// Puts a child at a place, or at the end when there is no such place.
+pub(crate) fn put(parent: &Handle, at: usize, child: Handle) {
+    let above: Weak<Node> = Rc::downgrade(parent);
+    child.parent.set(Some(above));
+    let mut children = parent.children.borrow_mut();
+    let at = at.min(children.len());
+    children.insert(at, child);
+}
+
+/// The texts of a subtree, as they stand.
+pub(crate) fn all_text(node: &Handle) -> String {
+    let mut out = String::new();
+    let mut stack = vec![Rc::clone(node)];
+    while let Some(node) = stack.pop() {
+        if let NodeData::Text { contents } = &node.data {
+            out.push_str(&contents.borrow());
+        }
+        stack.extend(node.children.borrow().iter().rev().cloned());
+    }
+    out
+}
+
+/// Whether an element's style holds a declaration, like `text-decoration` with `line-through`.
+fn declares(node: &Node, property: &str, value: &str) -> bool {
+    attribute(node, "style").is_some_and(|style| {
+        style.split(';').filter_map(|declaration| declaration.split_once(':')).any(|(name, values)| {
+            name.trim().to_ascii_lowercase().starts_with(property)
+                && values.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(value))
+        })
+    })
+}
+
+/// Whether an element strikes its text through: what it says is no longer so.
+pub(crate) fn is_struck(node: &Node) -> bool {
+    matches!(tag(node), "del" | "s" | "strike") || declares(node, "text-decoration", "line-through")
+}
+
+/// Whether an element only looks like bold: pasted documents stand in a `<b>` that says it is none.
+pub(crate) fn is_not_bold(node: &Node) -> bool {
+    declares(node, "font-weight", "normal") || declares(node, "font-weight", "400")
+}
+
+/// Whether an element raises its text.
+pub(crate) fn is_raised(node: &Node) -> bool {
+    tag(node) == "sup" || declares(node, "vertical-align", "super")
+}
+
+/// Whether an element lowers its text.
+pub(crate) fn is_lowered(node: &Node) -> bool {
+    tag(node) == "sub" || declares(node, "vertical-align", "sub")
+}
+
+/// Whether a text is shown as it stands, line ends included.
+pub(crate) fn is_preformatted(tag: &str) -> bool {
+    matches!(tag, "pre" | "listing" | "xmp" | "plaintext")
+}
+
+/// Whether an element begins and ends on lines of its own.
+pub(crate) fn is_block(tag: &str) -> bool {
+    is_preformatted(tag)
+        || matches!(
+            tag,
+            "address"
+                | "article"
+                | "aside"
+                | "blockquote"
+                | "body"
+                | "caption"
+                | "center"
+                | "dd"
+                | "details"
+                | "dialog"
+                | "dir"
+                | "div"
+                | "dl"
+                | "dt"
+                | "fieldset"
+                | "figcaption"
+                | "figure"
+                | "footer"
+                | "form"
+                | "h1"
+                | "h2"
+                | "h3"
+                | "h4"
+                | "h5"
+                | "h6"
+                | "header"
+                | "hgroup"
+                | "hr"
+                | "html"
+                | "li"
+                | "main"
+                | "menu"
+                | "nav"
+                | "ol"
+                | "p"
+                | "search"
+                | "section"
+                | "summary"
+                | "table"
+                | "tbody"
+                | "td"
+                | "tfoot"
+                | "th"
+                | "thead"
+                | "tr"
+                | "ul"
+        )
+}

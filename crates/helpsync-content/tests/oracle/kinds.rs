@@ -1,0 +1,1 @@
+//! The cases of `tests/cases`, with what `facts.json` says of them.
