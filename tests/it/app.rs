@@ -75,7 +75,7 @@ impl TestApp {
         }
         let settings = Settings::load(None, env).unwrap();
         let broker = settings.queue.url.as_ref().map(|url| url.expose().to_owned()).unwrap_or_default();
-        let log = Log::keep(&settings.log.filter);
+        let log = Log::keep(&service("HELPSYNC_TEST_LOG", "off"));
         let roles: &[Role] = match shape {
             Shape::Embedded => &[Role::All],
             Shape::Services => &[Role::Dispatcher, Role::Worker, Role::Worker],
@@ -290,7 +290,8 @@ pub(crate) fn settings_of(sim: &Sim) -> Vec<(String, String)> {
         named("DISPATCHER__HEALTH_LISTEN", "127.0.0.1:0"),
         named("DISPATCHER__TICK_SECONDS", "1"),
         named("ZENDESK__REQUESTS_PER_MINUTE", "10000"),
-        named("LOG__FILTER", service("HELPSYNC_TEST_LOG", "off")),
+        // Of processes of their own; the log of this process is read by `log`.
+        named("LOG__FILTER", service("HELPSYNC_TEST_LOG", "error")),
     ]
 }
 

@@ -108,7 +108,6 @@ async fn attachments_follow_their_articles(shape: Shape) {
     app.call(Method::PUT, "/helpsync/v1/selection", CUSTOMER, Some(json!({}))).await;
     assert!(kept(&app).await.is_empty());
     assert_eq!(helpsync_store::testing::blobs(&parts.store).await, 0);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

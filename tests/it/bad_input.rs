@@ -38,7 +38,6 @@ async fn every_bad_subdomain_is_refused_before_anything_is_asked() {
             assert!(detail.contains(said), "{path} {subdomain:?}: {detail}");
         }
     }
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +68,6 @@ async fn a_schedule_takes_a_hundred_customers_and_known_sources() {
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
         assert!(answer["detail"].to_string().contains(said), "{bad}: {answer}");
     }
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +106,6 @@ async fn keys_bodies_and_sizes_are_checked() {
     assert_eq!((status, answer), (StatusCode::NOT_FOUND, json!({ "detail": "path not found" })));
     let (status, _) = app.call(Method::GET, "/user_files_v2", "ada", None).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
-    app.stop().await;
 }
 
 /// Sends a whole request of `bytes` before it reads anything, as simple clients do; gives what was answered.
@@ -144,5 +141,4 @@ async fn who_is_still_sending_gets_the_answer_and_no_reset() {
     let endless = send_all_then_read(&app, "/user_files_v2", API_KEY, 200_000_000);
     let ended = tokio::time::timeout(LATE, endless).await.expect("the connection is closed on who sends on");
     assert!(ended.is_err(), "{ended:?}");
-    app.stop().await;
 }

@@ -65,7 +65,6 @@ async fn what_zendesk_does_to_the_whole_of_a_sync_is_named() {
     for cause in causes() {
         play(&app, FaultRule::always(Fault::Reset).on("help_center"), &cause).await;
     }
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,5 +74,4 @@ async fn what_zendesk_does_to_the_count_of_articles_is_named() {
         // The export and the sections are read by other paths.
         play(&app, FaultRule::always(Fault::Reset).on("/help_center/articles"), &cause).await;
     }
-    app.stop().await;
 }

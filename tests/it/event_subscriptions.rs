@@ -90,7 +90,6 @@ async fn an_event_changes_the_answers_within_seconds(shape: Shape) {
     let delivered = account.deliveries();
     assert!(!delivered.is_empty() && delivered.iter().all(|one| one.status == 200), "{delivered:?}");
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +154,6 @@ async fn forged_old_and_repeated_events_do_nothing() {
     }
     assert_eq!(by_events().await, 1);
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +177,6 @@ async fn an_event_subscription_is_made_once_through_failures_and_goes_with_the_c
     })
     .await;
     assert_eq!(webhooks(&app, &account, "").await["webhooks"], json!([]));
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,5 +185,4 @@ async fn without_the_scope_no_webhook_is_tried() {
     let account = acme(&app);
     connect(&app, &["hc:read"]).await;
     assert!(!account.requests().iter().any(|request| request.path.contains("webhooks")));
-    app.stop().await;
 }

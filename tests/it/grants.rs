@@ -40,7 +40,6 @@ async fn of_two_grants_for_two_workspaces_exactly_one_connects() {
         assert!(page.contains("a customer has one workspace"), "{page}");
         assert!(page.contains(&format!("disconnect {connected}")), "{connected}: {page}");
     }
-    app.stop().await;
 }
 
 /// The one workspace of a customer.
@@ -74,7 +73,6 @@ async fn a_state_works_once_and_a_forged_one_never() {
     }
     let sources = app.post("/user_data_sources", "ada", json!({})).await;
     assert_eq!(sources["count"], 1);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,7 +88,6 @@ async fn a_state_expires() {
     assert!(answer.text().await.unwrap().contains("This link has expired"));
     let sources = app.post("/user_data_sources", "ada", json!({})).await;
     assert_eq!(sources["count"], 0);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +100,6 @@ async fn a_denied_grant_connects_nothing_and_says_so() {
     assert!(page.contains("Access was not granted"), "{page}");
     let sources = app.post("/user_data_sources", "ada", json!({})).await;
     assert_eq!(sources["count"], 0);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +120,6 @@ async fn disconnecting_revokes_the_token_and_frees_the_customer_for_another_work
     })
     .await;
     app.connect("ada", "bolt").await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,5 +154,4 @@ async fn a_revoked_grant_pauses_the_connection_and_reconnecting_keeps_its_files(
     let of = |kind| since.iter().filter(|event| event.kind == kind).count();
     assert_eq!((of(EventKind::Add), of(EventKind::FileReady), of(EventKind::FileDeleted)), (1, 1, 0));
     crate::copy::assert_equal(&app, &account, "ada").await;
-    app.stop().await;
 }

@@ -166,7 +166,6 @@ async fn every_trouble_ends_in_an_exact_copy_or_a_named_error() {
     .await;
     let played = troubles().into_iter().enumerate().map(|(number, trouble)| play(&app, number, trouble));
     join_all(played).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +181,6 @@ async fn invalid_text_loses_no_article_and_is_put_right_by_the_next_reading() {
     let connection = app.connection("acme", "acme").await;
     app.finished(connection).await;
     assert_equal(&app, &account, "acme").await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +199,6 @@ async fn a_help_center_that_changes_while_it_is_read_is_exact_once_it_rests() {
         account.update_settings(|settings| settings.churn = None);
         app.sync("acme", "acme").await;
         assert_equal(&app, &account, "acme").await;
-        app.stop().await;
     }
 }
 
@@ -233,7 +230,6 @@ async fn the_quirks_of_lists_and_exports_are_survived() {
     assert_equal(&app, &crowded, "crowded").await;
     app.sync("crowded", "crowded").await;
     assert_equal(&app, &crowded, "crowded").await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,5 +250,4 @@ async fn a_token_revoked_in_mid_sync_pauses_and_loses_nothing() {
     assert!(ours(&app, "acme").await.len() + 60 >= before);
     app.connect("acme", "acme").await;
     assert_equal(&app, &account, "acme").await;
-    app.stop().await;
 }

@@ -84,7 +84,6 @@ async fn limits_hold_and_what_they_kept_out_comes_with_room(shape: Shape) {
     assert_equal(&app, &account, CUSTOMER).await;
     let run = app.sync(CUSTOMER, "acme").await;
     assert!(run.counters.listed < all, "everything was read for once: {run:?}");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ mod deploy;
 mod documents;
 mod error_texts;
 mod event_subscriptions;
+mod failed_statements;
 mod grants;
 mod hostile;
 mod huge;

@@ -50,7 +50,6 @@ async fn names_are_those_of_the_help_center(role: Role) {
     app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER, "full": true })).await;
     app.finished(app.connection(CUSTOMER, "acme").await).await;
     assert!(asked(&account) <= 3, "known tags are not asked for again");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,5 +78,4 @@ async fn tags_that_are_not_told_hinder_nothing_and_are_asked_for_once() {
     app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER, "full": true })).await;
     app.finished(app.connection(CUSTOMER, "acme").await).await;
     assert_eq!(asked(&account), before);
-    app.stop().await;
 }

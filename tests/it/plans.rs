@@ -60,7 +60,6 @@ async fn ranges_split_and_are_walked_at_once(shape: Shape) {
     account.clear_requests();
     app.sync(CUSTOMER, "acme").await;
     assert_eq!(account.requests().len(), 2, "{:?}", account.requests());
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,7 +89,6 @@ async fn changes_during_a_walk_are_caught_up_with(role: Role) {
     let run = audit(&app).await;
     assert_eq!(run.state, RunState::Done, "{run:?}");
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +124,6 @@ async fn broken_answers_and_doubled_items_leave_an_exact_copy() {
         app.sync(&customer, &name).await;
         assert_equal(&app, &account, &customer).await;
     }
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +148,6 @@ async fn a_help_center_disabled_in_mid_walk_fails_the_run_and_removes_nothing() 
     }
     app.sync(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +179,6 @@ async fn a_smaller_role_removes_nothing_until_a_person_allows_it() {
     assert!(allowed.counters.removed > 0, "{allowed:?}");
     account.update_settings(|settings| settings.grant_as = Role::EndUser);
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +194,6 @@ async fn a_second_with_more_than_a_page_of_changes_is_listed_once_and_then_passe
     let run = app.sync(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
     assert_eq!(run.plan.as_deref(), Some("export"), "{run:?}");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +215,6 @@ async fn a_start_that_is_too_recent_is_survived() {
         account.update_settings(|settings| settings.refuse_recent_start = None);
         app.sync(CUSTOMER, "acme").await;
         assert_equal(&app, &account, CUSTOMER).await;
-        app.stop().await;
     }
 }
 
@@ -246,7 +239,6 @@ async fn a_pair_of_a_new_and_a_removed_article_is_found_by_the_audit() {
     let run = audit(&app).await;
     assert_eq!((run.counters.removed, run.counters.created), (1, 1), "{run:?}");
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,5 +269,4 @@ async fn a_page_and_an_article_longer_than_an_answer_may_be_are_got_past() {
         app.sync(&customer, &name).await;
         assert_equal(&app, &account, &customer).await;
     }
-    app.stop().await;
 }

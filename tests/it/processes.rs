@@ -11,10 +11,15 @@ use crate::app::until;
 /// A folder where the logs of all processes are kept, by process id, for the search after a failure.
 const KEEP_LOGS: &str = "HELPSYNC_TEST_KEEP_LOGS";
 
-/// A running process. Dropping it kills it.
+/// How a line of its log begins that tells of an error; logs that are no terminal's are JSON.
+const ERROR_LINE: &str = "\"level\":\"ERROR\"";
+
+/// A running process. Dropping it kills it, and fails the test if its log has an ERROR line that may not be there.
 pub(crate) struct Running {
     child: Child,
     log: PathBuf,
+    /// Parts of the ERROR lines that may be there.
+    allowed: Vec<String>,
     _folder: TempDir,
 }
 
@@ -34,7 +39,21 @@ impl Running {
             .stderr(out)
             .spawn()
             .unwrap();
-        Self { child, log, _folder: folder }
+        Self { child, log, allowed: Vec::new(), _folder: folder }
+    }
+
+    /// ERROR lines with one of these texts in them are no fault: the test takes away what the process stands on.
+    pub(crate) fn allowing(mut self, texts: &[&str]) -> Self {
+        self.allowed.extend(texts.iter().map(|text| (*text).to_owned()));
+        self
+    }
+
+    /// The first ERROR line of its log that may not be there.
+    fn fault(&self) -> Option<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let is_fault =
+            |line: &&str| line.contains(ERROR_LINE) && !self.allowed.iter().any(|text| line.contains(text));
+        text.lines().find(is_fault).map(ToOwned::to_owned)
     }
 
     /// Waits until it has printed a line with `mark`; what stands behind the mark.
@@ -102,6 +121,12 @@ impl Drop for Running {
         if let Ok(folder) = std::env::var(KEEP_LOGS) {
             drop(std::fs::copy(&self.log, Path::new(&folder).join(self.child.id().to_string())));
         }
+        let fault = self.fault();
+        assert!(
+            std::thread::panicking() || fault.is_none(),
+            "the test did not expect this ERROR line: {}",
+            fault.unwrap_or_default()
+        );
     }
 }
 
@@ -111,4 +136,31 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     let path = tests.parent().and_then(Path::parent).unwrap().join(name);
     assert!(path.exists(), "{} is missing: `cargo build --workspace --bins` makes it", path.display());
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// A process that has printed this.
+    fn printed(text: &str) -> Running {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        std::fs::write(&log, text).unwrap();
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        Running { child, log, allowed: Vec::new(), _folder: folder }
+    }
+
+    #[test]
+    fn an_error_line_of_a_process_fails_the_test_unless_it_is_allowed() {
+        let line = "{\"level\":\"ERROR\",\"message\":\"it broke\"}\n";
+        let ended = |process| catch_unwind(AssertUnwindSafe(|| drop(process)));
+        let told = ended(printed(line)).unwrap_err();
+        assert!(told.downcast_ref::<String>().unwrap().contains("it broke"));
+        assert!(ended(printed(line).allowing(&["it broke"])).is_ok());
+        assert!(ended(printed("{\"level\":\"INFO\",\"message\":\"it ended\"}\n")).is_ok());
+    }
 }

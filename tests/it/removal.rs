@@ -37,7 +37,6 @@ async fn archived_deleted_and_restricted_articles_go_away() {
     app.sync(CUSTOMER, "acme").await;
     assert!(ours(&app, CUSTOMER).await.contains_key(&ids[0]));
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +57,6 @@ async fn more_removals_than_the_ceiling_wait_for_a_person() {
     let allowed = app.finished(connection).await;
     assert_eq!(allowed.counters.removed, 250, "{allowed:?}");
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +86,6 @@ async fn a_help_center_that_answers_404_to_everything_removes_nothing() {
     account.update_settings(|settings| settings.help_center_enabled = true);
     app.sync(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,5 +105,4 @@ async fn a_role_that_was_taken_away_is_not_a_removal() {
     app.connect(CUSTOMER, "acme").await;
     assert_eq!(ours(&app, CUSTOMER).await.len(), before);
     assert_eq!(truth(&account).len(), before);
-    app.stop().await;
 }

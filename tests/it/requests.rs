@@ -107,7 +107,6 @@ async fn bounds(articles: usize, role: Role) {
         assert!(took <= most, "{removed} removals took {took} requests, more than {most}");
         assert_copy(&app, &account).await;
     }
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,5 +48,4 @@ async fn a_day_later_a_scheduled_customer_is_synced_and_an_unscheduled_one_is_no
     let others = app.connection("bob", "acme").await;
     let runs = parts.store.admin().runs(parts.organization, Some(others), 10).await.unwrap();
     assert!(runs.iter().all(|run| run.trigger != Trigger::Schedule));
-    app.stop().await;
 }

@@ -104,7 +104,6 @@ async fn the_whole_life_of_a_customer(sdk: Sdk, shape: Shape) {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,5 +155,4 @@ async fn carbons_widget_connects_a_help_center_in_a_browser_and_shows_its_articl
     let output = tokio::time::timeout(SCRIPT_LATE, output).await.expect("the widget ends in time").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    app.stop().await;
 }

@@ -158,7 +158,6 @@ async fn found_by_meaning_and_embedded_once(shape: Shape) {
         let (documents, _) = search(&app, CUSTOMER, body).await;
         assert!(documents.iter().all(|document| document["file_id"] != one["id"]));
     }
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +206,6 @@ async fn found_by_words_without_an_endpoint(shape: Shape) {
     account.apply(Change::Unpublish { id: article, locale: None }).unwrap();
     app.sync(CUSTOMER, WORKSPACE).await;
     assert!(search(&app, CUSTOMER, json!({ "query": "lemurs", "k": 5 })).await.0.is_empty());
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,7 +269,6 @@ async fn files_are_cut_and_embedded_as_far_as_their_options_say_and_a_resync_cha
         (app.post("/text_chunks", CUSTOMER, of_one.clone()).await["count"] == 0).then_some(())
     })
     .await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,7 +295,6 @@ async fn brought_chunks_are_found_by_their_own_vectors() {
     assert_eq!((&documents[0]["content"], how.as_str()), (&json!("right"), "semantic"));
     let other = json!({ "query": "-", "query_vector": [0.1, 0.9], "k": 1 });
     assert!(search(&app, CUSTOMER, other).await.0.is_empty());
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -353,5 +349,4 @@ async fn what_cannot_be_searched_is_refused_and_the_field_is_named() {
     assert_eq!(anonymous.unwrap().status(), StatusCode::UNAUTHORIZED);
     let events = app.parts().store.webhooks().events(app.parts().organization, 0, 10).await.unwrap();
     assert!(events.iter().all(|event| event.kind != EventKind::FileError));
-    app.stop().await;
 }

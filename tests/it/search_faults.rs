@@ -26,7 +26,6 @@ async fn an_endpoint_that_asks_for_patience_gets_it_and_then_everything_is_embed
     .await;
     assert!(files(&app).await.iter().all(|file| file["sync_status"] == "READY"));
     assert!(server.requests() >= 3);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +64,6 @@ async fn garbage_is_shown_on_the_file_whose_text_stays_readable_and_words_still_
     })
     .await;
     assert_eq!(search(&app, CUSTOMER, json!({ "query": "lemurs", "k": 3 })).await.1, "semantic");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +106,6 @@ async fn a_silent_endpoint_costs_seconds_and_searches_beyond_the_bound_are_told_
     // Those that were refused left nothing behind.
     server.always(None);
     assert_eq!(search(&app, CUSTOMER, json!({ "query": "lemurs", "k": 3 })).await.1, "semantic");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

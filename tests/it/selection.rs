@@ -106,7 +106,6 @@ async fn a_selection_is_kept_through_changes_and_taken_back(shape: Shape) {
 
     select(&app, &TruthSelectionFilter::default()).await;
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +149,6 @@ async fn what_moves_in_comes_and_what_moves_out_goes(role: Role) {
     let spent = account.requests().iter().filter(|one| one.path.contains("/help_center/")).count();
     assert!(spent <= 3, "an unchanged delta of chosen places took {spent} requests");
     assert_eq!((run.counters.created, run.counters.removed), (0, 0), "{run:?}");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +199,6 @@ async fn articles_that_lose_what_they_were_chosen_for_go_at_the_next_delta_or_fe
     until("the article to go", async || (!ours(&app, CUSTOMER).await.contains_key(&kept[1])).then_some(()))
         .await;
     assert_selected(&app, &account, &some).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,7 +224,6 @@ async fn an_article_of_a_section_that_nobody_knew_is_placed_before_it_is_judged(
     app.finished(connection).await;
     assert_selected(&app, &account, &some).await;
     assert!(ours(&app, CUSTOMER).await.contains_key(&article.id));
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,7 +247,6 @@ async fn in_public_mode_what_is_for_some_is_neither_kept_nor_stored() {
 
     select(&app, &TruthSelectionFilter::default()).await;
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,5 +280,4 @@ async fn wrong_selections_are_refused_with_the_field_and_change_nothing() {
     assert_eq!(by_token(Method::PUT).await.unwrap().status(), StatusCode::FORBIDDEN);
     let nobody = app.http.put(app.url(PATH)).json(&json!({})).send().await.unwrap();
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
-    app.stop().await;
 }

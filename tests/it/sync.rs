@@ -33,7 +33,6 @@ async fn full_then_delta_gives_an_exact_copy(shape: Shape) {
     let counters = &quiet.counters;
     assert_eq!((counters.created, counters.updated, counters.removed), (0, 0, 0));
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +67,6 @@ async fn drafts_are_never_stored_and_appear_once_published() {
     app.sync(CUSTOMER, "acme").await;
     assert!(!crate::copy::ours(&app, CUSTOMER).await.contains_key(&id));
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +106,6 @@ async fn one_article_is_fetched_anew_on_request() {
     assert!(status.is_success(), "{read}");
     assert!(read.to_string().contains("<p>new</p>"), "{read}");
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +116,6 @@ async fn two_customers_of_one_workspace_have_a_copy_each() {
     app.connect("bob", "acme").await;
     assert_equal(&app, &account, "ada").await;
     assert_equal(&app, &account, "bob").await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,5 +126,4 @@ async fn an_end_user_grant_walks_the_list_and_stores_what_it_may_see() {
     let run = app.connect(CUSTOMER, "acme").await;
     assert!(run.counters.requests > 0);
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }

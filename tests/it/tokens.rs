@@ -36,7 +36,6 @@ async fn refreshed_once(shape: Shape) {
     }));
     assert!(counts.await.into_iter().all(|count| count == 5));
     assert_eq!(refreshes(&account), 1);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +60,6 @@ async fn a_lost_refresh_answer_costs_nothing_where_zendesk_gives_it_again() {
     app.sync(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
     assert_eq!(refreshes(&account), 3, "the grant, the lost answer, and the same again");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,7 +81,6 @@ async fn a_lost_refresh_answer_ends_in_a_clear_reconnect_where_zendesk_does_not(
     assert_eq!(ours(&app, CUSTOMER).await.len(), account.truth().len(), "nothing was taken for gone");
     app.connect(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }
 
 /// Clients from before Zendesk's rotation: no expiry, no refresh token.
@@ -101,5 +98,4 @@ async fn an_old_style_token_is_never_refreshed() {
     app.sync(CUSTOMER, "acme").await;
     assert_eq!(refreshes(&account), 1, "the grant alone");
     assert_equal(&app, &account, CUSTOMER).await;
-    app.stop().await;
 }

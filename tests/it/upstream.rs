@@ -134,7 +134,6 @@ async fn a_request_starts_a_sync_and_wrong_ones_are_listed_replayed_and_discarde
     listed(&app, 0).await;
     let again = helpsync(&app, &["dead-letters", "discard", "message-r3"]);
     assert!(!again.status.success() && said(&again).contains("not found"), "{}", said(&again));
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +159,6 @@ async fn a_dead_message_is_shown_to_the_organization_that_it_names_and_to_no_oth
         let (status, _) = app.call(method, &format!("{LIST}{path}"), CUSTOMER, None).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
     }
-    app.stop().await;
 }
 
 /// The code blocks of one language in the document, as they stand.
@@ -212,7 +210,6 @@ async fn the_examples_of_the_document_run_as_they_stand_and_each_leads_to_a_run(
     let queued = run(Command::new("sh").args(["-ec", &enqueue]).env("PATH", path));
     let id = queued.split_whitespace().nth(1).unwrap().to_owned();
     run_of(&app, Some(&id), None).await;
-    app.stop().await;
 }
 
 #[test]

@@ -132,7 +132,6 @@ async fn every_reading_path_obeys_the_readers_segments() {
     // The grant's user sees no article of that segment: it goes as a whole. Another one is moved between segments.
     app.sync(CUSTOMER, "acme").await;
     assert_eq!(open(app.url(path_of(&made_for_all)).into()).await, StatusCode::NOT_FOUND);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +159,6 @@ async fn a_url_made_for_a_stranger_ends_when_its_article_is_restricted() {
     app.sync(CUSTOMER, "acme").await;
     assert_eq!(app.http.get(url).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     assert_eq!(app.http.get(unbound).send().await.unwrap().status(), StatusCode::OK, "made for no reader");
-    app.stop().await;
 }
 
 /// The part of a presigned URL behind the public address.

@@ -236,7 +236,6 @@ async fn a_receiver_learns_of_everything_and_can_rebuild_the_set_of_files(shape:
         }
     }
     assert_eq!(received.len(), receiver.events().len(), "nothing broke, and yet something came twice");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,7 +290,6 @@ async fn a_failing_receiver_is_left_alone_and_gets_everything_once_it_heals(shap
         (listed["results"][0]["status"] == "ACTIVE").then_some(())
     })
     .await;
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -371,7 +369,6 @@ async fn private_addresses_are_refused_when_they_are_added_and_when_a_name_turns
         assert!(error.contains("private address"), "{error}");
     }
     assert!(receiver.received().is_empty());
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -424,5 +421,4 @@ async fn webhooks_are_bounded_unique_and_the_organizations_own() {
         .call(Method::GET, &format!("/helpsync/v1/webhooks/{}/deliveries?state=x", ids[1]), CUSTOMER, None)
         .await;
     assert_eq!(bad, StatusCode::BAD_REQUEST);
-    app.stop().await;
 }

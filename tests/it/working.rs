@@ -33,7 +33,6 @@ async fn a_run_under_way_says_what_it_is_doing(shape: Shape) {
     app.finished(connection).await;
     let (_, view) = app.call(Method::GET, &path, CUSTOMER, None).await;
     assert_eq!((&view["state"], &view["working_on"]), (&"done".into(), &serde_json::Value::Null));
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,7 +85,6 @@ async fn brands_are_kept_and_are_one_data_source(shape: Shape) {
 
     app.post("/delete_users", CUSTOMER, json!({ "customer_ids": [CUSTOMER] })).await;
     assert_eq!(ours(app, CUSTOMER).await.len(), 0);
-    brands.app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +109,6 @@ async fn without_the_scope_the_workspaces_own_help_center_is_kept_and_no_brand_i
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
     assert!(answer.to_string().contains("the scope `read`"), "{answer}");
     assert_eq!(brands.runs(connection).await.len(), 1);
-    brands.app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +125,6 @@ async fn a_limit_holds_over_all_brands_at_once() {
     app.post("/update_users", CUSTOMER, body).await;
     brands.sync().await;
     brands.assert_holds(&[acme, two, &three]).await;
-    brands.app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,5 +150,4 @@ async fn an_event_of_a_brand_is_fetched_from_its_help_center() {
     brands.assert_holds(&[acme, two]).await;
     brands.sync().await;
     brands.assert_holds(&[acme, two, &three]).await;
-    brands.app.stop().await;
 }

@@ -34,7 +34,6 @@ async fn a_new_brand_is_found_and_one_that_is_gone_goes() {
     })
     .await;
     brands.assert_holds(&[acme]).await;
-    brands.app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +75,6 @@ async fn brands_follow_their_workspace_and_one_of_them_can_be_connected_alone() 
         brands.assert_holds(&[acme, two]).await;
     }
     assert_eq!(connected, connection);
-    brands.app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +110,6 @@ async fn a_brand_in_trouble_keeps_its_files_and_the_data_source_says_so() {
     app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
     assert_eq!((ended().await, ready().await), (json!("READY"), 2));
     brands.assert_holds(&[acme, two]).await;
-    brands.app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

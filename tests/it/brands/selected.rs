@@ -53,5 +53,4 @@ async fn brands_are_chosen_and_unselecting_removes() {
     brands.select(&[own]).await;
     assert_eq!(brands.data_sources().await[0]["sync_status"], "READY");
     brands.assert_holds(&[acme]).await;
-    brands.app.stop().await;
 }

@@ -9,6 +9,10 @@ use crate::processes::Running;
 /// A supervisor does not start a process again at once that has given up.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
+/// What a dispatcher logs of requests that come while its database is away.
+const STORE_AWAY: [&str; 3] =
+    ["the store failed a request", "the store failed a grant", "an export broke off"];
+
 /// What a process of the fleet does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -63,7 +67,7 @@ impl Fleet {
                 slot.start_at = Instant::now() + RESTART_PAUSE;
             }
             if slot.process.is_none() && slot.start_at <= Instant::now() {
-                slot.process = Some(Running::start(slot.kind.binary(), &[], &self.env));
+                slot.process = Some(Running::start(slot.kind.binary(), &[], &self.env).allowing(&STORE_AWAY));
                 self.starts += 1;
             }
         }

@@ -19,6 +19,5 @@ async fn every_process_answers_readyz_and_livez_where_the_manifests_ask() {
                 }
             }
         }
-        app.stop().await;
     }
 }

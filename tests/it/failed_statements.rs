@@ -1,0 +1,121 @@
+//! A statement that the database refuses is named, with the database's own words, wherever the failure is told of.
+
+use std::process::Command;
+
+use helpsync_app::{Parts, Runtime};
+use helpsync_config::Settings;
+use helpsync_model::RunState;
+use helpsync_store::testing::{bring_back, take_away};
+use helpsync_upstream::{Request, RequestAction, Upstream};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use zendesk_sim::{GenerateOptions, Sim, SimOptions};
+
+use crate::app::{Shape, TestApp, broker, named, real_time, settings_of, sqlite_url, until};
+use crate::processes::binary;
+
+const CUSTOMER: &str = "ada";
+/// What SQLite says of a table that is not there.
+const NO_TABLE: &str = "the database refused a statement: no such table: ";
+
+/// An installation that gives a shard up at its first failure.
+async fn impatient(shape: Shape) -> TestApp {
+    let app = TestApp::start(shape, &[("HELPSYNC_WORKER__SHARD_ATTEMPTS_MAX", "1")], real_time()).await;
+    app.account("acme", GenerateOptions { articles: 30, ..GenerateOptions::default() });
+    app
+}
+
+/// The one entry of the list of work that gave up.
+async fn dead_letter(app: &TestApp) -> Value {
+    until("the dead letter", async || {
+        let (status, answer) = app.call(Method::GET, "/helpsync/v1/dead-letters", CUSTOMER, None).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let letters = answer["dead_letters"].as_array().unwrap();
+        assert!(letters.len() <= 1, "{letters:?}");
+        letters.first().cloned()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_run_record_and_dead_letter_name_the_statement_that_stopped_a_walk() {
+    let app = impatient(Shape::Embedded).await;
+    let connection = app.connect(CUSTOMER, "acme").await.connection;
+    take_away(&app.parts().store, "remote_article").await;
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER, "full": true })).await;
+    let run = app.ended(connection).await;
+    let cause = format!("{NO_TABLE}remote_article");
+    assert_eq!(
+        (run.state, run.error.as_deref().unwrap()),
+        (RunState::Failed, &*format!("gave up after 1 tries: {cause}"))
+    );
+    for line in ["INFO shard did not finish", "INFO a run failed"] {
+        let said =
+            app.logged(&format!("error={cause}")).into_iter().chain(app.logged(&format!("tries: {cause}")));
+        assert!(said.into_iter().any(|said| said.starts_with(line)), "{line}");
+    }
+    let letter = dead_letter(&app).await;
+    assert!(letter["error"].as_str().unwrap().ends_with(&cause), "{letter}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_run_record_names_the_statement_that_kept_a_run_from_being_finalized() {
+    let app = impatient(Shape::Embedded).await;
+    let connection = app.connect(CUSTOMER, "acme").await.connection;
+    take_away(&app.parts().store, "skipped").await;
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    let run = app.ended(connection).await;
+    let error = run.error.unwrap();
+    assert!(error.starts_with("the run could not be finalized: gave up after 1 tries: "), "{error}");
+    assert!(error.ends_with(&format!("{NO_TABLE}skipped")), "{error}");
+    assert_eq!(app.logged(&format!("error={error}")).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_outside_is_told_nothing_of_the_statement_and_the_log_all_of_it() {
+    let app = impatient(Shape::Embedded).await;
+    app.connect(CUSTOMER, "acme").await;
+    app.expect_error(&format!("the store failed a request error={NO_TABLE}run"));
+    take_away(&app.parts().store, "run").await;
+    let (status, answer) = app.call(Method::GET, "/helpsync/v1/status", CUSTOMER, None).await;
+    bring_back(&app.parts().store, "run").await;
+    let internal = json!({ "detail": "internal error: see the server's log" });
+    assert_eq!((status, answer), (StatusCode::INTERNAL_SERVER_ERROR, internal));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_message_names_the_statement_that_kept_it_from_being_served() {
+    let app = impatient(Shape::Services).await;
+    app.connect(CUSTOMER, "acme").await;
+    let jobs = app.parts().rabbit.as_ref().unwrap().names().jobs();
+    let prefix = jobs.strip_suffix(".jobs").unwrap();
+    let upstream = Upstream::new(&broker()).unwrap().with_prefix(prefix);
+    take_away(&app.parts().store, "customer").await;
+    upstream.publish("r1", &Request::new(CUSTOMER, RequestAction::Sync { full: false })).await.unwrap();
+    upstream.close().await;
+    let line = until("the request to be refused", async || {
+        app.logged("a request cannot be done").into_iter().next()
+    })
+    .await;
+    bring_back(&app.parts().store, "customer").await;
+    let cause = "the database refused a statement: relation \"customer\" does not exist";
+    assert!(line.contains(cause), "{line}");
+    assert_eq!(dead_letter(&app).await["error"], cause);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_names_the_statement_once() {
+    let sim = Sim::start(SimOptions::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut env = settings_of(&sim);
+    env.push(named("STORE__URL", sqlite_url(folder.path())));
+    let parts = Parts::open(Settings::load(None, env.clone()).unwrap(), Runtime::default()).await.unwrap();
+    take_away(&parts.store, "organization").await;
+    parts.store.close().await;
+    drop(parts);
+    let mut command = Command::new(binary("helpsync"));
+    let output = command.arg("up").env_clear().envs(env).current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert_eq!(said.trim(), format!("helpsync: cannot open the store: {NO_TABLE}organization"));
+}
