@@ -147,7 +147,7 @@ impl Builder {
                 };
                 self.children(node, around, flow);
             }
-            "code" | "tt" | "samp" | "kbd" if code::is_block(node) => {
+            "code" if code::is_block(node) => {
                 flow.end();
                 flow.blocks.extend(code::block(node, around.style.has(Style::STRUCK)));
             }
@@ -210,7 +210,10 @@ impl Builder {
     fn beside_code(&mut self, node: &Handle, around: Around, flow: &mut Flow) {
         for child in node.children.borrow().iter() {
             match tree::tag(child) {
-                "img" => self.inline(child, "img", around, flow),
+                "img" => {
+                    flow.push(LeafKind::Space, Around::default());
+                    self.inline(child, "img", around, flow);
+                }
                 "a" if code::link_matters(child) => {
                     flow.push(LeafKind::Space, Around::default());
                     self.inline(child, "a", around, flow);

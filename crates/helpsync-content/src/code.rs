@@ -26,7 +26,10 @@ pub(crate) fn block(node: &Handle, struck: bool) -> Option<Block> {
     if code.trim().is_empty() {
         return None;
     }
-    Some(Block::Code { language: language(node).unwrap_or_default(), code: if struck { format!("~~{code}~~") } else { code.to_owned() } })
+    Some(Block::Code {
+        language: language(node).unwrap_or_default(),
+        code: if struck { format!("~~{code}~~") } else { code.to_owned() },
+    })
 }
 
 /// Whether a link inside of code says more than its words.

@@ -79,7 +79,11 @@ impl Inline<'_> {
         let leaves = tidy(leaves, line == Line::Heading);
         let mut out = String::new();
         let (before, after) = (Beside::Space, Beside::Space);
-        self.pieces(&leaves, Open { style: Style::default(), link: None, marks: None, before, after, line }, &mut out);
+        self.pieces(
+            &leaves,
+            Open { style: Style::default(), link: None, marks: None, before, after, line },
+            &mut out,
+        );
         out
     }
 
@@ -109,12 +113,17 @@ impl Inline<'_> {
             match group {
                 Group::Link(link) => {
                     let (before, after) = (Beside::Punctuation, Beside::Punctuation);
-                    self.pieces(inside, Open { link: Some(link), marks: None, before, after, ..open }, &mut inner);
+                    self.pieces(
+                        inside,
+                        Open { link: Some(link), marks: None, before, after, ..open },
+                        &mut inner,
+                    );
                     self.link(link, &inner, open.line, out);
                     closed = false;
                 }
                 Group::Style(style) => {
-                    let within = Open { style: open.style.with(style), marks: Some(marks), before, after, ..open };
+                    let within =
+                        Open { style: open.style.with(style), marks: Some(marks), before, after, ..open };
                     self.pieces(inside, within, &mut inner);
                     let starred = style != Style::STRUCK && open.style.is_starred();
                     closed = emphasize(style, &inner, (before, after), starred, closed, out);

@@ -162,6 +162,13 @@ impl Facts {
                     self.items.push((inside.lists, ordered.then_some(number), own));
                 }
                 number += 1;
+            } else if !matches!(tag(&child), "ul" | "ol") {
+                // Text between items stands under the one before.
+                let stray = words(&text(&child)).join(" ");
+                if let (false, Some((_, _, own))) = (stray.is_empty(), self.items.last_mut()) {
+                    own.push(' ');
+                    own.push_str(&stray);
+                }
             }
             self.walk(&child, inside);
         }
@@ -273,5 +280,9 @@ fn absolute(address: &str) -> Option<String> {
     let url = base.join(address.trim()).ok()?;
     let kept = matches!(url.scheme(), "http" | "https" | "mailto" | "tel");
     // The parser of Markdown writes some characters otherwise, which means the same.
-    (kept && !address.trim().is_empty()).then(|| url.to_string().replace("%7C", "|"))
+    (kept && !address.trim().is_empty()).then(|| {
+        [("%7C", "|"), ("%5B", "["), ("%5D", "]")]
+            .iter()
+            .fold(url.to_string(), |url, (code, c)| url.replace(code, c))
+    })
 }
