@@ -98,6 +98,12 @@ impl Facts {
                 self.span_of_code(node, around);
                 inside.in_code = true;
             }
+            "iframe" | "embed" | "video" | "audio" => {
+                let own = attribute(node, "src").or_else(|| children(node).iter().find_map(|it| attribute(it, "src")));
+                inside.link = own.and_then(|it| absolute(&it));
+                self.link(&inside);
+                return;
+            }
             "blockquote" => inside.quotes += 1,
             "a" => inside.link = attribute(node, "href").and_then(|it| absolute(&it)).or(inside.link),
             "del" | "s" => inside.styles[0] = true,
