@@ -8,11 +8,14 @@ use helpsync_app::{Parts, Process, Role, Runtime};
 use helpsync_config::Settings;
 use helpsync_model::{ConnectionId, Entropy as _, OsEntropy, RunState, SystemClock};
 use helpsync_store::testing::TestStore;
-use helpsync_store::{ConnectionOrder, ConnectionQuery, NewRun, Run};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, Run, RunRequest};
 use reqwest::{Method, StatusCode, redirect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use zendesk_sim::{Account, AccountOptions, GenerateOptions, OauthClient, Sim, SimOptions, TokenLifetime};
+
+use crate::log::Log;
 
 /// Later than any healthy wait ends, on a machine that runs everything else as well.
 pub(crate) const LATE: Duration = Duration::from_secs(120);
@@ -39,6 +42,7 @@ pub(crate) struct TestApp {
     shape: Shape,
     /// Where its queues are, in the shape that has any.
     broker: String,
+    log: Log,
     _folder: TempDir,
     _database: Option<TestStore>,
 }
@@ -71,7 +75,7 @@ impl TestApp {
         }
         let settings = Settings::load(None, env).unwrap();
         let broker = settings.queue.url.as_ref().map(|url| url.expose().to_owned()).unwrap_or_default();
-        helpsync_app::start_logging(&settings.log).unwrap();
+        let log = Log::keep(&settings.log.filter);
         let roles: &[Role] = match shape {
             Shape::Embedded => &[Role::All],
             Shape::Services => &[Role::Dispatcher, Role::Worker, Role::Worker],
@@ -86,19 +90,35 @@ impl TestApp {
         }
         let http =
             reqwest::Client::builder().timeout(LATE).redirect(redirect::Policy::none()).build().unwrap();
-        Self { sim, processes, http, shape, broker, _folder: folder, _database: database }
+        Self { sim, processes, http, shape, broker, log, _folder: folder, _database: database }
     }
 
-    /// Stops everything in order, and takes the test's queues off the broker.
-    pub(crate) async fn stop(self) {
-        let names = self.processes[0].parts().rabbit.as_ref().map(|rabbit| rabbit.names().clone());
-        for process in self.processes.into_iter().rev() {
+    /// Stops everything in order, and takes the test's queues off the broker. The end of a test does it too; call it
+    /// where something is looked at afterwards.
+    pub(crate) async fn stop(mut self) {
+        self.end().await;
+    }
+
+    async fn end(&mut self) {
+        let Some(first) = self.processes.first() else { return };
+        let names = first.parts().rabbit.as_ref().map(|rabbit| rabbit.names().clone());
+        for process in std::mem::take(&mut self.processes).into_iter().rev() {
             process.stop().await;
         }
         self.sim.stop().await;
         if let (Shape::Services, Some(names)) = (self.shape, names) {
             helpsync_queue_rabbitmq::delete_topology(&self.broker, &names).await.unwrap();
         }
+    }
+
+    /// An ERROR line of the log with `text` in it must come before the test ends. Any other one fails it.
+    pub(crate) fn expect_error(&self, text: &str) {
+        self.log.expect_error(text);
+    }
+
+    /// The log lines so far, of INFO and above, that have `text` in them.
+    pub(crate) fn logged(&self, text: &str) -> Vec<String> {
+        self.log.with(text).into_iter().map(|line| format!("{} {}", line.level, line.text)).collect()
     }
 
     pub(crate) fn parts(&self) -> &Parts {
@@ -213,12 +233,22 @@ impl TestApp {
     }
 
     /// Starts a run with parameters of its own and waits for its end.
-    pub(crate) async fn run(&self, wish: NewRun) -> Run {
+    pub(crate) async fn run(&self, request: RunRequest) -> Run {
         let parts = self.parts();
-        let connection = wish.connection;
-        parts.store.request_run(&wish).await.unwrap();
+        let connection = request.connection;
+        parts.store.request_run(&request).await.unwrap();
         parts.wake.notify_one();
         self.ended(connection).await
+    }
+}
+
+impl Drop for TestApp {
+    /// Also at the end of a test that failed: its queues would stay on the broker.
+    fn drop(&mut self) {
+        let is_failing = std::thread::panicking();
+        let end = tokio::time::timeout(LATE, self.end());
+        let ended = tokio::task::block_in_place(|| Handle::current().block_on(end));
+        assert!(is_failing || ended.is_ok(), "the installation did not stop within {LATE:?}");
     }
 }
 

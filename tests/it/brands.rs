@@ -1,22 +1,22 @@
 //! Several brands under one connection: found where the grant shows them, kept like the workspace's own help center,
 //! chosen, gone when they are gone, and one data source for everybody outside.
 
-mod chosen;
 mod kept;
 mod lifetime;
+mod selected;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use helpsync_model::{ConnectionId, EventKind, Lane, RunKind, RunState, Trigger};
-use helpsync_store::{Event, NewRun, Run};
+use helpsync_store::{Event, Run, RunRequest};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use zendesk_sim::{Account, AccountOptions, BodyProfile, Change, GenerateOptions, Role};
+use zendesk_sim::{Account, AccountOptions, BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
 
 use crate::app::{Shape, TestApp, real_time, until};
 use crate::copy::{Held, assert_same, ours, truth};
-use crate::watches::made;
+use crate::event_subscriptions::made;
 
 const CUSTOMER: &str = "ada";
 const SELECTION: &str = "/helpsync/v1/selection";
@@ -100,7 +100,7 @@ impl Brands {
 
     /// A run that compares everything.
     async fn audit(&self) {
-        let wish = NewRun {
+        let request = RunRequest {
             connection: self.app.connection(CUSTOMER, "acme").await,
             kind: None,
             trigger: Trigger::Request,
@@ -110,7 +110,7 @@ impl Brands {
             params: json!({ "audit": true }),
         };
         let parts = self.app.parts();
-        let requested = parts.store.request_run(&wish).await.unwrap();
+        let requested = parts.store.request_run(&request).await.unwrap();
         parts.wake.notify_one();
         // A brand that is gone answers nothing: its own run may go on trying.
         until("the audit to end", async || {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use helpsync_model::OrganizationId;
 use helpsync_store::{FileFilters, FileOrder, FileQuery, Store};
-use zendesk_sim::{Account, TruthSelection};
+use zendesk_sim::{Account, TruthSelectionFilter};
 
 use crate::app::TestApp;
 
@@ -26,11 +26,11 @@ pub(crate) struct Held {
 
 /// What the simulator says a correct copy holds.
 pub(crate) fn truth(account: &Account) -> BTreeMap<i64, Held> {
-    selected(account, &TruthSelection::default())
+    selected(account, &TruthSelectionFilter::default())
 }
 
 /// What the simulator says a correct copy of a selection holds.
-pub(crate) fn selected(account: &Account, selection: &TruthSelection) -> BTreeMap<i64, Held> {
+pub(crate) fn selected(account: &Account, selection: &TruthSelectionFilter) -> BTreeMap<i64, Held> {
     let held = selection.of(account.truth()).into_iter().map(|article| {
         let translations = article
             .translations

@@ -52,7 +52,7 @@ fn troubles() -> Vec<Trouble> {
         trouble("a burst of 500", always(status(500, None, FaultBody::Json)).times(2), Exact),
         trouble("502 of a proxy", page(status(502, None, FaultBody::Html)), Exact),
         trouble("truncated json", page(Fault::TruncatedJson), Exact),
-        trouble("cut in the body", page(Fault::CutBody { after_bytes: 3_000 }), Exact),
+        trouble("cut in the body", page(Fault::TruncatedBody { after_bytes: 3_000 }), Exact),
         trouble("reset", page(Fault::Reset), Exact),
         trouble("a slow body", always(Fault::SlowBody { chunk_bytes: 16_384, delay_ms: 5 }), Exact),
         trouble("a late answer", page(Fault::Delay { ms: 700 }), Exact),
@@ -65,7 +65,7 @@ fn troubles() -> Vec<Trouble> {
             always(status(403, None, FaultBody::Html)),
             Named("not available"),
         ),
-        trouble("403 for ever", always(status(403, None, FaultBody::Json)), Named("forbids it")),
+        trouble("403 for ever", always(status(403, None, FaultBody::Json)), Named("disabled")),
         trouble(
             "a foreign next page",
             always(Fault::ForeignNextPage { origin: "https://evil.example".to_owned() }),
@@ -76,7 +76,11 @@ fn troubles() -> Vec<Trouble> {
             always(Fault::Redirect { location: "https://evil.example/api".to_owned() }),
             Named("evil.example"),
         ),
-        trouble("a suspended account", always(Fault::Suspended), Named("423")),
+        trouble(
+            "a suspended account",
+            always(Fault::Suspended),
+            Named("suspended the account: it answers 423"),
+        ),
         trouble("a disabled help center", always(Fault::HelpCenterDisabled), Named("disabled")),
         trouble(
             "a help center that is disabled for a moment",

@@ -26,16 +26,21 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         .collect()
 }
 
-#[test]
-fn crates_depend_on_what_the_map_allows_and_nothing_else() {
+/// Every package of the workspace, as `cargo metadata` tells of it.
+fn packages() -> Vec<Value> {
     let output = std::process::Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"])
         .current_dir(root())
         .output()
         .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+#[test]
+fn crates_depend_on_what_the_map_allows_and_nothing_else() {
     let allowed = allowed();
-    for package in metadata["packages"].as_array().unwrap() {
+    for package in packages() {
         let name = package["name"].as_str().unwrap();
         if name == "helpsync-tests" {
             continue;
@@ -52,17 +57,86 @@ fn crates_depend_on_what_the_map_allows_and_nothing_else() {
 }
 
 #[test]
-fn files_stay_small_enough_to_hold_in_the_head() {
-    let mut folders = vec![root().join("crates"), root().join("tests")];
+fn a_build_without_the_demo_does_not_compile_the_simulator() {
+    let crates = |features: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "-p", "helpsync-cli", "-e", "normal", "--prefix", "none", "--locked", "--offline"])
+            .args(features)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let has = |tree: &str, name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
+    let production = crates(&["--no-default-features"]);
+    assert!(has(&production, "helpsync-app") && !has(&production, "zendesk-sim"), "{production}");
+    assert!(!has(&production, "tempfile"), "only the demo and tests make temporary folders");
+    assert!(has(&crates(&[]), "zendesk-sim"), "the demo is on by default");
+}
+
+/// Every Rust file below a folder, with its text.
+fn sources(folder: PathBuf) -> Vec<(PathBuf, String)> {
+    let (mut folders, mut found) = (vec![folder], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|it| it == "rs") {
-                let lines = std::fs::read_to_string(&path).unwrap().lines().count();
-                assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
             }
         }
     }
+    found
+}
+
+#[test]
+fn files_stay_small_enough_to_hold_in_the_head() {
+    for (path, text) in ["crates", "tests"].into_iter().flat_map(|folder| sources(root().join(folder))) {
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}
+
+/// Whether a doc comment holds code that rustdoc would run.
+fn has_example(text: &str) -> bool {
+    let comments = text.lines().filter_map(|line| line.trim_start().strip_prefix("//"));
+    let mut fences = comments.filter_map(|line| line.trim_start_matches(['/', '!', ' ']).strip_prefix("```"));
+    // Fences come in pairs: the first of each says what is between them.
+    while let Some(language) = fences.next() {
+        if !language.starts_with("text") {
+            return true;
+        }
+        fences.next();
+    }
+    false
+}
+
+/// Targets without tests say so, which spares linking and starting them. Then no test may stand in them unseen.
+#[test]
+fn a_target_that_is_not_tested_has_no_tests() {
+    let mut untested = 0;
+    for package in packages() {
+        let name = package["name"].as_str().unwrap();
+        for target in package["targets"].as_array().unwrap() {
+            let path = Path::new(target["src_path"].as_str().unwrap());
+            let is_library = target["kind"][0] == "lib";
+            let files = if is_library {
+                sources(path.parent().unwrap().to_owned())
+            } else {
+                vec![(path.to_owned(), std::fs::read_to_string(path).unwrap())]
+            };
+            for (path, text) in files {
+                let at = path.display();
+                if target["test"] == false && name != "helpsync-tests" {
+                    untested += 1;
+                    assert!(!text.contains("cfg(test)"), "{at}: {name} has test = false in its Cargo.toml");
+                }
+                assert!(target["doctest"] == true || !has_example(&text), "{at}: {name} has doctest = false");
+            }
+        }
+    }
+    assert!(untested > 0, "no target has test = false");
 }

@@ -1,7 +1,7 @@
 //! Every way of reading, under what goes wrong in the field: the copy is exact, or the run says why and nothing went.
 
 use helpsync_model::{Lane, RunState, Trigger};
-use helpsync_store::{NewRun, Run};
+use helpsync_store::{Run, RunRequest};
 use serde_json::json;
 use zendesk_sim::{
     Account, BodyProfile, Change, Churn, Fault, FaultRule, GenerateOptions, RecentStartRefusal, Role,
@@ -24,7 +24,7 @@ fn small(articles: usize) -> GenerateOptions {
 
 async fn audit(app: &TestApp) -> Run {
     let connection = app.connection(CUSTOMER, "acme").await;
-    app.run(NewRun {
+    app.run(RunRequest {
         connection,
         kind: None,
         trigger: Trigger::Request,
@@ -114,7 +114,7 @@ async fn broken_answers_and_doubled_items_leave_an_exact_copy() {
             settings.incremental_page_size = 100;
         });
         account.inject(FaultRule::once(Fault::TruncatedJson).on("articles").after(2));
-        account.inject(FaultRule::once(Fault::CutBody { after_bytes: 700 }).on("articles").after(2));
+        account.inject(FaultRule::once(Fault::TruncatedBody { after_bytes: 700 }).on("articles").after(2));
         account.inject(FaultRule::always(Fault::DuplicateItems).on("articles"));
         let customer = format!("customer-{number}");
         app.connect(&customer, &name).await;

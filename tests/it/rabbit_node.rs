@@ -33,12 +33,11 @@ fn free_ports() -> [u16; 3] {
 }
 
 impl Node {
-    /// `None`, with a word about it, when RabbitMQ is not installed here.
-    pub(crate) async fn start() -> Option<Self> {
-        let Some(server) = server() else {
-            eprintln!("SKIPPED: RabbitMQ is not installed in {INSTALLED_IN}");
-            return None;
-        };
+    /// Starts it and waits for it.
+    pub(crate) async fn start() -> Self {
+        let server = server().unwrap_or_else(|| {
+            panic!("RabbitMQ is not installed in {INSTALLED_IN}: deploy/dev.sh setup installs it")
+        });
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let [amqp_port, distribution_port, api_port] = free_ports();
@@ -73,7 +72,7 @@ impl Node {
             asked.send().await.ok().filter(|answer| answer.status().is_success())
         })
         .await;
-        Some(node)
+        node
     }
 
     pub(crate) fn amqp(&self) -> String {

@@ -1,7 +1,7 @@
 //! Removal: what is gone goes away, and nothing else does.
 
 use helpsync_model::{Lane, RunState, Trigger};
-use helpsync_store::NewRun;
+use helpsync_store::RunRequest;
 use serde_json::json;
 use zendesk_sim::{BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
 
@@ -73,7 +73,7 @@ async fn a_help_center_that_answers_404_to_everything_removes_nothing() {
     app.connect(CUSTOMER, "acme").await;
     account.update_settings(|settings| settings.help_center_enabled = false);
     let connection = app.connection(CUSTOMER, "acme").await;
-    let wish = NewRun {
+    let request = RunRequest {
         connection,
         kind: None,
         trigger: Trigger::Request,
@@ -82,7 +82,7 @@ async fn a_help_center_that_answers_404_to_everything_removes_nothing() {
         upload_id: "r".to_owned(),
         params: json!({ "audit": true }),
     };
-    let run = app.run(wish).await;
+    let run = app.run(request).await;
     assert_ne!(run.state, RunState::Done, "{run:?}");
     assert_eq!(ours(&app, CUSTOMER).await.len(), 50);
     account.update_settings(|settings| settings.help_center_enabled = true);

@@ -4,7 +4,7 @@ use helpsync_model::EventKind;
 use helpsync_store::Run;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use zendesk_sim::{Account, BodyProfile, Change, GenerateOptions, Role, TruthArticle, TruthSelection};
+use zendesk_sim::{Account, BodyProfile, Change, GenerateOptions, Role, TruthArticle, TruthSelectionFilter};
 
 use crate::app::{Shape, TestApp, until};
 use crate::copy::{assert_equal, assert_same, ours, selected};
@@ -21,7 +21,7 @@ fn center(articles: usize) -> GenerateOptions {
     }
 }
 
-fn body(selection: &TruthSelection) -> Value {
+fn body(selection: &TruthSelectionFilter) -> Value {
     json!({
         "category_ids": selection.categories, "section_ids": selection.sections, "labels": selection.labels,
         "locales": selection.locales, "public_only": selection.public_only,
@@ -29,7 +29,7 @@ fn body(selection: &TruthSelection) -> Value {
 }
 
 /// Selects, and waits for the run that this starts.
-async fn select(app: &TestApp, selection: &TruthSelection) -> (Value, Run) {
+async fn select(app: &TestApp, selection: &TruthSelectionFilter) -> (Value, Run) {
     let (status, answer) = app.call(Method::PUT, PATH, CUSTOMER, Some(body(selection))).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert!(answer["run_id"].is_i64(), "{answer}");
@@ -37,7 +37,7 @@ async fn select(app: &TestApp, selection: &TruthSelection) -> (Value, Run) {
     (answer, run)
 }
 
-async fn assert_selected(app: &TestApp, account: &Account, selection: &TruthSelection) {
+async fn assert_selected(app: &TestApp, account: &Account, selection: &TruthSelectionFilter) {
     assert_same(&selected(account, selection), &ours(app, CUSTOMER).await);
 }
 
@@ -76,11 +76,11 @@ async fn a_selection_is_kept_through_changes_and_taken_back(shape: Shape) {
 
     let (category, other) = categories(&account);
     let section = find(&account, |article| article.category_id == other).section_id;
-    let some = TruthSelection {
+    let some = TruthSelectionFilter {
         categories: vec![category],
         sections: vec![section],
         locales: vec!["en-us".to_owned(), "fr".to_owned()],
-        ..TruthSelection::default()
+        ..TruthSelectionFilter::default()
     };
     let (answer, run) = select(&app, &some).await;
     assert_selected(&app, &account, &some).await;
@@ -104,7 +104,7 @@ async fn a_selection_is_kept_through_changes_and_taken_back(shape: Shape) {
     let (status, same) = app.call(Method::PUT, PATH, CUSTOMER, Some(body(&some))).await;
     assert_eq!((status, &same["run_id"]), (StatusCode::OK, &Value::Null), "nothing changed: {same}");
 
-    select(&app, &TruthSelection::default()).await;
+    select(&app, &TruthSelectionFilter::default()).await;
     assert_equal(&app, &account, CUSTOMER).await;
     app.stop().await;
 }
@@ -126,7 +126,7 @@ async fn what_moves_in_comes_and_what_moves_out_goes(role: Role) {
     account.update_settings(|settings| settings.grant_as = role);
     app.connect(CUSTOMER, "acme").await;
     let (category, other) = categories(&account);
-    let some = TruthSelection { categories: vec![category], ..TruthSelection::default() };
+    let some = TruthSelectionFilter { categories: vec![category], ..TruthSelectionFilter::default() };
     select(&app, &some).await;
     assert_selected(&app, &account, &some).await;
 
@@ -169,7 +169,7 @@ async fn articles_that_lose_what_they_were_chosen_for_go_at_the_next_delta_or_fe
     let account = app.account("acme", center(200));
     app.connect(CUSTOMER, "acme").await;
     let label = find(&account, |article| !article.labels.is_empty()).labels[0].clone();
-    let some = TruthSelection { labels: vec![label.clone()], ..TruthSelection::default() };
+    let some = TruthSelectionFilter { labels: vec![label.clone()], ..TruthSelectionFilter::default() };
     select(&app, &some).await;
     assert_selected(&app, &account, &some).await;
     let kept: Vec<i64> = ours(&app, CUSTOMER).await.into_keys().collect();
@@ -210,7 +210,7 @@ async fn an_article_of_a_section_that_nobody_knew_is_placed_before_it_is_judged(
     let account = app.account("acme", center(60));
     app.connect(CUSTOMER, "acme").await;
     let (category, _) = categories(&account);
-    let some = TruthSelection { categories: vec![category], ..TruthSelection::default() };
+    let some = TruthSelectionFilter { categories: vec![category], ..TruthSelectionFilter::default() };
     select(&app, &some).await;
     let article = find(&account, |article| article.category_id == category);
     let files = app
@@ -236,7 +236,7 @@ async fn in_public_mode_what_is_for_some_is_neither_kept_nor_stored() {
     let account = app.account("acme", center(200));
     app.connect(CUSTOMER, "acme").await;
     let before = ours(&app, CUSTOMER).await.len();
-    let public = TruthSelection { public_only: true, ..TruthSelection::default() };
+    let public = TruthSelectionFilter { public_only: true, ..TruthSelectionFilter::default() };
     let (answer, _) = select(&app, &public).await;
     assert_selected(&app, &account, &public).await;
     let now = ours(&app, CUSTOMER).await.len();
@@ -249,7 +249,7 @@ async fn in_public_mode_what_is_for_some_is_neither_kept_nor_stored() {
     app.sync(CUSTOMER, "acme").await;
     assert_selected(&app, &account, &public).await;
 
-    select(&app, &TruthSelection::default()).await;
+    select(&app, &TruthSelectionFilter::default()).await;
     assert_equal(&app, &account, CUSTOMER).await;
     app.stop().await;
 }

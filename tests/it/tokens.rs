@@ -57,7 +57,7 @@ async fn a_lost_refresh_answer_costs_nothing_where_zendesk_gives_it_again() {
     account.update_settings(|settings| settings.refresh_grace_seconds = 300);
     app.connect(CUSTOMER, "acme").await;
     account.expire_access_tokens();
-    account.inject(FaultRule::once(Fault::CutBody { after_bytes: 5 }).on("/oauth/tokens"));
+    account.inject(FaultRule::once(Fault::TruncatedBody { after_bytes: 5 }).on("/oauth/tokens"));
     app.sync(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
     assert_eq!(refreshes(&account), 3, "the grant, the lost answer, and the same again");
@@ -70,7 +70,7 @@ async fn a_lost_refresh_answer_ends_in_a_clear_reconnect_where_zendesk_does_not(
     let account = app.account("acme", small(10));
     app.connect(CUSTOMER, "acme").await;
     account.expire_access_tokens();
-    account.inject(FaultRule::once(Fault::CutBody { after_bytes: 5 }).on("/oauth/tokens"));
+    account.inject(FaultRule::once(Fault::TruncatedBody { after_bytes: 5 }).on("/oauth/tokens"));
     app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
     let connection = app.connection(CUSTOMER, "acme").await;
     let parts = app.parts();

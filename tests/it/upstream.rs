@@ -170,21 +170,21 @@ fn examples(language: &str) -> Vec<&'static str> {
 }
 
 /// The interpreter with pika that `deploy/dev.sh setup` makes.
-fn python() -> Option<PathBuf> {
+fn python() -> PathBuf {
     if let Some(named) = std::env::var_os("HELPSYNC_TEST_PYTHON") {
-        return Some(named.into());
+        return named.into();
     }
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python/bin/python");
-    if made.exists() {
-        return Some(made);
-    }
-    eprintln!("SKIPPED: no Python with pika; deploy/dev.sh setup makes one");
-    None
+    assert!(
+        made.exists(),
+        "no Python with pika: deploy/dev.sh setup makes one, or name one in HELPSYNC_TEST_PYTHON"
+    );
+    made
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_of_the_document_run_as_they_stand_and_each_leads_to_a_run() {
-    let (Some(node), Some(python)) = (Node::start().await, python()) else { return };
+    let (node, python) = (Node::start().await, python());
     let own = node.amqp();
     let extra = [("HELPSYNC_QUEUE__URL", own.as_str()), ("HELPSYNC_QUEUE__NAME_PREFIX", "helpsync")];
     let app = TestApp::start(Shape::Services, &extra, real_time()).await;

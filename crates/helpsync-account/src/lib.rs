@@ -1,11 +1,13 @@
 //! A connected Zendesk workspace: how to reach it, with which token, and out of which budget.
 //!
 //! Everything that talks to Zendesk gets its client here, so nothing can leave without budget from the account's
-//! shared budget (`gate`) or with a token that another process is just replacing (`tokens`).
+//! shared budget (`gate`) or with a token that another process is just replacing (`tokens`). `subscriptions` has Zendesk
+//! tell us of published articles.
 
-mod gate;
+mod keyed_mutex;
+mod rate_limiter;
+pub mod subscriptions;
 mod tokens;
-mod turns;
 mod working;
 
 use std::sync::Arc;
@@ -18,9 +20,9 @@ use helpsync_zendesk::{Client, Endpoint, EndpointError, Http, OAuthApp};
 use secrecy::SecretString;
 use thiserror::Error;
 
-use crate::gate::BudgetGate;
+use crate::keyed_mutex::KeyedMutex;
+use crate::rate_limiter::BudgetedLimiter;
 use crate::tokens::{FixedToken, StoredTokens};
-use crate::turns::Turns;
 
 /// What is the same for every account.
 #[derive(Debug, Clone)]
@@ -68,7 +70,7 @@ struct Inner {
     options: AccountOptions,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    refreshing: Turns,
+    refreshing: KeyedMutex,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -112,7 +114,7 @@ impl Accounts {
                 options,
                 clock,
                 entropy,
-                refreshing: Turns::default(),
+                refreshing: KeyedMutex::default(),
             }),
         }
     }
@@ -181,7 +183,7 @@ impl Accounts {
         tokens: Arc<dyn helpsync_zendesk::TokenSource>,
     ) -> Account {
         let waited = Arc::new(Waited::default());
-        let gate = BudgetGate::new(self, home, Arc::clone(&waited));
-        Account { client: Client::new(self.inner.http.clone(), endpoint, Arc::new(gate), tokens), waited }
+        let limiter = BudgetedLimiter::new(self, home, Arc::clone(&waited));
+        Account { client: Client::new(self.inner.http.clone(), endpoint, Arc::new(limiter), tokens), waited }
     }
 }

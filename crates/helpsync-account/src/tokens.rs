@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use helpsync_coordinator::LeaseOutcome;
-use helpsync_model::{ConnectionId, OrganizationId};
+use helpsync_model::{ConnectionId, OrganizationId, chain};
 use helpsync_store::{ConnectionTokens, NewTokens, StoreError};
 use helpsync_zendesk::{Endpoint, OAuthFailure, TokenError, TokenSource, refresh};
 use secrecy::{ExposeSecret, SecretString};
@@ -102,7 +102,7 @@ impl StoredTokens {
         match inner.coordinator.lease(&self.lease_name(), &self.holder, REFRESH_LEASE).await {
             Ok(LeaseOutcome::Taken { .. }) => return Ok(false),
             Ok(LeaseOutcome::Held) => {}
-            Err(error) => tracing::debug!(error = %error, "the database alone decides who refreshes"),
+            Err(error) => tracing::debug!(error = chain(&error), "the database alone decides who refreshes"),
         }
         inner
             .store
@@ -116,10 +116,10 @@ impl StoredTokens {
     async fn give_back(&self, claimed: bool) {
         let inner = &self.accounts.inner;
         if claimed && let Err(error) = inner.store.end_refresh(self.connection, &self.holder).await {
-            tracing::debug!(error = %error, "the claim on a refresh runs out by itself");
+            tracing::debug!(error = chain(&error), "the claim on a refresh runs out by itself");
         }
         if let Err(error) = inner.coordinator.release(&self.lease_name(), &self.holder).await {
-            tracing::debug!(error = %error, "the lease of a refresh runs out by itself");
+            tracing::debug!(error = chain(&error), "the lease of a refresh runs out by itself");
         }
     }
 
@@ -133,7 +133,7 @@ impl StoredTokens {
             .accounts
             .app(self.organization)
             .await
-            .map_err(|error| TokenError::Unavailable { reason: error.to_string(), after: None })?;
+            .map_err(|error| TokenError::Unavailable { reason: chain(&error), after: None })?;
         match refresh(&inner.http, &self.endpoint, &app, refresh_token).await {
             Ok(tokens) => {
                 let now = inner.clock.now_ms();
@@ -156,7 +156,7 @@ impl StoredTokens {
             Err(OAuthFailure::InvalidGrant(detail)) => {
                 self.dead(old, &format!("Zendesk refuses the refresh token{detail}")).await
             }
-            Err(error) => Err(TokenError::Unavailable { reason: error.to_string(), after: None }),
+            Err(error) => Err(TokenError::Unavailable { reason: chain(&error), after: None }),
         }
     }
 
@@ -167,7 +167,7 @@ impl StoredTokens {
         loop {
             match self.accounts.inner.store.store_refreshed(self.connection, old.version, new).await {
                 Err(error) if error.is_transient() && since.elapsed() < REFRESH_LEASE => {
-                    tracing::warn!(connection = %self.connection, error = %error, "a refreshed token cannot be stored yet");
+                    tracing::warn!(connection = %self.connection, error = chain(&error), "a refreshed token cannot be stored yet");
                     tokio::time::sleep(REFRESH_STORE_WAIT).await;
                 }
                 ended => return ended,
@@ -216,6 +216,6 @@ impl TokenSource for StoredTokens {
 fn unavailable(error: StoreError) -> TokenError {
     match error {
         StoreError::NotFound(what) => TokenError::Dead(format!("{what} not found")),
-        other => TokenError::Unavailable { reason: other.to_string(), after: None },
+        other => TokenError::Unavailable { reason: chain(&other), after: None },
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::RunId;
+use helpsync_model::{RunId, chain};
 
 use crate::Accounts;
 
@@ -16,7 +16,7 @@ impl Accounts {
     /// Says where a run is. A coordinator that is away is no trouble.
     pub async fn put_working(&self, run: RunId, what: &str) {
         if let Err(error) = self.inner.coordinator.put_cursor(&name(run), what, SHOWN).await {
-            tracing::debug!(%run, %error, "a working cursor was not kept");
+            tracing::debug!(%run, error = chain(&error), "a working cursor was not kept");
         }
     }
 

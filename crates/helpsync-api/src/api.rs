@@ -132,7 +132,7 @@ impl Api {
         &self.inner.options
     }
 
-    /// Turns of searches.
+    /// KeyedMutex of searches.
     pub(crate) fn searching(&self) -> &Semaphore {
         &self.inner.searching
     }

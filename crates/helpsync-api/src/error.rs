@@ -1,13 +1,12 @@
 //! The one error envelope: `{"detail": text}`, or for 422 `{"detail": [{"loc", "msg", "type"}]}`.
 
-use std::error::Error;
-
 use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use helpsync_account::AccountError;
-use helpsync_store::StoreError;
+use helpsync_model::chain;
+use helpsync_store::{Entity, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -105,7 +104,7 @@ impl ApiError {
 /// The answer of a store error. What the database said stays in the log.
 fn store_answer(error: &StoreError) -> (StatusCode, String) {
     match error {
-        StoreError::NotFound("active connection") => (
+        StoreError::NotFound(Entity::ActiveConnection) => (
             StatusCode::CONFLICT,
             "the workspace is disconnected, or its grant has ended: connect it again with /integrations/oauth_url"
                 .to_owned(),
@@ -138,18 +137,6 @@ impl From<AccountError> for ApiError {
             }
         }
     }
-}
-
-/// An error and all its causes.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl IntoResponse for ApiError {

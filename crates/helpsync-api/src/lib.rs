@@ -7,7 +7,7 @@
 //! - `error` is the one envelope: `{"detail": …}`, a plain text or, with 422, a list of what was wrong where.
 //! - `wire` holds what crosses the line, one file per resource; `routes` what is done, one file per resource.
 //!
-//! The API writes wishes into the store and wakes whoever carries them out; it fetches nothing from Zendesk itself,
+//! The API writes requests into the store and wakes whoever carries them out; it fetches nothing from Zendesk itself,
 //! except to finish a grant.
 
 mod api;

@@ -82,14 +82,14 @@ impl Signer {
 mod tests {
     use std::sync::Arc;
 
-    use helpsync_model::SeededEntropy;
+    use helpsync_model::{KeyRing, SeededEntropy};
     use serde_json::{Value, json};
 
     use super::*;
 
     fn signer(seed: u64) -> Signer {
         let entropy = SeededEntropy::new(seed);
-        Signer::new(&Vault::new(&Vault::generate_ring(&entropy), Arc::new(entropy)).unwrap())
+        Signer::new(&Vault::new(&KeyRing::generate("k1", &entropy), Arc::new(entropy)))
     }
 
     #[test]

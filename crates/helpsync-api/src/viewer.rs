@@ -23,7 +23,7 @@ impl Viewing {
     /// The file, if whoever reads may know of it.
     pub(crate) fn of(&self, file: File) -> Result<File, ApiError> {
         match &self.0 {
-            Some(viewer) if !viewer.may_read(&file) => Err(ApiError::missing("file")),
+            Some(viewer) if !viewer.may_read(&file.user_segment_ids) => Err(ApiError::missing("file")),
             _ => Ok(file),
         }
     }

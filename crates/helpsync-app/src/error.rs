@@ -6,7 +6,7 @@ use helpsync_account::AccountError;
 use helpsync_coordinator::CoordinatorError;
 use helpsync_embeddings::ClientError;
 use helpsync_queue::QueueError;
-use helpsync_store::{StoreError, VaultError};
+use helpsync_store::StoreError;
 use helpsync_webhooks::SenderError;
 use helpsync_zendesk::HttpError;
 use thiserror::Error;
@@ -15,11 +15,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum AppError {
     /// The store cannot be opened.
-    #[error("cannot open the store: {0}")]
+    #[error("cannot open the store")]
     Store(#[from] StoreError),
-    /// The key ring does not fit.
-    #[error("cannot read the sealing keys: {0}")]
-    Keys(#[from] VaultError),
     /// Another process holds the SQLite file.
     #[error(
         "{path} is in use by another helpsync process: stop it, or name another file in HELPSYNC_STORE__URL"
@@ -29,7 +26,7 @@ pub enum AppError {
         path: String,
     },
     /// A file beside the database cannot be read or written.
-    #[error("cannot use the file {path}: {source}")]
+    #[error("cannot use the file {path}")]
     File {
         /// Which.
         path: String,
@@ -37,7 +34,7 @@ pub enum AppError {
         source: std::io::Error,
     },
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -45,10 +42,10 @@ pub enum AppError {
         source: std::io::Error,
     },
     /// The broker's settings do not fit.
-    #[error("cannot use the queue: {0}")]
+    #[error("cannot use the queue")]
     Queue(#[from] QueueError),
     /// The coordinator's settings do not fit.
-    #[error("cannot use the coordinator: {0}")]
+    #[error("cannot use the coordinator")]
     Coordinator(#[from] CoordinatorError),
     /// The HTTP client cannot be made.
     #[error(transparent)]

@@ -4,8 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use helpsync_config::KeyRing;
-use helpsync_model::Entropy;
+use helpsync_model::{Entropy, KeyRing};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::AppError;
@@ -60,8 +59,11 @@ impl Home {
 }
 
 /// The sealing keys of this installation, made at its first start.
-pub(crate) fn key_ring(url: &str, entropy: &dyn Entropy) -> Result<Option<SecretString>, AppError> {
-    key_ring_file(url).map(|path| read_or_make(&path, || KeyRing::generate("k1", entropy))).transpose()
+pub(crate) fn key_ring(url: &str, entropy: &dyn Entropy) -> Result<Option<KeyRing>, AppError> {
+    let Some(path) = key_ring_file(url) else { return Ok(None) };
+    let text = read_or_make(&path, || KeyRing::generate("k1", entropy).to_secret())?;
+    let ring = KeyRing::parse(text.expose_secret());
+    ring.map(Some).map_err(|fault| failed(&path, std::io::Error::new(ErrorKind::InvalidData, fault)))
 }
 
 /// The API key of this installation, made at its first start.
@@ -146,11 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_key_file_is_an_error_and_never_replaced() {
+    fn an_emptied_or_altered_key_file_is_an_error_and_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = key_ring_file(&url(&folder)).unwrap();
-        std::fs::write(&path, "").unwrap();
-        assert!(matches!(key_ring(&url(&folder), &SeededEntropy::new(1)), Err(AppError::File { .. })));
+        for altered in ["", "k1:short"] {
+            std::fs::write(&path, altered).unwrap();
+            assert!(matches!(key_ring(&url(&folder), &SeededEntropy::new(1)), Err(AppError::File { .. })));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), altered);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use helpsync_config::{LogFormat, LogSettings};
+use helpsync_model::chain;
 use tracing_subscriber::EnvFilter;
 
 use crate::AppError;
@@ -12,8 +13,7 @@ use crate::AppError;
 /// # Errors
 /// [`AppError::LogFilter`].
 pub fn start_logging(settings: &LogSettings) -> Result<(), AppError> {
-    let filter =
-        EnvFilter::try_new(&settings.filter).map_err(|error| AppError::LogFilter(error.to_string()))?;
+    let filter = EnvFilter::try_new(&settings.filter).map_err(|error| AppError::LogFilter(chain(&error)))?;
     let as_text = match settings.format {
         LogFormat::Text => true,
         LogFormat::Json => false,

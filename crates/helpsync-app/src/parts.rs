@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use helpsync_account::{AccountOptions, Accounts};
-use helpsync_config::{KeyRing, Settings};
+use helpsync_config::Settings;
 use helpsync_content::Limits;
 use helpsync_coordinator::{Coordinator, InProcessCoordinator};
 use helpsync_coordinator_redis::{RedisCoordinator, RedisSettings};
 use helpsync_embeddings::Client;
 use helpsync_engine::{Engine, EngineOptions};
-use helpsync_model::{Clock, Entropy, OrganizationId, OsEntropy, Subdomain, SystemClock};
+use helpsync_model::{Clock, Entropy, OrganizationId, OsEntropy, Subdomain, SystemClock, chain};
 use helpsync_queue::{InProcessQueue, InProcessSettings, Queue};
 use helpsync_queue_rabbitmq::{RabbitQueue, RabbitSettings};
 use helpsync_store::{RemovalCeiling, Store, StoreOptions, Vault};
@@ -83,12 +83,12 @@ impl Parts {
         let Runtime { clock, entropy } = &runtime;
         let url = settings.store.url.expose();
         let home = Home::enter(url)?.map(Arc::new);
-        let ring = match settings.secrets.keys.as_ref().map(KeyRing::to_secret) {
+        let ring = match settings.secrets.keys.clone() {
             Some(ring) => ring,
             // Settings::check refuses a shared store without keys.
             None => home::key_ring(url, &**entropy)?.ok_or(AppError::NotShared)?,
         };
-        let vault = Vault::new(&ring, Arc::clone(entropy))?;
+        let vault = Vault::new(&ring, Arc::clone(entropy));
         let options = StoreOptions {
             url: url.to_owned(),
             connections_max: settings.store.connections_max,
@@ -160,18 +160,18 @@ impl Parts {
     /// # Errors
     /// Why not.
     pub async fn probe(&self, subdomain: &str) -> Result<String, String> {
-        let subdomain = Subdomain::parse(subdomain).map_err(|error| error.to_string())?;
+        let subdomain = Subdomain::parse(subdomain).map_err(|error| chain(&error))?;
         // No token of anybody's: the right answer is a refusal.
         let account = self
             .accounts
             .with_token(&subdomain, SecretString::from("doctor"))
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| chain(&error))?;
         match account.client.count_articles().await {
             Ok(_) => Ok("it answers".to_owned()),
             Err(failure) if failure.class() == Class::Unauthorized => {
                 Ok("it answers, and wants a grant".to_owned())
             }
-            Err(failure) => Err(failure.to_string()),
+            Err(failure) => Err(chain(&failure)),
         }
     }
 
@@ -213,7 +213,7 @@ async fn open_coordinator(
             tracing::warn!(policy, "Redis may evict budgets and leases: set maxmemory-policy noeviction");
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(error = %error, "Redis does not answer yet"),
+        Err(error) => tracing::warn!(error = chain(&error), "Redis does not answer yet"),
     }
     Ok(Arc::new(coordinator))
 }

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use helpsync_account::subscriptions::Subscriber;
 use helpsync_api::{Api, ApiOptions, WebhookRules};
 use helpsync_dispatcher::{Dispatcher, DispatcherOptions};
-use helpsync_embeddings::{Cutter, Embedder};
-use helpsync_watch::Watcher;
+use helpsync_embeddings::{Chunker, Embedder};
+use helpsync_model::chain;
 use helpsync_webhooks::Relay;
 use helpsync_worker::{Worker, WorkerOptions};
 use tokio::sync::Notify;
@@ -71,7 +72,10 @@ impl Process {
             let url = public_url(settings.api.public_url.clone(), address);
             let router = api(&parts, url.clone()).router();
             process.api_url = Some(url);
-            process.spawn("api", server::serve(listener, router, process.stop.clone()));
+            process.spawn(
+                "api",
+                server::serve(listener, router, settings.api.header_timeout, process.stop.clone()),
+            );
         }
         if role != Role::All {
             let address = match role {
@@ -81,7 +85,10 @@ impl Process {
             let (listener, bound) = server::listen(address).await?;
             process.health_address = Some(bound);
             let router = health::router(parts.clone());
-            process.spawn("health", server::serve(listener, router, process.stop.clone()));
+            process.spawn(
+                "health",
+                server::serve(listener, router, settings.api.header_timeout, process.stop.clone()),
+            );
         }
         if role != Role::Worker {
             let Runtime { clock, entropy } = &parts.runtime;
@@ -108,14 +115,14 @@ impl Process {
             let stop = stop.clone();
             self.spawn("dispatcher", async move {
                 if let Err(error) = dispatcher.run(stop).await {
-                    tracing::error!(error = %error, "the ticker failed");
+                    tracing::error!(error = chain(&error), "the ticker failed");
                 }
             });
         }
         if let Some(public_url) = self.api_url.clone() {
             let tick = parts.settings().dispatcher.tick;
-            let watcher = Watcher::new(parts.store.clone(), parts.accounts.clone(), public_url, tick);
-            self.spawn("watcher", watcher.run(Arc::clone(&parts.runtime.entropy), stop.clone()));
+            let subscriber = Subscriber::new(parts.store.clone(), parts.accounts.clone(), public_url, tick);
+            self.spawn("subscriber", subscriber.run(Arc::clone(&parts.runtime.entropy), stop.clone()));
         }
         if role != Role::Worker && parts.rabbit.is_some() {
             self.spawn("requests", requests::serve(parts.clone(), stop.clone()));
@@ -136,7 +143,7 @@ impl Process {
     /// What makes stored texts searchable, beside the syncs and after them.
     fn start_search(&self, parts: &Parts) {
         let made = Arc::new(Notify::new());
-        let cutter = Cutter::new(parts.store.clone(), parts.settings().embeddings.poll, Arc::clone(&made));
+        let cutter = Chunker::new(parts.store.clone(), parts.settings().embeddings.poll, Arc::clone(&made));
         self.spawn("cutter", cutter.run(self.stop.clone()));
         if let Some(client) = parts.embeddings.clone() {
             let options = embeddings::embedder_options(parts.settings());

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Lane, RunKind, Trigger};
+use helpsync_model::{Lane, RunKind, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
-use helpsync_store::{ConnectionOrder, ConnectionQuery, NewRun, StoreError};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, StoreError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
     let mut consumer = match rabbit.consume_requests(PREFETCH) {
         Ok(consumer) => consumer,
         Err(error) => {
-            tracing::warn!(error = %error, "requests of upstream services are not served");
+            tracing::warn!(error = chain(&error), "requests of upstream services are not served");
             return;
         }
     };
@@ -49,7 +49,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
                 delivery.dead(&reason).await
             }
             Err(Refused::NotNow(error)) => {
-                tracing::warn!(error = %error, "the store does not answer, the request is put back");
+                tracing::warn!(error = chain(&error), "the store does not answer, the request is put back");
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(STORE_AWAY_WAIT) => {}
@@ -64,7 +64,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
 fn log_lost(settled: Result<(), QueueError>) {
     if let Err(error) = settled {
         // It comes again, and an equal run that is under way serves both.
-        tracing::info!(error = %error, "a request could not be settled");
+        tracing::info!(error = chain(&error), "a request could not be settled");
     }
 }
 
@@ -75,12 +75,12 @@ enum Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        if error.is_transient() { Self::NotNow(error) } else { Self::Never(error.to_string()) }
+        if error.is_transient() { Self::NotNow(error) } else { Self::Never(chain(&error)) }
     }
 }
 
 async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
-    let request = Request::from_bytes(&delivery.body).map_err(|error| Refused::Never(error.to_string()))?;
+    let request = Request::from_bytes(&delivery.body).map_err(|error| Refused::Never(chain(&error)))?;
     let organization = match &request.organization {
         None => parts.organization,
         Some(name) => parts
@@ -120,7 +120,7 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         "" => parts.runtime.entropy.uuid().to_string(),
         id => id.to_owned(),
     };
-    let wish = NewRun {
+    let run_request = RunRequest {
         connection: connection.id,
         kind,
         trigger: Trigger::Upstream,
@@ -129,14 +129,14 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         upload_id: id.clone(),
         params: if params.is_null() { json!({}) } else { params },
     };
-    match parts.store.request_run(&wish).await {
+    match parts.store.request_run(&run_request).await {
         Ok(requested) => {
             // The link between the asking service's trace and the run's own.
             tracing::info!(run = %requested.run, created = requested.created, message = id,
                 traceparent = delivery.traceparent, "a request is served");
             Ok(())
         }
-        Err(StoreError::NotFound(_)) => {
+        Err(StoreError::NotFound(Entity::ActiveConnection)) => {
             Err(Refused::Never(format!("the workspace of customer {:?} is paused", request.customer_id)))
         }
         Err(error) => Err(error.into()),

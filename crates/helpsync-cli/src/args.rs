@@ -29,7 +29,7 @@ pub enum Command {
     Resync(Resync),
     /// What is connected, running and waiting.
     Status(Status),
-    /// Ask for work by the broker, as upstream services do.
+    /// PermitRequest for work by the broker, as upstream services do.
     Enqueue(Enqueue),
     /// Work that gave up: look at it, do it again or drop it.
     DeadLetters(DeadLetters),

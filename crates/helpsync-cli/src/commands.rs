@@ -3,6 +3,7 @@
 mod ask;
 mod convert;
 mod dead_letters;
+#[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod enqueue;
@@ -13,6 +14,12 @@ mod webhooks;
 use crate::args::{Cli, Command, Config};
 use crate::role::settings;
 
+/// What `demo` says in a build that has no simulated Zendesk.
+#[cfg(not(feature = "demo"))]
+const NO_DEMO: &str = "this build has no simulated Zendesk and therefore no demo: it was made without the feature \
+    `demo`, as the production image is. In the repository, `deploy/dev.sh demo` builds one that has it; \
+    `docker compose --env-file deploy/demo.env --profile demo up --build` shows the demo in containers";
+
 /// Runs a command.
 ///
 /// # Errors
@@ -20,7 +27,10 @@ use crate::role::settings;
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Up(args) => up::up(args).await,
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::demo(args).await,
+        #[cfg(not(feature = "demo"))]
+        Command::Demo(_) => anyhow::bail!(NO_DEMO),
         Command::Connect(args) => ask::connect(args).await,
         Command::Sync(args) => ask::sync(args).await,
         Command::Resync(args) => ask::resync(args).await,

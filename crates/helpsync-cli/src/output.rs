@@ -3,9 +3,13 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+/// Blanks between two columns of a table.
+const GAP: u16 = 2;
 /// How often progress is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -52,19 +56,30 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
-/// Prints rows under a heading, columns as wide as their widest cell.
+/// Prints rows under a heading, columns as wide as their widest cell, whatever the width of the terminal: a row stays a
+/// line, which can be cut and searched.
 pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(heading.get(column).map(|name| name.len())).max().unwrap_or(0)
-    };
-    let print = |cells: Vec<&str>| {
-        let padded: Vec<String> =
-            cells.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column))).collect();
-        println!("{}", padded.join("  ").trim_end());
-    };
-    print(heading.to_vec());
-    for row in rows {
-        print(row.iter().map(String::as_str).collect());
+    println!("{}", table_text(heading, rows));
+}
+
+fn table_text(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(heading).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, GAP));
+    }
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_a_line_and_columns_are_as_wide_as_they_look() {
+        let rows = [["1", "日本", "done"], ["22", "a", "it failed"]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
+        let lines = ["id  name  state", "1   日本  done", "22  a     it failed"];
+        assert_eq!(table_text(&["id", "name", "state"], &rows), lines.join("\n"));
     }
 }

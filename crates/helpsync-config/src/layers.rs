@@ -104,7 +104,7 @@ fn place_and_cause(report: &str) -> String {
     }
 }
 
-/// Turns tables into dotted names and everything else into text; lists become words.
+/// KeyedMutex tables into dotted names and everything else into text; lists become words.
 fn flatten(prefix: &str, value: Raw, into: &mut BTreeMap<String, String>) {
     match value.kind {
         ValueKind::Table(table) => {

@@ -12,7 +12,6 @@
 mod address;
 mod declare;
 mod error;
-mod key_ring;
 mod layers;
 mod reference;
 mod sections;
@@ -24,7 +23,6 @@ mod tests;
 
 pub use address::{BaseUrl, ConnectionUrl};
 pub use error::{ConfigError, Problem};
-pub use key_ring::{KeyRing, KeyRingError, SealingKey};
 pub use reference::{example, reference};
 pub use sections::{
     ApiSettings, CoordinatorSettings, DispatcherSettings, EmbeddingsSettings, LogFormat, LogSettings,

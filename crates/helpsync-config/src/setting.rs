@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
+use helpsync_model::KeyRing;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -203,5 +204,17 @@ impl Value for SecretString {
     fn show(&self, _: &Setting) -> Option<String> {
         debug_assert!(!self.expose_secret().is_empty(), "an empty variable counts as unset");
         Some(REDACTED.to_owned())
+    }
+}
+
+impl Value for KeyRing {
+    const SECRECY: Secrecy = Secrecy::Whole;
+
+    fn parse(text: &str, _: &Setting) -> Result<Self, String> {
+        Self::parse(text).map_err(|fault| fault.to_string())
+    }
+    fn show(&self, _: &Setting) -> Option<String> {
+        let ids: Vec<String> = self.iter().map(|key| format!("{}:{REDACTED}", key.id())).collect();
+        Some(ids.join(","))
     }
 }

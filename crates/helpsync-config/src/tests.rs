@@ -2,11 +2,10 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use helpsync_model::SeededEntropy;
 use secrecy::ExposeSecret;
 
 use crate::{
-    BaseUrl, ConfigError, KeyRing, KeyRingError, LogFormat, Origin, Problem, Settings, example, reference,
+    BaseUrl, ConfigError, LogFormat, Origin, Problem, Settings, example, reference,
     sections::all_settings,
     setting::{Secrecy, Setting, key_of},
 };
@@ -272,38 +271,6 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(refusal(&pause).contains("set HELPSYNC_WEBHOOKS__BREAKER_OPEN_MS"));
     let overlap = [("HELPSYNC_SYNC__OVERLAP_SECONDS", "3600"), ("HELPSYNC_SYNC__INTERVAL_HOURS", "1")];
     assert!(refusal(&overlap).contains("set HELPSYNC_SYNC__OVERLAP_SECONDS"));
-}
-
-#[test]
-fn the_first_key_seals_and_every_key_opens() {
-    let other = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-    let ring = KeyRing::parse(&format!("new:{other}, old:{KEY}")).unwrap();
-    assert_eq!((ring.sealing().id(), ring.sealing().expose()), ("new", &[1; 32]));
-    assert_eq!(ring.opening("old").unwrap().expose(), &[0; 32]);
-    assert!(ring.opening("none").is_none());
-    assert_eq!(ring.iter().count(), 2);
-    let made = KeyRing::generate("local", &SeededEntropy::new(1));
-    assert_eq!(KeyRing::parse(made.expose_secret()).unwrap().sealing().id(), "local");
-}
-
-#[test]
-fn a_faulty_key_ring_is_refused_without_quoting_a_key() {
-    let sixteen = (0..16).map(|n| format!("k{n}:{KEY}")).collect::<Vec<_>>().join(",");
-    KeyRing::parse(&sixteen).unwrap();
-    let long = "i".repeat(33);
-    for (text, fault) in [
-        (String::new(), KeyRingError::Form(1)),
-        (KEY.to_owned(), KeyRingError::Form(1)),
-        (format!("a:{KEY},"), KeyRingError::Form(2)),
-        (format!(":{KEY}"), KeyRingError::Id(1)),
-        (format!("{long}:{KEY}"), KeyRingError::Id(1)),
-        (format!("a:{KEY},a:{KEY}"), KeyRingError::Twice("a".to_owned())),
-        ("a:c2hvcnQ=".to_owned(), KeyRingError::Key("a".to_owned())),
-        (format!("{sixteen},k16:{KEY}"), KeyRingError::TooMany(17)),
-    ] {
-        assert_eq!(KeyRing::parse(&text).unwrap_err(), fault, "{text}");
-        assert!(!fault.to_string().contains("c2hvcnQ"));
-    }
 }
 
 #[test]

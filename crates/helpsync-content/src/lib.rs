@@ -38,7 +38,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use address::external_url;
 pub use chunks::{
     CHUNK_OVERLAP_DEFAULT, CHUNK_SIZE_DEFAULT, CHUNK_SIZE_MAX, CHUNKS_MAX, ChunkError, ChunkOptions,
-    TextChunk, chunk_hash, chunks, count_tokens,
+    HEADING_CHARS_MAX, TextChunk, chunk_hash, chunks, count_tokens,
 };
 pub use hash::content_hash;
 pub use limits::{

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use helpsync_coordinator::{
-    Ask, BudgetView, Coordinator, CoordinatorError, Decision, GrantId, LeaseOutcome, Report, Step, Terms,
+    BudgetView, Coordinator, CoordinatorError, Decision, LeaseOutcome, PermitId, PermitRequest, Report, Step,
+    Terms,
 };
-use helpsync_model::{Clock, Timestamp};
+use helpsync_model::{Clock, Timestamp, chain};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 use secrecy::ExposeSecret;
@@ -62,13 +63,6 @@ impl RedisCoordinator {
             fallback,
             clock,
         })
-    }
-
-    /// Whether budgets come from the local share because Redis does not answer. Upper layers should
-    /// start no new full syncs meanwhile.
-    #[must_use]
-    pub fn is_degraded(&self) -> bool {
-        self.breaker.is_open()
     }
 
     /// The server's `maxmemory-policy`. Anything but `noeviction` deserves a warning: evicted budgets and
@@ -130,29 +124,34 @@ impl RedisCoordinator {
 #[async_trait]
 impl Coordinator for RedisCoordinator {
     /// While Redis is away the decision comes from the local share.
-    async fn acquire(&self, account: &str, ask: &Ask) -> Result<Decision, CoordinatorError> {
+    async fn acquire(&self, account: &str, ask: &PermitRequest) -> Result<Decision, CoordinatorError> {
         let mut connection = self.connection.clone();
         let (keys, terms) = (self.keys(account), Terms::new(ask, self.settings.window));
         let call = self.scripts.acquire(&mut connection, &keys, &ask.request_id, &terms, None);
         match self.call(call).await {
-            Ok(Step::Granted | Step::Repeated) => Ok(Decision::Granted(GrantId(ask.request_id.clone()))),
-            Ok(Step::Wait(delay, reason)) => {
-                Ok(Decision::Wait { delay: Duration::from_micros(delay), reason })
+            Ok(Step::Granted | Step::Repeated) => Ok(Decision::Granted(PermitId(ask.request_id.clone()))),
+            Ok(Step::Throttled(delay, reason)) => {
+                Ok(Decision::Throttled { delay: Duration::from_micros(delay), reason })
             }
             Err(error) => {
-                tracing::debug!(%error, account, "deciding alone");
+                tracing::debug!(error = chain(&error), account, "deciding alone");
                 self.fallback.acquire(account, ask).await
             }
         }
     }
 
-    async fn report(&self, account: &str, grant: &GrantId, report: &Report) -> Result<(), CoordinatorError> {
-        let local = self.fallback.report(account, grant, report).await?;
+    async fn report(
+        &self,
+        account: &str,
+        permit: &PermitId,
+        report: &Report,
+    ) -> Result<(), CoordinatorError> {
+        let local = self.fallback.report(account, permit, report).await?;
         let mut connection = self.connection.clone();
         let keys = self.keys(account);
-        let call = self.scripts.report(&mut connection, &keys, &grant.0, report, self.settings.window, None);
+        let call = self.scripts.report(&mut connection, &keys, &permit.0, report, self.settings.window, None);
         let told = self.call(call).await;
-        // Redis never knew of a local grant; that it now misses what the answer said is all that is lost.
+        // Redis never knew of a local permit; that it now misses what the answer said is all that is lost.
         if local { Ok(()) } else { told }
     }
 
@@ -206,5 +205,5 @@ impl RedisCoordinator {
 
 /// The client's messages name hosts and codes, never credentials.
 fn unavailable(error: &redis::RedisError) -> CoordinatorError {
-    CoordinatorError::Unavailable(error.to_string())
+    CoordinatorError::Unavailable(chain(error))
 }

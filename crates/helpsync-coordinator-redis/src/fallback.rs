@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_coordinator::{
-    Ask, Coordinator, CoordinatorError, Decision, GrantId, InProcessCoordinator, Report,
+    Coordinator, CoordinatorError, Decision, InProcessCoordinator, PermitId, PermitRequest, Report,
 };
 use helpsync_model::Clock;
 
 /// Half the limit is shared out: what was granted before Redis went is still in the account's window.
 const SAFETY_PERCENT: u64 = 50;
-/// Marks grants given here.
+/// Marks permits given here.
 const LOCAL: &str = "local:";
 
 /// Budgets of this process alone. They hear every report, so that a stop (429) seen before Redis went still holds.
@@ -26,8 +26,12 @@ impl Fallback {
     }
 
     /// Decides alone.
-    pub(crate) async fn acquire(&self, account: &str, ask: &Ask) -> Result<Decision, CoordinatorError> {
-        let alone = Ask {
+    pub(crate) async fn acquire(
+        &self,
+        account: &str,
+        ask: &PermitRequest,
+    ) -> Result<Decision, CoordinatorError> {
+        let alone = PermitRequest {
             request_id: format!("{LOCAL}{}", ask.request_id),
             ceiling_per_minute: self.share(ask.ceiling_per_minute).max(1),
             concurrency_max: (ask.concurrency_max / self.workers).max(1),
@@ -36,11 +40,11 @@ impl Fallback {
         self.local.acquire(account, &alone).await
     }
 
-    /// Hears of an answer. Says whether the grant was given here.
+    /// Hears of an answer. Says whether the permit was given here.
     pub(crate) async fn report(
         &self,
         account: &str,
-        grant: &GrantId,
+        permit: &PermitId,
         report: &Report,
     ) -> Result<bool, CoordinatorError> {
         let share = Report {
@@ -48,8 +52,8 @@ impl Fallback {
             remaining: report.remaining.map(|remaining| self.share(remaining)),
             ..report.clone()
         };
-        self.local.report(account, grant, &share).await?;
-        Ok(grant.0.starts_with(LOCAL))
+        self.local.report(account, permit, &share).await?;
+        Ok(permit.0.starts_with(LOCAL))
     }
 
     fn share(&self, of: u32) -> u32 {
@@ -79,20 +83,20 @@ mod tests {
                 minute = 0;
             }
             for worker in &alone {
-                let ask = Ask {
+                let ask = PermitRequest {
                     request_id: step.to_string(),
                     ceiling_per_minute: LIMIT,
                     concurrency_max: 8,
                     reserve_percent: 10,
-                    grant_ttl: Duration::from_secs(30),
+                    permit_ttl: Duration::from_secs(30),
                     patience: Duration::ZERO,
                 };
-                if let Decision::Granted(grant) = worker.acquire("a", &ask).await.unwrap() {
+                if let Decision::Granted(permit) = worker.acquire("a", &ask).await.unwrap() {
                     minute += 1;
                     total += 1;
                     most = most.max(minute);
                     let answer = Report { status: Some(200), limit: Some(LIMIT), ..Report::default() };
-                    assert!(worker.report("a", &grant, &answer).await.unwrap());
+                    assert!(worker.report("a", &permit, &answer).await.unwrap());
                 }
             }
             clock.advance(Duration::from_millis(100));
@@ -106,15 +110,15 @@ mod tests {
         let alone = Fallback::new(clock, 2, DEFAULT_WINDOW);
         let stop =
             Report { status: Some(429), retry_after: Some(Duration::from_secs(9)), ..Report::default() };
-        assert!(!alone.report("a", &GrantId("redis's".to_owned()), &stop).await.unwrap());
-        let ask = Ask {
+        assert!(!alone.report("a", &PermitId("redis's".to_owned()), &stop).await.unwrap());
+        let ask = PermitRequest {
             request_id: "1".to_owned(),
             ceiling_per_minute: 600,
             concurrency_max: 8,
             reserve_percent: 0,
-            grant_ttl: Duration::from_secs(30),
+            permit_ttl: Duration::from_secs(30),
             patience: Duration::ZERO,
         };
-        assert!(matches!(alone.acquire("a", &ask).await.unwrap(), Decision::Wait { .. }));
+        assert!(matches!(alone.acquire("a", &ask).await.unwrap(), Decision::Throttled { .. }));
     }
 }

@@ -93,10 +93,10 @@ impl Scripts {
         match code {
             0 => Ok(Step::Granted),
             1 => Ok(Step::Repeated),
-            2 => Ok(Step::Wait(wait, WaitReason::Pace)),
-            3 => Ok(Step::Wait(wait, WaitReason::Window)),
-            4 => Ok(Step::Wait(wait, WaitReason::InFlight)),
-            5 => Ok(Step::Wait(wait, WaitReason::Blocked)),
+            2 => Ok(Step::Throttled(wait, WaitReason::Pace)),
+            3 => Ok(Step::Throttled(wait, WaitReason::Window)),
+            4 => Ok(Step::Throttled(wait, WaitReason::InFlight)),
+            5 => Ok(Step::Throttled(wait, WaitReason::Blocked)),
             other => Err(unexpected(format!("code {other} from acquire"))),
         }
     }

@@ -14,7 +14,7 @@ pub struct RedisSettings {
     pub prefix: String,
     /// For every call.
     pub deadline: Duration,
-    /// Worker processes that share the accounts. While Redis is away each grants itself half the limit divided by this.
+    /// Worker processes that share the accounts. While Redis is away each permits itself half the limit divided by this.
     pub workers: u32,
     /// How long an account's limit holds.
     pub window: Duration,

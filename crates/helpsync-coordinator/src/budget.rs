@@ -1,8 +1,8 @@
 //! The request budget of one account, as a pure state machine in whole microseconds.
 //!
 //! Three brakes, each of which can say no:
-//! * a set of requests in flight, each with an end, so that a crashed worker's grants come back;
-//! * an even pace (GCRA: a theoretical arrival time that every grant moves on by one interval), with a burst
+//! * a set of requests in flight, each with an end, so that a crashed worker's permits come back;
+//! * an even pace (GCRA: a theoretical arrival time that every permit moves on by one interval), with a burst
 //!   of a sixtieth of a window;
 //! * the account's own window as its headers tell it (`window`): of what remains, the reserve, the requests in flight and
 //!   what others are likely to take are not ours to spend, and the rest is spread over the rest of the window.
@@ -12,9 +12,9 @@
 //! **Places in line.** Who is told to wait for the pace, and is patient enough, gets a place: a time of its own, for which
 //! the pace is already paid. It comes back then and is served, so that a wait costs one more ask however many wait,
 //! nobody is overtaken, and no time between two requests is lost to asking. A place that nobody comes for ends a second
-//! later. A place is no grant: stops, an emptied window and the bound on requests in flight hold on the return too.
+//! later. A place is no permit: stops, an emptied window and the bound on requests in flight hold on the return too.
 //!
-//! **Without headers** the pace is chosen so that no window, wherever it begins, sees more grants than the limit less the
+//! **Without headers** the pace is chosen so that no window, wherever it begins, sees more permits than the limit less the
 //! reserve: with a burst, and places used up to a second late, an interval of (window + burst + 1 s) / rate gives at most
 //! `rate`. **With headers** the pace follows what remains, at most twice as fast as even, so that time lost early in a
 //! window is made up for and the whole allowance is used.
@@ -89,29 +89,29 @@ pub enum Step {
     Granted,
     /// Granted before under the same id and still in flight.
     Repeated,
-    /// Ask again after this many microseconds.
-    Wait(u64, WaitReason),
+    /// PermitRequest again after this many microseconds.
+    Throttled(u64, WaitReason),
 }
 
 /// An ask in the machine's units.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// See [`crate::Ask::ceiling_per_minute`].
+    /// See [`crate::PermitRequest::ceiling_per_minute`].
     pub ceiling: u64,
-    /// See [`crate::Ask::concurrency_max`].
+    /// See [`crate::PermitRequest::concurrency_max`].
     pub concurrency: u64,
-    /// See [`crate::Ask::reserve_percent`].
+    /// See [`crate::PermitRequest::reserve_percent`].
     pub reserve_percent: u64,
-    /// See [`crate::Ask::grant_ttl`].
+    /// See [`crate::PermitRequest::permit_ttl`].
     pub ttl_us: u64,
-    /// See [`crate::Ask::patience`].
+    /// See [`crate::PermitRequest::patience`].
     pub patience_us: u64,
     /// Length of the account's windows.
     pub window_us: u64,
 }
 
 impl Budget {
-    /// Decides on one request at `now`. When it does not grant it changes nothing but the line, and cleans up.
+    /// Decides on one request at `now`. When it does not permit it changes nothing but the line, and cleans up.
     pub fn acquire(&mut self, id: &str, terms: &Terms, now: u64) -> Step {
         let window = length(terms.window_us);
         let slack = window / BURSTS_PER_WINDOW;
@@ -137,11 +137,11 @@ impl Budget {
         {
             let full = flying >= concurrency;
             if time <= now && !full {
-                return self.grant(id, terms, now);
+                return self.permit(id, terms, now);
             }
             let time = if time > now { time } else { now + IN_FLIGHT_POLL_US };
             self.waiting.insert(id.to_owned(), time);
-            return Step::Wait(time - now, if full { WaitReason::InFlight } else { WaitReason::Pace });
+            return Step::Throttled(time - now, if full { WaitReason::InFlight } else { WaitReason::Pace });
         }
 
         let in_line = self.waiting.len() as u64;
@@ -158,7 +158,7 @@ impl Budget {
                 (start, reason) = (self.window_end, WaitReason::Window);
             } else if self.remaining <= spoken_for + others {
                 // Others may turn out to take less: look again soon.
-                return Step::Wait((self.window_end - now).min(slack), WaitReason::Window);
+                return Step::Throttled((self.window_end - now).min(slack), WaitReason::Window);
             } else if self.tat < self.window_end {
                 let left = self.window_end - self.tat.max(now);
                 interval = (left / (self.remaining - spoken_for - others)).max(window / (2 * rate)).max(1);
@@ -176,7 +176,7 @@ impl Budget {
             let due = self.waiting.values().filter(|time| **time <= now).count() as u64;
             if flying + due < concurrency {
                 self.tat = tat + interval;
-                return self.grant(id, terms, now);
+                return self.permit(id, terms, now);
             }
             (time, reason) = (now + IN_FLIGHT_POLL_US, WaitReason::InFlight);
         }
@@ -184,10 +184,10 @@ impl Budget {
             self.tat = tat + interval;
             self.waiting.insert(id.to_owned(), time);
         }
-        Step::Wait(time - now, reason)
+        Step::Throttled(time - now, reason)
     }
 
-    fn grant(&mut self, id: &str, terms: &Terms, now: u64) -> Step {
+    fn permit(&mut self, id: &str, terms: &Terms, now: u64) -> Step {
         self.in_flight.insert(id.to_owned(), now + terms.ttl_us.max(1));
         Step::Granted
     }

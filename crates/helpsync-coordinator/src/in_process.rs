@@ -12,8 +12,8 @@ use helpsync_model::{Clock, Timestamp};
 use self::expiring::Expiring;
 use crate::budget::{Budget, Step, Terms};
 use crate::{
-    Ask, BudgetView, Coordinator, CoordinatorError, DEFAULT_WINDOW, Decision, GrantId, LeaseOutcome, Report,
-    WaitReason, Waits,
+    BudgetView, Coordinator, CoordinatorError, DEFAULT_WINDOW, Decision, LeaseOutcome, PermitId,
+    PermitRequest, Report, WaitReason, Waits,
 };
 
 /// Budgets beyond this number make room by forgetting idle ones first.
@@ -80,26 +80,31 @@ impl Accounts {
 
 #[async_trait]
 impl Coordinator for InProcessCoordinator {
-    async fn acquire(&self, account: &str, ask: &Ask) -> Result<Decision, CoordinatorError> {
+    async fn acquire(&self, account: &str, ask: &PermitRequest) -> Result<Decision, CoordinatorError> {
         let now = self.now_us();
         let mut accounts = lock(&self.accounts);
         let account = accounts.get(account, now);
         Ok(match account.budget.acquire(&ask.request_id, &Terms::new(ask, self.window), now) {
             Step::Granted => {
                 account.granted += 1;
-                Decision::Granted(GrantId(ask.request_id.clone()))
+                Decision::Granted(PermitId(ask.request_id.clone()))
             }
-            Step::Repeated => Decision::Granted(GrantId(ask.request_id.clone())),
-            Step::Wait(delay, reason) => {
+            Step::Repeated => Decision::Granted(PermitId(ask.request_id.clone())),
+            Step::Throttled(delay, reason) => {
                 account.waits.count(reason);
-                Decision::Wait { delay: Duration::from_micros(delay), reason }
+                Decision::Throttled { delay: Duration::from_micros(delay), reason }
             }
         })
     }
 
-    async fn report(&self, account: &str, grant: &GrantId, report: &Report) -> Result<(), CoordinatorError> {
+    async fn report(
+        &self,
+        account: &str,
+        permit: &PermitId,
+        report: &Report,
+    ) -> Result<(), CoordinatorError> {
         let now = self.now_us();
-        lock(&self.accounts).get(account, now).budget.report(&grant.0, report, micros(self.window), now);
+        lock(&self.accounts).get(account, now).budget.report(&permit.0, report, micros(self.window), now);
         Ok(())
     }
 
@@ -158,12 +163,12 @@ impl Coordinator for InProcessCoordinator {
 impl Terms {
     /// An ask's terms for an account whose limit holds for `window`.
     #[must_use]
-    pub fn new(ask: &Ask, window: Duration) -> Self {
+    pub fn new(ask: &PermitRequest, window: Duration) -> Self {
         Self {
             ceiling: u64::from(ask.ceiling_per_minute),
             concurrency: u64::from(ask.concurrency_max),
             reserve_percent: u64::from(ask.reserve_percent),
-            ttl_us: micros(ask.grant_ttl),
+            ttl_us: micros(ask.permit_ttl),
             patience_us: micros(ask.patience),
             window_us: micros(window),
         }

@@ -1,7 +1,7 @@
 //! The coordinator port: what workers must agree on while they run, and may forget at any time.
 //!
-//! * **Budgets**: no request leaves for an account without a grant from the account's shared budget
-//!   ([`Coordinator::acquire`], or [`wait_for_grant`]), and every answer is [reported](Coordinator::report).
+//! * **Budgets**: no request leaves for an account without a permit from the account's shared budget
+//!   ([`Coordinator::acquire`], or [`wait_for_permit`]), and every answer is [reported](Coordinator::report).
 //! * **Leases**: who works on something at present, to avoid useless work. They give no safety: that is the
 //!   store's fencing epoch.
 //! * **Cursors**: small values that save a restarted walk some requests.
@@ -16,16 +16,16 @@
 mod budget;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
-mod grant;
 mod in_process;
+mod permit;
 mod port;
 mod waited;
 
 pub use budget::{Budget, DEFAULT_WINDOW, IN_FLIGHT_POLL_US, Step, Terms};
-pub use grant::{DEFAULT_PATIENCE, NoGrant, wait_for_grant};
 pub use in_process::InProcessCoordinator;
+pub use permit::{DEFAULT_PATIENCE, NoPermit, wait_for_permit};
 pub use port::{
-    Ask, BudgetView, Coordinator, CoordinatorError, Decision, GrantId, LeaseOutcome, Report, WaitReason,
-    Waits,
+    BudgetView, Coordinator, CoordinatorError, Decision, LeaseOutcome, PermitId, PermitRequest, Report,
+    WaitReason, Waits,
 };
 pub use waited::Waited;

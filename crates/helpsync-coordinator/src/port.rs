@@ -10,19 +10,20 @@ use thiserror::Error;
 /// Budgets, leases and cursors, shared by all workers. Remote backends answer every call within their own deadline.
 #[async_trait]
 pub trait Coordinator: Send + Sync + std::fmt::Debug {
-    /// Asks for one request to `account` now. Asking again with the same `request_id` while its grant is out
-    /// returns that grant and costs nothing, so an unanswered call may be repeated.
+    /// Asks for one request to `account` now. Asking again with the same `request_id` while its permit is out
+    /// returns that permit and costs nothing, so an unanswered call may be repeated.
     ///
     /// # Errors
-    /// [`CoordinatorError`]: no grant, so no request may be sent.
-    async fn acquire(&self, account: &str, ask: &Ask) -> Result<Decision, CoordinatorError>;
+    /// [`CoordinatorError`]: no permit, so no request may be sent.
+    async fn acquire(&self, account: &str, ask: &PermitRequest) -> Result<Decision, CoordinatorError>;
 
-    /// Says how the granted request ended; to be called after every grant, with what the answer's headers said.
+    /// Says how the granted request ended; to be called after every permit, with what the answer's headers said.
     /// Repeating it is harmless.
     ///
     /// # Errors
-    /// [`CoordinatorError`]: the grant then ends by its time to live.
-    async fn report(&self, account: &str, grant: &GrantId, report: &Report) -> Result<(), CoordinatorError>;
+    /// [`CoordinatorError`]: the permit then ends by its time to live.
+    async fn report(&self, account: &str, permit: &PermitId, report: &Report)
+    -> Result<(), CoordinatorError>;
 
     /// The account's budget, for status pages.
     ///
@@ -61,9 +62,9 @@ pub trait Coordinator: Send + Sync + std::fmt::Debug {
     async fn cursor(&self, name: &str) -> Result<Option<String>, CoordinatorError>;
 }
 
-/// A wish to send one request.
+/// A request to send one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct PermitRequest {
     /// Unique to the request, stable over repeated asking for it.
     pub request_id: String,
     /// Requests a minute while the account's own limit is not known. Later the limit in the headers holds.
@@ -73,29 +74,29 @@ pub struct Ask {
     /// Percent (0 to 90) of the limit left to the customer's other integrations.
     pub reserve_percent: u8,
     /// After this long without a report the request counts as ended. Longer than the request's own timeout.
-    pub grant_ttl: Duration,
+    pub permit_ttl: Duration,
     /// A wait of at most this long will be waited out, so the request gets a place in line: asking again with the same
     /// `request_id` when the wait is over finds it kept. Zero: nothing is kept.
     pub patience: Duration,
 }
 
-/// The answer to an [`Ask`].
+/// The answer to an [`PermitRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Send one request now, then report.
-    Granted(GrantId),
+    Granted(PermitId),
     /// Not now.
-    Wait {
-        /// Asking earlier is in vain. Within [`Ask::patience`], asking much later than this loses the place in line.
+    Throttled {
+        /// Asking earlier is in vain. Within [`PermitRequest::patience`], asking much later than this loses the place in line.
         delay: Duration,
         /// What is short.
         reason: WaitReason,
     },
 }
 
-/// A grant: the request's id.
+/// A permit: the request's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct GrantId(pub String);
+pub struct PermitId(pub String);
 
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

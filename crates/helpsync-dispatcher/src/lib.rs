@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use helpsync_model::Clock;
+use helpsync_model::{Clock, chain};
 use helpsync_queue::{Message, Queue};
 use helpsync_store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -76,7 +76,7 @@ impl Dispatcher {
             let wait = match self.dispatch().await {
                 Ok(()) => self.until_next_due().await,
                 Err(error) => {
-                    tracing::warn!(error = %error, "dispatching failed, trying again");
+                    tracing::warn!(error = chain(&error), "dispatching failed, trying again");
                     self.options.tick
                 }
             };
@@ -97,7 +97,7 @@ impl Dispatcher {
         while !stop.is_cancelled() {
             let woken = self.wake.notified();
             if let Err(error) = self.dispatch().await {
-                tracing::warn!(error = %error, "releasing failed, a dispatcher tries again");
+                tracing::warn!(error = chain(&error), "releasing failed, a dispatcher tries again");
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -128,11 +128,11 @@ impl Dispatcher {
 
     fn log(&self, outcome: Result<(), StoreError>) {
         if let Err(error) = outcome {
-            tracing::warn!(error = %error, "a tick failed, the next one tries again");
+            tracing::warn!(error = chain(&error), "a tick failed, the next one tries again");
         }
     }
 
-    /// Turns due schedules into runs.
+    /// KeyedMutex due schedules into runs.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_content::chunks;
-use helpsync_model::ConnectionId;
-use helpsync_store::{Cut, CutFile, FileToCut, NewChunk, Store, StoreError};
+use helpsync_model::{ConnectionId, chain};
+use helpsync_store::{ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -22,13 +22,13 @@ const ATTEMPTS_MAX: i64 = 5;
 
 /// Cuts what waits to be cut, one batch at a time, connections in turns. Any number may run over one store.
 #[derive(Debug)]
-pub struct Cutter {
+pub struct Chunker {
     store: Store,
     poll: Duration,
     made: Arc<Notify>,
 }
 
-impl Cutter {
+impl Chunker {
     /// Looks for work every `poll`; rings `made` when chunks wait for vectors.
     #[must_use]
     pub const fn new(store: Store, poll: Duration, made: Arc<Notify>) -> Self {
@@ -45,7 +45,7 @@ impl Cutter {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error = %error, "cutting texts failed, trying again"),
+                Err(error) => tracing::warn!(error = chain(&error), "cutting texts failed, trying again"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -56,51 +56,52 @@ impl Cutter {
 
     /// One batch of the connection that follows `after`; whose it was.
     async fn round(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
-        let Some(connection) = self.store.next_to_cut(after).await? else { return Ok(None) };
-        let files = self.store.claim_files_to_cut(connection, FILES_MAX, BYTES_MAX, LEASE).await?;
+        let Some(connection) = self.store.next_to_chunk(after).await? else { return Ok(None) };
+        let files = self.store.claim_files_to_chunk(connection, FILES_MAX, BYTES_MAX, LEASE).await?;
         // Pure CPU: off the runtime's threads.
         let cut = tokio::task::spawn_blocking(move || files.iter().map(cut).collect::<Vec<_>>()).await;
         let cut = match cut {
             Ok(cut) => cut,
             Err(error) => {
-                tracing::error!(error = %error, "cutting broke off, its files are tried again later");
+                tracing::error!(error = chain(&error), "cutting broke off, its files are tried again later");
                 return Ok(Some(connection));
             }
         };
-        if self.store.store_cut(&cut).await? {
+        if self.store.store_chunks(&cut).await? {
             self.made.notify_waiters();
         }
         Ok(Some(connection))
     }
 }
 
-fn cut(file: &FileToCut) -> CutFile {
+fn cut(file: &FileToChunk) -> ChunkedFile {
     let made = if file.attempt > ATTEMPTS_MAX {
         Err("the text could not be cut into chunks".to_owned())
     } else {
         all_chunks(file)
     };
-    let FileToCut { file, version, attempt, .. } = *file;
+    let FileToChunk { file, version, attempt, .. } = *file;
     let cut = match made {
-        Ok((chunks, embed)) => Cut::Chunks { chunks, embed },
+        Ok((chunks, embed)) => Chunked::Chunks { chunks, embed },
         Err(error) => {
             tracing::warn!(%file, error, "a text cannot be cut");
-            Cut::Failed(error)
+            Chunked::Failed(error)
         }
     };
-    CutFile { file, version, attempt, cut }
+    ChunkedFile { file, version, attempt, cut }
 }
 
-fn all_chunks(file: &FileToCut) -> Result<(Vec<NewChunk>, bool), String> {
+fn all_chunks(file: &FileToChunk) -> Result<(Vec<NewChunk>, bool), String> {
     let processing = Processing::of(&file.options);
     let mut all = Vec::new();
     for (locale, title, markdown) in file.texts.iter().filter(|_| processing.cut) {
         let title = if title.is_empty() { &file.name } else { title };
         let prefix = processing.prepend_name.then_some(title.as_str());
-        let made =
-            chunks(markdown, processing.chunks, prefix).map_err(|error| format!("{locale}: {error}"))?;
+        let made = chunks(markdown, processing.chunks, prefix)
+            .map_err(|error| format!("{locale}: {}", chain(&error)))?;
         all.extend(made.into_iter().map(|chunk| NewChunk {
             locale: locale.clone(),
+            words: ChunkWords::of(locale, title, &file.labels, &chunk.text),
             hash: chunk.hash,
             tokens: i64::try_from(chunk.tokens).unwrap_or(i64::MAX),
             text: chunk.text,
@@ -116,14 +117,15 @@ mod tests {
 
     use super::*;
 
-    fn file(options: Value, attempt: i64) -> FileToCut {
+    fn file(options: Value, attempt: i64) -> FileToChunk {
         let text =
             |locale: &str, title: &str| (locale.to_owned(), title.to_owned(), "Some words.".to_owned());
-        FileToCut {
+        FileToChunk {
             file: FileId(1),
             version: 3,
             attempt,
             name: "Name".to_owned(),
+            labels: Vec::new(),
             options,
             texts: vec![text("en-us", "Title"), text("de", "")],
         }
@@ -131,8 +133,10 @@ mod tests {
 
     fn made(options: Value) -> (Vec<String>, bool) {
         match cut(&file(options, 1)).cut {
-            Cut::Chunks { chunks, embed } => (chunks.into_iter().map(|chunk| chunk.text).collect(), embed),
-            Cut::Failed(error) => panic!("{error}"),
+            Chunked::Chunks { chunks, embed } => {
+                (chunks.into_iter().map(|chunk| chunk.text).collect(), embed)
+            }
+            Chunked::Failed(error) => panic!("{error}"),
         }
     }
 
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_text_that_ends_its_process_again_and_again_is_given_up() {
-        assert!(matches!(cut(&file(json!({}), ATTEMPTS_MAX)).cut, Cut::Chunks { .. }));
-        assert!(matches!(cut(&file(json!({}), ATTEMPTS_MAX + 1)).cut, Cut::Failed(_)));
+        assert!(matches!(cut(&file(json!({}), ATTEMPTS_MAX)).cut, Chunked::Chunks { .. }));
+        assert!(matches!(cut(&file(json!({}), ATTEMPTS_MAX + 1)).cut, Chunked::Failed(_)));
     }
 }

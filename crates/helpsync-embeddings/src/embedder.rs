@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{ConnectionId, Entropy};
+use helpsync_model::{ConnectionId, Entropy, chain};
 use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,10 @@ impl Embedder {
                     tracing::info!(chunks, model = mark, "chunks of another model are embedded again");
                 }
                 Err(error) => {
-                    tracing::warn!(error = %error, "looking for chunks of other models failed, trying again");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "looking for chunks of other models failed, trying again"
+                    );
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = tokio::time::sleep(self.options.poll) => {}
@@ -102,7 +105,10 @@ impl Embedder {
                 Ok(Some(last)) => after = last,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(error = %error, "vectors from before pgvector stay with this process");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "vectors from before pgvector stay with this process"
+                    );
                     return;
                 }
             }
@@ -115,7 +121,7 @@ impl Embedder {
                 Ok(Next::AtOnce) => continue,
                 Ok(Next::Wait(wait)) => wait,
                 Err(error) => {
-                    tracing::warn!(error = %error, "embedding failed in the store, trying again");
+                    tracing::warn!(error = chain(&error), "embedding failed in the store, trying again");
                     self.options.poll
                 }
             };

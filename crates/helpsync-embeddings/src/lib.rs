@@ -13,6 +13,6 @@ mod processing;
 mod tests;
 
 pub use client::{Client, ClientError, ClientOptions, EmbedFailure};
-pub use cutter::Cutter;
+pub use cutter::Chunker;
 pub use embedder::{Embedder, EmbedderOptions};
 pub use processing::Processing;

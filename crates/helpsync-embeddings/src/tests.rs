@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Client, ClientOptions, Cutter, Embedder, EmbedderOptions};
+use crate::{Chunker, Client, ClientOptions, Embedder, EmbedderOptions};
 
 const LATE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
@@ -73,7 +73,7 @@ impl Scene {
         let entropy = Arc::new(SeededEntropy::new(1));
         let embedder =
             Embedder::new(self.store.store.clone(), client.unwrap(), entropy, options, Arc::clone(&made));
-        let cutter = Cutter::new(self.store.store.clone(), POLL, made);
+        let cutter = Chunker::new(self.store.store.clone(), POLL, made);
         self.tasks.spawn(cutter.run(self.stop.clone()));
         self.tasks.spawn(embedder.run(self.stop.clone()));
     }

@@ -1,6 +1,7 @@
 //! From Zendesk's article to the form that is stored.
 
 use helpsync_content::{Limits, content_hash, convert, external_url};
+use helpsync_model::chain;
 use helpsync_store::{IncomingArticle, IncomingTranslation, ItemKind, NewItem, SkippedArticle};
 use helpsync_zendesk::{Article, Category, Rejected, Section};
 use serde_json::json;
@@ -16,7 +17,7 @@ pub(crate) fn incoming(article: &Article, limits: &Limits) -> Result<IncomingArt
                 convert(&translation.body, Some(&translation.html_url), limits).map_err(|error| {
                     SkippedArticle {
                         article_id: Some(article.id),
-                        reason: format!("{}: {error}", translation.locale),
+                        reason: format!("{}: {}", translation.locale, chain(&error)),
                         created_at: Some(article.created_at.as_millisecond()),
                         section_id: article.section_id,
                     }

@@ -2,7 +2,7 @@
 //! deltas do not ask: each costs two requests where nothing changed.
 
 use helpsync_account::Account;
-use helpsync_model::RunKind;
+use helpsync_model::{RunKind, chain};
 use helpsync_store::{BrandEnded, LostBrand, NewBrand, RunNote, StartedShard};
 use helpsync_zendesk::{Brand, Class, Failure, Next};
 
@@ -38,7 +38,7 @@ impl Engine {
         let listed = match list(account).await {
             Ok(listed) => listed,
             Err(failure) => {
-                tracing::debug!(connection = %started.fence.connection, %failure, "brands are not told of");
+                tracing::debug!(connection = %started.fence.connection, error = chain(&failure), "brands are not told of");
                 // What may pass is asked for by the next run again.
                 if matches!(failure.class(), Class::Gone | Class::Permanent) {
                     self.store.note_brands_asked(started, 1).await?;

@@ -2,12 +2,12 @@
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
-use helpsync_model::ExportAccess;
+use helpsync_model::{ExportAccess, chain};
 use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
 
 use crate::page::{Fetched, Reached};
-use crate::walk_list::its_turn;
+use crate::walk_list::yielded_turn;
 use crate::{Engine, HandlerError};
 
 /// Requests under way at once; the account's budget bounds all shards together.
@@ -23,7 +23,7 @@ impl Engine {
     ) -> Result<ShardEnd, HandlerError> {
         let outcome = if started.shard.params["by"] == "listing" {
             if !self.walk_listing(started, account).await? {
-                return Ok(its_turn());
+                return Ok(yielded_turn());
             }
             // What the second listing showed is no longer hidden.
             let gone = self.store.unseen_hidden(started.fence.connection, started.fence.run).await?;
@@ -52,8 +52,10 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
     ) -> Result<RemovedOutcome, HandlerError> {
-        let ids: Vec<i64> = serde_json::from_value(started.shard.params["articles"].clone())
-            .map_err(|error| HandlerError::Permanent(format!("the shard names no articles: {error}")))?;
+        let ids: Vec<i64> =
+            serde_json::from_value(started.shard.params["articles"].clone()).map_err(|error| {
+                HandlerError::Permanent(format!("the shard names no articles: {}", chain(&error)))
+            })?;
         let mut answers = stream::iter(ids)
             .map(|id| async move { (id, account.client.article(id).await) })
             .buffer_unordered(AT_ONCE);
@@ -74,7 +76,7 @@ impl Engine {
                     fetched.requests += 1;
                     fetched.rejected.push(Rejected {
                         id: Some(id),
-                        reason: failure.to_string(),
+                        reason: chain(&failure),
                         is_too_long: false,
                         created_at: None,
                         section_id: None,
@@ -109,10 +111,10 @@ impl Engine {
             match self.export_from(account, self.since(started)).await {
                 Ok(answer) => return Ok(answer.requests.into()),
                 Err(Failure::Rejected { .. } | Failure::TooLarge { .. }) => {}
-                Err(failure) => return Err(HandlerError::Unhealthy(failure)),
+                Err(failure) => return Err(HandlerError::of_list(failure)),
             }
         }
-        let answer = account.client.count_articles().await.map_err(HandlerError::Unhealthy)?;
+        let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
         Ok(answer.requests.into())
     }
 }

@@ -1,7 +1,7 @@
 //! `fetch_articles`: brings chosen articles up to date, at once.
 
 use helpsync_account::Account;
-use helpsync_store::{Page, ShardEnd, SkippedArticle, StartedShard, StoreError};
+use helpsync_store::{PageWrite, ShardEnd, SkippedArticle, StartedShard, StoreError};
 
 use crate::{Engine, HandlerError};
 
@@ -31,7 +31,7 @@ impl Engine {
                 section_id: None,
             })
             .collect();
-        self.store.store_page(started, &Page { skipped, ..Page::default() }).await?;
+        self.store.store_page(started, &PageWrite { skipped, ..PageWrite::default() }).await?;
         Ok(())
     }
 }

@@ -2,11 +2,12 @@
 //! its own and in the backfill lane, so that no article ever waits for a picture.
 
 use helpsync_account::Account;
+use helpsync_model::chain;
 use helpsync_store::{DueFile, Kept, NewAttachment, ShardEnd, StartedShard};
 use helpsync_zendesk::{Attachment, Failure};
 use sha2::{Digest, Sha256};
 
-use crate::walk_list::its_turn;
+use crate::walk_list::yielded_turn;
 use crate::{Engine, HandlerError};
 
 /// Articles that are looked at before others get their turn.
@@ -28,7 +29,7 @@ impl Engine {
         for file in due {
             self.look_at_attachments(started, account, file).await?;
         }
-        Ok(its_turn())
+        Ok(yielded_turn())
     }
 
     async fn look_at_attachments(
@@ -85,7 +86,7 @@ impl Engine {
         let mut download = match account.client.download(attachment.id).await {
             Ok(download) => download,
             Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Malformed(_))) => {
-                return Ok(Kept::Skipped(failure.to_string()));
+                return Ok(Kept::Skipped(chain(&failure)));
             }
             Err(failure) => return Err(failure.into()),
         };

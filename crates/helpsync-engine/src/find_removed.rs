@@ -11,7 +11,7 @@ use helpsync_zendesk::{Failure, PAGE_SIZE_MAX};
 use serde_json::json;
 
 use crate::page::{Fetched, Reached};
-use crate::walk_list::{have_met, its_turn};
+use crate::walk_list::{have_met, yielded_turn};
 use crate::{Engine, HandlerError};
 
 /// Articles asked for one by one in one shard.
@@ -53,7 +53,7 @@ impl Engine {
             Compared::Listed => Missing::Unseen,
             Compared::Unclear => {
                 if !self.walk_listing(started, account).await? {
-                    return Ok(its_turn());
+                    return Ok(yielded_turn());
                 }
                 Missing::Unseen
             }
@@ -108,7 +108,7 @@ impl Engine {
 
     /// How many articles Zendesk counts now.
     async fn count(&self, started: &StartedShard, account: &Account) -> Result<i64, HandlerError> {
-        let answer = account.client.count_articles().await.map_err(HandlerError::Unhealthy)?;
+        let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
         let count = i64::try_from(answer.value).unwrap_or(i64::MAX);
         let note =
             RunNote { remote_count: Some(count), requests: answer.requests.into(), ..RunNote::default() };

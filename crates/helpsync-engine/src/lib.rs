@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use helpsync_account::Accounts;
 use helpsync_content::Limits;
-use helpsync_model::{ShardKind, Subdomain};
+use helpsync_model::{ShardKind, Subdomain, chain};
 use helpsync_store::{RemovalCeiling, ShardEnd, StartedShard, Store, StoreError};
 use tokio::sync::Semaphore;
 
@@ -90,7 +90,7 @@ impl Engine {
             Err(error) => {
                 let end = self.end_after(&error, started);
                 tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind,
-                    failures = started.shard.failures, error = %error, ?end, "shard did not finish");
+                    failures = started.shard.failures, error = chain(&error), ?end, "shard did not finish");
                 end
             }
         };
@@ -118,7 +118,7 @@ impl Engine {
         for wait in RECORD_WAITS {
             match self.store.end_shard(&started.fence, end).await {
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(shard = %started.fence.shard, error = %error, "the end of a shard is recorded again");
+                    tracing::warn!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
                 }
                 recorded => return recorded,
             }
@@ -134,13 +134,13 @@ impl Engine {
             return Ok(None);
         }
         let parse = |subdomain: &str| {
-            Subdomain::parse(subdomain).map_err(|error| HandlerError::Permanent(error.to_string()))
+            Subdomain::parse(subdomain).map_err(|error| HandlerError::Permanent(chain(&error)))
         };
         let (home, subdomain) = (parse(&started.granted.subdomain)?, parse(&started.subdomain)?);
         let account = self
             .accounts
             .connected(started.organization, started.granted.connection, &home, &subdomain)
-            .map_err(|error| HandlerError::Permanent(error.to_string()))?;
+            .map_err(|error| HandlerError::Permanent(chain(&error)))?;
         let ended = match started.shard.kind {
             ShardKind::Plan => self.plan(started, &account).await,
             ShardKind::WalkExport => self.walk_export(started, &account).await,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use helpsync_account::Account;
+use helpsync_model::chain;
 use helpsync_store::{NewAuthor, StartedShard};
 use helpsync_zendesk::{Article, Author, Failure, Next};
 
@@ -50,7 +51,7 @@ impl Engine {
                 }
                 // Not now: the next page that shows one of them asks again.
                 Err(
-                    Failure::Denied { .. }
+                    Failure::Throttled { .. }
                     | Failure::RateLimited { .. }
                     | Failure::Unavailable { .. }
                     | Failure::Unauthorized(_)
@@ -59,7 +60,7 @@ impl Engine {
                     return Ok(());
                 }
                 Err(failure) => {
-                    tracing::debug!(connection = %started.fence.connection, %failure, "tags have no names");
+                    tracing::debug!(connection = %started.fence.connection, error = chain(&failure), "tags have no names");
                     requests += 1;
                     break;
                 }

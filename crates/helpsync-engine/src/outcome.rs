@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::Entropy;
+use helpsync_model::{Entropy, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Class, Failure};
 use thiserror::Error;
@@ -25,9 +25,9 @@ pub enum HandlerError {
     /// Zendesk's answer, or its absence.
     #[error(transparent)]
     Zendesk(#[from] Failure),
-    /// The account as a whole does not answer as a help center does.
-    #[error("the help center is disabled, or the grant's user may not read it: {0}")]
-    Unhealthy(#[source] Failure),
+    /// 403 or 404 for what every help center answers.
+    #[error("the help center is disabled, or the grant's user may not read it")]
+    NoHelpCenter(#[source] Failure),
     /// The store's answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -43,8 +43,8 @@ impl HandlerError {
     /// How long the account's budget puts the work off.
     pub(crate) fn budget_wait(&self) -> Duration {
         match self {
-            Self::Zendesk(failure) | Self::Unhealthy(failure) => match failure {
-                Failure::Denied { wait, .. } => *wait,
+            Self::Zendesk(failure) | Self::NoHelpCenter(failure) => match failure {
+                Failure::Throttled { wait, .. } => *wait,
                 Failure::RateLimited { after, .. } => after.unwrap_or(RATE_LIMITED_WAIT),
                 _ => Duration::ZERO,
             },
@@ -52,10 +52,11 @@ impl HandlerError {
         }
     }
 
-    /// Of a page of the whole list: 404 or 403 for that is no missing thing but an account in trouble.
+    /// Of something that every help center answers, such as a page of the whole list: 403 or 404 for that is no
+    /// missing thing but a help center in trouble. Every other failure names its own cause.
     pub(crate) fn of_list(failure: Failure) -> Self {
         match failure {
-            Failure::NotFound(_) | Failure::Forbidden(_) => Self::Unhealthy(failure),
+            Failure::NotFound(_) | Failure::Forbidden(_) => Self::NoHelpCenter(failure),
             failure => Self::Zendesk(failure),
         }
     }
@@ -70,31 +71,33 @@ impl Engine {
                 return ShardEnd::Snooze { wait: STORE_AWAY_WAIT, reason: "the store".to_owned() };
             }
             HandlerError::Store(_) | HandlerError::Passing(_) => return self.retry(error, None, started),
-            HandlerError::Zendesk(failure) | HandlerError::Unhealthy(failure) => failure,
+            // It may be enabled again, and which of the two statuses a disabled one answers with is no difference.
+            HandlerError::NoHelpCenter(_) => return self.retry(error, None, started),
+            HandlerError::Zendesk(failure) => failure,
         };
         if let Failure::RateLimited { .. } = failure {
             let wait = error.budget_wait();
             return ShardEnd::Snooze { wait, reason: "Zendesk's rate limit".to_owned() };
         }
-        if let Failure::Denied { wait, reason } = failure {
+        if let Failure::Throttled { wait, reason } = failure {
             return ShardEnd::Snooze { wait: *wait, reason: reason.clone() };
         }
         match failure.class() {
-            Class::Denied { wait } => ShardEnd::Snooze { wait, reason: "budget".to_owned() },
+            Class::Throttled { wait } => ShardEnd::Snooze { wait, reason: "budget".to_owned() },
             Class::Transient { after } => self.retry(error, after, started),
             // Everything answering 404 is an account in trouble: it may come back.
             Class::Gone => self.retry(error, None, started),
-            Class::Unauthorized | Class::Permanent => ShardEnd::Failed(error.to_string()),
+            Class::Unauthorized | Class::Permanent => ShardEnd::Failed(chain(error)),
         }
     }
 
     fn retry(&self, error: &HandlerError, after: Option<Duration>, started: &StartedShard) -> ShardEnd {
         let tries = u32::try_from(started.shard.failures).unwrap_or(u32::MAX);
         if tries >= self.options.attempts_max {
-            return ShardEnd::Failed(format!("gave up after {tries} tries: {error}"));
+            return ShardEnd::Failed(format!("gave up after {tries} tries: {}", chain(error)));
         }
         let wait = after.unwrap_or_else(|| backoff(tries, &*self.entropy));
-        ShardEnd::Retry { wait, error: error.to_string() }
+        ShardEnd::Retry { wait, error: chain(error) }
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
-use helpsync_store::{Page, PageOutcome, Progress, SkippedArticle, Split, StartedShard};
+use helpsync_model::chain;
+use helpsync_store::{PageOutcome, PageWrite, Progress, SkippedArticle, Split, StartedShard};
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
 use serde_json::Value;
 
@@ -85,14 +86,14 @@ impl Engine {
         self.complete_places(started, account, &mut fetched).await?;
         let (alone, broken): (Vec<Rejected>, Vec<Rejected>) =
             fetched.rejected.drain(..).partition(|one| one.is_too_long && one.id.is_some());
-        let mut first = Page {
+        let mut first = PageWrite {
             items: items(&fetched.sections, &fetched.categories),
             authors: authors(std::mem::take(&mut fetched.authors)),
             skipped: broken.into_iter().map(skipped).collect(),
             requests: fetched.requests,
             bytes: fetched.bytes,
             budget_wait_ms: account.take_waited_ms(),
-            ..Page::default()
+            ..PageWrite::default()
         };
         for rejected in alone {
             let mut page = self.fetch_alone(account, rejected).await?;
@@ -111,12 +112,12 @@ impl Engine {
             first.skipped.extend(skipped);
             left -= 1;
             if left > 0 {
-                let next = Page { authors: authors.clone(), ..Page::default() };
+                let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
                 self.store.store_page(started, &std::mem::replace(&mut first, next)).await?;
             }
         }
         let Reached { cursor, progress, split } = reached;
-        let last = Page { cursor, progress, split, ..first };
+        let last = PageWrite { cursor, progress, split, ..first };
         let outcome = self.store.store_page(started, &last).await?;
         self.learn_tags(started, account, &tags).await?;
         Ok(outcome)
@@ -124,24 +125,26 @@ impl Engine {
 
     /// An article whose texts were too long for its page, asked for by itself: stored if it fits an answer of its own,
     /// else recorded.
-    async fn fetch_alone(&self, account: &Account, rejected: Rejected) -> Result<Page, HandlerError> {
+    async fn fetch_alone(&self, account: &Account, rejected: Rejected) -> Result<PageWrite, HandlerError> {
         let id = rejected.id.unwrap_or_default();
         match account.client.article(id).await {
             Ok(answer) => {
                 let (articles, skipped) = self.convert(vec![answer.value]).await?;
                 let (requests, bytes) = (answer.requests.into(), answer.bytes);
-                Ok(Page { articles, skipped, requests, bytes, ..Page::default() })
+                Ok(PageWrite { articles, skipped, requests, bytes, ..PageWrite::default() })
             }
             Err(Failure::Unreadable { reason }) => {
                 let skipped = vec![skipped(Rejected { reason, ..rejected })];
-                Ok(Page { skipped, requests: 1, ..Page::default() })
+                Ok(PageWrite { skipped, requests: 1, ..PageWrite::default() })
             }
             Err(failure @ Failure::TooLarge { .. }) => {
-                let skipped = vec![skipped(Rejected { reason: failure.to_string(), ..rejected })];
-                Ok(Page { skipped, requests: 1, ..Page::default() })
+                let skipped = vec![skipped(Rejected { reason: chain(&failure), ..rejected })];
+                Ok(PageWrite { skipped, requests: 1, ..PageWrite::default() })
             }
             // It went between two requests: that is for the removal stage to find out.
-            Err(Failure::NotFound(_) | Failure::Forbidden(_)) => Ok(Page { requests: 1, ..Page::default() }),
+            Err(Failure::NotFound(_) | Failure::Forbidden(_)) => {
+                Ok(PageWrite { requests: 1, ..PageWrite::default() })
+            }
             Err(failure) => Err(failure.into()),
         }
     }
@@ -151,8 +154,9 @@ impl Engine {
         &self,
         articles: Vec<Article>,
     ) -> Result<(Vec<helpsync_store::IncomingArticle>, Vec<SkippedArticle>), HandlerError> {
-        let stopped =
-            |error: &dyn std::fmt::Display| HandlerError::Passing(format!("conversion stopped: {error}"));
+        let stopped = |error: &dyn std::error::Error| {
+            HandlerError::Passing(format!("conversion stopped: {}", chain(error)))
+        };
         let turn = Arc::clone(&self.converting).acquire_owned().await.map_err(|error| stopped(&error))?;
         let limits = self.options.limits;
         tokio::task::spawn_blocking(move || {

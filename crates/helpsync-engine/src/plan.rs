@@ -11,10 +11,10 @@
 //! Whether the export answers shows in its first answer, at no extra request; from then on it is known.
 
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, RunKind, ShardKind};
+use helpsync_model::{ExportAccess, RunKind, ShardKind, chain};
 use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{
-    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder,
+    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
 use serde_json::json;
 
@@ -89,13 +89,13 @@ impl Engine {
         why: NoExport,
     ) -> Result<ShardEnd, HandlerError> {
         let newest_first = ListQuery {
-            page: Page::Offset { page: 1, per_page: 1 },
+            page: PageRef::Offset { page: 1, per_page: 1 },
             sort_by: SortBy::UpdatedAt,
             sort_order: SortOrder::Desc,
             sideload: false,
             ..ListQuery::walk(Scope::All, None)
         };
-        let answer = account.client.list_articles(&newest_first).await.map_err(HandlerError::Unhealthy)?;
+        let answer = account.client.list_articles(&newest_first).await.map_err(HandlerError::of_list)?;
         let count =
             answer.value.count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))?;
         let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());
@@ -104,7 +104,7 @@ impl Engine {
                 let lost = matches!(started.export_access, Some(ExportAccess::Allowed | ExportAccess::Lost));
                 let access = if lost { ExportAccess::Lost } else { ExportAccess::Refused };
                 let said = if lost { "no longer answers this grant" } else { "is refused to this grant" };
-                (Some(access), format!("the incremental export {said} ({failure})"), None)
+                (Some(access), format!("the incremental export {said} ({})", chain(&failure)), None)
             }
             NoExport::Crowded(second) => {
                 // A second that is long over gains no more changes: once listed it is passed for good.

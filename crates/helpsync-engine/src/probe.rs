@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use helpsync_account::Account;
 use helpsync_store::{ItemKind, LedgerEntry, RunNote, StartedShard};
-use helpsync_zendesk::{Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page, Scope};
+use helpsync_zendesk::{Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope};
 
 use crate::{Engine, HandlerError};
 
@@ -253,7 +253,7 @@ impl Probe<'_> {
 
     async fn count(&mut self, scope: Scope) -> Result<usize, HandlerError> {
         let query = ListQuery {
-            page: Page::Offset { page: 1, per_page: 1 },
+            page: PageRef::Offset { page: 1, per_page: 1 },
             sideload: false,
             ..ListQuery::walk(scope, None)
         };

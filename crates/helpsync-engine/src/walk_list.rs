@@ -11,8 +11,9 @@
 use std::time::Duration;
 
 use helpsync_account::Account;
+use helpsync_model::chain;
 use helpsync_store::{Progress, ShardEnd, StartedShard};
-use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, Page, Scope, SortBy, SortOrder};
+use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -85,8 +86,9 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
     ) -> Result<ShardEnd, HandlerError> {
-        let walk: Walk = serde_json::from_value(started.shard.params.clone())
-            .map_err(|error| HandlerError::Permanent(format!("the shard names no walk: {error}")))?;
+        let walk: Walk = serde_json::from_value(started.shard.params.clone()).map_err(|error| {
+            HandlerError::Permanent(format!("the shard names no walk: {}", chain(&error)))
+        })?;
         let ended = match walk {
             Walk::Pages { first, last, newest } => {
                 self.walk_pages(started, account, first, last, newest).await?
@@ -105,7 +107,7 @@ impl Engine {
                 self.walk_cursor(started, account, query, Until::Changed(until)).await?
             }
         };
-        Ok(if ended { ShardEnd::Done(Vec::new()) } else { its_turn() })
+        Ok(if ended { ShardEnd::Done(Vec::new()) } else { yielded_turn() })
     }
 
     async fn walk_pages(
@@ -164,7 +166,7 @@ impl Engine {
             return Ok(true);
         }
         let page = |after: &Option<String>| ListQuery {
-            page: Page::Cursor { after: after.clone(), size: PAGE_SIZE_MAX },
+            page: PageRef::Cursor { after: after.clone(), size: PAGE_SIZE_MAX },
             ..query.clone()
         };
         let first = account.client.list_articles(&page(&at.after)).await;
@@ -243,7 +245,7 @@ impl Until {
     }
 }
 
-pub(crate) fn its_turn() -> ShardEnd {
+pub(crate) fn yielded_turn() -> ShardEnd {
     ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }
 }
 

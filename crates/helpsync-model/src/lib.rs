@@ -6,8 +6,10 @@
 mod clock;
 mod embedding;
 mod entropy;
+mod error;
 mod id;
 mod job;
+mod key_ring;
 mod request;
 mod selection;
 mod source;
@@ -17,10 +19,12 @@ mod subdomain;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use embedding::{EMBEDDING_MODEL_DEFAULT, EMBEDDING_MODELS};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use error::{CAUSES_MAX, chain};
 pub use id::{ConnectionId, CustomerId, DeliveryId, FileId, OrganizationId, RunId, ShardId, WebhookId};
 pub use job::{Job, JobError, Lane, SCHEMA_VERSION};
+pub use key_ring::{KeyRing, KeyRingError, SealingKey};
 pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
-pub use selection::{Place, SectionTree, Selection};
+pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{
     ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus, RunKind, RunState,

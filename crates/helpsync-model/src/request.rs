@@ -53,7 +53,7 @@ pub enum RequestError {
     #[error("the request has {0} bytes, more than 16384")]
     TooLong(usize),
     /// Not JSON.
-    #[error("not a request: {0}")]
+    #[error("not a request")]
     Malformed(#[from] serde_json::Error),
     /// JSON, but not an object.
     #[error("not a request: a JSON object is expected")]

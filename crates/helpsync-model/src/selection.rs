@@ -11,7 +11,7 @@ const PARENTS_MAX: usize = 16;
 /// must hold. Drafts are never kept, whatever it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Selection {
+pub struct SelectionFilter {
     /// Articles of these brands' help centers; of all of them if none is named.
     pub brands: Vec<i64>,
     /// Articles of these categories, beside those of `sections`.
@@ -41,13 +41,7 @@ pub struct Place {
 #[derive(Debug, Clone, Default)]
 pub struct SectionTree(pub HashMap<i64, Place>);
 
-impl Selection {
-    /// Whether it keeps all there is.
-    #[must_use]
-    pub fn is_everything(&self) -> bool {
-        *self == Self::default()
-    }
-
+impl SelectionFilter {
     /// Whether articles of a brand are kept; `None`: of one that is not known, which nobody can have chosen.
     #[must_use]
     pub fn keeps_brand(&self, brand: Option<i64>) -> bool {
@@ -122,10 +116,10 @@ mod tests {
     }
 
     fn kept(categories: &[i64], sections: &[i64]) -> Vec<i64> {
-        let selection = Selection {
+        let selection = SelectionFilter {
             categories: categories.to_vec(),
             sections: sections.to_vec(),
-            ..Selection::default()
+            ..SelectionFilter::default()
         };
         let mut kept: Vec<i64> = selection.sections_kept(&tree()).expect("places").into_iter().collect();
         kept.sort_unstable();
@@ -138,7 +132,7 @@ mod tests {
         assert_eq!(kept(&[], &[11]), [11, 12]);
         assert_eq!(kept(&[1], &[]), [10, 11, 12]);
         assert_eq!(kept(&[2], &[12]), [12, 20]);
-        assert!(Selection::default().sections_kept(&tree()).is_none(), "no condition");
+        assert!(SelectionFilter::default().sections_kept(&tree()).is_none(), "no condition");
     }
 
     #[test]
@@ -150,24 +144,23 @@ mod tests {
     #[test]
     fn labels_locales_and_segments_are_conditions_of_their_own() {
         let text = ["a", "b"].map(str::to_owned);
-        let all = Selection::default();
+        let all = SelectionFilter::default();
         assert!(all.keeps_labels(&[]) && all.keeps_locale("de") && all.keeps_segments(&[1]));
-        let some = Selection {
+        let some = SelectionFilter {
             labels: vec!["b".to_owned()],
             locales: vec!["de".to_owned()],
             public_only: true,
-            ..Selection::default()
+            ..SelectionFilter::default()
         };
         assert!(some.keeps_labels(&text) && !some.keeps_labels(&["B".to_owned()]) && !some.keeps_labels(&[]));
         assert!(some.keeps_locale("DE") && !some.keeps_locale("de-at"));
         assert!(some.keeps_segments(&[]) && !some.keeps_segments(&[1]));
-        assert!(all.is_everything() && !some.is_everything());
     }
 
     #[test]
     fn members_that_are_not_known_yet_read_as_no_condition() {
-        let read: Selection =
+        let read: SelectionFilter =
             serde_json::from_str(r#"{"sections":[1],"from_the_future":true}"#).expect("json");
-        assert_eq!(read, Selection { sections: vec![1], ..Selection::default() });
+        assert_eq!(read, SelectionFilter { sections: vec![1], ..SelectionFilter::default() });
     }
 }

@@ -259,14 +259,6 @@ impl RunState {
     }
 }
 
-impl ShardState {
-    /// Whether the shard will never be worked on again.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

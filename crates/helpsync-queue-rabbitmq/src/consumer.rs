@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use helpsync_model::Entropy;
+use helpsync_model::{Entropy, chain};
 use helpsync_queue::{Consumer, Delivery, Origin, QueueError};
 use lapin::Channel;
 use lapin::options::{
@@ -148,7 +148,7 @@ impl Consumer for RabbitConsumer {
                     ));
                 }
                 // Whatever the error, this stream will deliver nothing more.
-                Ok(Some(Err(error))) => self.abandon(&error.to_string()),
+                Ok(Some(Err(error))) => self.abandon(&chain(&error)),
                 Ok(None) => self.abandon("the broker cancelled it"),
                 Err(_idle) => {
                     if let Some(why) = self.is_stuck().await {
@@ -177,7 +177,9 @@ async fn open(source: Source, prefetch: u16) -> Stream {
     loop {
         match try_open(&source, prefetch, failures > 0).await {
             Ok(stream) => return stream,
-            Err(error) => tracing::warn!(queue = %source.origin, %error, failures, "cannot consume"),
+            Err(error) => {
+                tracing::warn!(queue = %source.origin, error = chain(&error), failures, "cannot consume");
+            }
         }
         tokio::time::sleep(backoff::delay(failures, source.entropy.as_ref())).await;
         failures = failures.saturating_add(1);
@@ -219,7 +221,9 @@ fn hand_back(stream: Stream) {
         };
         match tokio::time::timeout(HAND_BACK_TIMEOUT, all).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "prefetched messages go back with their channel"),
+            Ok(Err(error)) => {
+                tracing::debug!(error = chain(&error), "prefetched messages go back with their channel");
+            }
             Err(_elapsed) => tracing::debug!("prefetched messages go back when their channel ends"),
         }
     });

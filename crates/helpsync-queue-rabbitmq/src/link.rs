@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use helpsync_model::Entropy;
+use helpsync_model::{Entropy, chain};
 use helpsync_queue::QueueError;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
@@ -93,7 +93,7 @@ impl Link {
         call: impl Future<Output = Result<T, lapin::Error>>,
     ) -> Result<T, QueueError> {
         match tokio::time::timeout(self.call_timeout, call).await {
-            Ok(answer) => answer.map_err(|error| QueueError::Unavailable(error.to_string())),
+            Ok(answer) => answer.map_err(|error| QueueError::Unavailable(chain(&error))),
             Err(_elapsed) => Err(QueueError::Timeout { action, after: self.call_timeout }),
         }
     }
@@ -126,8 +126,13 @@ impl Supervisor {
                     tell.send_replace(LinkState::Down(why));
                 }
                 Err(error) => {
-                    tracing::warn!(link = self.name, %error, failures, "cannot connect to rabbitmq");
-                    tell.send_replace(LinkState::Down(error.to_string()));
+                    tracing::warn!(
+                        link = self.name,
+                        error = chain(&error),
+                        failures,
+                        "cannot connect to rabbitmq"
+                    );
+                    tell.send_replace(LinkState::Down(chain(&error)));
                 }
             }
             tokio::select! {
@@ -146,7 +151,7 @@ impl Supervisor {
         let connected =
             tokio::time::timeout(within, Connection::connect_uri(self.uri.clone(), properties)).await;
         let connection = match connected {
-            Ok(connection) => connection.map_err(|error| QueueError::Unavailable(error.to_string()))?,
+            Ok(connection) => connection.map_err(|error| QueueError::Unavailable(chain(&error)))?,
             Err(_elapsed) => return Err(QueueError::Timeout { action: "connect", after: within }),
         };
         let declared = tokio::time::timeout(self.settings.call_timeout, async {
@@ -156,7 +161,7 @@ impl Supervisor {
         });
         let problem = match declared.await {
             Ok(Ok(())) => return Ok(connection),
-            Ok(Err(error)) => QueueError::Unavailable(format!("declaring the queues: {error}")),
+            Ok(Err(error)) => QueueError::Unavailable(format!("declaring the queues: {}", chain(&error))),
             Err(_elapsed) => {
                 QueueError::Timeout { action: "declare the queues", after: self.settings.call_timeout }
             }
@@ -172,7 +177,7 @@ async fn lost(connection: &Connection) -> String {
     let mut why = "the connection ended".to_owned();
     while connection.status().connected() {
         if let Ok(Some(lapin::Event::Error(error))) = tokio::time::timeout(CHECK_EVERY, events.next()).await {
-            why = error.to_string();
+            why = chain(&error);
             // The state follows the event within moments; without this pause the loop would spin meanwhile.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -183,7 +188,9 @@ async fn lost(connection: &Connection) -> String {
 async fn close(connection: &Connection) {
     match tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, "bye".into())).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the connection was gone before it could be closed"),
+        Ok(Err(error)) => {
+            tracing::debug!(error = chain(&error), "the connection was gone before it could be closed");
+        }
         Err(_elapsed) => tracing::warn!("rabbitmq did not answer the goodbye"),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use helpsync_model::chain;
 use helpsync_queue::{PublishOutcome, QueueError, Refusal};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, PublisherConfirm};
@@ -55,7 +56,7 @@ impl Publisher {
             Some(channel) => channel,
             None => match self.open().await {
                 Ok(channel) => channel,
-                Err(error) => return refused(window, &error.to_string()),
+                Err(error) => return refused(window, &chain(&error)),
             },
         };
         let deadline = Instant::now() + self.confirm_timeout;
@@ -84,7 +85,7 @@ async fn send(channel: &Channel, window: &[Outgoing], deadline: Instant) -> Vec<
         match timeout_at(deadline, publish).await {
             Ok(Ok(confirm)) => sent.push(Sent::Awaiting(confirm)),
             Ok(Err(error)) => {
-                sent.push(Sent::Decided(unavailable(&error.to_string())));
+                sent.push(Sent::Decided(unavailable(&chain(&error))));
                 break;
             }
             Err(_elapsed) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use helpsync_model::Clock;
+use helpsync_model::{Clock, chain};
 use helpsync_queue::{Delivery, Origin, QueueError, Settlement};
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
@@ -133,7 +133,7 @@ impl Drop for InHand {
         runtime.spawn(async move {
             // A reject, not a nack: on every version of the broker it counts towards the delivery limit.
             if let Err(error) = acker.reject(BasicRejectOptions { requeue: true }).await {
-                tracing::debug!(%error, "a dropped delivery comes back with its channel");
+                tracing::debug!(error = chain(&error), "a dropped delivery comes back with its channel");
             }
             drop(channel);
         });

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_model::{
-    Clock, ConnectionId, Entropy, Lane, ManualClock, OsEntropy, RunId, RunKind, SeededEntropy, ShardId,
-    Timestamp, Trigger,
+    Clock, ConnectionId, Entropy, KeyRing, Lane, ManualClock, OsEntropy, RunId, RunKind, SeededEntropy,
+    ShardId, Timestamp, Trigger,
 };
 use serde_json::json;
 use sqlx::{AnyConnection, Connection as _, Executor, Row as _};
@@ -19,8 +19,8 @@ use tempfile::TempDir;
 
 use crate::db::sql;
 use crate::{
-    Customer, Dialect, GrantCompleted, GrantOutcome, IncomingArticle, IncomingTranslation, NewRun, NewTokens,
-    Page, PageOutcome, ShardEnd, StartedShard, Store, StoreOptions, Vault,
+    Customer, Dialect, GrantCompleted, GrantOutcome, IncomingArticle, IncomingTranslation, NewTokens,
+    PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
 };
 
 /// Where the Postgres of the tests is, unless the environment says otherwise.
@@ -82,7 +82,7 @@ impl TestStore {
     /// # Panics
     /// When any step is refused.
     pub async fn sync(&self, connection: ConnectionId, articles: Vec<IncomingArticle>) -> PageOutcome {
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: Some(RunKind::Resync),
             trigger: Trigger::Request,
@@ -91,9 +91,9 @@ impl TestStore {
             upload_id: "upload-1".to_owned(),
             params: json!({}),
         };
-        let run = self.request_run(&wish).await.expect("a run").run;
+        let run = self.request_run(&request).await.expect("a run").run;
         let walk = self.start(run).await;
-        let page = Page { articles, ..Page::default() };
+        let page = PageWrite { articles, ..PageWrite::default() };
         let outcome = self.store_page(&walk, &page).await.expect("a stored page");
         self.end_shard(&walk.fence, &ShardEnd::Done(Vec::new())).await.expect("an ended shard");
         let last = self.start(run).await;
@@ -172,6 +172,27 @@ pub async fn end_leases(store: &Store) -> u64 {
         .await
         .expect("leases end")
         .rows_affected()
+}
+
+/// Takes a table away, so that every statement that names it is refused until [`bring_back`] puts it there again.
+///
+/// # Panics
+/// When the database does not answer, or has no such table.
+pub async fn take_away(store: &Store, table: &str) {
+    rename(store, table, &format!("{table}_away")).await;
+}
+
+/// Puts a table back that [`take_away`] took.
+///
+/// # Panics
+/// When the database does not answer, or the table was not taken.
+pub async fn bring_back(store: &Store, table: &str) {
+    rename(store, &format!("{table}_away"), table).await;
+}
+
+async fn rename(store: &Store, from: &str, to: &str) {
+    let statement = sql(format!("alter table {from} rename to {to}"));
+    sqlx::query(statement).execute(&store.pool).await.expect("a table is renamed");
 }
 
 /// A grant of `subdomain`, with tokens `access-1` and `refresh-1`.
@@ -299,8 +320,7 @@ pub async fn postgres_at(server: String) -> TestStore {
 async fn fresh(url: String, home: Home) -> TestStore {
     let start = Timestamp::from_second(START_SECONDS).expect("a time");
     let clock = Arc::new(ManualClock::new(start));
-    let ring = Vault::generate_ring(&SeededEntropy::new(7));
-    let vault = Vault::new(&ring, Arc::new(OsEntropy)).expect("a generated ring is read");
+    let vault = Vault::new(&KeyRing::generate("k1", &SeededEntropy::new(7)), Arc::new(OsEntropy));
     TestStore { store: open(&url, vault, &clock).await, clock, url, _home: home }
 }
 

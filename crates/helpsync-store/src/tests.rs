@@ -1,12 +1,12 @@
 //! The store's behaviour towards the outside, on both databases.
 
 mod attachments;
-mod choosing;
 mod chunks;
 mod connections;
 mod customers;
 mod deletion;
 mod embedding;
+mod event_subscriptions;
 mod files;
 mod grants;
 mod limits;
@@ -20,7 +20,7 @@ mod searches;
 mod selection;
 mod shards;
 mod speed;
+mod synced_items;
 mod tag_filters;
 mod tokens;
-mod watches;
 mod webhooks;

@@ -15,7 +15,7 @@ pub struct UrlError;
 #[non_exhaustive]
 pub enum PublishError {
     /// Helpsync would refuse it, so it was not sent.
-    #[error("the request would be refused: {0}")]
+    #[error("the request would be refused")]
     Invalid(#[from] RequestError),
     /// AMQP carries ids of 1 to 255 bytes.
     #[error("the message id must have 1 to 255 bytes")]

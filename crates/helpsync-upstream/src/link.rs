@@ -1,5 +1,6 @@
 //! One connection with one channel in confirm mode.
 
+use helpsync_model::chain;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
@@ -76,7 +77,7 @@ impl Link {
             Ok(Confirmation::NotRequested) => Try::Broken("the channel gives no confirms".to_owned()),
             // The exchange was deleted since the link was opened: nothing was taken.
             Err(error) if is_missing(&error) => Try::Answered(Err(no_exchange(exchange))),
-            Err(error) => Try::Broken(error.to_string()),
+            Err(error) => Try::Broken(chain(&error)),
         }
     }
 
@@ -96,5 +97,5 @@ fn no_exchange(exchange: &str) -> PublishError {
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn unavailable(error: lapin::Error) -> PublishError {
-    PublishError::Unavailable(error.to_string())
+    PublishError::Unavailable(chain(&error))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{Clock, Entropy, WebhookId};
+use helpsync_model::{Clock, Entropy, WebhookId, chain};
 use helpsync_store::{ClaimedDelivery, ClaimedRound, Store, StoreError, Tried, TriedEnd, WebhookRetention};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -80,7 +80,7 @@ impl Serving {
                 }
             }
             Err(error) => {
-                tracing::error!(error = %error, "serving a webhook broke off");
+                tracing::error!(error = chain(&error), "serving a webhook broke off");
                 self.resting.extend(self.ids.remove(&error.id()));
             }
         }
@@ -122,7 +122,9 @@ impl Relay {
             match self.look(&mut serving, stop).await {
                 Ok(true) => continue,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(error = %error, "looking for deliveries failed, trying again"),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "looking for deliveries failed, trying again");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -162,7 +164,7 @@ impl Relay {
                 Ok(true) => sent = true,
                 Ok(false) => break,
                 Err(error) => {
-                    tracing::warn!(%webhook, error = %error, "deliveries of a webhook failed, trying again");
+                    tracing::warn!(%webhook, error = chain(&error), "deliveries of a webhook failed, trying again");
                     return false;
                 }
             }
@@ -238,7 +240,10 @@ impl Relay {
                 let pruned = match self.store.prune_webhooks(self.options.retention, PRUNE_BATCH).await {
                     Ok(pruned) => pruned,
                     Err(error) => {
-                        tracing::warn!(error = %error, "pruning events failed, the next time tries again");
+                        tracing::warn!(
+                            error = chain(&error),
+                            "pruning events failed, the next time tries again"
+                        );
                         break;
                     }
                 };

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use helpsync_model::chain;
 use helpsync_store::ClaimedDelivery;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, redirect};
@@ -81,7 +82,7 @@ impl Sender {
     ) -> Result<(), NotDelivered> {
         // The resolver is not asked about addresses that are written as numbers.
         let url = check_url(url, self.allow_private)
-            .map_err(|refused| NotDelivered::without_answer(refused.to_string()))?;
+            .map_err(|refused| NotDelivered::without_answer(chain(&refused)))?;
         let body = body(delivery);
         let Some(headers) = signature::headers(key, &body) else {
             return Err(NotDelivered::without_answer("the signing key cannot be read: add the webhook anew"));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_engine::Engine;
-use helpsync_model::{Lane, ShardId};
+use helpsync_model::{Lane, ShardId, chain};
 use helpsync_queue::{Consumer, Delivery, Queue};
 use helpsync_store::{StartedShard, Store};
 use tokio::sync::{Notify, Semaphore};
@@ -96,7 +96,7 @@ impl Worker {
             let mut consumer = match self.queue.consume(lane, slots.available_permits().max(1)).await {
                 Ok(consumer) => consumer,
                 Err(error) => {
-                    tracing::warn!(%lane, error = %error, "cannot consume, trying again");
+                    tracing::warn!(%lane, error = chain(&error), "cannot consume, trying again");
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = tokio::time::sleep(RECONSUME_WAIT) => continue,
@@ -121,8 +121,12 @@ impl Worker {
         let job = match delivery.job() {
             Ok(job) => job,
             Err(error) => {
-                tracing::error!(message = delivery.id, error = %error, "not a job: to the dead letters");
-                settle(delivery.dead(&error.to_string()).await);
+                tracing::error!(
+                    message = delivery.id,
+                    error = chain(&error),
+                    "not a job: to the dead letters"
+                );
+                settle(delivery.dead(&chain(&error)).await);
                 return;
             }
         };
@@ -148,10 +152,10 @@ impl Worker {
             match self.store.start_shard(shard, &self.options.holder, self.options.lease).await {
                 Ok(started) => return started,
                 Err(error) if error.is_transient() && since.elapsed() < STORE_PATIENCE => {
-                    tracing::warn!(%shard, error = %error, "the store does not answer, waiting");
+                    tracing::warn!(%shard, error = chain(&error), "the store does not answer, waiting");
                 }
                 Err(error) => {
-                    tracing::warn!(%shard, error = %error, "a shard cannot be started, left to the sweeper");
+                    tracing::warn!(%shard, error = chain(&error), "a shard cannot be started, left to the sweeper");
                     return None;
                 }
             }
@@ -179,6 +183,6 @@ async fn next(
 fn settle(settled: Result<(), helpsync_queue::QueueError>) {
     if let Err(error) = settled {
         // The message comes again and finds its shard finished.
-        tracing::info!(error = %error, "a delivery could not be settled");
+        tracing::info!(error = chain(&error), "a delivery could not be settled");
     }
 }

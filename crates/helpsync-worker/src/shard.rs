@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
+use helpsync_model::chain;
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,7 @@ impl Worker {
                 tracing::info!(shard = %fence.shard, "work was taken over or cancelled");
             }
             Ok(Err(error)) => {
-                tracing::warn!(shard = %fence.shard, error = %error, "the end of a shard could not be recorded");
+                tracing::warn!(shard = %fence.shard, error = chain(&error), "the end of a shard could not be recorded");
             }
             Err(panic) => {
                 let what = panic
@@ -38,7 +39,7 @@ impl Worker {
                 tracing::error!(shard = %fence.shard, kind = %started.shard.kind, what, "a handler panicked");
                 let end = ShardEnd::Failed(format!("our bug: {what}"));
                 if let Err(error) = self.store.end_shard(&fence, &end).await {
-                    tracing::warn!(shard = %fence.shard, error = %error, "the end of a shard could not be recorded");
+                    tracing::warn!(shard = %fence.shard, error = chain(&error), "the end of a shard could not be recorded");
                 }
             }
         }

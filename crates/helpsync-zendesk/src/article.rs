@@ -2,7 +2,7 @@
 
 use helpsync_model::Timestamp;
 
-use crate::cut::{CUT, TOO_LONG};
+use crate::bounded_body::{CUT, TOO_LONG};
 use crate::fields::Fields;
 
 /// An article as one answer showed it. `title`, `body` and `draft` are those of `locale`.

@@ -1,7 +1,5 @@
 //! Listing, exporting and fetching articles. Source: zendesk-api.md, 2 and 4.1.
 
-use helpsync_model::Timestamp;
-
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, query, text};
 use crate::{Article, Author, Category, Failure, Rejected, Section, Translation};
@@ -12,8 +10,6 @@ pub const PAGE_SIZE_MAX: u32 = 100;
 pub const OFFSET_RECORDS_MAX: u64 = 10_000;
 /// The documented longest page of the incremental export, in articles. Accept any length.
 pub const EXPORT_PAGE_MAX: usize = 1_000;
-/// Offset pages end at this page number, whatever their size.
-const OFFSET_PAGES_MAX: u64 = 100;
 /// How many pages of translations one article may have: 1,000 locales.
 const TRANSLATION_PAGES_MAX: u32 = 10;
 
@@ -57,7 +53,7 @@ pub enum Scope {
 
 /// Which page, and how pages are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Page {
+pub enum PageRef {
     /// By number, from 1; counted (`count`, `page_count`), but only [`OFFSET_RECORDS_MAX`] records deep.
     Offset {
         /// From 1.
@@ -104,7 +100,7 @@ pub struct ListQuery {
     /// Which articles.
     pub scope: Scope,
     /// Which page.
-    pub page: Page,
+    pub page: PageRef,
     /// Ordered by.
     pub sort_by: SortBy,
     /// In which direction.
@@ -134,26 +130,13 @@ pub struct ListPage {
     pub next: Next,
 }
 
-/// Enough of an article to tell whether it is still the one at its rank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArticleRef {
-    /// Its identity.
-    pub id: i64,
-    /// First saved.
-    pub created_at: Timestamp,
-    /// Last change.
-    pub updated_at: Timestamp,
-    /// Whether it is unpublished.
-    pub draft: bool,
-}
-
 impl ListQuery {
     /// The walk for a whole listing: by cursor, oldest first, with everything sideloaded.
     #[must_use]
     pub fn walk(scope: Scope, after: Option<String>) -> Self {
         Self {
             scope,
-            page: Page::Cursor { after, size: PAGE_SIZE_MAX },
+            page: PageRef::Cursor { after, size: PAGE_SIZE_MAX },
             sort_by: SortBy::CreatedAt,
             sort_order: SortOrder::Asc,
             sideload: true,
@@ -163,7 +146,7 @@ impl ListQuery {
     /// One offset page of a whole listing: oldest first, with everything sideloaded.
     #[must_use]
     pub fn offset(scope: Scope, page: u32) -> Self {
-        Self { page: Page::Offset { page, per_page: PAGE_SIZE_MAX }, ..Self::walk(scope, None) }
+        Self { page: PageRef::Offset { page, per_page: PAGE_SIZE_MAX }, ..Self::walk(scope, None) }
     }
 }
 
@@ -239,11 +222,11 @@ impl Client {
             pairs.push(("include", SIDELOADS));
         }
         match &list.page {
-            Page::Offset { page, per_page } => {
+            PageRef::Offset { page, per_page } => {
                 (number, size) = (page.to_string(), per_page.to_string());
                 pairs.extend([("page", number.as_str()), ("per_page", size.as_str())]);
             }
-            Page::Cursor { after, size: page_size } => {
+            PageRef::Cursor { after, size: page_size } => {
                 size = page_size.to_string();
                 pairs.push(("page[size]", &size));
                 pairs.extend(after.as_deref().map(|after| ("page[after]", after)));
@@ -254,8 +237,8 @@ impl Client {
             let envelope = Envelope::read(&text)?;
             let (articles, rejected) = envelope.records("articles", Article::read)?;
             let next = match &list.page {
-                Page::Offset { page, .. } => envelope.next_offset(self.endpoint(), *page)?,
-                Page::Cursor { after, .. } => envelope.next_cursor(self.endpoint(), after.as_deref())?,
+                PageRef::Offset { page, .. } => envelope.next_offset(self.endpoint(), *page)?,
+                PageRef::Cursor { after, .. } => envelope.next_cursor(self.endpoint(), after.as_deref())?,
             };
             Ok(ListPage {
                 articles,
@@ -296,43 +279,14 @@ impl Client {
     /// # Errors
     /// [`Failure`].
     pub async fn count_articles(&self) -> Result<Answer<u64>, Failure> {
-        self.rank_page(1, 1)
-            .await?
-            .try_map(|page| page.count.ok_or_else(|| Failure::malformed("count is missing")))
-    }
-
-    /// The article at `rank` (from 1) in the order of creation; `None` beyond the last.
-    ///
-    /// Pages of one record up to the hundredth; beyond it full pages, since Zendesk stops at page 100 whatever the
-    /// page size.
-    ///
-    /// # Errors
-    /// [`Failure`]; `PaginationTooDeep` beyond [`OFFSET_RECORDS_MAX`], `Unreadable` when that article is broken.
-    pub async fn article_at_rank(&self, rank: u32) -> Result<Answer<Option<ArticleRef>>, Failure> {
-        let index = rank.saturating_sub(1);
-        let per_page = if u64::from(rank) <= OFFSET_PAGES_MAX { 1 } else { PAGE_SIZE_MAX };
-        let within = (index % per_page) as usize;
-        self.rank_page(index / per_page + 1, per_page).await?.try_map(|page| {
-            // A record that could not be read leaves a gap whose place is unknown.
-            if let Some(rejected) = page.rejected.first() {
-                return Err(Failure::Unreadable { reason: rejected.reason.clone() });
-            }
-            Ok(page.articles.get(within).map(|article| ArticleRef {
-                id: article.id,
-                created_at: article.created_at,
-                updated_at: article.updated_at,
-                draft: article.draft,
-            }))
-        })
-    }
-
-    async fn rank_page(&self, page: u32, per_page: u32) -> Result<Answer<ListPage>, Failure> {
         let query = ListQuery {
-            page: Page::Offset { page, per_page },
+            page: PageRef::Offset { page: 1, per_page: 1 },
             sideload: false,
             ..ListQuery::walk(Scope::All, None)
         };
-        self.list_articles(&query).await
+        self.list_articles(&query)
+            .await?
+            .try_map(|page| page.count.ok_or_else(|| Failure::malformed("count is missing")))
     }
 
     async fn translations(&self, id: i64) -> Result<Answer<Vec<Translation>>, Failure> {

@@ -1,6 +1,6 @@
 //! Brands: each has an address and a help center of its own. Source: zendesk-api.md, 1.8; Zendesk's OpenAPI file.
 
-use helpsync_model::Subdomain;
+use helpsync_model::{Subdomain, chain};
 
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, text};
@@ -40,7 +40,7 @@ impl Brand {
     fn read(fields: &Fields) -> Result<Self, String> {
         let id = fields.id("id").ok_or("id is missing or no number")?;
         let subdomain = fields.some_text("subdomain").ok_or("subdomain is missing")?;
-        let subdomain = Subdomain::parse(&subdomain).map_err(|error| error.to_string())?;
+        let subdomain = Subdomain::parse(&subdomain).map_err(|error| chain(&error))?;
         let told = |key: &str, silent: bool| fields.flag(key).unwrap_or(silent);
         let deleted = told("is_deleted", false);
         let open = told("has_help_center", false) && !fields.is_text("help_center_state", "disabled");

@@ -1,4 +1,4 @@
-//! The client: every call passes the gate, carries a token, and stays on the workspace's own host.
+//! The client: every call passes the limiter, carries a token, and stays on the workspace's own host.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::http::{Reply, Request};
-use crate::{Endpoint, Failure, Family, Gate, Grant, Http, RateReport, TokenSource};
+use crate::{Endpoint, Failure, Family, Http, Permit, RateLimiter, RateReport, TokenSource};
 
 /// How many redirects within the workspace's own address one call follows.
 pub const REDIRECTS_MAX: u32 = 3;
@@ -41,7 +41,7 @@ impl<T> Answer<T> {
 pub struct Client {
     http: Http,
     endpoint: Endpoint,
-    gate: Arc<dyn Gate>,
+    limiter: Arc<dyn RateLimiter>,
     tokens: Arc<dyn TokenSource>,
 }
 
@@ -63,8 +63,13 @@ pub(crate) struct Call {
 impl Client {
     /// A client of the workspace at `endpoint`.
     #[must_use]
-    pub fn new(http: Http, endpoint: Endpoint, gate: Arc<dyn Gate>, tokens: Arc<dyn TokenSource>) -> Self {
-        Self { http, endpoint, gate, tokens }
+    pub fn new(
+        http: Http,
+        endpoint: Endpoint,
+        limiter: Arc<dyn RateLimiter>,
+        tokens: Arc<dyn TokenSource>,
+    ) -> Self {
+        Self { http, endpoint, limiter, tokens }
     }
 
     /// The workspace's address.
@@ -79,18 +84,18 @@ impl Client {
         self.call(Call { method: Method::GET, url, json: None, renew: true }).await
     }
 
-    /// Makes a call: gate, token, exchange, one renewal, redirects of our own host.
+    /// Makes a call: limiter, token, exchange, one renewal, redirects of our own host.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer<Vec<u8>>, Failure> {
         let Call { method, mut url, json, renew } = call;
         let body = json.map(|value| value.to_string().into_bytes());
         let mut token = self.tokens.token().await.map_err(Failure::Token)?;
         let (mut requests, mut redirects, mut may_renew, mut bytes) = (0, 0, renew, 0);
         loop {
-            let grant = self
-                .gate
+            let permit = self
+                .limiter
                 .enter(Family::of(url.path()))
                 .await
-                .map_err(|denied| Failure::Denied { wait: denied.wait, reason: denied.reason })?;
+                .map_err(|denied| Failure::Throttled { wait: denied.wait, reason: denied.reason })?;
             requests += 1;
             let exchange = self
                 .http
@@ -101,7 +106,7 @@ impl Client {
                     body: body.clone().map(|bytes| ("application/json", bytes)),
                 })
                 .await;
-            self.gate.leave(grant, exchange.report).await;
+            self.limiter.leave(permit, exchange.report).await;
             let reply = exchange.outcome?;
             bytes += reply.body.len() as u64;
             match reply.status {
@@ -137,13 +142,13 @@ impl Client {
         self.tokens.renew(token).await.map_err(Failure::Token)
     }
 
-    pub(crate) async fn enter(&self, family: Family) -> Result<Grant, Failure> {
-        let entered = self.gate.enter(family).await;
-        entered.map_err(|denied| Failure::Denied { wait: denied.wait, reason: denied.reason })
+    pub(crate) async fn enter(&self, family: Family) -> Result<Permit, Failure> {
+        let entered = self.limiter.enter(family).await;
+        entered.map_err(|denied| Failure::Throttled { wait: denied.wait, reason: denied.reason })
     }
 
-    pub(crate) async fn leave(&self, grant: Grant, report: RateReport) {
-        self.gate.leave(grant, report).await;
+    pub(crate) async fn leave(&self, permit: Permit, report: RateReport) {
+        self.limiter.leave(permit, report).await;
     }
 
     pub(crate) async fn open(

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::cut::TOO_LONG;
+use crate::bounded_body::TOO_LONG;
 use crate::fields::Fields;
 use crate::{Endpoint, Failure, Rejected};
 

@@ -88,6 +88,14 @@ pub enum Failure {
         /// The other host; printable and bounded.
         host: String,
     },
+    /// 402 or 423: the account is not paid for, or locked. Only its owner can change that.
+    #[error("zendesk has suspended the account: it answers {status}{detail}")]
+    Suspended {
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        detail: Detail,
+    },
     /// Any other status: our mistake, or a state that repeating does not change.
     #[error("zendesk rejects the request with {status}{detail}")]
     Rejected {
@@ -96,9 +104,9 @@ pub enum Failure {
         /// What it said.
         detail: Detail,
     },
-    /// The gate gave no budget; nothing was sent.
+    /// The limiter gave no budget; nothing was sent.
     #[error("no budget: {reason}")]
-    Denied {
+    Throttled {
         /// How long to wait.
         wait: Duration,
         /// Whose limit.
@@ -114,11 +122,11 @@ pub enum Failure {
 pub enum Class {
     /// Try again, not before `after` when given.
     Transient {
-        /// Zendesk's wish.
+        /// The wait that Zendesk asked for.
         after: Option<Duration>,
     },
     /// Come back when there is budget; it is no failed attempt.
-    Denied {
+    Throttled {
         /// How long to wait.
         wait: Duration,
     },
@@ -142,12 +150,13 @@ impl Failure {
             Self::Token(TokenError::Unavailable { after, .. }) => Class::Transient { after: *after },
             Self::Token(TokenError::Dead(_)) | Self::Unauthorized(_) => Class::Unauthorized,
             Self::NotFound(_) => Class::Gone,
-            Self::Denied { wait, .. } => Class::Denied { wait: *wait },
+            Self::Throttled { wait, .. } => Class::Throttled { wait: *wait },
             Self::Forbidden(_)
             | Self::PaginationTooDeep(_)
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::OffHost { .. }
+            | Self::Suspended { .. }
             | Self::Rejected { .. } => Class::Permanent,
         }
     }
@@ -175,6 +184,7 @@ impl Failure {
             403 if problem.is_page => Self::Unavailable { after, detail },
             403 => Self::Forbidden(detail),
             404 | 410 => Self::NotFound(detail),
+            402 | 423 => Self::Suspended { status: status.as_u16(), detail },
             429 => Self::RateLimited { after, detail },
             408 | 425 | 500..=599 => Self::Unavailable { after, detail },
             status => Self::Rejected { status, detail },

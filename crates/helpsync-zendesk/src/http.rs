@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use helpsync_model::chain;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::Url;
 
-use crate::cut::Body;
+use crate::bounded_body::Body;
 use crate::{Detail, Failure, RateReport};
 
 /// The longest answer that is kept by default, in decompressed bytes: a page of 1,000 articles is some 8 MB.
@@ -171,6 +172,6 @@ pub(crate) fn no_answer(error: reqwest::Error) -> Failure {
     } else {
         "no answer"
     };
-    tracing::debug!(error = &error as &dyn std::error::Error, "{what}");
+    tracing::debug!(error = chain(&error), "{what}");
     Failure::Unavailable { after: None, detail: Detail { excerpt: what.to_owned(), request_id: None } }
 }

@@ -3,7 +3,7 @@
 //! It knows how Zendesk speaks (paths, envelopes, limits, errors, OAuth) and nothing of jobs or stores. Two traits
 //! are its only way out of itself, and neither can be left out:
 //!
-//! - [`Gate`]: no request leaves without a [`Grant`] from the account's shared budget, and every answer's rate headers
+//! - [`RateLimiter`]: no request leaves without a [`Grant`] from the account's shared budget, and every answer's rate headers
 //!   are reported back to it.
 //! - [`TokenSource`]: hands out the access token and renews it once when Zendesk refuses it.
 //!
@@ -21,17 +21,17 @@ mod account;
 mod article;
 mod articles;
 mod attachments;
+mod bounded_body;
 mod brands;
 mod client;
-mod cut;
 mod endpoint;
 mod envelope;
 mod failure;
 mod fields;
-mod gate;
 mod http;
 mod names;
 mod oauth;
+mod rate_limiter;
 mod token;
 mod tree;
 mod webhook;
@@ -42,8 +42,8 @@ mod tests;
 pub use account::{Me, TokenInfo};
 pub use article::{Article, Category, Rejected, Section, Translation};
 pub use articles::{
-    ArticleRef, EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Page,
-    Scope, SortBy, SortOrder,
+    EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope,
+    SortBy, SortOrder,
 };
 pub use attachments::{Attachment, Download};
 pub use brands::{Brand, BrandsPage};
@@ -51,13 +51,13 @@ pub use client::{Answer, Client, REDIRECTS_MAX};
 pub use endpoint::{DEFAULT_TEMPLATE, Endpoint, EndpointError};
 pub use envelope::Next;
 pub use failure::{Class, Detail, Failure, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
-pub use gate::{Denied, Family, Gate, Grant, RateReport};
 pub use http::{BODY_BYTES_MAX, Http, HttpError, HttpOptions};
 pub use names::{Author, ContentTag, TagsPage};
 pub use oauth::{
     ACCESS_TOKEN_SECONDS, OAuthApp, OAuthFailure, PkceVerifier, REFRESH_TOKEN_SECONDS, Tokens, authorize_url,
     exchange_code, refresh,
 };
+pub use rate_limiter::{Family, Permit, RateLimiter, RateReport, Throttled};
 pub use token::{TokenError, TokenSource};
 pub use tree::{Locales, TreePage};
 pub use webhook::{NewWebhook, WebhookId, is_signed};

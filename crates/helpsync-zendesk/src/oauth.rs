@@ -1,6 +1,6 @@
 //! OAuth 2.0 with Zendesk: authorization code with PKCE, and rotating refresh tokens. Source: zendesk-api.md, 1.
 //!
-//! These calls do not pass the [`Gate`](crate::Gate). They are not counted in the help center's budget; a refresh that
+//! These calls do not pass the [`RateLimiter`](crate::RateLimiter). They are not counted in the help center's budget; a refresh that
 //! waited for an empty budget would let the token die; and there is no account budget yet when a code is exchanged.
 //! Whoever calls [`refresh`] makes sure that one process does so at a time, and stores the answer before using it.
 

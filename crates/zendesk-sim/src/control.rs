@@ -60,10 +60,7 @@ fn route(sim: &Sim, method: &str, rest: &[&str], body: &[u8]) -> Result<Answer, 
         ("GET", ["accounts"]) => Answer::json(200, json!({ "accounts": sim.subdomains() })),
         ("POST", ["accounts"]) => {
             let account = sim.create_account(serde_json::from_slice::<AccountOptions>(body)?);
-            Answer::json(
-                201,
-                json!({ "subdomain": account.subdomain(), "articles": account.article_ids().len() }),
-            )
+            created(&account)
         }
         ("POST", ["clock"]) => {
             let change: ClockChange = serde_json::from_slice(body)?;
@@ -86,10 +83,7 @@ fn route(sim: &Sim, method: &str, rest: &[&str], body: &[u8]) -> Result<Answer, 
             Some(account) => match (method, rest) {
                 ("POST", ["brands"]) => {
                     let brand = sim.create_brand(&account, serde_json::from_slice::<AccountOptions>(body)?);
-                    Answer::json(
-                        201,
-                        json!({ "subdomain": brand.subdomain(), "articles": brand.article_ids().len() }),
-                    )
+                    created(&brand)
                 }
                 ("DELETE", ["brands", brand]) => {
                     sim.delete_brand(&account, brand);
@@ -101,6 +95,11 @@ fn route(sim: &Sim, method: &str, rest: &[&str], body: &[u8]) -> Result<Answer, 
         },
         _ => Answer::json(404, json!({ "error": "there is no such control" })),
     })
+}
+
+fn created(account: &Account) -> Answer {
+    let articles = account.article_ids().len();
+    Answer::json(201, json!({ "subdomain": account.subdomain(), "articles": articles }))
 }
 
 fn of_account(

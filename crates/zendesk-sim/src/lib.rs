@@ -22,10 +22,10 @@ mod clock;
 mod content;
 mod control;
 mod http;
+mod middleware;
 mod oauth;
 mod random;
 mod settings;
-mod shell;
 mod sim;
 mod sync;
 mod traffic;
@@ -35,7 +35,7 @@ pub use account::{Account, AccountOptions};
 pub use brands::Brand;
 pub use clock::{Epoch, SimClock};
 pub use content::{
-    BodyProfile, Change, ChangeError, GenerateOptions, Mutation, TruthArticle, TruthSelection,
+    BodyProfile, Change, ChangeError, GenerateOptions, Mutation, TruthArticle, TruthSelectionFilter,
     TruthTranslation, content_hash,
 };
 pub use oauth::{IssuedTokens, OauthClient, TokenLifetime};

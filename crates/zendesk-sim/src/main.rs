@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
         subdomain: args.account,
         locales: ["en-us", "de", "fr"].map(ToOwned::to_owned).to_vec(),
         // A person is looking: show the page.
-        settings: Settings { consent: Consent::Ask, ..Settings::default() },
+        settings: Settings { consent: Consent::PermitRequest, ..Settings::default() },
         clients: vec![OauthClient {
             client_id: args.client_id.clone(),
             client_secret: Some(args.client_secret),

@@ -35,7 +35,7 @@ impl Role {
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
     /// Show the page with Allow and Deny.
-    Ask,
+    PermitRequest,
     /// Redirect at once with a code.
     Allow,
     /// Redirect at once with `error=access_denied`.

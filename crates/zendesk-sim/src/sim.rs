@@ -20,7 +20,7 @@ use crate::account::{Account, AccountOptions, State};
 use crate::clock::{Epoch, SimClock};
 use crate::control;
 use crate::http::{Answer, Query, Request};
-use crate::shell;
+use crate::middleware;
 use crate::sync::lock;
 use crate::webhooks;
 
@@ -198,7 +198,7 @@ async fn serve(Shared(sim): Shared<Sim>, request: HttpRequest<Body>) -> Response
         body: body.to_vec(),
         base: format!("{root}/{subdomain}"),
     };
-    shell::serve(&account, request).await
+    middleware::serve(&account, request).await
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {

@@ -114,3 +114,16 @@ async fn a_brand_in_trouble_keeps_its_files_and_the_data_source_says_so() {
     brands.assert_holds(&[acme, two]).await;
     brands.app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_line_of_a_brands_run_names_the_brand_beside_the_workspace() {
+    let brands = Brands::start(Shape::Embedded, 150).await;
+    brands.connect(&["read"]).await;
+    let lines = until("the lines of both runs", async || {
+        let lines = brands.app.logged("a run is done");
+        (lines.len() >= 2).then_some(lines)
+    })
+    .await;
+    let of_brand: Vec<_> = lines.iter().filter(|line| line.contains(" brand=acme-two ")).collect();
+    assert!(of_brand.len() == 1 && of_brand[0].contains(" workspace=acme "), "{lines:?}");
+}

@@ -56,8 +56,8 @@ async fn told_to_stop_under_load_a_worker_ends_in_time_and_nothing_is_lost_or_do
         answer.json::<serde_json::Value>().await.unwrap()
     };
     for (customer, account) in &accounts {
-        let wish = json!({ "service": "ZENDESK", "zendesk_subdomain": account.subdomain() });
-        let url = post("integrations/oauth_url", customer, wish).await;
+        let request = json!({ "service": "ZENDESK", "zendesk_subdomain": account.subdomain() });
+        let url = post("integrations/oauth_url", customer, request).await;
         let page = http.get(url["oauth_url"].as_str().unwrap()).send().await.unwrap();
         assert!(page.status().is_success());
     }

@@ -23,11 +23,9 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// Starts all three and waits for them. `None`, with a word about it, when the machine lacks one.
-    pub(super) async fn start() -> Option<Self> {
-        let rabbit = OwnServer::start(Service::RabbitMq)?;
-        let postgres = OwnServer::start(Service::Postgres)?;
-        let redis = OwnServer::start(Service::Redis)?;
+    /// Starts all three and waits for them.
+    pub(super) async fn start() -> Self {
+        let [rabbit, postgres, redis] = [Service::RabbitMq, Service::Postgres, Service::Redis].map(own);
         let services = Self {
             postgres: served(postgres).await,
             redis: served(redis).await,
@@ -36,7 +34,7 @@ impl Services {
         for one in [&services.postgres, &services.redis, &services.rabbit] {
             one.server.answers(START_LATE).await;
         }
-        Some(services)
+        services
     }
 
     pub(super) fn of(&self, service: Service) -> &Served {
@@ -74,6 +72,12 @@ impl Services {
             named("COORDINATOR__URL", url(&self.redis)),
         ]
     }
+}
+
+/// A server of this test's own. A suite that skipped itself would pass without having tested anything.
+fn own(service: Service) -> OwnServer {
+    OwnServer::start(service)
+        .unwrap_or_else(|| panic!("{service:?} cannot be started here: deploy/dev.sh setup installs it"))
 }
 
 async fn served(server: OwnServer) -> Served {

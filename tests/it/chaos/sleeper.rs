@@ -53,8 +53,8 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
         answer.json::<serde_json::Value>().await.unwrap()
     };
-    let wish = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
-    let url = post("integrations/oauth_url", wish).await;
+    let request = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
+    let url = post("integrations/oauth_url", request).await;
     assert!(http.get(url["oauth_url"].as_str().unwrap()).send().await.unwrap().status().is_success());
 
     let newest =

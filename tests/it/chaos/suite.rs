@@ -40,7 +40,7 @@ const QUIET_MAX: Duration = Duration::from_mins(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_cut_off_and_restarted_the_copies_are_exact_and_nothing_is_lost_or_doubled() {
-    let Some(mut services) = Services::start().await else { return };
+    let mut services = Services::start().await;
     let faults = service("HELPSYNC_TEST_CHAOS_FAULTS", &FAULTS.to_string()).parse().unwrap();
     let fresh = OsEntropy.fraction().to_bits().to_string();
     let seed: u64 = service("HELPSYNC_TEST_CHAOS_SEED", &fresh).parse().unwrap();
@@ -82,7 +82,7 @@ async fn killed_cut_off_and_restarted_the_copies_are_exact_and_nothing_is_lost_o
     for group in join_all(busy).await {
         group.unwrap();
     }
-    // Every change was followed by a wish that was accepted: with nothing lost, the copies are exact without another.
+    // Every change was followed by a request that was accepted: with nothing lost, the copies are exact without another.
     quiet(&parts).await;
     let recovered = began.elapsed() - faulty;
     assert_copies_exact(&parts, &customers).await;

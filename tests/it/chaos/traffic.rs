@@ -67,7 +67,7 @@ impl Traffic {
     }
 
     /// Connects the customers, then changes and syncs them in turn until `enough`. The last thing that happens to a
-    /// customer is that a wish for a sync is accepted after its last change.
+    /// customer is that a request for a sync is accepted after its last change.
     pub(super) async fn run(self, customers: Vec<Customer>, enough: CancellationToken) {
         for customer in &customers {
             self.connect(customer).await;
@@ -79,14 +79,14 @@ impl Traffic {
                 let seed = u64::from(self.entropy.fraction().to_bits() as u32) + rounds as u64;
                 customer.account.apply_random(u32::try_from(changes).unwrap(), seed);
                 self.asked.changes.fetch_add(changes, Ordering::Relaxed);
-                self.wish(customer).await;
+                self.request(customer).await;
             }
             rounds += 1;
             tokio::time::sleep(ROUND_PAUSE.mul_f64(self.entropy.fraction())).await;
         }
     }
 
-    async fn wish(&self, customer: &Customer) {
+    async fn request(&self, customer: &Customer) {
         let kind = self.entropy.fraction();
         if kind < 0.15 {
             // One article at once, and the rest of the changes by the sync that follows.
@@ -122,11 +122,11 @@ impl Traffic {
 
     /// The whole grant, begun anew until it has ended well.
     async fn connect(&self, customer: &Customer) {
-        let wish = json!({
+        let request = json!({
             "service": "ZENDESK", "zendesk_subdomain": customer.account.subdomain(), "connecting_new_account": true,
         });
         loop {
-            let answer = self.post("integrations/oauth_url", customer, &wish).await;
+            let answer = self.post("integrations/oauth_url", customer, &request).await;
             let url = answer["oauth_url"].as_str().unwrap();
             let consent = self.http.get(url).send().await.unwrap();
             assert_eq!(consent.status(), StatusCode::FOUND);

@@ -11,9 +11,12 @@ const FILES: [&str; 2] = ["docker-compose.yml", "deploy/compose.services.yml"];
 const MAIN: &str = FILES[0];
 const DEMO: &str = "deploy/demo.env";
 const EXAMPLE: &str = "deploy/compose.env.example";
-/// Ours; built from this repository, so its tag says nothing.
-const OWN_IMAGE: &str = "helpsync:local";
-const BINARIES: [&str; 4] = ["helpsync", "helpsync-dispatcher", "helpsync-worker", "zendesk-sim"];
+/// Ours, built from this repository, so the tags say nothing: image, its stage in the Dockerfile, the stage that builds
+/// its binaries, the binaries.
+const OWN_IMAGES: [(&str, &str, &str, &[&str]); 2] = [
+    ("helpsync:local", "production", "build", &["helpsync", "helpsync-dispatcher", "helpsync-worker"]),
+    ("helpsync-demo:local", "demo", "build-demo", &["zendesk-sim"]),
+];
 
 /// Name, service.
 fn services(path: &str) -> Vec<(String, Value)> {
@@ -77,7 +80,10 @@ fn every_service_is_pinned_bounded_unprivileged_and_watched() {
         for (name, service) in services(path) {
             let at = format!("{path}: {name}");
             let image = service["image"].as_str().unwrap();
-            assert!(image == OWN_IMAGE || is_pinned(image), "{at}: {image} names no version");
+            assert!(
+                OWN_IMAGES.iter().any(|own| own.0 == image) || is_pinned(image),
+                "{at}: {image} names no version"
+            );
             let user = service["user"].as_str().unwrap_or_else(|| panic!("{at} has no user"));
             assert!(!user.starts_with('0') && !user.starts_with("root"), "{at} runs as {user}");
             assert_eq!(service["read_only"], true, "{at}");
@@ -140,10 +146,10 @@ fn the_roles_read_their_settings_and_are_asked_where_they_listen() {
         }
         for (name, service) in &all {
             let command = service["command"][0].as_str().unwrap_or_default();
-            if service["image"] != OWN_IMAGE {
-                continue;
-            }
-            assert!(BINARIES.contains(&command), "{name}: {command}");
+            let own = OWN_IMAGES.iter().find(|own| service["image"] == own.0);
+            let Some((_, stage, _, binaries)) = own else { continue };
+            assert!(binaries.contains(&command), "{name}: {command}");
+            assert_eq!(service["build"]["target"], *stage, "{name}");
             let role = command.strip_prefix("helpsync-");
             let Some(role) = role else { continue };
             let settings = settings(service, &env);
@@ -183,22 +189,53 @@ fn everything_waits_for_what_it_needs_to_be_healthy() {
     assert!(redis.contains("maxmemory-policy noeviction"), "an evicted lease is held by two");
 }
 
+/// The Dockerfile's stages in their order: name, what it starts from, its instructions.
+fn stages(dockerfile: &str) -> Vec<(String, String, String)> {
+    let named = dockerfile.replace("\\\n", " ");
+    let stages = named.split("\nFROM ").skip(1).map(|stage| {
+        let (line, instructions) = stage.split_once('\n').unwrap();
+        let (from, name) = line.split_once(" AS ").unwrap_or_else(|| panic!("FROM {line} has no name"));
+        (name.to_owned(), from.to_owned(), instructions.to_owned())
+    });
+    stages.collect()
+}
+
 #[test]
-fn the_image_has_every_binary_runs_as_nobody_and_can_be_asked() {
+fn each_image_has_its_binaries_runs_as_nobody_and_can_be_asked() {
     let dockerfile = text("deploy/Dockerfile");
-    for image in dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")) {
-        assert!(is_pinned(image.split(' ').next().unwrap()), "{image}");
+    let stages = stages(&dockerfile);
+    for (name, from, _) in &stages {
+        assert!(stages.iter().any(|stage| stage.0 == *from) || is_pinned(from), "{name} from {from}");
     }
-    for binary in BINARIES {
-        assert!(dockerfile.contains(&format!("--bin {binary}")), "{binary} is not built");
-        assert!(dockerfile.contains(&format!("target/release/{binary}")), "{binary} is not copied");
+    let stage = |name: &str| stages.iter().find(|stage| stage.0 == name).unwrap_or_else(|| panic!("{name}"));
+    for (image, name, build, binaries) in OWN_IMAGES {
+        assert_eq!(stage(name).1, "runtime", "{image}");
+        assert!(stage(name).2.contains(&format!("COPY --from={build} /out/ /usr/local/bin/")), "{image}");
+        for binary in binaries {
+            assert!(stage(build).2.contains(&format!("--bin {binary} ")), "{binary} is not built");
+            assert!(stage(build).2.contains(&format!("target/release/{binary}")), "{binary} is not copied");
+        }
     }
-    assert!(dockerfile.contains("\nUSER 10001\n") && dockerfile.contains("\nHEALTHCHECK "));
-    assert!(dockerfile.contains("ca-certificates curl"), "the health checks call curl");
+    assert!(stage("runtime").2.contains("\nUSER 10001\n"));
+    assert!(stage("runtime").2.contains("ca-certificates curl"), "the health checks call curl");
+    assert!(stage("production").2.contains("\nHEALTHCHECK "));
     assert!(
         dockerfile.contains(&format!("rust:{}", env!("CARGO_PKG_RUST_VERSION"))),
         "the compiler of Cargo.toml"
     );
+}
+
+/// `tests/it/layout.rs` shows that such a build does not even compile the simulator.
+#[test]
+fn the_production_image_is_the_default_and_has_no_simulator() {
+    let dockerfile = text("deploy/Dockerfile");
+    let stages = stages(&dockerfile);
+    let (name, _, production) = stages.last().unwrap();
+    assert_eq!(name, "production", "a build without --target makes the last stage");
+    assert_eq!(production.matches("COPY").count(), 1, "it takes its binaries from one place: {production}");
+    let (_, _, build) = stages.iter().find(|stage| stage.0 == "build").unwrap();
+    assert!(build.contains("-p helpsync-cli --no-default-features "), "{build}");
+    assert!(!build.contains("zendesk-sim") && !build.contains("--features"), "{build}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is named in documents exists.
+//! Variables that are named in documents exist.
 
 use super::files::{root, text};
 
@@ -49,19 +49,4 @@ fn every_variable_that_is_named_is_a_setting() {
         }
     }
     assert!(seen > 50, "{seen} names were found");
-}
-
-#[test]
-fn every_file_that_a_document_links_to_exists() {
-    for path in documents().into_iter().filter(|path| path.contains('/') && path.ends_with(".md")) {
-        let folder = root().join(&path).parent().unwrap().to_owned();
-        for link in
-            text(&path).split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|it| it.0.to_owned()))
-        {
-            let file = link.split('#').next().unwrap();
-            if !file.is_empty() && !file.contains("://") {
-                assert!(folder.join(file).exists(), "{path} links to {file}");
-            }
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use helpsync_model::{ConnectionId, OrganizationId, Subdomain, Trigger};
+use helpsync_model::{ConnectionId, OrganizationId, Subdomain, Trigger, chain};
 use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens, TagChange};
 use helpsync_zendesk::{OAuthFailure, PkceVerifier, exchange_code};
 use secrecy::SecretString;
@@ -15,7 +15,7 @@ use super::finish::{Checked, Connected, check_account, connection_of, finish, st
 use crate::Api;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 use crate::page::Page;
 use crate::signing::Purpose;
 use crate::wire::grant::{Callback, SyncClaim};
@@ -77,8 +77,8 @@ async fn settle(api: &Api, query: Callback) -> Page {
     let Some(state) = query.state.filter(|state| !state.is_empty() && state.len() <= STATE_BYTES_MAX) else {
         return not_ours();
     };
-    let pending = match api.store().consume_grant(&SecretString::from(state)).await {
-        Ok(Consumed::Pending(pending)) => *pending,
+    let grant = match api.store().consume_grant(&SecretString::from(state)).await {
+        Ok(Consumed::Pending(grant)) => *grant,
         Ok(Consumed::Expired) => {
             return used_up(
                 "This link has expired",
@@ -94,7 +94,6 @@ async fn settle(api: &Api, query: Callback) -> Page {
         Ok(Consumed::Unknown) => return not_ours(),
         Err(error) => return broken(ApiError::from(error)),
     };
-    let grant = pending.grant;
     if let Some(error) = query.error {
         return refused(api, &grant, &error).await;
     }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use helpsync_model::{ConnectionId, CustomerId};
+use helpsync_model::{ConnectionId, CustomerId, chain};
 use helpsync_store::{File, FileFilters, FileOrder, FileQuery, Viewer};
 
 use super::file_detail::detail;
@@ -15,9 +15,9 @@ use crate::Api;
 use crate::auth::Reader;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 use crate::viewer::Viewing;
-use crate::wire::own::ExportQuery;
+use crate::wire::native::ExportQuery;
 
 /// Files read from the store at once; their texts are read one by one.
 const PAGE: i64 = 200;

@@ -12,7 +12,7 @@ use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::viewer::Viewing;
 use crate::wire::file::UserFile;
-use crate::wire::own::{AttachmentView, ContentTagView, FileDetail, TranslationView};
+use crate::wire::native::{AttachmentView, ContentTagView, FileDetail, TranslationView};
 use crate::wire::time;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger};
-use helpsync_store::{GrantCompleted, GrantOutcome, NewRun, RunRequested};
-use helpsync_watch::{scopes_allow, unmake};
+use helpsync_account::subscriptions::{scopes_allow, unsubscribe};
+use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger, chain};
+use helpsync_store::{GrantCompleted, GrantOutcome, RunRequest, RunRequested};
 use helpsync_zendesk::{Client, Failure};
 use secrecy::SecretString;
 use serde_json::json;
 
 use crate::Api;
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 
 /// How long a person waits, at most, for Zendesk to say whom a token acts as, or to revoke one.
 const ACCOUNT_PATIENCE: Duration = Duration::from_secs(20);
-/// Random bytes of the address that a watch's events come to: nobody can guess it.
+/// Random bytes of the address that an event subscription's events come to: nobody can guess it.
 const ENDPOINT_BYTES: usize = 24;
 /// The longest account label that is kept.
 const LABEL_CHARS_MAX: usize = 200;
@@ -103,7 +103,7 @@ pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connecte
     if scopes_allow(grant.scopes.as_deref().unwrap_or_default()) {
         let mut secret = [0u8; ENDPOINT_BYTES];
         api.entropy().fill(&mut secret);
-        api.store().want_watch(connection, &hex::encode(secret)).await?;
+        api.store().want_subscription(connection, &hex::encode(secret)).await?;
     }
     let syncing = grant.sync_options["sync_files_on_connection"] != json!(false);
     if syncing || grant.sync_options["sync_source_items"] != json!(false) {
@@ -121,7 +121,7 @@ pub(super) async fn start(
     request_id: Option<&str>,
 ) -> Result<(RunRequested, String), ApiError> {
     let request_id = request_id.map_or_else(|| api.fresh_id(), str::to_owned);
-    let wish = NewRun {
+    let request = RunRequest {
         connection,
         kind: None,
         trigger,
@@ -130,14 +130,14 @@ pub(super) async fn start(
         upload_id: api.fresh_id(),
         params: json!({}),
     };
-    let requested = api.store().request_run(&wish).await?;
+    let requested = api.store().request_run(&request).await?;
     api.wake();
     Ok((requested, request_id))
 }
 
 /// Ends a connection here, and tells Zendesk in the background.
 pub(super) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
-    let webhook = api.store().drop_watch(connection.id).await?;
+    let webhook = api.store().drop_subscription(connection.id).await?;
     if let Some(token) = api.store().disconnect(connection.organization, connection.id).await? {
         farewell(api, &connection.subdomain, token, webhook);
     }
@@ -155,7 +155,7 @@ fn farewell(api: &Api, subdomain: &str, token: SecretString, webhook: Option<Str
     let Ok(account) = api.accounts().with_token(&subdomain, token) else { return };
     tokio::spawn(async move {
         if let Some(webhook) = webhook {
-            match tokio::time::timeout(ACCOUNT_PATIENCE, unmake(&account.client, &webhook)).await {
+            match tokio::time::timeout(ACCOUNT_PATIENCE, unsubscribe(&account.client, &webhook)).await {
                 Ok(Ok(())) => tracing::info!(%subdomain, "webhook deleted"),
                 Ok(Err(failure)) => {
                     tracing::warn!(%subdomain, error = chain(&failure), "webhook not deleted");

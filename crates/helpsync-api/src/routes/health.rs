@@ -9,7 +9,7 @@ use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::openapi;
 use crate::page::Page;
-use crate::wire::own::Health;
+use crate::wire::native::Health;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::Trigger;
-use helpsync_store::{Choice, Chosen, ItemOrder, ItemQuery};
+use helpsync_store::{Chosen, ItemOrder, ItemQuery, ItemsRequest};
 use serde_json::Value;
 
 use super::data_sources::own_connection;
@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::viewer::Viewing;
 use crate::wire::data_source::{DataSource, DataSourceInput};
 use crate::wire::item::{
-    ChosenId, ExternalSourceItem, ListDataSourceItemsRequest, ListDataSourceItemsResponse, SyncFilesRequest,
+    ExternalSourceItem, ItemId, ListDataSourceItemsRequest, ListDataSourceItemsResponse, SyncFilesRequest,
 };
 use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids};
 
@@ -139,7 +139,7 @@ async fn sync_files(
     }
     let ids = input.ids.iter().map(chosen_id).collect::<Result<Vec<i64>, _>>()?;
     let connection = own_connection(&api, &customer, input.data_source_id.0).await?;
-    let choice = Choice {
+    let choice = ItemsRequest {
         organization: customer.organization,
         customer: customer.id,
         connection: connection.id,
@@ -185,10 +185,10 @@ fn options_of(input: &SyncFilesRequest, grant: &Value) -> Value {
     options
 }
 
-fn chosen_id(chosen: &ChosenId) -> Result<i64, ApiError> {
+fn chosen_id(chosen: &ItemId) -> Result<i64, ApiError> {
     let id = match chosen {
-        ChosenId::Number(id) => Some(*id),
-        ChosenId::Id(text) | ChosenId::Object { id: text } => text.trim().parse().ok(),
+        ItemId::Number(id) => Some(*id),
+        ItemId::Id(text) | ItemId::Object { id: text } => text.trim().parse().ok(),
     };
     id.filter(|id| *id > 0)
         .ok_or_else(|| ApiError::field("ids", "an id is a number, as in an item's external_id"))

@@ -11,7 +11,7 @@ use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::wire::dead_letter::DeadLetter;
-use crate::wire::own::{
+use crate::wire::native::{
     After, EventView, Events, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
 };
 use crate::wire::{Int, time};

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, Trigger};
-use helpsync_store::{ConnectionOrder, ConnectionQuery, NewRun};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, RunRequest};
 use serde_json::json;
 
 use super::oauth_url::check_request_id;
@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
 use crate::wire::data_source::DataSource;
-use crate::wire::own::{CancelAnswer, SyncAnswer, SyncInput};
+use crate::wire::native::{CancelAnswer, SyncAnswer, SyncInput};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -60,7 +60,7 @@ async fn request(
     params: serde_json::Value,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let request_id = request_id.unwrap_or_else(|| api.fresh_id());
-    let wish = NewRun {
+    let run_request = RunRequest {
         connection,
         kind,
         trigger: Trigger::Request,
@@ -69,7 +69,7 @@ async fn request(
         upload_id: api.fresh_id(),
         params,
     };
-    let requested = api.store().request_run(&wish).await?;
+    let requested = api.store().request_run(&run_request).await?;
     api.wake();
     Ok(Json(SyncAnswer {
         run_id: requested.run.0,

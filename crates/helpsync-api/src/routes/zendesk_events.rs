@@ -4,8 +4,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use helpsync_account::subscriptions::EVENT_TYPES;
 use helpsync_model::Timestamp;
-use helpsync_watch::EVENT_TYPES;
 use helpsync_zendesk::is_signed;
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,16 +59,16 @@ async fn receive(
     body: Body,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let body = read(body, EVENT_BYTES_MAX).await?;
-    let missing = || ApiError::missing("watch");
+    let missing = || ApiError::missing("event subscription");
     // Ours are hexadecimal; anything else is no address of ours, and not worth a question to the database.
     if !endpoint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(missing());
     }
-    let watch = api.store().watch(&endpoint).await?.ok_or_else(missing)?;
+    let subscription = api.store().event_subscription(&endpoint).await?.ok_or_else(missing)?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let signed_at = header("x-zendesk-webhook-signature-timestamp");
     // The signature before anything else: of a forged event not even the age is worth reading.
-    if !is_signed(&watch.secret, signed_at, &body, header("x-zendesk-webhook-signature")) {
+    if !is_signed(&subscription.secret, signed_at, &body, header("x-zendesk-webhook-signature")) {
         return Err(ApiError::unauthorized("the event's signature is missing or wrong"));
     }
     let age = signed_at.parse::<Timestamp>().ok().map(|at| api.now_ms().abs_diff(at.as_millisecond()));
@@ -93,8 +93,8 @@ async fn receive(
         Value::String(text) => text.parse().ok(),
         other => other.as_i64(),
     };
-    let accepted = api.store().accept_event(watch.connection, &event.id, article, brand).await?;
-    tracing::info!(connection = %watch.connection, article, kind = event.kind, ?accepted, "zendesk event");
+    let accepted = api.store().accept_event(subscription.connection, &event.id, article, brand).await?;
+    tracing::info!(connection = %subscription.connection, article, kind = event.kind, ?accepted, "zendesk event");
     api.wake();
     Ok(SUCCESS)
 }

@@ -161,7 +161,7 @@ pub(crate) struct ReplayAnswer {
     /// The run that does a shard's work again; null for a message, which is read again instead.
     pub(crate) run_id: Option<i64>,
     pub(crate) data_source_id: Option<i64>,
-    /// False: an equal run was under way and serves this wish.
+    /// False: an equal run was under way and serves this request.
     pub(crate) created: Option<bool>,
     pub(crate) request_id: Option<String>,
 }

@@ -51,7 +51,7 @@ pub(crate) struct UserFile {
     /// Its Markdown, when asked for.
     #[schema(value_type = Option<Object>)]
     pub(crate) additional_presigned_urls: Option<Value>,
-    /// Whether its chunks, if it has any, go without embeddings by wish.
+    /// Whether its chunks, if it has any, go without embeddings by request.
     pub(crate) skip_embedding_generation: bool,
     pub(crate) source_created_at: Option<String>,
     pub(crate) generate_sparse_vectors: Option<bool>,

@@ -10,7 +10,7 @@ use super::{Int, OrderDir, Pagination, time};
 /// One chosen article, section or category: its id, or an object with it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum ChosenId {
+pub(crate) enum ItemId {
     Id(String),
     Number(i64),
     Object { id: String },
@@ -22,7 +22,7 @@ pub(crate) struct SyncFilesRequest {
     pub(crate) data_source_id: Int,
     /// Zendesk's ids, as in `external_id` of an item. A section or category stands for the articles below it.
     #[schema(min_items = 1, max_items = 1_000)]
-    pub(crate) ids: Vec<ChosenId>,
+    pub(crate) ids: Vec<ItemId>,
     #[serde(flatten)]
     pub(crate) options: SyncOptions,
 }

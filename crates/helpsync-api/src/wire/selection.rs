@@ -1,6 +1,6 @@
 //! What of a help center is kept.
 
-use helpsync_model::Selection;
+use helpsync_model::SelectionFilter;
 use helpsync_store::Brand;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -71,15 +71,15 @@ pub(crate) struct BrandView {
 }
 
 impl BrandView {
-    fn new(brand: Brand, selection: &Selection) -> Self {
+    fn new(brand: Brand, selection: &SelectionFilter) -> Self {
         let selected = selection.keeps_brand(Some(brand.id));
         Self { id: brand.id, name: brand.name, subdomain: brand.subdomain, selected }
     }
 }
 
 impl SelectionInput {
-    pub(crate) fn check(self) -> Result<Selection, ApiError> {
-        Ok(Selection {
+    pub(crate) fn check(self) -> Result<SelectionFilter, ApiError> {
+        Ok(SelectionFilter {
             brands: numbers(self.brand_ids, "brand_ids")?,
             categories: numbers(self.category_ids, "category_ids")?,
             sections: numbers(self.section_ids, "section_ids")?,
@@ -97,7 +97,7 @@ impl SelectionInput {
 impl SelectionView {
     pub(crate) fn new(
         data_source_id: i64,
-        selection: Selection,
+        selection: SelectionFilter,
         brands: Vec<Brand>,
         run_id: Option<i64>,
         removed: i64,
@@ -119,7 +119,7 @@ impl SelectionView {
 }
 
 /// Brands can be chosen only where they are known: what is not known is not synced.
-pub(crate) fn check_brands(selection: &Selection, known: &[Brand]) -> Result<(), ApiError> {
+pub(crate) fn check_brands(selection: &SelectionFilter, known: &[Brand]) -> Result<(), ApiError> {
     let unknown = |id: &&i64| !known.iter().any(|brand| brand.id == **id);
     let Some(unknown) = selection.brands.iter().find(unknown) else { return Ok(()) };
     let known: Vec<String> =
@@ -171,21 +171,21 @@ mod tests {
 
     use super::*;
 
-    fn read(value: serde_json::Value) -> Option<Selection> {
+    fn read(value: serde_json::Value) -> Option<SelectionFilter> {
         serde_json::from_value::<SelectionInput>(value).ok()?.check().ok()
     }
 
     #[test]
     fn lists_are_read_in_one_form_whatever_their_order() {
         let given = json!({ "category_ids": ["7", 3, 7], "labels": [" b", "a"], "locales": ["DE", "en-us"] });
-        let right = Selection {
+        let right = SelectionFilter {
             categories: vec![3, 7],
             labels: vec!["a".to_owned(), "b".to_owned()],
             locales: vec!["de".to_owned(), "en-us".to_owned()],
-            ..Selection::default()
+            ..SelectionFilter::default()
         };
         assert_eq!(read(given), Some(right));
-        assert_eq!(read(json!({ "labels": null })), Some(Selection::default()));
+        assert_eq!(read(json!({ "labels": null })), Some(SelectionFilter::default()));
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use helpsync_app::Role;
 use helpsync_cli::run_role;
+use helpsync_model::chain;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run_role(Role::Worker).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("helpsync-worker: {error:#}");
+            eprintln!("helpsync-worker: {}", chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

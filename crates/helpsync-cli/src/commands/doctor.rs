@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use helpsync_app::{Parts, Runtime};
+use helpsync_model::chain;
 use helpsync_queue::Health;
 
 use crate::args::Doctor;
@@ -24,7 +25,7 @@ pub(crate) async fn doctor(args: Doctor) -> anyhow::Result<()> {
     let settings = match settings(args.config) {
         Ok(settings) => settings,
         Err(error) => {
-            say("settings", Err(format!("{error:#}")));
+            say("settings", Err(chain(error.as_ref())));
             bail!("1 thing is wrong");
         }
     };
@@ -39,11 +40,16 @@ pub(crate) async fn doctor(args: Doctor) -> anyhow::Result<()> {
     };
     say("OAuth client", client);
     match Parts::open(settings, Runtime::default()).await {
-        Err(error) => say("store", Err(error.to_string())),
+        Err(error) => say("store", Err(chain(&error))),
         Ok(parts) => {
             say(
                 "store",
-                parts.store.ping().await.map(|()| "answers, migrated".to_owned()).map_err(|e| e.to_string()),
+                parts
+                    .store
+                    .ping()
+                    .await
+                    .map(|()| "answers, migrated".to_owned())
+                    .map_err(|error| chain(&error)),
             );
             let waited = tokio::time::timeout(BROKER_WAIT, async {
                 while parts.queue.health() != Health::Up {

@@ -20,6 +20,9 @@ section! {
     "HELPSYNC_API__BOOTSTRAP_KEY" bootstrap_key: Option<SecretString>;
     /// The largest request body that is read.
     "HELPSYNC_API__BODY_BYTES_MAX" body_bytes_max: usize = "1048576", 1_024..=67_108_864;
+    /// How long a client may take to send the head of a request; then its connection is closed. Connections that are
+    /// kept open between requests are closed after it too. It holds for the health addresses as well.
+    "HELPSYNC_API__HEADER_SECONDS" header_timeout: Duration = "75", 1..=3_600;
     /// How long an access token from `/auth/v1/access_token` is good for.
     "HELPSYNC_API__ACCESS_TOKEN_TTL_SECONDS" access_token_ttl: Duration = "36000", 60..=604_800;
     /// The longest life a caller may ask for in a presigned URL.

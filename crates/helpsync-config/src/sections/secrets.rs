@@ -1,6 +1,8 @@
 //! `[secrets]`
 
-use crate::{KeyRing, Problem, declare::section};
+use helpsync_model::KeyRing;
+
+use crate::{Problem, declare::section};
 
 section! {
     /// The keys that seal tokens at rest.

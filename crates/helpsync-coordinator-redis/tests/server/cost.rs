@@ -1,10 +1,10 @@
-//! What a grant costs, beside the rawest thing the same server and machine can do. Run by hand; see `docs/benchmarks.md`.
+//! What a permit costs, beside the rawest thing the same server and machine can do. Run by hand; see `docs/benchmarks.md`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_coordinator::conformance::{Harness as _, ask};
-use helpsync_coordinator::{Ask, Coordinator, Decision, InProcessCoordinator, Report};
+use helpsync_coordinator::{Coordinator, Decision, InProcessCoordinator, PermitRequest, Report};
 use helpsync_model::SystemClock;
 use tokio::time::Instant;
 
@@ -38,20 +38,20 @@ async fn per_second<F: Future<Output = ()> + Send + 'static>(
     calls as f64 / began.elapsed().as_secs_f64()
 }
 
-/// A grant and its report: what each request to Zendesk costs the coordinator.
+/// A permit and its report: what each request to Zendesk costs the coordinator.
 async fn grants_per_second(coordinator: Arc<dyn Coordinator>) -> f64 {
     per_second(move |caller, call| {
         let coordinator = Arc::clone(&coordinator);
         async move {
-            let ask = Ask { ceiling_per_minute: 1_000_000, ..ask(&format!("{caller}-{call}")) };
+            let ask = PermitRequest { ceiling_per_minute: 1_000_000, ..ask(&format!("{caller}-{call}")) };
             // An account per caller: at the highest pace that a budget knows none of them waits long.
             let account = format!("account-{caller}-{}", call / 500);
             match coordinator.acquire(&account, &ask).await.unwrap() {
-                Decision::Granted(grant) => {
+                Decision::Granted(permit) => {
                     let seen = Report { status: Some(200), limit: Some(1_000_000), ..Report::default() };
-                    coordinator.report(&account, &grant, &seen).await.unwrap();
+                    coordinator.report(&account, &permit, &seen).await.unwrap();
                 }
-                Decision::Wait { delay, .. } => tokio::time::sleep(delay).await,
+                Decision::Throttled { delay, .. } => tokio::time::sleep(delay).await,
             }
         }
     })
@@ -60,7 +60,7 @@ async fn grants_per_second(coordinator: Arc<dyn Coordinator>) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: it takes the machine for half a minute"]
-async fn a_grant_against_the_rawest_round_trip() {
+async fn a_permit_against_the_rawest_round_trip() {
     let Some(live) = fresh().await else { return };
     let client = redis::Client::open(redis_url()).unwrap();
     let raw = client.get_multiplexed_async_connection().await.unwrap();
@@ -88,15 +88,19 @@ async fn a_grant_against_the_rawest_round_trip() {
     }
     let of = |sum: f64| sum / ROUNDS as f64;
     println!(
-        "{CALLERS} callers, {ROUNDS} rounds of {MEASURED_FOR:?} each; a grant is an acquire and its report"
+        "{CALLERS} callers, {ROUNDS} rounds of {MEASURED_FOR:?} each; a permit is an acquire and its report"
     );
     println!("PING                    {:>9.0} a second", of(pings));
     println!("INCR + PEXPIRE (MULTI)  {:>9.0} a second", of(incrs));
     println!(
-        "grant through Redis     {:>9.0} a second: 1 : {:.1} to PING, 1 : {:.1} to INCR",
+        "permit through Redis     {:>9.0} a second: 1 : {:.1} to PING, 1 : {:.1} to INCR",
         of(remote),
         pings / remote,
         incrs / remote
     );
-    println!("grant in process        {:>9.0} a second: {:.1} to 1 through Redis", of(local), local / remote);
+    println!(
+        "permit in process        {:>9.0} a second: {:.1} to 1 through Redis",
+        of(local),
+        local / remote
+    );
 }

@@ -20,10 +20,10 @@ fn terms(ceiling: u64, concurrency: u64, reserve_percent: u64) -> Terms {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever comes, a blocked budget grants nothing, the bound on requests in flight holds, and no wait is
+    /// Whatever comes, a blocked budget permits nothing, the bound on requests in flight holds, and no wait is
     /// longer than the longest stop.
     #[test]
-    fn blocked_and_full_budgets_grant_nothing(
+    fn blocked_and_full_budgets_permit_nothing(
         steps in proptest::collection::vec(
             (0_u64..3_000_000, any::<bool>(), 0_u64..12, proptest::option::of(0_u64..20), proptest::option::of(0_u32..50)),
             1..200),
@@ -42,7 +42,7 @@ proptest! {
                         prop_assert!(before.in_flight.values().filter(|ends| **ends > now).count() < 4);
                     }
                     Step::Repeated => prop_assert!(before.in_flight[&id] > now),
-                    Step::Wait(wait, _) => prop_assert!(wait > 0 && wait <= MAX_BLOCK_US),
+                    Step::Throttled(wait, _) => prop_assert!(wait > 0 && wait <= MAX_BLOCK_US),
                 }
             } else {
                 let report = Report {
@@ -63,7 +63,10 @@ fn a_nonsensical_retry_after_ends_within_the_hour() {
     let mut budget = Budget::default();
     let report = Report { status: Some(503), retry_after: Some(Duration::MAX), ..Report::default() };
     budget.report("1", &report, WINDOW, START);
-    assert_eq!(budget.acquire("2", &terms(60, 1, 0), START), Step::Wait(MAX_BLOCK_US, WaitReason::Blocked));
+    assert_eq!(
+        budget.acquire("2", &terms(60, 1, 0), START),
+        Step::Throttled(MAX_BLOCK_US, WaitReason::Blocked)
+    );
     assert_eq!(budget.acquire("2", &terms(60, 1, 0), START + MAX_BLOCK_US), Step::Granted);
 }
 
@@ -73,7 +76,7 @@ fn a_429_without_any_time_stops_for_half_a_minute() {
     budget.report("1", &Report { status: Some(429), ..Report::default() }, WINDOW, START);
     assert_eq!(
         budget.acquire("2", &terms(60, 1, 0), START),
-        Step::Wait(DEFAULT_BLOCK_US, WaitReason::Blocked)
+        Step::Throttled(DEFAULT_BLOCK_US, WaitReason::Blocked)
     );
 }
 
@@ -95,7 +98,10 @@ fn a_request_that_ended_without_an_answer_still_counts_against_the_window() {
     assert_eq!(budget.remaining, 1);
     // One that is lost with its worker counts as well.
     assert_eq!(budget.acquire("3", &Terms { ttl_us: SECOND, ..terms }, START + 45 * SECOND), Step::Granted);
-    assert!(matches!(budget.acquire("4", &terms, START + 47 * SECOND), Step::Wait(_, WaitReason::Window)));
+    assert!(matches!(
+        budget.acquire("4", &terms, START + 47 * SECOND),
+        Step::Throttled(_, WaitReason::Window)
+    ));
     assert_eq!((budget.remaining, budget.in_flight.len()), (0, 0));
 }
 

@@ -33,7 +33,7 @@ crate::coordinator_conformance!(fresh);
 async fn idle_budgets_are_forgotten_so_that_the_map_stays_bounded() {
     let harness = fresh().await.unwrap();
     for n in 0..5 * SWEEP_ABOVE {
-        let once = Ask { grant_ttl: Duration::from_millis(1), ..ask("1") };
+        let once = PermitRequest { permit_ttl: Duration::from_millis(1), ..ask("1") };
         harness.coordinator.acquire(&format!("account-{n}"), &once).await.unwrap();
         harness.clock.advance(Duration::from_millis(50));
     }
@@ -44,12 +44,12 @@ async fn idle_budgets_are_forgotten_so_that_the_map_stays_bounded() {
 #[tokio::test]
 async fn a_blocked_account_is_not_forgotten() {
     let harness = fresh().await.unwrap();
-    let Decision::Granted(grant) = harness.coordinator.acquire("blocked", &ask("1")).await.unwrap() else {
-        panic!("no grant")
+    let Decision::Granted(permit) = harness.coordinator.acquire("blocked", &ask("1")).await.unwrap() else {
+        panic!("no permit")
     };
     let limited =
         Report { status: Some(429), retry_after: Some(Duration::from_secs(3_000)), ..Report::default() };
-    harness.coordinator.report("blocked", &grant, &limited).await.unwrap();
+    harness.coordinator.report("blocked", &permit, &limited).await.unwrap();
     for n in 0..3 * SWEEP_ABOVE {
         harness.coordinator.acquire(&format!("account-{n}"), &ask("1")).await.unwrap();
         harness.clock.advance(Duration::from_millis(50));

@@ -1,6 +1,6 @@
--- How a run reads the articles, and why so, for people; the wish that its successor serves, as JSON.
+-- How a run reads the articles, and why so, for people; the request that its successor serves, as JSON.
 alter table run add column plan_reason text;
-alter table run add column again_wish text;
+alter table run add column pending_request text;
 -- 'allowed', 'refused' or 'lost' (allowed once, refused now); null: not yet tried.
 alter table connection add column export_access text;
 -- A second (epoch) with more changes than a page of the export, all of them read by a listing since.

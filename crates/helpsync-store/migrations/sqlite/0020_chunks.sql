@@ -7,8 +7,8 @@ create table chunking (
     connection_id bigint not null,
     version bigint not null default 1,
     -- the version that the chunks are of
-    cut_version bigint not null default 0,
-    -- a wish to embed also what has not changed
+    chunked_version bigint not null default 0,
+    -- a request to embed also what has not changed
     embed_anew bigint not null default 0,
     due_at bigint not null,
     attempts bigint not null default 0,
@@ -19,9 +19,9 @@ create table chunking (
     embedded bigint not null default 0,
     -- shown as the file's while its text stays readable
     error text,
-    check (cut_version <= version)
+    check (chunked_version <= version)
 );
-create index chunking_due on chunking (connection_id, due_at) where cut_version < version;
+create index chunking_due on chunking (connection_id, due_at) where chunked_version < version;
 
 create table chunk (
     id integer primary key autoincrement,

@@ -3,7 +3,7 @@
 use helpsync_model::RunKind;
 use sha2::{Digest as _, Sha256};
 
-use super::pages::{connected, wish};
+use super::pages::{connected, request};
 use crate::testing::{TestStore, article, stores};
 use crate::{Kept, NewAttachment, StartedShard};
 
@@ -36,7 +36,7 @@ async fn an_article_that_changes_while_it_is_looked_at_is_looked_at_again() {
         assert_eq!(seen.len(), 1);
         store.clock.advance(std::time::Duration::from_secs(1));
         store.sync(connection, vec![article(11, "B", 6)]).await;
-        let run = store.request_run(&wish(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store.request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
         let started = store.start(run).await;
         store.settle_attachments(&started, seen[0], Some(&[]), 1, 0).await.unwrap();
         let again = store.due_attachments(connection, 10).await.unwrap();
@@ -53,7 +53,7 @@ async fn equal_bytes_are_kept_once_and_go_with_the_last_that_refers_to_them() {
         let (organization, connection) = connected(&store).await;
         store.sync(connection, vec![article(11, "A", 5), article(12, "B", 5)]).await;
         let due = store.due_attachments(connection, 10).await.unwrap();
-        let run = store.request_run(&wish(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store.request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
         let started = store.start(run).await;
         for (number, file) in due.iter().enumerate() {
             let kept = arrived(&store, &started, b"a picture").await;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::testing::{TestStore, article, stores};
 use crate::{
-    Chunk, ChunkOrder, ChunkQuery, Customer, Cut, CutFile, FileFilters, FileToCut, IncomingArticle, NewChunk,
-    ResyncOptions, VectorsOf,
+    Chunk, ChunkOrder, ChunkQuery, ChunkWords, Chunked, ChunkedFile, Customer, FileFilters, FileToChunk,
+    IncomingArticle, NewChunk, ResyncOptions, VectorsOf,
 };
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -32,12 +32,13 @@ pub(super) fn written(id: i64, version: i64, paragraphs: &[&str]) -> IncomingArt
     article
 }
 
-pub(super) fn paragraphs(file: &FileToCut) -> Vec<NewChunk> {
-    let parts = file.texts.iter().flat_map(|(locale, _, markdown)| {
-        markdown.split("\n\n").filter(|part| !part.is_empty()).map(move |part| (locale, part))
+pub(super) fn paragraphs(file: &FileToChunk) -> Vec<NewChunk> {
+    let parts = file.texts.iter().flat_map(|(locale, title, markdown)| {
+        markdown.split("\n\n").filter(|part| !part.is_empty()).map(move |part| (locale, title, part))
     });
     parts
-        .map(|(locale, part)| NewChunk {
+        .map(|(locale, title, part)| NewChunk {
+            words: ChunkWords::of(locale, title, &file.labels, part),
             locale: locale.clone(),
             text: part.to_owned(),
             hash: format!("of {part}"),
@@ -46,24 +47,24 @@ pub(super) fn paragraphs(file: &FileToCut) -> Vec<NewChunk> {
         .collect()
 }
 
-pub(super) fn as_cut(file: &FileToCut, embed: bool) -> CutFile {
-    CutFile {
+pub(super) fn as_cut(file: &FileToChunk, embed: bool) -> ChunkedFile {
+    ChunkedFile {
         file: file.file,
         version: file.version,
         attempt: file.attempt,
-        cut: Cut::Chunks { chunks: paragraphs(file), embed },
+        cut: Chunked::Chunks { chunks: paragraphs(file), embed },
     }
 }
 
-async fn claim(store: &TestStore, connection: ConnectionId) -> Vec<FileToCut> {
-    store.claim_files_to_cut(connection, MANY, MANY_BYTES, LEASE).await.unwrap()
+async fn claim(store: &TestStore, connection: ConnectionId) -> Vec<FileToChunk> {
+    store.claim_files_to_chunk(connection, MANY, MANY_BYTES, LEASE).await.unwrap()
 }
 
 /// Cuts everything of a connection that waits, paragraph by paragraph.
-pub(super) async fn cut_all(store: &TestStore, connection: ConnectionId, embed: bool) {
+pub(super) async fn chunk_all(store: &TestStore, connection: ConnectionId, embed: bool) {
     let files = claim(store, connection).await;
-    let cut: Vec<CutFile> = files.iter().map(|file| as_cut(file, embed)).collect();
-    assert_eq!(store.store_cut(&cut).await.unwrap(), embed && !cut.is_empty());
+    let cut: Vec<ChunkedFile> = files.iter().map(|file| as_cut(file, embed)).collect();
+    assert_eq!(store.store_chunks(&cut).await.unwrap(), embed && !cut.is_empty());
 }
 
 pub(super) fn all(customer: &Customer) -> ChunkQuery {
@@ -96,16 +97,16 @@ async fn a_stored_text_waits_to_be_cut_and_an_unchanged_chunk_keeps_its_row() {
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["one", "two", "two", "three"])]).await;
-        assert_eq!(store.next_to_cut(ConnectionId(0)).await.unwrap(), Some(connection));
-        cut_all(&store, connection, false).await;
-        assert_eq!(store.next_to_cut(ConnectionId(0)).await.unwrap(), None);
+        assert_eq!(store.next_to_chunk(ConnectionId(0)).await.unwrap(), Some(connection));
+        chunk_all(&store, connection, false).await;
+        assert_eq!(store.next_to_chunk(ConnectionId(0)).await.unwrap(), None);
         let before = chunks(&store, &customer).await;
         assert_eq!(texts(&before), ["one", "two", "two", "three"]);
         let file = store.file(customer.id, before[0].file).await.unwrap();
         assert_eq!((file.tokens, file.chunks, file.embedded), (40, 4, 0));
 
         store.sync(connection, vec![written(11, 6, &["two", "one", "new", "two"])]).await;
-        cut_all(&store, connection, false).await;
+        chunk_all(&store, connection, false).await;
         let after = chunks(&store, &customer).await;
         assert_eq!(texts(&after), ["two", "one", "new", "two"]);
         let ids = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.id).collect::<Vec<_>>();
@@ -115,7 +116,7 @@ async fn a_stored_text_waits_to_be_cut_and_an_unchanged_chunk_keeps_its_row() {
 
         // The same text again: read, and nothing to do.
         store.sync(connection, vec![written(11, 6, &["two", "one", "new", "two"])]).await;
-        assert_eq!(store.next_to_cut(ConnectionId(0)).await.unwrap(), None);
+        assert_eq!(store.next_to_chunk(ConnectionId(0)).await.unwrap(), None);
     }
 }
 
@@ -124,7 +125,7 @@ async fn what_is_claimed_is_nobody_elses_until_its_lease_ends_and_a_late_outcome
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["old"]), written(12, 5, &["other"])]).await;
-        let first = store.claim_files_to_cut(connection, 1, MANY_BYTES, LEASE).await.unwrap();
+        let first = store.claim_files_to_chunk(connection, 1, MANY_BYTES, LEASE).await.unwrap();
         let second = claim(&store, connection).await;
         assert_eq!((first.len(), second.len()), (1, 1));
         assert_ne!(first[0].file, second[0].file);
@@ -133,7 +134,7 @@ async fn what_is_claimed_is_nobody_elses_until_its_lease_ends_and_a_late_outcome
         let again = claim(&store, connection).await;
         assert_eq!(again.len(), 2);
         assert!(again.iter().all(|file| file.attempt == 2));
-        assert!(!store.store_cut(&[as_cut(&first[0], true)]).await.unwrap());
+        assert!(!store.store_chunks(&[as_cut(&first[0], true)]).await.unwrap());
         assert!(chunks(&store, &customer).await.is_empty());
 
         // The text changes while it is cut: what was cut of the old one is stored, and the new one still waits.
@@ -141,11 +142,11 @@ async fn what_is_claimed_is_nobody_elses_until_its_lease_ends_and_a_late_outcome
         let newer = claim(&store, connection).await;
         assert_eq!((newer.len(), newer[0].texts[0].2.as_str()), (1, "new"));
         for files in [&newer, &again] {
-            let cut: Vec<CutFile> = files.iter().map(|file| as_cut(file, false)).collect();
-            store.store_cut(&cut).await.unwrap();
+            let cut: Vec<ChunkedFile> = files.iter().map(|file| as_cut(file, false)).collect();
+            store.store_chunks(&cut).await.unwrap();
         }
         assert_eq!(texts(&chunks(&store, &customer).await), ["new", "other"]);
-        assert_eq!(store.next_to_cut(ConnectionId(0)).await.unwrap(), None);
+        assert_eq!(store.next_to_chunk(ConnectionId(0)).await.unwrap(), None);
     }
 }
 
@@ -161,9 +162,9 @@ async fn a_cut_that_outlives_its_file_s_content_is_not_taken_for_that_of_the_nex
         store.sync(connection, vec![written(11, 5, &["new"])]).await;
         let next = claim(&store, connection).await;
         assert_eq!((next.len(), next[0].attempt), (1, late[0].attempt));
-        store.store_cut(&[as_cut(&late[0], false)]).await.unwrap();
-        store.store_cut(&[as_cut(&next[0], false)]).await.unwrap();
-        cut_all(&store, connection, false).await;
+        store.store_chunks(&[as_cut(&late[0], false)]).await.unwrap();
+        store.store_chunks(&[as_cut(&next[0], false)]).await.unwrap();
+        chunk_all(&store, connection, false).await;
         assert_eq!(texts(&chunks(&store, &customer).await), ["new"]);
     }
 }
@@ -176,13 +177,13 @@ async fn connections_take_turns_and_a_claim_is_bounded_in_files_and_bytes() {
         for connection in [ada, bob] {
             store.sync(connection, (1..=5).map(|id| written(id, 5, &["text"])).collect()).await;
         }
-        assert_eq!(store.next_to_cut(ConnectionId(0)).await.unwrap(), Some(ada));
-        assert_eq!(store.next_to_cut(ada).await.unwrap(), Some(bob));
-        assert_eq!(store.next_to_cut(bob).await.unwrap(), Some(ada));
-        assert_eq!(store.claim_files_to_cut(ada, 2, MANY_BYTES, LEASE).await.unwrap().len(), 2);
-        assert_eq!(store.claim_files_to_cut(ada, MANY, 1, LEASE).await.unwrap().len(), 1);
+        assert_eq!(store.next_to_chunk(ConnectionId(0)).await.unwrap(), Some(ada));
+        assert_eq!(store.next_to_chunk(ada).await.unwrap(), Some(bob));
+        assert_eq!(store.next_to_chunk(bob).await.unwrap(), Some(ada));
+        assert_eq!(store.claim_files_to_chunk(ada, 2, MANY_BYTES, LEASE).await.unwrap().len(), 2);
+        assert_eq!(store.claim_files_to_chunk(ada, MANY, 1, LEASE).await.unwrap().len(), 1);
         let size = i64::try_from("<p>Article 1</p>".len()).unwrap();
-        assert_eq!(store.claim_files_to_cut(bob, MANY, 3 * size, LEASE).await.unwrap().len(), 3);
+        assert_eq!(store.claim_files_to_chunk(bob, MANY, 3 * size, LEASE).await.unwrap().len(), 3);
     }
 }
 
@@ -191,7 +192,7 @@ async fn chunks_are_listed_by_every_order_and_never_those_of_hidden_or_emptied_f
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["b0", "b1"]), written(12, 5, &["a0"])]).await;
-        cut_all(&store, connection, false).await;
+        chunk_all(&store, connection, false).await;
         for (order, descending, expected) in [
             (ChunkOrder::Position, true, ["b1", "b0", "a0"]),
             (ChunkOrder::CreatedAt, false, ["b0", "a0", "b1"]),
@@ -248,13 +249,13 @@ async fn a_text_that_cannot_be_cut_says_so_and_stays_readable() {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["text"])]).await;
         let files = claim(&store, connection).await;
-        let failed = CutFile { cut: Cut::Failed("too many".to_owned()), ..as_cut(&files[0], true) };
-        store.store_cut(&[failed]).await.unwrap();
+        let failed = ChunkedFile { cut: Chunked::Failed("too many".to_owned()), ..as_cut(&files[0], true) };
+        store.store_chunks(&[failed]).await.unwrap();
         let file = store.file(customer.id, files[0].file).await.unwrap();
         assert_eq!((file.status.as_str(), file.error.as_deref()), ("SYNC_ERROR", Some("too many")));
         assert_eq!(store.file_content(file.id).await.unwrap().len(), 1);
         store.sync(connection, vec![written(11, 6, &["shorter"])]).await;
-        cut_all(&store, connection, false).await;
+        chunk_all(&store, connection, false).await;
         let file = store.file(customer.id, file.id).await.unwrap();
         assert_eq!((file.status.as_str(), file.error), ("READY", None));
     }
@@ -265,7 +266,7 @@ async fn a_resync_changes_the_options_that_it_names_and_may_fetch_nothing() {
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["text"])]).await;
-        cut_all(&store, connection, false).await;
+        chunk_all(&store, connection, false).await;
         let id = chunks(&store, &customer).await[0].file;
         let resync = async |options| store.request_resync_with(customer.id, id, "r", options).await.unwrap();
         let skipping =

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use crate::testing::{article, stores};
-use crate::{FileFilters, NewGrant, OrganizationChange, Page, ScheduleChange, StoreError};
+use crate::{FileFilters, NewGrant, OrganizationChange, PageWrite, ScheduleChange, StoreError};
 
 /// Every table that holds something of a customer, besides those that are named by others.
 const TABLES: [&str; 10] = [
@@ -52,7 +52,7 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             tags: json!({}),
         };
         store.put_pending_grant(&"state".to_owned().into(), &grant, Duration::from_secs(60)).await.unwrap();
-        let wish = crate::NewRun {
+        let request = crate::RunRequest {
             connection,
             kind: None,
             trigger: helpsync_model::Trigger::Request,
@@ -61,7 +61,7 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             upload_id: "u".to_owned(),
             params: json!({}),
         };
-        let run = store.request_run(&wish).await.unwrap().run;
+        let run = store.request_run(&request).await.unwrap().run;
         let working = store.start(run).await;
 
         let deleted = store.delete_customer(organization, "gone").await.unwrap().unwrap();
@@ -72,7 +72,7 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
         for (table, before) in TABLES.into_iter().zip(before) {
             assert_eq!(rows(&store, table).await, before, "{table}");
         }
-        let page = Page { articles: vec![article(13, "C", 6)], ..Page::default() };
+        let page = PageWrite { articles: vec![article(13, "C", 6)], ..PageWrite::default() };
         let late = store.store_page(&working, &page).await;
         assert!(matches!(late, Err(StoreError::Fenced)));
         assert!(store.delete_customer(organization, "gone").await.unwrap().is_none());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use helpsync_model::{ConnectionId, EventKind};
 
-use super::chunks::{chunks, customer, cut_all, written};
+use super::chunks::{chunk_all, chunks, customer, written};
 use crate::testing::{TestStore, stores};
 use crate::{
     ChunkToEmbed, Customer, EmbeddedChunk, EmbeddingEnd, FileFilters, FileOrder, FileQuery, NOT_EMBEDDED,
@@ -60,11 +60,11 @@ async fn with_status(store: &TestStore, customer: &Customer, status: &str, error
 }
 
 #[tokio::test]
-async fn only_changed_chunks_are_embedded_again_unless_everything_is_wished_for() {
+async fn only_changed_chunks_are_embedded_again_unless_everything_is_asked_for() {
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["one", "three", "seven"])]).await;
-        cut_all(&store, connection, true).await;
+        chunk_all(&store, connection, true).await;
         assert_eq!(store.next_to_embed(ConnectionId(0)).await.unwrap(), Some(connection));
         assert_eq!(embed_all(&store, connection, length).await, 3);
         assert_eq!(store.next_to_embed(ConnectionId(0)).await.unwrap(), None);
@@ -74,7 +74,7 @@ async fn only_changed_chunks_are_embedded_again_unless_everything_is_wished_for(
         assert_eq!((file.chunks, file.embedded), (3, 3));
 
         store.sync(connection, vec![written(11, 6, &["one", "changed", "seven"])]).await;
-        cut_all(&store, connection, true).await;
+        chunk_all(&store, connection, true).await;
         let claimed = claim(&store, connection).await;
         assert_eq!(claimed.iter().map(|chunk| chunk.content.as_str()).collect::<Vec<_>>(), ["changed"]);
         store.settle_chunks(&[ended(&claimed[0], EmbeddingEnd::Vector(length("x")))], MODEL).await.unwrap();
@@ -82,7 +82,7 @@ async fn only_changed_chunks_are_embedded_again_unless_everything_is_wished_for(
         let anew = ResyncOptions { embed_anew: true, ..ResyncOptions::default() };
         store.request_resync_with(customer.id, file.id, "r", anew).await.unwrap();
         store.sync(connection, vec![written(11, 6, &["one", "changed", "seven"])]).await;
-        cut_all(&store, connection, true).await;
+        chunk_all(&store, connection, true).await;
         assert_eq!(
             store.file(customer.id, file.id).await.unwrap().embedded,
             3,
@@ -97,14 +97,14 @@ async fn only_changed_chunks_are_embedded_again_unless_everything_is_wished_for(
 }
 
 #[tokio::test]
-async fn without_the_wish_for_vectors_nothing_waits_and_with_it_what_was_skipped_does() {
+async fn without_a_request_for_vectors_nothing_waits_and_with_one_what_was_skipped_does() {
     for store in stores().await {
         let (_, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["one", "two"])]).await;
-        cut_all(&store, connection, false).await;
+        chunk_all(&store, connection, false).await;
         assert_eq!(store.next_to_embed(ConnectionId(0)).await.unwrap(), None);
         store.sync(connection, vec![written(11, 6, &["one", "three"])]).await;
-        cut_all(&store, connection, true).await;
+        chunk_all(&store, connection, true).await;
         assert_eq!(embed_all(&store, connection, length).await, 2);
     }
 }
@@ -116,7 +116,7 @@ async fn claims_are_bounded_take_turns_and_end_with_their_lease() {
         let (_, bob) = customer(&store, "bob").await;
         for connection in [ada, bob] {
             store.sync(connection, vec![written(11, 5, &["a", "b", "c", "d", "e"])]).await;
-            cut_all(&store, connection, true).await;
+            chunk_all(&store, connection, true).await;
         }
         assert_eq!(store.next_to_embed(ada).await.unwrap(), Some(bob));
         assert_eq!(store.next_to_embed(bob).await.unwrap(), Some(ada));
@@ -148,7 +148,7 @@ async fn a_failed_chunk_is_shown_and_announced_and_forgotten_once_it_has_its_vec
     for store in stores().await {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync(connection, vec![written(11, 5, &["good", "bad"])]).await;
-        cut_all(&store, connection, true).await;
+        chunk_all(&store, connection, true).await;
         let claimed = claim(&store, connection).await;
         let file = claimed[0].file;
         let ends = [

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::testing::{TestStore, article, stores};
 use crate::{
-    Customer, File, FileFilters, FileOrder, FileQuery, IncomingArticle, ItemKind, NewItem, NewRun, Page,
-    ResyncRequested, StoreError, TagFilter, Viewer,
+    Customer, Entity, File, FileFilters, FileOrder, FileQuery, IncomingArticle, ItemKind, NewItem, PageWrite,
+    ResyncRequested, RunRequest, StoreError, TagFilter, Viewer,
 };
 
 async fn filled(store: &TestStore) -> (Customer, ConnectionId) {
@@ -172,11 +172,11 @@ async fn a_resync_is_queued_once_and_fetches_that_article() {
             ResyncRequested::Queued(_)
         ));
         let unknown = store.request_resync(customer.id, FileId(999), "r5").await;
-        assert!(matches!(unknown, Err(StoreError::NotFound("file"))));
+        assert!(matches!(unknown, Err(StoreError::NotFound(Entity::File))));
 
         store.disconnect(customer.organization, connection).await.unwrap();
         let refused = store.request_resync(customer.id, id, "r6").await;
-        assert!(matches!(refused, Err(StoreError::NotFound("active connection"))));
+        assert!(matches!(refused, Err(StoreError::NotFound(Entity::ActiveConnection))));
     }
 }
 
@@ -250,7 +250,7 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
             item(section, 30, Some((section, 31)), "Chicken"),
             item(section, 31, Some((section, 30)), "Egg"),
         ];
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: Some(RunKind::Resync),
             trigger: helpsync_model::Trigger::Request,
@@ -259,9 +259,9 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
             upload_id: String::new(),
             params: json!({}),
         };
-        let run = store.request_run(&wish).await.unwrap().run;
+        let run = store.request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
-        store.store_page(&started, &Page { items, ..Page::default() }).await.unwrap();
+        store.store_page(&started, &PageWrite { items, ..PageWrite::default() }).await.unwrap();
         let mut file = by_article(&store, &customer, 12).await.unwrap();
         assert_eq!(store.path(&file).await.unwrap(), ["Help", "Accounts", "Passwords"]);
         file.section_id = Some(99);
@@ -302,7 +302,8 @@ async fn a_reader_finds_what_everybody_or_his_segments_may_read() {
                 assert_eq!(usize::try_from(count).unwrap(), right.len());
             }
             let all = store.files(&query(&customer, FileFilters::default())).await.unwrap().0;
-            let mine = all.iter().filter(|file| viewer.may_read(file)).map(|file| file.article_id);
+            let mine =
+                all.iter().filter(|file| viewer.may_read(&file.user_segment_ids)).map(|file| file.article_id);
             assert_eq!(mine.collect::<Vec<_>>(), right, "one by one");
         }
     }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::testing::{TestStore, article, grant, name_of, stores};
-use crate::{Consumed, Customer, GrantOutcome, NewGrant, NewRun};
+use crate::{Consumed, Customer, GrantOutcome, NewGrant, RunRequest};
 
 const TTL: Duration = Duration::from_secs(600);
 
@@ -37,14 +37,11 @@ async fn put(store: &TestStore, state: &str) -> SecretString {
 async fn a_state_is_good_once() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
-        let Consumed::Pending(pending) = store.consume_grant(&state).await.unwrap() else {
+        let Consumed::Pending(grant) = store.consume_grant(&state).await.unwrap() else {
             panic!("not pending")
         };
-        assert_eq!(pending.grant.verifier.expose_secret(), "verifier");
-        assert_eq!(
-            (pending.grant.subdomain.as_str(), &pending.grant.sync_options),
-            ("acme", &json!({"request_id": "r1"}))
-        );
+        assert_eq!(grant.verifier.expose_secret(), "verifier");
+        assert_eq!((grant.subdomain.as_str(), &grant.sync_options), ("acme", &json!({"request_id": "r1"})));
         assert!(matches!(store.consume_grant(&state).await.unwrap(), Consumed::Replayed));
         let forged = "state-2".to_owned().into();
         assert!(matches!(store.consume_grant(&forged).await.unwrap(), Consumed::Unknown));
@@ -161,7 +158,7 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
         let customer = customer(&store).await;
         let connection = store.connect(&customer, "acme").await;
         store.sync(connection, vec![article(1, "One", 5)]).await;
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: None,
             trigger: Trigger::Request,
@@ -170,7 +167,7 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
             upload_id: "u".to_owned(),
             params: json!({}),
         };
-        let run = store.request_run(&wish).await.unwrap().run;
+        let run = store.request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
 
         let mut again = grant(&customer, "acme");
@@ -183,7 +180,7 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
         assert_eq!((now.last_sync_action, &now.tags["new"]), (SyncAction::Add, &json!("tag")));
         assert_eq!(store.tokens(connection).await.unwrap().unwrap().access.expose_secret(), "access-2");
         assert_eq!(store.run(run).await.unwrap().state, RunState::Cancelled);
-        let late = store.store_page(&started, &crate::Page::default()).await;
+        let late = store.store_page(&started, &crate::PageWrite::default()).await;
         assert!(matches!(late, Err(crate::StoreError::Fenced)));
         assert_eq!(store.status(customer.organization).await.unwrap().files, 1);
         let events = store.events(customer.organization, 0, 100).await.unwrap();

@@ -3,12 +3,12 @@
 use helpsync_model::{ConnectionId, EventKind, FileStatus, OrganizationId, RunKind};
 use serde_json::{Map, Value, json};
 
-use super::choosing;
-use super::pages::{connected, walks, wish};
+use super::pages::{connected, request, walks};
+use super::synced_items;
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
-    Event, FileFilters, IncomingArticle, OrganizationChange, Page, PageOutcome, Progress, RemovedOutcome,
-    ScheduleChange,
+    Event, FileFilters, IncomingArticle, OrganizationChange, PageOutcome, PageWrite, Progress,
+    RemovedOutcome, ScheduleChange,
 };
 
 fn object(limits: Value) -> Map<String, Value> {
@@ -47,7 +47,7 @@ async fn told(store: &TestStore, organization: OrganizationId, kind: EventKind) 
 
 /// A delta that waits for its plan: whether it would read everything.
 async fn would_bring_more(store: &TestStore, connection: ConnectionId) -> bool {
-    let run = store.request_run(&wish(connection, Some(RunKind::Delta))).await.unwrap().run;
+    let run = store.request_run(&request(connection, Some(RunKind::Delta))).await.unwrap().run;
     let plan = store.start(run).await;
     let more = store.has_room_for_more(&plan).await.unwrap();
     store.cancel_runs(connection).await.unwrap();
@@ -191,7 +191,7 @@ async fn room_is_made_by_a_higher_limit_and_by_removals_and_a_delta_notices() {
         assert!(!would_bring_more(&store, connection).await);
 
         // One is gone.
-        let run = store.request_run(&wish(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store.request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
         let shard = store.start(run).await;
         let gone = RemovedOutcome { gone: vec![1], requests: 1 };
         store.settle_removed(&shard, &gone).await.unwrap();
@@ -200,7 +200,7 @@ async fn room_is_made_by_a_higher_limit_and_by_removals_and_a_delta_notices() {
         assert_eq!(store.sync(connection, ten(3..=5)).await.created, 1);
         assert!(!would_bring_more(&store, connection).await);
 
-        // The content of one is deleted by wish, and comes back when there is room for it as for any other.
+        // The content of one is deleted by request, and comes back when there is room for it as for any other.
         let customer = store.customer(organization, "cust-1").await.unwrap().id;
         let three: i64 = sqlx::query_scalar("select id from file where article_id = 3")
             .fetch_one(&store.store.pool)
@@ -234,7 +234,7 @@ async fn per_upload_is_counted_over_all_runs_of_an_upload_and_anew_for_the_next(
         assert_eq!(store.sync(connection, ten(1..=5)).await.created, 1, "the same upload");
         assert!(would_bring_more(&store, connection).await, "the next upload would");
         let next = walks(&store, connection, &[0]).await.remove(0);
-        let page = Page { articles: ten(1..=5), ..Page::default() };
+        let page = PageWrite { articles: ten(1..=5), ..PageWrite::default() };
         let outcome = store.store_page(&next, &page).await.unwrap();
         assert_eq!((outcome.created, outcome.over_limit), (2, 1));
         assert_eq!(store.store_page(&next, &page).await.unwrap().created, 0);
@@ -247,12 +247,12 @@ async fn per_upload_is_counted_over_all_runs_of_an_upload_and_anew_for_the_next(
 async fn what_was_chosen_and_kept_out_need_not_be_chosen_again() {
     for store in stores().await {
         let by_choice = json!({ "sync_files_on_connection": false });
-        let (customer, connection) = choosing::connected(&store, by_choice).await;
+        let (customer, connection) = synced_items::connected(&store, by_choice).await;
         limit(&store, customer.organization, json!({ "max_files": 1 })).await;
         let outcome = store.sync(connection, ten(1..=2)).await;
         assert_eq!((outcome.created, outcome.over_limit), (1, 1), "{}", name_of(&store));
         let listing = walks(&store, connection, &[0]).await.remove(0);
-        let page = Page { articles: ten(1..=3), ..Page::default() };
+        let page = PageWrite { articles: ten(1..=3), ..PageWrite::default() };
         let outcome = store.store_page(&listing, &page).await.unwrap();
         assert_eq!((outcome.created, outcome.over_limit), (0, 1), "the third was not chosen");
         limit(&store, customer.organization, json!({ "max_files": -1 })).await;
@@ -275,7 +275,8 @@ async fn pages_that_are_stored_at_once_never_go_beyond_a_limit_and_leave_no_room
                     let first = number * 1_000 + page * 10 + 1;
                     // Of these only a page that moves the mark would be alone without a limit.
                     let progress = (page == 3).then_some(Progress { position: Some(0), newest: Some(1) });
-                    let page = Page { articles: ten(first..=first + 9), progress, ..Page::default() };
+                    let page =
+                        PageWrite { articles: ten(first..=first + 9), progress, ..PageWrite::default() };
                     store.store_page(shard, &page).await.unwrap();
                 }
             }

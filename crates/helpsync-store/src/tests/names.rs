@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use helpsync_model::{Lane, RunKind, Selection, Trigger};
+use helpsync_model::{Lane, RunKind, SelectionFilter, Trigger};
 use serde_json::json;
 
 use crate::testing::{article, stores};
-use crate::{FileFilters, FileNames, FileOrder, FileQuery, IncomingArticle, NewAuthor, NewRun, Page};
+use crate::{
+    FileFilters, FileNames, FileOrder, FileQuery, IncomingArticle, NewAuthor, PageWrite, RunRequest,
+};
 
 #[tokio::test]
 async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
@@ -15,7 +17,7 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
         let organization = store.ensure_organization("default").await.unwrap();
         let customer = store.customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: Some(RunKind::Full),
             trigger: Trigger::Request,
@@ -24,9 +26,9 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
             upload_id: "upload-1".to_owned(),
             params: json!({}),
         };
-        let selection = Selection { labels: vec!["label".to_owned()], ..Selection::default() };
+        let selection = SelectionFilter { labels: vec!["label".to_owned()], ..SelectionFilter::default() };
         store.select(organization, connection, &selection, "request-0", "upload-0").await.unwrap();
-        let run = store.request_run(&wish).await.unwrap().run;
+        let run = store.request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
         let author = |author_id, name: &str| NewAuthor { author_id, name: name.to_owned() };
         let tagged = IncomingArticle {
@@ -34,10 +36,10 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
             ..article(1, "One", 5)
         };
         let left_out = IncomingArticle { author_id: Some(8), labels: Vec::new(), ..article(2, "Two", 5) };
-        let page = Page {
+        let page = PageWrite {
             articles: vec![tagged.clone(), left_out],
             authors: vec![author(7, "Ann"), author(8, "Bo"), author(9, "Cy")],
-            ..Page::default()
+            ..PageWrite::default()
         };
         store.store_page(&started, &page).await.unwrap();
         let known: i64 =
@@ -73,7 +75,8 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
         };
         assert_eq!(store.names(&file).await.unwrap(), right);
 
-        let again = Page { articles: vec![tagged], authors: vec![author(7, "Anna")], ..Page::default() };
+        let again =
+            PageWrite { articles: vec![tagged], authors: vec![author(7, "Anna")], ..PageWrite::default() };
         store.store_page(&started, &again).await.unwrap();
         assert_eq!(store.names(&file).await.unwrap().author.as_deref(), Some("Anna"));
 

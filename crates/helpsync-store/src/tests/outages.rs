@@ -7,21 +7,21 @@ use serde_json::json;
 use sqlx::Executor as _;
 
 use crate::testing::{TestStore, postgres, stores};
-use crate::{NewRun, Store};
+use crate::{RunRequest, Store};
 
 const LATE: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(60);
 
 /// A sync of a fresh customer's workspace.
-async fn wish(store: &TestStore, customer: &str) -> (ConnectionId, RunId) {
+async fn request(store: &TestStore, customer: &str) -> (ConnectionId, RunId) {
     let organization = store.ensure_organization("default").await.unwrap();
     let customer = store.customer(organization, customer).await.unwrap();
     let connection = store.connect(&customer, "acme").await;
     (connection, store.request_run(&sync(connection)).await.unwrap().run)
 }
 
-fn sync(connection: ConnectionId) -> NewRun {
-    NewRun {
+fn sync(connection: ConnectionId) -> RunRequest {
+    RunRequest {
         connection,
         kind: None,
         trigger: Trigger::Request,
@@ -54,8 +54,8 @@ async fn somebody_waits(store: &Store) {
 #[tokio::test]
 async fn a_worker_stopped_in_the_middle_of_a_write_keeps_nobody_elses_shards_from_the_sweep() {
     let store = postgres().await;
-    let (_, stopped) = wish(&store, "stopped").await;
-    let (_, other) = wish(&store, "other").await;
+    let (_, stopped) = request(&store, "stopped").await;
+    let (_, other) = request(&store, "other").await;
     let (stopped, other) = (store.start(stopped).await, store.start(other).await);
     store.clock.advance(LEASE + Duration::from_secs(1));
     // The stopped worker's transaction is open and holds its shard.
@@ -79,14 +79,14 @@ async fn a_transaction_that_idles_is_ended_by_the_server() {
 }
 
 #[tokio::test]
-async fn a_start_and_a_wish_at_the_same_moment_do_not_lock_each_other_out() {
+async fn a_start_and_a_request_at_the_same_moment_do_not_lock_each_other_out() {
     let store = postgres().await;
-    let (connection, run) = wish(&store, "ada").await;
+    let (connection, run) = request(&store, "ada").await;
     let shard: i64 = sqlx::query_scalar("select id from shard").fetch_one(&store.pool).await.unwrap();
-    // The wish has locked the connection, and looks for the run that serves it.
-    let mut wishing = store.write().await.unwrap();
+    // The request has locked the connection, and looks for the run that serves it.
+    let mut requesting = store.write().await.unwrap();
     let lock = format!("select id from connection where id = {} for update", connection.0);
-    wishing.tx.execute(crate::db::sql(lock)).await.unwrap();
+    requesting.tx.execute(crate::db::sql(lock)).await.unwrap();
     let worker = store.reopen().await;
     let starting =
         tokio::spawn(
@@ -94,8 +94,8 @@ async fn a_start_and_a_wish_at_the_same_moment_do_not_lock_each_other_out() {
         );
     somebody_waits(&store).await;
     let again = format!("update run set again = 1 where id = {}", run.0);
-    wishing.tx.execute(crate::db::sql(again)).await.expect("no deadlock");
-    wishing.commit().await.unwrap();
+    requesting.tx.execute(crate::db::sql(again)).await.expect("no deadlock");
+    requesting.commit().await.unwrap();
     let started = tokio::time::timeout(LATE, starting).await.unwrap().unwrap();
     assert!(started.unwrap().is_some());
 }
@@ -103,7 +103,7 @@ async fn a_start_and_a_wish_at_the_same_moment_do_not_lock_each_other_out() {
 #[tokio::test]
 async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
     for store in stores().await {
-        wish(&store, "ada").await;
+        request(&store, "ada").await;
         assert_eq!(store.release_due(10, 10).await.unwrap(), 1);
         let claimed = store.claim_outbox(10, LEASE).await.unwrap();
         assert_eq!(claimed.len(), 1);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
-    IncomingArticle, NewRun, NewShard, Page, PageOutcome, Progress, ShardEnd, SkippedArticle, Split,
+    IncomingArticle, NewShard, PageOutcome, PageWrite, Progress, RunRequest, ShardEnd, SkippedArticle, Split,
     StartedShard,
 };
 
@@ -15,8 +15,8 @@ pub(super) async fn connected(store: &TestStore) -> (OrganizationId, ConnectionI
     (organization, store.connect(&customer, "acme").await)
 }
 
-pub(super) fn wish(connection: ConnectionId, kind: Option<RunKind>) -> NewRun {
-    NewRun {
+pub(super) fn request(connection: ConnectionId, kind: Option<RunKind>) -> RunRequest {
+    RunRequest {
         connection,
         kind,
         trigger: Trigger::Request,
@@ -103,7 +103,7 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
     for store in stores().await {
         let (organization, connection) = connected(&store).await;
         store.sync(connection, vec![article(11, "A", 5)]).await;
-        let run = store.request_run(&wish(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store.request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
         let started = store.start(run).await;
         let skip = |id, reason: &str| SkippedArticle {
             article_id: id,
@@ -112,7 +112,7 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
             section_id: None,
         };
         let skipped = vec![skip(Some(11), "too big"), skip(Some(12), "broken"), skip(None, "no id")];
-        store.store_page(&started, &Page { skipped, ..Page::default() }).await.unwrap();
+        store.store_page(&started, &PageWrite { skipped, ..PageWrite::default() }).await.unwrap();
         let listed = store.skipped(started.fence.run, 0, 100).await.unwrap();
         let after = store.skipped(started.fence.run, listed[0].id, 1).await.unwrap();
         assert_eq!(after, listed[1..2], "paged by id");
@@ -131,7 +131,7 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
 }
 
 pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &[i64]) -> Vec<StartedShard> {
-    let run = store.request_run(&wish(connection, Some(RunKind::Full))).await.unwrap().run;
+    let run = store.request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
     let plan = store.start(run).await;
     let shards = starts.iter().map(|start| NewShard {
         key: format!("walk_export-{start}"),
@@ -154,11 +154,11 @@ pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &
     started
 }
 
-fn at(position: Option<i64>, newest: i64) -> Page {
-    Page {
+fn at(position: Option<i64>, newest: i64) -> PageWrite {
+    PageWrite {
         cursor: Some(json!({})),
         progress: Some(Progress { position, newest: Some(newest) }),
-        ..Page::default()
+        ..PageWrite::default()
     }
 }
 
@@ -167,7 +167,7 @@ async fn mark(store: &TestStore) -> Option<i64> {
 }
 
 #[tokio::test]
-async fn the_mark_follows_the_hindmost_range_and_never_a_time_to_come() {
+async fn the_high_water_mark_follows_the_hindmost_range_and_never_a_time_to_come() {
     for store in stores().await {
         let (_, connection) = connected(&store).await;
         let ranges = walks(&store, connection, &[0, 500]).await;
@@ -185,7 +185,7 @@ async fn the_mark_follows_the_hindmost_range_and_never_a_time_to_come() {
 }
 
 #[tokio::test]
-async fn a_failed_range_holds_the_mark_where_it_stopped() {
+async fn a_failed_range_holds_the_high_water_mark_where_it_stopped() {
     for store in stores().await {
         let (_, connection) = connected(&store).await;
         let ranges = walks(&store, connection, &[0, 500]).await;
@@ -211,7 +211,7 @@ async fn a_walk_splits_up_to_its_bound_and_goes_on_to_the_cut() {
             cursor: json!({ "end": at }),
             shards_max: 2,
         };
-        let page = |at| Page { split: Some(split(at)), ..self::at(Some(100), 100) };
+        let page = |at| PageWrite { split: Some(split(at)), ..self::at(Some(100), 100) };
         assert!(store.store_page(&range, &page(500)).await.unwrap().split, "{}", name_of(&store));
         assert!(!store.store_page(&range, &page(600)).await.unwrap().split);
         store.store_page(&range, &at(None, 499)).await.unwrap();
@@ -234,7 +234,7 @@ async fn ranges_of_one_connection_store_the_same_articles_at_once_and_none_waits
                     if number % 2 == 0 {
                         articles.reverse();
                     }
-                    let page = Page { articles, ..at(Some(round), round) };
+                    let page = PageWrite { articles, ..at(Some(round), round) };
                     store.store_page(range, &page).await.unwrap();
                 }
             }
@@ -249,10 +249,10 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
     for store in stores().await {
         let (organization, connection) = connected(&store).await;
         sqlx::query("update connection set high_water = 5").execute(&store.store.pool).await.unwrap();
-        let run = store.request_run(&wish(connection, None)).await.unwrap().run;
-        let audit = NewRun { params: json!({ "audit": true }), ..wish(connection, None) };
-        let full = NewRun { lane: Lane::Backfill, ..wish(connection, Some(RunKind::Full)) };
-        for wanted in [&wish(connection, None), &audit, &full, &wish(connection, None)] {
+        let run = store.request_run(&request(connection, None)).await.unwrap().run;
+        let audit = RunRequest { params: json!({ "audit": true }), ..request(connection, None) };
+        let full = RunRequest { lane: Lane::Backfill, ..request(connection, Some(RunKind::Full)) };
+        for wanted in [&request(connection, None), &audit, &full, &request(connection, None)] {
             let requested = store.request_run(wanted).await.unwrap();
             assert_eq!((requested.run, requested.created), (run, false));
         }
@@ -268,7 +268,7 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
             "{}",
             name_of(&store)
         );
-        // A wish that the run serves as it is leaves no successor.
+        // A request that the run serves as it is leaves no successor.
         assert!(!store.request_run(&audit).await.unwrap().created);
         let plan = store.start(next.id).await;
         store.end_shard(&plan.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();

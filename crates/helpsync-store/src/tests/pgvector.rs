@@ -7,9 +7,9 @@ use helpsync_model::ConnectionId;
 use sqlx::AssertSqlSafe;
 use test_servers::OwnServer;
 
-use super::chunks::{chunks, customer, cut_all, written};
+use super::chunks::{chunk_all, chunks, customer, written};
 use super::embedding::embed_all;
-use crate::chunks::bytes_of;
+use crate::search::chunks::bytes_of;
 use crate::testing::{TestStore, postgres_at};
 use crate::{Customer, FileFilters, Scored, Store, UploadedChunk, UploadedFile, VectorSearch, VectorsOf};
 
@@ -51,7 +51,7 @@ async fn filled(store: &TestStore, name: &str) -> (Customer, ConnectionId) {
     store
         .sync(connection, vec![written(11, 5, &texts[..TEXTS / 2]), written(12, 5, &texts[TEXTS / 2..])])
         .await;
-    cut_all(store, connection, true).await;
+    chunk_all(store, connection, true).await;
     embed_all(store, connection, vector).await;
     (customer, connection)
 }
@@ -166,7 +166,7 @@ async fn of_vectors_alike_in_single_precision_the_best_are_found(url: &str) {
     let texts: Vec<String> = (0..TEXTS).map(|number| format!("text {number}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     store.sync(connection, vec![written(11, 5, &texts)]).await;
-    cut_all(&store, connection, true).await;
+    chunk_all(&store, connection, true).await;
     embed_all(&store, connection, |text| {
         let number: f32 = text.rsplit(' ').next().unwrap().parse().unwrap();
         numbers(7).iter().map(|it| it * (1.0 + number / 10.0)).collect()

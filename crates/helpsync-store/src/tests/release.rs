@@ -6,7 +6,7 @@ use helpsync_model::{ConnectionId, Lane, RunId, RunKind, ShardKind, Trigger};
 use serde_json::json;
 
 use crate::testing::{TestStore, stores};
-use crate::{NewRun, NewShard, Page, RunRequested, ShardEnd, StoreError};
+use crate::{NewShard, PageWrite, RunRequest, RunRequested, ShardEnd, StoreError};
 
 /// More than any test releases.
 const ALL: u32 = 1_000;
@@ -18,7 +18,7 @@ async fn connect(store: &TestStore, name: &str) -> ConnectionId {
 }
 
 async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> RunRequested {
-    let wish = NewRun {
+    let request = RunRequest {
         connection,
         kind: Some(RunKind::Full),
         trigger: Trigger::Request,
@@ -27,7 +27,7 @@ async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> Run
         upload_id: "u".to_owned(),
         params: json!({}),
     };
-    store.request_run(&wish).await.unwrap()
+    store.request_run(&request).await.unwrap()
 }
 
 /// A run whose plan has ended with so many shards.
@@ -108,19 +108,19 @@ async fn cancelling_stops_work_in_hand_in_the_queue_and_in_the_store_at_once() {
         let in_hand = store.start_shard(messages[0].job.shard, "w", lease).await.unwrap().unwrap();
         store.cancel_runs(connection).await.unwrap();
 
-        let late = store.store_page(&in_hand, &Page::default()).await;
+        let late = store.store_page(&in_hand, &PageWrite::default()).await;
         assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
         assert!(!store.renew_shard(&in_hand.fence, lease).await.unwrap());
         assert!(store.start_shard(messages[1].job.shard, "w", lease).await.unwrap().is_none());
         assert_eq!(store.release_due(ALL, 8).await.unwrap(), 0);
         assert_eq!(store.run(run).await.unwrap().state, helpsync_model::RunState::Cancelled);
-        // The connection is free for the next wish.
+        // The connection is free for the next request.
         assert!(request(&store, connection, Lane::OnDemand).await.created);
     }
 }
 
 #[tokio::test]
-async fn equal_wishes_share_a_run_and_late_ones_share_the_next() {
+async fn equal_requests_share_a_run_and_late_ones_share_the_next() {
     for store in stores().await {
         let connection = connect(&store, "a").await;
         let first = request(&store, connection, Lane::OnDemand).await;
@@ -131,7 +131,7 @@ async fn equal_wishes_share_a_run_and_late_ones_share_the_next() {
         let organization = store.ensure_organization("default").await.unwrap();
         let plan = store.start(first.run).await;
         store.end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
-        // The run has begun to read: what is wished now may have changed behind it.
+        // The run has begun to read: what is asked now may have changed behind it.
         for _ in 0..3 {
             assert!(!request(&store, connection, Lane::OnDemand).await.created);
         }
@@ -154,7 +154,7 @@ async fn equal_wishes_share_a_run_and_late_ones_share_the_next() {
 async fn a_run_that_has_only_to_be_ended_is_not_kept_waiting_by_the_next() {
     for store in stores().await {
         let connection = connect(&store, "a").await;
-        let wish = |number: usize| NewRun {
+        let request = |number: usize| RunRequest {
             connection,
             kind: Some(RunKind::Resync),
             trigger: Trigger::Request,
@@ -163,9 +163,9 @@ async fn a_run_that_has_only_to_be_ended_is_not_kept_waiting_by_the_next() {
             upload_id: format!("u{number}"),
             params: json!({ "articles": [number] }),
         };
-        let first = store.request_run(&wish(0)).await.unwrap().run;
+        let first = store.request_run(&request(0)).await.unwrap().run;
         for number in 1..20 {
-            store.request_run(&wish(number)).await.unwrap();
+            store.request_run(&request(number)).await.unwrap();
         }
         let fetch = store.start(first).await;
         store.clock.advance(Duration::from_secs(1));

@@ -2,7 +2,7 @@
 
 use helpsync_model::ConnectionId;
 
-use super::chunks::{chunks, customer, cut_all, written};
+use super::chunks::{chunk_all, chunks, customer, written};
 use super::embedding::embed_all;
 use crate::testing::{TestStore, stores};
 use crate::{Customer, FileFilters, Uploaded, UploadedChunk, UploadedFile, VectorSearch, VectorsOf};
@@ -15,7 +15,7 @@ fn direction(text: &str) -> Vec<f32> {
 async fn filled(store: &TestStore, name: &str) -> (Customer, ConnectionId) {
     let (customer, connection) = customer(store, name).await;
     store.sync(connection, vec![written(11, 5, &["aaaa", "aab"]), written(12, 5, &["bbb", "ccc"])]).await;
-    cut_all(store, connection, true).await;
+    chunk_all(store, connection, true).await;
     embed_all(store, connection, direction).await;
     (customer, connection)
 }
@@ -102,7 +102,7 @@ async fn words_find_what_holds_them_and_rare_ones_decide() {
         store
             .sync(connection, vec![written(11, 5, texts), written(12, 5, &["The invoice and the bill"])])
             .await;
-        cut_all(&store, connection, false).await;
+        chunk_all(&store, connection, false).await;
         let known = chunks(&store, &customer).await;
         let every = FileFilters::default();
         let find = async |text: &str, files: &FileFilters, k| {
@@ -128,7 +128,7 @@ async fn words_find_what_holds_them_and_rare_ones_decide() {
 
         // What goes is not found any more, and what takes its place is.
         store.sync(connection, vec![written(12, 6, &["The receipt"])]).await;
-        cut_all(&store, connection, false).await;
+        chunk_all(&store, connection, false).await;
         assert_eq!(find("bill", &every, 10).await, [texts[1]]);
         let found = store.chunks_with_words(customer.id, &every, "receipt", 9).await.unwrap();
         assert_eq!(found.len(), 1);
@@ -198,7 +198,7 @@ async fn brought_chunks_take_the_place_of_ours_until_the_text_changes() {
             let models = Some(models.map(str::to_owned).to_vec());
             let query = crate::FileQuery {
                 filters: FileFilters { embedding_models: models, ..FileFilters::default() },
-                ..crate::chunks::files_of(customer.id, &every, 0)
+                ..crate::search::chunks::files_of(customer.id, &every, 0)
             };
             let query = crate::FileQuery { limit: 9, ..query };
             assert_eq!(store.files(&query).await.unwrap().1, count);
@@ -212,7 +212,7 @@ async fn brought_chunks_take_the_place_of_ours_until_the_text_changes() {
             "what is brought is left alone"
         );
         store.sync(connection, vec![written(shown.article_id, 6, &["ours again"])]).await;
-        cut_all(&store, connection, true).await;
+        chunk_all(&store, connection, true).await;
         let after = chunks(&store, &customer).await;
         assert!(after.iter().any(|chunk| chunk.content == "ours again"));
         assert!(after.iter().all(|chunk| chunk.content != "brought"));

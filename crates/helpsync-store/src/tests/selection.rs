@@ -1,12 +1,12 @@
 //! What a selection keeps, takes away and leaves in the ledger, on both databases.
 
-use helpsync_model::{ConnectionId, EventKind, Lane, OrganizationId, RunKind, Selection, Trigger};
+use helpsync_model::{ConnectionId, EventKind, Lane, OrganizationId, RunKind, SelectionFilter, Trigger};
 use serde_json::json;
 
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
     Customer, FileFilters, FileOrder, FileQuery, IncomingArticle, IncomingTranslation, ItemKind, NewItem,
-    NewRun, Page, Progress, StoreError, TreeLearned,
+    PageWrite, Progress, RunRequest, StoreError, TreeLearned,
 };
 
 async fn connected(store: &TestStore) -> (OrganizationId, Customer, ConnectionId) {
@@ -38,8 +38,8 @@ fn in_german(mut article: IncomingArticle) -> IncomingArticle {
     article
 }
 
-fn wish(connection: ConnectionId) -> NewRun {
-    NewRun {
+fn request(connection: ConnectionId) -> RunRequest {
+    RunRequest {
         connection,
         kind: None,
         trigger: Trigger::Connect,
@@ -68,8 +68,8 @@ async fn ids(store: &TestStore, customer: &Customer) -> Vec<i64> {
 async fn select(
     store: &TestStore,
     connection: ConnectionId,
-    selection: &Selection,
-) -> crate::SelectionChanged {
+    selection: &SelectionFilter,
+) -> crate::SelectionFilterChanged {
     let organization = store.ensure_organization("default").await.unwrap();
     store.select(organization, connection, selection, "request-2", "upload-2").await.unwrap()
 }
@@ -89,7 +89,11 @@ async fn what_is_unselected_goes_at_once_and_a_full_run_brings_the_rest() {
         store.sync(connection, vec![standing(1, 20), other, secret]).await;
         assert_eq!(ids(&store, &customer).await, [1, 2, 3]);
 
-        let some = Selection { labels: vec!["label".to_owned()], public_only: true, ..Selection::default() };
+        let some = SelectionFilter {
+            labels: vec!["label".to_owned()],
+            public_only: true,
+            ..SelectionFilter::default()
+        };
         let changed = select(&store, connection, &some).await;
         assert_eq!(changed.removed, 2, "{}", name_of(&store));
         assert_eq!(ids(&store, &customer).await, [1]);
@@ -113,7 +117,7 @@ async fn what_is_unselected_goes_at_once_and_a_full_run_brings_the_rest() {
 async fn a_page_is_stored_as_the_selection_of_that_moment_leaves_it() {
     for store in stores().await {
         let (organization, customer, connection) = connected(&store).await;
-        let german = Selection { locales: vec!["de".to_owned()], ..Selection::default() };
+        let german = SelectionFilter { locales: vec!["de".to_owned()], ..SelectionFilter::default() };
         select(&store, connection, &german).await;
         let outcome = store.sync(connection, vec![in_german(standing(1, 20)), standing(2, 20)]).await;
         assert_eq!((outcome.created, outcome.unselected, outcome.drafts), (1, 1, 0));
@@ -132,7 +136,7 @@ async fn a_page_is_stored_as_the_selection_of_that_moment_leaves_it() {
 async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in() {
     for store in stores().await {
         let (organization, customer, connection) = connected(&store).await;
-        let some = Selection { categories: vec![1], sections: vec![30], ..Selection::default() };
+        let some = SelectionFilter { categories: vec![1], sections: vec![30], ..SelectionFilter::default() };
         let run = select(&store, connection, &some).await.run.unwrap().run;
         let plan = store.start(run).await;
         let tree =
@@ -170,19 +174,19 @@ async fn a_paused_connection_is_selected_from_as_well() {
         let (_, customer, connection) = connected(&store).await;
         let secret = IncomingArticle { user_segment_id: Some(9), ..standing(1, 20) };
         store.sync(connection, vec![secret, standing(2, 20)]).await;
-        let walk = store.request_run(&wish(connection)).await.unwrap().run;
+        let walk = store.request_run(&request(connection)).await.unwrap().run;
         let walk = store.start(walk).await;
         let progress = Some(Progress { position: None, newest: Some(1_000_000) });
-        store.store_page(&walk, &Page { progress, ..Page::default() }).await.unwrap();
+        store.store_page(&walk, &PageWrite { progress, ..PageWrite::default() }).await.unwrap();
         let version = store.tokens(connection).await.unwrap().unwrap().version;
         assert!(store.pause(connection, version, "revoked").await.unwrap());
-        let public = Selection { public_only: true, ..Selection::default() };
+        let public = SelectionFilter { public_only: true, ..SelectionFilter::default() };
         let changed = select(&store, connection, &public).await;
         assert_eq!((changed.run, changed.removed), (None, 1));
         assert_eq!(ids(&store, &customer).await, [2], "also where only the older column says so");
 
         store.connect(&customer, "acme").await;
-        let run = store.request_run(&wish(connection)).await.unwrap().run;
+        let run = store.request_run(&request(connection)).await.unwrap().run;
         assert_eq!(store.run(run).await.unwrap().kind, RunKind::Full, "whatever was read before");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::pages::{connected, walks};
 use crate::testing::stores;
-use crate::{NewRun, NewShard, ShardEnd};
+use crate::{NewShard, RunRequest, ShardEnd};
 
 #[tokio::test]
 async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
@@ -13,7 +13,7 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
         let organization = store.ensure_organization("default").await.unwrap();
         let customer = store.customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: Some(RunKind::Resync),
             trigger: Trigger::Request,
@@ -24,7 +24,7 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
         };
         let mut failed = Vec::new();
         for _ in 0..2 {
-            let run = store.request_run(&wish).await.unwrap().run;
+            let run = store.request_run(&request).await.unwrap().run;
             assert_eq!(store.status(organization).await.unwrap().runs.len(), 1);
             let started = store.start(run).await;
             store.end_shard(&started.fence, &ShardEnd::Failed("no such host".to_owned())).await.unwrap();

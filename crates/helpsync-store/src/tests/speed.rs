@@ -6,7 +6,7 @@ use helpsync_model::{Lane, RunKind, Trigger};
 use serde_json::json;
 
 use crate::testing::{TestStore, article, name_of, stores};
-use crate::{IncomingArticle, NewRun, Page, ShardEnd};
+use crate::{IncomingArticle, PageWrite, RunRequest, ShardEnd};
 
 const PAGES: i64 = 5;
 const PAGE: i64 = 1_000;
@@ -59,7 +59,7 @@ async fn pages_are_stored_at_a_speed_worth_printing() {
         let organization = store.ensure_organization("default").await.unwrap();
         let customer = store.customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
-        let wish = NewRun {
+        let request = RunRequest {
             connection,
             kind: Some(RunKind::Resync),
             trigger: Trigger::Request,
@@ -68,11 +68,11 @@ async fn pages_are_stored_at_a_speed_worth_printing() {
             upload_id: "u".to_owned(),
             params: json!({}),
         };
-        let run = store.request_run(&wish).await.unwrap().run;
+        let run = store.request_run(&request).await.unwrap().run;
         let started = store.start(run).await;
         let bare = bare(&store).await;
         let pages: Vec<_> =
-            (0..PAGES).map(|number| Page { articles: page(number), ..Page::default() }).collect();
+            (0..PAGES).map(|number| PageWrite { articles: page(number), ..PageWrite::default() }).collect();
         let mut took = Vec::new();
         for _ in 0..2 {
             let began = Instant::now();

@@ -7,10 +7,11 @@ use helpsync_model::{
 };
 use secrecy::ExposeSecret;
 
+use crate::event::events;
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
     ClaimedRound, ShardEnd, Store, StoreError, Tried, TriedEnd, WebhookAdded, WebhookHealth, WebhookQuery,
-    WebhookRetention, events,
+    WebhookRetention,
 };
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -324,9 +325,8 @@ async fn the_events_of_a_deleted_customer_still_go_out_and_the_last_says_so() {
     for store in stores().await {
         let (organization, webhook, _) = connected(&store).await;
         let customer = store.customer(organization, "cust-1").await.unwrap();
-        let now = customer.created_at + 1;
         let mut write = store.store.write().await.unwrap();
-        events::outlive_customer(&mut write, organization, customer.id, "cust-1", now).await.unwrap();
+        events::outlive_customer(&mut write, organization, customer.id, "cust-1").await.unwrap();
         write.commit().await.unwrap();
         store.fan_out_events(MANY).await.unwrap();
         let mut said = Vec::new();

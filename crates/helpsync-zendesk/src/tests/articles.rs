@@ -188,31 +188,6 @@ async fn a_single_broken_article_is_unreadable_and_not_gone() {
 }
 
 #[tokio::test]
-async fn an_article_is_found_by_its_rank_within_the_hundred_pages_that_zendesk_allows() {
-    for (rank, page, per_page, found) in [
-        (1, "1", "1", Some(1)),
-        (100, "100", "1", Some(1)),
-        (101, "2", "100", Some(1)),
-        (103, "2", "100", Some(3)),
-        (199, "2", "100", None),
-        (10_000, "100", "100", None),
-    ] {
-        let server = Server::json(format!(
-            r#"{{"articles":[{},{},{}],"next_page":null}}"#,
-            article(1),
-            article(2),
-            article(3)
-        ))
-        .await;
-        let answer = server.client().client.article_at_rank(rank).await.unwrap();
-        assert_eq!(answer.value.map(|article| article.id), found, "{rank}");
-        let seen = &server.seen()[0];
-        assert_eq!((seen.param("page"), seen.param("per_page")), (Some(page), Some(per_page)), "{rank}");
-        assert_eq!((seen.param("sort_by"), seen.param("sort_order")), (Some("created_at"), Some("asc")));
-    }
-}
-
-#[tokio::test]
 async fn the_tree_and_the_locales_are_listed() {
     let server = Server::start(|seen| match seen.path.rsplit('/').next() {
         Some("sections") => {

@@ -124,19 +124,19 @@ fn redirect(to: impl Into<String>) -> Response {
 /// A client and the fakes that it was built with.
 struct Setup {
     client: Client,
-    gate: Arc<OpenGate>,
+    limiter: Arc<OpenRateLimiter>,
     tokens: Arc<OneRenewal>,
 }
 
 fn setup(origin: &str, options: HttpOptions) -> Setup {
-    let (gate, tokens) = (Arc::new(OpenGate::default()), Arc::new(OneRenewal::default()));
+    let (limiter, tokens) = (Arc::new(OpenRateLimiter::default()), Arc::new(OneRenewal::default()));
     let client = Client::new(
         Http::new(options).unwrap(),
         endpoint(origin),
-        Arc::clone(&gate) as _,
+        Arc::clone(&limiter) as _,
         Arc::clone(&tokens) as _,
     );
-    Setup { client, gate, tokens }
+    Setup { client, limiter, tokens }
 }
 
 fn short() -> HttpOptions {
@@ -149,29 +149,29 @@ fn short() -> HttpOptions {
 
 /// Lets requests through, unless told otherwise, and writes down what is reported.
 #[derive(Default)]
-struct OpenGate {
-    denied: Mutex<Option<Denied>>,
+struct OpenRateLimiter {
+    denied: Mutex<Option<Throttled>>,
     entered: Mutex<u32>,
-    left: Mutex<Vec<(Grant, RateReport)>>,
+    left: Mutex<Vec<(Permit, RateReport)>>,
 }
 
 #[async_trait]
-impl Gate for OpenGate {
-    async fn enter(&self, family: crate::Family) -> Result<Grant, Denied> {
+impl RateLimiter for OpenRateLimiter {
+    async fn enter(&self, family: crate::Family) -> Result<Permit, Throttled> {
         if let Some(denied) = self.denied.lock().unwrap().clone() {
             return Err(denied);
         }
         let mut entered = self.entered.lock().unwrap();
         *entered += 1;
-        Ok(Grant { id: entered.to_string(), family })
+        Ok(Permit { id: entered.to_string(), family })
     }
 
-    async fn leave(&self, grant: Grant, report: RateReport) {
-        self.left.lock().unwrap().push((grant, report));
+    async fn leave(&self, permit: Permit, report: RateReport) {
+        self.left.lock().unwrap().push((permit, report));
     }
 }
 
-impl OpenGate {
+impl OpenRateLimiter {
     fn reports(&self) -> Vec<RateReport> {
         self.left.lock().unwrap().iter().map(|(_, report)| report.clone()).collect()
     }

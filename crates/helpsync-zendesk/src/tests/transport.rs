@@ -59,8 +59,8 @@ async fn every_request_says_who_it_is_and_reports_the_budget() {
         retry_after: None,
     };
     assert_eq!(
-        *setup.gate.left.lock().unwrap(),
-        [(Grant { id: "1".into(), family: crate::Family::HelpCenter }, report)]
+        *setup.limiter.left.lock().unwrap(),
+        [(Permit { id: "1".into(), family: crate::Family::HelpCenter }, report)]
     );
 }
 
@@ -69,8 +69,8 @@ async fn without_budget_nothing_is_sent() {
     let server = Server::json(COUNT_7).await;
     let setup = server.client();
     let wait = Duration::from_secs(9);
-    *setup.gate.denied.lock().unwrap() = Some(Denied { wait, reason: "account".into() });
-    assert_eq!(failure(&setup).await.class(), Class::Denied { wait });
+    *setup.limiter.denied.lock().unwrap() = Some(Throttled { wait, reason: "account".into() });
+    assert_eq!(failure(&setup).await.class(), Class::Throttled { wait });
     assert!(server.seen().is_empty());
 }
 
@@ -84,7 +84,7 @@ async fn a_refused_token_is_renewed_once_and_the_call_repeated_once() {
     let setup = server.client();
     let answer = setup.client.count_articles().await.unwrap();
     assert_eq!((answer.value, answer.requests), (7, 2));
-    assert_eq!(*setup.gate.entered.lock().unwrap(), 2, "the second request passes the gate too");
+    assert_eq!(*setup.limiter.entered.lock().unwrap(), 2, "the second request passes the limiter too");
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_connection_cut_in_mid_answer_is_unavailable_and_its_headers_still_cou
     let failure = failure(&setup).await;
     assert!(failure.to_string().contains("broke off"), "{failure}");
     assert_eq!(failure.class(), Class::Transient { after: None });
-    let report = &setup.gate.reports()[0];
+    let report = &setup.limiter.reports()[0];
     assert_eq!((report.status, report.remaining), (Some(200), Some(3)));
 }
 
@@ -209,7 +209,7 @@ async fn no_answer_at_all_is_unavailable_and_returns_the_grant() {
         let setup = setup(&origin, short());
         let failure = failure(&setup).await;
         assert!(failure.to_string().ends_with(says), "{says}: {failure}");
-        assert_eq!(setup.gate.reports(), [RateReport::default()]);
+        assert_eq!(setup.limiter.reports(), [RateReport::default()]);
     }
 }
 
@@ -220,12 +220,14 @@ async fn each_status_has_its_meaning() {
     for (code, body, class) in [
         (400, r#"{"errors":[{"code":"InvalidPaginationDepth","title":"x","detail":"y"}]}"#, Class::Permanent),
         (400, r#"{"error":"ParameterMissing"}"#, Class::Permanent),
+        (402, r#"{"error":"PaymentRequired"}"#, Class::Permanent),
         (403, r#"{"error":{"title":"Forbidden","message":"You do not have access"}}"#, Class::Permanent),
         (403, page, transient),
         (404, r#"{"error":"RecordNotFound","description":"Not found"}"#, Class::Gone),
         (410, "", Class::Gone),
         (408, "", transient),
         (422, r#"{"error":"RecordInvalid"}"#, Class::Permanent),
+        (423, page, Class::Permanent),
         (425, "", transient),
         (429, r#"{"errors":[{"code":"RateLimitExceeded","status":"429"}]}"#, transient),
         (429, "Pagination limit reached for offset model", Class::Permanent),
@@ -238,6 +240,7 @@ async fn each_status_has_its_meaning() {
         assert_eq!(failure.class(), class, "{code} {body}: {failure}");
         let too_deep = body.contains("agination");
         assert_eq!(matches!(failure, Failure::PaginationTooDeep(_)), too_deep, "{code} {body}");
+        assert_eq!(matches!(failure, Failure::Suspended { .. }), matches!(code, 402 | 423), "{code} {body}");
     }
 }
 
@@ -261,7 +264,7 @@ async fn a_plain_text_429_is_read_with_its_retry_after() {
         let failure = failure(&setup).await;
         let after = after.map(Duration::from_secs);
         assert_eq!(failure.class(), Class::Transient { after }, "{header}");
-        assert_eq!(setup.gate.reports()[0].retry_after, after, "{header}");
+        assert_eq!(setup.limiter.reports()[0].retry_after, after, "{header}");
         assert!(failure.to_string().ends_with("per minute exceeded (request 9f77-DUB)"), "{failure}");
     }
 }
@@ -294,7 +297,7 @@ async fn a_dead_grant_sends_nothing() {
     }
     let server = Server::json(COUNT_7).await;
     let http = Http::new(HttpOptions::default()).unwrap();
-    let client = Client::new(http, server.endpoint(), Arc::new(OpenGate::default()), Arc::new(Dead));
+    let client = Client::new(http, server.endpoint(), Arc::new(OpenRateLimiter::default()), Arc::new(Dead));
     assert_eq!(client.count_articles().await.unwrap_err().class(), Class::Unauthorized);
     assert!(server.seen().is_empty());
 }

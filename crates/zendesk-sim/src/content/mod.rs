@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use change::{Change, ChangeError, Mutation};
 pub(crate) use change::{Event, EventKind};
 pub use generate::{BodyProfile, GenerateOptions};
-pub use truth::{TruthArticle, TruthSelection, TruthTranslation, content_hash};
+pub use truth::{TruthArticle, TruthSelectionFilter, TruthTranslation, content_hash};
 
 use crate::clock::Epoch;
 use crate::random::{Ids, Random};

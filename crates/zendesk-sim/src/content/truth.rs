@@ -48,7 +48,7 @@ pub struct TruthTranslation {
 
 /// What a copy was asked to hold; an empty list is no condition.
 #[derive(Debug, Clone, Default)]
-pub struct TruthSelection {
+pub struct TruthSelectionFilter {
     /// Articles of these, beside those of `sections`.
     pub categories: Vec<i64>,
     /// Articles of these and of all below them, beside those of `categories`.
@@ -61,7 +61,7 @@ pub struct TruthSelection {
     pub public_only: bool,
 }
 
-impl TruthSelection {
+impl TruthSelectionFilter {
     /// What it leaves of a correct copy.
     pub fn of(&self, articles: Vec<TruthArticle>) -> Vec<TruthArticle> {
         articles.into_iter().filter_map(|article| self.of_one(article)).collect()

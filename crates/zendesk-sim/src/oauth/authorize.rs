@@ -27,7 +27,7 @@ pub(crate) fn authorize(state: &mut State, query: &Query) -> Answer {
         Err(answer) => return answer,
     };
     match state.settings.consent {
-        Consent::Ask => Answer::html(200, &page(state, query)),
+        Consent::PermitRequest => Answer::html(200, &page(state, query)),
         Consent::Allow => allow(state, query, &request, state.settings.grant_as),
         Consent::Deny => deny(&request),
     }

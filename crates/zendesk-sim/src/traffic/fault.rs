@@ -87,7 +87,7 @@ pub enum Fault {
     /// The connection is reset before any answer.
     Reset,
     /// The real answer, whose connection breaks after so many body bytes.
-    CutBody {
+    TruncatedBody {
         /// Body bytes that still arrive.
         after_bytes: usize,
     },
@@ -137,7 +137,7 @@ impl Fault {
         match self {
             Self::Status { .. } => "status",
             Self::Reset => "reset",
-            Self::CutBody { .. } => "cut_body",
+            Self::TruncatedBody { .. } => "cut_body",
             Self::TruncatedJson => "truncated_json",
             Self::SlowBody { .. } => "slow_body",
             Self::HtmlOk => "html_ok",

@@ -22,7 +22,7 @@ async fn each_fault_is_what_it_says() {
     };
     assert!(reset, "a reset connection gives no answer");
 
-    once(Fault::CutBody { after_bytes: 100 });
+    once(Fault::TruncatedBody { after_bytes: 100 });
     assert!(setup.send(LIST).await.unwrap().bytes().await.is_err());
 
     once(Fault::TruncatedJson);

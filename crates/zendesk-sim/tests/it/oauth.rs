@@ -84,7 +84,7 @@ async fn consent_can_be_refused_or_asked_for() {
     setup.account.update_settings(|settings| settings.consent = Consent::Deny);
     let answer = setup.http.get(setup.url(&authorize())).send().await.unwrap();
     assert!(answer.headers()["location"].to_str().unwrap().contains("error=access_denied"));
-    setup.account.update_settings(|settings| settings.consent = Consent::Ask);
+    setup.account.update_settings(|settings| settings.consent = Consent::PermitRequest);
     let page = setup.http.get(setup.url(&authorize())).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("Allow") && page.contains("Deny"));
 }

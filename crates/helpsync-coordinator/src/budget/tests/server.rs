@@ -170,7 +170,7 @@ impl Trial {
                     events.insert((now + way, number), (asker, Some(report)));
                 }
                 Step::Repeated => panic!("a new id is never a repeat"),
-                Step::Wait(wait, reason) => {
+                Step::Throttled(wait, reason) => {
                     assert!(wait > 0);
                     let late = if reason == WaitReason::Pace && self.late == 0 {
                         0

@@ -145,7 +145,7 @@ proptest! {
         }
     }
 
-    /// No window, wherever it begins, sees more grants than the limit less the reserve, though many wait all the time,
+    /// No window, wherever it begins, sees more permits than the limit less the reserve, though many wait all the time,
     /// some leave their place and the others use it as late as they may.
     #[test]
     fn no_minute_wherever_it_begins_sees_more_than_the_rate(
@@ -157,7 +157,7 @@ proptest! {
         };
         let mut budget = Budget::default();
         let mut times: std::collections::BTreeSet<(u64, u64)> = (0..askers).map(|asker| (START, asker)).collect();
-        let (mut number, mut grants) = (askers, Vec::new());
+        let (mut number, mut permits) = (askers, Vec::new());
         while let Some((now, asker)) = times.pop_first() {
             if now > START + 150 * SECOND {
                 break;
@@ -165,21 +165,21 @@ proptest! {
             number += 1;
             match budget.acquire(&asker.to_string(), &terms, now) {
                 Step::Granted => {
-                    grants.push(now);
+                    permits.push(now);
                     times.insert((now, number));
                 }
-                Step::Wait(_, WaitReason::Pace) if number.is_multiple_of(leaving) => {
+                Step::Throttled(_, WaitReason::Pace) if number.is_multiple_of(leaving) => {
                     times.insert((now + number.wrapping_mul(7_919) % SECOND, number));
                 }
-                Step::Wait(wait, _) => {
+                Step::Throttled(wait, _) => {
                     times.insert((now + wait + number.wrapping_mul(104_729) % (late + 1), asker));
                 }
                 Step::Repeated => unreachable!("every id is new"),
             }
         }
         let rate = usize::try_from(limit - (limit * reserve).div_ceil(100).min(limit - 1)).unwrap();
-        for (at, start) in grants.iter().enumerate() {
-            let seen = grants[at..].iter().take_while(|time| **time < start + 60 * SECOND).count();
+        for (at, start) in permits.iter().enumerate() {
+            let seen = permits[at..].iter().take_while(|time| **time < start + 60 * SECOND).count();
             prop_assert!(seen <= rate, "{} of {} in a minute", seen, rate);
         }
     }

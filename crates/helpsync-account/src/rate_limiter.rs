@@ -1,0 +1,94 @@
+//! The limiter of [`helpsync_zendesk::Client`], kept by the coordinator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use helpsync_coordinator::{Coordinator, NoPermit, PermitId, PermitRequest, Report, Waited, wait_for_permit};
+use helpsync_model::{Entropy, Subdomain, chain};
+use helpsync_zendesk::{Family, Permit, RateLimiter, RateReport, Throttled};
+
+use crate::{AccountOptions, Accounts};
+
+/// A permit whose request never came back counts as in flight this long.
+const GRANT_TTL: Duration = Duration::from_secs(90);
+/// How long to stay away when the coordinator does not answer: slow down, never run free.
+const COORDINATOR_DOWN_WAIT: Duration = Duration::from_secs(2);
+
+pub(crate) struct BudgetedLimiter {
+    coordinator: Arc<dyn Coordinator>,
+    entropy: Arc<dyn Entropy>,
+    account: String,
+    options: AccountOptions,
+    waited: Arc<Waited>,
+}
+
+impl BudgetedLimiter {
+    /// The budget belongs to the Zendesk account, whoever of our customers connected it.
+    pub(crate) fn new(accounts: &Accounts, subdomain: &Subdomain, waited: Arc<Waited>) -> Self {
+        Self {
+            coordinator: Arc::clone(&accounts.inner.coordinator),
+            entropy: Arc::clone(&accounts.inner.entropy),
+            account: subdomain.as_str().to_owned(),
+            options: accounts.inner.options.clone(),
+            waited,
+        }
+    }
+
+    /// Zendesk counts each family of an account for itself, and so does the budget: a hundred calls a minute for
+    /// webhooks must neither slow the articles down nor stop them.
+    fn key(&self, family: Family) -> String {
+        match family {
+            Family::HelpCenter => self.account.clone(),
+            Family::Support => format!("{}/support", self.account),
+            Family::Webhooks => format!("{}/webhooks", self.account),
+        }
+    }
+}
+
+#[async_trait]
+impl RateLimiter for BudgetedLimiter {
+    async fn enter(&self, family: Family) -> Result<Permit, Throttled> {
+        let ask = PermitRequest {
+            request_id: self.entropy.uuid().to_string(),
+            ceiling_per_minute: self.options.ceiling_per_minute,
+            concurrency_max: self.options.concurrency_max,
+            reserve_percent: self.options.reserve_percent,
+            permit_ttl: GRANT_TTL,
+            patience: self.options.patience,
+        };
+        let patience = self.options.patience;
+        let answer =
+            wait_for_permit(&*self.coordinator, &self.key(family), &ask, patience, &self.waited).await;
+        match answer {
+            Ok(permit) => Ok(Permit { id: permit.0, family }),
+            Err(NoPermit::Throttled { delay: wait, reason }) => {
+                Err(Throttled { wait, reason: format!("budget of {} ({reason})", self.account) })
+            }
+            Err(NoPermit::Coordinator(error)) => {
+                tracing::warn!(
+                    account = self.account,
+                    error = chain(&error),
+                    "the coordinator does not answer"
+                );
+                Err(Throttled { wait: COORDINATOR_DOWN_WAIT, reason: "the coordinator".to_owned() })
+            }
+        }
+    }
+
+    async fn leave(&self, permit: Permit, report: RateReport) {
+        let report = Report {
+            status: report.status,
+            limit: report.limit,
+            remaining: report.remaining,
+            reset_after: report.reset_after,
+            retry_after: report.retry_after,
+        };
+        if let Err(error) =
+            self.coordinator.report(&self.key(permit.family), &PermitId(permit.id), &report).await
+        {
+            // The permit expires by itself; the next answer's headers bring the budget back in step.
+            tracing::warn!(account = self.account, error = chain(&error), "a budget report was lost");
+        }
+    }
+}

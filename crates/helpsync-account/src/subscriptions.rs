@@ -1,0 +1,201 @@
+//! Event subscriptions: Zendesk's webhooks that tell us at once of published and unpublished articles.
+//!
+//! The store says which connections want one. This module makes it at Zendesk, and tries again until it is there. Any
+//! number of processes may run it: claims in the store decide. Making one is repeatable: a webhook that a lost answer
+//! left behind is found by its address and taken over. Events bring freshness, never correctness: what they miss the
+//! next delta finds.
+
+use std::time::Duration;
+
+use helpsync_model::{Entropy, Subdomain, chain};
+use helpsync_store::{DueSubscription, Store, StoreError};
+use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{AccountError, Accounts};
+
+/// The events of articles that change what is published. There is none for edited, archived or deleted articles.
+/// Source: <https://developer.zendesk.com/api-reference/webhooks/event-types/article-events/>.
+pub const EVENT_TYPES: [&str; 2] = ["zen:event-type:article.published", "zen:event-type:article.unpublished"];
+/// Subscriptions that one process claims at once.
+const CLAIMED_AT_ONCE: u32 = 4;
+/// A claimed subscription may be taken by another process after this: longer than its few requests can take.
+const CLAIM_LEASE: Duration = Duration::from_secs(300);
+/// Tries before a connection goes without a subscription; a reconnect starts over.
+const TRIES_MAX: u32 = 8;
+/// The first retry comes within this time; each further one may take twice as long.
+const RETRY_BASE: Duration = Duration::from_secs(5);
+/// No retry waits longer.
+const RETRY_MAX: Duration = Duration::from_mins(30);
+
+/// The address that a subscription's events are posted to, under the public address of the API.
+#[must_use]
+pub fn endpoint_url(public_url: &Url, endpoint: &str) -> String {
+    format!("{}/integrations/zendesk/events/{endpoint}", public_url.as_str().trim_end_matches('/'))
+}
+
+/// Whether a grant of these scopes (separated by spaces) may make webhooks and read their secret.
+#[must_use]
+pub fn scopes_allow(scopes: &str) -> bool {
+    let has = |wanted: &str| scopes.split_whitespace().any(|scope| scope == wanted);
+    (has("webhooks:write") || has("write")) && (has("webhooks:read") || has("read"))
+}
+
+/// Makes the event subscriptions that are due. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    store: Store,
+    accounts: Accounts,
+    public_url: Url,
+    tick: Duration,
+}
+
+/// Why a subscription could not be made this time.
+#[derive(Debug, Error)]
+enum SubscribeError {
+    #[error(transparent)]
+    Zendesk(#[from] Failure),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Address(String),
+}
+
+impl Subscriber {
+    /// One per dispatcher. `tick`: how often it looks for what is due.
+    #[must_use]
+    pub fn new(store: Store, accounts: Accounts, public_url: Url, tick: Duration) -> Self {
+        Self { store, accounts, public_url, tick }
+    }
+
+    /// Makes subscriptions until `stop`.
+    pub async fn run(self, entropy: std::sync::Arc<dyn Entropy>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let made = tokio::select! {
+                () = stop.cancelled() => return,
+                made = self.make_due(&*entropy) => made,
+            };
+            if let Err(error) = made {
+                tracing::warn!(error = chain(&error), "looking for event subscriptions failed, trying again");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(self.tick) => {}
+            }
+        }
+    }
+
+    async fn make_due(&self, entropy: &dyn Entropy) -> Result<(), StoreError> {
+        for due in self.store.claim_subscriptions(CLAIMED_AT_ONCE, CLAIM_LEASE).await? {
+            let connection = due.connection;
+            match self.make(&due).await {
+                Ok(()) => {
+                    tracing::info!(%connection, "zendesk tells us of published and unpublished articles");
+                }
+                Err(error) => {
+                    let wait = retry_after(&error, due.failures, entropy);
+                    tracing::warn!(%connection, error = chain(&error), ?wait, "an event subscription could not be made");
+                    self.store.put_off_subscription(connection, wait, &chain(&error)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn make(&self, due: &DueSubscription) -> Result<(), SubscribeError> {
+        let address = endpoint_url(&self.public_url, &due.endpoint);
+        let address: Url =
+            address.parse().map_err(|error: url::ParseError| SubscribeError::Address(chain(&error)))?;
+        let subdomain =
+            Subdomain::parse(&due.subdomain).map_err(|error| SubscribeError::Address(chain(&error)))?;
+        let client =
+            self.accounts.connected(due.organization, due.connection, &subdomain, &subdomain)?.client;
+        let id = match client.find_webhook(&address).await?.value {
+            Some(id) => id,
+            None => {
+                let new = NewWebhook {
+                    name: format!("Helpsync ({})", self.public_url.host_str().unwrap_or("events")),
+                    endpoint: address,
+                    subscriptions: EVENT_TYPES.map(str::to_owned).to_vec(),
+                };
+                client.create_webhook(&new).await?.value
+            }
+        };
+        let secret = client.webhook_secret(&id).await?.value;
+        if !self.store.put_subscription(due.connection, id.as_str(), &secret).await? {
+            // Disconnected while we were at it.
+            client.delete_webhook(&id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// When to try again; `None`: never, until somebody reconnects.
+fn retry_after(error: &SubscribeError, failures: u32, entropy: &dyn Entropy) -> Option<Duration> {
+    let told = match error {
+        SubscribeError::Zendesk(Failure::RateLimited { after, .. }) => *after,
+        SubscribeError::Zendesk(failure) => match failure.class() {
+            Class::Throttled { wait } => Some(wait),
+            Class::Transient { after } => after,
+            // The scope, the role or the plan does not allow it.
+            Class::Unauthorized | Class::Gone | Class::Permanent => return None,
+        },
+        SubscribeError::Address(_) => return None,
+        SubscribeError::Account(_) | SubscribeError::Store(_) => None,
+    };
+    let ceiling = RETRY_BASE.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
+    (failures + 1 < TRIES_MAX).then(|| told.unwrap_or_else(|| ceiling.mul_f64(entropy.fraction())))
+}
+
+/// Deletes a subscription at Zendesk, with the token of the connection that ends.
+///
+/// # Errors
+/// [`Failure`]; the webhook then stays, posts to an address that is nobody's, and Zendesk gives up on it.
+pub async fn unsubscribe(client: &helpsync_zendesk::Client, webhook_id: &str) -> Result<(), Failure> {
+    let Some(id) = WebhookId::parse(webhook_id) else { return Ok(()) };
+    client.delete_webhook(&id).await.map(|_deleted| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use helpsync_model::SeededEntropy;
+
+    use super::*;
+
+    #[test]
+    fn only_scopes_that_cover_making_and_reading_are_enough() {
+        for (scopes, enough) in [
+            ("hc:read webhooks:read webhooks:write", true),
+            ("read write", true),
+            ("hc:read", false),
+            ("webhooks:write", false),
+            ("hc:read webhooks:readwrite", false),
+            ("", false),
+        ] {
+            assert_eq!(scopes_allow(scopes), enough, "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn tries_end_and_a_refusal_ends_them_at_once() {
+        let entropy = SeededEntropy::new(1);
+        let passing = || SubscribeError::Store(StoreError::NotFound(helpsync_store::Entity::Run));
+        for failures in 0..TRIES_MAX - 1 {
+            assert!(retry_after(&passing(), failures, &entropy).unwrap() <= RETRY_MAX);
+        }
+        assert!(retry_after(&passing(), TRIES_MAX - 1, &entropy).is_none());
+        assert!(retry_after(&SubscribeError::Address("x".to_owned()), 0, &entropy).is_none());
+    }
+
+    #[test]
+    fn the_address_keeps_the_prefix_of_the_public_one() {
+        for public in ["https://x.example.com/base", "https://x.example.com/base/"] {
+            let url = endpoint_url(&public.parse().unwrap(), "abc");
+            assert_eq!(url, "https://x.example.com/base/integrations/zendesk/events/abc");
+        }
+    }
+}

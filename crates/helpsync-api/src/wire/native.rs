@@ -1,0 +1,311 @@
+//! Helpsync's own endpoints.
+
+use helpsync_store::{Event, FileContent, Run, RunCounters, Skipped, StoredAttachment};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::data_source::DataSource;
+use super::dead_letter::DeadLetter;
+use super::file::UserFile;
+use super::{Int, time};
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`.
+    pub(crate) status: &'static str,
+    pub(crate) version: &'static str,
+}
+
+/// A run and its receipt.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunView {
+    pub(crate) id: i64,
+    pub(crate) data_source_id: i64,
+    /// The brand's subdomain, of a run over one of the workspace's further brands.
+    pub(crate) brand: Option<String>,
+    /// `full`, `delta` or `resync`.
+    pub(crate) kind: &'static str,
+    /// `connect`, `schedule`, `request`, `webhook` or `upstream`.
+    pub(crate) trigger: &'static str,
+    pub(crate) lane: &'static str,
+    /// `queued`, `running`, `finalizing`, `done`, `failed` or `cancelled`.
+    pub(crate) state: &'static str,
+    pub(crate) stage: String,
+    /// How it reads the articles.
+    pub(crate) plan: Option<String>,
+    /// Why so.
+    pub(crate) plan_reason: Option<String>,
+    pub(crate) request_id: String,
+    pub(crate) upload_id: String,
+    #[schema(value_type = Object)]
+    pub(crate) counters: RunCounters,
+    pub(crate) waiting_for: Option<String>,
+    /// What it did last, within two minutes; only of one run that is asked for by its id.
+    pub(crate) working_on: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) created_at: String,
+    pub(crate) started_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+}
+
+impl From<Run> for RunView {
+    fn from(run: Run) -> Self {
+        Self {
+            id: run.id.0,
+            data_source_id: run.source.0,
+            brand: run.brand,
+            kind: run.kind.as_str(),
+            trigger: run.trigger.as_str(),
+            lane: run.lane.as_str(),
+            state: run.state.as_str(),
+            stage: run.stage,
+            plan: run.plan,
+            plan_reason: run.plan_reason,
+            request_id: run.request_id,
+            upload_id: run.upload_id,
+            counters: run.counters,
+            waiting_for: run.waiting_for,
+            working_on: None,
+            error: run.error,
+            created_at: time(run.created_at),
+            started_at: run.started_at.map(time),
+            finished_at: run.finished_at.map(time),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Runs {
+    /// Newest first.
+    pub(crate) runs: Vec<RunView>,
+}
+
+/// The organization at a glance.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Status {
+    pub(crate) version: &'static str,
+    pub(crate) now: String,
+    pub(crate) organization: String,
+    /// Connections that are synced.
+    pub(crate) active: i64,
+    /// Connections whose grant has ended: they wait to be connected again.
+    pub(crate) paused: i64,
+    /// Files shown.
+    pub(crate) files: i64,
+    /// Files whose removal is held back until a person allows it.
+    pub(crate) held: i64,
+    /// Runs under way, newest first.
+    pub(crate) runs: Vec<RunView>,
+    /// Shards that gave up, oldest first; `/helpsync/v1/dead-letters` has the messages too.
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    /// Messages in the dead-letter list, of whichever organization. Null: this organization may not know, or the queue
+    /// cannot be asked.
+    pub(crate) dead_messages: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventView {
+    pub(crate) id: i64,
+    /// In the words of Carbon's webhooks, for example `FILE_READY`.
+    pub(crate) kind: &'static str,
+    /// Null if it concerns none, or its customer is gone.
+    pub(crate) data_source_id: Option<i64>,
+    /// Null if it concerns none, or the customer is gone.
+    pub(crate) organization_user_id: Option<i64>,
+    pub(crate) object_type: String,
+    pub(crate) object_id: String,
+    #[schema(value_type = Object)]
+    pub(crate) detail: Value,
+    pub(crate) created_at: String,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id,
+            kind: event.kind.as_str(),
+            data_source_id: event.connection.map(|id| id.0),
+            organization_user_id: event.customer.map(|id| id.0),
+            object_type: event.object_type,
+            object_id: event.object_id,
+            detail: event.detail,
+            created_at: time(event.created_at),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SkippedView {
+    pub(crate) id: i64,
+    /// Zendesk's id; null where none could be read.
+    pub(crate) article_id: Option<i64>,
+    pub(crate) reason: String,
+    pub(crate) created_at: String,
+}
+
+impl From<Skipped> for SkippedView {
+    fn from(skipped: Skipped) -> Self {
+        Self {
+            id: skipped.id,
+            article_id: skipped.article_id,
+            reason: skipped.reason,
+            created_at: time(skipped.created_at),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SkippedArticles {
+    /// Oldest first.
+    pub(crate) skipped: Vec<SkippedView>,
+    /// Pass it as `after` to read on.
+    pub(crate) next: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Events {
+    /// Oldest first.
+    pub(crate) events: Vec<EventView>,
+    /// Pass it as `after` to read on.
+    pub(crate) next: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TranslationView {
+    pub(crate) locale: String,
+    pub(crate) title: String,
+    pub(crate) url: Option<String>,
+    pub(crate) html: String,
+    pub(crate) markdown: String,
+    pub(crate) plain: String,
+    /// SHA-256 of title, NUL, HTML.
+    pub(crate) hash: String,
+}
+
+impl From<FileContent> for TranslationView {
+    fn from(content: FileContent) -> Self {
+        Self {
+            locale: content.locale,
+            title: content.title,
+            url: content.external_url,
+            html: content.html,
+            markdown: content.markdown,
+            plain: content.plain,
+            hash: content.hash,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ContentTagView {
+    pub(crate) id: String,
+    /// Null where Zendesk did not tell it.
+    pub(crate) name: Option<String>,
+}
+
+/// What hangs on an article.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AttachmentView {
+    /// Zendesk's id; images within the text name it in their address.
+    pub(crate) id: i64,
+    pub(crate) file_name: String,
+    pub(crate) content_type: String,
+    /// Shown within the text.
+    pub(crate) inline: bool,
+    /// Null if it was skipped.
+    pub(crate) bytes: Option<i64>,
+    pub(crate) sha256: Option<String>,
+    /// Its bytes, for an hour. Null if it was skipped.
+    pub(crate) url: Option<String>,
+    /// Why it was skipped.
+    pub(crate) skipped_reason: Option<String>,
+}
+
+impl AttachmentView {
+    pub(crate) fn new(attachment: StoredAttachment, url: Option<String>) -> Self {
+        Self {
+            id: attachment.attachment_id,
+            file_name: attachment.file_name,
+            content_type: attachment.content_type,
+            inline: attachment.inline,
+            bytes: attachment.bytes,
+            sha256: attachment.hash,
+            url,
+            skipped_reason: attachment.skipped,
+        }
+    }
+}
+
+/// A file with its text.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FileDetail {
+    #[serde(flatten)]
+    pub(crate) file: UserFile,
+    /// From the category down to the section.
+    pub(crate) path: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub(crate) labels: Value,
+    pub(crate) author_id: Option<i64>,
+    /// Null where Zendesk did not tell it.
+    pub(crate) author_name: Option<String>,
+    pub(crate) content_tags: Vec<ContentTagView>,
+    /// Where the selection has them.
+    pub(crate) attachments: Vec<AttachmentView>,
+    /// Who may read it; null = everyone.
+    pub(crate) user_segment_id: Option<i64>,
+    /// Every segment that may read it; empty = everyone.
+    pub(crate) user_segment_ids: Vec<i64>,
+    pub(crate) content_hash: Option<String>,
+    pub(crate) source_locale: String,
+    pub(crate) source_updated_at: String,
+    /// What else is kept of the article.
+    #[schema(value_type = Object)]
+    pub(crate) metadata: Value,
+    /// The locale that it was written in comes first.
+    pub(crate) translations: Vec<TranslationView>,
+}
+
+/// Requests for a sync: of all that a customer has connected, or of one data source.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SyncInput {
+    pub(crate) customer_id: Option<String>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) data_source_id: Option<Int>,
+    /// Read every article again.
+    pub(crate) full: Option<bool>,
+    /// Stamped on created files.
+    pub(crate) request_id: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SyncAnswer {
+    pub(crate) run_id: i64,
+    pub(crate) data_source_id: i64,
+    /// False: an equal run was under way and serves this request.
+    pub(crate) created: bool,
+    pub(crate) request_id: String,
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    pub(crate) after: Option<Int>,
+    pub(crate) limit: Option<Int>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct RunsQuery {
+    pub(crate) data_source_id: Option<Int>,
+    pub(crate) limit: Option<Int>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ExportQuery {
+    pub(crate) customer_id: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CancelAnswer {
+    pub(crate) data_source: DataSource,
+}

@@ -1,0 +1,72 @@
+//! What a chunk repeats of the one before it.
+
+use super::blocks::Kind;
+use super::pack::Packer;
+use super::tokens::count_tokens;
+
+impl Packer<'_> {
+    /// Where the text of the next chunk begins, such that it repeats no more than `tokens` of the chunk before: whole rows
+    /// of the same table, whole lines of the same code, or whole words.
+    pub(super) fn overlap_from(&self, tokens: usize) -> usize {
+        let mut room = tokens;
+        loop {
+            let from =
+                if room == 0 || self.before.is_empty() { self.position } else { self.start_of_overlap(room) };
+            let exact = count_tokens(self.text[from..self.position].trim_end());
+            if exact <= tokens {
+                return from;
+            }
+            room = room.saturating_sub(exact - tokens);
+        }
+    }
+
+    fn start_of_overlap(&self, tokens: usize) -> usize {
+        let all = &self.blocks.all;
+        let block = all[self.at];
+        let lowest = self.index.reach_back(self.before.end, tokens).max(self.before.start);
+        let lowest = self.text.ceil_char_boundary(lowest);
+        match block.kind {
+            Kind::Row(table) if self.position == block.start => {
+                let rows = all[..self.at].iter().rev();
+                let fits = |row: &&super::blocks::Block| row.kind == Kind::Row(table) && row.start >= lowest;
+                rows.take_while(fits).last().map_or(self.position, |row| row.start)
+            }
+            Kind::Code(code) if self.position > block.start => {
+                let lowest = lowest.max(self.blocks.fences[code].body.start).min(self.position);
+                let line = self.after(lowest, |letter| letter == '\n');
+                let line_end = self.text[..self.position].ends_with('\n');
+                if line < self.position || line_end { line } else { self.word_from(lowest) }
+            }
+            _ if self.position > block.start => self.word_from(lowest.max(block.start)),
+            _ => {
+                let prose = |kind| matches!(kind, Kind::Prose | Kind::Heading(_));
+                let before = all[..self.at].iter().rev();
+                let first = before.take_while(|it| prose(it.kind) && it.end > lowest).last();
+                first.map_or(self.position, |it| self.word_from(lowest.max(it.start)))
+            }
+        }
+    }
+
+    /// The first start of a word from `lowest` on; inside a word without one, `lowest`.
+    fn word_from(&self, lowest: usize) -> usize {
+        let start = self.after(lowest, char::is_whitespace);
+        let rest = &self.text[start..self.position];
+        let start = start + (rest.len() - rest.trim_start().len());
+        let inside = !self.text[..self.position].ends_with(char::is_whitespace);
+        if start >= self.position && inside && self.position > self.blocks.all[self.at].start {
+            return lowest;
+        }
+        start
+    }
+
+    /// `lowest` where such a character stands before it, or else the first place behind such a character.
+    fn after(&self, lowest: usize, is_seam: impl Fn(char) -> bool + Copy) -> usize {
+        if self.text[..lowest].chars().next_back().is_none_or(is_seam) {
+            return lowest;
+        }
+        let found = self.text[lowest..self.position].find(is_seam);
+        let start = found.map_or(self.position, |at| lowest + at);
+        let behind = self.text[start..].chars().next().map_or(start, |it| start + it.len_utf8());
+        behind.min(self.position)
+    }
+}

@@ -1,0 +1,300 @@
+//! Connections (Carbon: data sources) as outside programs see them.
+
+use helpsync_model::{
+    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId, SyncAction,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::db::family::{FAMILY, follow, lock};
+use crate::db::{Entity, Store, StoreError, decode, sql};
+use crate::event::events::{self, NewEvent};
+use crate::filter::file_query::Query;
+use crate::filter::tag_filter::TagFilter;
+use crate::run::runs::cancel_active;
+
+/// A customer's connection to a Zendesk workspace.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// The organization's id for the customer.
+    pub customer_external_id: String,
+    /// The workspace.
+    pub subdomain: String,
+    /// How people know the account.
+    pub account_label: String,
+    /// What it can do.
+    pub state: ConnectionState,
+    /// Why it cannot, if it is paused.
+    pub pause_reason: Option<String>,
+    /// What its newest run is doing.
+    pub sync_status: DataSourceStatus,
+    /// What last happened to it.
+    pub last_sync_action: SyncAction,
+    /// ms.
+    pub last_synced_at: i64,
+    /// ms of the last complete listing.
+    pub source_items_synced_at: Option<i64>,
+    /// ms when files were last queued.
+    pub files_synced_at: Option<i64>,
+    /// When its schedule fires next, in ms.
+    pub next_sync_at: Option<i64>,
+    /// The caller's tags.
+    pub tags: Value,
+    /// What its syncs were asked to do.
+    pub sync_options: Value,
+    /// ms.
+    pub created_at: i64,
+    /// ms.
+    pub updated_at: i64,
+}
+
+/// The column that a listing of connections is ordered by; ties by id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ConnectionOrder {
+    /// When it was made.
+    CreatedAt,
+    /// When it last changed.
+    #[default]
+    UpdatedAt,
+}
+
+/// Which connections to list.
+#[derive(Debug, Clone)]
+pub struct ConnectionQuery {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Of one customer only.
+    pub customer: Option<CustomerId>,
+    /// These only.
+    pub ids: Option<Vec<i64>>,
+    /// Only revoked ones, or only others.
+    pub revoked: Option<bool>,
+    /// Only ids above this.
+    pub starting_id: i64,
+    /// Ordered by.
+    pub order: ConnectionOrder,
+    /// Largest first.
+    pub descending: bool,
+    /// At most so many.
+    pub limit: i64,
+    /// After so many.
+    pub offset: i64,
+}
+
+/// What is shown of a connection's state is that of its brands as well: under way while any of them is.
+const COLUMNS: &str = "select connection.*, customer.external_id,
+      (select member.sync_status from connection as member
+       where member.id = connection.id or member.parent_id = connection.id
+       order by case member.sync_status when 'SYNCING' then 0 when 'QUEUED_FOR_SYNCING' then 1
+         when 'SYNC_ERROR' then 2 else 3 end limit 1) as family_status
+    from connection join customer on customer.id = connection.customer_id";
+
+fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
+    Ok(Connection {
+        id: ConnectionId(row.try_get("id")?),
+        organization: OrganizationId(row.try_get("organization_id")?),
+        customer: CustomerId(row.try_get("customer_id")?),
+        customer_external_id: row.try_get("external_id")?,
+        subdomain: row.try_get("subdomain")?,
+        account_label: row.try_get("account_label")?,
+        state: decode::named(row, "connection", "state")?,
+        pause_reason: row.try_get("pause_reason")?,
+        sync_status: decode::named(row, "connection", "family_status")?,
+        last_sync_action: decode::named(row, "connection", "last_sync_action")?,
+        last_synced_at: row.try_get("last_synced_at")?,
+        source_items_synced_at: row.try_get("source_items_synced_at")?,
+        files_synced_at: row.try_get("files_synced_at")?,
+        next_sync_at: row.try_get("next_sync_at")?,
+        tags: decode::json(row, "connection", "tags")?,
+        sync_options: decode::json(row, "connection", "sync_options")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+fn bind<'q>(statement: Query<'q>, query: &ConnectionQuery, tags: Option<&TagFilter>) -> Query<'q> {
+    let statement = statement
+        .bind(query.organization.0)
+        .bind(query.customer.map(|customer| customer.0))
+        .bind(query.ids.as_ref().map(|ids| json!(ids).to_string()))
+        .bind(query.revoked.map(i64::from))
+        .bind(query.starting_id);
+    match tags {
+        Some(tags) => tags.bind(statement),
+        None => statement,
+    }
+}
+
+impl Store {
+    /// One connection of an organization.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn connection(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+    ) -> Result<Connection, StoreError> {
+        let row = sqlx::query(sql(format!(
+            "{COLUMNS} where connection.id = $1 and connection.organization_id = $2 and connection.parent_id is null"
+        )))
+        .bind(id.0)
+        .bind(organization.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        connection_of(&row.ok_or(StoreError::NotFound(Entity::DataSource))?)
+    }
+
+    /// A page of connections, and how many match before paging.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn connections(&self, query: &ConnectionQuery) -> Result<(Vec<Connection>, i64), StoreError> {
+        self.tagged_connections(query, None).await
+    }
+
+    /// As [`Store::connections`], with a condition on their tags.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tagged_connections(
+        &self,
+        query: &ConnectionQuery,
+        tags: Option<&TagFilter>,
+    ) -> Result<(Vec<Connection>, i64), StoreError> {
+        let mut next = 6;
+        let tagged = tags.map(|tags| tags.sql(self.dialect, "connection.tags", &mut next));
+        let tagged = tagged.map(|tagged| format!(" and {tagged}")).unwrap_or_default();
+        let matching = format!(
+            "where connection.organization_id = $1 and connection.parent_id is null
+               and connection.customer_id = coalesce($2, connection.customer_id)
+               and ($3 is null or connection.id in {}) and ($4 is null or $4 = case when disconnected_at is null then 0 else 1 end)
+               and connection.id > $5{tagged}",
+            self.dialect.json_integers("coalesce($3, '[]')")
+        );
+        let order = match query.order {
+            ConnectionOrder::CreatedAt => "created_at",
+            ConnectionOrder::UpdatedAt => "updated_at",
+        };
+        let direction = if query.descending { "desc" } else { "asc" };
+        let listing = format!(
+            "{COLUMNS} {matching} order by connection.{order} {direction}, connection.id {direction} limit ${next} offset ${}",
+            next + 1
+        );
+        let found = bind(sqlx::query(sql(listing)), query, tags)
+            .bind(query.limit)
+            .bind(query.offset)
+            .fetch_all(&self.pool)
+            .await?;
+        let counting = format!("select count(*) as matches from connection {matching}");
+        let counted = bind(sqlx::query(sql(counting)), query, tags).fetch_one(&self.pool).await?;
+        Ok((found.iter().map(connection_of).collect::<Result<_, _>>()?, counted.try_get("matches")?))
+    }
+
+    /// Ends a connection: its token is forgotten here, its runs are stopped, its files stay. Answers with the access
+    /// token, so that the caller can revoke it at Zendesk; `None` if there was nothing left to end.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn disconnect(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+    ) -> Result<Option<SecretString>, StoreError> {
+        let connection = self.connection(organization, id).await?;
+        let token = self.tokens(id).await?.map(|tokens| tokens.access);
+        let mut write = self.write().await?;
+        let now = write.now;
+        let ended = sqlx::query(
+            "update connection set state = 'revoked', disconnected_at = $2, epoch = epoch + 1,
+               access_token_sealed = null, refresh_token_sealed = null, token_expires_at = null,
+               refresh_expires_at = null, token_version = token_version + 1, next_sync_at = null,
+               sync_status = $3, last_sync_action = $4, last_synced_at = $2, updated_at = $2
+             where id = $1 and disconnected_at is null",
+        )
+        .bind(id.0)
+        .bind(now)
+        .bind(DataSourceStatus::Ready.as_str())
+        .bind(SyncAction::Revoke.as_str())
+        .execute(&mut *write.tx)
+        .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(None);
+        }
+        follow(&mut write, id).await?;
+        cancel_active(&mut write, id, "the workspace was disconnected").await?;
+        let event = NewEvent {
+            organization,
+            customer: connection.customer,
+            connection: id,
+            kind: EventKind::Revoke,
+            object_type: "DATA_SOURCE",
+            object_id: id.to_string(),
+            detail: json!({}),
+        };
+        events::record(&mut write, event).await?;
+        write.commit().await?;
+        Ok(token)
+    }
+
+    /// Notes that a person refused a grant for a workspace that is connected.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_refused_grant(&self, customer: CustomerId, subdomain: &str) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        let row = sqlx::query(
+            "update connection set last_sync_action = $3, last_synced_at = $4, updated_at = $4
+             where customer_id = $1 and subdomain = $2 and disconnected_at is null and parent_id is null
+             returning id, organization_id",
+        )
+        .bind(customer.0)
+        .bind(subdomain)
+        .bind(SyncAction::Cancel.as_str())
+        .bind(now)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        if let Some(row) = row {
+            let connection = ConnectionId(row.try_get("id")?);
+            let event = NewEvent {
+                organization: OrganizationId(row.try_get("organization_id")?),
+                customer,
+                connection,
+                kind: EventKind::Cancel,
+                object_type: "DATA_SOURCE",
+                object_id: connection.to_string(),
+                detail: json!({}),
+            };
+            events::record(&mut write, event).await?;
+        }
+        write.commit().await
+    }
+
+    /// Lets the next run remove more than the ceiling, and those of its brands.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn allow_removals(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+    ) -> Result<(), StoreError> {
+        self.connection(organization, id).await?;
+        let mut write = self.write().await?;
+        lock(&mut write, id).await?;
+        sqlx::query(sql(format!("update connection set removals_allowed = 1 where id in {FAMILY}")))
+            .bind(id.0)
+            .execute(&mut *write.tx)
+            .await?;
+        write.commit().await
+    }
+}

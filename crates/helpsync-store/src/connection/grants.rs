@@ -1,0 +1,349 @@
+//! OAuth grants: a `state` that works once, and the transaction that makes a connection of it.
+
+use std::time::Duration;
+
+use helpsync_model::{ConnectionId, CustomerId, DataSourceStatus, EventKind, OrganizationId, SyncAction};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+use crate::connection::tokens::{NewTokens, seal_into};
+use crate::db::decode::millis;
+use crate::db::family::{FAMILY, follow, lock};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::event::events::{self, NewEvent};
+use crate::run::file_options::is_by_item;
+use crate::run::runs::cancel_active;
+use crate::run::schedule::reschedule;
+
+/// Forgotten states that one call clears away.
+const PRUNED_PER_CALL: i64 = 100;
+/// Ended states are kept this long, so that a replay can be told from a forgery.
+const ENDED_KEPT_MS: i64 = 24 * 3_600_000;
+
+/// A grant that somebody is being asked for.
+#[derive(Debug, Clone)]
+pub struct NewGrant {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// For which workspace.
+    pub subdomain: String,
+    /// With which OAuth client.
+    pub client_id: String,
+    /// Where Zendesk sends the browser back to.
+    pub redirect_uri: String,
+    /// The PKCE verifier.
+    pub verifier: SecretString,
+    /// What the request asked for, kept for the sync that follows.
+    pub sync_options: Value,
+    /// Tags of the data source.
+    pub tags: Value,
+}
+
+/// What a `state` turned out to be.
+#[derive(Debug)]
+pub enum Consumed {
+    /// Good, and used up now: what was asked for.
+    Pending(Box<NewGrant>),
+    /// Too late.
+    Expired,
+    /// Used before.
+    Replayed,
+    /// Never ours.
+    Unknown,
+}
+
+/// A grant whose code was exchanged.
+#[derive(Debug, Clone)]
+pub struct GrantCompleted {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// For which workspace.
+    pub subdomain: String,
+    /// With which OAuth client; `None` for a token that came from outside.
+    pub client_id: Option<String>,
+    /// The tokens.
+    pub tokens: NewTokens,
+    /// What the grant allows, as Zendesk said, separated by spaces.
+    pub scopes: Option<String>,
+    /// How people know the account, for example the agent's e-mail address.
+    pub account_label: String,
+    /// Kept for the syncs to come.
+    pub sync_options: Value,
+    /// Tags of the data source, merged into existing ones.
+    pub tags: Value,
+}
+
+/// What came of a completed grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantOutcome {
+    /// Connected.
+    Connected {
+        /// The connection.
+        connection: ConnectionId,
+        /// The workspace was connected before, and keeps its files.
+        reconnected: bool,
+    },
+    /// Refused: this customer has another workspace. Nothing was changed.
+    OtherWorkspace {
+        /// The one it has.
+        subdomain: String,
+    },
+}
+
+fn state_hash(state: &SecretString) -> String {
+    hex::encode(Sha256::digest(state.expose_secret()))
+}
+
+impl Store {
+    /// Remembers a grant that is about to be asked for, for `life`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_pending_grant(
+        &self,
+        state: &SecretString,
+        grant: &NewGrant,
+        life: Duration,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now_ms();
+        let hash = state_hash(state);
+        let verifier = self.vault.seal(&format!("oauth_state/{hash}"), &grant.verifier)?;
+        let mut write = self.write().await?;
+        sqlx::query(
+            "delete from oauth_state where state_hash in
+               (select state_hash from oauth_state where expires_at < $1 order by expires_at limit $2)",
+        )
+        .bind(now - ENDED_KEPT_MS)
+        .bind(PRUNED_PER_CALL)
+        .execute(&mut *write.tx)
+        .await?;
+        sqlx::query(
+            "insert into oauth_state (state_hash, organization_id, customer_id, subdomain, client_id, redirect_uri,
+               verifier_sealed, sync_options, tags, created_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(&hash)
+        .bind(grant.organization.0)
+        .bind(grant.customer.0)
+        .bind(&grant.subdomain)
+        .bind(&grant.client_id)
+        .bind(&grant.redirect_uri)
+        .bind(verifier)
+        .bind(grant.sync_options.to_string())
+        .bind(grant.tags.to_string())
+        .bind(now)
+        .bind(now.saturating_add(millis(life)))
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await
+    }
+
+    /// Uses a `state` up. Of any number of calls with one state, one gets the grant.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the state is then still unused.
+    pub async fn consume_grant(&self, state: &SecretString) -> Result<Consumed, StoreError> {
+        let now = self.clock.now_ms();
+        let hash = state_hash(state);
+        let mut write = self.write().await?;
+        let row = sqlx::query(
+            "update oauth_state set consumed_at = $2
+             where state_hash = $1 and consumed_at is null and expires_at > $2 returning *",
+        )
+        .bind(&hash)
+        .bind(now)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        let Some(row) = row else {
+            let ended: Option<(Option<i64>,)> =
+                sqlx::query_as("select consumed_at from oauth_state where state_hash = $1")
+                    .bind(&hash)
+                    .fetch_optional(&mut *write.tx)
+                    .await?;
+            return Ok(match ended {
+                None => Consumed::Unknown,
+                Some((Some(_),)) => Consumed::Replayed,
+                Some((None,)) => Consumed::Expired,
+            });
+        };
+        let sealed: Vec<u8> = row.try_get("verifier_sealed")?;
+        let grant = NewGrant {
+            organization: OrganizationId(row.try_get("organization_id")?),
+            customer: CustomerId(row.try_get("customer_id")?),
+            subdomain: row.try_get("subdomain")?,
+            client_id: row.try_get("client_id")?,
+            redirect_uri: row.try_get("redirect_uri")?,
+            verifier: self.vault.open(&format!("oauth_state/{hash}"), &sealed)?,
+            sync_options: decode::json(&row, "oauth_state", "sync_options")?,
+            tags: decode::json(&row, "oauth_state", "tags")?,
+        };
+        write.commit().await?;
+        Ok(Consumed::Pending(Box::new(grant)))
+    }
+
+    /// Makes the connection of a finished grant, or refuses it because the customer has another workspace. Two grants
+    /// that finish at once, on whatever machines, meet in the unique index, which lets one of them through.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was changed then.
+    pub async fn complete_grant(&self, grant: &GrantCompleted) -> Result<GrantOutcome, StoreError> {
+        match self.try_complete_grant(grant).await {
+            Err(error) if error.is_unique_violation() => {
+                // The other grant won between our look and our insert: look again at what it left.
+                self.try_complete_grant(grant).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Starts anew with the options of a sync URL: what they say holds for the files of this and later syncs. Their
+    /// `tags` and `request_id` replace those of the grant.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the connection is not active.
+    pub async fn take_up_options(&self, connection: ConnectionId, options: &Value) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        lock(&mut write, connection).await?;
+        let row = sqlx::query("select id, sync_options from connection where id = $1 and state = 'active'")
+            .bind(connection.0)
+            .fetch_optional(&mut *write.tx)
+            .await?
+            .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
+        let before: Value = decode::json(&row, "connection", "sync_options")?;
+        if is_by_item(&before) && !is_by_item(options) {
+            forget_high_water(&mut write, connection).await?;
+        }
+        sqlx::query(sql(format!(
+            "update connection set sync_options = $2, updated_at = $3 where id in {FAMILY}"
+        )))
+        .bind(connection.0)
+        .bind(options.to_string())
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await
+    }
+
+    async fn try_complete_grant(&self, grant: &GrantCompleted) -> Result<GrantOutcome, StoreError> {
+        let mut write = self.write().await?;
+        let other: Option<String> = sqlx::query_scalar(
+            "select subdomain from connection where customer_id = $1 and subdomain <> $2
+               and disconnected_at is null and parent_id is null",
+        )
+        .bind(grant.customer.0)
+        .bind(&grant.subdomain)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        if let Some(subdomain) = other {
+            return Ok(GrantOutcome::OtherWorkspace { subdomain });
+        }
+        let known = sqlx::query(
+            "select id, tags, sync_options from connection where customer_id = $1 and subdomain = $2",
+        )
+        .bind(grant.customer.0)
+        .bind(&grant.subdomain)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        let (connection, reconnected) = match known {
+            Some(row) => {
+                let connection = ConnectionId(row.try_get("id")?);
+                let mut tags: Value = decode::json(&row, "connection", "tags")?;
+                merge(&mut tags, &grant.tags);
+                reopen(&mut write, connection, grant, &tags).await?;
+                let before: Value = decode::json(&row, "connection", "sync_options")?;
+                if is_by_item(&before) && !is_by_item(&grant.sync_options) {
+                    forget_high_water(&mut write, connection).await?;
+                }
+                (connection, true)
+            }
+            None => (insert(&mut write, grant).await?, false),
+        };
+        seal_into(&mut write, &self.vault, connection, &grant.tokens).await?;
+        reschedule(&mut write, grant.customer).await?;
+        let event = NewEvent {
+            organization: grant.organization,
+            customer: grant.customer,
+            connection,
+            kind: EventKind::Add,
+            object_type: "DATA_SOURCE",
+            object_id: connection.to_string(),
+            detail: json!({}),
+        };
+        events::record(&mut write, event).await?;
+        write.commit().await?;
+        Ok(GrantOutcome::Connected { connection, reconnected })
+    }
+}
+
+async fn insert(write: &mut Write, grant: &GrantCompleted) -> Result<ConnectionId, StoreError> {
+    let id = sqlx::query_scalar(
+        "insert into connection (organization_id, customer_id, subdomain, account_label, state, oauth_client_id,
+           sync_status, last_sync_action, last_synced_at, tags, sync_options, created_at, updated_at, scopes)
+         values ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $8, $8, $11) returning id",
+    )
+    .bind(grant.organization.0)
+    .bind(grant.customer.0)
+    .bind(&grant.subdomain)
+    .bind(&grant.account_label)
+    .bind(&grant.client_id)
+    .bind(DataSourceStatus::Ready.as_str())
+    .bind(SyncAction::Add.as_str())
+    .bind(write.now)
+    .bind(grant.tags.to_string())
+    .bind(grant.sync_options.to_string())
+    .bind(grant.scopes.as_deref().unwrap_or_default())
+    .fetch_one(&mut *write.tx)
+    .await?;
+    Ok(ConnectionId(id))
+}
+
+/// Takes a known workspace up again under the new grant. The new epoch turns away work begun under the old one.
+async fn reopen(
+    write: &mut Write,
+    connection: ConnectionId,
+    grant: &GrantCompleted,
+    tags: &Value,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update connection set state = 'active', disconnected_at = null, pause_reason = null, epoch = epoch + 1,
+           account_label = $2, oauth_client_id = $3, sync_status = $4, last_sync_action = $5, last_synced_at = $6,
+           tags = $7, sync_options = $8, scopes = $9, updated_at = $6, parent_id = null, brand_gone = 0,
+           brands_asked_at = null where id = $1",
+    )
+    .bind(connection.0)
+    .bind(&grant.account_label)
+    .bind(&grant.client_id)
+    .bind(DataSourceStatus::Ready.as_str())
+    .bind(SyncAction::Add.as_str())
+    .bind(write.now)
+    .bind(tags.to_string())
+    .bind(grant.sync_options.to_string())
+    .bind(grant.scopes.as_deref().unwrap_or_default())
+    .execute(&mut *write.tx)
+    .await?;
+    follow(write, connection).await?;
+    cancel_active(write, connection, "the workspace was connected again").await
+}
+
+/// From now on every article is wanted, of its brands too, so the next sync reads them all.
+pub(crate) async fn forget_high_water(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
+    sqlx::query(sql(format!("update connection set high_water = null where id in {FAMILY}")))
+        .bind(connection.0)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
+}
+
+/// Adds the members of `new` to the object `old`.
+fn merge(old: &mut Value, new: &Value) {
+    if let (Value::Object(old), Value::Object(new)) = (old, new) {
+        old.extend(new.clone());
+    }
+}

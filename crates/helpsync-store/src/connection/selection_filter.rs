@@ -1,0 +1,263 @@
+//! Changing what a connection keeps, and what a new look at the sections changes about it.
+//!
+//! What is no longer chosen goes at once, by what was last read of it, and without a ceiling: the ceiling keeps a
+//! fault or a shrunken role from emptying a copy, and here a person said what is to go. What is newly chosen is
+//! brought by a run that reads everything; it also settles locales, of which articles keep some and lose others.
+
+use helpsync_model::{
+    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, Lane, OrganizationId, RunKind,
+    SelectionFilter, Trigger,
+};
+use serde_json::json;
+use sqlx::Row;
+
+use crate::connection::grants::forget_high_water;
+use crate::db::decode::{count, selection_of};
+use crate::db::family::{FAMILY, brands_below};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::event::events::Owner;
+use crate::run::runs::{RunRequest, RunRequested, cancel_active, insert_run};
+use crate::run::shards::{StartedShard, check_fence_to_change};
+use crate::sync::filtered::LoadedFilter;
+use crate::sync::page_rows::drop_files_of;
+use crate::sync::tree::{NewItem, upsert_items};
+
+/// What changing a selection did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelectionFilterChanged {
+    /// The run that brings what is newly chosen. `None`: the selection was this already, or the connection is paused,
+    /// and the first run after it is reconnected does it.
+    pub run: Option<RunRequested>,
+    /// Files that were removed at once.
+    pub removed: i64,
+}
+
+/// What a new look at the sections showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TreeLearned {
+    /// Files that were removed, because their sections are not kept any more.
+    pub removed: i64,
+    /// Articles that are not here stand in sections that are kept now: only reading everything brings them.
+    pub gained: bool,
+}
+
+impl Store {
+    /// What a connection keeps.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn selection(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+    ) -> Result<SelectionFilter, StoreError> {
+        let row = sqlx::query("select id, selection from connection where id = $1 and organization_id = $2")
+            .bind(connection.0)
+            .bind(organization.0)
+            .fetch_optional(&self.pool)
+            .await?;
+        selection_of(&row.ok_or(StoreError::NotFound(Entity::DataSource))?)
+    }
+
+    /// Changes what a connection keeps: removes what is no longer chosen, announces it, and starts a run that brings
+    /// what is newly chosen. The selection that it has already changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn select(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        selection: &SelectionFilter,
+        request_id: &str,
+        upload_id: &str,
+    ) -> Result<SelectionFilterChanged, StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        let row = sqlx::query(sql(format!(
+            "select id, customer_id, state, selection from connection
+             where id = $1 and organization_id = $2 and parent_id is null{}",
+            self.dialect.for_update()
+        )))
+        .bind(connection.0)
+        .bind(organization.0)
+        .fetch_optional(&mut *write.tx)
+        .await?
+        .ok_or(StoreError::NotFound(Entity::DataSource))?;
+        if selection_of(&row)? == *selection {
+            return Ok(SelectionFilterChanged { run: None, removed: 0 });
+        }
+        sqlx::query(sql(format!(
+            "update connection set selection = $2, updated_at = $3 where id in {FAMILY}"
+        )))
+        .bind(connection.0)
+        .bind(serde_json::to_string(selection).map_err(StoreError::unwritable)?)
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        // Whatever becomes of the run below, and while the connection is paused: the next one reads everything.
+        forget_high_water(&mut write, connection).await?;
+        let customer = CustomerId(row.try_get("customer_id")?);
+        let mut removed = 0;
+        for connection in std::iter::once(connection).chain(brands_below(&mut write, connection).await?) {
+            let selected = LoadedFilter::load(&mut write, connection).await?;
+            if !selected.brand {
+                cancel_active(&mut write, connection, "the brand is not selected").await?;
+                settle_status(&mut write, connection).await?;
+            }
+            let owner = Owner { organization, customer, connection };
+            removed += self.drop_filtered_out(&mut write, owner, &selected, request_id).await?;
+        }
+        if !selection.attachments {
+            sqlx::query(sql(format!(
+                "delete from attachment where file_id in (select id from file where connection_id in {FAMILY})"
+            )))
+            .bind(connection.0)
+            .execute(&mut *write.tx)
+            .await?;
+        }
+        let state: String = row.try_get("state")?;
+        let run = if state == ConnectionState::Active.as_str() {
+            let request = RunRequest {
+                connection,
+                kind: Some(RunKind::Full),
+                trigger: Trigger::Request,
+                lane: Lane::OnDemand,
+                request_id: request_id.to_owned(),
+                upload_id: upload_id.to_owned(),
+                params: json!({}),
+            };
+            Some(insert_run(&mut write, &request).await?)
+        } else {
+            None
+        };
+        write.commit().await?;
+        self.sweep_blobs(organization).await?;
+        Ok(SelectionFilterChanged { run, removed })
+    }
+
+    /// Takes a whole list of the sections: they move without any article changing. `requests` are what it took.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`].
+    pub async fn learn_tree(
+        &self,
+        started: &StartedShard,
+        sections: &[NewItem],
+        requests: u64,
+    ) -> Result<TreeLearned, StoreError> {
+        let (connection, now) = (started.fence.connection, self.clock.now_ms());
+        let mut write = self.write().await?;
+        check_fence_to_change(&mut write, &started.fence).await?;
+        sqlx::query("update run set requests = requests + $2, progress_at = $3 where id = $1")
+            .bind(started.fence.run.0)
+            .bind(i64::try_from(requests).unwrap_or(i64::MAX))
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
+        upsert_items(&mut write, connection, sections).await?;
+        let selected = LoadedFilter::load(&mut write, connection).await?;
+        let mut learned = TreeLearned::default();
+        if let Some(kept) = &selected.sections {
+            let kept = json!(kept).to_string();
+            let ids = self.dialect.json_integers("$2");
+            let outside: i64 = sqlx::query_scalar(sql(format!(
+                "select count(*) from remote_article
+                 where connection_id = $1 and placed = 0 and published = 1 and section_id in {ids}"
+            )))
+            .bind(connection.0)
+            .bind(&kept)
+            .fetch_one(&mut *write.tx)
+            .await?;
+            learned.gained = outside > 0;
+            sqlx::query(sql(format!(
+                "update remote_article set placed = 0
+                 where connection_id = $1 and placed = 1 and (section_id is null or section_id not in {ids})"
+            )))
+            .bind(connection.0)
+            .bind(&kept)
+            .execute(&mut *write.tx)
+            .await?;
+            let (owner, request_id) = (started.owner(), &started.run.request_id);
+            learned.removed = self.drop_filtered_out(&mut write, owner, &selected, request_id).await?;
+            sqlx::query("update run set removed = removed + $2 where id = $1")
+                .bind(started.fence.run.0)
+                .bind(learned.removed)
+                .execute(&mut *write.tx)
+                .await?;
+        }
+        write.commit().await?;
+        Ok(learned)
+    }
+
+    /// Which of these sections are not known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unknown_sections(
+        &self,
+        connection: ConnectionId,
+        sections: &[i64],
+    ) -> Result<Vec<i64>, StoreError> {
+        let known: Vec<i64> = sqlx::query_scalar(sql(format!(
+            "select external_id from item where connection_id = $1 and kind = 'SECTION' and external_id in {}",
+            self.dialect.json_integers("$2")
+        )))
+        .bind(connection.0)
+        .bind(json!(sections).to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(sections.iter().copied().filter(|section| !known.contains(section)).collect())
+    }
+
+    /// Removes the files that the selection leaves out, by what was last read of them, and announces it.
+    async fn drop_filtered_out(
+        &self,
+        write: &mut Write,
+        owner: Owner,
+        selected: &LoadedFilter,
+        request_id: &str,
+    ) -> Result<i64, StoreError> {
+        let selection = &selected.selection;
+        if selected.brand
+            && selected.sections.is_none()
+            && selection.labels.is_empty()
+            && !selection.public_only
+        {
+            return Ok(0);
+        }
+        let found = sqlx::query(sql(format!(
+            "select id, section_id, labels, user_segment_id, user_segment_ids from file
+             where connection_id = $1 order by article_id{}",
+            self.dialect.for_update()
+        )))
+        .bind(owner.connection.0)
+        .fetch_all(&mut *write.tx)
+        .await?;
+        let mut files: Vec<i64> = Vec::new();
+        for row in &found {
+            let labels: Vec<String> = decode::json(row, "file", "labels")?;
+            let mut segments: Vec<i64> = decode::json(row, "file", "user_segment_ids")?;
+            segments.extend(row.try_get::<Option<i64>, _>("user_segment_id")?);
+            let kept = selected.brand
+                && selected.keeps_place(row.try_get("section_id")?)
+                && selection.keeps_labels(&labels)
+                && selection.keeps_segments(&segments);
+            if !kept {
+                files.push(row.try_get("id")?);
+            }
+        }
+        drop_files_of(write, owner, request_id, &files).await?;
+        Ok(count(files.len()))
+    }
+}
+
+/// What was under way over a brand is cancelled, and nothing follows that would say so.
+async fn settle_status(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
+    sqlx::query("update connection set sync_status = $2 where id = $1 and state = 'active'")
+        .bind(connection.0)
+        .bind(DataSourceStatus::Ready.as_str())
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! What people look at: connections, runs under way, what failed and what is held back.
+
+use helpsync_model::OrganizationId;
+use serde::Serialize;
+use sqlx::Row;
+
+use crate::db::{Store, StoreError};
+use crate::run::failed_shards::FailedShard;
+use crate::run::runs::{Run, run_of};
+
+/// Runs and failures shown at most.
+const SHOWN_MAX: u32 = 100;
+
+/// An organization at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct StoreStatus {
+    /// Connections that are synced.
+    pub active: i64,
+    /// Connections whose grant is dead.
+    pub paused: i64,
+    /// Files shown.
+    pub files: i64,
+    /// Files whose removal is held back until a person allows it.
+    pub held: i64,
+    /// Runs under way, newest first.
+    pub runs: Vec<Run>,
+    /// Shards that gave up, oldest first.
+    pub failed: Vec<FailedShard>,
+}
+
+impl Store {
+    /// An organization at a glance.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn status(&self, organization: OrganizationId) -> Result<StoreStatus, StoreError> {
+        let counts = sqlx::query(
+            "select
+               (select count(*) from connection
+                 where organization_id = $1 and state = 'active' and parent_id is null) as active,
+               (select count(*) from connection
+                 where organization_id = $1 and state = 'paused' and parent_id is null) as paused,
+               (select count(*) from file where organization_id = $1 and hidden_at is null) as files,
+               (select count(*) from file where organization_id = $1 and held_at is not null) as held",
+        )
+        .bind(organization.0)
+        .fetch_one(&self.pool)
+        .await?;
+        let runs = sqlx::query(
+            "select * from run where organization_id = $1 and state in ('queued', 'running', 'finalizing')
+             order by id desc limit $2",
+        )
+        .bind(organization.0)
+        .bind(i64::from(SHOWN_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(StoreStatus {
+            active: counts.try_get("active")?,
+            paused: counts.try_get("paused")?,
+            files: counts.try_get("files")?,
+            held: counts.try_get("held")?,
+            runs: runs.iter().map(run_of).collect::<Result<_, _>>()?,
+            failed: self.failed_shards(organization, 0, SHOWN_MAX).await?,
+        })
+    }
+}

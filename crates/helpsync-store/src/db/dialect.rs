@@ -1,0 +1,99 @@
+//! Where the two databases differ: locks, and rows made of JSON.
+
+/// Which database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// One file, one process; writers take turns.
+    Sqlite,
+    /// A server shared by many processes.
+    Postgres,
+}
+
+impl Dialect {
+    /// Appended to a select whose rows this transaction will change. `no key`: keys never change, and a row that is
+    /// written twice in one transaction locks the rows that it refers to against a lock of the keys too, which would
+    /// be a deadlock between two shards of one run that end at once.
+    pub(crate) const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "", // `begin immediate` already keeps every other writer out
+            Self::Postgres => " for no key update",
+        }
+    }
+
+    /// As [`Dialect::for_update`], passing over rows that another transaction holds.
+    pub(crate) const fn for_update_skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " for no key update skip locked",
+        }
+    }
+
+    /// Appended to a select whose rows must not change until this transaction ends.
+    pub(crate) const fn for_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " for share",
+        }
+    }
+
+    /// A row source named `incoming`, made from the JSON array of objects that is bound as `placeholder`: many rows in
+    /// one statement. Texts must hold no NUL.
+    pub(crate) fn json_rows(self, placeholder: &str, columns: &[Column]) -> String {
+        let mut list = String::new();
+        for Column(name, kind) in columns {
+            let separator = if list.is_empty() { "" } else { ", " };
+            list.push_str(separator);
+            list.push_str(&match (self, kind) {
+                (Self::Sqlite, _) => format!("json_extract(value, '$.{name}') as {name}"),
+                (Self::Postgres, ColumnKind::Integer) => format!("{name} bigint"),
+                (Self::Postgres, ColumnKind::Text) => format!("{name} text"),
+            });
+        }
+        match self {
+            Self::Sqlite => format!("(select {list} from json_each({placeholder})) as incoming"),
+            Self::Postgres => {
+                format!("json_to_recordset(cast({placeholder} as json)) as incoming({list})")
+            }
+        }
+    }
+
+    /// A subselect of the integers in the JSON array that is bound as `placeholder`.
+    pub(crate) fn json_integers(self, placeholder: &str) -> String {
+        match self {
+            Self::Sqlite => format!("(select value from json_each({placeholder}))"),
+            Self::Postgres => {
+                format!(
+                    "(select cast(value as bigint) from json_array_elements_text(cast({placeholder} as json)))"
+                )
+            }
+        }
+    }
+
+    /// A subselect of the texts in the JSON array that is bound as `placeholder`.
+    pub(crate) fn json_texts(self, placeholder: &str) -> String {
+        match self {
+            Self::Sqlite => format!("(select value from json_each({placeholder}))"),
+            Self::Postgres => {
+                format!("(select value from json_array_elements_text(cast({placeholder} as json)))")
+            }
+        }
+    }
+}
+
+/// A column of [`Dialect::json_rows`]: its name, which is also the member's, and its type.
+pub(crate) struct Column(pub(crate) &'static str, pub(crate) ColumnKind);
+
+/// The types that rows made of JSON have.
+#[derive(Clone, Copy)]
+pub(crate) enum ColumnKind {
+    Integer,
+    Text,
+}
+
+pub(crate) const fn integer(name: &'static str) -> Column {
+    Column(name, ColumnKind::Integer)
+}
+
+pub(crate) const fn text(name: &'static str) -> Column {
+    Column(name, ColumnKind::Text)
+}

@@ -1,0 +1,18 @@
+//! What every statement needs: the pool, transactions, dialects, decoding, errors, sealing. Knows no table but the
+//! connection's own, for its family.
+
+pub(crate) mod decode;
+pub(crate) mod dialect;
+pub(crate) mod error;
+pub(crate) mod family;
+pub(crate) mod migrations;
+pub(crate) mod pgvector;
+pub(crate) mod pool;
+pub(crate) mod vault;
+pub(crate) mod write;
+
+pub(crate) use dialect::{Dialect, integer, text};
+pub(crate) use error::{Entity, StoreError};
+pub(crate) use pool::Store;
+pub(crate) use vault::Vault;
+pub(crate) use write::{Write, sql};

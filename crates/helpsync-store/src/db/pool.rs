@@ -1,0 +1,155 @@
+//! The pool, and how transactions begin.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpsync_model::Clock;
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Executor};
+use tokio::sync::Semaphore;
+
+use crate::db::error::StoreError;
+use crate::db::vault::Vault;
+use crate::db::{Dialect, Write, migrations, pgvector, sql};
+
+/// No transaction of ours waits for anything but the database. One that idles this long belongs to a process that was
+/// stopped or cut off in its middle, and holds rows that others need.
+const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(15);
+/// Longer than this is no answer for whoever asks whether the database is there.
+const PING_MAX: Duration = Duration::from_secs(2);
+
+/// How to open a [`Store`].
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// Database connections held at most by this process.
+    pub connections_max: u32,
+    /// How long a caller waits for a free connection.
+    pub acquire_timeout: Duration,
+}
+
+/// The database, open and migrated. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) pool: AnyPool,
+    pub(crate) dialect: Dialect,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) vault: Vault,
+    /// The database finds the nearest vectors by itself (pgvector).
+    pub(crate) compares: bool,
+    /// SQLite has one writer: waiting here is fair and instant, waiting for its file lock is neither.
+    writer: Arc<Semaphore>,
+}
+
+impl Store {
+    /// Opens the database, makes the SQLite file if it is missing, and applies migrations.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], [`StoreError::Unavailable`] or [`StoreError::Migration`].
+    pub async fn open(
+        options: &StoreOptions,
+        vault: Vault,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (dialect, url) = read_url(&options.url)?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(options.connections_max)
+            .acquire_timeout(options.acquire_timeout)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if dialect == Dialect::Sqlite {
+                        // FULL: a rotated refresh token that was stored stays stored, even if the power goes.
+                        for pragma in [
+                            "pragma journal_mode = wal",
+                            "pragma synchronous = full",
+                            "pragma busy_timeout = 10000",
+                            "pragma foreign_keys = on",
+                        ] {
+                            connection.execute(pragma).await?;
+                        }
+                    } else {
+                        connection.execute(sql(idle_limit())).await?;
+                        // Compiling a statement costs more than any of ours gains by it.
+                        connection.execute("set jit = off").await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(&url)
+            .await?;
+        let migrator = match dialect {
+            Dialect::Sqlite => migrations::sqlite(),
+            Dialect::Postgres => migrations::postgres(),
+        };
+        migrator.run(&pool).await?;
+        let compares = pgvector::prepare(&pool, dialect).await?;
+        Ok(Self { pool, dialect, clock, vault, compares, writer: Arc::new(Semaphore::new(1)) })
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The key ring that seals what this store holds.
+    #[must_use]
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Answers when the database does, within two seconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        match tokio::time::timeout(PING_MAX, sqlx::query("select 1").execute(&self.pool)).await {
+            Ok(answer) => answer.map(|_| ()).map_err(StoreError::from),
+            Err(_elapsed) => Err(StoreError::from(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Closes every database connection; calls under way end first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn write(&self) -> Result<Write, StoreError> {
+        let (tx, turn) = match self.dialect {
+            Dialect::Sqlite => {
+                // The semaphore is never closed, so a turn always comes.
+                let turn = Arc::clone(&self.writer).acquire_owned().await.ok();
+                (self.pool.begin_with("begin immediate").await?, turn)
+            }
+            Dialect::Postgres => (self.pool.begin().await?, None),
+        };
+        Ok(Write::new(tx, self.dialect, self.clock.now_ms(), turn))
+    }
+}
+
+fn idle_limit() -> String {
+    format!("set idle_in_transaction_session_timeout = {}", IDLE_IN_TRANSACTION_MAX.as_millis())
+}
+
+fn read_url(url: &str) -> Result<(Dialect, String), StoreError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok((Dialect::Postgres, url.to_owned()));
+    }
+    let Some(path) = url.strip_prefix("sqlite:") else {
+        return Err(StoreError::Url("must start with sqlite: or postgres://".to_owned()));
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let file = path.split('?').next().unwrap_or_default();
+    if file.is_empty() || file.contains(":memory:") {
+        return Err(StoreError::Url("sqlite: needs a file, for example sqlite:helpsync.db".to_owned()));
+    }
+    if let Some(folder) =
+        Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+    {
+        return Err(StoreError::Url(format!("the folder {} does not exist", folder.display())));
+    }
+    Ok((Dialect::Sqlite, format!("sqlite:{file}?mode=rwc")))
+}

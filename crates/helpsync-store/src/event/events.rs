@@ -1,0 +1,184 @@
+//! Announcements, written in the transaction of the change that they announce.
+
+use helpsync_model::{ConnectionId, CustomerId, EventKind, OrganizationId};
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::db::{Store, StoreError, Write, decode, integer, sql, text};
+
+/// An announcement to be written.
+pub(crate) struct NewEvent<'a> {
+    pub(crate) organization: OrganizationId,
+    pub(crate) customer: CustomerId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) kind: EventKind,
+    /// `DATA_SOURCE`, `FILE`, `FILE_LIST`, `ORGANIZATION_USER` or `UPLOAD_REQUEST_ID`.
+    pub(crate) object_type: &'a str,
+    pub(crate) object_id: String,
+    pub(crate) detail: Value,
+}
+
+/// A written announcement.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Ever growing; page with it.
+    pub id: i64,
+    /// Whose; none if it concerns the organization, or the customer is gone.
+    pub customer: Option<CustomerId>,
+    /// Of which connection, if of one.
+    pub connection: Option<ConnectionId>,
+    /// What happened.
+    pub kind: EventKind,
+    /// Carbon's object kind, for example `FILE`.
+    pub object_type: String,
+    /// The object's id; a JSON array of ids for list kinds.
+    pub object_id: String,
+    /// More about it, for example `is_resync`.
+    pub detail: Value,
+    /// When, in ms.
+    pub created_at: i64,
+}
+
+/// Whom announcements concern.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner {
+    pub(crate) organization: OrganizationId,
+    pub(crate) customer: CustomerId,
+    pub(crate) connection: ConnectionId,
+}
+
+/// Writes an announcement. One of a brand is one of the connection that people know.
+pub(crate) async fn record(write: &mut Write, event: NewEvent<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at)
+         values ($1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, $6, $7, $8)",
+    )
+    .bind(event.organization.0)
+    .bind(event.customer.0)
+    .bind(event.connection.0)
+    .bind(event.kind.as_str())
+    .bind(event.object_type)
+    .bind(event.object_id)
+    .bind(event.detail.to_string())
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes many announcements of one kind, in their order: each an object's id and its detail.
+pub(crate) async fn record_all(
+    write: &mut Write,
+    owner: Owner,
+    kind: EventKind,
+    object_type: &str,
+    objects: &[(String, Value)],
+) -> Result<(), StoreError> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let rows = objects.iter().enumerate().map(|(number, (object_id, detail))| {
+        json!({ "number": number, "object_id": object_id, "detail": detail.to_string() })
+    });
+    sqlx::query(sql(format!(
+        "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at)
+         select $1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, object_id, detail, $6 from {} where true order by number",
+        write.dialect.json_rows("$7", &[integer("number"), text("object_id"), text("detail")])
+    )))
+    .bind(owner.organization.0)
+    .bind(owner.customer.0)
+    .bind(owner.connection.0)
+    .bind(kind.as_str())
+    .bind(object_type)
+    .bind(write.now)
+    .bind(Value::from_iter(rows).to_string())
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Up to `limit` announcements of an organization with an id above `after`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn events(
+        &self,
+        organization: OrganizationId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        sqlx::query("select * from event where organization_id = $1 and id > $2 order by id limit $3")
+            .bind(organization.0)
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(event_of)
+            .collect()
+    }
+
+    /// Announces what concerns a whole organization and no customer, such as finished statistics.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn announce(&self, organization: OrganizationId, kind: EventKind) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        sqlx::query(
+            "insert into event (organization_id, kind, object_type, object_id, created_at)
+             values ($1, $2, 'NONE', 'null', $3)",
+        )
+        .bind(organization.0)
+        .bind(kind.as_str())
+        .bind(self.clock.now_ms())
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await
+    }
+}
+
+/// In the transaction that deletes a customer, before its rows go: its announcements stay and can still be sent, and
+/// the last of them says that it is gone.
+pub(crate) async fn outlive_customer(
+    write: &mut Write,
+    organization: OrganizationId,
+    customer: CustomerId,
+    external_id: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update event set customer_external_id = $2, customer_id = null, connection_id = null where customer_id = $1",
+    )
+    .bind(customer.0)
+    .bind(external_id)
+    .execute(&mut *write.tx)
+    .await?;
+    sqlx::query(
+        "insert into event (organization_id, customer_external_id, kind, object_type, object_id, created_at)
+         values ($1, $2, $3, 'ORGANIZATION_USER', $4, $5)",
+    )
+    .bind(organization.0)
+    .bind(external_id)
+    .bind(EventKind::OrganizationUserDeleted.as_str())
+    .bind(customer.to_string())
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+pub(crate) fn event_of(row: &AnyRow) -> Result<Event, StoreError> {
+    let customer: Option<i64> = row.try_get("customer_id")?;
+    let connection: Option<i64> = row.try_get("connection_id")?;
+    Ok(Event {
+        id: row.try_get("id")?,
+        customer: customer.map(CustomerId),
+        connection: connection.map(ConnectionId),
+        kind: decode::named(row, "event", "kind")?,
+        object_type: row.try_get("object_type")?,
+        object_id: row.try_get("object_id")?,
+        detail: decode::json(row, "event", "detail")?,
+        created_at: row.try_get("created_at")?,
+    })
+}

@@ -1,0 +1,199 @@
+//! Webhooks: the addresses that an organization's events are sent to.
+
+use helpsync_model::{OrganizationId, WebhookId, WebhookStatus};
+use secrecy::SecretString;
+use serde_json::json;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::db::{Entity, Store, StoreError, decode, sql};
+
+/// An address that is told of every event of its organization.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Where events go.
+    pub url: String,
+    /// Whether it answers.
+    pub status: WebhookStatus,
+    /// Why it is flagged.
+    pub status_reason: Option<String>,
+    /// ms.
+    pub created_at: i64,
+    /// ms.
+    pub updated_at: i64,
+}
+
+/// What came of adding a webhook.
+#[derive(Debug)]
+pub enum WebhookAdded {
+    /// It is there; events written from now on are sent to it.
+    Added(Box<Webhook>),
+    /// The organization has this address already.
+    Known,
+    /// The organization has as many as it may have.
+    Full,
+}
+
+/// Which webhooks to list.
+#[derive(Debug, Clone)]
+pub struct WebhookQuery {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// These only.
+    pub ids: Option<Vec<i64>>,
+    /// Only ids above this.
+    pub starting_id: i64,
+    /// By age instead of by the last change.
+    pub by_created_at: bool,
+    /// Newest first.
+    pub descending: bool,
+    /// At most so many.
+    pub limit: i64,
+    /// After so many.
+    pub offset: i64,
+}
+
+/// Where a webhook's key opens: beside its own address only.
+pub(crate) fn place(organization: OrganizationId, url: &str) -> String {
+    format!("webhook/{organization}/{url}")
+}
+
+fn webhook_of(row: &AnyRow) -> Result<Webhook, StoreError> {
+    Ok(Webhook {
+        id: WebhookId(row.try_get("id")?),
+        organization: OrganizationId(row.try_get("organization_id")?),
+        url: row.try_get("url")?,
+        status: decode::named(row, "webhook", "status")?,
+        status_reason: row.try_get("status_reason")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+impl Store {
+    /// Adds a webhook, unless the organization has it or has `most` already. The key is stored sealed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn add_webhook(
+        &self,
+        organization: OrganizationId,
+        url: &str,
+        signing_key: &SecretString,
+        most: usize,
+    ) -> Result<WebhookAdded, StoreError> {
+        let sealed = self.vault.seal(&place(organization, url), signing_key)?;
+        let mut write = self.write().await?;
+        let now = write.now;
+        // The organization's row is the turnstile: two callers cannot both take the last place.
+        sqlx::query(sql(format!("select id from organization where id = $1{}", self.dialect.for_update())))
+            .bind(organization.0)
+            .fetch_optional(&mut *write.tx)
+            .await?
+            .ok_or(StoreError::NotFound(Entity::Organization))?;
+        let (known, same): (i64, i64) = sqlx::query_as(
+            "select count(*), cast(coalesce(sum(case when url = $2 then 1 else 0 end), 0) as bigint)
+             from webhook where organization_id = $1 and deleted_at is null",
+        )
+        .bind(organization.0)
+        .bind(url)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        if same > 0 {
+            return Ok(WebhookAdded::Known);
+        }
+        if usize::try_from(known).unwrap_or(usize::MAX) >= most {
+            return Ok(WebhookAdded::Full);
+        }
+        let row = sqlx::query(
+            "insert into webhook (organization_id, url, signing_key_sealed, status, created_at, updated_at)
+             values ($1, $2, $3, $4, $5, $5) returning *",
+        )
+        .bind(organization.0)
+        .bind(url)
+        .bind(sealed)
+        .bind(WebhookStatus::Active.as_str())
+        .bind(now)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        let added = webhook_of(&row)?;
+        write.commit().await?;
+        Ok(WebhookAdded::Added(Box::new(added)))
+    }
+
+    /// One webhook of an organization.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn webhook(&self, organization: OrganizationId, id: WebhookId) -> Result<Webhook, StoreError> {
+        let row = sqlx::query(
+            "select * from webhook where id = $1 and organization_id = $2 and deleted_at is null",
+        )
+        .bind(id.0)
+        .bind(organization.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        webhook_of(&row.ok_or(StoreError::NotFound(Entity::Webhook))?)
+    }
+
+    /// A page of webhooks, and how many match before paging.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn webhooks(&self, query: &WebhookQuery) -> Result<(Vec<Webhook>, i64), StoreError> {
+        let matching = format!(
+            "where organization_id = $1 and deleted_at is null and id > $2 and ($3 is null or id in {})",
+            self.dialect.json_integers("coalesce($3, '[]')")
+        );
+        let order = if query.by_created_at { "created_at" } else { "updated_at" };
+        let direction = if query.descending { "desc" } else { "asc" };
+        let ids = query.ids.as_ref().map(|ids| json!(ids).to_string());
+        let found = sqlx::query(sql(format!(
+            "select * from webhook {matching} order by {order} {direction}, id {direction} limit $4 offset $5"
+        )))
+        .bind(query.organization.0)
+        .bind(query.starting_id)
+        .bind(ids.clone())
+        .bind(query.limit)
+        .bind(query.offset)
+        .fetch_all(&self.pool)
+        .await?;
+        let count = sqlx::query_scalar(sql(format!("select count(*) from webhook {matching}")))
+            .bind(query.organization.0)
+            .bind(query.starting_id)
+            .bind(ids)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok((found.iter().map(webhook_of).collect::<Result<_, _>>()?, count))
+    }
+
+    /// Ends a webhook: its key is forgotten at once and nothing more is sent; its deliveries are pruned by and by.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn delete_webhook(
+        &self,
+        organization: OrganizationId,
+        id: WebhookId,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        let deleted = sqlx::query(
+            "update webhook set deleted_at = $3, updated_at = $3, signing_key_sealed = null
+             where id = $1 and organization_id = $2 and deleted_at is null",
+        )
+        .bind(id.0)
+        .bind(organization.0)
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        if deleted.rows_affected() == 0 {
+            return Err(StoreError::NotFound(Entity::Webhook));
+        }
+        write.commit().await
+    }
+}

@@ -1,0 +1,288 @@
+//! Files: synced articles as outside programs see them. Hidden files appear nowhere.
+
+use std::collections::HashMap;
+
+use helpsync_model::{ConnectionId, CustomerId, FileId, FileStatus, OrganizationId};
+use serde_json::Value;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::db::{Entity, Store, StoreError, decode, sql};
+use crate::filter::file_query::{FileQuery, bind_filters};
+
+/// Steps up the tree at most; a loop of parents ends there.
+const PATH_DEPTH_MAX: usize = 16;
+
+/// A synced article, without its text.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Its id.
+    pub id: FileId,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// The organization's id for the customer.
+    pub customer_external_id: String,
+    /// From which connection.
+    pub connection: ConnectionId,
+    /// The connection that people know: another one where the file is of a brand.
+    pub source: ConnectionId,
+    /// Zendesk's id.
+    pub article_id: i64,
+    /// Where it stands.
+    pub status: FileStatus,
+    /// Why it could not be stored.
+    pub error: Option<String>,
+    /// The title.
+    pub name: String,
+    /// The public page.
+    pub external_url: Option<String>,
+    /// The locale that it was written in.
+    pub source_locale: String,
+    /// Its section.
+    pub section_id: Option<i64>,
+    /// Its author.
+    pub author_id: Option<i64>,
+    /// Who may read it; `None` = everyone.
+    pub user_segment_id: Option<i64>,
+    /// Every segment that may read it; none = everyone.
+    pub user_segment_ids: Vec<i64>,
+    /// Its labels.
+    pub labels: Value,
+    /// What else is kept of it.
+    pub metadata: Value,
+    /// The caller's tags.
+    pub tags: Value,
+    /// The part of the sync options that is kept with it.
+    pub sync_options: Value,
+    /// ms.
+    pub source_created_at: i64,
+    /// ms.
+    pub source_updated_at: i64,
+    /// See `RunCounters`.
+    pub request_id: String,
+    /// See `RunCounters`.
+    pub upload_id: String,
+    /// `locale:hash` of every translation.
+    pub content_hash: Option<String>,
+    /// Bytes of HTML, all translations.
+    pub html_bytes: i64,
+    /// Characters of plain text, all translations.
+    pub characters: i64,
+    /// Tokens of its chunks.
+    pub tokens: i64,
+    /// Its chunks.
+    pub chunks: i64,
+    /// Those of them that have a vector.
+    pub embedded: i64,
+    /// Carbon's names of the models that uploaded vectors of it came from, one of them.
+    pub uploaded_model: Option<String>,
+    /// Its content was deleted and its record kept.
+    pub content_deleted: bool,
+    /// ms.
+    pub last_sync: Option<i64>,
+    /// ms.
+    pub created_at: i64,
+    /// ms.
+    pub updated_at: i64,
+}
+
+/// One translation of a file.
+#[derive(Debug, Clone)]
+pub struct FileContent {
+    /// For example `en-us`.
+    pub locale: String,
+    /// The title.
+    pub title: String,
+    /// The public page.
+    pub external_url: Option<String>,
+    /// As received.
+    pub html: String,
+    /// Made from it.
+    pub markdown: String,
+    /// Made from it.
+    pub plain: String,
+    /// SHA-256 of title, NUL, HTML.
+    pub hash: String,
+}
+
+/// A file that is stored and whose chunks could not be made shows that as its error.
+const FILE: &str = "select file.*, customer.external_id, chunking.error as chunking_error,
+     coalesce(chunking.tokens, 0) as tokens, coalesce(chunking.chunks, 0) as chunks,
+     coalesce(chunking.embedded, 0) as embedded,
+     coalesce((select parent_id from connection where connection.id = file.connection_id), file.connection_id)
+       as source_id,
+     (select max(model) from chunk where chunk.file_id = file.id and chunk.uploaded = 1) as uploaded_model
+   from file join customer on customer.id = file.customer_id
+     left join chunking on chunking.file_id = file.id";
+fn file_of(row: &AnyRow) -> Result<File, StoreError> {
+    let user_segment_id: Option<i64> = row.try_get("user_segment_id")?;
+    let mut user_segment_ids: Vec<i64> = decode::json(row, "file", "user_segment_ids")?;
+    // A process of an earlier version writes the one column only.
+    let alone = user_segment_id.filter(|id| !user_segment_ids.contains(id));
+    user_segment_ids.extend(alone);
+    let stored: FileStatus = decode::named(row, "file", "status")?;
+    let chunking_error: Option<String> = row.try_get("chunking_error")?;
+    let failed = stored == FileStatus::Ready && chunking_error.is_some();
+    Ok(File {
+        id: FileId(row.try_get("id")?),
+        organization: OrganizationId(row.try_get("organization_id")?),
+        customer: CustomerId(row.try_get("customer_id")?),
+        customer_external_id: row.try_get("external_id")?,
+        connection: ConnectionId(row.try_get("connection_id")?),
+        source: ConnectionId(row.try_get("source_id")?),
+        article_id: row.try_get("article_id")?,
+        status: if failed { FileStatus::SyncError } else { stored },
+        error: row.try_get::<Option<String>, _>("error")?.or(chunking_error),
+        name: row.try_get("name")?,
+        external_url: row.try_get("external_url")?,
+        source_locale: row.try_get("source_locale")?,
+        section_id: row.try_get("section_id")?,
+        author_id: row.try_get("author_id")?,
+        user_segment_id,
+        user_segment_ids,
+        labels: decode::json(row, "file", "labels")?,
+        metadata: decode::json(row, "file", "metadata")?,
+        tags: decode::json(row, "file", "tags")?,
+        sync_options: decode::json(row, "file", "sync_options")?,
+        source_created_at: row.try_get("source_created_at")?,
+        source_updated_at: row.try_get("source_updated_at")?,
+        request_id: row.try_get("request_id")?,
+        upload_id: row.try_get("upload_id")?,
+        content_hash: row.try_get("content_hash")?,
+        html_bytes: row.try_get("html_bytes")?,
+        characters: row.try_get("characters")?,
+        tokens: row.try_get("tokens")?,
+        chunks: row.try_get("chunks")?,
+        embedded: row.try_get("embedded")?,
+        uploaded_model: row.try_get("uploaded_model")?,
+        content_deleted: row.try_get::<i64, _>("content_deleted")? != 0,
+        last_sync: row.try_get("last_sync")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+impl Store {
+    /// A page of files, and how many match before paging.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn files(&self, query: &FileQuery) -> Result<(Vec<File>, i64), StoreError> {
+        if query.filters.nothing {
+            return Ok((Vec::new(), 0));
+        }
+        let order = query.order.column();
+        let direction = if query.descending { "desc" } else { "asc" };
+        let (matching, next) = self.matching(&query.filters);
+        let listing = format!(
+            "{FILE} {matching} order by {order} {direction}, file.id {direction} limit ${next} offset ${}",
+            next + 1
+        );
+        let found = bind_filters(sqlx::query(sql(listing)), query)
+            .bind(query.limit)
+            .bind(query.offset)
+            .fetch_all(&self.pool)
+            .await?;
+        let counted =
+            bind_filters(sqlx::query(sql(format!("select count(*) as matches from file {matching}"))), query)
+                .fetch_one(&self.pool)
+                .await?;
+        Ok((found.iter().map(file_of).collect::<Result<_, _>>()?, counted.try_get("matches")?))
+    }
+
+    /// One of a customer's files.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn file(&self, customer: CustomerId, id: FileId) -> Result<File, StoreError> {
+        let row = sqlx::query(sql(format!(
+            "{FILE} where file.id = $1 and file.customer_id = $2 and hidden_at is null"
+        )))
+        .bind(id.0)
+        .bind(customer.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        file_of(&row.ok_or(StoreError::NotFound(Entity::File))?)
+    }
+
+    /// One of an organization's files.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn file_of_organization(
+        &self,
+        organization: OrganizationId,
+        id: FileId,
+    ) -> Result<File, StoreError> {
+        let row = sqlx::query(sql(format!(
+            "{FILE} where file.id = $1 and file.organization_id = $2 and hidden_at is null"
+        )))
+        .bind(id.0)
+        .bind(organization.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        file_of(&row.ok_or(StoreError::NotFound(Entity::File))?)
+    }
+
+    /// Every translation of a file that is shown, the source locale first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn file_content(&self, id: FileId) -> Result<Vec<FileContent>, StoreError> {
+        sqlx::query(
+            "select translation.* from translation join file on file.id = translation.file_id
+             where file_id = $1 and file.hidden_at is null
+             order by case when locale = file.source_locale then 0 else 1 end, locale",
+        )
+        .bind(id.0)
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(FileContent {
+                locale: row.try_get("locale")?,
+                title: row.try_get("title")?,
+                external_url: row.try_get("external_url")?,
+                html: row.try_get("html")?,
+                markdown: row.try_get("markdown")?,
+                plain: row.try_get("plain")?,
+                hash: row.try_get("hash")?,
+            })
+        })
+        .collect()
+    }
+
+    /// The names from the category down to the file's own section, as last seen.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn path(&self, file: &File) -> Result<Vec<String>, StoreError> {
+        let tree: HashMap<Key, (String, Option<Key>)> = sqlx::query(
+            "select kind, external_id, name, parent_kind, parent_id from item where connection_id = $1",
+        )
+        .bind(file.connection.0)
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(|row| {
+            let parent = Option::zip(row.try_get("parent_kind")?, row.try_get("parent_id")?);
+            Ok(((row.try_get("kind")?, row.try_get("external_id")?), (row.try_get("name")?, parent)))
+        })
+        .collect::<Result<_, sqlx::Error>>()?;
+        let mut path = Vec::new();
+        let mut at = file.section_id.map(|section| ("SECTION".to_owned(), section));
+        while let Some((name, parent)) = at.as_ref().and_then(|key| tree.get(key))
+            && path.len() < PATH_DEPTH_MAX
+        {
+            path.push(name.clone());
+            at.clone_from(parent);
+        }
+        path.reverse();
+        Ok(path)
+    }
+}
+
+/// Kind and Zendesk's id of a folder.
+type Key = (String, i64);

@@ -1,0 +1,220 @@
+//! The tree of a help center as callers choose from it: categories, sections, articles.
+
+use std::collections::HashMap;
+
+use helpsync_model::ConnectionId;
+use serde_json::json;
+use sqlx::Row;
+
+use crate::db::family::FAMILY;
+use crate::db::{Dialect, Store, StoreError, sql};
+use crate::filter::file_query::holding;
+use crate::filter::viewer::Viewer;
+
+/// Steps up the tree at most; a loop of parents ends there.
+const DEPTH_MAX: usize = 16;
+
+/// What an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemListKind {
+    /// The top of the tree.
+    Category,
+    /// Below a category or another section.
+    Section,
+    /// A published article.
+    Article,
+}
+
+impl ItemListKind {
+    /// Carbon's word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Category => "CATEGORY",
+            Self::Section => "SECTION",
+            Self::Article => "ARTICLE",
+        }
+    }
+}
+
+/// One entry of the tree.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Zendesk's id.
+    pub external_id: i64,
+    /// What it is.
+    pub kind: ItemListKind,
+    /// Its name.
+    pub name: String,
+    /// Its public page.
+    pub external_url: Option<String>,
+    /// Zendesk's id of what it stands in.
+    pub parent: Option<i64>,
+    /// Zendesk's id of the top of its tree.
+    pub root: Option<i64>,
+    /// The file that was made of it.
+    pub file: Option<i64>,
+    /// When a listing last showed it, in ms.
+    pub synced_at: i64,
+    /// ms.
+    pub created_at: i64,
+    /// ms.
+    pub updated_at: i64,
+}
+
+/// How entries are ordered; ties by id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ItemOrder {
+    /// By name.
+    #[default]
+    Name,
+    /// By id.
+    Id,
+    /// Folders, then articles, each by name.
+    FoldersFirst,
+}
+
+/// Which entries of a connection's tree, and of its brands' trees. `None` = no condition.
+#[derive(Debug, Clone)]
+pub struct ItemQuery {
+    /// Whose tree.
+    pub connection: ConnectionId,
+    /// Directly below this id.
+    pub parent: Option<i64>,
+    /// Without a parent that is known.
+    pub roots_only: bool,
+    /// These ids only.
+    pub ids: Option<Vec<i64>>,
+    /// Part of the name.
+    pub name: Option<String>,
+    /// These kinds only, in Carbon's words.
+    pub kinds: Option<Vec<String>>,
+    /// Only ids above this.
+    pub starting_id: i64,
+    /// Ordered by.
+    pub order: ItemOrder,
+    /// Largest first.
+    pub descending: bool,
+    /// At most so many.
+    pub limit: i64,
+    /// After so many.
+    pub offset: i64,
+    /// Only articles that this reader may read.
+    pub viewer: Option<Viewer>,
+}
+
+/// Files stand for their articles; listed articles are those that nobody chose. Folders are for every reader.
+fn tree(dialect: Dialect) -> String {
+    let mine = dialect.json_integers("coalesce($8, '[]')");
+    let file_for_reader = Viewer::may_read_sql(dialect, &mine);
+    let listed_for_reader = Viewer::one_of(dialect, "listed.user_segment_ids", &mine);
+    format!(
+        "(
+    select external_id as id, kind, name, external_url, parent_id, cast(null as bigint) as file_id, synced_at,
+      created_at, updated_at, 0 as leaf from item where connection_id in {FAMILY}
+    union all
+    select article_id, 'ARTICLE', name, external_url, section_id, id, coalesce(last_sync, updated_at), created_at,
+      updated_at, 1 from file where connection_id in {FAMILY} and hidden_at is null and ($8 is null or {file_for_reader})
+    union all
+    select listed.article_id, 'ARTICLE', listed.name, listed.external_url, listed.section_id, null, listed.synced_at,
+      listed.created_at, listed.updated_at, 1 from listed_article as listed
+      join remote_article as remote on remote.connection_id = listed.connection_id
+        and remote.article_id = listed.article_id and remote.published = 1
+      where listed.connection_id in {FAMILY}
+        and ($8 is null or listed.user_segment_ids = '[]' or {listed_for_reader})
+        and not exists (select 1 from file
+          where file.connection_id = listed.connection_id and file.article_id = listed.article_id)
+  ) as entry"
+    )
+}
+
+impl Store {
+    /// A page of entries, and how many match before paging.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn items(&self, query: &ItemQuery) -> Result<(Vec<Item>, i64), StoreError> {
+        let direction = if query.descending { "desc" } else { "asc" };
+        let order = match query.order {
+            ItemOrder::Name => format!("lower(entry.name) {direction}"),
+            ItemOrder::Id => format!("entry.id {direction}"),
+            ItemOrder::FoldersFirst => format!("entry.leaf {direction}, lower(entry.name) asc"),
+        };
+        let matching = format!(
+            "where entry.id > $2 and ($3 is null or entry.parent_id = $3) and ($4 is null or entry.id in {})
+               and ($5 is null or lower(entry.name) like $5 escape '\\') and ($6 is null or entry.kind in {})
+               and ($7 = 0 or entry.parent_id is null or not exists (select 1 from item as above
+                 where above.connection_id in {FAMILY} and above.external_id = entry.parent_id))",
+            self.dialect.json_integers("coalesce($4, '[]')"),
+            self.dialect.json_texts("coalesce($6, '[]')"),
+        );
+        let tree = tree(self.dialect);
+        let bound = |text: String| {
+            sqlx::query(sql(text))
+                .bind(query.connection.0)
+                .bind(query.starting_id)
+                .bind(query.parent)
+                .bind(query.ids.as_ref().map(|ids| json!(ids).to_string()))
+                .bind(query.name.as_deref().map(holding))
+                .bind(query.kinds.as_ref().map(|kinds| json!(kinds).to_string()))
+                .bind(i64::from(query.roots_only))
+                .bind(query.viewer.as_ref().map(|viewer| json!(viewer.segments).to_string()))
+        };
+        let listing =
+            format!("select * from {tree} {matching} order by {order}, entry.id limit $9 offset $10");
+        let found = bound(listing).bind(query.limit).bind(query.offset).fetch_all(&self.pool).await?;
+        let counting = format!("select count(*) as matches from {tree} {matching}");
+        let count = bound(counting).fetch_one(&self.pool).await?.try_get("matches")?;
+        let parents = self.parents(query.connection).await?;
+        let items = found
+            .iter()
+            .map(|row| {
+                let kind: String = row.try_get("kind")?;
+                let parent: Option<i64> = row.try_get("parent_id")?;
+                Ok(Item {
+                    external_id: row.try_get("id")?,
+                    kind: match kind.as_str() {
+                        "CATEGORY" => ItemListKind::Category,
+                        "SECTION" => ItemListKind::Section,
+                        _ => ItemListKind::Article,
+                    },
+                    name: row.try_get("name")?,
+                    external_url: row.try_get("external_url")?,
+                    parent,
+                    root: parent.map(|parent| top(&parents, parent)),
+                    file: row.try_get("file_id")?,
+                    synced_at: row.try_get("synced_at")?,
+                    created_at: row.try_get("created_at")?,
+                    updated_at: row.try_get("updated_at")?,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok((items, count))
+    }
+
+    /// Every folder with what it stands in, those of its brands too.
+    pub(crate) async fn parents(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<HashMap<i64, Option<i64>>, StoreError> {
+        Ok(sqlx::query_as(sql(format!(
+            "select external_id, parent_id from item where connection_id in {FAMILY}"
+        )))
+        .bind(connection.0)
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .collect())
+    }
+}
+
+fn top(parents: &HashMap<i64, Option<i64>>, start: i64) -> i64 {
+    let mut at = start;
+    for _ in 0..DEPTH_MAX {
+        match parents.get(&at) {
+            Some(Some(parent)) => at = *parent,
+            _ => break,
+        }
+    }
+    at
+}

@@ -1,0 +1,65 @@
+//! The log line of a run's end.
+
+use helpsync_model::RunState;
+use sqlx::Row;
+
+use crate::db::{StoreError, Write};
+use crate::run::runs::{Run, run_of};
+
+/// Has one line written for each of these runs, which have ended in this transaction, once it is committed.
+pub(crate) async fn tell_ended(write: &mut Write, runs: &[i64]) -> Result<(), StoreError> {
+    for run in runs {
+        let row = sqlx::query(
+            "select run.*, customer.external_id, connection.subdomain from run
+               join customer on customer.id = run.customer_id
+               join connection on connection.id = coalesce(run.source_id, run.connection_id)
+             where run.id = $1",
+        )
+        .bind(run)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        let (customer, workspace) = (row.try_get("external_id")?, row.try_get("subdomain")?);
+        let ended = Ended { run: run_of(&row)?, customer, workspace };
+        write.once_committed(move || ended.tell());
+    }
+    Ok(())
+}
+
+/// A run that has ended, and whose it was.
+struct Ended {
+    run: Run,
+    /// By its external id.
+    customer: String,
+    /// Its subdomain.
+    workspace: String,
+}
+
+impl Ended {
+    fn tell(&self) {
+        let Run { id, kind, trigger, state, counters, .. } = &self.run;
+        let (customer, workspace) = (self.customer.as_str(), self.workspace.as_str());
+        let (brand, error) = (self.run.brand.as_deref(), self.run.error.as_deref());
+        tracing::info!(
+            customer, workspace, brand, run = %id, %kind, %trigger, %state,
+            created = counters.created, updated = counters.updated, unchanged = counters.unchanged,
+            skipped = counters.skipped, removed = counters.removed, held = counters.held,
+            requests = counters.requests, seconds = self.seconds(), error,
+            "{}", said(*state)
+        );
+    }
+
+    /// From the start of its work to its end; 0 for a run that never began.
+    fn seconds(&self) -> f64 {
+        let ends = self.run.started_at.zip(self.run.finished_at);
+        let ms = ends.map_or(0, |(start, end)| end.saturating_sub(start).max(0));
+        std::time::Duration::from_millis(ms.unsigned_abs()).as_secs_f64()
+    }
+}
+
+const fn said(state: RunState) -> &'static str {
+    match state {
+        RunState::Failed => "a run failed",
+        RunState::Cancelled => "a run was cancelled",
+        _ => "a run is done",
+    }
+}

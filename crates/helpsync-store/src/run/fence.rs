@@ -1,0 +1,59 @@
+//! The fence: what keeps a worker that was overtaken from writing.
+
+use helpsync_model::{ConnectionId, RunId, ShardId};
+
+use crate::db::{StoreError, Write, sql};
+
+/// What a write of the engine must still be true of: if epoch or attempt moved on, it changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The connection written to.
+    pub connection: ConnectionId,
+    /// Its epoch when the run was made.
+    pub epoch: i64,
+    /// The run written for.
+    pub run: RunId,
+    /// The shard worked on.
+    pub shard: ShardId,
+    /// Which attempt at the shard this is.
+    pub attempt: i64,
+}
+
+/// Locks and checks what the fence stands for. First statement of every write of the engine.
+///
+/// Locks are taken in one order everywhere: connection, shard, run, articles, files. Writers of one connection share
+/// its row; one that will change it must say so at once ([`check_fence_to_change`]), for two that share it and then
+/// want it alone wait for each other for ever.
+pub(crate) async fn check_fence(write: &mut Write, fence: &Fence) -> Result<(), StoreError> {
+    lock_fence(write, fence, write.dialect.for_share()).await
+}
+
+/// [`check_fence`] for a write that changes the connection's row.
+pub(crate) async fn check_fence_to_change(write: &mut Write, fence: &Fence) -> Result<(), StoreError> {
+    lock_fence(write, fence, write.dialect.for_update()).await
+}
+
+async fn lock_fence(write: &mut Write, fence: &Fence, lock: &str) -> Result<(), StoreError> {
+    let epoch: Option<i64> =
+        sqlx::query_scalar(sql(format!("select epoch from connection where id = $1{lock}")))
+            .bind(fence.connection.0)
+            .fetch_optional(&mut *write.tx)
+            .await?;
+    if epoch != Some(fence.epoch) {
+        return Err(refused(fence));
+    }
+    let held =
+        sqlx::query("update shard set updated_at = $3 where id = $1 and attempt = $2 and state = 'running'")
+            .bind(fence.shard.0)
+            .bind(fence.attempt)
+            .bind(write.now)
+            .execute(&mut *write.tx)
+            .await?;
+    if held.rows_affected() == 1 { Ok(()) } else { Err(refused(fence)) }
+}
+
+fn refused(fence: &Fence) -> StoreError {
+    tracing::info!(shard = %fence.shard, run = %fence.run, epoch = fence.epoch, attempt = fence.attempt,
+        "a write was refused: the shard is in other hands, or its run was cancelled");
+    StoreError::Fenced
+}

@@ -1,0 +1,15 @@
+//! Runs and their shards: request, release, lease, fence, stages, schedule, sweep.
+
+pub(crate) mod ended;
+pub(crate) mod failed_shards;
+pub(crate) mod fence;
+pub(crate) mod file_options;
+pub(crate) mod outbox;
+pub(crate) mod pending_request;
+pub(crate) mod release;
+pub(crate) mod runs;
+pub(crate) mod schedule;
+pub(crate) mod shards;
+pub(crate) mod stages;
+pub(crate) mod sweep;
+pub(crate) mod synced_files;

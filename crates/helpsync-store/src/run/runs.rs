@@ -1,0 +1,400 @@
+//! Runs: one pass of the engine over a connection, and the receipt it leaves.
+
+use helpsync_model::{
+    ConnectionId, CustomerId, DataSourceStatus, EventKind, FileStatus, Lane, OrganizationId, RunId, RunKind,
+    RunState, ShardKind, SyncAction, Trigger,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::db::family::{FAMILY, brands_below, lock, selected_brands};
+use crate::db::{Entity, Store, StoreError, Write, decode, sql};
+use crate::event::events::{self, NewEvent};
+use crate::run::ended::tell_ended;
+use crate::run::pending_request::PendingRequest;
+use crate::run::shards::{NewShard, insert_shard};
+
+/// A request for a run.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The connection to sync.
+    pub connection: ConnectionId,
+    /// `None` = a delta where a high-water mark is known, a full sync otherwise.
+    pub kind: Option<RunKind>,
+    /// Who wants it.
+    pub trigger: Trigger,
+    /// How urgent it is.
+    pub lane: Lane,
+    /// Stamped on the files that the run creates.
+    pub request_id: String,
+    /// Stamped on the files that the run creates.
+    pub upload_id: String,
+    /// For [`RunKind::Resync`]: `{"articles": [id, …]}`; `{"audit": true}` lists every id whatever the count says.
+    pub params: Value,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunRequested {
+    /// The run that serves the request.
+    pub run: RunId,
+    /// False: an equal run was already under way. It does it, or its successor does when it was past its start or
+    /// wants less.
+    pub created: bool,
+}
+
+/// What a run has done so far: its receipt once it has ended.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RunCounters {
+    /// Articles read from Zendesk, repeats included.
+    pub listed: i64,
+    /// Files stored for the first time.
+    pub created: i64,
+    /// Files whose content changed.
+    pub updated: i64,
+    /// Articles whose stored copy was already right.
+    pub unchanged: i64,
+    /// Articles with nothing published.
+    pub drafts: i64,
+    /// Published articles that the connection's selection leaves out.
+    pub unselected: i64,
+    /// Articles that could not be stored; each has its reason in the store.
+    pub skipped: i64,
+    /// Files removed.
+    pub removed: i64,
+    /// Removals held back for a person to allow.
+    pub held: i64,
+    /// Requests sent to Zendesk.
+    pub requests: i64,
+    /// Bytes of their answers.
+    pub bytes: i64,
+    /// Time spent waiting for budget, in ms.
+    pub budget_wait_ms: i64,
+    /// How many articles Zendesk said there are.
+    pub remote_count: Option<i64>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Over which connection.
+    pub connection: ConnectionId,
+    /// The connection that people know: another one where the run is of a brand.
+    pub source: ConnectionId,
+    /// The brand's address, where the run is of a brand.
+    pub brand: Option<String>,
+    /// What for.
+    pub kind: RunKind,
+    /// Why.
+    pub trigger: Trigger,
+    /// How urgent.
+    pub lane: Lane,
+    /// The connection's epoch that it was made for.
+    pub epoch: i64,
+    /// Where it stands.
+    pub state: RunState,
+    /// `plan`, `walk`, `removal` or `finalize`.
+    pub stage: String,
+    /// How it reads the articles, once chosen.
+    pub plan: Option<String>,
+    /// Why so, for people.
+    pub plan_reason: Option<String>,
+    /// See [`RunRequest::params`].
+    pub params: Value,
+    /// Stamped on created files.
+    pub request_id: String,
+    /// Stamped on created files.
+    pub upload_id: String,
+    /// The receipt.
+    pub counters: RunCounters,
+    /// What it waits for, if it does.
+    pub waiting_for: Option<String>,
+    /// Why it failed or was cancelled.
+    pub error: Option<String>,
+    /// ms.
+    pub created_at: i64,
+    /// ms.
+    pub started_at: Option<i64>,
+    /// ms.
+    pub finished_at: Option<i64>,
+}
+
+pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
+    let connection = row.try_get("connection_id")?;
+    Ok(Run {
+        id: RunId(row.try_get("id")?),
+        organization: OrganizationId(row.try_get("organization_id")?),
+        customer: CustomerId(row.try_get("customer_id")?),
+        connection: ConnectionId(connection),
+        source: ConnectionId(row.try_get::<Option<i64>, _>("source_id")?.unwrap_or(connection)),
+        brand: row.try_get("brand")?,
+        kind: decode::named(row, "run", "kind")?,
+        trigger: decode::named(row, "run", "trigger_name")?,
+        lane: decode::named(row, "run", "lane")?,
+        epoch: row.try_get("epoch")?,
+        state: decode::named(row, "run", "state")?,
+        stage: row.try_get("stage")?,
+        plan: row.try_get("plan")?,
+        plan_reason: row.try_get("plan_reason")?,
+        params: decode::json(row, "run", "params")?,
+        request_id: row.try_get("request_id")?,
+        upload_id: row.try_get("upload_id")?,
+        counters: RunCounters {
+            listed: row.try_get("listed")?,
+            created: row.try_get("created")?,
+            updated: row.try_get("updated")?,
+            unchanged: row.try_get("unchanged")?,
+            drafts: row.try_get("drafts")?,
+            unselected: row.try_get("unselected")?,
+            skipped: row.try_get("skipped")?,
+            removed: row.try_get("removed")?,
+            held: row.try_get("held")?,
+            requests: row.try_get("requests")?,
+            bytes: row.try_get("bytes")?,
+            budget_wait_ms: row.try_get("budget_wait_ms")?,
+            remote_count: row.try_get("remote_count")?,
+        },
+        waiting_for: row.try_get("waiting_for")?,
+        error: row.try_get("error")?,
+        created_at: row.try_get("created_at")?,
+        started_at: row.try_get("started_at")?,
+        finished_at: row.try_get("finished_at")?,
+    })
+}
+
+impl Store {
+    /// Makes a run, or finds the one under way that serves the same request.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the connection is not active.
+    pub async fn request_run(&self, request: &RunRequest) -> Result<RunRequested, StoreError> {
+        let mut write = self.write().await?;
+        let requested = insert_run(&mut write, request).await?;
+        write.commit().await?;
+        Ok(requested)
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn run(&self, id: RunId) -> Result<Run, StoreError> {
+        let row =
+            sqlx::query("select * from run where id = $1").bind(id.0).fetch_optional(&self.pool).await?;
+        run_of(&row.ok_or(StoreError::NotFound(Entity::Run))?)
+    }
+
+    /// The newest `limit` runs of an organization, of one connection and its brands if given, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn runs(
+        &self,
+        organization: OrganizationId,
+        connection: Option<ConnectionId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
+        sqlx::query(
+            "select * from run where organization_id = $1
+               and ($2 is null or connection_id in (select id from connection where id = $2 or parent_id = $2))
+             order by id desc limit $3",
+        )
+        .bind(organization.0)
+        .bind(connection.map(|connection| connection.0))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(run_of)
+        .collect()
+    }
+
+    /// Stops every run of a connection and its brands at once; work in flight changes nothing any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn cancel_runs(&self, connection: ConnectionId) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        cancel_active(&mut write, connection, "cancelled by request").await?;
+        sqlx::query(sql(format!(
+            "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, updated_at = $4
+             where id in {FAMILY} and state = 'active'"
+        )))
+        .bind(connection.0)
+        .bind(DataSourceStatus::Ready.as_str())
+        .bind(SyncAction::Cancel.as_str())
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await
+    }
+}
+
+/// Whether a run is about attachments, and about no article.
+pub(crate) fn is_for_attachments(params: &Value) -> bool {
+    params["attachments"] == Value::Bool(true)
+}
+
+/// Inserts the run that serves `request`; a sync is one of the connection's chosen brands as well. Answers with its own.
+pub(crate) async fn insert_run(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
+    let requested = insert_one(write, request).await?;
+    if request.kind != Some(RunKind::Resync) {
+        for brand in selected_brands(write, request.connection).await? {
+            insert_one(write, &RunRequest { connection: brand, ..request.clone() }).await?;
+        }
+    }
+    Ok(requested)
+}
+
+/// Inserts the run that serves `request` for one connection alone, its first shard and its announcement.
+pub(crate) async fn insert_one(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
+    let connection = sqlx::query(sql(format!(
+        "select id, organization_id, customer_id, epoch, high_water, parent_id, subdomain from connection
+         where id = $1 and state = 'active'{}",
+        write.dialect.for_update()
+    )))
+    .bind(request.connection.0)
+    .fetch_optional(&mut *write.tx)
+    .await?
+    .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
+    let high_water: Option<i64> = connection.try_get("high_water")?;
+    let (parent, subdomain): (Option<i64>, String) =
+        (connection.try_get("parent_id")?, connection.try_get("subdomain")?);
+    let kind = request.kind.unwrap_or(if high_water.is_some() { RunKind::Delta } else { RunKind::Full });
+    if kind != RunKind::Resync {
+        // The connection row is locked, so no equal run can appear between this look and the insert.
+        let active = sqlx::query(
+            "select * from run where connection_id = $1 and kind in ('full', 'delta')
+               and state in ('queued', 'running', 'finalizing')",
+        )
+        .bind(request.connection.0)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        if let Some(row) = active {
+            let (active, wanted) = (run_of(&row)?, PendingRequest::of(request));
+            if !wanted.is_served_by(&active) {
+                let kept: Option<String> = row.try_get("pending_request")?;
+                let wanted =
+                    serde_json::to_string(&wanted.with(kept.as_deref())).map_err(StoreError::unwritable)?;
+                sqlx::query("update run set again = 1, pending_request = $2 where id = $1")
+                    .bind(active.id.0)
+                    .bind(wanted)
+                    .execute(&mut *write.tx)
+                    .await?;
+            }
+            return Ok(RunRequested { run: active.id, created: false });
+        }
+    }
+    let (stage, first) = match kind {
+        RunKind::Full | RunKind::Delta => ("plan", ShardKind::Plan),
+        RunKind::Resync if is_for_attachments(&request.params) => ("walk", ShardKind::FetchAttachments),
+        RunKind::Resync => ("walk", ShardKind::FetchArticles),
+    };
+    let run: i64 = sqlx::query_scalar(
+        "insert into run (organization_id, customer_id, connection_id, kind, trigger_name, lane, epoch, state, stage,
+           params, request_id, upload_id, created_at, progress_at, source_id, brand)
+         values ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10, $11, $12, $12, $13, $14) returning id",
+    )
+    .bind(connection.try_get::<i64, _>("organization_id")?)
+    .bind(connection.try_get::<i64, _>("customer_id")?)
+    .bind(request.connection.0)
+    .bind(kind.as_str())
+    .bind(request.trigger.as_str())
+    .bind(request.lane.as_str())
+    .bind(connection.try_get::<i64, _>("epoch")?)
+    .bind(stage)
+    .bind(request.params.to_string())
+    .bind(&request.request_id)
+    .bind(&request.upload_id)
+    .bind(write.now)
+    .bind(parent)
+    .bind(parent.is_some().then_some(subdomain))
+    .fetch_one(&mut *write.tx)
+    .await?;
+    let shard = NewShard {
+        key: first.as_str().to_owned(),
+        kind: first,
+        params: request.params.clone(),
+        position: None,
+    };
+    insert_shard(write, RunId(run), request.connection, request.lane, &shard).await?;
+    if kind != RunKind::Resync {
+        sqlx::query(
+            "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, files_synced_at = $4,
+               updated_at = $4 where id = $1",
+        )
+        .bind(request.connection.0)
+        .bind(DataSourceStatus::Queued.as_str())
+        .bind(SyncAction::Update.as_str())
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+        if parent.is_some() {
+            return Ok(RunRequested { run: RunId(run), created: true });
+        }
+        let event = NewEvent {
+            organization: OrganizationId(connection.try_get("organization_id")?),
+            customer: CustomerId(connection.try_get("customer_id")?),
+            connection: request.connection,
+            kind: EventKind::Update,
+            object_type: "DATA_SOURCE",
+            object_id: request.connection.to_string(),
+            detail: json!({ "request_id": request.request_id }),
+        };
+        events::record(write, event).await?;
+    }
+    Ok(RunRequested { run: RunId(run), created: true })
+}
+
+/// Ends every active run of a connection and of its brands as cancelled, with all their shards.
+pub(crate) async fn cancel_active(
+    write: &mut Write,
+    connection: ConnectionId,
+    reason: &str,
+) -> Result<(), StoreError> {
+    // The connections' rows first, as everywhere.
+    lock(write, connection).await?;
+    for brand in brands_below(write, connection).await? {
+        lock(write, brand).await?;
+    }
+    sqlx::query(sql(format!(
+        "update shard set state = 'cancelled', lease_until = null, updated_at = $2
+         where connection_id in {FAMILY} and state in ('pending', 'released', 'running')"
+    )))
+    .bind(connection.0)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    // Files that waited to be fetched again go back to what is kept of them.
+    sqlx::query(sql(format!(
+        "update file set status = case when content_hash is null then $3 else $4 end, updated_at = $2
+         where connection_id in {FAMILY} and status in ($5, $6)"
+    )))
+    .bind(connection.0)
+    .bind(write.now)
+    .bind(FileStatus::ReadyToSync.as_str())
+    .bind(FileStatus::Ready.as_str())
+    .bind(FileStatus::QueuedForSync.as_str())
+    .bind(FileStatus::Syncing.as_str())
+    .execute(&mut *write.tx)
+    .await?;
+    let cancelled: Vec<i64> = sqlx::query_scalar(sql(format!(
+        "update run set state = 'cancelled', finished_at = $2, error = $3, waiting_for = null
+         where connection_id in {FAMILY} and state in ('queued', 'running', 'finalizing') returning id"
+    )))
+    .bind(connection.0)
+    .bind(write.now)
+    .bind(reason)
+    .fetch_all(&mut *write.tx)
+    .await?;
+    tell_ended(write, &cancelled).await
+}

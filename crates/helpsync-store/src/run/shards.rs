@@ -1,0 +1,349 @@
+//! Shards: the units of work of a run, their leases, and the stages that they carry the run through.
+//!
+//! `plan -> walk -> removal -> finalize`. A stage ends when none of its shards is open, decided from the rows in
+//! the transaction that ends the last of them, so it ends once however often a message is delivered.
+
+use std::time::Duration;
+
+use helpsync_model::{
+    ConnectionId, CustomerId, DataSourceStatus, ExportAccess, Lane, OrganizationId, RunId, RunKind,
+    SelectionFilter, ShardId, ShardKind,
+};
+use serde_json::Value;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::event::events::Owner;
+pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
+
+use crate::db::decode::{millis, selection_of};
+use crate::db::{Store, StoreError, Write, decode};
+use crate::run::file_options::FileOptions;
+use crate::run::runs::{Run, run_of};
+
+/// A shard to be added to a run. Adding one key twice changes nothing.
+#[derive(Debug, Clone)]
+pub struct NewShard {
+    /// Unique in its run.
+    pub key: String,
+    /// What it does.
+    pub kind: ShardKind,
+    /// What it does it to.
+    pub params: Value,
+    /// For a walk that the high-water mark must not overtake: where it starts, in epoch seconds.
+    pub position: Option<i64>,
+}
+
+/// A shard as a worker sees it.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    /// Its id.
+    pub id: ShardId,
+    /// Unique in its run.
+    pub key: String,
+    /// What it does.
+    pub kind: ShardKind,
+    /// What it does it to.
+    pub params: Value,
+    /// Where the last attempt got to.
+    pub cursor: Option<Value>,
+    /// Tries spent since it last got anywhere, this one included.
+    pub failures: i64,
+}
+
+/// A shard that this worker now holds under a lease, with all it needs to know.
+#[derive(Debug, Clone)]
+pub struct StartedShard {
+    /// For every write.
+    pub fence: Fence,
+    /// The work.
+    pub shard: Shard,
+    /// Its run.
+    pub run: Run,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// The help center's address.
+    pub subdomain: String,
+    /// Who holds the grant that it is read with.
+    pub granted: Granted,
+    /// When the account was last asked for its brands, in ms. `None` where its grant does not show them, and for a
+    /// brand; 0: never.
+    pub brands_asked_at: Option<i64>,
+    /// Everything changed up to then (epoch seconds) is stored.
+    pub high_water: Option<i64>,
+    /// When the whole listing was last compared, in ms.
+    pub last_audit_at: Option<i64>,
+    /// What becomes of the files that it finds.
+    pub files: FileOptions,
+    /// Whether the grant's user may read the incremental export; `None`: not yet tried.
+    pub export_access: Option<ExportAccess>,
+    /// A second (epoch) with more changes than a page of the export holds, all of them read by a listing since.
+    pub passed_second: Option<i64>,
+    /// What the connection keeps. Only to plan with: what is stored is decided by the selection of that moment.
+    pub selection: SelectionFilter,
+}
+
+impl StartedShard {
+    /// Whom the events of its run concern.
+    pub(crate) const fn owner(&self) -> Owner {
+        Owner { organization: self.organization, customer: self.customer, connection: self.fence.connection }
+    }
+}
+
+/// The connection whose token and budget a shard uses: its own, or that of the connection that a brand belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its workspace.
+    pub subdomain: String,
+}
+
+/// How work on a shard ended.
+#[derive(Debug, Clone)]
+pub enum ShardEnd {
+    /// Its effect is recorded; these shards follow in the same stage.
+    Done(Vec<NewShard>),
+    /// Not now, through no fault of its own: spends no try.
+    Snooze {
+        /// How long to wait.
+        wait: Duration,
+        /// What for, as shown to people.
+        reason: String,
+    },
+    /// It failed in a way that may pass.
+    Retry {
+        /// How long to wait.
+        wait: Duration,
+        /// Why.
+        error: String,
+    },
+    /// It failed for good.
+    Failed(String),
+}
+
+pub(crate) async fn insert_shard(
+    write: &mut Write,
+    run: RunId,
+    connection: ConnectionId,
+    lane: Lane,
+    shard: &NewShard,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into shard (run_id, connection_id, key, kind, lane, state, params, position, due_at, created_at,
+           updated_at)
+         values ($1, $2, $3, $4, $5, 'pending', $6, cast($7 as bigint), $8, $8, $8)
+         on conflict (run_id, key) do nothing",
+    )
+    .bind(run.0)
+    .bind(connection.0)
+    .bind(&shard.key)
+    .bind(shard.kind.as_str())
+    .bind(lane.as_str())
+    .bind(shard.params.to_string())
+    .bind(shard.position)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Source of the scope: zendesk-api.md, 1.5; its certainty is low, so the answer is taken for what it is.
+fn brands_asked_at(connection: &AnyRow) -> Result<Option<i64>, StoreError> {
+    let scopes: String = connection.try_get("scopes")?;
+    let shown = scopes.split_ascii_whitespace().any(|scope| matches!(scope, "read" | "brands:read"));
+    if !shown || connection.try_get::<Option<i64>, _>("parent_id")?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(connection.try_get::<Option<i64>, _>("brands_asked_at")?.unwrap_or(0)))
+}
+
+impl Store {
+    /// Takes a shard for `lease`. `None`: it is finished, cancelled or in other hands, and the message can go.
+    /// The try is counted before any work, so a shard that kills its worker is counted too.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn start_shard(
+        &self,
+        id: ShardId,
+        holder: &str,
+        lease: Duration,
+    ) -> Result<Option<StartedShard>, StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        // Rows are locked in one order everywhere: connection, shard, run. A request that comes in at the same moment
+        // holds the connection and waits for the run. Undone with the rest when the shard is not to be had.
+        sqlx::query(
+            "update connection set sync_status = $2, updated_at = $3 where sync_status <> $2 and state = 'active'
+               and id = (select run.connection_id from shard join run on run.id = shard.run_id
+                 where shard.id = $1 and run.kind <> $4 and shard.state in ('pending', 'released'))",
+        )
+        .bind(id.0)
+        .bind(DataSourceStatus::Syncing.as_str())
+        .bind(now)
+        .bind(RunKind::Resync.as_str())
+        .execute(&mut *write.tx)
+        .await?;
+        let Some(row) = sqlx::query(
+            "update shard set state = 'running', attempt = attempt + 1, failures = failures + 1, holder = $2,
+               lease_until = $3, updated_at = $4
+             where id = $1 and state in ('pending', 'released')
+               and exists (select 1 from run join connection on connection.id = run.connection_id
+                 where run.id = shard.run_id and run.epoch = connection.epoch and connection.state = 'active'
+                   and run.state in ('queued', 'running', 'finalizing'))
+             returning id, run_id, key, kind, params, cursor, attempt, failures",
+        )
+        .bind(id.0)
+        .bind(holder)
+        .bind(now.saturating_add(millis(lease)))
+        .bind(now)
+        .fetch_optional(&mut *write.tx)
+        .await?
+        else {
+            return Ok(None);
+        };
+        let run_id: i64 = row.try_get("run_id")?;
+        sqlx::query(
+            "update run set state = case state when 'queued' then 'running' else state end,
+               started_at = coalesce(started_at, $2), waiting_for = null where id = $1",
+        )
+        .bind(run_id)
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        let run = run_of(
+            &sqlx::query("select * from run where id = $1").bind(run_id).fetch_one(&mut *write.tx).await?,
+        )?;
+        self.announce_fetching(&mut write, &row, &run).await?;
+        let connection = sqlx::query(
+            "select connection.id, connection.sync_options, connection.subdomain, connection.high_water,
+               connection.last_audit_at, connection.export_access, connection.passed_second, connection.selection,
+               connection.scopes, connection.parent_id, connection.brands_asked_at,
+               coalesce(parent.id, connection.id) as granted_id,
+               coalesce(parent.subdomain, connection.subdomain) as granted_subdomain
+             from connection left join connection as parent on parent.id = connection.parent_id
+             where connection.id = $1",
+        )
+        .bind(run.connection.0)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        let cursor: Option<String> = row.try_get("cursor")?;
+        let shard = Shard {
+            id,
+            key: row.try_get("key")?,
+            kind: decode::named(&row, "shard", "kind")?,
+            params: decode::json(&row, "shard", "params")?,
+            cursor: cursor.map(|_| decode::json(&row, "shard", "cursor")).transpose()?,
+            failures: row.try_get("failures")?,
+        };
+        Ok(Some(StartedShard {
+            fence: Fence {
+                connection: run.connection,
+                epoch: run.epoch,
+                run: run.id,
+                shard: id,
+                attempt: row.try_get("attempt")?,
+            },
+            shard,
+            organization: run.organization,
+            customer: run.customer,
+            subdomain: connection.try_get("subdomain")?,
+            granted: Granted {
+                connection: ConnectionId(connection.try_get("granted_id")?),
+                subdomain: connection.try_get("granted_subdomain")?,
+            },
+            brands_asked_at: brands_asked_at(&connection)?,
+            high_water: connection.try_get("high_water")?,
+            last_audit_at: connection.try_get("last_audit_at")?,
+            files: FileOptions::of(&run, &decode::json(&connection, "connection", "sync_options")?),
+            export_access: match connection.try_get::<Option<String>, _>("export_access")? {
+                Some(_) => Some(decode::named(&connection, "connection", "export_access")?),
+                None => None,
+            },
+            passed_second: connection.try_get("passed_second")?,
+            selection: selection_of(&connection)?,
+            run,
+        }))
+    }
+
+    /// Extends a lease. False: the shard is in other hands or cancelled, and its work must stop.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn renew_shard(&self, fence: &Fence, lease: Duration) -> Result<bool, StoreError> {
+        let until = self.clock.now_ms().saturating_add(millis(lease));
+        let mut write = self.write().await?;
+        let renewed = sqlx::query(
+            "update shard set lease_until = $3 where id = $1 and attempt = $2 and state = 'running'",
+        )
+        .bind(fence.shard.0)
+        .bind(fence.attempt)
+        .bind(until)
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        Ok(renewed.rows_affected() == 1)
+    }
+
+    /// Records how work on a shard ended, and moves the run to its next stage when it was the last.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the shard is no longer this worker's.
+    pub async fn end_shard(&self, fence: &Fence, end: &ShardEnd) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        check_fence(&mut write, fence).await?;
+        let (state, wait, spent, error) = match end {
+            ShardEnd::Done(_) => ("done", Duration::ZERO, 0, None),
+            ShardEnd::Snooze { wait, .. } => ("pending", *wait, -1, None),
+            ShardEnd::Retry { wait, error } => ("pending", *wait, 0, Some(error)),
+            ShardEnd::Failed(error) => ("failed", Duration::ZERO, 0, Some(error)),
+        };
+        sqlx::query(
+            "update shard set state = $2, due_at = $3, failures = failures + $4, error = coalesce($5, error),
+               lease_until = null, holder = null, updated_at = $6 where id = $1",
+        )
+        .bind(fence.shard.0)
+        .bind(state)
+        .bind(now.saturating_add(millis(wait)))
+        .bind(spent)
+        .bind(error)
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        let waiting_for = match end {
+            ShardEnd::Snooze { reason, .. } => Some(reason.as_str()),
+            ShardEnd::Retry { error, .. } => Some(error.as_str()),
+            ShardEnd::Done(_) | ShardEnd::Failed(_) => None,
+        };
+        sqlx::query("update run set waiting_for = $2 where id = $1")
+            .bind(fence.run.0)
+            .bind(waiting_for)
+            .execute(&mut *write.tx)
+            .await?;
+        self.announce_waiting(&mut write, fence, end).await?;
+        if let ShardEnd::Done(more) = end {
+            // The plan's shards are the walk. From here on an equal request comes too late for this run.
+            sqlx::query(
+                "update run set stage = 'walk' where id = $1 and stage = 'plan'
+                   and exists (select 1 from shard where id = $2 and kind = 'plan')",
+            )
+            .bind(fence.run.0)
+            .bind(fence.shard.0)
+            .execute(&mut *write.tx)
+            .await?;
+            let lane = self.lane_of(&mut write, fence.run).await?;
+            for shard in more {
+                insert_shard(&mut write, fence.run, fence.connection, lane, shard).await?;
+            }
+        }
+        if matches!(end, ShardEnd::Done(_) | ShardEnd::Failed(_)) {
+            self.advance(&mut write, fence).await?;
+        }
+        write.commit().await
+    }
+}

@@ -1,0 +1,72 @@
+//! What every change of chunks does to the rows around them.
+
+use helpsync_model::{ConnectionId, CustomerId, EventKind, OrganizationId};
+use serde_json::json;
+use sqlx::Row;
+
+use crate::db::{Dialect, StoreError, Write, sql};
+use crate::event::events::{self, NewEvent};
+
+/// Locks files in the order that pages lock them in; answers which are still there.
+pub(crate) async fn hold_files(write: &mut Write, files: &[i64]) -> Result<Vec<i64>, StoreError> {
+    let lock = match write.dialect {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " for key share",
+    };
+    Ok(sqlx::query_scalar(sql(format!(
+        "select id from file where id in {} order by connection_id, article_id{lock}",
+        write.dialect.json_integers("$1")
+    )))
+    .bind(json!(files).to_string())
+    .fetch_all(&mut *write.tx)
+    .await?)
+}
+
+/// Counts a file's chunks anew.
+pub(crate) async fn recount(write: &mut Write, file: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update chunking set
+           tokens = (select cast(coalesce(sum(tokens), 0) as bigint) from chunk where chunk.file_id = $1),
+           chunks = (select count(*) from chunk where chunk.file_id = $1),
+           embedded = (select count(*) from chunk where chunk.file_id = $1 and dimensions is not null)
+         where file_id = $1",
+    )
+    .bind(file)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Shows a file's error, or that it has none any more; announces a new one. What callers see of the file has changed then.
+pub(crate) async fn show_error(write: &mut Write, file: i64, error: Option<&str>) -> Result<(), StoreError> {
+    let changed = sqlx::query(
+        "update chunking set error = cast($2 as text) where file_id = $1 and coalesce(error, '') <> coalesce($2, '')",
+    )
+    .bind(file)
+    .bind(error)
+    .execute(&mut *write.tx)
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Ok(());
+    }
+    let row = sqlx::query(
+        "update file set updated_at = $2 where id = $1 returning organization_id, customer_id, connection_id",
+    )
+    .bind(file)
+    .bind(write.now)
+    .fetch_one(&mut *write.tx)
+    .await?;
+    if let Some(error) = error {
+        let event = NewEvent {
+            organization: OrganizationId(row.try_get("organization_id")?),
+            customer: CustomerId(row.try_get("customer_id")?),
+            connection: ConnectionId(row.try_get("connection_id")?),
+            kind: EventKind::FileError,
+            object_type: "FILE",
+            object_id: file.to_string(),
+            detail: json!({ "reason": error }),
+        };
+        events::record(write, event).await?;
+    }
+    Ok(())
+}

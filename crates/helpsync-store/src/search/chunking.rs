@@ -1,0 +1,396 @@
+//! Cutting files into chunks: which files wait for it, who does it, and what it changes.
+//!
+//! A page that stores a text raises the version of the file's `chunking` row in its own transaction. Whoever cuts takes
+//! rows under a lease, reads the texts, cuts outside of any transaction, and stores the outcome for the version that it
+//! read; a newer one waits to be cut again. Chunks with an equal hash keep their row, and with it their vector.
+//!
+//! Locks: files first and in the order of their articles, as pages do; then `chunking`, then `chunk`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use helpsync_model::{ConnectionId, FileId};
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::db::decode::millis;
+use crate::db::{Dialect, Store, StoreError, Write, decode, sql};
+use crate::search::chunk_rows::{hold_files, recount, show_error};
+use crate::search::index::index_chunks;
+use crate::search::terms::ChunkWords;
+
+/// A file to be cut, held under a lease.
+#[derive(Debug, Clone)]
+pub struct FileToChunk {
+    /// Which.
+    pub file: FileId,
+    /// The version that was read.
+    pub version: i64,
+    /// Which try this is, from 1.
+    pub attempt: i64,
+    /// The title.
+    pub name: String,
+    /// Its labels: its chunks are found by them.
+    pub labels: Vec<String>,
+    /// Its sync options: how it is to be cut.
+    pub options: Value,
+    /// Locale, title and Markdown of every translation, the source locale first.
+    pub texts: Vec<(String, String, String)>,
+}
+
+/// What becomes of a file's chunks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chunked {
+    /// These are its chunks, in their order.
+    Chunks {
+        /// All of them.
+        chunks: Vec<NewChunk>,
+        /// Whether they are to have vectors.
+        embed: bool,
+    },
+    /// It cannot be cut: what it had is gone, and this is shown.
+    Failed(String),
+}
+
+/// A chunk as it was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChunk {
+    /// The locale of its translation.
+    pub locale: String,
+    /// The text.
+    pub text: String,
+    /// Equal for equal texts.
+    pub hash: String,
+    /// Its tokens.
+    pub tokens: i64,
+    /// What it is found by.
+    pub words: ChunkWords,
+}
+
+/// How cutting one file ended.
+#[derive(Debug, Clone)]
+pub struct ChunkedFile {
+    /// As it was claimed.
+    pub file: FileId,
+    /// As it was claimed.
+    pub version: i64,
+    /// As it was claimed.
+    pub attempt: i64,
+    /// What came of it.
+    pub cut: Chunked,
+}
+
+/// Notes that these files' texts or options changed. Versions start from the time: a row that was deleted and made anew is
+/// not taken for the one that somebody cuts yet.
+pub(crate) async fn mark_for_chunking(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(sql(format!(
+        "insert into chunking (file_id, connection_id, due_at, version) select id, connection_id, $2, $2 from file
+         where id in {} order by article_id
+         on conflict (file_id) do update set version = chunking.version + 1, due_at = excluded.due_at, attempts = 0,
+           lease_until = null",
+        write.dialect.json_integers("$1")
+    )))
+    .bind(json!(files).to_string())
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Which of the `old` hashes, by place, each of the `new` ones takes over: equal ones in their order, each once.
+fn taken_over(old: &[&str], new: &[&str]) -> Vec<Option<usize>> {
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (place, hash) in old.iter().enumerate().rev() {
+        places.entry(hash).or_default().push(place);
+    }
+    new.iter().map(|hash| places.get_mut(hash).and_then(Vec::pop)).collect()
+}
+
+impl Store {
+    /// The next connection after `after`, by id and round, that has files to be cut.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn next_to_chunk(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
+        for above in [after.0, 0] {
+            let found: Option<i64> = sqlx::query_scalar(
+                "select connection_id from chunking where chunked_version < version and connection_id > $1
+                   and due_at <= $2 and (lease_until is null or lease_until <= $2)
+                 order by connection_id limit 1",
+            )
+            .bind(above)
+            .bind(self.clock.now_ms())
+            .fetch_optional(&self.pool)
+            .await?;
+            if let Some(found) = found {
+                return Ok(Some(ConnectionId(found)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes up to `limit` files of a connection for `lease`, together no more than `bytes_max` of HTML unless a single
+    /// one has more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim_files_to_chunk(
+        &self,
+        connection: ConnectionId,
+        limit: u32,
+        bytes_max: i64,
+        lease: Duration,
+    ) -> Result<Vec<FileToChunk>, StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        let lock = match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " for update of chunking skip locked",
+        };
+        let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(format!(
+            "select chunking.file_id, file.html_bytes from chunking join file on file.id = chunking.file_id
+             where chunking.connection_id = $1 and chunked_version < version and due_at <= $2
+               and (lease_until is null or lease_until <= $2)
+             order by due_at, chunking.file_id limit $3{lock}"
+        )))
+        .bind(connection.0)
+        .bind(now)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *write.tx)
+        .await?;
+        let mut bytes = 0;
+        let taken: Vec<i64> = waiting
+            .into_iter()
+            .enumerate()
+            .take_while(|(place, (_, size))| {
+                bytes += size;
+                *place == 0 || bytes <= bytes_max
+            })
+            .map(|(_, (file, _))| file)
+            .collect();
+        let claimed = sqlx::query(sql(format!(
+            "update chunking set attempts = attempts + 1, lease_until = $2 where file_id in {}
+             returning file_id, version, attempts",
+            self.dialect.json_integers("$1")
+        )))
+        .bind(json!(taken).to_string())
+        .bind(now.saturating_add(millis(lease)))
+        .fetch_all(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        let mut files = Vec::with_capacity(claimed.len());
+        for row in &claimed {
+            files.extend(
+                self.to_chunk(row.try_get("file_id")?, row.try_get("version")?, row.try_get("attempts")?)
+                    .await?,
+            );
+        }
+        Ok(files)
+    }
+
+    /// The version was read before the texts: if they change in between, their version waits to be cut again.
+    async fn to_chunk(
+        &self,
+        file: i64,
+        version: i64,
+        attempt: i64,
+    ) -> Result<Option<FileToChunk>, StoreError> {
+        let Some(row) = sqlx::query("select id, name, labels, sync_options from file where id = $1")
+            .bind(file)
+            .fetch_optional(&self.pool)
+            .await?
+        else {
+            return Ok(None);
+        };
+        let texts = sqlx::query_as(
+            "select locale, title, markdown from translation join file on file.id = translation.file_id
+             where file_id = $1 order by case when locale = file.source_locale then 0 else 1 end, locale",
+        )
+        .bind(file)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(Some(FileToChunk {
+            file: FileId(file),
+            version,
+            attempt,
+            name: row.try_get("name")?,
+            labels: decode::json(&row, "file", "labels")?,
+            options: decode::json(&row, "file", "sync_options")?,
+            texts,
+        }))
+    }
+
+    /// Stores how cutting ended, all or nothing. What another has claimed since, and what is gone, is passed over.
+    /// Answers whether chunks now wait for vectors.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the leases then run out, and it is done again.
+    pub async fn store_chunks(&self, cut: &[ChunkedFile]) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        let ids: Vec<i64> = cut.iter().map(|one| one.file.0).collect();
+        let mut waiting = false;
+        for file in hold_files(&mut write, &ids).await? {
+            if let Some(one) = cut.iter().find(|one| one.file.0 == file) {
+                waiting |= self.store_one(&mut write, one).await?;
+            }
+        }
+        write.commit().await?;
+        Ok(waiting)
+    }
+
+    async fn store_one(&self, write: &mut Write, one: &ChunkedFile) -> Result<bool, StoreError> {
+        let file = one.file.0;
+        let held: Option<(i64, i64, i64, i64)> = sqlx::query_as(sql(format!(
+            "select connection_id, attempts, embed_anew,
+               (select customer_id from file where file.id = chunking.file_id) as customer_id
+             from chunking where file_id = $1 and chunked_version < $2{}",
+            self.dialect.for_update()
+        )))
+        .bind(file)
+        .bind(one.version)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        let Some((connection, _, anew, customer)) = held.filter(|held| held.1 == one.attempt) else {
+            return Ok(false);
+        };
+        let (chunks, embed, error) = match &one.cut {
+            Chunked::Chunks { chunks, embed } => (chunks.as_slice(), *embed, None),
+            Chunked::Failed(error) => (&[] as &[NewChunk], false, Some(error)),
+        };
+        let changed = Changed { file, customer, connection, chunks, embed, anew: anew != 0 };
+        replace(write, &changed).await?;
+        sqlx::query(
+            "update chunking set chunked_version = $2, attempts = 0, lease_until = null, embed_anew = 0 where file_id = $1",
+        )
+        .bind(file)
+        .bind(one.version)
+        .execute(&mut *write.tx)
+        .await?;
+        show_error(write, file, error.map(String::as_str)).await?;
+        recount(write, file).await?;
+        Ok(embed)
+    }
+}
+
+struct Changed<'a> {
+    file: i64,
+    customer: i64,
+    connection: i64,
+    chunks: &'a [NewChunk],
+    embed: bool,
+    anew: bool,
+}
+
+async fn replace(write: &mut Write, changed: &Changed<'_>) -> Result<(), StoreError> {
+    // What was uploaded is of a text that is no more.
+    let old: Vec<(i64, String, Option<String>)> = sqlx::query_as(
+        "select id, hash, words_hash from chunk where file_id = $1 and uploaded = 0 order by position, id",
+    )
+    .bind(changed.file)
+    .fetch_all(&mut *write.tx)
+    .await?;
+    let old_hashes: Vec<&str> = old.iter().map(|(_, hash, _)| hash.as_str()).collect();
+    let new_hashes: Vec<&str> = changed.chunks.iter().map(|chunk| chunk.hash.as_str()).collect();
+    let kept = taken_over(&old_hashes, &new_hashes);
+    let kept_ids: Vec<i64> = kept.iter().flatten().map(|place| old[*place].0).collect();
+    sqlx::query(sql(format!(
+        "delete from chunk where file_id = $1 and id not in {}",
+        write.dialect.json_integers("$2")
+    )))
+    .bind(changed.file)
+    .bind(json!(kept_ids).to_string())
+    .execute(&mut *write.tx)
+    .await?;
+    let mut found_anew = Vec::new();
+    for ((place, chunk), kept) in (0_i64..).zip(changed.chunks).zip(kept) {
+        let words = chunk.words.hash();
+        let id = match kept.map(|kept| &old[kept]) {
+            Some((id, _, had)) => {
+                keep(write, changed, *id, place, chunk, &words).await?;
+                if had.as_ref() == Some(&words) {
+                    continue;
+                }
+                *id
+            }
+            None => add(write, changed, place, chunk, &words).await?,
+        };
+        found_anew.push((id, &chunk.words));
+    }
+    index_chunks(write, changed.customer, &found_anew).await
+}
+
+/// A chunk that stays, at its new place. One that failed to be embedded is tried again; one that is being embedded just
+/// now is left to whoever does it.
+async fn keep(
+    write: &mut Write,
+    changed: &Changed<'_>,
+    id: i64,
+    place: i64,
+    chunk: &NewChunk,
+    words: &str,
+) -> Result<(), StoreError> {
+    let settled = if changed.anew { "1 = 0" } else { "state in ('waiting', 'embedded')" };
+    let state = match (changed.embed, changed.anew) {
+        (true, true) => "'waiting'",
+        (true, false) => "case when state = 'embedded' then state else 'waiting' end",
+        (false, _) => "case when state = 'embedded' then state else 'skipped' end",
+    };
+    sqlx::query(sql(format!(
+        "update chunk set position = $2, locale = $3, words_hash = $5, state = {state},
+           attempts = case when {settled} then attempts else 0 end,
+           lease_until = case when {settled} then lease_until end,
+           due_at = case when {settled} then due_at else $4 end,
+           updated_at = case when position = $2 and locale = $3 then updated_at else $4 end
+         where id = $1"
+    )))
+    .bind(id)
+    .bind(place)
+    .bind(&chunk.locale)
+    .bind(write.now)
+    .bind(words)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Adds a chunk; answers its id.
+async fn add(
+    write: &mut Write,
+    changed: &Changed<'_>,
+    place: i64,
+    chunk: &NewChunk,
+    words: &str,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "insert into chunk (file_id, connection_id, position, locale, hash, tokens, state, due_at, created_at,
+           updated_at, content, words_hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9, $10) returning id",
+    )
+    .bind(changed.file)
+    .bind(changed.connection)
+    .bind(place)
+    .bind(&chunk.locale)
+    .bind(&chunk.hash)
+    .bind(chunk.tokens)
+    .bind(if changed.embed { "waiting" } else { "skipped" })
+    .bind(write.now)
+    .bind(&chunk.text)
+    .bind(words)
+    .fetch_one(&mut *write.tx)
+    .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::taken_over;
+
+    #[test]
+    fn equal_chunks_are_taken_over_once_each_in_their_order() {
+        let taken = taken_over(&["a", "b", "a"], &["a", "c", "a", "a", "b"]);
+        assert_eq!(taken, [Some(0), None, Some(2), None, Some(1)]);
+        assert_eq!(taken_over(&[], &["a"]), [None]);
+    }
+}

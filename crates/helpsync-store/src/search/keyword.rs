@@ -1,0 +1,233 @@
+//! Searching by words: which chunks hold them, ranked, at a cost that the other customers' chunks do not change.
+//!
+//! The index gives for each term and level the customer's chunks, in lists that are read whole; what a chunk is worth is
+//! the sum over the query's words of how rare the word is among the customer's chunks times what it is worth there. Then
+//! the best, as far as they are shown and match the filters, are taken from the top.
+
+use std::collections::{HashMap, HashSet};
+
+use helpsync_model::CustomerId;
+use serde_json::json;
+use sqlx::Row;
+
+use crate::db::{Dialect, Store, StoreError, sql};
+use crate::filter::file_query::{FileFilters, bind_filters};
+use crate::search::chunks::files_of;
+use crate::search::language::Language;
+use crate::search::query::Scored;
+use crate::search::query_words::{Spelling, Wanted, longer, wanted};
+use crate::search::terms::{LEVELS, every, value};
+
+/// Chunks that are read of one term at one level.
+pub(crate) const LIST_MAX: i64 = 20_000;
+/// The best so many are looked at for whether they are shown and match the filters.
+const CANDIDATES_MAX: usize = 20_000;
+/// So many of them at first; then twice as many, and so on until enough are found.
+const STEP: usize = 128;
+
+/// A look-up in the index: for which of the words, and what its chunks are worth.
+struct Lookup {
+    wanted: usize,
+    worth: f64,
+    text: String,
+}
+
+/// Look-ups for a word, those worth the most first.
+fn lookups(dialect: Dialect, customer: i64, wanted: usize, spellings: &[Spelling]) -> Vec<Lookup> {
+    let mut all: Vec<Lookup> = spellings
+        .iter()
+        .flat_map(|spelling| {
+            (1..=LEVELS).map(move |level| Lookup {
+                wanted,
+                worth: spelling.worth * value(level),
+                text: spelling.lookup(dialect, customer, level),
+            })
+        })
+        .collect();
+    all.sort_by(|a, b| b.worth.total_cmp(&a.worth));
+    all
+}
+
+/// The chunks of each word, each with the most that it is worth there.
+type Found = Vec<HashMap<i64, f64>>;
+
+/// How rare a word is that `holding` of `all` chunks hold: BM25's inverse document frequency, above 0.
+fn rarity(all: f64, holding: f64) -> f64 {
+    (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()
+}
+
+/// Ranks chunks, best first.
+fn rank(found: &Found, all: usize) -> Scored {
+    let mut scores: HashMap<i64, f64> = HashMap::new();
+    for chunks in found {
+        let rarity = rarity(all.max(chunks.len()) as f64, chunks.len() as f64);
+        for (chunk, worth) in chunks {
+            *scores.entry(*chunk).or_default() += rarity * worth;
+        }
+    }
+    let mut ranked: Scored = scores.into_iter().collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    ranked.truncate(CANDIDATES_MAX);
+    ranked
+}
+
+/// The statement that reads lists of chunks: one for each of the JSON array of look-ups that is bound as `$1`, at most
+/// `$2` long, as numbers with commas.
+pub(crate) fn lists_sql(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "select wanted.key as place, (select group_concat(id) from
+               (select rowid as id from chunk_word where chunk_word match wanted.value limit $2) as list) as ids
+             from json_each($1) as wanted"
+        }
+        Dialect::Postgres => {
+            "select wanted.place - 1 as place, (select string_agg(cast(id as text), ',') from
+               (select chunk_id as id from chunk_word where words @@ cast(wanted.value as tsquery)
+                order by chunk_id limit $2) as list) as ids
+             from json_array_elements_text(cast($1 as json)) with ordinality as wanted (value, place)"
+        }
+    }
+}
+
+/// The statement that tells which chunks of the JSON array bound as `place` belong to matching files. The order of the
+/// joins is the cheap one, and SQLite keeps it because they are cross joins.
+pub(crate) fn shown_sql(dialect: Dialect, matching: &str, place: usize) -> String {
+    let wanted = dialect.json_integers(&format!("${place}"));
+    format!(
+        "select chunk.id from {wanted} as wanted cross join chunk cross join file {matching}
+           and chunk.id = wanted.value and file.id = chunk.file_id"
+    )
+}
+
+impl Store {
+    /// Chunks of shown files that are found by words of `text`, best first, at most `k`; the best has the score 1.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn chunks_with_words(
+        &self,
+        customer: CustomerId,
+        filters: &FileFilters,
+        text: &str,
+        k: usize,
+    ) -> Result<Scored, StoreError> {
+        if filters.nothing || k == 0 {
+            return Ok(Vec::new());
+        }
+        let wanted = wanted(text, &self.languages(customer).await?);
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.found(customer, &wanted).await?;
+        let several = found.iter().filter(|chunks| !chunks.is_empty()).count() > 1;
+        let all = if several { self.searchable_chunks(customer).await? } else { 1 };
+        self.shown(customer, filters, rank(&found, all), k).await
+    }
+
+    /// The languages of a customer's chunks.
+    async fn languages(&self, customer: CustomerId) -> Result<Vec<Language>, StoreError> {
+        let codes: Vec<String> = sqlx::query_scalar(
+            "select language from customer_language where customer_id = $1 order by language",
+        )
+        .bind(customer.0)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(codes.iter().map(|code| Language::of(code)).collect())
+    }
+
+    async fn found(&self, customer: CustomerId, wanted: &[Wanted]) -> Result<Found, StoreError> {
+        let mut found = vec![HashMap::new(); wanted.len()];
+        let exact = wanted
+            .iter()
+            .enumerate()
+            .flat_map(|(place, one)| lookups(self.dialect, customer.0, place, &one.spellings));
+        self.read_lists(&exact.collect::<Vec<_>>(), &mut found).await?;
+        // A word that is nowhere may be the start of a compound.
+        let more: Vec<Lookup> = wanted
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| found[*place].is_empty())
+            .filter_map(|(place, one)| Some((place, longer(one.word.as_deref()?))))
+            .flat_map(|(place, spelling)| lookups(self.dialect, customer.0, place, &[spelling]))
+            .collect();
+        self.read_lists(&more, &mut found).await?;
+        Ok(found)
+    }
+
+    async fn read_lists(&self, lookups: &[Lookup], found: &mut Found) -> Result<(), StoreError> {
+        if lookups.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<&str> = lookups.iter().map(|lookup| lookup.text.as_str()).collect();
+        let rows = sqlx::query(lists_sql(self.dialect))
+            .bind(json!(texts).to_string())
+            .bind(LIST_MAX)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut lists: Vec<(usize, String)> = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let place: i64 = row.try_get("place")?;
+            let ids: Option<String> = row.try_get("ids")?;
+            lists.extend(usize::try_from(place).ok().zip(ids));
+        }
+        // Look-ups stand best first for each word: the first that names a chunk tells the most that it is worth.
+        lists.sort_by_key(|(place, _)| *place);
+        for (place, ids) in &lists {
+            let Some(lookup) = lookups.get(*place) else { continue };
+            for id in ids.split(',').filter_map(|id| id.parse().ok()) {
+                found[lookup.wanted].entry(id).or_insert(lookup.worth);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many chunks the customer has in the index, up to [`LIST_MAX`].
+    async fn searchable_chunks(&self, customer: CustomerId) -> Result<usize, StoreError> {
+        let statement = match self.dialect {
+            Dialect::Sqlite => {
+                "select count(*) from (select rowid from chunk_word where chunk_word match $1 limit $2) as list"
+            }
+            Dialect::Postgres => {
+                "select count(*) from (select 1 from chunk_word where words @@ cast($1 as tsquery) limit $2) as list"
+            }
+        };
+        let quote = if self.dialect == Dialect::Sqlite { '"' } else { '\'' };
+        let count: i64 = sqlx::query_scalar(statement)
+            .bind(format!("{quote}{}{quote}", every(customer.0)))
+            .bind(LIST_MAX)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// The best `k` of the ranked whose files are shown and match.
+    async fn shown(
+        &self,
+        customer: CustomerId,
+        filters: &FileFilters,
+        ranked: Scored,
+        k: usize,
+    ) -> Result<Scored, StoreError> {
+        let files = files_of(customer, filters, 0);
+        let (matching, next) = self.matching(filters);
+        let statement = shown_sql(self.dialect, &matching, next);
+        let mut kept = Scored::new();
+        let (mut rest, mut step) = (ranked.as_slice(), STEP.max(k));
+        while !rest.is_empty() && kept.len() < k {
+            let (some, others) = rest.split_at(step.min(rest.len()));
+            let ids: Vec<i64> = some.iter().map(|(chunk, _)| *chunk).collect();
+            let mut shown = HashSet::new();
+            for row in bind_filters(sqlx::query(sql(statement.clone())), &files)
+                .bind(json!(ids).to_string())
+                .fetch_all(&self.pool)
+                .await?
+            {
+                shown.insert(row.try_get::<i64, _>("id")?);
+            }
+            kept.extend(some.iter().filter(|(chunk, _)| shown.contains(chunk)).take(k - kept.len()));
+            (rest, step) = (others, step.saturating_mul(2));
+        }
+        let best = kept.first().map_or(1.0, |(_, score)| *score);
+        Ok(kept.into_iter().map(|(chunk, score)| (chunk, score / best)).collect())
+    }
+}

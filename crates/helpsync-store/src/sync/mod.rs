@@ -1,0 +1,16 @@
+//! What a run writes: pages, ledger, removals, brands, attachments, the receipt.
+
+pub(crate) mod attachments;
+pub(crate) mod author_and_tag_names;
+pub(crate) mod brands;
+pub(crate) mod filtered;
+pub(crate) mod finalize;
+pub(crate) mod incoming;
+pub(crate) mod ledger;
+pub(crate) mod page_rows;
+pub(crate) mod pages;
+pub(crate) mod quota;
+pub(crate) mod removal;
+pub(crate) mod skipped;
+pub(crate) mod tree;
+pub(crate) mod unsynced;

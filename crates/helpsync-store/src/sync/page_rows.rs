@@ -1,0 +1,386 @@
+//! The rows that storing a page writes, one function a table: each a statement or two however long the page is.
+//!
+//! Rows travel as a JSON array that the database unpacks; only long texts are bound one by one. They are written in the order of their article ids, so that
+//! two pages that hold the same articles wait for each other and never both ways.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use helpsync_model::{EventKind, FileStatus};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::db::decode::count;
+use crate::db::{StoreError, Write, decode, integer, sql, text};
+use crate::event::events::{self, Owner};
+use crate::run::shards::StartedShard;
+use crate::sync::filtered::Seen;
+use crate::sync::incoming::{IncomingArticle, IncomingTranslation};
+
+/// Texts of one statement, so that a page's worth of them is never held twice over.
+const TEXT_BYTES_PER_STATEMENT: usize = 4 * 1024 * 1024;
+
+/// Translations of one statement: their nine columns each stay far below what the databases bind.
+const TRANSLATIONS_PER_STATEMENT: usize = 64;
+
+/// Files that one statement removes.
+const FILES_PER_STATEMENT: usize = 1_000;
+
+/// What is stored of an article that comes in.
+pub(crate) struct Known {
+    pub(crate) file: i64,
+    pub(crate) content_hash: Option<String>,
+    pub(crate) metadata_hash: Option<String>,
+    pub(crate) withdrawn: bool,
+    /// Its content was deleted by request.
+    pub(crate) deleted: bool,
+    /// Of the text that it holds.
+    pub(crate) characters: i64,
+    /// Only a record of it is kept, by request.
+    pub(crate) record: bool,
+}
+
+/// Notes that the articles exist. Answers which of these readings are the newest known.
+pub(crate) async fn note_in_ledger(
+    write: &mut Write,
+    started: &StartedShard,
+    articles: &[&Seen<'_>],
+) -> Result<Vec<i64>, StoreError> {
+    let rows = articles.iter().map(|seen| {
+        let article = &seen.article;
+        json!({
+            "article_id": article.article_id,
+            "created_at": article.created_at,
+            "updated_at": article.updated_at,
+            "published": i64::from(seen.published),
+            "placed": i64::from(seen.placed),
+            "section_id": article.section_id,
+        })
+    });
+    let columns =
+        ["article_id", "created_at", "updated_at", "published", "placed", "section_id"].map(integer);
+    let noted: Vec<i64> = sqlx::query_scalar(sql(format!(
+        "insert into remote_article (connection_id, article_id, created_at, updated_at, published, placed, section_id,
+           seen_run)
+         select $1, article_id, created_at, updated_at, published, placed, section_id, $2
+         from {} where true order by article_id
+         on conflict (connection_id, article_id) do update set updated_at = excluded.updated_at,
+           created_at = excluded.created_at, published = excluded.published, placed = excluded.placed,
+           section_id = excluded.section_id, over_limit = null,
+           seen_run = case when remote_article.seen_run > excluded.seen_run then remote_article.seen_run
+             else excluded.seen_run end
+         where remote_article.updated_at <= excluded.updated_at
+         returning article_id",
+        write.dialect.json_rows("$3", &columns)
+    )))
+    .bind(started.fence.connection.0)
+    .bind(started.fence.run.0)
+    .bind(Value::from_iter(rows).to_string())
+    .fetch_all(&mut *write.tx)
+    .await?;
+    if noted.len() < articles.len() {
+        // Old as the other readings are, they show that their articles exist.
+        let ids: Vec<i64> = articles.iter().map(|seen| seen.article.article_id).collect();
+        sqlx::query(sql(format!(
+            "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
+            write.dialect.json_integers("$3")
+        )))
+        .bind(started.fence.connection.0)
+        .bind(started.fence.run.0)
+        .bind(json!(ids).to_string())
+        .execute(&mut *write.tx)
+        .await?;
+    }
+    Ok(noted)
+}
+
+/// The files of these articles, locked.
+pub(crate) async fn known_files(
+    write: &mut Write,
+    started: &StartedShard,
+    articles: &[i64],
+) -> Result<HashMap<i64, Known>, StoreError> {
+    sqlx::query(sql(format!(
+        "select id, article_id, content_hash, metadata_hash, hidden_at, content_deleted, status, characters
+         from file
+         where connection_id = $1 and article_id in {} order by article_id{}",
+        write.dialect.json_integers("$2"),
+        write.dialect.for_update()
+    )))
+    .bind(started.fence.connection.0)
+    .bind(json!(articles).to_string())
+    .fetch_all(&mut *write.tx)
+    .await?
+    .iter()
+    .map(|row| {
+        let hidden_at: Option<i64> = row.try_get("hidden_at")?;
+        let status: String = row.try_get("status")?;
+        let deleted = row.try_get::<i64, _>("content_deleted")? != 0;
+        let known = Known {
+            record: !deleted && status == FileStatus::ReadyToSync.as_str(),
+            file: row.try_get("id")?,
+            content_hash: row.try_get("content_hash")?,
+            metadata_hash: row.try_get("metadata_hash")?,
+            deleted,
+            characters: row.try_get("characters")?,
+            withdrawn: hidden_at.is_some() || deleted || status != FileStatus::Ready.as_str(),
+        };
+        Ok((row.try_get("article_id")?, known))
+    })
+    .collect()
+}
+
+/// Zendesk's timestamp moves without anything of the article moving. Each is a file and its article's time.
+pub(crate) async fn settle_unchanged(
+    write: &mut Write,
+    files: &[(i64, i64)],
+    whole: bool,
+) -> Result<(), StoreError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let rows = files.iter().map(|(file, updated_at)| json!({ "file_id": file, "changed_at": updated_at }));
+    sqlx::query(sql(format!(
+        "update file set last_sync = $1, source_updated_at = changed_at, held_at = null,
+           attachments_due = case when $3 = 1 or source_updated_at <> changed_at then 1 else attachments_due end
+         from {}
+         where file.id = file_id",
+        write.dialect.json_rows("$2", &["file_id", "changed_at"].map(integer))
+    )))
+    .bind(write.now)
+    .bind(Value::from_iter(rows).to_string())
+    .bind(i64::from(whole))
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// A file as it is sent to the database.
+#[derive(Serialize)]
+struct FileRow<'a> {
+    article_id: i64,
+    name: Cow<'a, str>,
+    external_url: Option<Cow<'a, str>>,
+    source_locale: Cow<'a, str>,
+    section_id: Option<i64>,
+    author_id: Option<i64>,
+    user_segment_id: Option<i64>,
+    user_segment_ids: String,
+    labels: String,
+    metadata: String,
+    source_created_at: i64,
+    source_updated_at: i64,
+    content_hash: String,
+    metadata_hash: &'a str,
+    html_bytes: i64,
+    characters: i64,
+}
+
+impl<'a> FileRow<'a> {
+    fn of(article: &'a IncomingArticle) -> Self {
+        let first = &article.translations[0];
+        let name = if first.title.is_empty() {
+            format!("Article {}", article.article_id).into()
+        } else {
+            decode::without_nul(&first.title)
+        };
+        let texts = article.translations.iter();
+        Self {
+            article_id: article.article_id,
+            name,
+            external_url: first.external_url.as_deref().map(decode::without_nul),
+            source_locale: decode::without_nul(&article.source_locale),
+            section_id: article.section_id,
+            author_id: article.author_id,
+            user_segment_id: article.user_segment_id,
+            user_segment_ids: json!(article.user_segment_ids).to_string(),
+            labels: json!(article.labels).to_string(),
+            metadata: article.metadata.to_string(),
+            source_created_at: article.created_at,
+            source_updated_at: article.updated_at,
+            content_hash: article.content_hash(),
+            metadata_hash: &article.metadata_hash,
+            html_bytes: count(texts.map(|translation| translation.html.len()).sum()),
+            characters: article.characters(),
+        }
+    }
+}
+
+/// Stores or changes files; answers their ids by article.
+pub(crate) async fn upsert_files(
+    write: &mut Write,
+    started: &StartedShard,
+    articles: &[&IncomingArticle],
+) -> Result<HashMap<i64, i64>, StoreError> {
+    if articles.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<FileRow<'_>> = articles.iter().map(|article| FileRow::of(article)).collect();
+    let columns = [
+        integer("article_id"),
+        text("name"),
+        text("external_url"),
+        text("source_locale"),
+        integer("section_id"),
+        integer("author_id"),
+        integer("user_segment_id"),
+        text("user_segment_ids"),
+        text("labels"),
+        text("metadata"),
+        integer("source_created_at"),
+        integer("source_updated_at"),
+        text("content_hash"),
+        text("metadata_hash"),
+        integer("html_bytes"),
+        integer("characters"),
+    ];
+    let stored = sqlx::query(sql(format!(
+        "insert into file (organization_id, customer_id, connection_id, status, request_id, upload_id, last_sync,
+           created_at, updated_at, article_id, name, external_url, source_locale, section_id, author_id,
+           user_segment_id, user_segment_ids, labels, metadata, source_created_at, source_updated_at, content_hash,
+           metadata_hash, html_bytes, characters, tags, sync_options, attachments_due)
+         select $1, $2, $3, $4, $5, $6, $7, $7, $7, article_id, name, external_url, source_locale, section_id,
+           author_id, user_segment_id, user_segment_ids, labels, metadata, source_created_at, source_updated_at,
+           content_hash, metadata_hash, html_bytes, characters, $9, $10, 1
+         from {} where true order by article_id
+         on conflict (connection_id, article_id) do update set status = excluded.status, error = null,
+           name = excluded.name, external_url = excluded.external_url, source_locale = excluded.source_locale,
+           section_id = excluded.section_id, author_id = excluded.author_id,
+           user_segment_id = excluded.user_segment_id, user_segment_ids = excluded.user_segment_ids,
+           labels = excluded.labels, metadata = excluded.metadata,
+           source_created_at = excluded.source_created_at, source_updated_at = excluded.source_updated_at,
+           content_hash = excluded.content_hash, metadata_hash = excluded.metadata_hash,
+           html_bytes = excluded.html_bytes, characters = excluded.characters, content_deleted = 0, hidden_at = null,
+           attachments_due = 1, held_at = null, last_sync = excluded.last_sync, updated_at = excluded.updated_at,
+           sync_options = case when $11 = 1 then excluded.sync_options else file.sync_options end
+         returning id, article_id",
+        write.dialect.json_rows("$8", &columns)
+    )))
+    .bind(started.organization.0)
+    .bind(started.customer.0)
+    .bind(started.fence.connection.0)
+    .bind(FileStatus::Ready.as_str())
+    .bind(&started.run.request_id)
+    .bind(&started.run.upload_id)
+    .bind(write.now)
+    .bind(serde_json::to_string(&rows).map_err(StoreError::unwritable)?)
+    .bind(json!(started.files.tags).to_string())
+    .bind(json!(started.files.kept).to_string())
+    .bind(i64::from(started.files.replaces_kept))
+    .fetch_all(&mut *write.tx)
+    .await?;
+    stored.iter().map(|row| Ok((row.try_get("article_id")?, row.try_get("id")?))).collect()
+}
+
+/// Puts translations in the place of those that the files had; `known` of the files had any.
+pub(crate) async fn replace_translations(
+    write: &mut Write,
+    known: &[i64],
+    translations: &[(i64, &IncomingTranslation)],
+) -> Result<(), StoreError> {
+    if !known.is_empty() {
+        drop_translations(write, known).await?;
+    }
+    let size = |(_, one): &(i64, &IncomingTranslation)| one.html.len() + one.markdown.len() + one.plain.len();
+    let mut rest = translations;
+    while !rest.is_empty() {
+        let (mut bytes, mut fitting) = (0, 0);
+        while fitting < rest.len().min(TRANSLATIONS_PER_STATEMENT)
+            && (fitting == 0 || bytes + size(&rest[fitting]) <= TEXT_BYTES_PER_STATEMENT)
+        {
+            bytes += size(&rest[fitting]);
+            fitting += 1;
+        }
+        // Powers of two: few statements to be prepared, whatever the pages hold.
+        let taken = 1 << fitting.ilog2();
+        insert_translations(write, &rest[..taken]).await?;
+        rest = &rest[taken..];
+    }
+    Ok(())
+}
+
+/// Long texts are bound one by one: to escape them into JSON and back costs several times what storing them does.
+async fn insert_translations(
+    write: &mut Write,
+    translations: &[(i64, &IncomingTranslation)],
+) -> Result<(), StoreError> {
+    const COLUMNS: usize = 9;
+    let rows: Vec<String> = (0..translations.len())
+        .map(|row| {
+            let at = |column: usize| row * COLUMNS + column;
+            format!(
+                "(${}, ${}, ${}, cast(${} as text), ${}, ${}, ${}, ${}, ${})",
+                at(1),
+                at(2),
+                at(3),
+                at(4),
+                at(5),
+                at(6),
+                at(7),
+                at(8),
+                at(9)
+            )
+        })
+        .collect();
+    let mut insert = sqlx::query(sql(format!(
+        "insert into translation (file_id, locale, title, external_url, html, markdown, plain, hash, source_updated_at)
+         values {}",
+        rows.join(", ")
+    )));
+    for (file, translation) in translations {
+        insert = insert
+            .bind(*file)
+            .bind(decode::without_nul(&translation.locale).into_owned())
+            .bind(decode::without_nul(&translation.title).into_owned())
+            .bind(translation.external_url.as_deref().map(|url| decode::without_nul(url).into_owned()))
+            .bind(decode::without_nul(&translation.html).into_owned())
+            .bind(decode::without_nul(&translation.markdown).into_owned())
+            .bind(decode::without_nul(&translation.plain).into_owned())
+            .bind(&translation.hash)
+            .bind(translation.source_updated_at);
+    }
+    insert.execute(&mut *write.tx).await?;
+    Ok(())
+}
+
+async fn drop_translations(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
+    let ids = json!(files).to_string();
+    sqlx::query(sql(format!(
+        "delete from translation where file_id in {}",
+        write.dialect.json_integers("$1")
+    )))
+    .bind(ids)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Deletes files with their content and announces it. The ledger is the caller's.
+pub(crate) async fn drop_files(
+    write: &mut Write,
+    started: &StartedShard,
+    files: &[i64],
+) -> Result<(), StoreError> {
+    drop_files_of(write, started.owner(), &started.run.request_id, files).await
+}
+
+/// [`drop_files`], outside of a run.
+pub(crate) async fn drop_files_of(
+    write: &mut Write,
+    owner: Owner,
+    request_id: &str,
+    files: &[i64],
+) -> Result<(), StoreError> {
+    let detail = json!({ "request_id": request_id });
+    for some in files.chunks(FILES_PER_STATEMENT) {
+        drop_translations(write, some).await?;
+        sqlx::query(sql(format!("delete from file where id in {}", write.dialect.json_integers("$1"))))
+            .bind(json!(some).to_string())
+            .execute(&mut *write.tx)
+            .await?;
+        let gone: Vec<_> = some.iter().map(|file| (file.to_string(), detail.clone())).collect();
+        events::record_all(write, owner, EventKind::FileDeleted, "FILE", &gone).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,391 @@
+//! Storing a page: articles, their translations, the ledger, the cursor and the mark, in one transaction.
+
+use std::collections::{BTreeMap, HashSet};
+
+use helpsync_model::{EventKind, RunKind};
+use serde_json::{Value, json};
+
+use crate::db::decode::count;
+use crate::db::{Store, StoreError, Write};
+use crate::event::events;
+use crate::run::shards::{NewShard, StartedShard, insert_shard};
+use crate::search::chunking::mark_for_chunking;
+use crate::sync::author_and_tag_names::{NewAuthor, upsert_authors};
+use crate::sync::filtered::{LoadedFilter, Seen};
+use crate::sync::incoming::IncomingArticle;
+use crate::sync::page_rows::{
+    Known, drop_files, known_files, note_in_ledger, replace_translations, settle_unchanged, upsert_files,
+};
+use crate::sync::quota::{Limits, OverLimit, Room};
+use crate::sync::tree::{NewItem, upsert_items};
+use crate::sync::unsynced::{list_article, make_records, unlist_articles};
+
+/// An article that could not be stored.
+#[derive(Debug, Clone)]
+pub struct SkippedArticle {
+    /// Zendesk's id, where one could be read.
+    pub article_id: Option<i64>,
+    /// Why, for people.
+    pub reason: String,
+    /// When it was created at Zendesk, in ms, where that could be read.
+    pub created_at: Option<i64>,
+    /// The section it stands in, where that could be read.
+    pub section_id: Option<i64>,
+}
+
+/// How far a walk has come, in epoch seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Everything of the walk that changed before then is stored; `None` once all of it is.
+    pub position: Option<i64>,
+    /// The latest change that it has stored.
+    pub newest: Option<i64>,
+}
+
+/// The request to hand the rest of a walk's range to a walk of its own.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// The new walk.
+    pub shard: NewShard,
+    /// Where this walk goes on if it is made.
+    pub cursor: Value,
+    /// It is made while the run has fewer shards of its kind than this.
+    pub shards_max: i64,
+}
+
+/// One page's worth of changes.
+#[derive(Debug, Clone, Default)]
+pub struct PageWrite {
+    /// What was read.
+    pub articles: Vec<IncomingArticle>,
+    /// What was read but cannot be stored.
+    pub skipped: Vec<SkippedArticle>,
+    /// Sections and categories that came with it.
+    pub items: Vec<NewItem>,
+    /// Names that came with it.
+    pub authors: Vec<NewAuthor>,
+    /// Where the shard goes on.
+    pub cursor: Option<Value>,
+    /// How far the walk is once this page is stored. The connection's high-water mark follows as far as every walk of
+    /// the run allows, and never backwards.
+    pub progress: Option<Progress>,
+    /// Whether the walk is to be cut in two.
+    pub split: Option<Split>,
+    /// Requests that the page took.
+    pub requests: u64,
+    /// Bytes that the page took.
+    pub bytes: u64,
+    /// Time waited for budget, in ms.
+    pub budget_wait_ms: u64,
+}
+
+/// What storing a page changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PageOutcome {
+    /// New files.
+    pub created: i64,
+    /// Files with new content.
+    pub updated: i64,
+    /// Files already right.
+    pub unchanged: i64,
+    /// Articles with nothing published.
+    pub drafts: i64,
+    /// Published articles that the selection leaves out.
+    pub unselected: i64,
+    /// Published articles that a limit of the customer keeps out, or whose new text it does.
+    pub over_limit: i64,
+    /// Files removed because nothing of them is published any more, or chosen.
+    pub removed: i64,
+    /// The walk was cut in two as [`PageWrite::split`] says.
+    pub split: bool,
+}
+
+/// What a page makes of its articles.
+#[derive(Default)]
+struct Changes<'a> {
+    /// Files that are right, with their articles' time.
+    unchanged: Vec<(i64, i64)>,
+    /// Files of which nothing is published any more, or chosen.
+    withdrawn: Vec<i64>,
+    /// Articles that the selection leaves out.
+    unselected: Vec<i64>,
+    /// Articles to be stored.
+    stored: Vec<&'a IncomingArticle>,
+    /// Those of them whose content is new, and whether an older one was known.
+    announced: Vec<(i64, bool)>,
+    /// Files whose translations are replaced.
+    known: Vec<i64>,
+    /// Articles that may be chosen, and nobody did.
+    listed: Vec<&'a IncomingArticle>,
+    /// Those to be stored of which only a record is kept, and whether it was known.
+    records: Vec<(i64, bool)>,
+    /// Articles that a limit keeps out.
+    over_limit: Vec<OverLimit<'a>>,
+}
+
+impl Store {
+    /// Stores a page for the shard that read it, all or nothing. The number of statements does not depend on the
+    /// page's length, but for one more per 64 translations or 4 MiB of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the shard is no longer this worker's; nothing is changed then.
+    pub async fn store_page(
+        &self,
+        started: &StartedShard,
+        page: &PageWrite,
+    ) -> Result<PageOutcome, StoreError> {
+        let fence = &started.fence;
+        let (mut write, limits) = self.lock_page(started, page).await?;
+        upsert_items(&mut write, fence.connection, &page.items).await?;
+        let mut outcome = PageOutcome::default();
+        if !page.articles.is_empty() {
+            let seen = LoadedFilter::load(&mut write, fence.connection).await?.read(&page.articles);
+            upsert_authors(&mut write, fence.connection, &page.authors, &seen).await?;
+            let changes = self.compare(&mut write, started, &seen, limits, &mut outcome).await?;
+            self.apply(&mut write, started, &changes, &mut outcome).await?;
+            self.record_over_limit(&mut write, started, &changes.over_limit).await?;
+        }
+        self.record_skipped(&mut write, started, &page.skipped).await?;
+        self.settle_page(&mut write, started, page, &mut outcome).await?;
+        write.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Notes the articles in the ledger, and says what is to be done about each.
+    async fn compare<'a>(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        page: &'a [Seen<'a>],
+        limits: Limits,
+        outcome: &mut PageOutcome,
+    ) -> Result<Changes<'a>, StoreError> {
+        // Of an article that comes twice the newest reading counts, of equal ones the last.
+        let mut latest: BTreeMap<i64, &'a Seen<'a>> = BTreeMap::new();
+        for seen in page {
+            let known = latest.get(&seen.article.article_id);
+            if known.is_none_or(|known| known.article.updated_at <= seen.article.updated_at) {
+                latest.insert(seen.article.article_id, seen);
+            }
+        }
+        outcome.unchanged += count(page.len() - latest.len());
+        let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
+        let ids: Vec<i64> = latest.into_keys().collect();
+        let chosen = self.requested_over_limit(write, started, &ids).await?;
+        let noted: HashSet<i64> = note_in_ledger(write, started, &articles).await?.into_iter().collect();
+        let known = known_files(write, started, &ids).await?;
+        let mut changes = Changes::default();
+        let mut room = Room::load(&mut *write.tx, started, limits).await?;
+        let withdrawn = |seen: &&Seen<'_>| {
+            noted.contains(&seen.article.article_id) && seen.article.translations.is_empty()
+        };
+        let going = articles.iter().copied().filter(withdrawn);
+        going.filter_map(|seen| known.get(&seen.article.article_id)).for_each(|known| room.free(known));
+        for seen in articles {
+            let article: &'a IncomingArticle = &seen.article;
+            let known = known.get(&article.article_id);
+            let is_record = started.files.keeps_record(known.map(|known| known.record));
+            if !noted.contains(&article.article_id) {
+                outcome.unchanged += 1;
+            } else if article.translations.is_empty() {
+                if seen.is_filtered_out() {
+                    outcome.unselected += 1;
+                    changes.unselected.push(article.article_id);
+                } else {
+                    outcome.drafts += 1;
+                }
+                changes.withdrawn.extend(known.map(|known| known.file));
+            } else if let Some(known) = known.filter(|known| is_same(known, article)) {
+                changes.unchanged.push((known.file, article.updated_at));
+            } else if known.is_none() && started.files.lists_only && !chosen.contains(&article.article_id) {
+                changes.listed.push(article);
+                outcome.unchanged += 1;
+            } else if let Some(over) = room.keeps_out(article, known, is_record) {
+                changes.over_limit.push(over);
+            } else if is_record {
+                changes.records.push((article.article_id, known.is_some()));
+                changes.stored.push(article);
+                outcome.created += i64::from(known.is_none());
+                outcome.unchanged += i64::from(known.is_some());
+            } else {
+                let announced = known.is_none_or(|known| {
+                    known.content_hash.as_deref() != Some(&article.content_hash()) || known.withdrawn
+                });
+                if announced {
+                    changes.announced.push((article.article_id, known.is_some()));
+                }
+                match (known.is_some(), announced) {
+                    (false, _) => outcome.created += 1,
+                    (true, true) => outcome.updated += 1,
+                    (true, false) => outcome.unchanged += 1,
+                }
+                changes.known.extend(known.map(|known| known.file));
+                changes.stored.push(article);
+            }
+        }
+        outcome.unchanged += count(changes.unchanged.len());
+        outcome.over_limit += count(changes.over_limit.len());
+        outcome.removed += count(changes.withdrawn.len());
+        Ok(changes)
+    }
+
+    async fn apply(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        changes: &Changes<'_>,
+        outcome: &mut PageOutcome,
+    ) -> Result<(), StoreError> {
+        let whole = started.run.kind == RunKind::Full;
+        settle_unchanged(write, &changes.unchanged, whole).await?;
+        drop_files(write, started, &changes.withdrawn).await?;
+        let files = upsert_files(write, started, &changes.stored).await?;
+        let file_of = |article: i64| files.get(&article).copied().unwrap_or_default();
+        if started.files.lists_only {
+            unlist_articles(write, started, &changes.unselected).await?;
+        }
+        for article in &changes.listed {
+            list_article(write, started, article).await?;
+        }
+        let records: HashSet<i64> = changes.records.iter().map(|(article, _)| *article).collect();
+        let record_files: Vec<i64> = records.iter().map(|article| file_of(*article)).collect();
+        make_records(write, &record_files).await?;
+        let translations: Vec<_> = changes
+            .stored
+            .iter()
+            .filter(|article| !records.contains(&article.article_id))
+            .flat_map(|article| {
+                article.translations.iter().map(|translation| (file_of(article.article_id), translation))
+            })
+            .collect();
+        replace_translations(write, &changes.known, &translations).await?;
+        let texts = changes.stored.iter().filter(|article| !records.contains(&article.article_id));
+        let texts: Vec<i64> = texts.map(|article| file_of(article.article_id)).collect();
+        mark_for_chunking(write, &texts).await?;
+        let ready: Vec<_> = changes
+            .announced
+            .iter()
+            .map(|(article, is_resync)| {
+                let detail = json!({ "is_resync": is_resync, "request_id": started.run.request_id });
+                (file_of(*article).to_string(), detail)
+            })
+            .collect();
+        events::record_all(write, started.owner(), EventKind::FileReady, "FILE", &ready).await?;
+        if outcome.created > 0 {
+            let new = changes.announced.iter().chain(&changes.records).filter(|(_, is_resync)| !is_resync);
+            let ids: Vec<i64> = new.map(|(article, _)| file_of(*article)).collect();
+            let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
+            let created = [(json!(ids).to_string(), detail)];
+            events::record_all(write, started.owner(), EventKind::FilesCreated, "FILE_LIST", &created)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_page(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        page: &PageWrite,
+        outcome: &mut PageOutcome,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update run set listed = listed + $2, created = created + $3, updated = updated + $4,
+               unchanged = unchanged + $5, drafts = drafts + $6, removed = removed + $7, skipped = skipped + $8,
+               requests = requests + $9, bytes = bytes + $10, budget_wait_ms = budget_wait_ms + $11, progress_at = $12,
+               unselected = unselected + $13 where id = $1",
+        )
+        .bind(started.fence.run.0)
+        .bind(count(page.articles.len()))
+        .bind(outcome.created)
+        .bind(outcome.updated)
+        .bind(outcome.unchanged)
+        .bind(outcome.drafts)
+        .bind(outcome.removed)
+        .bind(count(page.skipped.len()))
+        .bind(i64::try_from(page.requests).unwrap_or(i64::MAX))
+        .bind(i64::try_from(page.bytes).unwrap_or(i64::MAX))
+        .bind(i64::try_from(page.budget_wait_ms).unwrap_or(i64::MAX))
+        .bind(write.now)
+        .bind(outcome.unselected)
+        .execute(&mut *write.tx)
+        .await?;
+        if let Some(split) = &page.split {
+            outcome.split = self.split(write, started, split).await?;
+        }
+        let cursor = page.split.as_ref().filter(|_| outcome.split).map(|split| &split.cursor);
+        if let Some(cursor) = cursor.or(page.cursor.as_ref()) {
+            // Progress: the tries spent so far were for what is write.now stored.
+            sqlx::query("update shard set cursor = $2, failures = 1 where id = $1")
+                .bind(started.fence.shard.0)
+                .bind(cursor.to_string())
+                .execute(&mut *write.tx)
+                .await?;
+        }
+        if let Some(progress) = page.progress {
+            self.move_high_water(write, started, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// The run row is locked by now, so two walks that split at once are counted one after the other.
+    async fn split(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        split: &Split,
+    ) -> Result<bool, StoreError> {
+        let made: i64 = sqlx::query_scalar("select count(*) from shard where run_id = $1 and kind = $2")
+            .bind(started.fence.run.0)
+            .bind(split.shard.kind.as_str())
+            .fetch_one(&mut *write.tx)
+            .await?;
+        if made >= split.shards_max {
+            return Ok(false);
+        }
+        let (run, connection) = (started.fence.run, started.fence.connection);
+        insert_shard(write, run, connection, started.run.lane, &split.shard).await?;
+        Ok(true)
+    }
+
+    /// The mark may go as far as the hindmost walk that is not at its end, or to the latest change if there is none.
+    /// A time that has not come yet is no mark: it would hide every change until then.
+    async fn move_high_water(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        progress: Progress,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update shard set position = cast($2 as bigint),
+               newest = case when coalesce(newest, 0) < $3 then $3 else newest end where id = $1",
+        )
+        .bind(started.fence.shard.0)
+        .bind(progress.position)
+        .bind(progress.newest.unwrap_or(0))
+        .execute(&mut *write.tx)
+        .await?;
+        let (hindmost, latest): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "select min(case when state <> 'done' then position end), max(newest) from shard where run_id = $1",
+        )
+        .bind(started.fence.run.0)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        let Some(mark) = hindmost.or(latest).map(|mark| mark.min(write.now / 1000)).filter(|mark| *mark > 0)
+        else {
+            return Ok(());
+        };
+        sqlx::query("update connection set high_water = $2 where id = $1 and coalesce(high_water, 0) < $2")
+            .bind(started.fence.connection.0)
+            .bind(mark)
+            .execute(&mut *write.tx)
+            .await?;
+        Ok(())
+    }
+}
+
+fn is_same(known: &Known, article: &IncomingArticle) -> bool {
+    !known.withdrawn
+        && known.content_hash.as_deref() == Some(&article.content_hash())
+        && known.metadata_hash.as_deref() == Some(&article.metadata_hash)
+}

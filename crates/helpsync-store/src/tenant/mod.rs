@@ -1,0 +1,8 @@
+//! Organizations, customers, OAuth clients.
+
+pub(crate) mod customer_deletion;
+pub(crate) mod customer_list;
+pub(crate) mod customers;
+pub(crate) mod oauth_clients;
+pub(crate) mod organization_settings;
+pub(crate) mod organizations;

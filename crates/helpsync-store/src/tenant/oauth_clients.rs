@@ -1,0 +1,152 @@
+//! OAuth clients that organizations registered with Zendesk for themselves.
+
+use helpsync_model::OrganizationId;
+use secrecy::SecretString;
+use serde_json::json;
+use sqlx::Row;
+
+use crate::db::{Store, StoreError, sql};
+
+/// Clients of one organization that are listed at most.
+const LISTED_MAX: i64 = 1_000;
+
+/// An OAuth client that an organization registered with Zendesk.
+#[derive(Debug, Clone)]
+pub struct OauthClient {
+    /// The unique identifier.
+    pub client_id: String,
+    /// The secret; absent for those who bring tokens of their own only.
+    pub client_secret: Option<SecretString>,
+    /// The address registered with it, for example `https://sync.example.com/integrations/zendesk`.
+    pub redirect_uri: String,
+}
+
+fn place(organization: OrganizationId, client_id: &str) -> String {
+    format!("oauth_client/{organization}/{client_id}")
+}
+
+/// An OAuth client as it is listed: the secret stays sealed.
+#[derive(Debug, Clone)]
+pub struct StoredOauthClient {
+    /// Its id.
+    pub id: i64,
+    /// The unique identifier.
+    pub client_id: String,
+    /// The address registered with it.
+    pub redirect_uri: String,
+    /// Whether a secret is kept.
+    pub has_secret: bool,
+    /// ms.
+    pub created_at: i64,
+    /// ms.
+    pub updated_at: i64,
+}
+
+impl Store {
+    /// Stores an OAuth client of the organization's own; one with the same identifier is replaced. The client stored
+    /// last is the one that new grants are asked for with.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_oauth_client(
+        &self,
+        organization: OrganizationId,
+        client: &OauthClient,
+    ) -> Result<(), StoreError> {
+        let place = place(organization, &client.client_id);
+        let sealed =
+            client.client_secret.as_ref().map(|secret| self.vault.seal(&place, secret)).transpose()?;
+        let mut write = self.write().await?;
+        sqlx::query(
+            "insert into oauth_client (organization_id, client_id, client_secret_sealed, redirect_uri, created_at,
+               updated_at) values ($1, $2, $3, $4, $5, $5)
+             on conflict (organization_id, client_id) do update set client_secret_sealed = excluded.client_secret_sealed,
+               redirect_uri = excluded.redirect_uri, updated_at = excluded.updated_at",
+        )
+        .bind(organization.0)
+        .bind(&client.client_id)
+        .bind(sealed)
+        .bind(&client.redirect_uri)
+        .bind(self.clock.now_ms())
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await
+    }
+
+    /// The organization's own OAuth client, if it has one: the one stored last.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Sealed`] when the key that sealed its secret is gone from the ring.
+    pub async fn oauth_client(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Option<OauthClient>, StoreError> {
+        let Some(row) = sqlx::query(
+            "select client_id, client_secret_sealed, redirect_uri from oauth_client where organization_id = $1
+             order by updated_at desc, id desc limit 1",
+        )
+        .bind(organization.0)
+        .fetch_optional(&self.pool)
+        .await?
+        else {
+            return Ok(None);
+        };
+        let client_id: String = row.try_get("client_id")?;
+        let sealed: Option<Vec<u8>> = row.try_get("client_secret_sealed")?;
+        let place = place(organization, &client_id);
+        let client_secret = sealed.map(|sealed| self.vault.open(&place, &sealed)).transpose()?;
+        Ok(Some(OauthClient { client_id, client_secret, redirect_uri: row.try_get("redirect_uri")? }))
+    }
+
+    /// Every OAuth client of the organization, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn oauth_clients(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<StoredOauthClient>, StoreError> {
+        sqlx::query(
+            "select id, client_id, redirect_uri, case when client_secret_sealed is null then 0 else 1 end as has_secret,
+               created_at, updated_at from oauth_client where organization_id = $1 order by id limit $2",
+        )
+        .bind(organization.0)
+        .bind(LISTED_MAX)
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(StoredOauthClient {
+                id: row.try_get("id")?,
+                client_id: row.try_get("client_id")?,
+                redirect_uri: row.try_get("redirect_uri")?,
+                has_secret: i64::from(row.try_get::<i32, _>("has_secret")?) != 0,
+                created_at: row.try_get("created_at")?,
+                updated_at: row.try_get("updated_at")?,
+            })
+        })
+        .collect()
+    }
+
+    /// Forgets OAuth clients of the organization. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_oauth_clients(
+        &self,
+        organization: OrganizationId,
+        ids: &[i64],
+    ) -> Result<u64, StoreError> {
+        let mut write = self.write().await?;
+        let deleted = sqlx::query(sql(format!(
+            "delete from oauth_client where organization_id = $1 and id in {}",
+            self.dialect.json_integers("$2")
+        )))
+        .bind(organization.0)
+        .bind(json!(ids).to_string())
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        Ok(deleted.rows_affected())
+    }
+}

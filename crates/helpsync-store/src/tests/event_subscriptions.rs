@@ -1,0 +1,92 @@
+//! Watches: made once, and their events taken in once.
+
+use std::time::Duration;
+
+use helpsync_model::ConnectionId;
+use secrecy::ExposeSecret;
+
+use crate::EventAccepted;
+use crate::testing::{TestStore, stores};
+
+const LEASE: Duration = Duration::from_secs(60);
+
+async fn watched(store: &TestStore) -> ConnectionId {
+    let organization = store.ensure_organization("default").await.unwrap();
+    let customer = store.customer(organization, "cust-1").await.unwrap();
+    let connection = store.connect(&customer, "acme").await;
+    store.want_subscription(connection, "secret-path").await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn a_wanted_event_subscription_is_claimed_by_one_and_tried_again_until_it_is_in_place() {
+    for store in stores().await {
+        let connection = watched(&store).await;
+        let claimed = store.claim_subscriptions(10, LEASE).await.unwrap();
+        assert_eq!((claimed.len(), claimed[0].subdomain.as_str(), claimed[0].failures), (1, "acme", 0));
+        assert!(store.claim_subscriptions(10, LEASE).await.unwrap().is_empty());
+        assert!(
+            store.event_subscription("secret-path").await.unwrap().is_none(),
+            "without a secret it believes nobody"
+        );
+
+        store.put_off_subscription(connection, Some(Duration::from_secs(5)), "busy").await.unwrap();
+        assert!(store.claim_subscriptions(10, LEASE).await.unwrap().is_empty());
+        store.clock.advance(Duration::from_secs(5));
+        assert_eq!(store.claim_subscriptions(10, LEASE).await.unwrap()[0].failures, 1);
+        store.clock.advance(LEASE);
+        assert_eq!(
+            store.claim_subscriptions(10, LEASE).await.unwrap().len(),
+            1,
+            "whoever claimed it has died"
+        );
+
+        assert!(store.put_subscription(connection, "W1", &"s3cret".to_owned().into()).await.unwrap());
+        let subscription = store.event_subscription("secret-path").await.unwrap().unwrap();
+        assert_eq!((subscription.connection, subscription.secret.expose_secret()), (connection, "s3cret"));
+        store.clock.advance(LEASE);
+        assert!(store.claim_subscriptions(10, LEASE).await.unwrap().is_empty());
+
+        // A reconnect makes sure of it, under the same address.
+        store.want_subscription(connection, "another-path").await.unwrap();
+        assert_eq!(store.claim_subscriptions(10, LEASE).await.unwrap()[0].endpoint, "secret-path");
+        assert_eq!(store.drop_subscription(connection).await.unwrap().as_deref(), Some("W1"));
+        assert!(!store.put_subscription(connection, "W2", &"late".to_owned().into()).await.unwrap());
+        assert!(store.event_subscription("secret-path").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_taken_in_once_and_a_burst_is_fetched_together() {
+    for store in stores().await {
+        let connection = watched(&store).await;
+        let organization = store.ensure_organization("default").await.unwrap();
+        let accept =
+            async |event: &str, article| store.accept_event(connection, event, article, None).await.unwrap();
+        assert_eq!(accept("e1", 7).await, EventAccepted::Queued);
+        assert_eq!(accept("e1", 7).await, EventAccepted::Known);
+        for number in 0..60 {
+            assert_eq!(accept(&format!("burst-{number}"), 100 + number).await, EventAccepted::Queued);
+        }
+        let runs = store.runs(organization, Some(connection), 10).await.unwrap();
+        assert_eq!(runs.len(), 2, "fifty articles a run");
+        let first = store.start(runs[1].id).await;
+        assert_eq!(first.shard.params["articles"].as_array().unwrap().len(), 50);
+        // What runs has been read already, perhaps: a later event of the same article is fetched anew.
+        assert_eq!(accept("e2", 7).await, EventAccepted::Queued);
+
+        store.clock.advance(Duration::from_secs(8 * 24 * 3_600));
+        assert_eq!(accept("e3", 8).await, EventAccepted::Queued);
+        let kept: i64 = sqlx::query_scalar("select count(*) from subscription_event")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        assert_eq!(kept, 1, "old events are forgotten");
+
+        store
+            .pause(connection, store.tokens(connection).await.unwrap().unwrap().version, "dead")
+            .await
+            .unwrap();
+        assert_eq!(accept("e4", 9).await, EventAccepted::Paused);
+    }
+}

@@ -1,0 +1,215 @@
+//! What the code under test logs: a test that ends with an ERROR line that it did not expect fails.
+//!
+//! Tests run side by side in one process, each on a runtime of its own. A line belongs to the runtime on whose thread
+//! it was written, so spawned and blocking tasks need not carry anything.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::{Handle, Id};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Lines of less weight are not kept: some tests would fill the memory with them.
+const KEPT: Level = Level::INFO;
+/// At most so many lines of one test; the checks are about its few errors and the ends of its runs.
+const LINES_MAX: usize = 100_000;
+
+/// What each test's runtime has logged.
+static KEPT_LINES: LazyLock<Mutex<BTreeMap<String, Kept>>> = LazyLock::new(Mutex::default);
+
+/// A line of the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) level: Level,
+    /// The message, then `name=value` for each field.
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Installations that run on this runtime.
+    users: usize,
+    lines: Vec<Line>,
+    /// Parts of ERROR lines that must come.
+    expected: Vec<String>,
+}
+
+fn kept() -> MutexGuard<'static, BTreeMap<String, Kept>> {
+    // A test that panics elsewhere must not fail the others.
+    KEPT_LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn key(runtime: Id) -> String {
+    runtime.to_string()
+}
+
+/// The log of one test. Dropping it checks it.
+#[derive(Debug)]
+pub(crate) struct Log {
+    key: String,
+}
+
+impl Log {
+    /// Keeps what this test's runtime logs from here on.
+    pub(crate) fn keep(filter: &str) -> Self {
+        let shown = fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(filter));
+        // The one error is that an earlier test has started it.
+        drop(tracing_subscriber::registry().with(shown).with(Keeper).try_init());
+        let key = key(Handle::current().id());
+        kept().entry(key.clone()).or_default().users += 1;
+        Self { key }
+    }
+
+    /// An ERROR line with `text` in it must have come when the test ends, and is no fault.
+    pub(crate) fn expect_error(&self, text: &str) {
+        if let Some(kept) = kept().get_mut(&self.key) {
+            kept.expected.push(text.to_owned());
+        }
+    }
+
+    /// The lines so far that have `text` in them.
+    pub(crate) fn with(&self, text: &str) -> Vec<Line> {
+        let kept = kept();
+        let lines = kept.get(&self.key).map(|kept| kept.lines.as_slice()).unwrap_or_default();
+        lines.iter().filter(|line| line.text.contains(text)).cloned().collect()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let mut all = kept();
+        let Some(kept) = all.get_mut(&self.key) else { return };
+        kept.users -= 1;
+        if kept.users > 0 {
+            return;
+        }
+        let kept = all.remove(&self.key).unwrap_or_default();
+        drop(all);
+        if !std::thread::panicking() {
+            let errors = kept.lines.iter().filter(|line| line.level == Level::ERROR);
+            check(errors.map(|line| line.text.as_str()), &kept.expected);
+        }
+    }
+}
+
+/// Fails for an ERROR line that nobody expected, and for an expected one that never came.
+pub(crate) fn check<'a>(errors: impl Iterator<Item = &'a str>, expected: &[String]) {
+    let mut came = vec![false; expected.len()];
+    for error in errors {
+        let mut is_expected = false;
+        for (text, came) in expected.iter().zip(&mut came) {
+            if error.contains(text) {
+                *came = true;
+                is_expected = true;
+            }
+        }
+        assert!(is_expected, "the test did not expect this ERROR line: {error}");
+    }
+    let missing: Vec<_> = expected.iter().zip(came).filter(|(_, came)| !came).map(|(text, _)| text).collect();
+    assert!(missing.is_empty(), "these ERROR lines never came: {missing:?}");
+}
+
+/// The part of the subscriber that keeps lines.
+struct Keeper;
+
+impl<S: Subscriber> Layer<S> for Keeper {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let level = *event.metadata().level();
+        if level > KEPT || !event.metadata().target().starts_with("helpsync") {
+            return;
+        }
+        // A thread outside every runtime serves nobody's test.
+        let Ok(handle) = Handle::try_current() else { return };
+        let mut line = Written::default();
+        event.record(&mut line);
+        if let Some(kept) = kept().get_mut(&key(handle.id()))
+            && kept.lines.len() < LINES_MAX
+        {
+            kept.lines.push(Line { level, text: line.message + &line.fields });
+        }
+    }
+}
+
+#[derive(Default)]
+struct Written {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Written {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        write!(self.fields, " {field}={value}").unwrap();
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            write!(self.message, "{value:?}").unwrap();
+        } else {
+            write!(self.fields, " {field}={value:?}").unwrap();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::{Log, check};
+
+    /// What the guard says at the end of a test that does this.
+    fn ends_with(test: impl FnOnce(&Log) + Send + 'static) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ended = std::thread::spawn(move || {
+            runtime.block_on(async {
+                let log = Log::keep("off");
+                test(&log);
+            });
+        });
+        ended.join().map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
+    }
+
+    #[test]
+    fn an_error_line_that_was_not_expected_fails_the_test_that_wrote_it_and_no_other() {
+        let told = ends_with(|_log| tracing::error!(target: "helpsync_x", code = 7, "it broke")).unwrap_err();
+        assert!(told.ends_with("ERROR line: it broke code=7"), "{told}");
+        let other = ends_with(|log| {
+            ends_with(|_log| tracing::error!(target: "helpsync_x", "it broke")).unwrap_err();
+            assert!(log.with("broke").is_empty());
+        });
+        assert_eq!(other, Ok(()));
+    }
+
+    #[test]
+    fn an_expected_error_line_is_no_fault_and_has_to_come() {
+        let told = ends_with(|log| {
+            log.expect_error("it broke");
+            tracing::error!(target: "helpsync_x", "it broke");
+        });
+        assert_eq!(told, Ok(()));
+        assert!(ends_with(|log| log.expect_error("it broke")).unwrap_err().contains("never came"));
+    }
+
+    #[test]
+    fn lines_of_less_weight_are_kept_and_no_fault() {
+        let told = ends_with(|log| {
+            tracing::warn!(target: "helpsync_x", why = "rain", "put off");
+            tracing::debug!(target: "helpsync_x", "put off");
+            let lines = log.with("put off");
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert_eq!(lines[0].text, "put off why=rain");
+        });
+        assert_eq!(told, Ok(()));
+    }
+
+    #[test]
+    fn every_line_is_checked() {
+        let one = ["a".to_owned()];
+        assert!(catch_unwind(|| check(["a", "b"].into_iter(), &one)).is_err());
+        assert!(catch_unwind(|| check(["a", "a"].into_iter(), &one)).is_ok());
+    }
+}
