@@ -100,7 +100,7 @@ impl Builder {
             }
             NodeData::Element { .. } => {
                 let tag = tree::tag(node);
-                let around = Self::styled(node, tag, around);
+                let around = self.around(node, tag, around);
                 if tree::is_block(tag) {
                     flow.end();
                     self.block(node, tag, around, flow);
@@ -113,8 +113,8 @@ impl Builder {
         }
     }
 
-    /// What an element adds to the style. Inside code only what is struck counts: its letters have colours at most.
-    fn styled(node: &Handle, tag: &str, around: Around) -> Around {
+    /// What stands around the children of an element. Inside code only what is struck counts: its letters have colours at most.
+    pub(crate) fn around(&mut self, node: &Handle, tag: &str, around: Around) -> Around {
         let mut style = around.style;
         match tag {
             _ if style.has(Style::CODE) => {}
@@ -126,7 +126,11 @@ impl Builder {
         if tree::is_struck(node) {
             style = style.with(Style::STRUCK);
         }
-        Around { style, ..around }
+        let link = match tree::words_of(node, "href") {
+            Some(address) if tag == "a" => Some(self.link(node, &address)),
+            _ => around.link,
+        };
+        Around { style, link }
     }
 
     fn inline(&mut self, node: &Handle, tag: &str, around: Around, flow: &mut Flow) {
@@ -139,13 +143,6 @@ impl Builder {
                 self.images.push(address.clone());
                 let style = around.style.without_code();
                 flow.push(LeafKind::Image { address, alt, title }, Around { style, ..around });
-            }
-            "a" => {
-                let around = match tree::words_of(node, "href") {
-                    Some(address) => Around { link: Some(self.link(node, &address)), ..around },
-                    None => around,
-                };
-                self.children(node, around, flow);
             }
             "code" if code::is_block(node) => {
                 flow.end();
@@ -216,7 +213,7 @@ impl Builder {
                 }
                 "a" if code::link_matters(child) => {
                     flow.push(LeafKind::Space, Around::default());
-                    self.inline(child, "a", around, flow);
+                    self.node(child, around, flow);
                 }
                 _ => self.beside_code(child, around, flow),
             }

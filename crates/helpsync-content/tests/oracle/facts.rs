@@ -99,7 +99,8 @@ impl Facts {
                 inside.in_code = true;
             }
             "iframe" | "embed" | "video" | "audio" => {
-                let own = attribute(node, "src").or_else(|| children(node).iter().find_map(|it| attribute(it, "src")));
+                let own = attribute(node, "src")
+                    .or_else(|| children(node).iter().find_map(|it| attribute(it, "src")));
                 inside.link = own.and_then(|it| absolute(&it));
                 self.link(&inside);
                 return;
@@ -245,8 +246,7 @@ pub(crate) fn text(node: &Handle) -> String {
         return String::new();
     }
     let inner: String = children(node).iter().map(text).collect();
-    // What is struck is marked in the plain text, and so apart.
-    if is_inline(tag(node)) && !matches!(tag(node), "del" | "s") { inner } else { format!(" {inner} ") }
+    if is_inline(tag(node)) { inner } else { format!(" {inner} ") }
 }
 
 pub(crate) fn is_inline(tag: &str) -> bool {
