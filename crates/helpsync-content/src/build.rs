@@ -120,7 +120,7 @@ impl Builder {
             _ if style.has(Style::CODE) => {}
             "b" | "strong" if !tree::is_not_bold(node) => style = style.with(Style::STRONG),
             "i" | "em" => style = style.with(Style::EMPHASIS),
-            "code" | "tt" | "samp" | "kbd" => style = style.with(Style::CODE),
+            "code" => style = style.with(Style::CODE),
             _ => {}
         }
         if tree::is_struck(node) {

@@ -81,7 +81,7 @@ fn code_in_every_form() {
         ("<p><code>a</code><code>b</code></p>", "`ab`"),
         ("<p><b><code>a</code></b></p>", "**`a`**"),
         ("<p><a href=/x><code>a</code></a></p>", "[`a`](https://acme.example.com/x)"),
-        ("<p><kbd>Ctrl</kbd>+<kbd>C</kbd></p>", "`Ctrl`+`C`"),
+        ("<p><kbd>Ctrl</kbd>+<kbd>C</kbd></p>", "Ctrl+C"),
         ("<ul><li><pre>a\n\nb</pre></li></ul>", "- ```\n  a\n\n  b\n  ```"),
         (
             "<pre>see <a href=/x>x</a><img src=/i alt=pic></pre>",
