@@ -184,7 +184,11 @@ impl Builder {
                     Some(Block::List(list)) if list.stray => list.items.push(item),
                     _ if item.blocks.is_empty() => {}
                     _ => {
-                        flow.blocks.push(Block::List(List { ordered: false, stray: true, items: vec![item] }))
+                        flow.blocks.push(Block::List(List {
+                            ordered: false,
+                            stray: true,
+                            items: vec![item],
+                        }));
                     }
                 }
             }

@@ -12,7 +12,7 @@ fn speed_of_chunks_beside_one_count_by_tiktoken() {
     let Some(articles) = super::tests::real_articles() else { return };
     let texts: Vec<String> = articles
         .iter()
-        .map(|html| crate::convert(html, &crate::Limits::default()).unwrap().markdown)
+        .map(|html| crate::convert(html, None, &crate::Limits::default()).unwrap().markdown)
         .collect();
     let vocabulary = tiktoken_rs::cl100k_base_singleton();
     assert_eq!(count_tokens(""), 0);

@@ -73,7 +73,7 @@ fn overlap_repeats_the_words_at_the_end_of_the_chunk_before() {
 #[test]
 fn a_table_repeats_its_header_and_is_divided_between_rows() {
     let html = include_str!("long-table.html");
-    let markdown = crate::convert(html, &crate::Limits::default()).unwrap().markdown;
+    let markdown = crate::convert(html, None, &crate::Limits::default()).unwrap().markdown;
     let (size, overlap) = (200, 20);
     let all = of(&markdown, size, overlap);
     assert!(all.len() > 5, "{}", all.len());

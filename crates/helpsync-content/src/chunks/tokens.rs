@@ -117,7 +117,7 @@ mod tests {
     fn counts_are_those_of_tiktoken_on_real_articles() {
         let Some(articles) = crate::chunks::tests::real_articles() else { return };
         for article in articles {
-            let converted = crate::convert(&article, &crate::Limits::default()).unwrap();
+            let converted = crate::convert(&article, None, &crate::Limits::default()).unwrap();
             for text in [&article, &converted.markdown, &converted.text] {
                 assert_eq!(count_tokens(text), reference(text), "{text}");
             }
