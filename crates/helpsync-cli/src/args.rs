@@ -303,7 +303,7 @@ pub enum Form {
     Markdown,
     /// The plain text.
     Text,
-    /// The chunks of the default size, each under its number and tokens.
+    /// The chunks of the default size, each under its number, tokens and headings.
     Chunks,
     /// One JSON document of all that would be stored.
     Json,

@@ -100,7 +100,7 @@ impl Builder {
             }
             NodeData::Element { .. } => {
                 let tag = tree::tag(node);
-                let around = Self::styled(node, tag, around);
+                let around = self.around(node, tag, around);
                 if tree::is_block(tag) {
                     flow.end();
                     self.block(node, tag, around, flow);
@@ -113,20 +113,24 @@ impl Builder {
         }
     }
 
-    /// What an element adds to the style. Inside code only what is struck counts: its letters have colours at most.
-    fn styled(node: &Handle, tag: &str, around: Around) -> Around {
+    /// What stands around the children of an element. Inside code only what is struck counts: its letters have colours at most.
+    pub(crate) fn around(&mut self, node: &Handle, tag: &str, around: Around) -> Around {
         let mut style = around.style;
         match tag {
             _ if style.has(Style::CODE) => {}
             "b" | "strong" if !tree::is_not_bold(node) => style = style.with(Style::STRONG),
             "i" | "em" => style = style.with(Style::EMPHASIS),
-            "code" | "tt" | "samp" | "kbd" => style = style.with(Style::CODE),
+            "code" => style = style.with(Style::CODE),
             _ => {}
         }
         if tree::is_struck(node) {
             style = style.with(Style::STRUCK);
         }
-        Around { style, ..around }
+        let link = match tree::words_of(node, "href") {
+            Some(address) if tag == "a" => Some(self.link(node, &address)),
+            _ => around.link,
+        };
+        Around { style, link }
     }
 
     fn inline(&mut self, node: &Handle, tag: &str, around: Around, flow: &mut Flow) {
@@ -140,14 +144,7 @@ impl Builder {
                 let style = around.style.without_code();
                 flow.push(LeafKind::Image { address, alt, title }, Around { style, ..around });
             }
-            "a" => {
-                let around = match tree::words_of(node, "href") {
-                    Some(address) => Around { link: Some(self.link(node, &address)), ..around },
-                    None => around,
-                };
-                self.children(node, around, flow);
-            }
-            "code" | "tt" | "samp" | "kbd" if code::is_block(node) => {
+            "code" if code::is_block(node) => {
                 flow.end();
                 flow.blocks.extend(code::block(node, around.style.has(Style::STRUCK)));
             }
@@ -187,7 +184,11 @@ impl Builder {
                     Some(Block::List(list)) if list.stray => list.items.push(item),
                     _ if item.blocks.is_empty() => {}
                     _ => {
-                        flow.blocks.push(Block::List(List { ordered: false, stray: true, items: vec![item] }))
+                        flow.blocks.push(Block::List(List {
+                            ordered: false,
+                            stray: true,
+                            items: vec![item],
+                        }));
                     }
                 }
             }
@@ -210,10 +211,13 @@ impl Builder {
     fn beside_code(&mut self, node: &Handle, around: Around, flow: &mut Flow) {
         for child in node.children.borrow().iter() {
             match tree::tag(child) {
-                "img" => self.inline(child, "img", around, flow),
+                "img" => {
+                    flow.push(LeafKind::Space, Around::default());
+                    self.inline(child, "img", around, flow);
+                }
                 "a" if code::link_matters(child) => {
                     flow.push(LeafKind::Space, Around::default());
-                    self.inline(child, "a", around, flow);
+                    self.node(child, around, flow);
                 }
                 _ => self.beside_code(child, around, flow),
             }

@@ -54,7 +54,7 @@ fn is_markup(c: char, before: Option<char>, after: Option<char>, tail: &str, pla
         '*' | '~' => !apart,
         '_' => {
             let letters = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-            !apart && !(letters(before) && letters(after))
+            !(apart || letters(before) && letters(after))
         }
         '<' => after.is_none_or(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')),
         '!' => after.is_none_or(|c| c == '['),

@@ -4,7 +4,7 @@ use markup5ever_rcdom::Handle;
 
 use crate::blocks::{Block, Item, List, Style};
 use crate::build::{Around, Builder, Flow};
-use crate::tree::{attribute, is_struck, tag};
+use crate::tree::{attribute, is_block, is_struck, tag};
 
 impl Builder {
     pub(crate) fn list(&mut self, node: &Handle, tag: &str, around: Around, flow: &mut Flow) {
@@ -50,8 +50,11 @@ impl Builder {
                     list.append(flow.done());
                 }
                 // A wrapper between a list and its items.
-                _ if child.children.borrow().iter().any(|it| tag(it) == "li") => {
-                    list.end_stray();
+                wrapper if child.children.borrow().iter().any(|it| tag(it) == "li") => {
+                    if is_block(wrapper) {
+                        list.end_stray();
+                    }
+                    let around = self.around(child, wrapper, around);
                     self.items(child, around, list);
                 }
                 _ => self.node(child, around, &mut list.stray),

@@ -138,7 +138,7 @@ impl Writer<'_> {
             }
             // Dashes after a dash would be one rule instead of an item with a rule.
             Block::Rule => {
-                self.line(if self.prefix.is_empty() && self.first.is_none() { "---" } else { "___" })
+                self.line(if self.prefix.is_empty() && self.first.is_none() { "---" } else { "___" });
             }
             _ => {}
         }

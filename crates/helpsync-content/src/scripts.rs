@@ -152,7 +152,7 @@ impl Script {
             });
             let bracketed = words.starts_with('[');
             let ends = self.after.is_none_or(|after| !after.is_alphanumeric());
-            return (!(ordinal && ends) && !symbols && !bracketed).then_some("^");
+            return (!(symbols || bracketed || ordinal && ends)).then_some("^");
         }
         let digits = words.chars().all(|c| c.is_ascii_digit());
         let at_symbol = before.is_ascii_alphabetic() || matches!(before, ')' | ']');

@@ -200,15 +200,11 @@ fn without_empty_columns(mut grid: Vec<Vec<Slot>>) -> Vec<Vec<Slot>> {
 
 /// Whether the first row names the columns: it does where it says so, and where no row begins with a name of its own.
 fn first_is_header(rows: &[Row]) -> bool {
-    let all = |row: &Row| !row.cells.is_empty() && row.cells.iter().all(|cell| cell.header);
     let Some(first) = rows.first() else { return false };
-    first.in_head || all(first) && first.cells.len() > 1 || !rows.iter().any(|row| names_itself(row))
-}
-
-/// Whether a row begins with a header of its own.
-fn names_itself(row: &Row) -> bool {
-    row.cells.first().is_some_and(|cell| cell.header)
-        && (row.cells.len() == 1 || row.cells.iter().any(|cell| !cell.header))
+    let named = |row: &Row| row.cells.first().is_some_and(|cell| cell.header);
+    let names_columns = !first.cells.is_empty() && first.cells.iter().all(|cell| cell.header);
+    let names_itself = |row: &Row| named(row) && row.cells.iter().any(|cell| !cell.header);
+    first.in_head || names_columns || !rows.iter().any(names_itself)
 }
 
 /// Whether a table only arranges: one row or one column, or no names at all, around blocks that no cell holds.

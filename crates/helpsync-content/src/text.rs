@@ -4,7 +4,11 @@ use std::rc::Rc;
 
 use markup5ever_rcdom::{Handle, NodeData};
 
+use crate::code;
 use crate::tree::{is_preformatted, is_struck, tag};
+
+/// Around what is struck through.
+const MARK: &str = "~~";
 
 /// Something on the way through the tree.
 enum Step {
@@ -28,7 +32,7 @@ enum Gap {
 /// by a tab, preformatted text as it stands, and nowhere more than one space. What is struck through stands between `~~`:
 /// without a mark it would read as valid.
 pub(crate) fn text(document: &Handle) -> String {
-    let mut out = Writer { text: String::new(), gap: Gap::Nothing, struck: 0, marked: false };
+    let mut out = Writer { text: String::new(), gap: Gap::Nothing, struck: 0, marked: false, unmarked_at: 0 };
     let mut stack = vec![Step::Enter(Rc::clone(document))];
     // How many of the elements around us are <pre>.
     let mut preformatted = 0usize;
@@ -53,7 +57,7 @@ pub(crate) fn text(document: &Handle) -> String {
             NodeData::Text { contents } => out.words(&contents.borrow()),
             NodeData::Element { .. } => {
                 let tag = tag(&node);
-                let gap = gap_around(tag);
+                let gap = if tag == "code" && code::is_block(&node) { Gap::Line } else { gap_around(tag) };
                 out.part(gap);
                 if gap > Gap::Nothing {
                     stack.push(Step::Break(gap));
@@ -97,6 +101,8 @@ struct Writer {
     struck: usize,
     /// Whether the mark of what is struck is written.
     marked: bool,
+    /// Where the last such mark ended.
+    unmarked_at: usize,
 }
 
 impl Writer {
@@ -116,7 +122,12 @@ impl Writer {
             });
         }
         if self.struck > 0 && !self.marked {
-            self.text.push_str("~~");
+            if self.text.len() == self.unmarked_at && self.unmarked_at > 0 {
+                // Parts of one thing that is struck.
+                self.text.truncate(self.unmarked_at - MARK.len());
+            } else {
+                self.text.push_str(MARK);
+            }
             self.marked = true;
         }
     }
@@ -124,7 +135,8 @@ impl Writer {
     fn end_struck(&mut self) {
         self.struck -= 1;
         if self.struck == 0 && self.marked {
-            self.text.push_str("~~");
+            self.text.push_str(MARK);
+            self.unmarked_at = self.text.len();
             self.marked = false;
         }
     }

@@ -1,6 +1,5 @@
 //! `helpsync convert`: how an article will be stored, without a server, a store or settings.
 
-use std::fmt::Write as _;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
@@ -47,27 +46,20 @@ fn chunked(converted: &Converted) -> anyhow::Result<Vec<TextChunk>> {
     Ok(chunks(&converted.markdown, ChunkOptions::default(), None)?)
 }
 
+/// Each chunk under its number, tokens and the headings that it stands below.
 fn listing(chunks: &[TextChunk]) -> String {
-    let mut out = String::new();
-    for (number, chunk) in (1..).zip(chunks) {
-        let gap = if number > 1 { "\n\n" } else { "" };
-        // Writing to a string cannot fail.
-        _ = write!(
-            out,
-            "{gap}=== chunk {number} of {}, {} tokens\n{}",
-            chunks.len(),
-            chunk.tokens,
-            chunk.text
-        );
-    }
-    out
+    let parts = (1..).zip(chunks).map(|(number, chunk)| {
+        let below = chunk.headings.iter().map(|heading| format!(" > {heading}")).collect::<String>();
+        format!("=== chunk {number} of {}, {} tokens{below}\n{}", chunks.len(), chunk.tokens, chunk.text)
+    });
+    parts.collect::<Vec<_>>().join("\n\n")
 }
 
 fn document(args: &Convert, html: &str, converted: &Converted) -> anyhow::Result<String> {
     let chunks: Vec<_> = (1..)
         .zip(chunked(converted)?)
         .map(|(number, chunk): (usize, TextChunk)| {
-            json!({"number": number, "tokens": chunk.tokens, "hash": chunk.hash, "text": chunk.text})
+            json!({"number": number, "tokens": chunk.tokens, "headings": chunk.headings, "hash": chunk.hash, "text": chunk.text})
         })
         .collect();
     let document = json!({

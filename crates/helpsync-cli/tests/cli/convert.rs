@@ -41,6 +41,10 @@ fn an_article_is_shown_as_it_will_be_stored() {
     assert_eq!(out(&["--as", "text"], ARTICLE), "Fees\n\nPlan\tFee\nTeam\t5\n\nMore\n");
     let chunks = out(&["--as", "chunks"], ARTICLE);
     assert!(chunks.starts_with("=== chunk 1 of 1, ") && chunks.contains("| Team | 5 |"), "{chunks}");
+    let long = format!("<h2>Fees</h2><h3>Late</h3>{}", "<p>Many words about it.</p>".repeat(800));
+    let chunks = out(&["--as", "chunks"], &long);
+    let heading = chunks.lines().filter(|line| line.starts_with("=== chunk")).nth(1).unwrap();
+    assert!(heading.ends_with(" tokens > Fees > Late"), "{heading}");
 }
 
 #[test]

@@ -98,6 +98,13 @@ impl Facts {
                 self.span_of_code(node, around);
                 inside.in_code = true;
             }
+            "iframe" | "embed" | "video" | "audio" => {
+                let own = attribute(node, "src")
+                    .or_else(|| children(node).iter().find_map(|it| attribute(it, "src")));
+                inside.link = own.and_then(|it| absolute(&it));
+                self.link(&inside);
+                return;
+            }
             "blockquote" => inside.quotes += 1,
             "a" => inside.link = attribute(node, "href").and_then(|it| absolute(&it)).or(inside.link),
             "del" | "s" => inside.styles[0] = true,
@@ -162,6 +169,13 @@ impl Facts {
                     self.items.push((inside.lists, ordered.then_some(number), own));
                 }
                 number += 1;
+            } else if !matches!(tag(&child), "ul" | "ol") {
+                // Text between items stands under the one before.
+                let stray = words(&text(&child)).join(" ");
+                if let (false, Some((_, _, own))) = (stray.is_empty(), self.items.last_mut()) {
+                    own.push(' ');
+                    own.push_str(&stray);
+                }
             }
             self.walk(&child, inside);
         }
@@ -232,8 +246,7 @@ pub(crate) fn text(node: &Handle) -> String {
         return String::new();
     }
     let inner: String = children(node).iter().map(text).collect();
-    // What is struck is marked in the plain text, and so apart.
-    if is_inline(tag(node)) && !matches!(tag(node), "del" | "s") { inner } else { format!(" {inner} ") }
+    if is_inline(tag(node)) { inner } else { format!(" {inner} ") }
 }
 
 pub(crate) fn is_inline(tag: &str) -> bool {
@@ -273,5 +286,9 @@ fn absolute(address: &str) -> Option<String> {
     let url = base.join(address.trim()).ok()?;
     let kept = matches!(url.scheme(), "http" | "https" | "mailto" | "tel");
     // The parser of Markdown writes some characters otherwise, which means the same.
-    (kept && !address.trim().is_empty()).then(|| url.to_string().replace("%7C", "|"))
+    (kept && !address.trim().is_empty()).then(|| {
+        [("%7C", "|"), ("%5B", "["), ("%5D", "]")]
+            .iter()
+            .fold(url.to_string(), |url, (code, c)| url.replace(code, c))
+    })
 }

@@ -14,6 +14,11 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
+    /// The words of every row, place by place.
+    pub(crate) fn rows(&self) -> Vec<Vec<String>> {
+        self.rows.iter().map(|row| row.values().map(|(words, _)| words.clone()).collect()).collect()
+    }
+
     /// The first place whose words differ. An empty header of the copy's is no row; a place that a cell reaches may
     /// hold its words or none.
     pub(crate) fn difference(&self, copy: &Self) -> Option<String> {

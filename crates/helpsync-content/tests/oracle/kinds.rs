@@ -1,1 +1,264 @@
-//! The cases of `tests/cases`, with what `facts.json` says of them.
+//! One line for each kind of thing that editors, pastes and imports leave behind: what comes of it.
+
+use crate::{converted, differences, dom, faults};
+
+/// Converts and compares; besides, nothing may be lost.
+fn becomes(html: &str, expected: &str) {
+    let converted = converted(html);
+    assert_eq!(converted.markdown, expected, "{html}\n{}", converted.markdown);
+    assert_eq!(faults(&converted), None, "{html}");
+}
+
+#[test]
+fn tables_of_any_shape() {
+    for (html, expected) in [
+        ("<table><tr><td>a</td><td>b</td></tr></table>", "| a | b |\n| --- | --- |"),
+        ("<table><tr><td></td><td> </td></tr></table>", ""),
+        (
+            "<table><caption>Fees</caption><tr><th>a</th><th>b</th></tr><tr><td>c</td></tr></table>",
+            "Fees\n\n| a | b |\n| --- | --- |\n| c |",
+        ),
+        (
+            "<table><thead><tr><th>a</th></tr></thead><tfoot><tr><td>z</td></tr></tfoot><tbody><tr><td>b</td></tr></tbody></table>",
+            "| a |\n| --- |\n| b |\n| z |",
+        ),
+        (
+            "<table><tr><th>a</th><th>b</th></tr><tr><td><ul><li>x</li><li>y<ul><li>z</li></ul></li></ul></td><td><ol start=3><li>p</li></ol></td></tr></table>",
+            "| a | b |\n| --- | --- |\n| - x<br>- y<br>&emsp;- z | 3. p |",
+        ),
+        (
+            "<table><tr><th>a</th></tr><tr><td><h3>t</h3><p>p</p><pre>x|y\n z</pre><blockquote>q</blockquote></td></tr></table>",
+            "| a |\n| --- |\n| t<br>p<br>`x\\|y`<br>` z`<br>q |",
+        ),
+        (
+            "<table><tr><th>a</th><th>b</th></tr><tr><td>x</td><td><table><tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table></td></tr></table>",
+            "| a | b |\n| --- | --- |\n| x | 1 \\| 2<br>3 \\| 4 |",
+        ),
+        // Only there to arrange: one column, one row, or an inner table without names.
+        ("<table><tr><td><h2>t</h2><ul><li>x</li></ul></td></tr></table>", "## t\n\n- x"),
+        (
+            "<table><tr><td><p>menu</p></td><td><h2>t</h2><table><tr><td>1</td><td>2</td></tr></table></td></tr></table>",
+            "menu\n\n## t\n\n| 1 | 2 |\n| --- | --- |",
+        ),
+        (
+            "<table><tr><th colspan=2>t</th></tr><tr><td>a</td><td>b</td></tr></table>",
+            "| t | |\n| --- | --- |\n| a | b |",
+        ),
+        (
+            "<table><tr><td>h</td><td>i</td><td>j</td></tr><tr><td colspan=2>x</td><td>y</td></tr></table>",
+            "| h | i | j |\n| --- | --- | --- |\n| x | x | y |",
+        ),
+        (
+            "<table><tr><td>h</td><td>i</td></tr><tr><td rowspan=0>x</td><td>1</td></tr><tr><td>2</td></tr></table>",
+            "| h | i |\n| --- | --- |\n| x | 1 |\n| x | 2 |",
+        ),
+        (
+            "<table><tr><td>C:\\</td><td>a\\|b</td><td><code>a\\|b</code></td></tr></table>",
+            "| C:\\\\ | a\\\\&#124;b | <code>a\\\\&#124;b</code> |\n| --- | --- | --- |",
+        ),
+        ("<ul><li><table><tr><td>a</td></tr></table></li><li>b</li></ul>", "- | a |\n  | --- |\n\n- b"),
+        (
+            "<table><tr style='text-decoration: line-through'><td>a</td><td>b</td></tr></table>",
+            "| ~~a~~ | ~~b~~ |\n| --- | --- |",
+        ),
+    ] {
+        becomes(html, expected);
+    }
+}
+
+#[test]
+fn code_in_every_form() {
+    for (html, expected) in [
+        ("<pre>a\n  b\n</pre>", "```\na\n  b\n```"),
+        ("<pre><code class='language-rust'>a</code></pre>", "```rust\na\n```"),
+        ("<pre class='language-<b>'>a</pre>", "```\na\n```"),
+        ("<pre>```\nx\n```</pre>", "````\n```\nx\n```\n````"),
+        ("<pre><div>a</div><div>b</div></pre>", "```\na\nb\n```"),
+        ("<pre><span class=l>a</span>\n<span class=l>b</span></pre>", "```\na\nb\n```"),
+        ("<p>Run <code>a<br>b</code> now</p>", "Run\n\n```\na\nb\n```\n\nnow"),
+        ("<p><code>a`b</code> <code>`</code> <code> x </code></p>", "``a`b`` `` ` `` `x`"),
+        ("<p><code>a <b>b</b></code></p>", "`a b`"),
+        ("<p><code>a</code><code>b</code></p>", "`ab`"),
+        ("<p><b><code>a</code></b></p>", "**`a`**"),
+        ("<p><a href=/x><code>a</code></a></p>", "[`a`](https://acme.example.com/x)"),
+        ("<p><kbd>Ctrl</kbd>+<kbd>C</kbd></p>", "Ctrl+C"),
+        ("<ul><li><pre>a\n\nb</pre></li></ul>", "- ```\n  a\n\n  b\n  ```"),
+        (
+            "<pre>see <a href=/x>x</a><img src=/i alt=pic></pre>",
+            "```\nsee xpic\n```\n\n[x](https://acme.example.com/x) ![pic](https://acme.example.com/i)",
+        ),
+        ("<xmp><b>a</b></xmp>", "```\n<b>a</b>\n```"),
+        ("<pre> \n </pre><code></code>", ""),
+    ] {
+        becomes(html, expected);
+    }
+}
+
+#[test]
+fn lists_legal_and_illegal() {
+    for (html, expected) in [
+        ("<ul><li>a</li></ul><ul><li>b</li></ul>", "- a\n\n* b"),
+        ("<ol><li>a</li></ol><ol><li>b</li></ol>", "1. a\n\n1) b"),
+        ("<ol start=3><li>a</li><li value=9>b</li><li>c</li></ol>", "3. a\n\n9) b\n10) c"),
+        ("<ol reversed><li>a</li><li>b</li></ol>", "2. a\n\n1) b"),
+        ("<ol start=-1><li>a</li><li>b</li></ol>", "- -1: a\n0. b"),
+        ("<ul><li>a<ol start=5><li>b</li></ol></li></ul>", "- a\n\n  5. b"),
+        ("<ul><li><p>a</p><p>b</p></li><li>c</li></ul>", "- a\n\n  b\n- c"),
+        ("<ul><ul><li>a</li></ul></ul>", "- a"),
+        ("<ul><ul><li>a</li></ul><li>b</li></ul>", "- - a\n- b"),
+        ("<ul>intro<li>a</li></ul>", "intro\n\n- a"),
+        ("<ul><li>a</li><p>b</p><li>c</li></ul>", "- a\n\n  b\n- c"),
+        ("<ul><div><li>a</li><li>b</li></div></ul>", "- a\n- b"),
+        ("<li>a</li><li>b</li>", "- a\n- b"),
+        ("<ul><li></li><li>a</li></ul>", "- a"),
+        ("<ol><li>a</li><li></li><li>c</li></ol>", "1. a\n2.\n3. c"),
+        (
+            "<ul><li><h3>t</h3>x</li><li><blockquote>q</blockquote></li><li><hr></li></ul>",
+            "- ### t\n\n  x\n- > q\n- ___",
+        ),
+        ("<ul><li>- a</li><li>1. b</li><li>[x] c</li></ul>", "- \\- a\n- 1\\. b\n- \\[x] c"),
+        ("<dl><dt>t</dt><dd>m</dd><dd><p>n</p><ul><li>o</li></ul></dd></dl>", "t\n: m\n\nn\n\n- o"),
+        ("<ul><li>a<br><br>b</li></ul>", "- a\n\n  b"),
+    ] {
+        becomes(html, expected);
+    }
+}
+
+#[test]
+fn lines_of_text() {
+    for (html, expected) in [
+        ("<b>a</b><b>b</b>", "**ab**"),
+        ("<b>a </b>b", "**a** b"),
+        ("<b>a:</b>b", "<strong>a:</strong>b"),
+        ("a<b> b</b>", "a **b**"),
+        ("<i>a</i><b>b</b>", "*a*<strong>b</strong>"),
+        ("<b>a<i>b</i></b>", "**a<em>b</em>**"),
+        ("<b><i>a</i></b>", "***a***"),
+        ("<b><br></b>x<i> </i>y", "x y"),
+        ("<b style='font-weight: normal'>a</b>", "a"),
+        ("日本<b>語。</b>日本", "日本<strong>語。</strong>日本"),
+        ("<s>a</s> <strike>b</strike> <del>c</del>", "~~a b c~~"),
+        ("<span style='color:red;text-decoration:line-through'>a</span>", "~~a~~"),
+        ("a<br>b<br/><br>c", "a  \nb\n\nc"),
+        ("<h2>a<br>b #</h2>", "## a b \\#"),
+        ("<h2><p>a</p><p>b</p></h2>", "## a b"),
+        ("<h2>a<ul><li>b</li></ul>c</h2>", "## a\n\n- b\n\n## c"),
+        ("<h2> <br></h2><h2><a name=x></a></h2>", ""),
+        (
+            "<p># a<br>- b<br>1. c<br>&gt; d<br>===<br>---</p>",
+            "\\# a  \n\\- b  \n1\\. c  \n\\> d  \n\\===  \n\\---",
+        ),
+        (
+            "<q>a</q> <ruby>漢<rt>kan</rt></ruby> <ruby>字<rp>(</rp><rt>ji</rt><rp>)</rp></ruby>",
+            "“a” 漢(kan) 字(ji)",
+        ),
+        (
+            "<abbr title=x>HTML</abbr> <time>1</time> <mark>m</mark> <u>u</u> <ins>i</ins> <var>v</var>",
+            "HTML 1 m u i v",
+        ),
+        ("<bdi>إيان</bdi> <span dir=rtl>שלום</span>", "إيان שלום"),
+        ("super<wbr>cali", "supercali"),
+        (
+            "<p class=MsoNormal><span lang=EN-US style='mso-x:y'>a<o:p></o:p></span></p><p><o:p>&nbsp;</o:p></p>",
+            "a",
+        ),
+        ("<center><font color=red>a</font></center>b", "a\n\nb"),
+        ("<p>a<p>b<div>c", "a\n\nb\n\nc"),
+        ("<b><p>a</p><p>b</p></b>", "**a**\n\n**b**"),
+        ("<details><summary>s</summary><p>d</p></details>", "s\n\nd"),
+        ("<blockquote>a<ul><li>b</li></ul></blockquote><blockquote>c</blockquote>", "> a\n>\n> - b\n\n> c"),
+        ("a<hr>b", "a\n\n---\n\nb"),
+        ("<!-- c --><![CDATA[d]]>e", "e"),
+        (
+            "<button>Go</button> <input type=submit value=Send> <input type=checkbox checked>yes",
+            "Go Send ☑ yes",
+        ),
+        ("<label>Name</label><select><option>a</option><option>b</option></select>", "Name\n\na\n\nb"),
+        ("5 &lt; 6 &amp; 7 &gt; 3, a &amp;lt; b", "5 < 6 & 7 > 3, a \\&lt; b"),
+        (":smile: 10:30:45 ~5 * 3", "\\:smile: 10:30:45 \\~5 * 3"),
+    ] {
+        becomes(html, expected);
+    }
+}
+
+#[test]
+fn raised_and_lowered_text() {
+    for (html, expected) in [
+        ("10<sup>6</sup>", "10^6"),
+        ("10<sup>-3</sup>g", "10^-3 g"),
+        ("x<sup>n+1</sup>", "x^(n+1)"),
+        ("2<sup>nd</sup> 1<sup>er</sup>", "2nd 1er"),
+        ("2<sup>n</sup>", "2^n"),
+        ("word<sup>1</sup>.", "word^1."),
+        ("word<sup>[1]</sup>", "word\\[1]"),
+        ("word<sup><a href='#1'>1</a></sup>", "word^[1](https://acme.example.com/hc/en-us/articles/1#1)"),
+        ("Acme<sup>®</sup> Na<sup>+</sup>", "Acme® Na^+"),
+        ("<sup>1</sup> See", "^1 See"),
+        ("<sub>small print here</sub>", "small print here"),
+        ("H<sub>2</sub>O C<sub>6</sub>H<sub>12</sub>", "H2O C6H12"),
+        ("V<sub>max</sub>", "V_max"),
+        ("log<sub>2</sub>8 1010<sub>2</sub>", "log_2 8 1010_2"),
+        ("10<span style='vertical-align: super'>6</span>", "10^6"),
+        (
+            "<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></math>",
+            "x^2=1/2",
+        ),
+        (
+            "<math><semantics><mi>x</mi><annotation encoding='application/x-tex'>x^2</annotation></semantics></math>",
+            "x^2",
+        ),
+    ] {
+        becomes(html, expected);
+    }
+}
+
+#[test]
+fn links_pictures_and_films() {
+    let acme = "https://acme.example.com";
+    for (html, expected) in [
+        ("<a href=/x>a</a>", "[a](ACME/x)"),
+        ("<a href=/x title='t \"u\"'>a</a>", "[a](ACME/x \"t \\\"u\\\"\")"),
+        ("<a href=/x> a </a>b", "[a](ACME/x) b"),
+        ("<a href=/x></a><a name=y></a><a id=z>b</a>", "b"),
+        ("<a href=/x title=Home></a>", "[Home](ACME/x \"Home\")"),
+        ("<a href=/x><svg><title>Home</title></svg></a>", "[Home](ACME/x)"),
+        ("<a href=/x><img src=/i alt=a></a>", "[![a](ACME/i)](ACME/x)"),
+        ("<a href=/x><h3>t</h3><p>p</p></a>", "### [t](ACME/x)\n\n[p](ACME/x)"),
+        ("<a href=/x>a [b] c</a>", "[a \\[b\\] c](ACME/x)"),
+        ("<b>a <a href=/x>b</a> c</b>", "**a [b](ACME/x) c**"),
+        ("<a href=/x>a <b>b</b></a>", "[a **b**](ACME/x)"),
+        ("<a href=javascript:x>a</a> <a href='/a(b)'>c</a>", "a [c](ACME/a\\(b\\))"),
+        ("<a href='mailto:a@b.example'>a</a>", "[a](mailto:a@b.example)"),
+        ("!<a href=/x>a</a>", "\\![a](ACME/x)"),
+        ("<img src=/i alt='a ] b' title=t>", "![a \\] b](ACME/i \"t\")"),
+        ("<img src=/i>", "![](ACME/i)"),
+        ("<figure><img src=/i alt=a><figcaption>c</figcaption></figure>", "![a](ACME/i)\n\nc"),
+        ("<video src=/v title=Tour></video>", "[Tour](ACME/v)"),
+        ("<audio><source src=/a>No audio.</audio>", "[ACME/a](ACME/a)"),
+        ("<embed src=/e>", "[ACME/e](ACME/e)"),
+        ("<object data=/o title=Doc>Fallback</object>", "[Doc](ACME/o)"),
+        ("<object><p>Shown</p></object>", "Shown"),
+        ("<iframe src='//v.example/1' title='A <b>'></iframe>", "[A \\<b>](https://v.example/1)"),
+        ("a<iframe src=/v></iframe>b", "a\n\n[ACME/v](ACME/v)\n\nb"),
+    ] {
+        becomes(html, &expected.replace("ACME", acme));
+    }
+}
+
+#[test]
+fn deep_nesting_ends_and_code_in_it_stays_code() {
+    let html = format!("{}x<pre>a\n<script>alert(1)</script>\n# b</pre>", "<ul><li>".repeat(60))
+        .replace("<script>", "&lt;script>");
+    let converted = converted(&html);
+    assert_eq!(faults(&converted), None);
+    let prefix = converted.markdown.lines().map(|line| line.len() - line.trim_start().len()).max().unwrap();
+    assert!((30..=40).contains(&prefix), "{prefix}");
+    let code: Vec<_> = dom::all(&dom::rendered(&converted.markdown))
+        .into_iter()
+        .filter(|it| dom::tag(it) == "pre")
+        .collect();
+    assert_eq!(code.len(), 1);
+    // As deep as articles go, every level is kept.
+    let html = format!("{}x", "<ul><li>a".repeat(12));
+    assert_eq!(differences(&html, &crate::converted(&html)), None);
+}

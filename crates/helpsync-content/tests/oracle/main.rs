@@ -62,7 +62,8 @@ pub(crate) fn differences(html: &str, converted: &Converted) -> Option<String> {
 
 /// The first word of `text` that does not stand in `rendered` after those before it.
 fn missing_word(text: &str, rendered: &str) -> Option<String> {
-    let rendered = facts::words(rendered);
+    // What is struck has marks in one and an element in the other.
+    let rendered = facts::words(&rendered.replace("~~", ""));
     let mut rest = rendered.iter();
-    facts::words(text).into_iter().find(|word| !rest.any(|it| it == word))
+    facts::words(&text.replace("~~", "")).into_iter().find(|word| !rest.any(|it| it == word))
 }
