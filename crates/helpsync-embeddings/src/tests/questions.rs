@@ -157,7 +157,7 @@ async fn questions_in_three_languages_find_articles_of_three_languages() {
         all.map(|it| incoming(it.id, &it.locale, &it.title, it.labels.clone(), &it.body)).collect()
     };
     for store in stores().await {
-        ask(&store, articles(), &own.questions, &Floor { at_1: 80, at_3: 90 }).await;
+        ask(&store, articles(), &own.questions, &Floor { at_1: 90, at_3: 93 }).await;
     }
 }
 
@@ -180,6 +180,6 @@ async fn questions_in_three_languages_find_real_articles() {
         published.map(|it| incoming(it.id, "en-us", &it.title, it.label_names.clone(), &it.body)).collect()
     };
     for store in stores().await {
-        ask(&store, incoming(), &questions, &Floor { at_1: 70, at_3: 90 }).await;
+        ask(&store, incoming(), &questions, &Floor { at_1: 85, at_3: 97 }).await;
     }
 }
