@@ -9,14 +9,17 @@ use helpsync_embeddings::Client;
 use helpsync_model::{Clock, Entropy, OrganizationId};
 use helpsync_queue::Queue;
 use helpsync_store::Store;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use url::Url;
 
+use crate::fair::{FairSlots, Share};
 use crate::signing::Signer;
 use crate::{layers, routes};
 
-/// Searches under way at once: each holds a connection to the database.
-const SEARCHES_MAX: usize = 4;
+/// Searches in the database at once: each holds a connection to it. One customer has half of them at most.
+const SEARCHES: Share = Share { slots: 4, of_customer: 2, waiting_of_customer: 16, waiting: 256 };
+/// Queries at the embeddings endpoint at once: they cost nothing but its time.
+const QUERIES: Share = Share { slots: 32, of_customer: 4, waiting_of_customer: 16, waiting: 256 };
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -65,7 +68,8 @@ struct Inner {
     options: ApiOptions,
     wake: Arc<Notify>,
     signer: Signer,
-    searching: Semaphore,
+    searching: FairSlots,
+    embedding: FairSlots,
 }
 
 impl std::fmt::Debug for Api {
@@ -97,7 +101,8 @@ impl Api {
                 options,
                 wake,
                 signer,
-                searching: Semaphore::new(SEARCHES_MAX),
+                searching: FairSlots::new(SEARCHES),
+                embedding: FairSlots::new(QUERIES),
             }),
         }
     }
@@ -132,9 +137,14 @@ impl Api {
         &self.inner.options
     }
 
-    /// KeyedMutex of searches.
-    pub(crate) fn searching(&self) -> &Semaphore {
+    /// Slots for searches in the database.
+    pub(crate) fn searching(&self) -> &FairSlots {
         &self.inner.searching
+    }
+
+    /// Slots for queries at the embeddings endpoint.
+    pub(crate) fn embedding(&self) -> &FairSlots {
+        &self.inner.embedding
     }
 
     pub(crate) fn signer(&self) -> &Signer {

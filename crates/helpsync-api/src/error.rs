@@ -75,6 +75,10 @@ impl ApiError {
         Self::Plain(StatusCode::SERVICE_UNAVAILABLE, text.into())
     }
 
+    pub(crate) fn throttled(text: impl Into<String>) -> Self {
+        Self::Plain(StatusCode::TOO_MANY_REQUESTS, text.into())
+    }
+
     /// One field of the body is wrong.
     pub(crate) fn field(field: &str, msg: impl Into<String>) -> Self {
         let loc = std::iter::once("body").chain(field.split('.')).map(Value::from).collect();

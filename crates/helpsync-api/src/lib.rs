@@ -16,6 +16,7 @@ mod body;
 mod drain;
 mod endpoint;
 mod error;
+mod fair;
 mod layers;
 mod openapi;
 mod page;

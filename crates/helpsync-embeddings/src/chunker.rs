@@ -54,6 +54,15 @@ impl Chunker {
         }
     }
 
+    /// Chunks what waits now.
+    #[cfg(test)]
+    pub(crate) async fn drain(&self) {
+        let mut after = ConnectionId(0);
+        while let Some(served) = self.round(after).await.unwrap() {
+            after = served;
+        }
+    }
+
     /// One batch of the connection that follows `after`; whose it was.
     async fn round(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
         let Some(connection) = self.store.next_to_chunk(after).await? else { return Ok(None) };

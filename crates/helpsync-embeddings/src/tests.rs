@@ -1,5 +1,7 @@
 //! Both roles over real stores and a real socket.
 
+mod questions;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -16,6 +16,8 @@ mod pages;
 mod pgvector;
 mod release;
 mod schedule;
+mod search_scale;
+mod search_words;
 mod searches;
 mod selection;
 mod shards;

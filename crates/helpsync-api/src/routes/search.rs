@@ -15,16 +15,18 @@ use crate::auth::Caller;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
+use crate::fair::{FairSlots, Refused, Slot};
 use crate::viewer::Viewing;
 use crate::wire::chunk::vectors_of;
-use crate::wire::search::{
-    DocumentResponse, DocumentResponseList, GetEmbeddingDocumentsBody, Search, merged,
-};
+use crate::wire::search::{DocumentResponse, DocumentResponseList, GetEmbeddingDocumentsBody, Search, fused};
 
 /// A query's own vector must be there by then; else its words are searched for.
 const QUERY_PATIENCE: Duration = Duration::from_secs(5);
-/// A search that finds no turn by then is told to come again. Longer, so that one silent query does not cost the next.
-const TURN_PATIENCE: Duration = Duration::from_secs(8);
+/// A search that finds no slot by then is told to come again. Longer, so that one silent query does not cost the next.
+const SLOT_PATIENCE: Duration = Duration::from_secs(8);
+/// So many of the best by meaning and by words are merged, also where fewer are asked for: what both find, neither at
+/// the top, may be the best of all.
+const HYBRID_DEPTH: usize = 100;
 /// Says how it was searched.
 pub(crate) static SEARCH: HeaderName = HeaderName::from_static("helpsync-search");
 
@@ -51,36 +53,40 @@ async fn search(
 ) -> Result<Response, ApiError> {
     let mut search = input.check()?;
     search.files.viewer = viewer;
-    // A search reads every vector of the customer and holds a connection to the database for as long.
-    let turn = tokio::time::timeout(TURN_PATIENCE, api.searching().acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
-        return Err(ApiError::unavailable("too many searches are under way: try again"));
+    let vector = match search.vector.take() {
+        Some(vector) => Some(vector),
+        None => query_vector(&api, &customer, &search).await?,
     };
-    let (found, how) = found(&api, &customer, &mut search).await?;
+    // A search may read every vector of the customer, and holds a connection to the database for as long.
+    let _slot = slot(api.searching(), &customer).await?;
+    let (found, how) = found(&api, &customer, &search, vector).await?;
     let documents = documents(&api, &customer, &search, &found).await?;
     Ok(([(SEARCH.clone(), how)], Json(DocumentResponseList { documents, search: how })).into_response())
+}
+
+/// Waits for a slot; a customer who asks for too much is told so, and others are not.
+async fn slot(slots: &FairSlots, customer: &Customer) -> Result<Slot, ApiError> {
+    slots.acquire(customer.organization, customer.id, SLOT_PATIENCE).await.map_err(|refused| match refused {
+        Refused::Share => ApiError::throttled("too many searches are waiting: try again"),
+        Refused::Late => ApiError::unavailable("too many searches are under way: try again"),
+    })
 }
 
 async fn found(
     api: &Api,
     customer: &Customer,
-    search: &mut Search,
+    search: &Search,
+    vector: Option<Vec<f32>>,
 ) -> Result<(Scored, &'static str), ApiError> {
     if search.files.nothing {
         return Ok((Vec::new(), "semantic"));
     }
-    let vector = match search.vector.take() {
-        Some(vector) => Some(vector),
-        None => query_vector(api, &search.query).await,
-    };
-    let words = async || {
-        api.store().search().chunks_with_words(customer.id, &search.files, &search.query, search.k).await
-    };
-    let Some(vector) = vector else { return Ok((words().await?, "keyword")) };
-    let with_words = if search.hybrid.is_some() { words().await? } else { Vec::new() };
-    let also: Vec<i64> = with_words.iter().map(|(chunk, _)| *chunk).collect();
+    let words =
+        async |k| api.store().search().chunks_with_words(customer.id, &search.files, &search.query, k).await;
+    let Some(vector) = vector else { return Ok((words(search.k).await?, "keyword")) };
+    let k = if search.hybrid.is_some() { search.k.max(HYBRID_DEPTH) } else { search.k };
     let mark = api.options().embeddings.as_ref().map(helpsync_embeddings::Client::mark);
-    let (nearest, likeness) = api
+    let (nearest, _) = api
         .store()
         .search()
         .nearest_chunks(&VectorSearch {
@@ -89,26 +95,27 @@ async fn found(
             vector: &vector,
             vectors_of: &vectors_of(search.model.as_deref()),
             model: mark.as_deref().unwrap_or_default(),
-            k: search.k,
-            also: &also,
+            k,
+            also: &[],
         })
         .await?;
-    Ok(match search.hybrid {
-        Some(weights) => (merged(&nearest, &likeness, &with_words, weights, search.k), "hybrid"),
-        None => (nearest, "semantic"),
-    })
+    let Some(weights) = search.hybrid else { return Ok((nearest, "semantic")) };
+    Ok((fused(&nearest, &words(k).await?, weights, search.k), "hybrid"))
 }
 
 /// None without an endpoint, and when it does not answer well: searching by words is better than no answer.
-async fn query_vector(api: &Api, query: &str) -> Option<Vec<f32>> {
-    let client = api.options().embeddings.as_ref()?;
-    let failed = match tokio::time::timeout(QUERY_PATIENCE, client.embed(&[query])).await {
-        Ok(Ok(mut vectors)) => return vectors.pop(),
+async fn query_vector(api: &Api, customer: &Customer, search: &Search) -> Result<Option<Vec<f32>>, ApiError> {
+    let Some(client) = api.options().embeddings.as_ref().filter(|_| !search.files.nothing) else {
+        return Ok(None);
+    };
+    let _slot = slot(api.embedding(), customer).await?;
+    let failed = match tokio::time::timeout(QUERY_PATIENCE, client.embed(&[&search.query])).await {
+        Ok(Ok(mut vectors)) => return Ok(vectors.pop()),
         Ok(Err(failure)) => failure.to_string(),
         Err(_elapsed) => "it did not answer in time".to_owned(),
     };
     tracing::warn!(reason = failed, "a query got no vector, its words are searched for");
-    None
+    Ok(None)
 }
 
 async fn documents(

@@ -19,6 +19,8 @@ pub(crate) const K_MAX: i64 = 1_000;
 const QUERY_BYTES_MAX: usize = 32_768;
 /// How far from 1 the weights' sum may be.
 const WEIGHT_SLACK: f64 = 0.001;
+/// How slowly a place further down counts less, in the fusion of both searches: the usual value.
+const RANK_CONSTANT: f64 = 60.0;
 /// Carbon's rerankers: accepted, and nothing is reranked.
 const RERANKERS: [&str; 3] =
     ["COHERE_RERANK_MULTILINGUAL_V3", "JINA_RERANKER_MULTILINGUAL_V2", "PONGO_RERANKER"];
@@ -174,26 +176,20 @@ fn hybrid(wanted: bool, weights: Option<HybridSearchTuningParams>) -> Result<Opt
     Ok(wanted.then_some((weight_a, weight_b)))
 }
 
-/// Both searches' scores as one, best first, at most `k`. `likeness` has that of chunks found by their words.
-pub(crate) fn merged(
-    nearest: &Scored,
-    likeness: &HashMap<i64, f64>,
-    words: &Scored,
-    weights: (f64, f64),
-    k: usize,
-) -> Scored {
+/// Both searches' places as one score, best first, at most `k`: reciprocal rank fusion (Cormack, Clarke and Büttcher,
+/// 2009), each weighted. 1 = the first of both.
+pub(crate) fn fused(nearest: &Scored, words: &Scored, weights: (f64, f64), k: usize) -> Scored {
     let mut scores: HashMap<i64, f64> = HashMap::new();
-    let near = nearest.iter().copied().chain(likeness.iter().map(|(chunk, score)| (*chunk, *score)));
-    for (chunk, score) in near {
-        scores.insert(chunk, weights.0 * score.max(0.0));
+    for (found, weight) in [(nearest, weights.0), (words, weights.1)] {
+        for (place, (chunk, _)) in found.iter().enumerate().filter(|_| weight > 0.0) {
+            *scores.entry(*chunk).or_default() +=
+                weight * (RANK_CONSTANT + 1.0) / (RANK_CONSTANT + 1.0 + place as f64);
+        }
     }
-    for (chunk, score) in words {
-        *scores.entry(*chunk).or_default() += weights.1 * score;
-    }
-    let mut merged: Scored = scores.into_iter().collect();
-    merged.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    merged.truncate(k);
-    merged
+    let mut fused: Scored = scores.into_iter().collect();
+    fused.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    fused.truncate(k);
+    fused
 }
 
 /// A chunk that was found.
@@ -211,7 +207,7 @@ pub(crate) struct DocumentResponse {
     #[schema(value_type = Option<Object>)]
     pub(crate) tags: Option<Value>,
     pub(crate) vector: Option<Vec<f32>>,
-    /// Up to 1: the likeness of meaning, or the weight of the words beside the best's, or both as weighted.
+    /// Up to 1: the likeness of meaning, or the weight of the words beside the best's, or the places in both, as weighted.
     pub(crate) score: Option<f64>,
     /// From 1.
     pub(crate) rank: Option<i64>,
@@ -337,16 +333,17 @@ mod tests {
     }
 
     #[test]
-    fn both_searches_count_as_they_are_weighted() {
+    fn both_searches_count_by_place_and_as_they_are_weighted() {
         let nearest = vec![(1, 0.9), (2, 0.8)];
-        let likeness = HashMap::from([(2, 0.8), (3, -0.4)]);
         let words = vec![(3, 1.0), (2, 0.5)];
-        let order = |weights| {
-            merged(&nearest, &likeness, &words, weights, 9).iter().map(|it| it.0).collect::<Vec<_>>()
-        };
-        assert_eq!(order((0.5, 0.5)), [2, 3, 1]);
-        assert_eq!(order((1.0, 0.0)), [1, 2, 3]);
-        assert_eq!(order((0.0, 1.0)), [3, 2, 1]);
-        assert_eq!(merged(&nearest, &likeness, &words, (0.5, 0.5), 1).len(), 1);
+        let order = |weights| fused(&nearest, &words, weights, 9).iter().map(|it| it.0).collect::<Vec<_>>();
+        assert_eq!(order((0.5, 0.5)), [2, 1, 3], "what both find comes first");
+        assert_eq!(order((0.9, 0.1)), [2, 1, 3]);
+        assert_eq!(order((0.1, 0.9)), [2, 3, 1]);
+        assert_eq!(order((1.0, 0.0)), [1, 2]);
+        assert_eq!(order((0.0, 1.0)), [3, 2]);
+        assert_eq!(fused(&nearest, &words, (0.5, 0.5), 1).len(), 1);
+        let same = vec![(7, 0.1)];
+        assert!((fused(&same, &same, (0.3, 0.7), 1)[0].1 - 1.0).abs() < 1e-9);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use helpsync_model::CustomerId;
@@ -16,6 +17,9 @@ use crate::db::pgvector;
 use crate::db::{SearchStore, StoreError, sql};
 use crate::filter::file_query::{FileFilters, bind_filters};
 use crate::search::chunks::{VectorsOf, files_of};
+
+/// Vectors that are compared in one go: a millisecond or two, and some megabytes.
+const VECTORS_PER_STEP: usize = 512;
 
 /// A search by vector.
 #[derive(Debug, Clone)]
@@ -97,6 +101,14 @@ fn likeness(vector: &[f32], length: f64, stored: &[u8]) -> f64 {
     if lengths > 0.0 { product / lengths } else { 0.0 }
 }
 
+/// How like the vector each stored one is. Pure CPU: off the runtime's threads.
+async fn compared(vector: &Arc<[f32]>, length: f64, step: Vec<(i64, Vec<u8>)>) -> Result<Scored, StoreError> {
+    let vector = Arc::clone(vector);
+    let compare =
+        move || step.iter().map(|(chunk, stored)| (*chunk, likeness(&vector, length, stored))).collect();
+    Ok(tokio::task::spawn_blocking(compare).await.map_err(std::io::Error::other).map_err(sqlx::Error::Io)?)
+}
+
 impl SearchStore {
     /// The chunks whose vectors point most nearly where `vector` does, best first, and the likeness of those that were
     /// asked for by name. Exact: every vector of the files is looked at.
@@ -136,12 +148,22 @@ impl SearchStore {
         }
         let mut found = query.fetch(&self.pool);
         let length = search.vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
-        while let Some(row) = found.try_next().await? {
-            let chunk: i64 = row.try_get("id")?;
-            let score = likeness(search.vector, length, &row.try_get::<Vec<u8>, _>("vector")?);
-            best.offer(chunk, score);
-            if also.contains(&chunk) {
-                named.insert(chunk, score);
+        let vector: Arc<[f32]> = search.vector.into();
+        loop {
+            let mut step = Vec::with_capacity(VECTORS_PER_STEP);
+            while step.len() < VECTORS_PER_STEP
+                && let Some(row) = found.try_next().await?
+            {
+                step.push((row.try_get("id")?, row.try_get("vector")?));
+            }
+            if step.is_empty() {
+                break;
+            }
+            for (chunk, score) in compared(&vector, length, step).await? {
+                best.offer(chunk, score);
+                if also.contains(&chunk) {
+                    named.insert(chunk, score);
+                }
             }
         }
         Ok((best.into_sorted(), named))

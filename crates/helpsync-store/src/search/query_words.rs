@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn stop_words_of_the_language_that_is_asked_in_are_left_out() {
         assert_eq!(terms("Wie kann ich die Rechnung zahlen?", &["en", "de"]).len(), 2);
-        assert_eq!(terms("how do I pay?", &["en"]), [["pay"]]);
+        assert_eq!(terms("how do I configure?", &["en"]), [["configur"]]);
         assert_eq!(terms("what we do?", &["en"]).len(), 3, "nothing else: the words of a title");
     }
 

@@ -1,0 +1,216 @@
+//! Searches by words among many chunks: the plans that keep them fast, and how fast they are.
+
+use std::time::{Duration, Instant};
+
+use helpsync_model::CustomerId;
+use serde_json::json;
+use sqlx::Row;
+
+use crate::db::{Dialect, sql};
+use crate::filter::file_query::bind_filters;
+use crate::search::chunks::files_of;
+use crate::search::keyword::{LIST_MAX, lists_sql, shown_sql};
+use crate::testing::{TestStore, article, name_of, stores};
+use crate::{Customer, FileFilters};
+
+/// Words of a generated chunk: few are common, most are rare.
+const WORDS: i64 = 100;
+/// The words that are searched for: two of the most common ones, rare ones, and the start of many.
+const QUERY: &str = "w3x w40x, w1200x w500x w7000x w12";
+
+/// Numbers from `first` on, as a row source with the column `i`.
+fn series(dialect: Dialect, first: i64, count: i64) -> String {
+    let last = first + count - 1;
+    match dialect {
+        Dialect::Sqlite => format!(
+            "(with recursive n (i) as (select {first} union all select i + 1 from n where i < {last}) select i from n)"
+        ),
+        Dialect::Postgres => format!("generate_series(cast({first} as bigint), {last})"),
+    }
+}
+
+/// The lexeme of chunk `i` at its place `j`: the cube of an even spread makes few words common.
+fn lexeme(customer: &str) -> String {
+    let spread = "((s.i * 7919 + t.i * 104729 + (s.i * t.i) % 97 * 1009) % 9973)";
+    let rank = format!("({spread} * {spread} / 9973 * {spread} / 9973 * 8000 / 9973)");
+    let level = "(1 + (s.i + t.i * 3) % 8)";
+    format!("{customer} || ':' || {level} || ':w' || {rank} || 'x'")
+}
+
+async fn run(store: &TestStore, statement: String) {
+    sqlx::query(sql(statement)).execute(&store.store.pool).await.unwrap();
+}
+
+/// A customer with `files` articles of `per_file` chunks each, made by the database itself.
+async fn filled(store: &TestStore, name: &str, files: i64, per_file: i64) -> Customer {
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, name).await.unwrap();
+    let connection = store.connect(&customer, "acme").await;
+    let articles = (1..=files).map(|id| article(id, &format!("Article {id}"), 5)).collect();
+    store.sync_articles(connection, articles).await;
+    let dialect = store.dialect();
+    let places = series(dialect, 0, per_file);
+    let (content, of) = ("'Some text of a chunk.'", format!("where file.customer_id = {}", customer.id.0));
+    run(
+        store,
+        format!(
+        "insert into chunk (file_id, connection_id, position, locale, hash, tokens, state, due_at, created_at,
+           updated_at, content)
+         select file.id, file.connection_id, s.i, 'en', 'h', 9, 'skipped', 0, 0, 0, {content} from file
+         cross join {places} as s{} {of}", if dialect == Dialect::Postgres { "(i)" } else { "" }
+    ),
+    )
+    .await;
+    index(store, &customer.id.0.to_string(), &of).await;
+    customer
+}
+
+/// Indexes the chunks of files.
+async fn index(store: &TestStore, customer: &str, of: &str) {
+    let dialect = store.dialect();
+    let places = series(dialect, 1, WORDS);
+    let lexeme = lexeme(customer);
+    let chunks = format!("(select chunk.id as i from chunk join file on file.id = chunk.file_id {of}) as s");
+    run(store, match dialect {
+        Dialect::Sqlite => format!(
+            "insert into chunk_word (rowid, words) select s.i,
+               {customer} || ':0 ' || (select group_concat({lexeme}, ' ') from {places} as t) from {chunks}"
+        ),
+        Dialect::Postgres => format!(
+            "insert into chunk_word (chunk_id, words) select s.i,
+               array_to_tsvector(array_append(array(select distinct {lexeme} from {places} as t (i)), {customer} || ':0'))
+             from {chunks}"
+        ),
+    })
+    .await;
+}
+
+/// The plan of a statement in the database's own words.
+async fn plan(
+    store: &TestStore,
+    statement: &str,
+    filters: Option<&FileFilters>,
+    customer: CustomerId,
+) -> String {
+    let (explain, column) = match store.dialect() {
+        Dialect::Sqlite => ("explain query plan", 3),
+        Dialect::Postgres => ("explain", 0),
+    };
+    let list = match store.dialect() {
+        Dialect::Sqlite => format!("[\"\\\"{customer}:1:w3x\\\"\"]"),
+        Dialect::Postgres => format!("[\"'{customer}:1:w3x'\"]"),
+    };
+    let files = files_of(customer, filters.unwrap_or(&FileFilters::default()), 0);
+    let query = sqlx::query(sql(format!("{explain} {statement}")));
+    let query = match filters {
+        Some(_) => bind_filters(query, &files).bind(json!([1, 2, 3]).to_string()),
+        None => query.bind(list).bind(LIST_MAX),
+    };
+    let rows = query.fetch_all(&store.store.pool).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(column)).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn searches_by_words_read_their_indexes_and_scan_nothing() {
+    for store in stores().await {
+        let customer = filled(&store, "ada", 20, 50).await;
+        filled(&store, "bob", 1_000, 10).await;
+        let filters = FileFilters::default();
+        let (matching, next) = store.admin().matching(&filters);
+        let shown = shown_sql(store.dialect(), &matching, next);
+        // Without statistics, as after a first sync, and with them.
+        for analyzed in [false, true] {
+            if analyzed {
+                run(&store, "analyze".to_owned()).await;
+            }
+            let lists = plan(&store, lists_sql(store.dialect()), None, customer.id).await;
+            let shown = plan(&store, &shown, Some(&filters), customer.id).await;
+            match store.dialect() {
+                Dialect::Sqlite => {
+                    assert!(lists.contains("chunk_word VIRTUAL TABLE INDEX 0:M"), "{lists}");
+                    for table in ["chunk", "file"] {
+                        let search = format!("SEARCH {table} USING INTEGER PRIMARY KEY");
+                        assert!(shown.contains(&search), "{shown}");
+                    }
+                }
+                Dialect::Postgres => {
+                    assert!(lists.contains("Bitmap Index Scan on chunk_word_words"), "{lists}");
+                    for table in ["chunk_word", "chunk", "file"] {
+                        for plan in [&lists, &shown] {
+                            assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
+                        }
+                    }
+                    assert!(shown.contains("Index Scan using chunk_pkey"), "{shown}");
+                }
+            }
+        }
+        assert!(
+            !store.search().chunks_with_words(customer.id, &filters, QUERY, 10).await.unwrap().is_empty()
+        );
+    }
+}
+
+/// The times of searches, sorted.
+async fn times(store: &TestStore, customers: &[CustomerId], rounds: usize) -> Vec<Duration> {
+    let filters = FileFilters::default();
+    let mut times = Vec::new();
+    for round in 0..rounds {
+        // Other words each time, of the same frequency.
+        let query = QUERY
+            .replace("w3x", &format!("w{}x", 3 + round % 5))
+            .replace("w500x", &format!("w{}x", 500 + round));
+        for customer in customers {
+            let start = Instant::now();
+            let found = store.search().chunks_with_words(*customer, &filters, &query, 10).await.unwrap();
+            times.push(start.elapsed());
+            assert!(!found.is_empty());
+        }
+    }
+    times.sort();
+    times
+}
+
+fn told(times: &[Duration]) -> String {
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
+    format!("p50 {:?}, p99 {:?}", at(50), at(99))
+}
+
+/// Run with one command, see docs/benchmarks.md. `HELPSYNC_TEST_OTHERS` = chunks of other customers, a million unless
+/// told.
+#[tokio::test]
+#[ignore = "takes minutes: fills both databases with a million chunks"]
+async fn speed_of_searches_by_words() {
+    let others =
+        std::env::var("HELPSYNC_TEST_OTHERS").ok().and_then(|it| it.parse().ok()).unwrap_or(1_000_000_i64);
+    for store in stores().await {
+        let name = name_of(&store);
+        let customer = filled(&store, "ada", 5_000, 2).await;
+        println!("{name}: 10,000 chunks alone: first {}", told(&times(&store, &[customer.id], 1).await));
+        println!("{name}: 10,000 chunks alone: warm {}", told(&times(&store, &[customer.id], 100).await));
+        // 1,000 customers of 200 articles first, then as many more as are asked for, of 20,000 chunks each.
+        let small = (others / 10).min(200_000) / 200;
+        let mut customers = Vec::new();
+        for number in 0..small {
+            customers.push(filled(&store, &format!("small {number}"), 200, 1).await.id);
+        }
+        for number in 0..(others - small * 200) / 20_000 {
+            filled(&store, &format!("large {number}"), 20, 1_000).await;
+        }
+        println!(
+            "{name}: beside {others} of others: first {}",
+            told(&times(&store, &[customer.id], 1).await)
+        );
+        println!(
+            "{name}: beside {others} of others: warm {}",
+            told(&times(&store, &[customer.id], 200).await)
+        );
+        println!(
+            "{name}: {small} customers of 200 articles: first {}",
+            told(&times(&store, &customers, 1).await)
+        );
+        println!(
+            "{name}: {small} customers of 200 articles: warm {}",
+            told(&times(&store, &customers, 2).await)
+        );
+    }
+}
