@@ -92,8 +92,8 @@ async fn filled(store: &TestStore, articles: Vec<IncomingArticle>) -> (CustomerI
     let organization = store.admin().ensure_organization("default").await.unwrap();
     let customer = store.admin().customer(organization, "ada").await.unwrap();
     let connection = store.connect(&customer, "acme").await;
-    store.sync(connection, articles).await;
-    Chunker::new(store.store.clone(), Duration::ZERO, Arc::new(Notify::new())).drain().await;
+    store.sync_articles(connection, articles).await;
+    Chunker::new(store.search().clone(), Duration::ZERO, Arc::new(Notify::new())).drain().await;
     let query = FileQuery {
         customer: customer.id,
         filters: FileFilters::default(),
