@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn made(options: Value) -> (Vec<String>, bool) {
-        match cut(&file(options, 1)).cut {
+        match chunked(&file(options, 1)).cut {
             Chunked::Chunks { chunks, embed } => {
                 (chunks.into_iter().map(|chunk| chunk.text).collect(), embed)
             }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_text_that_ends_its_process_again_and_again_is_given_up() {
-        assert!(matches!(cut(&file(json!({}), ATTEMPTS_MAX)).cut, Chunked::Chunks { .. }));
-        assert!(matches!(cut(&file(json!({}), ATTEMPTS_MAX + 1)).cut, Chunked::Failed(_)));
+        assert!(matches!(chunked(&file(json!({}), ATTEMPTS_MAX)).cut, Chunked::Chunks { .. }));
+        assert!(matches!(chunked(&file(json!({}), ATTEMPTS_MAX + 1)).cut, Chunked::Failed(_)));
     }
 }

@@ -75,7 +75,7 @@ fn fixture() -> Fixture {
 }
 
 fn incoming(id: i64, locale: &str, title: &str, labels: Vec<String>, body: &str) -> IncomingArticle {
-    let converted = convert(body, &Limits::default()).unwrap();
+    let converted = convert(body, None, &Limits::default()).unwrap();
     let mut article = article(id, title, 5);
     locale.clone_into(&mut article.source_locale);
     article.labels = labels;
