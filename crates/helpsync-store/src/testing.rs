@@ -235,6 +235,8 @@ pub fn article(id: i64, title: &str, version: i64) -> IncomingArticle {
         labels: vec!["label".to_owned()],
         metadata: json!({}),
         metadata_hash: format!("meta-{version}"),
+        converter: 1,
+        unconverted: false,
         translations: vec![IncomingTranslation {
             locale: "en-us".to_owned(),
             title: title.to_owned(),

@@ -40,6 +40,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0041_readers_of_listed_articles",
     "0042_brands",
     "0043_search_words",
+    "0044_converter",
 ];
 
 /// Those of SQLite.
