@@ -25,4 +25,5 @@ mod speed;
 mod synced_items;
 mod tag_filters;
 mod tokens;
+mod unchanged;
 mod webhooks;
