@@ -99,7 +99,7 @@ impl Subscriber {
                 Err(error) => {
                     let wait = retry_after(&error, due.failures, entropy);
                     tracing::warn!(%connection, error = chain(&error), ?wait, "an event subscription could not be made");
-                    self.store.put_off_subscription(connection, wait, &chain(&error)).await?;
+                    self.store.put_off_subscription(&due, wait, &chain(&error)).await?;
                 }
             }
         }
@@ -147,8 +147,8 @@ fn retry_after(error: &SubscribeError, failures: u32, entropy: &dyn Entropy) -> 
         SubscribeError::Address(_) => return None,
         SubscribeError::Account(_) | SubscribeError::Store(_) => None,
     };
-    let ceiling = RETRY_BASE.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
-    (failures + 1 < TRIES_MAX).then(|| told.unwrap_or_else(|| ceiling.mul_f64(entropy.fraction())))
+    let ceiling = RETRY_BASE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(RETRY_MAX);
+    (failures < TRIES_MAX).then(|| told.unwrap_or_else(|| ceiling.mul_f64(entropy.fraction())))
 }
 
 /// Deletes a subscription at Zendesk, with the token of the connection that ends.
@@ -184,11 +184,11 @@ mod tests {
     fn tries_end_and_a_refusal_ends_them_at_once() {
         let entropy = SeededEntropy::new(1);
         let passing = || SubscribeError::Store(StoreError::NotFound(helpsync_store::Entity::Run));
-        for failures in 0..TRIES_MAX - 1 {
+        for failures in 1..TRIES_MAX {
             assert!(retry_after(&passing(), failures, &entropy).unwrap() <= RETRY_MAX);
         }
-        assert!(retry_after(&passing(), TRIES_MAX - 1, &entropy).is_none());
-        assert!(retry_after(&SubscribeError::Address("x".to_owned()), 0, &entropy).is_none());
+        assert!(retry_after(&passing(), TRIES_MAX, &entropy).is_none());
+        assert!(retry_after(&SubscribeError::Address("x".to_owned()), 1, &entropy).is_none());
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl Embedder {
 
     /// What the endpoint asks for, or else a random part of a time that doubles with every try.
     fn wait(&self, part: &[ChunkToEmbed], asked: Option<Duration>) -> Duration {
-        let tries = part.iter().map(|chunk| chunk.attempt).max().unwrap_or(1);
+        let tries = part.iter().map(|chunk| chunk.failures).max().unwrap_or(1);
         asked.unwrap_or_else(|| {
             let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX);
             let longest = self.options.retry_first.saturating_mul(2u32.saturating_pow(doublings));
@@ -203,7 +203,7 @@ impl Embedder {
     }
 
     fn passing(&self, chunk: &ChunkToEmbed, wait: Duration) -> EmbeddingEnd {
-        if chunk.attempt >= i64::from(self.options.attempts_max) {
+        if chunk.failures >= i64::from(self.options.attempts_max) {
             EmbeddingEnd::Failed(self.options.retry_failed)
         } else {
             EmbeddingEnd::Retry(wait)

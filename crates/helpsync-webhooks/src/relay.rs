@@ -221,12 +221,12 @@ impl Relay {
     fn failed(&self, delivery: &ClaimedDelivery, failed: NotDelivered) -> TriedEnd {
         let NotDelivered { http_status, error } = failed;
         let options = &self.options;
-        if delivery.attempt >= i64::from(options.attempts_max) {
+        if delivery.failures >= i64::from(options.attempts_max) {
             tracing::warn!(delivery = %delivery.id, error, "a delivery is given up");
             return TriedEnd::Dead { http_status, error };
         }
         let fraction = self.entropy.fraction();
-        let wait = retry_wait(delivery.attempt, options.retry_first, options.retry_longest, fraction);
+        let wait = retry_wait(delivery.failures, options.retry_first, options.retry_longest, fraction);
         TriedEnd::Retry { wait, http_status, error }
     }
 

@@ -57,7 +57,7 @@ create table connection (
     token_expires_at bigint,
     refresh_expires_at bigint,
     refresh_holder text,
-    refresh_until bigint not null default 0,
+    refresh_lease_until bigint,
     -- what outside programs read
     sync_status text not null,
     last_sync_action text not null,
@@ -171,7 +171,8 @@ create table outbox (
     lane text not null,
     body text not null,
     created_at bigint not null,
-    claimed_until bigint not null default 0
+    attempt bigint not null default 0,
+    lease_until bigint
 );
 
 create table item (

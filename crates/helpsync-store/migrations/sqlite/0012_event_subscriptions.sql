@@ -7,8 +7,9 @@ create table event_subscription (
     secret_sealed blob,
     -- when it is to be made or looked after next; null = nothing to do
     due_at bigint,
-    claimed_until bigint not null default 0,
+    attempt bigint not null default 0,
     failures bigint not null default 0,
+    lease_until bigint,
     error text,
     created_at bigint not null,
     updated_at bigint not null

@@ -11,7 +11,8 @@ create table chunking (
     -- a request to embed also what has not changed
     embed_anew bigint not null default 0,
     due_at bigint not null,
-    attempts bigint not null default 0,
+    attempt bigint not null default 0,
+    failures bigint not null default 0,
     lease_until bigint,
     -- what came of it
     tokens bigint not null default 0,
@@ -35,7 +36,8 @@ create table chunk (
     uploaded bigint not null default 0,
     state text not null check (state in ('skipped', 'waiting', 'embedded', 'failed')),
     due_at bigint not null,
-    attempts bigint not null default 0,
+    attempt bigint not null default 0,
+    failures bigint not null default 0,
     lease_until bigint,
     created_at bigint not null,
     updated_at bigint not null,

@@ -23,5 +23,5 @@ create table customer_language (
 
 -- What is stored already is chunked again; chunks whose text did not change keep their vectors. Uploaded chunks are left
 -- alone, and are found by words when they are uploaded again.
-update chunking set version = version + 1, due_at = 0, attempts = 0, lease_until = null
+update chunking set version = version + 1, due_at = 0, failures = 0, lease_until = null
     where not exists (select 1 from chunk where chunk.file_id = chunking.file_id and chunk.uploaded = 1);

@@ -34,8 +34,10 @@ pub struct ClaimedRound {
 pub struct ClaimedDelivery {
     /// Its id.
     pub id: DeliveryId,
-    /// Which try this is, from 1.
+    /// Which claim this is, from 1: the fence of its settling.
     pub attempt: i64,
+    /// Tries spent, this one included.
+    pub failures: i64,
     /// What to say.
     pub event: Event,
     /// The organization's id for the customer; none if the event concerns none.
@@ -263,8 +265,8 @@ async fn take(
     room: i64,
     until: i64,
 ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-    let claimed: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "update webhook_delivery set lease_until = $3, attempts = attempts + 1 where id in
+    let claimed: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+        "update webhook_delivery set lease_until = $3, attempt = attempt + 1, failures = failures + 1 where id in
            (select due.id from webhook_delivery as due
             where due.webhook_id = $1 and due.state = 'pending' and due.due_at <= $2
               and (due.lease_until is null or due.lease_until <= $2)
@@ -274,7 +276,7 @@ async fn take(
                 where before.webhook_id = $1 and before.state = 'pending' and before.tried = 0
                   and before.connection_id = due.connection_id and before.event_id < due.event_id))
             order by due.event_id limit $4)
-         returning id, event_id, attempts",
+         returning id, event_id, attempt, failures",
     )
     .bind(webhook.0)
     .bind(write.now)
@@ -283,7 +285,7 @@ async fn take(
     .fetch_all(&mut *write.tx)
     .await?;
     let mut deliveries = Vec::with_capacity(claimed.len());
-    for (id, event, attempt) in claimed {
+    for (id, event, attempt, failures) in claimed {
         let row = sqlx::query(
             "select event.*, coalesce(event.customer_external_id, customer.external_id) as external_id
              from event left join customer on customer.id = event.customer_id where event.id = $1",
@@ -294,6 +296,7 @@ async fn take(
         deliveries.push(ClaimedDelivery {
             id: DeliveryId(id),
             attempt,
+            failures,
             event: event_of(&row)?,
             customer: row.try_get("external_id")?,
         });
@@ -313,7 +316,7 @@ async fn settle(write: &mut Write, tried: &Tried) -> Result<(), StoreError> {
         .bind(write.now),
         TriedEnd::Retry { wait, http_status, error } => sqlx::query(
             "update webhook_delivery set tried = 1, lease_until = null, due_at = $3, http_status = $4, error = $5
-             where id = $1 and attempts = $2 and state = 'pending'",
+             where id = $1 and attempt = $2 and lease_until is not null",
         )
         .bind(tried.delivery.0)
         .bind(tried.attempt)
@@ -322,7 +325,7 @@ async fn settle(write: &mut Write, tried: &Tried) -> Result<(), StoreError> {
         .bind(error),
         TriedEnd::Dead { http_status, error } => sqlx::query(
             "update webhook_delivery set state = 'dead', tried = 1, lease_until = null, finished_at = $3,
-               http_status = $4, error = $5 where id = $1 and attempts = $2 and state = 'pending'",
+               http_status = $4, error = $5 where id = $1 and attempt = $2 and lease_until is not null",
         )
         .bind(tried.delivery.0)
         .bind(tried.attempt)
@@ -330,8 +333,8 @@ async fn settle(write: &mut Write, tried: &Tried) -> Result<(), StoreError> {
         .bind(failed(*http_status))
         .bind(error),
         TriedEnd::Released => sqlx::query(
-            "update webhook_delivery set lease_until = null, attempts = attempts - 1
-             where id = $1 and attempts = $2 and state = 'pending'",
+            "update webhook_delivery set lease_until = null, failures = failures - 1
+             where id = $1 and attempt = $2 and lease_until is not null",
         )
         .bind(tried.delivery.0)
         .bind(tried.attempt),

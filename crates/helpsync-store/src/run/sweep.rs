@@ -48,11 +48,13 @@ impl QueueStore {
     /// [`StoreError`].
     pub async fn reclaim_all(&self) -> Result<SweepOutcome, StoreError> {
         let mut write = self.write().await?;
-        sqlx::query("update outbox set claimed_until = 0").execute(&mut *write.tx).await?;
+        sqlx::query("update outbox set lease_until = null where lease_until is not null")
+            .execute(&mut *write.tx)
+            .await?;
         sqlx::query("update webhook_delivery set lease_until = null where lease_until is not null")
             .execute(&mut *write.tx)
             .await?;
-        sqlx::query("update connection set refresh_until = 0 where refresh_until > 0")
+        sqlx::query("update connection set refresh_lease_until = null where refresh_lease_until is not null")
             .execute(&mut *write.tx)
             .await?;
         for (table, waiting) in

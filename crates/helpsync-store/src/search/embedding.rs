@@ -26,8 +26,10 @@ pub struct ChunkToEmbed {
     pub id: i64,
     /// Of which file.
     pub file: FileId,
-    /// Which try this is, from 1.
+    /// Which claim this is, from 1: the fence of its settling.
     pub attempt: i64,
+    /// Tries spent since it last got anywhere, this one included.
+    pub failures: i64,
     /// What is to be embedded.
     pub content: String,
 }
@@ -118,9 +120,10 @@ impl SearchStore {
             .map(|(_, (chunk, _))| chunk)
             .collect();
         // A chunk that had failed begins anew: its tries of then are spent.
-        let mut claimed: Vec<(i64, i64, i64, String)> = sqlx::query_as(sql(format!(
-            "update chunk set attempts = case when state = 'failed' then 1 else attempts + 1 end, state = 'waiting',
-               lease_until = $2 where id in {} returning id, file_id, attempts, content",
+        let mut claimed: Vec<(i64, i64, i64, i64, String)> = sqlx::query_as(sql(format!(
+            "update chunk set attempt = attempt + 1,
+               failures = case when state = 'failed' then 1 else failures + 1 end, state = 'waiting',
+               lease_until = $2 where id in {} returning id, file_id, attempt, failures, content",
             self.dialect.json_integers("$1")
         )))
         .bind(json!(taken).to_string())
@@ -131,7 +134,13 @@ impl SearchStore {
         claimed.sort_by_key(|(id, ..)| *id);
         Ok(claimed
             .into_iter()
-            .map(|(id, file, attempt, content)| ChunkToEmbed { id, file: FileId(file), attempt, content })
+            .map(|(id, file, attempt, failures, content)| ChunkToEmbed {
+                id,
+                file: FileId(file),
+                attempt,
+                failures,
+                content,
+            })
             .collect())
     }
 
@@ -172,7 +181,7 @@ impl SearchStore {
         let mut write = self.write().await?;
         let lock = self.dialect.for_update_skip_locked();
         let requeued = sqlx::query(sql(format!(
-            "update chunk set state = 'waiting', attempts = 0, due_at = $2 where id in
+            "update chunk set state = 'waiting', failures = 0, due_at = $2 where id in
                (select id from chunk where state = 'embedded' and uploaded = 0 and (model < $1 or model > $1)
                 limit $3{lock})"
         )))
@@ -220,8 +229,8 @@ impl SearchStore {
 async fn settle(write: &mut Write, one: &EmbeddedChunk, model: &str) -> Result<bool, StoreError> {
     let query = match &one.end {
         EmbeddingEnd::Vector(vector) => sqlx::query(
-            "update chunk set state = 'embedded', lease_until = null, attempts = 0, updated_at = $3, model = $4,
-               dimensions = $5, vector = $6 where id = $1 and attempts = $2 and state = 'waiting'",
+            "update chunk set state = 'embedded', lease_until = null, failures = 0, updated_at = $3, model = $4,
+               dimensions = $5, vector = $6 where id = $1 and attempt = $2 and lease_until is not null",
         )
         .bind(one.id)
         .bind(one.attempt)
@@ -230,21 +239,21 @@ async fn settle(write: &mut Write, one: &EmbeddedChunk, model: &str) -> Result<b
         .bind(i64::try_from(vector.len()).unwrap_or(i64::MAX))
         .bind(bytes_of(vector)),
         EmbeddingEnd::Retry(wait) => sqlx::query(
-            "update chunk set lease_until = null, due_at = $3 where id = $1 and attempts = $2 and state = 'waiting'",
+            "update chunk set lease_until = null, due_at = $3 where id = $1 and attempt = $2 and lease_until is not null",
         )
         .bind(one.id)
         .bind(one.attempt)
         .bind(write.now.saturating_add(millis(*wait))),
         EmbeddingEnd::Failed(again) => sqlx::query(
             "update chunk set state = 'failed', lease_until = null, due_at = $3
-             where id = $1 and attempts = $2 and state = 'waiting'",
+             where id = $1 and attempt = $2 and lease_until is not null",
         )
         .bind(one.id)
         .bind(one.attempt)
         .bind(write.now.saturating_add(millis(*again))),
         EmbeddingEnd::Released => sqlx::query(
-            "update chunk set lease_until = null, attempts = attempts - 1
-             where id = $1 and attempts = $2 and state = 'waiting'",
+            "update chunk set lease_until = null, failures = failures - 1
+             where id = $1 and attempt = $2 and lease_until is not null",
         )
         .bind(one.id)
         .bind(one.attempt),
