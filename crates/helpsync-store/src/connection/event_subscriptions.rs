@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
+use crate::db::lease::EVENT_SUBSCRIPTIONS;
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, Write, decode, sql};
 use crate::run::runs::{RunRequest, insert_run};
 
@@ -99,9 +100,10 @@ impl TokenStore {
     ) -> Result<Vec<DueSubscription>, StoreError> {
         let now = self.clock.now_ms();
         // A look outside the transaction: an idle system takes no write lock every tick.
-        let due: i64 = sqlx::query_scalar(
-            "select count(*) from event_subscription where due_at <= $1 and (lease_until is null or lease_until <= $1)",
-        )
+        let due: i64 = sqlx::query_scalar(sql(format!(
+            "select count(*) from event_subscription where {}",
+            EVENT_SUBSCRIPTIONS.due("$1")
+        )))
         .bind(now)
         .fetch_one(&self.pool)
         .await?;
@@ -110,14 +112,13 @@ impl TokenStore {
         }
         let mut write = self.write().await?;
         let claimed = sqlx::query(sql(format!(
-            "update event_subscription set attempt = attempt + 1, failures = failures + 1, lease_until = $1 where connection_id in
-               (select connection_id from event_subscription where due_at <= $2 and (lease_until is null or lease_until <= $2)
-                  and connection_id in (select id from connection where state = 'active')
-                order by due_at limit $3{})
-             returning connection_id, attempt, endpoint, failures,
+            "{} returning connection_id, attempt, endpoint, failures,
                (select organization_id from connection where id = connection_id) as organization_id,
                (select subdomain from connection where id = connection_id) as subdomain",
-            self.dialect.for_update_skip_locked()
+            EVENT_SUBSCRIPTIONS.claim(
+                self.dialect,
+                " and connection_id in (select id from connection where state = 'active')"
+            )
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(now)
@@ -180,17 +181,14 @@ impl TokenStore {
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        sqlx::query(
-            "update event_subscription set due_at = $2, lease_until = null, error = $3, updated_at = $4
-             where connection_id = $1 and attempt = $5 and lease_until is not null",
-        )
-        .bind(due.connection.0)
-        .bind(wait.map(|wait| now.saturating_add(millis(wait))))
-        .bind(error)
-        .bind(now)
-        .bind(due.attempt)
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query(sql(EVENT_SUBSCRIPTIONS.settle("due_at = $3, error = $4, updated_at = $5")))
+            .bind(due.connection.0)
+            .bind(due.attempt)
+            .bind(wait.map(|wait| now.saturating_add(millis(wait))))
+            .bind(error)
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
         write.commit().await
     }
 }

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::db::decode::millis;
+use crate::db::lease::OUTBOX;
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 
 /// One message to publish.
@@ -51,10 +52,8 @@ impl QueueStore {
         let mut write = self.write().await?;
         let now = write.now;
         let claimed = sqlx::query(sql(format!(
-            "update outbox set attempt = attempt + 1, lease_until = $1 where id in
-               (select id from outbox where lease_until is null or lease_until <= $2 order by id limit $3{}) returning id, attempt,
-                 dedup, lane, body, traceparent",
-            self.dialect.for_update_skip_locked()
+            "{} returning id, attempt, dedup, lane, body, traceparent",
+            OUTBOX.claim(self.dialect, "")
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(now)
@@ -97,7 +96,7 @@ impl QueueStore {
     pub async fn unclaim_outbox(&self, refused: &[&OutboxMessage]) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         for message in refused {
-            sqlx::query("update outbox set lease_until = null where id = $1 and attempt = $2")
+            sqlx::query(sql(OUTBOX.settle("")))
                 .bind(message.id)
                 .bind(message.attempt)
                 .execute(&mut *write.tx)

@@ -15,7 +15,8 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::decode::millis;
-use crate::db::{Dialect, SearchStore, StoreError, Write, decode, sql};
+use crate::db::lease::CHUNKING;
+use crate::db::{SearchStore, StoreError, Write, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::index::index_chunks;
 use crate::search::terms::ChunkWords;
@@ -119,11 +120,11 @@ impl SearchStore {
     /// [`StoreError`].
     pub async fn next_to_chunk(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
         for above in [after.0, 0] {
-            let found: Option<i64> = sqlx::query_scalar(
-                "select connection_id from chunking where chunked_version < version and connection_id > $1
-                   and due_at <= $2 and (lease_until is null or lease_until <= $2)
+            let found: Option<i64> = sqlx::query_scalar(sql(format!(
+                "select connection_id from chunking where connection_id > $1 and {}
                  order by connection_id limit 1",
-            )
+                CHUNKING.due("$2")
+            )))
             .bind(above)
             .bind(self.clock.now_ms())
             .fetch_optional(&self.pool)
@@ -149,15 +150,11 @@ impl SearchStore {
     ) -> Result<Vec<FileToChunk>, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        let lock = match self.dialect {
-            Dialect::Sqlite => "",
-            Dialect::Postgres => " for update of chunking skip locked",
-        };
-        let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(format!(
-            "select chunking.file_id, file.html_bytes from chunking join file on file.id = chunking.file_id
-             where chunking.connection_id = $1 and chunked_version < version and due_at <= $2
-               and (lease_until is null or lease_until <= $2)
-             order by due_at, chunking.file_id limit $3{lock}"
+        let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(CHUNKING.pick(
+            self.dialect,
+            "file_id, (select html_bytes from file where file.id = due.file_id) as html_bytes",
+            " and connection_id = $1",
+            ["$2", "$3"],
         )))
         .bind(connection.0)
         .bind(now)
@@ -175,12 +172,11 @@ impl SearchStore {
             .map(|(_, (file, _))| file)
             .collect();
         let claimed = sqlx::query(sql(format!(
-            "update chunking set attempt = attempt + 1, failures = failures + 1, lease_until = $2 where file_id in {}
-             returning file_id, version, attempt, failures",
-            self.dialect.json_integers("$1")
+            "{} returning file_id, version, attempt, failures",
+            CHUNKING.take("", &format!("file_id in {}", self.dialect.json_integers("$2")))
         )))
-        .bind(json!(taken).to_string())
         .bind(now.saturating_add(millis(lease)))
+        .bind(json!(taken).to_string())
         .fetch_all(&mut *write.tx)
         .await?;
         write.commit().await?;
@@ -259,13 +255,12 @@ impl SearchStore {
         };
         let changed = Changed { file, customer, connection, chunks, embed, anew: anew != 0 };
         replace(write, &changed).await?;
-        sqlx::query(
-            "update chunking set chunked_version = $2, failures = 0, lease_until = null, embed_anew = 0 where file_id = $1",
-        )
-        .bind(file)
-        .bind(one.version)
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query(sql(CHUNKING.settle("chunked_version = $3, failures = 0, embed_anew = 0")))
+            .bind(file)
+            .bind(one.attempt)
+            .bind(one.version)
+            .execute(&mut *write.tx)
+            .await?;
         show_error(write, file, error.map(String::as_str)).await?;
         recount(write, file).await?;
         Ok(embed)

@@ -33,7 +33,7 @@ async fn connected(store: &TestStore) -> (OrganizationId, WebhookId, ConnectionI
 }
 
 async fn claim(store: &Store, webhook: WebhookId, concurrency: u32) -> Vec<Tried> {
-    claimed(store, webhook, concurrency).await.into_iter().map(delivery).collect()
+    claimed(store, webhook, concurrency).await.iter().map(delivery).collect()
 }
 
 async fn claimed(store: &Store, webhook: WebhookId, concurrency: u32) -> Vec<ClaimedDelivery> {
@@ -41,11 +41,11 @@ async fn claimed(store: &Store, webhook: WebhookId, concurrency: u32) -> Vec<Cla
     round.map(|round| round.deliveries).unwrap_or_default()
 }
 
-fn delivered(round: ClaimedRound) -> Vec<Tried> {
-    round.deliveries.into_iter().map(delivery).collect()
+fn delivered(round: &ClaimedRound) -> Vec<Tried> {
+    round.deliveries.iter().map(delivery).collect()
 }
 
-fn delivery(one: ClaimedDelivery) -> Tried {
+fn delivery(one: &ClaimedDelivery) -> Tried {
     Tried { delivery: one.id, attempt: one.attempt, end: TriedEnd::Delivered }
 }
 
@@ -66,7 +66,7 @@ async fn drain(store: &Store, webhook: WebhookId, concurrency: u32) -> Vec<Event
     let mut kinds = Vec::new();
     while let Some(round) = store.webhooks().claim_deliveries(webhook, concurrency, LEASE).await.unwrap() {
         kinds.extend(round.deliveries.iter().map(|one| one.event.kind));
-        settle(store, webhook, &delivered(round)).await;
+        settle(store, webhook, &delivered(&round)).await;
     }
     kinds
 }
@@ -308,7 +308,7 @@ async fn a_dead_delivery_is_listed_and_sent_again_when_a_person_asks() {
         store.webhooks().redeliver(organization, id).await.unwrap();
         let again = claimed(&store, webhook, 9).await;
         assert_eq!((again.len(), again[0].failures), (1, 1));
-        let again: Vec<Tried> = again.into_iter().map(delivery).collect();
+        let again: Vec<Tried> = again.iter().map(delivery).collect();
         // While it is out, asking changes nothing.
         store.webhooks().redeliver(organization, id).await.unwrap();
         assert!(claim(&store, webhook, 9).await.is_empty());
@@ -373,7 +373,7 @@ async fn the_events_of_a_deleted_customer_still_go_out_and_the_last_says_so() {
             for one in &round.deliveries {
                 said.push((one.event.kind, one.customer.clone().unwrap(), one.event.object_id.clone()));
             }
-            settle(&store, webhook, &delivered(round)).await;
+            settle(&store, webhook, &delivered(&round)).await;
         }
         assert_eq!(said[0].1, "cust-1");
         let last = (EventKind::OrganizationUserDeleted, "cust-1".to_owned(), customer.id.to_string());
