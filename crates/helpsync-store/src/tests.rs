@@ -26,4 +26,5 @@ mod speed;
 mod synced_items;
 mod tag_filters;
 mod tokens;
+mod unchanged;
 mod webhooks;

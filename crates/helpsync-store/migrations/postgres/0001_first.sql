@@ -382,6 +382,8 @@ create table file (
     upload_id text not null,
     content_hash text,
     metadata_hash text,
+    -- the version of the converter that made the texts; of another version, they are made again
+    converter bigint not null default 0,
     html_bytes bigint not null default 0,
     characters bigint not null default 0,
     content_deleted bigint not null default 0,
@@ -519,7 +521,7 @@ create table chunk_word (
     chunk_id bigint primary key references chunk (id) on delete cascade,
     words tsvector not null
 );
--- Searches read ids only: the words stand apart from them, so that a page holds many.
+-- Searches read ids only: rows of more than 2 kB keep their words apart, so that a page holds many.
 alter table chunk_word set (toast_tuple_target = 128);
 -- Without a list of pending entries, which every look-up would have to read as well.
 create index chunk_word_words on chunk_word using gin (words) with (fastupdate = off);

@@ -382,6 +382,8 @@ create table file (
     upload_id text not null,
     content_hash text,
     metadata_hash text,
+    -- the version of the converter that made the texts; of another version, they are made again
+    converter bigint not null default 0,
     html_bytes bigint not null default 0,
     characters bigint not null default 0,
     content_deleted bigint not null default 0,

@@ -109,12 +109,7 @@ impl AdminStore {
             removed += drop_filtered_out(&mut write, owner, &selected, request_id).await?;
         }
         if !selection.attachments {
-            sqlx::query(sql(format!(
-                "delete from attachment where file_id in (select id from file where connection_id in {FAMILY})"
-            )))
-            .bind(connection.0)
-            .execute(&mut *write.tx)
-            .await?;
+            drop_attachments(&mut write, connection).await?;
         }
         let state: String = row.try_get("state")?;
         let run = if state == ConnectionState::Active.as_str() {
@@ -211,6 +206,17 @@ impl SyncStore {
         .await?;
         Ok(sections.iter().copied().filter(|section| !known.contains(section)).collect())
     }
+}
+
+/// Forgets the attachments of a connection and its brands; their bytes are swept when nothing refers to them.
+async fn drop_attachments(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
+    sqlx::query(sql(format!(
+        "delete from attachment where file_id in (select id from file where connection_id in {FAMILY})"
+    )))
+    .bind(connection.0)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
 }
 
 /// Removes the files that the selection leaves out, by what was last read of them, and announces it.

@@ -197,6 +197,8 @@ impl SyncStore {
                 changes.withdrawn.extend(known.map(|known| known.file));
             } else if let Some(known) = known.filter(|known| is_same(known, article)) {
                 changes.unchanged.push((known.file, article.updated_at));
+            } else if article.unconverted {
+                return Err(StoreError::Unconverted);
             } else if known.is_none() && started.files.lists_only && !chosen.contains(&article.article_id) {
                 changes.listed.push(article);
                 outcome.unchanged += 1;
@@ -388,4 +390,5 @@ fn is_same(known: &Known, article: &IncomingArticle) -> bool {
     !known.withdrawn
         && known.content_hash.as_deref() == Some(&article.content_hash())
         && known.metadata_hash.as_deref() == Some(&article.metadata_hash)
+        && known.converter == article.converter
 }
