@@ -9,6 +9,7 @@ mod embedding;
 mod event_subscriptions;
 mod files;
 mod grants;
+mod leases;
 mod limits;
 mod names;
 mod outages;

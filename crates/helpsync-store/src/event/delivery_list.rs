@@ -69,7 +69,7 @@ fn delivery_of(row: &AnyRow) -> Result<Delivery, StoreError> {
         object_type: row.try_get("object_type")?,
         object_id: row.try_get("object_id")?,
         state: decode::named(row, "webhook_delivery", "state")?,
-        attempts: row.try_get("attempts")?,
+        attempts: row.try_get("failures")?,
         due_at: row.try_get("due_at")?,
         http_status: row.try_get("http_status")?,
         error: row.try_get("error")?,
@@ -80,7 +80,7 @@ fn delivery_of(row: &AnyRow) -> Result<Delivery, StoreError> {
 
 /// A new round of tries, from now on. One that is out right now is left to its process.
 const AGAIN: &str =
-    "update webhook_delivery set state = 'pending', attempts = 0, tried = 0, due_at = $2, since = $2,
+    "update webhook_delivery set state = 'pending', failures = 0, tried = 0, due_at = $2, since = $2,
    lease_until = null, finished_at = null where (lease_until is null or lease_until <= $2)";
 
 /// A person who asks believes that the receiver is well: its next delivery is let through as a probe.

@@ -17,7 +17,8 @@ use crate::event::events::Owner;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
 use crate::db::decode::{millis, selection_of};
-use crate::db::{QueueStore, StoreError, Write, decode};
+use crate::db::lease::SHARDS;
+use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::run::file_options::FileOptions;
 use crate::run::runs::{Run, run_of};
 
@@ -187,18 +188,21 @@ impl QueueStore {
         .bind(RunKind::Resync.as_str())
         .execute(&mut *write.tx)
         .await?;
-        let Some(row) = sqlx::query(
-            "update shard set state = 'running', attempt = attempt + 1, failures = failures + 1, holder = $2,
-               lease_until = $3, updated_at = $4
-             where id = $1 and state in ('pending', 'released')
-               and exists (select 1 from run join connection on connection.id = run.connection_id
-                 where run.id = shard.run_id and run.epoch = connection.epoch and connection.state = 'active'
-                   and run.state in ('queued', 'running', 'finalizing'))
-             returning id, run_id, key, kind, params, cursor, attempt, failures",
-        )
+        let Some(row) = sqlx::query(sql(format!(
+            "{} returning id, run_id, key, kind, params, cursor, attempt, failures",
+            SHARDS.take(
+                ", holder = $3, updated_at = $4",
+                &format!(
+                    "id = $2 and {} and exists (select 1 from run join connection on connection.id = run.connection_id
+                       where run.id = shard.run_id and run.epoch = connection.epoch and connection.state = 'active'
+                         and run.state in ('queued', 'running', 'finalizing'))",
+                    SHARDS.ready
+                )
+            )
+        )))
+        .bind(now.saturating_add(millis(lease)))
         .bind(id.0)
         .bind(holder)
-        .bind(now.saturating_add(millis(lease)))
         .bind(now)
         .fetch_optional(&mut *write.tx)
         .await?
@@ -277,14 +281,12 @@ impl QueueStore {
     pub async fn renew_shard(&self, fence: &Fence, lease: Duration) -> Result<bool, StoreError> {
         let until = self.clock.now_ms().saturating_add(millis(lease));
         let mut write = self.write().await?;
-        let renewed = sqlx::query(
-            "update shard set lease_until = $3 where id = $1 and attempt = $2 and state = 'running'",
-        )
-        .bind(fence.shard.0)
-        .bind(fence.attempt)
-        .bind(until)
-        .execute(&mut *write.tx)
-        .await?;
+        let renewed = sqlx::query(sql(SHARDS.renew()))
+            .bind(fence.shard.0)
+            .bind(fence.attempt)
+            .bind(until)
+            .execute(&mut *write.tx)
+            .await?;
         write.commit().await?;
         Ok(renewed.rows_affected() == 1)
     }
@@ -303,11 +305,12 @@ impl QueueStore {
             ShardEnd::Retry { wait, error } => ("pending", *wait, 0, Some(error)),
             ShardEnd::Failed(error) => ("failed", Duration::ZERO, 0, Some(error)),
         };
-        sqlx::query(
-            "update shard set state = $2, due_at = $3, failures = failures + $4, error = coalesce($5, error),
-               lease_until = null, holder = null, updated_at = $6 where id = $1",
-        )
+        sqlx::query(sql(SHARDS.settle(
+            "holder = null, state = $3, due_at = $4, failures = failures + $5, error = coalesce($6, error),
+               updated_at = $7",
+        )))
         .bind(fence.shard.0)
+        .bind(fence.attempt)
         .bind(state)
         .bind(now.saturating_add(millis(wait)))
         .bind(spent)
