@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
-use helpsync_model::chain;
+use helpsync_model::{ShardCursor, chain};
 use helpsync_store::{PageOutcome, PageWrite, Progress, SkippedArticle, Split, StartedShard};
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
-use serde_json::Value;
 
 use crate::articles::{incoming, items, skipped};
 use crate::names::{authors, tags_of};
@@ -36,7 +35,7 @@ pub(crate) struct Fetched {
 /// What the shard has reached once the whole of an answer is stored.
 #[derive(Default)]
 pub(crate) struct Reached {
-    pub(crate) cursor: Option<Value>,
+    pub(crate) cursor: Option<ShardCursor>,
     pub(crate) progress: Option<Progress>,
     pub(crate) split: Option<Split>,
 }

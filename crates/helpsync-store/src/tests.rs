@@ -22,6 +22,7 @@ mod searches;
 mod selection;
 mod shards;
 mod speed;
+mod states;
 mod synced_items;
 mod tag_filters;
 mod tokens;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, Trigger};
+use helpsync_model::{
+    Articles, ConnectionId, Lane, OrganizationId, RunKind, RunParams, ShardParams, Trigger,
+};
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
+use crate::db::states::{ACTIVE_CONNECTION, BY_WEBHOOK, PENDING_SHARD, QUEUED_RUN};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, Write, decode, sql};
 use crate::run::runs::{RunRequest, insert_run};
 
@@ -110,7 +112,7 @@ impl TokenStore {
         let claimed = sqlx::query(sql(format!(
             "update event_subscription set claimed_until = $1 where connection_id in
                (select connection_id from event_subscription where due_at <= $2 and claimed_until <= $2
-                  and connection_id in (select id from connection where state = 'active')
+                  and connection_id in (select id from connection where state = {ACTIVE_CONNECTION})
                 order by due_at limit $3{})
              returning connection_id, endpoint, failures,
                (select organization_id from connection where id = connection_id) as organization_id,
@@ -272,7 +274,7 @@ impl AdminStore {
                 lane: Lane::OnDemand,
                 request_id: format!("zendesk-{event_id}"),
                 upload_id: format!("zendesk-{event_id}"),
-                params: json!({ "articles": [article_id] }),
+                params: RunParams::articles(vec![article_id]),
             };
             match insert_run(&mut write, &request).await {
                 Ok(_) => {}
@@ -326,27 +328,28 @@ async fn join_waiting(
     connection: ConnectionId,
     article_id: i64,
 ) -> Result<bool, StoreError> {
-    let waiting = sqlx::query(
+    let waiting = sqlx::query(sql(format!(
         "select shard.id, shard.params from shard join run on run.id = shard.run_id
-         where shard.connection_id = $1 and shard.state = 'pending' and shard.attempt = 0
-           and run.trigger_name = 'webhook' and run.state = 'queued' order by shard.id desc limit 1",
-    )
+         where shard.connection_id = $1 and shard.state = {PENDING_SHARD} and shard.attempt = 0
+           and run.trigger_name = {BY_WEBHOOK} and run.state = {QUEUED_RUN} order by shard.id desc limit 1"
+    )))
     .bind(connection.0)
     .fetch_optional(&mut *write.tx)
     .await?;
     let Some(row) = waiting else { return Ok(false) };
-    let params: Value = decode::json(&row, "shard", "params")?;
-    let mut articles: Vec<i64> = serde_json::from_value(params["articles"].clone()).unwrap_or_default();
-    if articles.len() >= ARTICLES_PER_RUN {
+    let mut asked: Articles = decode::json(&row, "shard", "params")?;
+    if asked.articles.len() >= ARTICLES_PER_RUN {
         return Ok(false);
     }
-    if !articles.contains(&article_id) {
-        articles.push(article_id);
+    if !asked.articles.contains(&article_id) {
+        asked.articles.push(article_id);
     }
-    let joined = sqlx::query("update shard set params = $2 where id = $1 and state = 'pending'")
-        .bind(row.try_get::<i64, _>("id")?)
-        .bind(json!({ "articles": articles }).to_string())
-        .execute(&mut *write.tx)
-        .await?;
+    let params = ShardParams::FetchArticles(asked).to_json().map_err(StoreError::unwritable)?;
+    let joined =
+        sqlx::query(sql(format!("update shard set params = $2 where id = $1 and state = {PENDING_SHARD}")))
+            .bind(row.try_get::<i64, _>("id")?)
+            .bind(params)
+            .execute(&mut *write.tx)
+            .await?;
     Ok(joined.rows_affected() == 1)
 }

@@ -9,6 +9,7 @@ pub(crate) mod family;
 pub(crate) mod migrations;
 pub(crate) mod pgvector;
 pub(crate) mod pool;
+pub(crate) mod states;
 pub(crate) mod vault;
 pub(crate) mod write;
 

@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
-use helpsync_model::{DeliveryId, OrganizationId, WebhookId, WebhookStatus};
+use helpsync_model::{DeliveryEvent, DeliveryId, DeliveryState, OrganizationId, WebhookId, WebhookStatus};
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::Row;
 
 use crate::db::decode::millis;
+use crate::db::states::{PENDING_DELIVERY, Step};
 use crate::db::{StoreError, WebhookStore, Write, sql};
 use crate::event::events::{Event, event_of};
 use crate::event::webhooks::place;
@@ -119,7 +120,7 @@ impl WebhookStore {
                state, due_at, since, created_at)
              select webhook.id, event.id, event.organization_id, event.connection_id,
                case when event.object_type in ('FILE', 'DATA_SOURCE') then event.object_type || '/' || event.object_id end,
-               case when event.object_type = 'FILE' then 0 else 1 end, 'pending', $2, $2, $2
+               case when event.object_type = 'FILE' then 0 else 1 end, {PENDING_DELIVERY}, $2, $2, $2
              from event join webhook on webhook.organization_id = event.organization_id and webhook.deleted_at is null
              where event.id in {among} order by event.id
              on conflict (webhook_id, event_id) do nothing"
@@ -142,13 +143,11 @@ impl WebhookStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn due_webhooks(&self, after: WebhookId, limit: u32) -> Result<Vec<WebhookId>, StoreError> {
-        let found: Vec<i64> = sqlx::query_scalar(
-            "select id from webhook
+        let found: Vec<i64> = sqlx::query_scalar(sql(format!("select id from webhook
              where deleted_at is null and (open_until is null or open_until <= $1)
                and exists (select 1 from webhook_delivery as due where due.webhook_id = webhook.id
-                 and due.state = 'pending' and due.due_at <= $1 and (due.lease_until is null or due.lease_until <= $1))
-             order by case when id > $2 then 0 else 1 end, id limit $3",
-        )
+                 and due.state = {PENDING_DELIVERY} and due.due_at <= $1 and (due.lease_until is null or due.lease_until <= $1))
+             order by case when id > $2 then 0 else 1 end, id limit $3")))
         .bind(self.clock.now_ms())
         .bind(after.0)
         .bind(i64::from(limit))
@@ -263,19 +262,17 @@ async fn take(
     room: i64,
     until: i64,
 ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-    let claimed: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "update webhook_delivery set lease_until = $3, attempts = attempts + 1 where id in
+    let claimed: Vec<(i64, i64, i64)> = sqlx::query_as(sql(format!("update webhook_delivery set lease_until = $3, attempts = attempts + 1 where id in
            (select due.id from webhook_delivery as due
-            where due.webhook_id = $1 and due.state = 'pending' and due.due_at <= $2
+            where due.webhook_id = $1 and due.state = {PENDING_DELIVERY} and due.due_at <= $2
               and (due.lease_until is null or due.lease_until <= $2)
               and not exists (select 1 from webhook_delivery as before where before.webhook_id = $1
-                and before.state = 'pending' and before.object_key = due.object_key and before.event_id < due.event_id)
+                and before.state = {PENDING_DELIVERY} and before.object_key = due.object_key and before.event_id < due.event_id)
               and (due.barrier = 0 or not exists (select 1 from webhook_delivery as before
-                where before.webhook_id = $1 and before.state = 'pending' and before.tried = 0
+                where before.webhook_id = $1 and before.state = {PENDING_DELIVERY} and before.tried = 0
                   and before.connection_id = due.connection_id and before.event_id < due.event_id))
             order by due.event_id limit $4)
-         returning id, event_id, attempts",
-    )
+         returning id, event_id, attempts")))
     .bind(webhook.0)
     .bind(write.now)
     .bind(until)
@@ -304,35 +301,32 @@ async fn take(
 
 async fn settle(write: &mut Write, tried: &Tried) -> Result<(), StoreError> {
     let failed = |http_status: Option<u16>| http_status.map(i64::from);
+    let Step { from, to } = Step::of::<DeliveryState>(match &tried.end {
+        TriedEnd::Delivered => DeliveryEvent::Delivered,
+        TriedEnd::Retry { .. } | TriedEnd::Released => DeliveryEvent::Retried,
+        TriedEnd::Dead { .. } => DeliveryEvent::GivenUp,
+    });
     let query = match &tried.end {
-        TriedEnd::Delivered => sqlx::query(
-            "update webhook_delivery set state = 'delivered', tried = 1, lease_until = null, http_status = 200,
-               error = null, finished_at = $2 where id = $1 and state <> 'delivered'",
-        )
+        TriedEnd::Delivered => sqlx::query(sql(format!("update webhook_delivery set state = {to}, tried = 1, lease_until = null, http_status = 200,
+               error = null, finished_at = $2 where id = $1 and state in {from}")))
         .bind(tried.delivery.0)
         .bind(write.now),
-        TriedEnd::Retry { wait, http_status, error } => sqlx::query(
-            "update webhook_delivery set tried = 1, lease_until = null, due_at = $3, http_status = $4, error = $5
-             where id = $1 and attempts = $2 and state = 'pending'",
-        )
+        TriedEnd::Retry { wait, http_status, error } => sqlx::query(sql(format!("update webhook_delivery set state = {to}, tried = 1, lease_until = null, due_at = $3, http_status = $4, error = $5
+             where id = $1 and attempts = $2 and state in {from}")))
         .bind(tried.delivery.0)
         .bind(tried.attempt)
         .bind(write.now.saturating_add(millis(*wait)))
         .bind(failed(*http_status))
         .bind(error),
-        TriedEnd::Dead { http_status, error } => sqlx::query(
-            "update webhook_delivery set state = 'dead', tried = 1, lease_until = null, finished_at = $3,
-               http_status = $4, error = $5 where id = $1 and attempts = $2 and state = 'pending'",
-        )
+        TriedEnd::Dead { http_status, error } => sqlx::query(sql(format!("update webhook_delivery set state = {to}, tried = 1, lease_until = null, finished_at = $3,
+               http_status = $4, error = $5 where id = $1 and attempts = $2 and state in {from}")))
         .bind(tried.delivery.0)
         .bind(tried.attempt)
         .bind(write.now)
         .bind(failed(*http_status))
         .bind(error),
-        TriedEnd::Released => sqlx::query(
-            "update webhook_delivery set lease_until = null, attempts = attempts - 1
-             where id = $1 and attempts = $2 and state = 'pending'",
-        )
+        TriedEnd::Released => sqlx::query(sql(format!("update webhook_delivery set state = {to}, lease_until = null, attempts = attempts - 1
+             where id = $1 and attempts = $2 and state in {from}")))
         .bind(tried.delivery.0)
         .bind(tried.attempt),
     };

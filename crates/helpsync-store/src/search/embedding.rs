@@ -9,6 +9,7 @@ use helpsync_model::{ConnectionId, FileId};
 use serde_json::json;
 
 use crate::db::decode::millis;
+use crate::db::states::{CHUNK_TO_EMBED, EMBEDDED_CHUNK, FAILED_CHUNK, WAITING_CHUNK};
 use crate::db::{SearchStore, StoreError, Write, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::chunks::bytes_of;
@@ -66,11 +67,11 @@ impl SearchStore {
     /// [`StoreError`].
     pub async fn next_to_embed(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
         for above in [after.0, 0] {
-            let found: Option<i64> = sqlx::query_scalar(
-                "select connection_id from chunk where state in ('waiting', 'failed') and connection_id > $1
+            let found: Option<i64> = sqlx::query_scalar(sql(format!(
+                "select connection_id from chunk where state in {CHUNK_TO_EMBED} and connection_id > $1
                    and due_at <= $2 and (lease_until is null or lease_until <= $2)
-                 order by connection_id limit 1",
-            )
+                 order by connection_id limit 1"
+            )))
             .bind(above)
             .bind(self.clock.now_ms())
             .fetch_optional(&self.pool)
@@ -97,7 +98,7 @@ impl SearchStore {
         let mut write = self.write().await?;
         let now = write.now;
         let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(format!(
-            "select id, tokens from chunk where state in ('waiting', 'failed') and connection_id = $1 and due_at <= $2
+            "select id, tokens from chunk where state in {CHUNK_TO_EMBED} and connection_id = $1 and due_at <= $2
                and (lease_until is null or lease_until <= $2)
              order by due_at, id limit $3{}",
             self.dialect.for_update_skip_locked()
@@ -119,7 +120,7 @@ impl SearchStore {
             .collect();
         // A chunk that had failed begins anew: its tries of then are spent.
         let mut claimed: Vec<(i64, i64, i64, String)> = sqlx::query_as(sql(format!(
-            "update chunk set attempts = case when state = 'failed' then 1 else attempts + 1 end, state = 'waiting',
+            "update chunk set attempts = case when state = {FAILED_CHUNK} then 1 else attempts + 1 end, state = {WAITING_CHUNK},
                lease_until = $2 where id in {} returning id, file_id, attempts, content",
             self.dialect.json_integers("$1")
         )))
@@ -153,11 +154,12 @@ impl SearchStore {
             if !changed {
                 continue;
             }
-            let failed: i64 =
-                sqlx::query_scalar("select count(*) from chunk where file_id = $1 and state = 'failed'")
-                    .bind(file)
-                    .fetch_one(&mut *write.tx)
-                    .await?;
+            let failed: i64 = sqlx::query_scalar(sql(format!(
+                "select count(*) from chunk where file_id = $1 and state = {FAILED_CHUNK}"
+            )))
+            .bind(file)
+            .fetch_one(&mut *write.tx)
+            .await?;
             show_error(&mut write, file, (failed > 0).then_some(NOT_EMBEDDED)).await?;
             recount(&mut write, file).await?;
         }
@@ -172,8 +174,8 @@ impl SearchStore {
         let mut write = self.write().await?;
         let lock = self.dialect.for_update_skip_locked();
         let requeued = sqlx::query(sql(format!(
-            "update chunk set state = 'waiting', attempts = 0, due_at = $2 where id in
-               (select id from chunk where state = 'embedded' and uploaded = 0 and (model < $1 or model > $1)
+            "update chunk set state = {WAITING_CHUNK}, attempts = 0, due_at = $2 where id in
+               (select id from chunk where state = {EMBEDDED_CHUNK} and uploaded = 0 and (model < $1 or model > $1)
                 limit $3{lock})"
         )))
         .bind(model)
@@ -219,33 +221,25 @@ impl SearchStore {
 /// Whether the chunk is one whose outcome can change what is shown of its file.
 async fn settle(write: &mut Write, one: &EmbeddedChunk, model: &str) -> Result<bool, StoreError> {
     let query = match &one.end {
-        EmbeddingEnd::Vector(vector) => sqlx::query(
-            "update chunk set state = 'embedded', lease_until = null, attempts = 0, updated_at = $3, model = $4,
-               dimensions = $5, vector = $6 where id = $1 and attempts = $2 and state = 'waiting'",
-        )
+        EmbeddingEnd::Vector(vector) => sqlx::query(sql(format!("update chunk set state = {EMBEDDED_CHUNK}, lease_until = null, attempts = 0, updated_at = $3, model = $4,
+               dimensions = $5, vector = $6 where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
         .bind(one.id)
         .bind(one.attempt)
         .bind(write.now)
         .bind(model)
         .bind(i64::try_from(vector.len()).unwrap_or(i64::MAX))
         .bind(bytes_of(vector)),
-        EmbeddingEnd::Retry(wait) => sqlx::query(
-            "update chunk set lease_until = null, due_at = $3 where id = $1 and attempts = $2 and state = 'waiting'",
-        )
+        EmbeddingEnd::Retry(wait) => sqlx::query(sql(format!("update chunk set lease_until = null, due_at = $3 where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
         .bind(one.id)
         .bind(one.attempt)
         .bind(write.now.saturating_add(millis(*wait))),
-        EmbeddingEnd::Failed(again) => sqlx::query(
-            "update chunk set state = 'failed', lease_until = null, due_at = $3
-             where id = $1 and attempts = $2 and state = 'waiting'",
-        )
+        EmbeddingEnd::Failed(again) => sqlx::query(sql(format!("update chunk set state = {FAILED_CHUNK}, lease_until = null, due_at = $3
+             where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
         .bind(one.id)
         .bind(one.attempt)
         .bind(write.now.saturating_add(millis(*again))),
-        EmbeddingEnd::Released => sqlx::query(
-            "update chunk set lease_until = null, attempts = attempts - 1
-             where id = $1 and attempts = $2 and state = 'waiting'",
-        )
+        EmbeddingEnd::Released => sqlx::query(sql(format!("update chunk set lease_until = null, attempts = attempts - 1
+             where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
         .bind(one.id)
         .bind(one.attempt),
     };
