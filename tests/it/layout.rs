@@ -1,12 +1,14 @@
 //! The shape of the workspace, as ARCHITECTURE.md draws it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 /// No file of ours is longer; most are under 300.
 const LINES_MAX: usize = 450;
+/// No function of ours is longer, outside tests.
+const FUNCTION_LINES_MAX: usize = 70;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -46,14 +48,99 @@ fn crates_depend_on_what_the_map_allows_and_nothing_else() {
             continue;
         }
         let edges = allowed.get(name).unwrap_or_else(|| panic!("{name} is not in ARCHITECTURE.md"));
+        let mut used = BTreeSet::new();
         for dependency in package["dependencies"].as_array().unwrap() {
             let on = dependency["name"].as_str().unwrap();
             let ours = on.starts_with("helpsync-") || on == "zendesk-sim";
             if ours && dependency["kind"].is_null() {
                 assert!(edges.contains(&on), "{name} depends on {on}; ARCHITECTURE.md does not allow it");
+                used.insert(on.to_owned());
             }
         }
+        for edge in edges {
+            assert!(used.contains(*edge), "ARCHITECTURE.md allows {name} to depend on {edge}; it does not");
+        }
     }
+}
+
+/// The store's folders, lowest first, as CONTRIBUTING.md gives them: those of one level do not know each other.
+fn folders_of_the_store() -> Vec<Vec<&'static str>> {
+    let text = include_str!("../../CONTRIBUTING.md");
+    let order = text.split('`').find(|quoted| quoted.starts_with("db < ")).expect("the order of the folders");
+    order.split(" < ").map(|level| level.split(", ").collect()).collect()
+}
+
+/// Which folders of the store a source imports from, with what.
+fn imports(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("crate::").skip(1).filter_map(|path| {
+        let end = path.find([';', ',', ')', '(', ' ']).unwrap_or(path.len());
+        path[..end].split_once("::")
+    })
+}
+
+#[test]
+fn folders_of_the_store_import_from_lower_ones_only() {
+    let levels = folders_of_the_store();
+    let level = |folder: &str| levels.iter().position(|level| level.contains(&folder));
+    let src = root().join("crates/helpsync-store/src");
+    let mut edges: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (path, text) in sources(src.clone()) {
+        let place = path.strip_prefix(&src).unwrap();
+        let folder = place.components().next().unwrap().as_os_str().to_str().unwrap();
+        if place.components().count() == 1 || folder == "tests" || folder == "testing" {
+            continue;
+        }
+        let own = level(folder).unwrap_or_else(|| panic!("{folder} has no place in CONTRIBUTING.md"));
+        assert!(!text.contains("use crate::{"), "{}: import from folders, not from the root", path.display());
+        for (on, what) in imports(&text).filter(|(on, _)| *on != folder && *on != "testing") {
+            let its = level(on).unwrap_or_else(|| panic!("{}: crate::{on} is no folder", path.display()));
+            assert!(its < own, "{}: {folder} may not import {on}::{what}", path.display());
+            *edges.entry((folder.to_owned(), on.to_owned())).or_default() += 1;
+        }
+    }
+    for ((from, on), count) in &edges {
+        println!("{from} -> {on}: {count}");
+    }
+    for folder in levels.into_iter().flatten() {
+        assert!(src.join(folder).is_dir(), "CONTRIBUTING.md names the folder {folder}");
+    }
+}
+
+/// Names and lengths of the functions of a source as rustfmt leaves it.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_start = |line: &str| {
+        let mut words = line
+            .split_whitespace()
+            .skip_while(|word| matches!(*word, "async" | "const" | "pub") || word.starts_with("pub("));
+        words.next() == Some("fn")
+    };
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate().filter(|(_, line)| is_start(line)) {
+        let end = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
+        let without_body =
+            |line: &str| line.ends_with(';') && line.len() - line.trim_start().len() < end.len();
+        let length = lines[start..].iter().position(|line| *line == end || without_body(line));
+        found.push((line.trim(), length.unwrap_or(0) + 1));
+    }
+    found
+}
+
+#[test]
+fn functions_stay_small_enough_to_read_at_once() {
+    let mut longest = 0;
+    for (path, text) in sources(root().join("crates")) {
+        let path = path.to_string_lossy();
+        if path.contains("/tests") || path.contains("conformance") || path.contains("/testing") {
+            continue;
+        }
+        let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for (name, lines) in functions(product) {
+            assert!(lines <= FUNCTION_LINES_MAX, "{path}: {lines} lines of {name}");
+            longest = longest.max(lines);
+        }
+    }
+    assert!(longest > 20, "no functions were found");
 }
 
 #[test]

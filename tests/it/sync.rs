@@ -1,7 +1,8 @@
 //! Syncing: everything, what changed, one article.
 
-use helpsync_model::{FileStatus, RunKind};
-use helpsync_store::{FileFilters, FileOrder, FileQuery};
+use helpsync_model::{FileStatus, Lane, RunKind, Trigger};
+use helpsync_store::testing::overwrite_markdown;
+use helpsync_store::{FileFilters, FileOrder, FileQuery, RunRequest};
 use reqwest::Method;
 use serde_json::json;
 use zendesk_sim::{BodyProfile, Change, GenerateOptions};
@@ -126,4 +127,47 @@ async fn an_end_user_grant_walks_the_list_and_stores_what_it_may_see() {
     let run = app.connect(CUSTOMER, "acme").await;
     assert!(run.counters.requests > 0);
     assert_equal(&app, &account, CUSTOMER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_article_that_has_not_changed_is_converted_again_by_another_converter_only() {
+    let app = TestApp::embedded().await;
+    let _account = app.account("acme", small(150));
+    app.connect(CUSTOMER, "acme").await;
+    let connection = app.connection(CUSTOMER, "acme").await;
+    let store = &app.parts().store;
+    let customer = store.admin().customer(app.parts().organization, CUSTOMER).await.unwrap().id;
+    let query = FileQuery {
+        customer,
+        filters: FileFilters::default(),
+        starting_id: 0,
+        order: FileOrder::Id,
+        descending: false,
+        limit: 500,
+        offset: 0,
+    };
+    let (files, _) = store.admin().files(&query).await.unwrap();
+    let marked = async || {
+        let mut marked = 0;
+        for file in &files {
+            let texts = store.admin().file_content(file.id).await.unwrap();
+            marked += usize::from(texts.iter().all(|text| text.markdown == "mine"));
+        }
+        marked
+    };
+    for (converter, left) in [(None, files.len()), (Some(0), 0)] {
+        overwrite_markdown(store, "mine", converter).await;
+        let request = RunRequest {
+            connection,
+            kind: Some(RunKind::Full),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: "again".to_owned(),
+            upload_id: "again".to_owned(),
+            params: json!({}),
+        };
+        let run = app.run(request).await;
+        assert_eq!((run.counters.created, run.counters.updated), (0, 0), "{run:?}");
+        assert_eq!(marked().await, left, "the converter was {converter:?}");
+    }
 }

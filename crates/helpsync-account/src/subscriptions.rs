@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Entropy, Subdomain, chain};
+use helpsync_model::{Backoff, Entropy, Subdomain, chain};
 use helpsync_store::{DueSubscription, StoreError, TokenStore};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
 use thiserror::Error;
@@ -25,10 +25,8 @@ const CLAIMED_AT_ONCE: u32 = 4;
 const CLAIM_LEASE: Duration = Duration::from_secs(300);
 /// Tries before a connection goes without a subscription; a reconnect starts over.
 const TRIES_MAX: u32 = 8;
-/// The first retry comes within this time; each further one may take twice as long.
-const RETRY_BASE: Duration = Duration::from_secs(5);
-/// No retry waits longer.
-const RETRY_MAX: Duration = Duration::from_mins(30);
+/// A random part of 5 s, 10 s, 20 s … up to 30 min.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(30));
 
 /// The address that a subscription's events are posted to, under the public address of the API.
 #[must_use]
@@ -99,7 +97,7 @@ impl Subscriber {
                 Err(error) => {
                     let wait = retry_after(&error, due.failures, entropy);
                     tracing::warn!(%connection, error = chain(&error), ?wait, "an event subscription could not be made");
-                    self.store.put_off_subscription(connection, wait, &chain(&error)).await?;
+                    self.store.put_off_subscription(&due, wait, &chain(&error)).await?;
                 }
             }
         }
@@ -147,8 +145,7 @@ fn retry_after(error: &SubscribeError, failures: u32, entropy: &dyn Entropy) -> 
         SubscribeError::Address(_) => return None,
         SubscribeError::Account(_) | SubscribeError::Store(_) => None,
     };
-    let ceiling = RETRY_BASE.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
-    (failures + 1 < TRIES_MAX).then(|| told.unwrap_or_else(|| ceiling.mul_f64(entropy.fraction())))
+    (failures < TRIES_MAX).then(|| told.unwrap_or_else(|| RETRY.wait(failures, entropy)))
 }
 
 /// Deletes a subscription at Zendesk, with the token of the connection that ends.
@@ -184,11 +181,11 @@ mod tests {
     fn tries_end_and_a_refusal_ends_them_at_once() {
         let entropy = SeededEntropy::new(1);
         let passing = || SubscribeError::Store(StoreError::NotFound(helpsync_store::Entity::Run));
-        for failures in 0..TRIES_MAX - 1 {
-            assert!(retry_after(&passing(), failures, &entropy).unwrap() <= RETRY_MAX);
+        for failures in 1..TRIES_MAX {
+            assert!(retry_after(&passing(), failures, &entropy).unwrap() <= RETRY.ceiling(failures));
         }
-        assert!(retry_after(&passing(), TRIES_MAX - 1, &entropy).is_none());
-        assert!(retry_after(&SubscribeError::Address("x".to_owned()), 0, &entropy).is_none());
+        assert!(retry_after(&passing(), TRIES_MAX, &entropy).is_none());
+        assert!(retry_after(&SubscribeError::Address("x".to_owned()), 1, &entropy).is_none());
     }
 
     #[test]

@@ -106,23 +106,10 @@ impl Parts {
         let rabbit = open_rabbit(&settings, &runtime)?;
         let queue: Arc<dyn Queue> = match &rabbit {
             Some(rabbit) => Arc::clone(rabbit) as Arc<dyn Queue>,
-            None => {
-                let bounds = InProcessSettings {
-                    lane_capacity: settings.queue.lane_jobs_max,
-                    dead_capacity: DEAD_LETTERS_MAX,
-                };
-                Arc::new(InProcessQueue::new(bounds, Arc::clone(clock)))
-            }
+            None => Arc::new(in_process_queue(&settings, clock)),
         };
         if home.is_some() && rabbit.is_none() {
-            // Nobody else can hold anything of this store: what was running when we died is free at once.
-            let found = store.queue().reclaim_all().await?;
-            if found.expired + found.lost > 0 {
-                tracing::info!(
-                    shards = found.expired + found.lost,
-                    "work of the last process is taken up again"
-                );
-            }
+            take_up_again(&store).await?;
         }
         let coordinator = open_coordinator(&settings, clock).await?;
         let accounts = open_accounts(&settings, &store, coordinator, &runtime)?;
@@ -253,6 +240,21 @@ fn open_accounts(
         Arc::clone(clock),
         Arc::clone(entropy),
     ))
+}
+
+fn in_process_queue(settings: &Settings, clock: &Arc<dyn Clock>) -> InProcessQueue {
+    let bounds =
+        InProcessSettings { lane_capacity: settings.queue.lane_jobs_max, dead_capacity: DEAD_LETTERS_MAX };
+    InProcessQueue::new(bounds, Arc::clone(clock))
+}
+
+/// Nobody else can hold anything of this store: what was running when the last process died is free at once.
+async fn take_up_again(store: &Store) -> Result<(), AppError> {
+    let found = store.queue().reclaim_all().await?;
+    if found.expired + found.lost > 0 {
+        tracing::info!(shards = found.expired + found.lost, "work of the last process is taken up again");
+    }
+    Ok(())
 }
 
 fn engine_options(settings: &Settings) -> EngineOptions {

@@ -17,9 +17,8 @@ pub(crate) struct Place {
 /// Escapes the text of one paragraph, heading or cell, or a part of it: its ends may touch markup. What is markup only
 /// at the start of a line is [`line_start`]'s.
 pub(crate) fn text(text: &str, place: Place, out: &mut String) {
-    let special = |c: char| {
-        matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '&' | '~' | '!' | '|' | ':') || c == '\u{0}'
-    };
+    let special =
+        |c: char| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '&' | '~' | '!' | '|' | ':');
     let mut rest = text;
     let mut before: Option<char> = None;
     while let Some(at) = rest.find(special) {

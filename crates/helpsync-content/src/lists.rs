@@ -23,8 +23,9 @@ impl Builder {
         list.end_stray();
         let Growing { mut items, before, .. } = list;
         flow.blocks.extend(before);
-        // Empty points say nothing; empty numbers count.
+        // Empty points say nothing; empty numbers count for those that follow.
         items.retain(|item| ordered || !item.blocks.is_empty());
+        while items.pop_if(|item| item.blocks.is_empty()).is_some() {}
         if items.iter().all(|item| item.bare) {
             // Only there to indent.
             flow.blocks.extend(items.into_iter().flat_map(|item| item.blocks));

@@ -57,7 +57,11 @@ pub(crate) fn text(document: &Handle) -> String {
             NodeData::Text { contents } => out.words(&contents.borrow()),
             NodeData::Element { .. } => {
                 let tag = tag(&node);
-                let gap = if tag == "code" && code::is_block(&node) { Gap::Line } else { gap_around(tag) };
+                let gap = if tag == "code" && preformatted == 0 && code::is_block(&node) {
+                    Gap::Line
+                } else {
+                    gap_around(tag)
+                };
                 out.part(gap);
                 if gap > Gap::Nothing {
                     stack.push(Step::Break(gap));

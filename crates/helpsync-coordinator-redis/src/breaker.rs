@@ -3,14 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use helpsync_model::Backoff;
 use tokio::time::Instant;
 
 /// Failures in a row that open the breaker.
 const TRIPS_AFTER: u32 = 3;
-/// The first pause; doubled with each failed probe.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The first pause and the longest one; each failed probe doubles it.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
 
 /// Open after three failures in a row; then one call per pause probes.
 #[derive(Debug, Default)]
@@ -64,7 +63,7 @@ impl Breaker {
 }
 
 fn pause(failures: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(TRIPS_AFTER).min(10)).min(LONGEST_PAUSE)
+    PAUSES.ceiling(failures.saturating_sub(TRIPS_AFTER).saturating_add(1))
 }
 
 #[cfg(test)]
@@ -80,12 +79,12 @@ mod tests {
             breaker.record(false, start);
         }
         assert!(!breaker.lets_through(start));
-        let later = start + FIRST_PAUSE;
+        let later = start + PAUSES.ceiling(1);
         assert!(breaker.lets_through(later));
         assert!(!breaker.lets_through(later), "the others wait for the probe");
         breaker.record(false, later);
-        assert!(!breaker.lets_through(later + FIRST_PAUSE), "longer after each failed probe");
-        let much_later = later + LONGEST_PAUSE;
+        assert!(!breaker.lets_through(later + PAUSES.ceiling(1)), "longer after each failed probe");
+        let much_later = later + PAUSES.ceiling(u32::MAX);
         assert!(breaker.lets_through(much_later));
         breaker.record(true, much_later);
         assert!(breaker.lets_through(much_later) && !breaker.is_open());

@@ -135,13 +135,7 @@ impl Budget {
             && !turning
             && !emptied
         {
-            let full = flying >= concurrency;
-            if time <= now && !full {
-                return self.permit(id, terms, now);
-            }
-            let time = if time > now { time } else { now + IN_FLIGHT_POLL_US };
-            self.waiting.insert(id.to_owned(), time);
-            return Step::Throttled(time - now, if full { WaitReason::InFlight } else { WaitReason::Pace });
+            return self.keep_place(id, time, terms, now);
         }
 
         let in_line = self.waiting.len() as u64;
@@ -185,6 +179,17 @@ impl Budget {
             self.waiting.insert(id.to_owned(), time);
         }
         Step::Throttled(time - now, reason)
+    }
+
+    /// Who comes back with a place in line is served when its time has come and a request may fly.
+    fn keep_place(&mut self, id: &str, time: u64, terms: &Terms, now: u64) -> Step {
+        let full = self.in_flight.len() as u64 >= terms.concurrency.max(1);
+        if time <= now && !full {
+            return self.permit(id, terms, now);
+        }
+        let time = if time > now { time } else { now + IN_FLIGHT_POLL_US };
+        self.waiting.insert(id.to_owned(), time);
+        Step::Throttled(time - now, if full { WaitReason::InFlight } else { WaitReason::Pace })
     }
 
     fn permit(&mut self, id: &str, terms: &Terms, now: u64) -> Step {

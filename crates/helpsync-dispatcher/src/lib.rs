@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use helpsync_model::{Clock, chain};
 use helpsync_queue::{Message, Queue};
-use helpsync_store::{QueueStore, StoreError};
+use helpsync_store::{OutboxMessage, QueueStore, StoreError};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
@@ -206,7 +206,7 @@ impl Dispatcher {
         self.store.settle_outbox(&stored).await?;
         if stored.len() < claimed.len() {
             let refused = claimed.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.is_stored());
-            let refused: Vec<i64> = refused.map(|(message, _)| message.id).collect();
+            let refused: Vec<&OutboxMessage> = refused.map(|(message, _)| message).collect();
             self.store.unclaim_outbox(&refused).await?;
             tracing::warn!(refused = claimed.len() - stored.len(), "the queue did not take every message");
         }

@@ -85,7 +85,7 @@ impl Chunker {
 }
 
 fn chunked(file: &FileToChunk) -> ChunkedFile {
-    let made = if file.attempt > ATTEMPTS_MAX {
+    let made = if file.failures > ATTEMPTS_MAX {
         Err("the text could not be divided into chunks".to_owned())
     } else {
         all_chunks(file)
@@ -127,13 +127,14 @@ mod tests {
 
     use super::*;
 
-    fn file(options: Value, attempt: i64) -> FileToChunk {
+    fn file(options: Value, failures: i64) -> FileToChunk {
         let text =
             |locale: &str, title: &str| (locale.to_owned(), title.to_owned(), "Some words.".to_owned());
         FileToChunk {
             file: FileId(1),
             version: 3,
-            attempt,
+            attempt: 1,
+            failures,
             name: "Name".to_owned(),
             labels: Vec::new(),
             options,

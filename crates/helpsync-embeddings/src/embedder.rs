@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{ConnectionId, Entropy, chain};
+use helpsync_model::{Backoff, ConnectionId, Entropy, chain};
 use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, SearchStore, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -194,16 +194,13 @@ impl Embedder {
 
     /// What the endpoint asks for, or else a random part of a time that doubles with every try.
     fn wait(&self, part: &[ChunkToEmbed], asked: Option<Duration>) -> Duration {
-        let tries = part.iter().map(|chunk| chunk.attempt).max().unwrap_or(1);
-        asked.unwrap_or_else(|| {
-            let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX);
-            let longest = self.options.retry_first.saturating_mul(2u32.saturating_pow(doublings));
-            longest.min(self.options.retry_max).mul_f64(self.entropy.fraction())
-        })
+        let failures = part.iter().map(|chunk| chunk.failures).max().unwrap_or(1);
+        let backoff = Backoff::new(self.options.retry_first, self.options.retry_max);
+        asked.unwrap_or_else(|| backoff.wait(u32::try_from(failures).unwrap_or(u32::MAX), &*self.entropy))
     }
 
     fn passing(&self, chunk: &ChunkToEmbed, wait: Duration) -> EmbeddingEnd {
-        if chunk.attempt >= i64::from(self.options.attempts_max) {
+        if chunk.failures >= i64::from(self.options.attempts_max) {
             EmbeddingEnd::Failed(self.options.retry_failed)
         } else {
             EmbeddingEnd::Retry(wait)

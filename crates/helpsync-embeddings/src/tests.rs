@@ -235,7 +235,7 @@ async fn a_minute_has_no_more_requests_than_allowed() {
             let claimed = scene.store.search().claim_chunks(connection, 10, 1_000, LATE).await.unwrap();
             claimed.into_iter().next()
         });
-        assert_eq!(waiting.await.attempt, 1);
+        assert_eq!(waiting.await.failures, 1);
         assert_eq!(scene.server.requests(), 2);
         scene.end().await;
     }

@@ -1,39 +1,25 @@
 //! From Zendesk's article to the form that is stored.
 
-use helpsync_content::{Limits, content_hash, convert, external_url};
+use helpsync_content::{CONVERTER_VERSION, Limits, content_hash, convert, external_url};
 use helpsync_model::chain;
 use helpsync_store::{IncomingArticle, IncomingTranslation, ItemKind, NewItem, SkippedArticle};
 use helpsync_zendesk::{Article, Category, Rejected, Section};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-/// Converts an article. Pure CPU, some milliseconds per hundred kilobytes: call it off the runtime's threads.
-pub(crate) fn incoming(article: &Article, limits: &Limits) -> Result<IncomingArticle, SkippedArticle> {
-    let translations = article
-        .published()
-        .into_iter()
-        .map(|translation| {
-            let converted =
-                convert(&translation.body, Some(&translation.html_url), limits).map_err(|error| {
-                    SkippedArticle {
-                        article_id: Some(article.id),
-                        reason: format!("{}: {}", translation.locale, chain(&error)),
-                        created_at: Some(article.created_at.as_millisecond()),
-                        section_id: article.section_id,
-                    }
-                })?;
-            Ok(IncomingTranslation {
-                hash: content_hash(&translation.title, &translation.body),
-                external_url: external_url(&translation.html_url),
-                source_updated_at: translation.updated_at.unwrap_or(article.updated_at).as_millisecond(),
-                locale: translation.locale,
-                title: without_nul(translation.title),
-                html: without_nul(translation.body),
-                markdown: without_nul(converted.markdown),
-                plain: without_nul(converted.text),
-            })
-        })
-        .collect::<Result<Vec<_>, SkippedArticle>>()?;
+/// Describes an article without converting its texts: enough to tell whether its copy is right.
+pub(crate) fn described(article: &Article) -> IncomingArticle {
+    let translations = article.published().into_iter().map(|translation| IncomingTranslation {
+        hash: content_hash(&translation.title, &translation.body),
+        external_url: external_url(&translation.html_url),
+        source_updated_at: translation.updated_at.unwrap_or(article.updated_at).as_millisecond(),
+        locale: translation.locale,
+        title: without_nul(translation.title),
+        html: String::new(),
+        markdown: String::new(),
+        plain: String::new(),
+    });
+    let translations = translations.collect::<Vec<_>>();
     let metadata = json!({
         "position": article.position,
         "promoted": article.promoted,
@@ -43,7 +29,7 @@ pub(crate) fn incoming(article: &Article, limits: &Limits) -> Result<IncomingArt
     });
     let urls: Vec<_> = translations.iter().map(|translation| &translation.external_url).collect();
     let segments = article.segments();
-    let mut described = json!([
+    let mut said = json!([
         article.section_id,
         article.author_id,
         article.user_segment_id,
@@ -53,11 +39,11 @@ pub(crate) fn incoming(article: &Article, limits: &Limits) -> Result<IncomingArt
     ]);
     // Only where there are several: the hash of everything that was stored before must not move.
     if segments.len() > 1
-        && let Some(described) = described.as_array_mut()
+        && let Some(said) = said.as_array_mut()
     {
-        described.push(json!(segments));
+        said.push(json!(segments));
     }
-    Ok(IncomingArticle {
+    IncomingArticle {
         article_id: article.id,
         created_at: article.created_at.as_millisecond(),
         updated_at: article.updated_at.as_millisecond(),
@@ -68,9 +54,35 @@ pub(crate) fn incoming(article: &Article, limits: &Limits) -> Result<IncomingArt
         user_segment_ids: segments,
         labels: article.label_names.clone(),
         metadata,
-        metadata_hash: hex::encode(Sha256::digest(described.to_string())),
+        metadata_hash: hex::encode(Sha256::digest(said.to_string())),
+        converter: CONVERTER_VERSION.into(),
+        unconverted: true,
         translations,
-    })
+    }
+}
+
+/// Converts what [`described`] an article. Pure CPU, some milliseconds per hundred kilobytes: call it off the runtime's
+/// threads.
+pub(crate) fn converted(
+    article: &Article,
+    mut described: IncomingArticle,
+    limits: &Limits,
+) -> Result<IncomingArticle, SkippedArticle> {
+    for (translation, to) in article.published().into_iter().zip(&mut described.translations) {
+        let converted = convert(&translation.body, Some(&translation.html_url), limits).map_err(|error| {
+            SkippedArticle {
+                article_id: Some(article.id),
+                reason: format!("{}: {}", translation.locale, chain(&error)),
+                created_at: Some(article.created_at.as_millisecond()),
+                section_id: article.section_id,
+            }
+        })?;
+        to.html = without_nul(translation.body);
+        to.markdown = without_nul(converted.markdown);
+        to.plain = without_nul(converted.text);
+    }
+    described.unconverted = false;
+    Ok(described)
 }
 
 /// Postgres stores no NUL in text; HTML has no meaning for it either.

@@ -27,7 +27,7 @@ use helpsync_model::{ShardParams, Subdomain, chain};
 use helpsync_store::{QueueStore, RemovalCeiling, ShardEnd, StartedShard, StoreError, SyncStore};
 use tokio::sync::Semaphore;
 
-pub use outcome::{HandlerError, backoff};
+pub use outcome::HandlerError;
 
 /// Between the tries to record how a shard ended while the store is away; after the last the sweeper has to help.
 const RECORD_WAITS: [Duration; 4] =

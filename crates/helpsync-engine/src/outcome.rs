@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Entropy, chain};
+use helpsync_model::{Backoff, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Class, Failure};
 use thiserror::Error;
 
 use crate::Engine;
 
-/// The first retry comes within this time; each further one may take twice as long.
-const BACKOFF_BASE: Duration = Duration::from_secs(2);
-/// No retry waits longer.
-const BACKOFF_MAX: Duration = Duration::from_mins(10);
+/// A random part of 2 s, 4 s, 8 s … up to 10 min.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(10));
 /// After 429 without a usable `Retry-After`.
 const RATE_LIMITED_WAIT: Duration = Duration::from_secs(10);
 
@@ -96,31 +94,7 @@ impl Engine {
         if tries >= self.options.attempts_max {
             return ShardEnd::Failed(format!("gave up after {tries} tries: {}", chain(error)));
         }
-        let wait = after.unwrap_or_else(|| backoff(tries, &*self.entropy));
+        let wait = after.unwrap_or_else(|| BACKOFF.wait(tries, &*self.entropy));
         ShardEnd::Retry { wait, error: chain(error) }
-    }
-}
-
-/// Exponential with full jitter: a random part of 2 s, 4 s, 8 s … up to 10 min, for the first, second, third try.
-#[must_use]
-pub fn backoff(tries: u32, entropy: &dyn Entropy) -> Duration {
-    let ceiling = BACKOFF_BASE.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(BACKOFF_MAX);
-    ceiling.mul_f64(entropy.fraction())
-}
-
-#[cfg(test)]
-mod tests {
-    use helpsync_model::SeededEntropy;
-
-    use super::*;
-
-    #[test]
-    fn backoff_grows_and_stays_under_its_ceiling() {
-        let entropy = SeededEntropy::new(3);
-        for (tries, ceiling) in [(1, 2), (2, 4), (3, 8), (9, 512), (10, 600), (40, 600)] {
-            let most = (0..200).map(|_| backoff(tries, &entropy)).max().unwrap();
-            assert!(most <= Duration::from_secs(ceiling), "{tries}: {most:?}");
-            assert!(most > Duration::from_secs(ceiling) / 2, "{tries}: {most:?}");
-        }
     }
 }

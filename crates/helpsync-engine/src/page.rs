@@ -1,15 +1,18 @@
 //! From an answer to stored rows: converted off the runtime's threads, in batches, so that memory is bounded whatever
 //! a page holds.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
 use helpsync_model::{ShardCursor, chain};
-use helpsync_store::{PageOutcome, PageWrite, Progress, SkippedArticle, Split, StartedShard};
+use helpsync_store::{
+    IncomingArticle, PageOutcome, PageWrite, Progress, SkippedArticle, Split, StartedShard, StoreError,
+};
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
 
-use crate::articles::{incoming, items, skipped};
+use crate::articles::{converted, described, items, skipped};
 use crate::names::{authors, tags_of};
 use crate::{Engine, HandlerError};
 
@@ -30,6 +33,14 @@ pub(crate) struct Fetched {
     pub(crate) authors: Vec<Author>,
     pub(crate) requests: u64,
     pub(crate) bytes: u64,
+}
+
+/// Articles on their way into the store.
+struct Batch {
+    articles: Vec<IncomingArticle>,
+    skipped: Vec<SkippedArticle>,
+    /// Those of the articles that were not converted, as they came.
+    unconverted: Vec<Article>,
 }
 
 /// What the shard has reached once the whole of an answer is stored.
@@ -103,23 +114,61 @@ impl Engine {
         let authors = first.authors.clone();
         let batches = batches(fetched.articles);
         let mut left = batches.len();
-        let mut converted =
-            stream::iter(batches).map(|articles| self.convert(articles)).buffered(BATCHES_AHEAD);
-        while let Some(batch) = converted.next().await {
-            let (articles, skipped) = batch?;
-            first.articles = articles;
-            first.skipped.extend(skipped);
-            left -= 1;
-            if left > 0 {
-                let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
-                self.store.store_page(started, &std::mem::replace(&mut first, next)).await?;
-            }
-        }
+        let mut compared =
+            stream::iter(batches).map(|articles| self.compared(started, articles)).buffered(BATCHES_AHEAD);
         let Reached { cursor, progress, split } = reached;
-        let last = PageWrite { cursor, progress, split, ..first };
-        let outcome = self.store.store_page(started, &last).await?;
+        let mut last = Some(PageWrite { cursor, progress, split, ..PageWrite::default() });
+        let mut outcome = PageOutcome::default();
+        while let Some(batch) = compared.next().await {
+            left -= 1;
+            let end = if left == 0 { last.take().unwrap_or_default() } else { PageWrite::default() };
+            let PageWrite { cursor, progress, split, .. } = end;
+            let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
+            let page = PageWrite { cursor, progress, split, ..std::mem::replace(&mut first, next) };
+            outcome = self.store_batch(started, page, batch?).await?;
+        }
         self.learn_tags(started, account, &tags).await?;
         Ok(outcome)
+    }
+
+    /// Stores a batch. Should an article that needed no conversion have changed meanwhile, it is converted after all.
+    async fn store_batch(
+        &self,
+        started: &StartedShard,
+        mut page: PageWrite,
+        batch: Batch,
+    ) -> Result<PageOutcome, HandlerError> {
+        page.articles = batch.articles;
+        page.skipped.extend(batch.skipped);
+        match self.store.store_page(started, &page).await {
+            Err(StoreError::Unconverted) => {
+                let left = batch.unconverted.into_iter().map(|article| (described(&article), article));
+                let (articles, skipped) = self.convert(left.collect()).await?;
+                page.articles.retain(|article| !article.unconverted);
+                page.articles.extend(articles);
+                page.skipped.extend(skipped);
+                Ok(self.store.store_page(started, &page).await?)
+            }
+            stored => Ok(stored?),
+        }
+    }
+
+    /// Converts those articles of a batch whose copies are not right already.
+    async fn compared(&self, started: &StartedShard, articles: Vec<Article>) -> Result<Batch, HandlerError> {
+        let (all, articles) = off_the_runtime(move || {
+            let all: Vec<IncomingArticle> = articles.iter().map(described).collect();
+            (all, articles)
+        })
+        .await?;
+        let unchanged: HashSet<i64> = self.store.unchanged(started, &all).await?.into_iter().collect();
+        let (same, changed): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .zip(articles)
+            .partition(|(described, _)| unchanged.contains(&described.article_id));
+        let (mut articles, skipped) = self.convert(changed).await?;
+        let (same, unconverted): (Vec<_>, Vec<_>) = same.into_iter().unzip();
+        articles.extend(same);
+        Ok(Batch { articles, skipped, unconverted })
     }
 
     /// An article whose texts were too long for its page, asked for by itself: stored if it fits an answer of its own,
@@ -128,7 +177,8 @@ impl Engine {
         let id = rejected.id.unwrap_or_default();
         match account.client.article(id).await {
             Ok(answer) => {
-                let (articles, skipped) = self.convert(vec![answer.value]).await?;
+                let (articles, skipped) =
+                    self.convert(vec![(described(&answer.value), answer.value)]).await?;
                 let (requests, bytes) = (answer.requests.into(), answer.bytes);
                 Ok(PageWrite { articles, skipped, requests, bytes, ..PageWrite::default() })
             }
@@ -151,17 +201,14 @@ impl Engine {
     /// Converts articles: pure CPU, so off the runtime's threads, and on no more of them than there are cores.
     async fn convert(
         &self,
-        articles: Vec<Article>,
-    ) -> Result<(Vec<helpsync_store::IncomingArticle>, Vec<SkippedArticle>), HandlerError> {
-        let stopped = |error: &dyn std::error::Error| {
-            HandlerError::Passing(format!("conversion stopped: {}", chain(error)))
-        };
+        articles: Vec<(IncomingArticle, Article)>,
+    ) -> Result<(Vec<IncomingArticle>, Vec<SkippedArticle>), HandlerError> {
         let turn = Arc::clone(&self.converting).acquire_owned().await.map_err(|error| stopped(&error))?;
         let limits = self.options.limits;
-        tokio::task::spawn_blocking(move || {
+        off_the_runtime(move || {
             let (mut good, mut bad) = (Vec::with_capacity(articles.len()), Vec::new());
-            for article in articles {
-                match incoming(&article, &limits) {
+            for (described, article) in articles {
+                match converted(&article, described, &limits) {
                     Ok(article) => good.push(article),
                     Err(skipped) => bad.push(skipped),
                 }
@@ -170,8 +217,18 @@ impl Engine {
             (good, bad)
         })
         .await
-        .map_err(|error| stopped(&error))
     }
+}
+
+/// Pure CPU, on a thread of its own.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, HandlerError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| stopped(&error))
+}
+
+fn stopped(error: &dyn std::error::Error) -> HandlerError {
+    HandlerError::Passing(format!("conversion stopped: {}", chain(error)))
 }
 
 /// At least one batch, so that what was reached is stored also when there are no articles.

@@ -3,6 +3,7 @@
 //! Nothing here does IO, so every other crate may depend on it and every rule in it can be tested in
 //! microseconds. Clock and randomness are traits: whoever needs them takes them as a parameter.
 
+mod backoff;
 mod clock;
 mod embedding;
 mod entropy;
@@ -18,6 +19,7 @@ mod source;
 mod state;
 mod subdomain;
 
+pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use embedding::{EMBEDDING_MODEL_DEFAULT, EMBEDDING_MODELS};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};

@@ -21,9 +21,9 @@ fn drawn(section: &str) -> BTreeSet<(String, String)> {
 
 /// The edges of a machine; those that lead nowhere else only where they are drawn.
 fn edges<M: Machine>(drawn: &BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
-    let all = M::ALL.iter().flat_map(|from| {
-        M::EVENTS.iter().filter_map(|event| Some((*from, from.after(*event)?)))
-    });
+    let all = M::ALL
+        .iter()
+        .flat_map(|from| M::EVENTS.iter().filter_map(|event| Some((*from, from.after(*event)?))));
     all.map(|(from, to)| (from.as_str().to_owned(), to.as_str().to_owned()))
         .filter(|edge| edge.0 != edge.1 || drawn.contains(edge))
         .collect()

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::link::Link;
 use crate::settlement::{Desk, InHand};
-use crate::{backoff, topology};
+use crate::{RECONNECT, topology};
 
 /// How often an idle consumer looks whether its channel is still there.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
@@ -173,7 +173,7 @@ impl Drop for RabbitConsumer {
 
 /// Opens a stream, however long it takes.
 async fn open(source: Source, prefetch: u16) -> Stream {
-    let mut failures = 0;
+    let mut failures = 0u32;
     loop {
         match try_open(&source, prefetch, failures > 0).await {
             Ok(stream) => return stream,
@@ -181,8 +181,8 @@ async fn open(source: Source, prefetch: u16) -> Stream {
                 tracing::warn!(queue = %source.origin, error = chain(&error), failures, "cannot consume");
             }
         }
-        tokio::time::sleep(backoff::delay(failures, source.entropy.as_ref())).await;
         failures = failures.saturating_add(1);
+        tokio::time::sleep(RECONNECT.wait(failures, source.entropy.as_ref())).await;
     }
 }
 

@@ -12,7 +12,6 @@
 //! upstream services: it has an alternate exchange, and a message caught there counts as routed, so
 //! `mandatory` would never report our own unroutable messages through it.
 
-mod backoff;
 mod cleanup;
 mod consumer;
 mod dead;
@@ -24,7 +23,14 @@ mod settings;
 mod settlement;
 mod topology;
 
+use std::time::Duration;
+
+use helpsync_model::Backoff;
+
 pub use cleanup::delete_topology;
 pub use queue::RabbitQueue;
 pub use settings::RabbitSettings;
 pub use topology::{Names, REQUEST_ROUTING_KEY};
+
+/// Between tries to connect or to consume; they never end.
+const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));

@@ -11,7 +11,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff;
+use crate::RECONNECT;
 use crate::settings::RabbitSettings;
 use crate::topology::{self, Names};
 
@@ -101,7 +101,7 @@ impl Link {
 
 impl Supervisor {
     async fn run(self, tell: watch::Sender<LinkState>) {
-        let mut failures = 0;
+        let mut failures = 0u32;
         loop {
             let attempt = tokio::select! {
                 () = self.shutdown.cancelled() => break,
@@ -135,9 +135,10 @@ impl Supervisor {
                     tell.send_replace(LinkState::Down(chain(&error)));
                 }
             }
+            failures = failures.saturating_add(1);
             tokio::select! {
                 () = self.shutdown.cancelled() => break,
-                () = tokio::time::sleep(backoff::delay(failures, self.entropy.as_ref())) => failures += 1,
+                () = tokio::time::sleep(RECONNECT.wait(failures, self.entropy.as_ref())) => {}
             }
         }
         tell.send_replace(LinkState::Down("closed".to_owned()));

@@ -180,6 +180,19 @@ pub async fn end_leases(store: &Store) -> u64 {
         .rows_affected()
 }
 
+/// Writes `text` over the Markdown of every stored text, and says which version of the converter made it, if given.
+///
+/// # Panics
+/// When the database does not answer.
+pub async fn overwrite_markdown(store: &Store, text: &str, converter: Option<i64>) {
+    let texts = sqlx::query("update translation set markdown = $1").bind(text);
+    texts.execute(&store.pool).await.expect("texts are written over");
+    if let Some(converter) = converter {
+        let files = sqlx::query("update file set converter = $1").bind(converter);
+        files.execute(&store.pool).await.expect("versions are written over");
+    }
+}
+
 /// Takes a table away, so that every statement that names it is refused until [`bring_back`] puts it there again.
 ///
 /// # Panics
@@ -237,6 +250,8 @@ pub fn article(id: i64, title: &str, version: i64) -> IncomingArticle {
         labels: vec!["label".to_owned()],
         metadata: json!({}),
         metadata_hash: format!("meta-{version}"),
+        converter: 1,
+        unconverted: false,
         translations: vec![IncomingTranslation {
             locale: "en-us".to_owned(),
             title: title.to_owned(),

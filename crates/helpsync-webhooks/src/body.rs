@@ -122,7 +122,13 @@ pub(crate) mod tests {
             detail,
             created_at: 1_700_000_000_999,
         };
-        ClaimedDelivery { id: DeliveryId(1), attempt: 1, event, customer: Some("cust-1".to_owned()) }
+        ClaimedDelivery {
+            id: DeliveryId(1),
+            attempt: 1,
+            failures: 1,
+            event,
+            customer: Some("cust-1".to_owned()),
+        }
     }
 
     /// The payload, parsed.

@@ -1,7 +1,8 @@
-//! When to try again, and when to leave a receiver alone for a while.
+//! When to leave a receiver alone for a while.
 
 use std::time::Duration;
 
+use helpsync_model::Backoff;
 use helpsync_store::{TriedEnd, WebhookHealth};
 
 /// When the circuit opens, and for how long.
@@ -13,18 +14,6 @@ pub struct BreakerOptions {
     pub open: Duration,
     /// The longest that it stays open.
     pub open_max: Duration,
-}
-
-/// `first`, doubled `times` times, at most `longest`.
-fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
-    first.saturating_mul(2u32.saturating_pow(times)).min(longest)
-}
-
-/// How long to wait after the failure of try `attempt` (from 1): anything up to the doubled time, so that receivers
-/// which failed together are not called together. `fraction` is random, in `0.0..1.0`.
-pub(crate) fn retry_wait(attempt: i64, first: Duration, longest: Duration, fraction: f64) -> Duration {
-    let times = u32::try_from(attempt.saturating_sub(1).max(0)).unwrap_or(u32::MAX);
-    doubled(first, times, longest).mul_f64(fraction)
 }
 
 /// What these ends, in their order, make of a webhook's health at `now` (ms).
@@ -60,7 +49,7 @@ pub(crate) fn judge<'a>(
         after.failures = threshold;
     }
     let probes = u32::try_from(after.failures - threshold).unwrap_or(u32::MAX);
-    let pause = doubled(options.open, probes, options.open_max);
+    let pause = Backoff::new(options.open, options.open_max).ceiling(probes.saturating_add(1));
     after.open_until = Some(now.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)));
     after
 }
@@ -97,15 +86,5 @@ mod tests {
         assert_eq!(after(&open, &[TriedEnd::Delivered]), WebhookHealth::default());
         let endless = WebhookHealth { failures: i64::MAX, ..open };
         assert_eq!(after(&endless, &[failure()]).open_until, Some(201_000));
-    }
-
-    #[test]
-    fn waits_grow_to_their_bound_and_are_spread_over_their_whole_length() {
-        let wait = |attempt, fraction| {
-            retry_wait(attempt, Duration::from_secs(10), Duration::from_secs(60), fraction).as_secs()
-        };
-        assert_eq!([1, 2, 3, 4, i64::MAX].map(|attempt| wait(attempt, 0.999_999_99)), [9, 19, 39, 59, 59]);
-        assert_eq!(wait(4, 0.0), 0);
-        assert_eq!(wait(4, 0.5), 30);
     }
 }

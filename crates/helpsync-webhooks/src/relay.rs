@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{Clock, Entropy, WebhookId, chain};
+use helpsync_model::{Backoff, Clock, Entropy, WebhookId, chain};
 use helpsync_store::{
     ClaimedDelivery, ClaimedRound, StoreError, Tried, TriedEnd, WebhookRetention, WebhookStore,
 };
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::breaker::{BreakerOptions, judge, retry_wait};
+use crate::breaker::{BreakerOptions, judge};
 use crate::sender::{NotDelivered, Sender, SenderError, SenderOptions};
 
 /// Events fanned out in one transaction.
@@ -221,12 +221,12 @@ impl Relay {
     fn failed(&self, delivery: &ClaimedDelivery, failed: NotDelivered) -> TriedEnd {
         let NotDelivered { http_status, error } = failed;
         let options = &self.options;
-        if delivery.attempt >= i64::from(options.attempts_max) {
+        if delivery.failures >= i64::from(options.attempts_max) {
             tracing::warn!(delivery = %delivery.id, error, "a delivery is given up");
             return TriedEnd::Dead { http_status, error };
         }
-        let fraction = self.entropy.fraction();
-        let wait = retry_wait(delivery.attempt, options.retry_first, options.retry_longest, fraction);
+        let failures = u32::try_from(delivery.failures).unwrap_or(u32::MAX);
+        let wait = Backoff::new(options.retry_first, options.retry_longest).wait(failures, &*self.entropy);
         TriedEnd::Retry { wait, http_status, error }
     }
 

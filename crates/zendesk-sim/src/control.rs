@@ -119,34 +119,8 @@ fn of_account(
         ("GET", ["counters"]) => Answer::of(200, &account.counters()),
         ("GET", ["deliveries"]) => Answer::of(200, &account.deliveries()),
         ("GET", ["settings"]) => Answer::of(200, &account.settings()),
-        ("PATCH", ["settings"]) => {
-            let mut merged = serde_json::to_value(account.settings())?;
-            if let (Value::Object(merged), Value::Object(given)) =
-                (&mut merged, serde_json::from_slice(body)?)
-            {
-                merged.extend(given);
-            }
-            let settings: Settings = serde_json::from_value(merged)?;
-            account.update_settings(|now| *now = settings);
-            Answer::of(200, &account.settings())
-        }
-        ("POST", ["changes"]) => {
-            let changes = match serde_json::from_slice(body)? {
-                Changes::Many(changes) => changes,
-                Changes::One(change) => vec![change],
-            };
-            let mut made = Vec::new();
-            for change in changes {
-                match account.apply(change) {
-                    Ok(mutation) => made.push(mutation),
-                    Err(error) => {
-                        let body = json!({ "error": error.to_string(), "made": made });
-                        return Ok(Answer::json(409, body));
-                    }
-                }
-            }
-            Answer::of(200, &made)
-        }
+        ("PATCH", ["settings"]) => patch_settings(account, body)?,
+        ("POST", ["changes"]) => make_changes(account, body)?,
         ("POST", ["random_changes"]) => {
             let wanted: RandomChanges = serde_json::from_slice(body)?;
             Answer::of(200, &account.apply_random(wanted.count, wanted.seed))
@@ -177,4 +151,34 @@ fn of_account(
         }
         _ => Answer::json(404, json!({ "error": "there is no such control" })),
     })
+}
+
+/// Changes the settings that are named; the others stay.
+fn patch_settings(account: &Account, body: &[u8]) -> Result<Answer, serde_json::Error> {
+    let mut merged = serde_json::to_value(account.settings())?;
+    if let (Value::Object(merged), Value::Object(given)) = (&mut merged, serde_json::from_slice(body)?) {
+        merged.extend(given);
+    }
+    let settings: Settings = serde_json::from_value(merged)?;
+    account.update_settings(|now| *now = settings);
+    Ok(Answer::of(200, &account.settings()))
+}
+
+/// Makes changes in their order, up to the first that cannot be made.
+fn make_changes(account: &Account, body: &[u8]) -> Result<Answer, serde_json::Error> {
+    let changes = match serde_json::from_slice(body)? {
+        Changes::Many(changes) => changes,
+        Changes::One(change) => vec![change],
+    };
+    let mut made = Vec::new();
+    for change in changes {
+        match account.apply(change) {
+            Ok(mutation) => made.push(mutation),
+            Err(error) => {
+                let body = json!({ "error": error.to_string(), "made": made });
+                return Ok(Answer::json(409, body));
+            }
+        }
+    }
+    Ok(Answer::of(200, &made))
 }

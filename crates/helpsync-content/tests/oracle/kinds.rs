@@ -34,6 +34,14 @@ fn tables_of_any_shape() {
             "<table><tr><th>a</th><th>b</th></tr><tr><td>x</td><td><table><tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table></td></tr></table>",
             "| a | b |\n| --- | --- |\n| x | 1 \\| 2<br>3 \\| 4 |",
         ),
+        (
+            "<table><tr><th>a</th><th>b</th></tr><tr><th>r</th><td>1</td></tr></table>",
+            "| a | b |\n| --- | --- |\n| r | 1 |",
+        ),
+        (
+            "<table><thead><tr><td></td><th>b</th></tr></thead><tr><th>r</th><td>1</td></tr></table>",
+            "| | b |\n| --- | --- |\n| r | 1 |",
+        ),
         // Only there to arrange: one column, one row, or an inner table without names.
         ("<table><tr><td><h2>t</h2><ul><li>x</li></ul></td></tr></table>", "## t\n\n- x"),
         (
@@ -104,6 +112,8 @@ fn lists_legal_and_illegal() {
         ("<ol start=-1><li>a</li><li>b</li></ol>", "- -1: a\n0. b"),
         ("<ul><li>a<ol start=5><li>b</li></ol></li></ul>", "- a\n\n  5. b"),
         ("<ul><li><p>a</p><p>b</p></li><li>c</li></ul>", "- a\n\n  b\n- c"),
+        ("<ul><li>a</li><ul><li>b</li></ul><li>c</li></ul>", "- a\n  - b\n- c"),
+        ("<ol><li>a</li><ol><li>b</li></ol><li>c</li></ol>", "1. a\n   1. b\n2. c"),
         ("<ul><ul><li>a</li></ul></ul>", "- a"),
         ("<ul><ul><li>a</li></ul><li>b</li></ul>", "- - a\n- b"),
         ("<ul>intro<li>a</li></ul>", "intro\n\n- a"),
@@ -111,13 +121,14 @@ fn lists_legal_and_illegal() {
         ("<ul><div><li>a</li><li>b</li></div></ul>", "- a\n- b"),
         ("<li>a</li><li>b</li>", "- a\n- b"),
         ("<ul><li></li><li>a</li></ul>", "- a"),
-        ("<ol><li>a</li><li></li><li>c</li></ol>", "1. a\n2.\n3. c"),
+        ("<ol><li>a</li><li></li><li>c</li><li></li></ol>", "1. a\n2.\n3. c"),
         (
             "<ul><li><h3>t</h3>x</li><li><blockquote>q</blockquote></li><li><hr></li></ul>",
             "- ### t\n\n  x\n- > q\n- ___",
         ),
         ("<ul><li>- a</li><li>1. b</li><li>[x] c</li></ul>", "- \\- a\n- 1\\. b\n- \\[x] c"),
         ("<dl><dt>t</dt><dd>m</dd><dd><p>n</p><ul><li>o</li></ul></dd></dl>", "t\n: m\n\nn\n\n- o"),
+        ("<dl><dt>t</dt><dd><pre>x</pre></dd></dl>", "t\n\n```\nx\n```"),
         ("<ul><li>a<br><br>b</li></ul>", "- a\n\n  b"),
     ] {
         becomes(html, expected);
@@ -261,4 +272,20 @@ fn deep_nesting_ends_and_code_in_it_stays_code() {
     // As deep as articles go, every level is kept.
     let html = format!("{}x", "<ul><li>a".repeat(12));
     assert_eq!(differences(&html, &crate::converted(&html)), None);
+}
+
+#[test]
+fn a_spanning_cell_is_repeated_while_it_is_short_and_there_is_room() {
+    let table = |words: usize, rows: usize| {
+        let rest = "<tr><td>y".repeat(rows - 1);
+        format!("<table><tr><td>h<td>i<tr><td rowspan={rows}>{}<td>y{rest}</table>", "w".repeat(words))
+    };
+    let count = |html: &str| converted(html).markdown.lines().filter(|line| line.starts_with("| w")).count();
+    let room = format!("<p>{}</p>", "x".repeat(500));
+    assert_eq!(count(&format!("{room}{}", table(80, 3))), 3);
+    assert_eq!(count(&format!("{room}{}", table(81, 3))), 1);
+    // What is repeated may come to as much as the HTML.
+    let html = table(80, 1_000);
+    let repeated = count(&html) - 1;
+    assert!(repeated * 80 <= html.len() && (repeated + 1) * 80 > html.len(), "{repeated}");
 }

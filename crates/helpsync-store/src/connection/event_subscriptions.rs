@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
+use crate::db::lease::EVENT_SUBSCRIPTIONS;
 use crate::db::states::{ACTIVE_CONNECTION, BY_WEBHOOK, PENDING_SHARD, QUEUED_RUN};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, Write, decode, sql};
 use crate::run::runs::{RunRequest, insert_run};
@@ -31,7 +32,9 @@ pub struct DueSubscription {
     pub subdomain: String,
     /// The last part of the address that Zendesk is to post to.
     pub endpoint: String,
-    /// Tries so far.
+    /// Which claim this is, from 1: the fence of its settling.
+    pub attempt: i64,
+    /// Tries spent, this one included.
     pub failures: u32,
 }
 
@@ -76,7 +79,7 @@ impl AdminStore {
         sqlx::query(
             "insert into event_subscription (connection_id, endpoint, due_at, created_at, updated_at) values ($1, $2, $3, $3, $3)
              on conflict (connection_id) do update set due_at = excluded.due_at, failures = 0, error = null,
-               claimed_until = 0, updated_at = excluded.updated_at",
+               lease_until = null, updated_at = excluded.updated_at",
         )
         .bind(connection.0)
         .bind(endpoint)
@@ -99,9 +102,10 @@ impl TokenStore {
     ) -> Result<Vec<DueSubscription>, StoreError> {
         let now = self.clock.now_ms();
         // A look outside the transaction: an idle system takes no write lock every tick.
-        let due: i64 = sqlx::query_scalar(
-            "select count(*) from event_subscription where due_at <= $1 and claimed_until <= $1",
-        )
+        let due: i64 = sqlx::query_scalar(sql(format!(
+            "select count(*) from event_subscription where {}",
+            EVENT_SUBSCRIPTIONS.due("$1")
+        )))
         .bind(now)
         .fetch_one(&self.pool)
         .await?;
@@ -110,14 +114,15 @@ impl TokenStore {
         }
         let mut write = self.write().await?;
         let claimed = sqlx::query(sql(format!(
-            "update event_subscription set claimed_until = $1 where connection_id in
-               (select connection_id from event_subscription where due_at <= $2 and claimed_until <= $2
-                  and connection_id in (select id from connection where state = {ACTIVE_CONNECTION})
-                order by due_at limit $3{})
-             returning connection_id, endpoint, failures,
+            "{} returning connection_id, attempt, endpoint, failures,
                (select organization_id from connection where id = connection_id) as organization_id,
                (select subdomain from connection where id = connection_id) as subdomain",
-            self.dialect.for_update_skip_locked()
+            EVENT_SUBSCRIPTIONS.claim(
+                self.dialect,
+                &format!(
+                    " and connection_id in (select id from connection where state = {ACTIVE_CONNECTION})"
+                )
+            )
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(now)
@@ -133,13 +138,15 @@ impl TokenStore {
                     organization: OrganizationId(row.try_get("organization_id")?),
                     subdomain: row.try_get("subdomain")?,
                     endpoint: row.try_get("endpoint")?,
+                    attempt: row.try_get("attempt")?,
                     failures: u32::try_from(row.try_get::<i64, _>("failures")?).unwrap_or(u32::MAX),
                 })
             })
             .collect()
     }
 
-    /// An event subscription is in place. False: it is no longer wanted, and the webhook should go again.
+    /// An event subscription is in place, whoever holds it now: there is one webhook, found by its address.
+    /// False: it is no longer wanted, and the webhook should go again.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -152,7 +159,7 @@ impl TokenStore {
         let sealed = self.vault.seal(&place(connection), secret)?;
         let mut write = self.write().await?;
         let put = sqlx::query(
-            "update event_subscription set webhook_id = $2, secret_sealed = $3, due_at = null, claimed_until = 0, failures = 0,
+            "update event_subscription set webhook_id = $2, secret_sealed = $3, due_at = null, lease_until = null, failures = 0,
                error = null, updated_at = $4 where connection_id = $1",
         )
         .bind(connection.0)
@@ -165,28 +172,27 @@ impl TokenStore {
         Ok(put.rows_affected() == 1)
     }
 
-    /// An event subscription could not be made; it is tried again after `wait`, or never for `None`.
+    /// An event subscription could not be made; it is tried again after `wait`, or never for `None`. What another process
+    /// has claimed since is left to it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn put_off_subscription(
         &self,
-        connection: ConnectionId,
+        due: &DueSubscription,
         wait: Option<Duration>,
         error: &str,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        sqlx::query(
-            "update event_subscription set due_at = $2, claimed_until = 0, failures = failures + 1, error = $3, updated_at = $4
-             where connection_id = $1",
-        )
-        .bind(connection.0)
-        .bind(wait.map(|wait| now.saturating_add(millis(wait))))
-        .bind(error)
-        .bind(now)
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query(sql(EVENT_SUBSCRIPTIONS.settle("due_at = $3, error = $4, updated_at = $5")))
+            .bind(due.connection.0)
+            .bind(due.attempt)
+            .bind(wait.map(|wait| now.saturating_add(millis(wait))))
+            .bind(error)
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
         write.commit().await
     }
 }
@@ -318,8 +324,8 @@ async fn help_center_of(
             .await?;
         return Ok(None);
     };
-    let chosen = selection_of(&row)?.keeps_brand(Some(brand_id));
-    Ok(chosen.then_some(ConnectionId(row.try_get("id")?)))
+    let selected = selection_of(&row)?.keeps_brand(Some(brand_id));
+    Ok(selected.then_some(ConnectionId(row.try_get("id")?)))
 }
 
 /// Adds the article to a fetch that nobody has taken up yet. A burst of events then costs few runs.

@@ -56,7 +56,7 @@ pub(crate) async fn seal_into(
     let refresh = seal_refresh(vault, connection, tokens)?;
     sqlx::query(
         "update connection set access_token_sealed = $2, refresh_token_sealed = $3, token_expires_at = $4,
-           refresh_expires_at = $5, token_version = token_version + 1, refresh_until = 0, updated_at = $6 where id = $1",
+           refresh_expires_at = $5, token_version = token_version + 1, refresh_lease_until = null, updated_at = $6 where id = $1",
     )
     .bind(connection.0)
     .bind(vault.seal(&place(connection, "access"), &tokens.access)?)
@@ -118,8 +118,9 @@ impl TokenStore {
         let mut write = self.write().await?;
         let now = write.now;
         let claimed = sqlx::query(
-            "update connection set refresh_holder = $3, refresh_until = $4
-             where id = $1 and token_version = $2 and refresh_until <= $5",
+            "update connection set refresh_holder = $3, refresh_lease_until = $4
+             where id = $1 and token_version = $2 
+               and (refresh_lease_until is null or refresh_lease_until <= $5)",
         )
         .bind(connection.0)
         .bind(version)
@@ -138,7 +139,7 @@ impl TokenStore {
     /// [`StoreError`]; it then runs out.
     pub async fn end_refresh(&self, connection: ConnectionId, holder: &str) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        sqlx::query("update connection set refresh_until = 0 where id = $1 and refresh_holder = $2")
+        sqlx::query("update connection set refresh_lease_until = null where id = $1 and refresh_holder = $2")
             .bind(connection.0)
             .bind(holder)
             .execute(&mut *write.tx)
@@ -159,12 +160,10 @@ impl TokenStore {
     ) -> Result<bool, StoreError> {
         let refresh = seal_refresh(&self.vault, connection, tokens)?;
         let mut write = self.write().await?;
-        let stored = sqlx::query(sql(format!(
-            "update connection set access_token_sealed = $3, refresh_token_sealed = coalesce($4, refresh_token_sealed),
+        let stored = sqlx::query(sql(format!("update connection set access_token_sealed = $3, refresh_token_sealed = coalesce($4, refresh_token_sealed),
                token_expires_at = $5, refresh_expires_at = coalesce($6, refresh_expires_at),
-               token_version = token_version + 1, refresh_until = 0, updated_at = $7
-             where id = $1 and token_version = $2 and state = {ACTIVE_CONNECTION}"
-        )))
+               token_version = token_version + 1, refresh_lease_until = null, updated_at = $7
+             where id = $1 and token_version = $2 and state = {ACTIVE_CONNECTION}")))
         .bind(connection.0)
         .bind(version)
         .bind(self.vault.seal(&place(connection, "access"), &tokens.access)?)

@@ -16,6 +16,10 @@ pub enum StoreError {
     /// The connection's epoch or the shard's attempt has moved on: somebody else owns this work now.
     #[error("fenced: this work was taken over or cancelled")]
     Fenced,
+    /// An article whose copy was right a moment ago has to be stored, and its texts were not converted. Nothing was
+    /// stored: convert the page and store it again.
+    #[error("an article has changed since it was compared, and its text was not converted")]
+    Unconverted,
     /// It does not exist, or not for this customer.
     #[error("{0} not found")]
     NotFound(Entity),

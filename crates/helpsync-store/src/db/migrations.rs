@@ -24,23 +24,7 @@ macro_rules! embedded {
 }
 
 /// In the order of their numbers.
-const MIGRATIONS: &[Embedded] = embedded![
-    "0001_start",
-    "0005_plans",
-    "0007_listed_articles_and_organization_settings",
-    "0008_webhooks",
-    "0010_find_what_is_out",
-    "0011_trace_messages",
-    "0012_event_subscriptions",
-    "0020_chunks",
-    "0030_selection_and_segments",
-    "0031_names_of_authors_and_tags",
-    "0032_attachments",
-    "0040_limits",
-    "0041_readers_of_listed_articles",
-    "0042_brands",
-    "0043_search_words",
-];
+const MIGRATIONS: &[Embedded] = embedded!["0001_first"];
 
 /// Those of SQLite.
 pub(crate) fn sqlite() -> Migrator {

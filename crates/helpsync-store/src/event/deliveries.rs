@@ -12,6 +12,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::db::decode::millis;
+use crate::db::lease::DELIVERIES;
 use crate::db::states::{PENDING_DELIVERY, Step};
 use crate::db::{StoreError, WebhookStore, Write, sql};
 use crate::event::events::{Event, event_of};
@@ -35,8 +36,10 @@ pub struct ClaimedRound {
 pub struct ClaimedDelivery {
     /// Its id.
     pub id: DeliveryId,
-    /// Which try this is, from 1.
+    /// Which claim this is, from 1: the fence of its settling.
     pub attempt: i64,
+    /// Tries spent, this one included.
+    pub failures: i64,
     /// What to say.
     pub event: Event,
     /// The organization's id for the customer; none if the event concerns none.
@@ -143,11 +146,13 @@ impl WebhookStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn due_webhooks(&self, after: WebhookId, limit: u32) -> Result<Vec<WebhookId>, StoreError> {
-        let found: Vec<i64> = sqlx::query_scalar(sql(format!("select id from webhook
+        let found: Vec<i64> = sqlx::query_scalar(sql(format!(
+            "select id from webhook
              where deleted_at is null and (open_until is null or open_until <= $1)
-               and exists (select 1 from webhook_delivery as due where due.webhook_id = webhook.id
-                 and due.state = {PENDING_DELIVERY} and due.due_at <= $1 and (due.lease_until is null or due.lease_until <= $1))
-             order by case when id > $2 then 0 else 1 end, id limit $3")))
+               and exists (select 1 from webhook_delivery as due where due.webhook_id = webhook.id and {})
+             order by case when id > $2 then 0 else 1 end, id limit $3",
+            DELIVERIES.due("$1")
+        )))
         .bind(self.clock.now_ms())
         .bind(after.0)
         .bind(i64::from(limit))
@@ -256,31 +261,35 @@ impl WebhookStore {
     }
 }
 
+/// Of webhook `$4`: events of one object in their order, and a barrier after the first try of all that its connection
+/// had before.
+fn in_order() -> String {
+    format!(" and due.webhook_id = $4
+   and not exists (select 1 from webhook_delivery as before where before.webhook_id = $4
+     and before.state = {PENDING_DELIVERY} and before.object_key = due.object_key and before.event_id < due.event_id)
+   and (due.barrier = 0 or not exists (select 1 from webhook_delivery as before
+     where before.webhook_id = $4 and before.state = {PENDING_DELIVERY} and before.tried = 0
+       and before.connection_id = due.connection_id and before.event_id < due.event_id))")
+}
+
 async fn take(
     write: &mut Write,
     webhook: WebhookId,
     room: i64,
     until: i64,
 ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-    let claimed: Vec<(i64, i64, i64)> = sqlx::query_as(sql(format!("update webhook_delivery set lease_until = $3, attempts = attempts + 1 where id in
-           (select due.id from webhook_delivery as due
-            where due.webhook_id = $1 and due.state = {PENDING_DELIVERY} and due.due_at <= $2
-              and (due.lease_until is null or due.lease_until <= $2)
-              and not exists (select 1 from webhook_delivery as before where before.webhook_id = $1
-                and before.state = {PENDING_DELIVERY} and before.object_key = due.object_key and before.event_id < due.event_id)
-              and (due.barrier = 0 or not exists (select 1 from webhook_delivery as before
-                where before.webhook_id = $1 and before.state = {PENDING_DELIVERY} and before.tried = 0
-                  and before.connection_id = due.connection_id and before.event_id < due.event_id))
-            order by due.event_id limit $4)
-         returning id, event_id, attempts")))
-    .bind(webhook.0)
-    .bind(write.now)
+    let claimed: Vec<(i64, i64, i64, i64)> = sqlx::query_as(sql(format!(
+        "{} returning id, event_id, attempt, failures",
+        DELIVERIES.claim(write.dialect, &in_order())
+    )))
     .bind(until)
+    .bind(write.now)
     .bind(room)
+    .bind(webhook.0)
     .fetch_all(&mut *write.tx)
     .await?;
     let mut deliveries = Vec::with_capacity(claimed.len());
-    for (id, event, attempt) in claimed {
+    for (id, event, attempt, failures) in claimed {
         let row = sqlx::query(
             "select event.*, coalesce(event.customer_external_id, customer.external_id) as external_id
              from event left join customer on customer.id = event.customer_id where event.id = $1",
@@ -291,6 +300,7 @@ async fn take(
         deliveries.push(ClaimedDelivery {
             id: DeliveryId(id),
             attempt,
+            failures,
             event: event_of(&row)?,
             customer: row.try_get("external_id")?,
         });
@@ -307,28 +317,30 @@ async fn settle(write: &mut Write, tried: &Tried) -> Result<(), StoreError> {
         TriedEnd::Dead { .. } => DeliveryEvent::GivenUp,
     });
     let query = match &tried.end {
-        TriedEnd::Delivered => sqlx::query(sql(format!("update webhook_delivery set state = {to}, tried = 1, lease_until = null, http_status = 200,
-               error = null, finished_at = $2 where id = $1 and state in {from}")))
+        TriedEnd::Delivered => sqlx::query(sql(format!(
+            "update webhook_delivery set state = {to}, tried = 1, lease_until = null, http_status = 200,
+               error = null, finished_at = $2 where id = $1 and state in {from}"
+        )))
         .bind(tried.delivery.0)
         .bind(write.now),
-        TriedEnd::Retry { wait, http_status, error } => sqlx::query(sql(format!("update webhook_delivery set state = {to}, tried = 1, lease_until = null, due_at = $3, http_status = $4, error = $5
-             where id = $1 and attempts = $2 and state in {from}")))
-        .bind(tried.delivery.0)
-        .bind(tried.attempt)
-        .bind(write.now.saturating_add(millis(*wait)))
-        .bind(failed(*http_status))
-        .bind(error),
-        TriedEnd::Dead { http_status, error } => sqlx::query(sql(format!("update webhook_delivery set state = {to}, tried = 1, lease_until = null, finished_at = $3,
-               http_status = $4, error = $5 where id = $1 and attempts = $2 and state in {from}")))
+        TriedEnd::Retry { wait, http_status, error } => {
+            sqlx::query(sql(DELIVERIES.settle("tried = 1, due_at = $3, http_status = $4, error = $5")))
+                .bind(tried.delivery.0)
+                .bind(tried.attempt)
+                .bind(write.now.saturating_add(millis(*wait)))
+                .bind(failed(*http_status))
+                .bind(error)
+        }
+        TriedEnd::Dead { http_status, error } => sqlx::query(sql(DELIVERIES
+            .settle(&format!("state = {to}, tried = 1, finished_at = $3, http_status = $4, error = $5"))))
         .bind(tried.delivery.0)
         .bind(tried.attempt)
         .bind(write.now)
         .bind(failed(*http_status))
         .bind(error),
-        TriedEnd::Released => sqlx::query(sql(format!("update webhook_delivery set state = {to}, lease_until = null, attempts = attempts - 1
-             where id = $1 and attempts = $2 and state in {from}")))
-        .bind(tried.delivery.0)
-        .bind(tried.attempt),
+        TriedEnd::Released => sqlx::query(sql(DELIVERIES.settle("failures = failures - 1")))
+            .bind(tried.delivery.0)
+            .bind(tried.attempt),
     };
     query.execute(&mut *write.tx).await?;
     Ok(())

@@ -70,7 +70,7 @@ fn delivery_of(row: &AnyRow) -> Result<Delivery, StoreError> {
         object_type: row.try_get("object_type")?,
         object_id: row.try_get("object_id")?,
         state: decode::named(row, "webhook_delivery", "state")?,
-        attempts: row.try_get("attempts")?,
+        attempts: row.try_get("failures")?,
         due_at: row.try_get("due_at")?,
         http_status: row.try_get("http_status")?,
         error: row.try_get("error")?,
@@ -83,7 +83,7 @@ fn delivery_of(row: &AnyRow) -> Result<Delivery, StoreError> {
 fn send_again() -> String {
     let Step { from, to } = Step::of::<DeliveryState>(DeliveryEvent::SentAgain);
     format!(
-        "update webhook_delivery set state = {to}, attempts = 0, tried = 0, due_at = $2, since = $2,
+        "update webhook_delivery set state = {to}, failures = 0, tried = 0, due_at = $2, since = $2,
            lease_until = null, finished_at = null
          where state in {from} and (lease_until is null or lease_until <= $2)"
     )

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use helpsync_model::{Job, Lane, SCHEMA_VERSION};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::db::decode::millis;
+use crate::db::lease::OUTBOX;
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 
 /// One message to publish.
 #[derive(Debug, Clone)]
 pub struct OutboxMessage {
-    /// For [`Store::settle_outbox`].
+    /// For [`QueueStore::settle_outbox`].
     pub id: i64,
+    /// Which claim this is, from 1; for [`QueueStore::unclaim_outbox`].
+    pub attempt: i64,
     /// The message id: the same however often it is published.
     pub dedup: String,
     /// The job.
@@ -50,10 +52,8 @@ impl QueueStore {
         let mut write = self.write().await?;
         let now = write.now;
         let claimed = sqlx::query(sql(format!(
-            "update outbox set claimed_until = $1 where id in
-               (select id from outbox where claimed_until <= $2 order by id limit $3{}) returning id, dedup, lane, body,
-                 traceparent",
-            self.dialect.for_update_skip_locked()
+            "{} returning id, attempt, dedup, lane, body, traceparent",
+            OUTBOX.claim(self.dialect, "")
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(now)
@@ -66,6 +66,7 @@ impl QueueStore {
             .map(|row| {
                 Ok(OutboxMessage {
                     id: row.try_get("id")?,
+                    attempt: row.try_get("attempt")?,
                     dedup: row.try_get("dedup")?,
                     job: decode::json(row, "outbox", "body")?,
                     lane: decode::named(row, "outbox", "lane")?,
@@ -75,7 +76,7 @@ impl QueueStore {
             .collect()
     }
 
-    /// Forgets messages that the queue has stored.
+    /// Forgets messages that the queue has stored, whoever holds them now: stored is stored.
     ///
     /// # Errors
     /// [`StoreError`]; the messages are then published once more, which is harmless.
@@ -88,18 +89,19 @@ impl QueueStore {
     }
 
     /// Puts back messages that the queue did not take, so that the next look finds them, not one after the claim.
+    /// What another relay has claimed since is left to it.
     ///
     /// # Errors
     /// [`StoreError`]; the claim runs out by itself then.
-    pub async fn unclaim_outbox(&self, ids: &[i64]) -> Result<(), StoreError> {
+    pub async fn unclaim_outbox(&self, refused: &[&OutboxMessage]) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        sqlx::query(sql(format!(
-            "update outbox set claimed_until = 0 where id in {}",
-            self.dialect.json_integers("$1")
-        )))
-        .bind(json!(ids).to_string())
-        .execute(&mut *write.tx)
-        .await?;
+        for message in refused {
+            sqlx::query(sql(OUTBOX.settle("")))
+                .bind(message.id)
+                .bind(message.attempt)
+                .execute(&mut *write.tx)
+                .await?;
+        }
         write.commit().await
     }
 }

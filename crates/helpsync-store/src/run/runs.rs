@@ -104,7 +104,7 @@ pub struct Run {
     pub state: RunState,
     /// What it is at.
     pub stage: Stage,
-    /// How it reads the articles, once chosen.
+    /// How it reads the articles, once selected.
     pub plan: Option<Plan>,
     /// Why so, for people.
     pub plan_reason: Option<String>,
@@ -240,7 +240,7 @@ impl AdminStore {
     }
 }
 
-/// Inserts the run that serves `request`; a sync is one of the connection's chosen brands as well. Answers with its own.
+/// Inserts the run that serves `request`; a sync is one of the connection's selected brands as well. Answers with its own.
 pub(crate) async fn insert_run(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
     let requested = insert_one(write, request).await?;
     if request.kind != Some(RunKind::Resync) {

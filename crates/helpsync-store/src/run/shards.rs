@@ -17,7 +17,8 @@ use crate::event::events::Owner;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
 use crate::db::decode::{millis, selection_of};
-use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, RUNNING_SHARD, STARTABLE_SHARD, SYNC, Step};
+use crate::db::lease::SHARDS;
+use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, STARTABLE_SHARD, SYNC, Step};
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::run::file_options::FileOptions;
 use crate::run::runs::{Run, run_of};
@@ -253,14 +254,12 @@ impl QueueStore {
     pub async fn renew_shard(&self, fence: &Fence, lease: Duration) -> Result<bool, StoreError> {
         let until = self.clock.now_ms().saturating_add(millis(lease));
         let mut write = self.write().await?;
-        let renewed = sqlx::query(sql(format!(
-            "update shard set lease_until = $3 where id = $1 and attempt = $2 and state = {RUNNING_SHARD}"
-        )))
-        .bind(fence.shard.0)
-        .bind(fence.attempt)
-        .bind(until)
-        .execute(&mut *write.tx)
-        .await?;
+        let renewed = sqlx::query(sql(SHARDS.renew()))
+            .bind(fence.shard.0)
+            .bind(fence.attempt)
+            .bind(until)
+            .execute(&mut *write.tx)
+            .await?;
         write.commit().await?;
         Ok(renewed.rows_affected() == 1)
     }
@@ -314,19 +313,21 @@ async fn take(
     holder: &str,
     lease_until: i64,
 ) -> Result<Option<AnyRow>, StoreError> {
-    let Step { from, to } = Step::of::<ShardState>(ShardEvent::Started);
     Ok(sqlx::query(sql(format!(
-        "update shard set state = {to}, attempt = attempt + 1, failures = failures + 1, holder = $2,
-           lease_until = $3, updated_at = $4
-         where id = $1 and state in {from}
-           and exists (select 1 from run join connection on connection.id = run.connection_id
-             where run.id = shard.run_id and run.epoch = connection.epoch
-               and connection.state = {ACTIVE_CONNECTION} and run.state in {ACTIVE_RUN})
-         returning id, run_id, key, kind, params, cursor, attempt, failures"
+        "{} returning id, run_id, key, kind, params, cursor, attempt, failures",
+        SHARDS.take(
+            ", holder = $3, updated_at = $4",
+            &format!(
+                "id = $2 and {} and exists (select 1 from run join connection on connection.id = run.connection_id
+                   where run.id = shard.run_id and run.epoch = connection.epoch
+                     and connection.state = {ACTIVE_CONNECTION} and run.state in {ACTIVE_RUN})",
+                (SHARDS.ready)()
+            )
+        )
     )))
+    .bind(lease_until)
     .bind(id.0)
     .bind(holder)
-    .bind(lease_until)
     .bind(write.now)
     .fetch_optional(&mut *write.tx)
     .await?)
@@ -375,12 +376,13 @@ async fn settle(write: &mut Write, fence: &Fence, end: &ShardEnd) -> Result<(), 
         ShardEnd::Retry { wait, error } => (*wait, 0, Some(error), Some(error)),
         ShardEnd::Failed(error) => (Duration::ZERO, 0, Some(error), None),
     };
-    let Step { from, to } = Step::of::<ShardState>(end.event());
-    sqlx::query(sql(format!(
-        "update shard set state = {to}, due_at = $2, failures = failures + $3, error = coalesce($4, error),
-           lease_until = null, holder = null, updated_at = $5 where id = $1 and state in {from}"
-    )))
+    let Step { to, .. } = Step::of::<ShardState>(end.event());
+    sqlx::query(sql(SHARDS.settle(&format!(
+        "holder = null, state = {to}, due_at = $3, failures = failures + $4, error = coalesce($5, error),
+           updated_at = $6"
+    ))))
     .bind(fence.shard.0)
+    .bind(fence.attempt)
     .bind(write.now.saturating_add(millis(wait)))
     .bind(spent)
     .bind(error)

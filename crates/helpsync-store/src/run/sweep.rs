@@ -5,8 +5,9 @@ use std::time::Duration;
 use helpsync_model::{ShardEvent, ShardState};
 
 use crate::db::decode::millis;
-use crate::db::states::{CHUNK_TO_EMBED, OUTSTANDING_SHARD, RUNNING_SHARD, Step};
-use crate::db::{QueueStore, StoreError, sql};
+use crate::db::lease::{LEASE_QUEUES, SHARDS};
+use crate::db::states::{OUTSTANDING_SHARD, RUNNING_SHARD, Step};
+use crate::db::{QueueStore, StoreError, Write, sql};
 
 /// A message that still waits in the outbox is not lost: the queue is away, and another would only wait beside it.
 fn lost() -> String {
@@ -48,7 +49,11 @@ impl QueueStore {
         if expired + lost == 0 {
             return Ok(SweepOutcome::default());
         }
-        self.reclaim(now, lost_before, now).await
+        let mut write = self.write().await?;
+        let expired = SHARDS.release(&mut write, now).await?;
+        let lost = announce_again(&mut write, lost_before).await?;
+        write.commit().await?;
+        Ok(SweepOutcome { expired, lost })
     }
 
     /// At the start of the only process that uses this database: whatever was out is nobody's now.
@@ -57,59 +62,35 @@ impl QueueStore {
     /// [`StoreError`].
     pub async fn reclaim_all(&self) -> Result<SweepOutcome, StoreError> {
         let mut write = self.write().await?;
-        sqlx::query("update outbox set claimed_until = 0").execute(&mut *write.tx).await?;
-        sqlx::query("update webhook_delivery set lease_until = null where lease_until is not null")
-            .execute(&mut *write.tx)
-            .await?;
-        sqlx::query("update connection set refresh_until = 0 where refresh_until > 0")
-            .execute(&mut *write.tx)
-            .await?;
-        for (table, waiting) in [
-            ("chunking", "chunked_version < version".to_owned()),
-            ("chunk", format!("state in {CHUNK_TO_EMBED}")),
-        ] {
-            sqlx::query(sql(format!(
-                "update {table} set lease_until = null where {waiting} and lease_until is not null"
-            )))
-            .execute(&mut *write.tx)
-            .await?;
+        let mut expired = 0;
+        for queue in LEASE_QUEUES {
+            let released = queue.release(&mut write, i64::MAX).await?;
+            if queue.table == SHARDS.table {
+                expired = released;
+            }
         }
-        write.commit().await?;
-        self.reclaim(i64::MAX, i64::MAX, self.clock.now_ms()).await
-    }
-
-    async fn reclaim(
-        &self,
-        lease_before: i64,
-        released_before: i64,
-        now: i64,
-    ) -> Result<SweepOutcome, StoreError> {
-        let mut write = self.write().await?;
-        // A row that somebody holds right now is left for the next sweep: waiting for one worker that was stopped in
-        // the middle of a write would keep everybody else's shards waiting too.
-        let free = self.dialect.for_update_skip_locked();
-        let Step { from, to } = Step::of::<ShardState>(ShardEvent::LeaseExpired);
-        let expired = sqlx::query(sql(format!(
-            "update shard set state = {to}, lease_until = null, holder = null, due_at = $2, updated_at = $2
-             where id in (select id from shard where state in {from} and lease_until < $1 order by id{free})"
-        )))
-        .bind(lease_before)
-        .bind(now)
-        .execute(&mut *write.tx)
-        .await?
-        .rows_affected();
-        let Step { to, .. } = Step::of::<ShardState>(ShardEvent::MessageLost);
-        let lost = sqlx::query(sql(format!(
-            "update shard set state = {to}, due_at = $1, updated_at = $1
-             where id in (select id from shard where {} order by id{free})",
-            lost()
-        )))
-        .bind(now)
-        .bind(released_before)
-        .execute(&mut *write.tx)
-        .await?
-        .rows_affected();
+        sqlx::query("update connection set refresh_lease_until = null where refresh_lease_until is not null")
+            .execute(&mut *write.tx)
+            .await?;
+        let lost = announce_again(&mut write, i64::MAX).await?;
         write.commit().await?;
         Ok(SweepOutcome { expired, lost })
     }
+}
+
+/// Puts back shards that were released before `released_before` and that nobody will hear of. A row that somebody holds
+/// right now is left for the next sweep.
+async fn announce_again(write: &mut Write, released_before: i64) -> Result<u64, StoreError> {
+    let free = write.dialect.for_update_skip_locked();
+    let Step { to, .. } = Step::of::<ShardState>(ShardEvent::MessageLost);
+    let lost = sqlx::query(sql(format!(
+        "update shard set state = {to}, due_at = $1, updated_at = $1
+         where id in (select id from shard where {} order by id{free})",
+        lost()
+    )))
+    .bind(write.now)
+    .bind(released_before)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(lost.rows_affected())
 }

@@ -12,10 +12,12 @@ use std::time::Duration;
 use helpsync_model::{ChunkState, ConnectionId, FileId};
 use serde_json::{Value, json};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::db::decode::millis;
+use crate::db::lease::CHUNKING;
 use crate::db::states::{EMBEDDED_CHUNK, One, SETTLED_CHUNK, WAITING_CHUNK};
-use crate::db::{Dialect, SearchStore, StoreError, Write, decode, sql};
+use crate::db::{SearchStore, StoreError, Write, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::index::index_chunks;
 use crate::search::terms::ChunkWords;
@@ -27,8 +29,10 @@ pub struct FileToChunk {
     pub file: FileId,
     /// The version that was read.
     pub version: i64,
-    /// Which try this is, from 1.
+    /// Which claim this is, from 1: the fence of its settling.
     pub attempt: i64,
+    /// Tries spent since it was last chunked or changed, this one included.
+    pub failures: i64,
     /// The title.
     pub name: String,
     /// Its labels: its chunks are found by them.
@@ -90,7 +94,7 @@ pub(crate) async fn mark_for_chunking(write: &mut Write, files: &[i64]) -> Resul
     sqlx::query(sql(format!(
         "insert into chunking (file_id, connection_id, due_at, version) select id, connection_id, $2, $2 from file
          where id in {} order by article_id
-         on conflict (file_id) do update set version = chunking.version + 1, due_at = excluded.due_at, attempts = 0,
+         on conflict (file_id) do update set version = chunking.version + 1, due_at = excluded.due_at, failures = 0,
            lease_until = null",
         write.dialect.json_integers("$1")
     )))
@@ -117,11 +121,11 @@ impl SearchStore {
     /// [`StoreError`].
     pub async fn next_to_chunk(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
         for above in [after.0, 0] {
-            let found: Option<i64> = sqlx::query_scalar(
-                "select connection_id from chunking where chunked_version < version and connection_id > $1
-                   and due_at <= $2 and (lease_until is null or lease_until <= $2)
+            let found: Option<i64> = sqlx::query_scalar(sql(format!(
+                "select connection_id from chunking where connection_id > $1 and {}
                  order by connection_id limit 1",
-            )
+                CHUNKING.due("$2")
+            )))
             .bind(above)
             .bind(self.clock.now_ms())
             .fetch_optional(&self.pool)
@@ -147,15 +151,11 @@ impl SearchStore {
     ) -> Result<Vec<FileToChunk>, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        let lock = match self.dialect {
-            Dialect::Sqlite => "",
-            Dialect::Postgres => " for update of chunking skip locked",
-        };
-        let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(format!(
-            "select chunking.file_id, file.html_bytes from chunking join file on file.id = chunking.file_id
-             where chunking.connection_id = $1 and chunked_version < version and due_at <= $2
-               and (lease_until is null or lease_until <= $2)
-             order by due_at, chunking.file_id limit $3{lock}"
+        let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(CHUNKING.pick(
+            self.dialect,
+            "file_id, (select html_bytes from file where file.id = due.file_id) as html_bytes",
+            " and connection_id = $1",
+            ["$2", "$3"],
         )))
         .bind(connection.0)
         .bind(now)
@@ -173,32 +173,24 @@ impl SearchStore {
             .map(|(_, (file, _))| file)
             .collect();
         let claimed = sqlx::query(sql(format!(
-            "update chunking set attempts = attempts + 1, lease_until = $2 where file_id in {}
-             returning file_id, version, attempts",
-            self.dialect.json_integers("$1")
+            "{} returning file_id, version, attempt, failures",
+            CHUNKING.take("", &format!("file_id in {}", self.dialect.json_integers("$2")))
         )))
-        .bind(json!(taken).to_string())
         .bind(now.saturating_add(millis(lease)))
+        .bind(json!(taken).to_string())
         .fetch_all(&mut *write.tx)
         .await?;
         write.commit().await?;
         let mut files = Vec::with_capacity(claimed.len());
         for row in &claimed {
-            files.extend(
-                self.to_chunk(row.try_get("file_id")?, row.try_get("version")?, row.try_get("attempts")?)
-                    .await?,
-            );
+            files.extend(self.to_chunk(row).await?);
         }
         Ok(files)
     }
 
     /// The version was read before the texts: if they change in between, their version waits to be cut again.
-    async fn to_chunk(
-        &self,
-        file: i64,
-        version: i64,
-        attempt: i64,
-    ) -> Result<Option<FileToChunk>, StoreError> {
+    async fn to_chunk(&self, claimed: &AnyRow) -> Result<Option<FileToChunk>, StoreError> {
+        let file: i64 = claimed.try_get("file_id")?;
         let Some(row) = sqlx::query("select id, name, labels, sync_options from file where id = $1")
             .bind(file)
             .fetch_optional(&self.pool)
@@ -215,8 +207,9 @@ impl SearchStore {
         .await?;
         Ok(Some(FileToChunk {
             file: FileId(file),
-            version,
-            attempt,
+            version: claimed.try_get("version")?,
+            attempt: claimed.try_get("attempt")?,
+            failures: claimed.try_get("failures")?,
             name: row.try_get("name")?,
             labels: decode::json(&row, "file", "labels")?,
             options: decode::json(&row, "file", "sync_options")?,
@@ -245,9 +238,9 @@ impl SearchStore {
     async fn store_one(&self, write: &mut Write, one: &ChunkedFile) -> Result<bool, StoreError> {
         let file = one.file.0;
         let held: Option<(i64, i64, i64, i64)> = sqlx::query_as(sql(format!(
-            "select connection_id, attempts, embed_anew,
+            "select connection_id, attempt, embed_anew,
                (select customer_id from file where file.id = chunking.file_id) as customer_id
-             from chunking where file_id = $1 and chunked_version < $2{}",
+             from chunking where file_id = $1 and chunked_version < $2 and lease_until is not null{}",
             self.dialect.for_update()
         )))
         .bind(file)
@@ -263,13 +256,12 @@ impl SearchStore {
         };
         let changed = Changed { file, customer, connection, chunks, embed, anew: anew != 0 };
         replace(write, &changed).await?;
-        sqlx::query(
-            "update chunking set chunked_version = $2, attempts = 0, lease_until = null, embed_anew = 0 where file_id = $1",
-        )
-        .bind(file)
-        .bind(one.version)
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query(sql(CHUNKING.settle("chunked_version = $3, failures = 0, embed_anew = 0")))
+            .bind(file)
+            .bind(one.attempt)
+            .bind(one.version)
+            .execute(&mut *write.tx)
+            .await?;
         show_error(write, file, error.map(String::as_str)).await?;
         recount(write, file).await?;
         Ok(embed)
@@ -333,7 +325,12 @@ async fn keep(
     chunk: &NewChunk,
     words: &str,
 ) -> Result<(), StoreError> {
-    let settled = if changed.anew { "1 = 0".to_owned() } else { format!("state in {SETTLED_CHUNK}") };
+    // Only what is to have a vector may stay with whoever embeds it now.
+    let settled = match (changed.embed, changed.anew) {
+        (_, true) => "1 = 0".to_owned(),
+        (true, false) => format!("state in {SETTLED_CHUNK}"),
+        (false, false) => format!("state = {EMBEDDED_CHUNK}"),
+    };
     let unless_embedded = |state| {
         format!("case when state = {EMBEDDED_CHUNK} then state else {} end", One::<ChunkState>(state))
     };
@@ -344,7 +341,7 @@ async fn keep(
     };
     sqlx::query(sql(format!(
         "update chunk set position = $2, locale = $3, words_hash = $5, state = {state},
-           attempts = case when {settled} then attempts else 0 end,
+           failures = case when {settled} then failures else 0 end,
            lease_until = case when {settled} then lease_until end,
            due_at = case when {settled} then due_at else $4 end,
            updated_at = case when position = $2 and locale = $3 then updated_at else $4 end

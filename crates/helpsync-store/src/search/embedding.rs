@@ -9,7 +9,8 @@ use helpsync_model::{ConnectionId, FileId};
 use serde_json::json;
 
 use crate::db::decode::millis;
-use crate::db::states::{CHUNK_TO_EMBED, EMBEDDED_CHUNK, FAILED_CHUNK, WAITING_CHUNK};
+use crate::db::lease::CHUNKS;
+use crate::db::states::{EMBEDDED_CHUNK, FAILED_CHUNK, WAITING_CHUNK};
 use crate::db::{SearchStore, StoreError, Write, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::chunks::bytes_of;
@@ -27,8 +28,10 @@ pub struct ChunkToEmbed {
     pub id: i64,
     /// Of which file.
     pub file: FileId,
-    /// Which try this is, from 1.
+    /// Which claim this is, from 1: the fence of its settling.
     pub attempt: i64,
+    /// Tries spent since it last got anywhere, this one included.
+    pub failures: i64,
     /// What is to be embedded.
     pub content: String,
 }
@@ -68,9 +71,9 @@ impl SearchStore {
     pub async fn next_to_embed(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
         for above in [after.0, 0] {
             let found: Option<i64> = sqlx::query_scalar(sql(format!(
-                "select connection_id from chunk where state in {CHUNK_TO_EMBED} and connection_id > $1
-                   and due_at <= $2 and (lease_until is null or lease_until <= $2)
-                 order by connection_id limit 1"
+                "select connection_id from chunk where connection_id > $1 and {}
+                 order by connection_id limit 1",
+                CHUNKS.due("$2")
             )))
             .bind(above)
             .bind(self.clock.now_ms())
@@ -97,11 +100,11 @@ impl SearchStore {
     ) -> Result<Vec<ChunkToEmbed>, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(format!(
-            "select id, tokens from chunk where state in {CHUNK_TO_EMBED} and connection_id = $1 and due_at <= $2
-               and (lease_until is null or lease_until <= $2)
-             order by due_at, id limit $3{}",
-            self.dialect.for_update_skip_locked()
+        let waiting: Vec<(i64, i64)> = sqlx::query_as(sql(CHUNKS.pick(
+            self.dialect,
+            "id, tokens",
+            " and connection_id = $1",
+            ["$2", "$3"],
         )))
         .bind(connection.0)
         .bind(now)
@@ -118,21 +121,25 @@ impl SearchStore {
             })
             .map(|(_, (chunk, _))| chunk)
             .collect();
-        // A chunk that had failed begins anew: its tries of then are spent.
-        let mut claimed: Vec<(i64, i64, i64, String)> = sqlx::query_as(sql(format!(
-            "update chunk set attempts = case when state = {FAILED_CHUNK} then 1 else attempts + 1 end, state = {WAITING_CHUNK},
-               lease_until = $2 where id in {} returning id, file_id, attempts, content",
-            self.dialect.json_integers("$1")
+        let mut claimed: Vec<(i64, i64, i64, i64, String)> = sqlx::query_as(sql(format!(
+            "{} returning id, file_id, attempt, failures, content",
+            CHUNKS.take("", &format!("id in {}", self.dialect.json_integers("$2")))
         )))
-        .bind(json!(taken).to_string())
         .bind(now.saturating_add(millis(lease)))
+        .bind(json!(taken).to_string())
         .fetch_all(&mut *write.tx)
         .await?;
         write.commit().await?;
         claimed.sort_by_key(|(id, ..)| *id);
         Ok(claimed
             .into_iter()
-            .map(|(id, file, attempt, content)| ChunkToEmbed { id, file: FileId(file), attempt, content })
+            .map(|(id, file, attempt, failures, content)| ChunkToEmbed {
+                id,
+                file: FileId(file),
+                attempt,
+                failures,
+                content,
+            })
             .collect())
     }
 
@@ -174,7 +181,7 @@ impl SearchStore {
         let mut write = self.write().await?;
         let lock = self.dialect.for_update_skip_locked();
         let requeued = sqlx::query(sql(format!(
-            "update chunk set state = {WAITING_CHUNK}, attempts = 0, due_at = $2 where id in
+            "update chunk set state = {WAITING_CHUNK}, failures = 0, due_at = $2 where id in
                (select id from chunk where state = {EMBEDDED_CHUNK} and uploaded = 0 and (model < $1 or model > $1)
                 limit $3{lock})"
         )))
@@ -221,27 +228,26 @@ impl SearchStore {
 /// Whether the chunk is one whose outcome can change what is shown of its file.
 async fn settle(write: &mut Write, one: &EmbeddedChunk, model: &str) -> Result<bool, StoreError> {
     let query = match &one.end {
-        EmbeddingEnd::Vector(vector) => sqlx::query(sql(format!("update chunk set state = {EMBEDDED_CHUNK}, lease_until = null, attempts = 0, updated_at = $3, model = $4,
-               dimensions = $5, vector = $6 where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
+        EmbeddingEnd::Vector(vector) => sqlx::query(sql(CHUNKS.settle(
+            &format!("state = {EMBEDDED_CHUNK}, failures = 0, updated_at = $3, model = $4, dimensions = $5, vector = $6"),
+        )))
         .bind(one.id)
         .bind(one.attempt)
         .bind(write.now)
         .bind(model)
         .bind(i64::try_from(vector.len()).unwrap_or(i64::MAX))
         .bind(bytes_of(vector)),
-        EmbeddingEnd::Retry(wait) => sqlx::query(sql(format!("update chunk set lease_until = null, due_at = $3 where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
-        .bind(one.id)
-        .bind(one.attempt)
-        .bind(write.now.saturating_add(millis(*wait))),
-        EmbeddingEnd::Failed(again) => sqlx::query(sql(format!("update chunk set state = {FAILED_CHUNK}, lease_until = null, due_at = $3
-             where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
-        .bind(one.id)
-        .bind(one.attempt)
-        .bind(write.now.saturating_add(millis(*again))),
-        EmbeddingEnd::Released => sqlx::query(sql(format!("update chunk set lease_until = null, attempts = attempts - 1
-             where id = $1 and attempts = $2 and state = {WAITING_CHUNK}")))
-        .bind(one.id)
-        .bind(one.attempt),
+        EmbeddingEnd::Retry(wait) => sqlx::query(sql(CHUNKS.settle("due_at = $3")))
+            .bind(one.id)
+            .bind(one.attempt)
+            .bind(write.now.saturating_add(millis(*wait))),
+        EmbeddingEnd::Failed(again) => sqlx::query(sql(CHUNKS.settle(&format!("state = {FAILED_CHUNK}, due_at = $3"))))
+            .bind(one.id)
+            .bind(one.attempt)
+            .bind(write.now.saturating_add(millis(*again))),
+        EmbeddingEnd::Released => {
+            sqlx::query(sql(CHUNKS.settle("failures = failures - 1"))).bind(one.id).bind(one.attempt)
+        }
     };
     let changed = query.execute(&mut *write.tx).await?.rows_affected() > 0;
     Ok(changed && matches!(one.end, EmbeddingEnd::Vector(_) | EmbeddingEnd::Failed(_)))

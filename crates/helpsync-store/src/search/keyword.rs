@@ -90,13 +90,15 @@ pub(crate) fn lists_sql(dialect: Dialect) -> &'static str {
 }
 
 /// The statement that tells which chunks of the JSON array bound as `place` belong to matching files. Each is looked up
-/// by its own key: a join would leave the order to the planner, who may read all of the customer's files for it.
+/// by its own key, and `limit` keeps the other conditions out of that: else the planner may read all of the customer's
+/// files for every chunk, which costs a second.
 pub(crate) fn shown_sql(dialect: Dialect, matching: &str, place: usize) -> String {
     let wanted = dialect.json_integers(&format!("${place}"));
     format!(
         "select wanted.value as id from {wanted} as wanted where
-           (select count(*) from file {matching}
-              and file.id = (select chunk.file_id from chunk where chunk.id = wanted.value)) = 1"
+           (select count(*) from
+              (select * from file where file.id = (select chunk.file_id from chunk where chunk.id = wanted.value)
+               limit 1) as file {matching}) = 1"
     )
 }
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use helpsync_model::{ChunkState, CustomerId, FileId};
 use serde_json::json;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
-use crate::db::{SearchStore, StoreError, decode, sql};
+use crate::db::{SearchStore, StoreError, Write, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount};
 use crate::search::chunks::{bytes_of, forget_chunks};
 use crate::search::index::index_chunks;
@@ -66,7 +67,6 @@ impl SearchStore {
     ) -> Result<Uploaded, StoreError> {
         let words = self.uploaded_words(customer, files).await?;
         let mut write = self.write().await?;
-        let now = write.now;
         let ids: Vec<i64> = files.iter().map(|one| one.file.0).collect();
         hold_files(&mut write, &ids).await?;
         let known = sqlx::query(sql(format!(
@@ -101,56 +101,8 @@ impl SearchStore {
         for row in &known {
             let id: i64 = row.try_get("id")?;
             let Some(file) = files.iter().find(|one| one.file.0 == id) else { continue };
-            let connection: i64 = row.try_get("connection_id")?;
-            sqlx::query(
-                "insert into chunking (file_id, connection_id, due_at, version, chunked_version) values ($1, $2, $3, $3, $3)",
-            )
-            .bind(id)
-            .bind(connection)
-            .bind(now)
-            .execute(&mut *write.tx)
-            .await?;
-            let locale: String = row.try_get("source_locale")?;
-            let Some(words) = words.get(&id) else { continue };
-            let mut found = Vec::with_capacity(words.len());
-            for (chunk, words) in file.chunks.iter().zip(words) {
-                let vector = chunk.vector.as_ref();
-                let id: i64 = sqlx::query_scalar(
-                    "insert into chunk (file_id, connection_id, position, locale, hash, tokens, uploaded, state, due_at,
-                       created_at, updated_at, model, dimensions, vector, content, words_hash)
-                     values ($1, $2, $3, $4, $5, $6, 1, $7, $8, $8, $8, $9, cast($10 as bigint), $11, $12, $13)
-                     returning id",
-                )
-                .bind(id)
-                .bind(connection)
-                .bind(chunk.position)
-                .bind(&locale)
-                .bind(&chunk.hash)
-                .bind(chunk.tokens)
-                .bind(if vector.is_some() { ChunkState::Embedded } else { ChunkState::Skipped }.as_str())
-                .bind(now)
-                .bind(model)
-                .bind(vector.map(|vector| i64::try_from(vector.len()).unwrap_or(i64::MAX)))
-                .bind(vector.map(|vector| bytes_of(vector)))
-                .bind(&chunk.text)
-                .bind(words.hash())
-                .fetch_one(&mut *write.tx)
-                .await?;
-                found.push((id, words));
-            }
-            index_chunks(&mut write, customer.0, &found).await?;
-            recount(&mut write, id).await?;
-            let mut options: serde_json::Map<String, serde_json::Value> =
-                decode::json(row, "file", "sync_options")?;
-            for (name, size) in [("chunk_size", file.chunk_size), ("chunk_overlap", file.chunk_overlap)] {
-                options.extend(size.map(|size| (name.to_owned(), json!(size))));
-            }
-            sqlx::query("update file set sync_options = $2, updated_at = $3 where id = $1")
-                .bind(id)
-                .bind(json!(options).to_string())
-                .bind(now)
-                .execute(&mut *write.tx)
-                .await?;
+            let words = words.get(&id).map(Vec::as_slice).unwrap_or_default();
+            store_uploaded(&mut write, customer, model, file, words, row).await?;
         }
         write.commit().await?;
         Ok(Uploaded::Stored)
@@ -194,4 +146,65 @@ impl SearchStore {
             .map_err(std::io::Error::other)
             .map_err(sqlx::Error::Io)?)
     }
+}
+
+/// Stores the chunks of one file, whose row is `row`, and finds them by `words`.
+async fn store_uploaded(
+    write: &mut Write,
+    customer: CustomerId,
+    model: &str,
+    file: &UploadedFile,
+    words: &[ChunkWords],
+    row: &AnyRow,
+) -> Result<(), StoreError> {
+    let (now, id) = (write.now, file.file.0);
+    let connection: i64 = row.try_get("connection_id")?;
+    sqlx::query(
+        "insert into chunking (file_id, connection_id, due_at, version, chunked_version) values ($1, $2, $3, $3, $3)",
+    )
+    .bind(id)
+    .bind(connection)
+    .bind(now)
+    .execute(&mut *write.tx)
+    .await?;
+    let locale: String = row.try_get("source_locale")?;
+    let mut found = Vec::with_capacity(words.len());
+    for (chunk, words) in file.chunks.iter().zip(words) {
+        let vector = chunk.vector.as_ref();
+        let id: i64 = sqlx::query_scalar(
+            "insert into chunk (file_id, connection_id, position, locale, hash, tokens, uploaded, state, due_at,
+               created_at, updated_at, model, dimensions, vector, content, words_hash)
+             values ($1, $2, $3, $4, $5, $6, 1, $7, $8, $8, $8, $9, cast($10 as bigint), $11, $12, $13)
+             returning id",
+        )
+        .bind(id)
+        .bind(connection)
+        .bind(chunk.position)
+        .bind(&locale)
+        .bind(&chunk.hash)
+        .bind(chunk.tokens)
+        .bind(if vector.is_some() { ChunkState::Embedded } else { ChunkState::Skipped }.as_str())
+        .bind(now)
+        .bind(model)
+        .bind(vector.map(|vector| i64::try_from(vector.len()).unwrap_or(i64::MAX)))
+        .bind(vector.map(|vector| bytes_of(vector)))
+        .bind(&chunk.text)
+        .bind(words.hash())
+        .fetch_one(&mut *write.tx)
+        .await?;
+        found.push((id, words));
+    }
+    index_chunks(write, customer.0, &found).await?;
+    recount(write, id).await?;
+    let mut options: serde_json::Map<String, serde_json::Value> = decode::json(row, "file", "sync_options")?;
+    for (name, size) in [("chunk_size", file.chunk_size), ("chunk_overlap", file.chunk_overlap)] {
+        options.extend(size.map(|size| (name.to_owned(), json!(size))));
+    }
+    sqlx::query("update file set sync_options = $2, updated_at = $3 where id = $1")
+        .bind(id)
+        .bind(json!(options).to_string())
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
 }

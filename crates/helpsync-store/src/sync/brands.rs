@@ -169,7 +169,7 @@ impl SyncStore {
         lost: LostBrand,
         ceiling: RemovalCeiling,
     ) -> Result<BrandEnded, StoreError> {
-        let (parent, now) = (started.fence.connection, self.clock.now_ms());
+        let parent = started.fence.connection;
         let mut write = self.write().await?;
         check_fence_to_change(&mut write, &started.fence).await?;
         let child: Option<i64> = sqlx::query_scalar(
@@ -197,16 +197,7 @@ impl SyncStore {
         .await?;
         let found = count(files.len());
         if !lost.deleted && allowed == 0 && found > ceiling.most_of(all) {
-            sqlx::query("update run set held = held + $2 where id = $1")
-                .bind(started.fence.run.0)
-                .bind(found)
-                .execute(&mut *write.tx)
-                .await?;
-            sqlx::query("update file set held_at = $2 where connection_id = $1")
-                .bind(child.0)
-                .bind(now)
-                .execute(&mut *write.tx)
-                .await?;
+            hold(&mut write, started, child, found).await?;
             write.commit().await?;
             return Ok(BrandEnded::Held(found));
         }
@@ -226,7 +217,7 @@ impl SyncStore {
                high_water = null, sync_status = $3, updated_at = $2 where id = $1 and state in {from}"
         )))
         .bind(child.0)
-        .bind(now)
+        .bind(write.now)
         .bind(DataSourceStatus::Ready.as_str())
         .execute(&mut *write.tx)
         .await?;
@@ -259,6 +250,26 @@ impl SyncStore {
             .await?;
         Ok(())
     }
+}
+
+/// Holds the removal of all files of a brand for a person.
+async fn hold(
+    write: &mut Write,
+    started: &StartedShard,
+    brand: ConnectionId,
+    files: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("update run set held = held + $2 where id = $1")
+        .bind(started.fence.run.0)
+        .bind(files)
+        .execute(&mut *write.tx)
+        .await?;
+    sqlx::query("update file set held_at = $2 where connection_id = $1")
+        .bind(brand.0)
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
 }
 
 /// What is told of a brand may change, and where it is. An address that another row has is left to that.

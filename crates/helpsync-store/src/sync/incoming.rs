@@ -50,6 +50,14 @@ pub struct IncomingArticle {
     pub metadata: Value,
     /// Changes when anything but the content does.
     pub metadata_hash: String,
+    /// The version of the converter that made its texts.
+    pub converter: i64,
+    /// Its texts were not converted and are empty, for its copy was right a moment ago ([`SyncStore::unchanged`]). It is
+    /// compared, and never stored: [`StoreError::Unconverted`].
+    ///
+    /// [`SyncStore::unchanged`]: crate::SyncStore::unchanged
+    /// [`StoreError::Unconverted`]: crate::StoreError::Unconverted
+    pub unconverted: bool,
     /// The published translations, the source locale first.
     pub translations: Vec<IncomingTranslation>,
 }
@@ -65,8 +73,14 @@ impl IncomingArticle {
 
     /// Changes when any translation's title or body does.
     pub(crate) fn content_hash(&self) -> String {
+        self.content_hash_of(|_| true)
+    }
+
+    /// [`IncomingArticle::content_hash`], of the translations whose locale is kept.
+    pub(crate) fn content_hash_of(&self, is_kept: impl Fn(&str) -> bool) -> String {
         self.translations
             .iter()
+            .filter(|translation| is_kept(&translation.locale))
             .map(|translation| format!("{}:{}", translation.locale, translation.hash))
             .collect::<Vec<_>>()
             .join(",")

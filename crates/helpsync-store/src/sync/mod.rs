@@ -13,4 +13,5 @@ pub(crate) mod quota;
 pub(crate) mod removal;
 pub(crate) mod skipped;
 pub(crate) mod tree;
+pub(crate) mod unchanged;
 pub(crate) mod unsynced;

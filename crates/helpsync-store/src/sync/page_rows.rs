@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) file: i64,
     pub(crate) content_hash: Option<String>,
     pub(crate) metadata_hash: Option<String>,
+    /// The version of the converter that made its texts.
+    pub(crate) converter: i64,
     pub(crate) withdrawn: bool,
     /// Its content was deleted by request.
     pub(crate) deleted: bool,
@@ -102,7 +104,7 @@ pub(crate) async fn known_files(
     articles: &[i64],
 ) -> Result<HashMap<i64, Known>, StoreError> {
     sqlx::query(sql(format!(
-        "select id, article_id, content_hash, metadata_hash, hidden_at, content_deleted, status, characters
+        "select id, article_id, content_hash, metadata_hash, converter, hidden_at, content_deleted, status, characters
          from file
          where connection_id = $1 and article_id in {} order by article_id{}",
         write.dialect.json_integers("$2"),
@@ -122,6 +124,7 @@ pub(crate) async fn known_files(
             file: row.try_get("id")?,
             content_hash: row.try_get("content_hash")?,
             metadata_hash: row.try_get("metadata_hash")?,
+            converter: row.try_get("converter")?,
             deleted,
             characters: row.try_get("characters")?,
             withdrawn: hidden_at.is_some() || deleted || status != FileStatus::Ready.as_str(),
@@ -173,6 +176,7 @@ struct FileRow<'a> {
     source_updated_at: i64,
     content_hash: String,
     metadata_hash: &'a str,
+    converter: i64,
     html_bytes: i64,
     characters: i64,
 }
@@ -201,6 +205,7 @@ impl<'a> FileRow<'a> {
             source_updated_at: article.updated_at,
             content_hash: article.content_hash(),
             metadata_hash: &article.metadata_hash,
+            converter: article.converter,
             html_bytes: count(texts.map(|translation| translation.html.len()).sum()),
             characters: article.characters(),
         }
@@ -232,6 +237,7 @@ pub(crate) async fn upsert_files(
         integer("source_updated_at"),
         text("content_hash"),
         text("metadata_hash"),
+        integer("converter"),
         integer("html_bytes"),
         integer("characters"),
     ];
@@ -239,10 +245,10 @@ pub(crate) async fn upsert_files(
         "insert into file (organization_id, customer_id, connection_id, status, request_id, upload_id, last_sync,
            created_at, updated_at, article_id, name, external_url, source_locale, section_id, author_id,
            user_segment_id, user_segment_ids, labels, metadata, source_created_at, source_updated_at, content_hash,
-           metadata_hash, html_bytes, characters, tags, sync_options, attachments_due)
+           metadata_hash, converter, html_bytes, characters, tags, sync_options, attachments_due)
          select $1, $2, $3, $4, $5, $6, $7, $7, $7, article_id, name, external_url, source_locale, section_id,
            author_id, user_segment_id, user_segment_ids, labels, metadata, source_created_at, source_updated_at,
-           content_hash, metadata_hash, html_bytes, characters, $9, $10, 1
+           content_hash, metadata_hash, converter, html_bytes, characters, $9, $10, 1
          from {} where true order by article_id
          on conflict (connection_id, article_id) do update set status = excluded.status, error = null,
            name = excluded.name, external_url = excluded.external_url, source_locale = excluded.source_locale,
@@ -251,6 +257,7 @@ pub(crate) async fn upsert_files(
            labels = excluded.labels, metadata = excluded.metadata,
            source_created_at = excluded.source_created_at, source_updated_at = excluded.source_updated_at,
            content_hash = excluded.content_hash, metadata_hash = excluded.metadata_hash,
+           converter = excluded.converter,
            html_bytes = excluded.html_bytes, characters = excluded.characters, content_deleted = 0, hidden_at = null,
            attachments_due = 1, held_at = null, last_sync = excluded.last_sync, updated_at = excluded.updated_at,
            sync_options = case when $11 = 1 then excluded.sync_options else file.sync_options end

@@ -133,7 +133,7 @@ async fn what_is_claimed_is_nobody_elses_until_its_lease_ends_and_a_late_outcome
         store.clock.advance(LEASE);
         let again = claim(&store, connection).await;
         assert_eq!(again.len(), 2);
-        assert!(again.iter().all(|file| file.attempt == 2));
+        assert!(again.iter().all(|file| file.failures == 2));
         assert!(!store.search().store_chunks(&[as_cut(&first[0], true)]).await.unwrap());
         assert!(chunks(&store, &customer).await.is_empty());
 

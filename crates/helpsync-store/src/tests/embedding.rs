@@ -133,7 +133,7 @@ async fn claims_are_bounded_take_turns_and_end_with_their_lease() {
         let first = claim(&store, ada).await;
         store.clock.advance(LEASE);
         let second = claim(&store, ada).await;
-        assert_eq!((first.len(), second.len(), second[0].attempt), (5, 5, 2));
+        assert_eq!((first.len(), second.len(), second[0].failures), (5, 5, 2));
         store
             .search()
             .settle_chunks(&[ended(&first[0], EmbeddingEnd::Vector(vec![9.0]))], MODEL)
@@ -142,12 +142,12 @@ async fn claims_are_bounded_take_turns_and_end_with_their_lease() {
         assert!(chunks(&store, &customer_a).await.iter().all(|chunk| chunk.vector.is_none()));
         store.search().settle_chunks(&[ended(&second[0], EmbeddingEnd::Released)], MODEL).await.unwrap();
         let again = claim(&store, ada).await;
-        assert_eq!((again.len(), again[0].attempt), (1, 2), "a released try counts for nothing");
+        assert_eq!((again.len(), again[0].failures), (1, 2), "a released try counts for nothing");
         let wait = EmbeddingEnd::Retry(Duration::from_secs(5));
         store.search().settle_chunks(&[ended(&again[0], wait)], MODEL).await.unwrap();
         assert!(claim(&store, ada).await.is_empty());
         store.clock.advance(Duration::from_secs(5));
-        assert_eq!(claim(&store, ada).await[0].attempt, 3);
+        assert_eq!(claim(&store, ada).await[0].failures, 3);
     }
 }
 
@@ -177,7 +177,7 @@ async fn a_failed_chunk_is_shown_and_announced_and_forgotten_once_it_has_its_vec
         assert!(claim(&store, connection).await.is_empty());
         store.clock.advance(DAY);
         let again = claim(&store, connection).await;
-        assert_eq!((again.len(), again[0].attempt, again[0].content.as_str()), (1, 1, "bad"));
+        assert_eq!((again.len(), again[0].failures, again[0].content.as_str()), (1, 1, "bad"));
         let mended = ended(&again[0], EmbeddingEnd::Vector(length("bad")));
         store.search().settle_chunks(&[mended], MODEL).await.unwrap();
         assert_eq!(with_status(&store, &customer, "READY", "").await, 1);

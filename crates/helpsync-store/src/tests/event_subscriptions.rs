@@ -23,23 +23,28 @@ async fn a_wanted_event_subscription_is_claimed_by_one_and_tried_again_until_it_
     for store in stores().await {
         let connection = watched(&store).await;
         let claimed = store.tokens().claim_subscriptions(10, LEASE).await.unwrap();
-        assert_eq!((claimed.len(), claimed[0].subdomain.as_str(), claimed[0].failures), (1, "acme", 0));
+        assert_eq!((claimed.len(), claimed[0].subdomain.as_str(), claimed[0].failures), (1, "acme", 1));
         assert!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap().is_empty());
         assert!(
             store.admin().event_subscription("secret-path").await.unwrap().is_none(),
             "without a secret it believes nobody"
         );
 
-        store.tokens().put_off_subscription(connection, Some(Duration::from_secs(5)), "busy").await.unwrap();
+        store.tokens().put_off_subscription(&claimed[0], Some(Duration::from_secs(5)), "busy").await.unwrap();
         assert!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap().is_empty());
         store.clock.advance(Duration::from_secs(5));
-        assert_eq!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap()[0].failures, 1);
+        assert_eq!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap()[0].failures, 2);
         store.clock.advance(LEASE);
         assert_eq!(
             store.tokens().claim_subscriptions(10, LEASE).await.unwrap().len(),
             1,
             "whoever claimed it has died"
         );
+        // Its failure comes late, and changes nothing.
+        store.tokens().put_off_subscription(&claimed[0], None, "late").await.unwrap();
+        assert!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap().is_empty());
+        store.clock.advance(LEASE);
+        assert_eq!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap()[0].failures, 4);
 
         assert!(
             store.tokens().put_subscription(connection, "W1", &"s3cret".to_owned().into()).await.unwrap()

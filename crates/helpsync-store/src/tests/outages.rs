@@ -107,9 +107,12 @@ async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
         let claimed = store.queue().claim_outbox(10, LEASE).await.unwrap();
         assert_eq!(claimed.len(), 1);
         assert!(store.queue().claim_outbox(10, LEASE).await.unwrap().is_empty());
-        store.queue().unclaim_outbox(&[claimed[0].id]).await.unwrap();
+        store.queue().unclaim_outbox(&[&claimed[0]]).await.unwrap();
         let again = store.queue().claim_outbox(10, LEASE).await.unwrap();
         assert_eq!(again[0].dedup, claimed[0].dedup);
+        // A relay that gives up late takes nothing from the one that holds it now.
+        store.queue().unclaim_outbox(&[&claimed[0]]).await.unwrap();
+        assert!(store.queue().claim_outbox(10, LEASE).await.unwrap().is_empty());
         // However long the queue is away, what waits for it is not lost; what it took and nobody started is.
         store.clock.advance(LEASE + Duration::from_secs(1));
         assert_eq!(store.queue().sweep(LEASE).await.unwrap().lost, 0);

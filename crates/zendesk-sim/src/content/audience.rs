@@ -26,7 +26,7 @@ impl HelpCenter {
         Ok(changed.iter().flat_map(|locale| self.events(id, kind, Some(locale))).collect())
     }
 
-    pub(super) fn attach(&mut self, id: i64, text: Option<String>, now: Epoch) -> Result<(), ChangeError> {
+    pub(super) fn attach(&mut self, id: i64, text: Option<String>, now: Epoch) -> Result<i64, ChangeError> {
         self.touch(id, now)?;
         self.attachments.retain(|_, attachment| attachment.article_id != id);
         if let Some(text) = text {
@@ -41,12 +41,12 @@ impl HelpCenter {
             };
             self.attachments.insert(attachment.id, attachment);
         }
-        Ok(())
+        Ok(id)
     }
 
-    pub(super) fn restrict(&mut self, id: i64, audience: Audience, now: Epoch) -> Result<(), ChangeError> {
+    pub(super) fn restrict(&mut self, id: i64, audience: Audience, now: Epoch) -> Result<i64, ChangeError> {
         let segment = self.segment_for(audience);
         self.touch(id, now)?.user_segment_id = segment;
-        Ok(())
+        Ok(id)
     }
 }

@@ -1,5 +1,6 @@
 //! The help center of one account: what there is, who may see it, and how it changes.
 
+mod apply;
 mod audience;
 mod change;
 mod generate;

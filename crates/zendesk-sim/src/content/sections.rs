@@ -25,7 +25,7 @@ impl HelpCenter {
         section_id: i64,
         category_id: i64,
         now: Epoch,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<i64, ChangeError> {
         let top = self.sections.get_mut(&section_id).ok_or(ChangeError::NoSection(section_id))?;
         top.parent_section_id = None;
         let mut moved = vec![section_id];
@@ -35,10 +35,10 @@ impl HelpCenter {
             }
             moved.extend(self.sections.values().filter(|s| s.parent_section_id == Some(id)).map(|s| s.id));
         }
-        Ok(())
+        Ok(section_id)
     }
 
-    pub(super) fn delete_section(&mut self, section_id: i64) -> Result<(), ChangeError> {
+    pub(super) fn delete_section(&mut self, section_id: i64) -> Result<i64, ChangeError> {
         self.sections.remove(&section_id).ok_or(ChangeError::NoSection(section_id))?;
         let mut gone = vec![section_id];
         while let Some(parent) = gone.pop() {
@@ -46,6 +46,6 @@ impl HelpCenter {
             gone.extend(self.sections.values().filter(|s| s.parent_section_id == Some(parent)).map(|s| s.id));
             self.sections.retain(|_, section| section.parent_section_id != Some(parent));
         }
-        Ok(())
+        Ok(section_id)
     }
 }
