@@ -1,6 +1,6 @@
 //! Every way of reading, under what goes wrong in the field: the copy is exact, or the run says why and nothing went.
 
-use helpsync_model::{Lane, RunState, Trigger};
+use helpsync_model::{Lane, Plan, RunParams, RunState, Trigger};
 use helpsync_store::{Run, RunRequest};
 use serde_json::json;
 use zendesk_sim::{
@@ -31,7 +31,7 @@ async fn audit(app: &TestApp) -> Run {
         lane: Lane::OnDemand,
         request_id: "r".to_owned(),
         upload_id: "r".to_owned(),
-        params: json!({ "audit": true }),
+        params: RunParams::audit(),
     })
     .await
 }
@@ -187,13 +187,13 @@ async fn a_second_with_more_than_a_page_of_changes_is_listed_once_and_then_passe
     let account = app.account("acme", GenerateOptions { largest_burst: 60, ..small(900) });
     account.update_settings(|settings| settings.incremental_page_size = 25);
     let run = app.connect(CUSTOMER, "acme").await;
-    assert_eq!(run.plan.as_deref(), Some("offset_pages"), "{run:?}");
+    assert_eq!(run.plan, Some(Plan::OffsetPages), "{run:?}");
     assert!(run.plan_reason.as_deref().is_some_and(|why| why.contains("second")), "{run:?}");
     assert_equal(&app, &account, CUSTOMER).await;
     account.apply_random(30, 3);
     let run = app.sync(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
-    assert_eq!(run.plan.as_deref(), Some("export"), "{run:?}");
+    assert_eq!(run.plan, Some(Plan::Export), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

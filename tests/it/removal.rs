@@ -1,6 +1,6 @@
 //! Removal: what is gone goes away, and nothing else does.
 
-use helpsync_model::{Lane, RunState, Trigger};
+use helpsync_model::{Lane, RunParams, RunState, Trigger};
 use helpsync_store::RunRequest;
 use serde_json::json;
 use zendesk_sim::{BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
@@ -78,7 +78,7 @@ async fn a_help_center_that_answers_404_to_everything_removes_nothing() {
         lane: Lane::OnDemand,
         request_id: "r".to_owned(),
         upload_id: "r".to_owned(),
-        params: json!({ "audit": true }),
+        params: RunParams::audit(),
     };
     let run = app.run(request).await;
     assert_ne!(run.state, RunState::Done, "{run:?}");

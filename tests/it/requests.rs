@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use helpsync_model::RunState;
+use helpsync_model::{Plan, RunState};
 use helpsync_store::Run;
 use zendesk_sim::{Account, BodyProfile, Change, GenerateOptions, Role};
 
@@ -84,7 +84,7 @@ async fn bounds(articles: usize, role: Role) {
     };
     let full = spent(&account);
     println!("{articles} {role:?}: full {full} of {most} requests in {:?}", began.elapsed());
-    assert_eq!(run.plan.as_deref(), Some(plan), "{run:?}");
+    assert_eq!(run.plan.map(Plan::as_str), Some(plan), "{run:?}");
     assert!(run.plan_reason.is_some(), "{run:?}");
     assert!(full <= most, "a full sync took {full} requests, more than {most}");
     assert_copy(&app, &account).await;

@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Lane, RunKind, Trigger, chain};
+use helpsync_model::{Lane, RunKind, RunParams, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
 use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, StoreError};
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
@@ -112,10 +111,10 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
             Refused::Never(format!("customer {:?} has no connected workspace", request.customer_id))
         })?;
     let (kind, params) = match request.action {
-        RequestAction::Sync { full: true } => (Some(RunKind::Full), Value::Null),
-        RequestAction::Sync { full: false } => (None, Value::Null),
+        RequestAction::Sync { full: true } => (Some(RunKind::Full), RunParams::default()),
+        RequestAction::Sync { full: false } => (None, RunParams::default()),
         RequestAction::ResyncArticle { article_id } => {
-            (Some(RunKind::Resync), json!({ "articles": [article_id] }))
+            (Some(RunKind::Resync), RunParams::articles(vec![article_id]))
         }
     };
     // A message without an id gets one, so that files and logs can name what brought them.
@@ -130,7 +129,7 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         lane: Lane::OnDemand,
         request_id: id.clone(),
         upload_id: id.clone(),
-        params: if params.is_null() { json!({}) } else { params },
+        params,
     };
     match parts.store.admin().request_run(&run_request).await {
         Ok(requested) => {

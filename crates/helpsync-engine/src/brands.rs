@@ -31,7 +31,7 @@ impl Engine {
         let Some(asked_at) = started.brands_asked_at else { return Ok(()) };
         let every = i64::try_from(self.options.audit_every.as_millis()).unwrap_or(i64::MAX);
         let due = asked_at.saturating_add(every) <= self.clock.now_ms();
-        let audit = started.run.params["audit"].as_bool() == Some(true);
+        let audit = started.run.params.is_audit();
         if !due && !audit && started.run.kind != RunKind::Full {
             return Ok(());
         }

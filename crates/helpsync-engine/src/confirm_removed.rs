@@ -2,7 +2,7 @@
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, chain};
+use helpsync_model::{Confirm, ExportAccess, chain};
 use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
 
@@ -20,43 +20,46 @@ impl Engine {
         &self,
         started: &StartedShard,
         account: &Account,
+        confirm: &Confirm,
     ) -> Result<ShardEnd, HandlerError> {
-        let outcome = if started.shard.params["by"] == "listing" {
-            if !self.walk_listing(started, account).await? {
-                return Ok(yielded_turn());
+        let outcome = match confirm {
+            Confirm::Listing => {
+                if !self.walk_listing(started, account).await? {
+                    return Ok(yielded_turn());
+                }
+                // What the second listing showed is no longer hidden.
+                let gone = self.store.unseen_hidden(started.fence.connection, started.fence.run).await?;
+                let requests = self.prove_healthy(started, account).await?;
+                RemovedOutcome { gone, requests }
             }
-            // What the second listing showed is no longer hidden.
-            let gone = self.store.unseen_hidden(started.fence.connection, started.fence.run).await?;
-            let requests = self.prove_healthy(started, account).await?;
-            RemovedOutcome { gone, requests }
-        } else {
-            self.fetch_each(started, account).await?
+            Confirm::Articles { articles } => self.fetch_each(started, account, articles).await?,
         };
         self.store.settle_removed(started, &outcome).await?;
         Ok(ShardEnd::Done(Vec::new()))
     }
 
     /// Whether they are gone could not be found out: they stay, for all to see.
-    pub(crate) async fn give_up_confirming(&self, started: &StartedShard) -> Result<(), StoreError> {
-        let ids = match started.shard.params["articles"].as_array() {
-            Some(ids) => ids.iter().filter_map(serde_json::Value::as_i64).collect(),
-            None => self.store.unseen_hidden(started.fence.connection, started.fence.run).await?,
+    pub(crate) async fn give_up_confirming(
+        &self,
+        started: &StartedShard,
+        confirm: &Confirm,
+    ) -> Result<(), StoreError> {
+        let ids = match confirm {
+            Confirm::Articles { articles } => articles.clone(),
+            Confirm::Listing => self.store.unseen_hidden(started.fence.connection, started.fence.run).await?,
         };
         self.store.show_again(started, &ids).await
     }
 
-    /// Fetches the shard's articles one by one, stores what is there, and answers with what is gone: proved by 404 or
+    /// Fetches articles one by one, stores what is there, and answers with what is gone: proved by 404 or
     /// 403 for the article while the help center as a whole still answers, and the grant's user kept his role.
     pub(crate) async fn fetch_each(
         &self,
         started: &StartedShard,
         account: &Account,
+        articles: &[i64],
     ) -> Result<RemovedOutcome, HandlerError> {
-        let ids: Vec<i64> =
-            serde_json::from_value(started.shard.params["articles"].clone()).map_err(|error| {
-                HandlerError::Permanent(format!("the shard names no articles: {}", chain(&error)))
-            })?;
-        let mut answers = stream::iter(ids)
+        let mut answers = stream::iter(articles.iter().copied())
             .map(|id| async move { (id, account.client.article(id).await) })
             .buffer_unordered(AT_ONCE);
         let mut outcome = RemovedOutcome::default();

@@ -10,8 +10,9 @@ impl Engine {
         &self,
         started: &StartedShard,
         account: &Account,
+        articles: &[i64],
     ) -> Result<ShardEnd, HandlerError> {
-        let outcome = self.fetch_each(started, account).await?;
+        let outcome = self.fetch_each(started, account, articles).await?;
         self.store.settle_removed(started, &outcome).await?;
         Ok(ShardEnd::Done(Vec::new()))
     }
@@ -20,12 +21,13 @@ impl Engine {
     pub(crate) async fn note_unfetched(
         &self,
         started: &StartedShard,
+        articles: &[i64],
         reason: &str,
     ) -> Result<(), StoreError> {
-        let ids = started.shard.params["articles"].as_array().into_iter().flatten();
-        let skipped = ids
+        let skipped = articles
+            .iter()
             .map(|id| SkippedArticle {
-                article_id: id.as_i64(),
+                article_id: Some(*id),
                 reason: reason.to_owned(),
                 created_at: None,
                 section_id: None,

@@ -5,10 +5,11 @@
 //! only verifies that it did.
 
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, RunKind, ShardKind};
-use helpsync_store::{Missing, NewShard, RemovalVerdict, RunNote, ShardEnd, StartedShard};
+use helpsync_model::{
+    Confirm, ExportAccess, ListCursor, ListEnd, ListParams, Plan, RunKind, ShardCursor, ShardParams,
+};
+use helpsync_store::{ListWalk, Missing, NewShard, RemovalVerdict, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{Failure, PAGE_SIZE_MAX};
-use serde_json::json;
 
 use crate::page::{Fetched, Reached};
 use crate::walk_list::{have_met, yielded_turn};
@@ -69,8 +70,8 @@ impl Engine {
 
     async fn compare(&self, started: &StartedShard, account: &Account) -> Result<Compared, HandlerError> {
         let connection = started.fence.connection;
-        let audit_asked = started.run.params["audit"].as_bool() == Some(true);
-        let listed = matches!(started.run.plan.as_deref(), Some("offset_pages" | "cursor_ends"));
+        let audit_asked = started.run.params.is_audit();
+        let listed = matches!(started.run.plan, Some(Plan::OffsetPages | Plan::CursorEnds));
         let whole = if listed { self.is_whole(started, account).await? } else { None };
         if let Some(whole) = whole {
             return Ok(if whole { Compared::Listed } else { Compared::Unclear });
@@ -84,7 +85,7 @@ impl Engine {
             return Ok(Compared::Unclear);
         }
         let mut known = self.store.known_articles(connection).await?;
-        if known < count && started.run.plan.as_deref() == Some("export") {
+        if known < count && started.run.plan == Some(Plan::Export) {
             self.read_tail(started, account).await?;
             known = self.store.known_articles(connection).await?;
         }
@@ -123,19 +124,23 @@ impl Engine {
         account: &Account,
     ) -> Result<Option<bool>, HandlerError> {
         let walks = self.store.list_walks(started.fence.run).await?;
-        let of = |from: &str| walks.iter().find(|walk| walk.params["from"] == from).map(|walk| &walk.cursor);
-        let whole = match (walks.first().map(|walk| &walk.params), of("oldest"), of("latest")) {
-            (Some(_), Some(oldest), Some(latest)) => have_met(oldest, latest),
-            (Some(params), _, _) if params["mode"] == "pages" => {
-                // While pages were read by number others may have moved from one to another.
-                let before = params["count"].as_i64();
-                let count = self.count(started, account).await?;
-                let seen = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
-                before == Some(count) && seen == count
-            }
-            _ => return Ok(None),
+        let Some(first) = walks.first() else { return Ok(None) };
+        let measured = match first.params {
+            ListParams::Pages { measured, .. } | ListParams::End { measured, .. } => measured,
+            ListParams::Changes { .. } => return Ok(None),
         };
-        let crowded = walks.first().and_then(|walk| walk.params["crowded"].as_i64());
+        let whole = if matches!(first.params, ListParams::Pages { .. }) {
+            // While pages were read by number others may have moved from one to another.
+            let count = self.count(started, account).await?;
+            let seen = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
+            i64::try_from(measured.count) == Ok(count) && seen == count
+        } else {
+            match (walk_from(&walks, ListEnd::Oldest), walk_from(&walks, ListEnd::Latest)) {
+                (Some(oldest), Some(latest)) => have_met(&oldest, &latest),
+                _ => return Ok(None),
+            }
+        };
+        let crowded = measured.crowded;
         if let Some(second) = crowded.filter(|_| whole) {
             let note = RunNote { passed_second: Some(second), ..RunNote::default() };
             self.store.note_run(&started.fence, &note).await?;
@@ -171,15 +176,26 @@ impl Engine {
         }
         let known = self.store.known_articles(started.fence.connection).await?;
         let pages = usize::try_from(known).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE_MAX as usize);
-        let shard = |key, params| NewShard { key, kind: ShardKind::ConfirmRemoved, params, position: None };
+        let shard =
+            |key, confirm| NewShard { key, params: ShardParams::ConfirmRemoved(confirm), position: None };
         if articles.len() > pages {
-            return Ok(vec![shard("confirm_removed-listing".to_owned(), json!({ "by": "listing" }))]);
+            return Ok(vec![shard("confirm_removed-listing".to_owned(), Confirm::Listing)]);
         }
         let chunks = articles.chunks(CONFIRMED_PER_SHARD).enumerate();
         Ok(chunks
             .map(|(number, articles)| {
-                shard(format!("confirm_removed-{number}"), json!({ "articles": articles }))
+                shard(format!("confirm_removed-{number}"), Confirm::Articles { articles: articles.to_vec() })
             })
             .collect())
     }
+}
+
+/// Where the walk by cursor stands that began at this end.
+fn walk_from(walks: &[ListWalk], end: ListEnd) -> Option<ListCursor> {
+    let walk =
+        walks.iter().find(|walk| matches!(walk.params, ListParams::End { from, .. } if from == end))?;
+    Some(match &walk.cursor {
+        Some(ShardCursor::List(at)) => at.clone(),
+        _ => ListCursor::default(),
+    })
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use helpsync_account::Accounts;
 use helpsync_content::Limits;
-use helpsync_model::{ShardKind, Subdomain, chain};
+use helpsync_model::{ShardParams, Subdomain, chain};
 use helpsync_store::{QueueStore, RemovalCeiling, ShardEnd, StartedShard, StoreError, SyncStore};
 use tokio::sync::Semaphore;
 
@@ -91,16 +91,18 @@ impl Engine {
             Err(HandlerError::Store(StoreError::Fenced)) => return Err(StoreError::Fenced),
             Err(error) => {
                 let end = self.end_after(&error, started);
-                tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind,
+                tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
                     failures = started.shard.failures, error = chain(&error), ?end, "shard did not finish");
                 end
             }
         };
-        match (&end, started.shard.kind) {
-            (ShardEnd::Failed(reason), ShardKind::FetchArticles) => {
-                self.note_unfetched(started, reason).await?;
+        match (&end, &started.shard.params) {
+            (ShardEnd::Failed(reason), ShardParams::FetchArticles(asked)) => {
+                self.note_unfetched(started, &asked.articles, reason).await?;
             }
-            (ShardEnd::Failed(_), ShardKind::ConfirmRemoved) => self.give_up_confirming(started).await?,
+            (ShardEnd::Failed(_), ShardParams::ConfirmRemoved(confirm)) => {
+                self.give_up_confirming(started, confirm).await?;
+            }
             _ => {}
         }
         self.record(started, &end).await
@@ -131,7 +133,7 @@ impl Engine {
 
     /// `None`: the handler has recorded the end itself.
     async fn handle(&self, started: &StartedShard) -> Result<Option<ShardEnd>, HandlerError> {
-        if started.shard.kind == ShardKind::Finalize {
+        if started.shard.params == ShardParams::Finalize {
             self.store.finalize_run(started).await?;
             return Ok(None);
         }
@@ -143,15 +145,17 @@ impl Engine {
             .accounts
             .connected(started.organization, started.granted.connection, &home, &subdomain)
             .map_err(|error| HandlerError::Permanent(chain(&error)))?;
-        let ended = match started.shard.kind {
-            ShardKind::Plan => self.plan(started, &account).await,
-            ShardKind::WalkExport => self.walk_export(started, &account).await,
-            ShardKind::WalkList => self.walk_list(started, &account).await,
-            ShardKind::FindRemoved => self.find_removed(started, &account).await,
-            ShardKind::ConfirmRemoved => self.confirm_removed(started, &account).await,
-            ShardKind::FetchArticles => self.fetch_articles(started, &account).await,
-            ShardKind::FetchAttachments => self.fetch_attachments(started, &account).await,
-            ShardKind::Finalize => return Ok(None),
+        let ended = match &started.shard.params {
+            ShardParams::Plan => self.plan(started, &account).await,
+            ShardParams::WalkExport(range) => self.walk_export(started, &account, *range).await,
+            ShardParams::WalkList(list) => self.walk_list(started, &account, *list).await,
+            ShardParams::FindRemoved => self.find_removed(started, &account).await,
+            ShardParams::ConfirmRemoved(confirm) => self.confirm_removed(started, &account, confirm).await,
+            ShardParams::FetchArticles(asked) => {
+                self.fetch_articles(started, &account, &asked.articles).await
+            }
+            ShardParams::FetchAttachments => self.fetch_attachments(started, &account).await,
+            ShardParams::Finalize => return Ok(None),
         };
         // What no stored page accounts for: waits since the last one, and the one that the shard is put off for.
         let put_off = ended.as_ref().err().map_or(Duration::ZERO, HandlerError::budget_wait);

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
-use helpsync_model::chain;
+use helpsync_model::{ShardCursor, chain};
 use helpsync_store::{
     IncomingArticle, PageOutcome, PageWrite, Progress, SkippedArticle, Split, StartedShard, StoreError,
 };
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
-use serde_json::Value;
 
 use crate::articles::{converted, described, items, skipped};
 use crate::names::{authors, tags_of};
@@ -47,7 +46,7 @@ struct Batch {
 /// What the shard has reached once the whole of an answer is stored.
 #[derive(Default)]
 pub(crate) struct Reached {
-    pub(crate) cursor: Option<Value>,
+    pub(crate) cursor: Option<ShardCursor>,
     pub(crate) progress: Option<Progress>,
     pub(crate) split: Option<Split>,
 }

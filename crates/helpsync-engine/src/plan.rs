@@ -11,17 +11,18 @@
 //! Whether the export answers shows in its first answer, at no extra request; from then on it is known.
 
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, RunKind, ShardKind, chain};
+use helpsync_model::{
+    ExportAccess, ExportRange, ListEnd, ListParams, Measured, Plan, RunKind, ShardParams, chain,
+};
 use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{
     Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
-use serde_json::json;
 
 use crate::{Engine, HandlerError};
 
 /// Offset pages that one shard reads.
-const PAGES_PER_SHARD: u64 = 25;
+const PAGES_PER_SHARD: u32 = 25;
 
 /// Why the export is not read to its end.
 pub(crate) enum NoExport {
@@ -50,7 +51,7 @@ impl Engine {
         {
             let reason =
                 "the incremental export is refused to this grant: the list, by time of change".to_owned();
-            let plan = Some(("list_changes", reason));
+            let plan = Some((Plan::ListChanges, reason));
             self.store.note_run(fence, &RunNote { plan, ..RunNote::default() }).await?;
             return Ok(ShardEnd::Done(vec![changes_since(since)]));
         }
@@ -64,12 +65,11 @@ impl Engine {
         } else {
             format!("the incremental export, from {start}: what changed since the mark, with overlap")
         };
-        let plan = Some(("export", reason));
+        let plan = Some((Plan::Export, reason));
         self.store.note_run(fence, &RunNote { plan, ..RunNote::default() }).await?;
         Ok(ShardEnd::Done(vec![NewShard {
             key: "walk_export".to_owned(),
-            kind: ShardKind::WalkExport,
-            params: json!({ "start": start, "everything": gained }),
+            params: ShardParams::WalkExport(ExportRange { start, end: None, everything: gained }),
             position: Some(start),
         }]))
     }
@@ -81,11 +81,12 @@ impl Engine {
     }
 
     /// Lists where the export does not lead on. One small request tells how many articles there are, when the latest
-    /// of them changed, and that the help center answers at all.
+    /// of them changed, and that the help center answers at all. `everything`: a delta is to bring every article.
     pub(crate) async fn list_instead(
         &self,
         started: &StartedShard,
         account: &Account,
+        everything: bool,
         why: NoExport,
     ) -> Result<ShardEnd, HandlerError> {
         let newest_first = ListQuery {
@@ -99,80 +100,88 @@ impl Engine {
         let count =
             answer.value.count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))?;
         let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());
-        let (access, why, crowded) = match why {
+        let found = self.why_list(started, why);
+        let changes_only = found.access.is_some()
+            && started.run.kind == RunKind::Delta
+            && started.high_water.is_some()
+            && !everything;
+        let measured = Measured { newest, count, crowded: found.crowded };
+        let (plan, how, shards) = if changes_only {
+            let how = "the list, by time of change".to_owned();
+            (Plan::ListChanges, how, vec![changes_since(self.since(started))])
+        } else {
+            whole_list(measured)
+        };
+        let note = RunNote {
+            plan: Some((plan, format!("{}: {how}", found.why))),
+            remote_count: i64::try_from(count).ok(),
+            requests: 1 + u64::from(answer.requests),
+            export_access: found.access,
+            ..RunNote::default()
+        };
+        self.store.note_run(&started.fence, &note).await?;
+        Ok(ShardEnd::Done(shards))
+    }
+
+    fn why_list(&self, started: &StartedShard, why: NoExport) -> WhyList {
+        match why {
             NoExport::Refused(failure) => {
                 let lost = matches!(started.export_access, Some(ExportAccess::Allowed | ExportAccess::Lost));
                 let access = if lost { ExportAccess::Lost } else { ExportAccess::Refused };
                 let said = if lost { "no longer answers this grant" } else { "is refused to this grant" };
-                (Some(access), format!("the incremental export {said} ({})", chain(&failure)), None)
+                let why = format!("the incremental export {said} ({})", chain(&failure));
+                WhyList { access: Some(access), why, crowded: None }
             }
             NoExport::Crowded(second) => {
                 // A second that is long over gains no more changes: once listed it is passed for good.
                 let overlap = i64::try_from(self.options.overlap.as_secs()).unwrap_or(i64::MAX);
                 let over = self.clock.now_ms() / 1000 - second > overlap;
                 let why = format!("more articles changed in second {second} than a page of the export holds");
-                (None, why, Some(second).filter(|_| over))
+                WhyList { access: None, why, crowded: Some(second).filter(|_| over) }
             }
             NoExport::TooLarge => {
-                (None, "a page of the export exceeds zendesk.body_bytes_max".to_owned(), None)
+                let why = "a page of the export exceeds zendesk.body_bytes_max".to_owned();
+                WhyList { access: None, why, crowded: None }
             }
-        };
-        let changes_only = access.is_some()
-            && started.run.kind == RunKind::Delta
-            && started.high_water.is_some()
-            && started.shard.params["everything"] != true;
-        let params = |of: serde_json::Value| {
-            let mut params = of;
-            params["newest"] = newest.into();
-            params["count"] = count.into();
-            if let Some(second) = crowded {
-                params["crowded"] = second.into();
-            }
-            params
-        };
-        let shard =
-            |key: String, params| NewShard { key, kind: ShardKind::WalkList, params, position: Some(0) };
-        let pages = count.div_ceil(u64::from(PAGE_SIZE_MAX)).max(1);
-        let (plan, how, shards) = if changes_only {
-            (
-                "list_changes",
-                "the list, by time of change".to_owned(),
-                vec![changes_since(self.since(started))],
-            )
-        } else if count <= OFFSET_RECORDS_MAX {
-            let shards = (0..pages.div_ceil(PAGES_PER_SHARD)).map(|number| {
-                let first = number * PAGES_PER_SHARD + 1;
-                let last = pages.min(first + PAGES_PER_SHARD - 1);
-                let of = json!({ "mode": "pages", "first": first, "last": last });
-                shard(format!("walk_list-{first}"), params(of))
-            });
-            ("offset_pages", format!("{pages} pages of the list by number"), shards.collect())
-        } else {
-            let shards = [("oldest", pages.div_ceil(2)), ("latest", pages / 2 + 1)]
-                .map(|(from, pages)| {
-                    let of = json!({ "mode": "end", "from": from, "pages": pages });
-                    shard(format!("walk_list-{from}"), params(of))
-                })
-                .to_vec();
-            ("cursor_ends", format!("{pages} pages of the list by cursor, from both ends"), shards)
-        };
-        let note = RunNote {
-            plan: Some((plan, format!("{why}: {how}"))),
-            remote_count: i64::try_from(count).ok(),
-            requests: 1 + u64::from(answer.requests),
-            export_access: access,
-            ..RunNote::default()
-        };
-        self.store.note_run(&started.fence, &note).await?;
-        Ok(ShardEnd::Done(shards))
+        }
     }
+}
+
+/// What a listing is made for.
+struct WhyList {
+    /// What the export answers, where that was found out.
+    access: Option<ExportAccess>,
+    /// For people.
+    why: String,
+    /// The second (epoch) that is passed for good once the list is read.
+    crowded: Option<i64>,
+}
+
+/// The shards that read the list as a whole, and how, for people.
+fn whole_list(measured: Measured) -> (Plan, String, Vec<NewShard>) {
+    let shard = |key, list| NewShard { key, params: ShardParams::WalkList(list), position: Some(0) };
+    let pages = measured.count.div_ceil(u64::from(PAGE_SIZE_MAX)).max(1);
+    if let Ok(pages) = u32::try_from(pages)
+        && measured.count <= OFFSET_RECORDS_MAX
+    {
+        let shards = (0..pages.div_ceil(PAGES_PER_SHARD)).map(|number| {
+            let first = number * PAGES_PER_SHARD + 1;
+            let last = pages.min(first + PAGES_PER_SHARD - 1);
+            shard(format!("walk_list-{first}"), ListParams::Pages { first, last, measured })
+        });
+        return (Plan::OffsetPages, format!("{pages} pages of the list by number"), shards.collect());
+    }
+    let shards =
+        [(ListEnd::Oldest, pages.div_ceil(2)), (ListEnd::Latest, pages / 2 + 1)].map(|(from, pages)| {
+            shard(format!("walk_list-{}", from.as_str()), ListParams::End { from, pages, measured })
+        });
+    (Plan::CursorEnds, format!("{pages} pages of the list by cursor, from both ends"), shards.to_vec())
 }
 
 fn changes_since(until: i64) -> NewShard {
     NewShard {
         key: "walk_list-changes".to_owned(),
-        kind: ShardKind::WalkList,
-        params: json!({ "mode": "changes", "until": until }),
+        params: ShardParams::WalkList(ListParams::Changes { until }),
         position: Some(until),
     }
 }

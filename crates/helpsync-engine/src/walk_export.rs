@@ -7,10 +7,9 @@
 use std::time::Duration;
 
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, ShardKind};
+use helpsync_model::{ExportAccess, ExportCursor, ExportRange, ShardCursor, ShardParams};
 use helpsync_store::{NewShard, Progress, RunNote, ShardEnd, Split, StartedShard};
 use helpsync_zendesk::{Answer, ExportPage, Failure};
-use serde_json::{Value, json};
 
 use crate::page::{Fetched, Reached};
 use crate::plan::NoExport;
@@ -29,50 +28,32 @@ const STEP_BACK_SECONDS: i64 = 120;
 /// Refusals of one start before that is an error.
 const STEPS_BACK_MAX: u32 = 5;
 
-/// Where a range stands.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    start: i64,
-    end: Option<i64>,
-    pages: u64,
-    ended: bool,
+/// What is left of a range: all of it before the first page.
+fn left(started: &StartedShard, range: ExportRange) -> ExportCursor {
+    match started.shard.cursor {
+        Some(ShardCursor::Export(left)) => left,
+        _ => ExportCursor { start: range.start, end: range.end, ..ExportCursor::default() },
+    }
 }
 
-impl Range {
-    fn of(started: &StartedShard) -> Result<Self, HandlerError> {
-        let from = started.shard.cursor.as_ref().unwrap_or(&started.shard.params);
-        let start = from["start"].as_i64();
-        Ok(Self {
-            start: start.ok_or_else(|| HandlerError::Permanent("the shard has no start".to_owned()))?,
-            end: from["end"].as_i64(),
-            pages: from["pages"].as_u64().unwrap_or(0),
-            ended: from["ended"].as_bool() == Some(true),
-        })
+/// Half of what is left, for a shard of its own. The present only places the cut: wherever it lies, nothing is missed
+/// or lost by it.
+fn split(left: ExportCursor, now: i64) -> Option<Split> {
+    let end = left.end.unwrap_or(now);
+    if left.pages < HEAVY_PAGES || end.saturating_sub(left.start) < CUT_SECONDS_MIN {
+        return None;
     }
-
-    fn cursor(&self) -> Value {
-        json!({ "start": self.start, "end": self.end, "pages": self.pages, "ended": self.ended })
-    }
-
-    /// Half of what is left, for a shard of its own. The present only places the cut: wherever it lies, nothing is
-    /// missed or lost by it.
-    fn split(&self, now: i64) -> Option<Split> {
-        let end = self.end.unwrap_or(now);
-        if self.pages < HEAVY_PAGES || end.saturating_sub(self.start) < CUT_SECONDS_MIN {
-            return None;
-        }
-        let cut = self.start + (end - self.start) / 2;
-        Some(Split {
-            shard: NewShard {
-                key: format!("walk_export-{cut}"),
-                kind: ShardKind::WalkExport,
-                params: json!({ "start": cut, "end": self.end }),
-                position: Some(cut),
-            },
-            cursor: Self { end: Some(cut), pages: 0, ..*self }.cursor(),
-            shards_max: RANGES_MAX,
-        })
-    }
+    let cut = left.start + (end - left.start) / 2;
+    let later = ExportRange { start: cut, end: left.end, everything: false };
+    Some(Split {
+        shard: NewShard {
+            key: format!("walk_export-{cut}"),
+            params: ShardParams::WalkExport(later),
+            position: Some(cut),
+        },
+        cursor: ShardCursor::Export(ExportCursor { end: Some(cut), pages: 0, ..left }),
+        shards_max: RANGES_MAX,
+    })
 }
 
 /// What following a page came to.
@@ -89,8 +70,10 @@ impl Engine {
         &self,
         started: &StartedShard,
         account: &Account,
+        range: ExportRange,
     ) -> Result<ShardEnd, HandlerError> {
-        let mut range = Range::of(started)?;
+        let everything = range.everything;
+        let mut range = left(started, range);
         if range.ended {
             return Ok(ShardEnd::Done(Vec::new()));
         }
@@ -98,10 +81,10 @@ impl Engine {
             Ok(answer) => answer,
             // Refused to everybody but agents: not the same as an absent help center, which the list would show too.
             Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_))) => {
-                return self.list_instead(started, account, NoExport::Refused(failure)).await;
+                return self.list_instead(started, account, everything, NoExport::Refused(failure)).await;
             }
             Err(Failure::TooLarge { .. }) => {
-                return self.list_instead(started, account, NoExport::TooLarge).await;
+                return self.list_instead(started, account, everything, NoExport::TooLarge).await;
             }
             Err(failure) => return Err(failure.into()),
         };
@@ -122,15 +105,15 @@ impl Engine {
                 let second = range.start;
                 if started.passed_second != Some(second) {
                     self.store_export_page(started, account, answer, &range, None).await?;
-                    return self.list_instead(started, account, NoExport::Crowded(second)).await;
+                    return self.list_instead(started, account, everything, NoExport::Crowded(second)).await;
                 }
                 next = second + 1;
             }
             range.start = next;
             range.pages += 1;
-            let split = range.split(self.clock.now_ms() / 1000).filter(|_| may_split);
-            if split.is_some() || turn >= PAGES_PER_TURN {
-                let split_done = self.store_export_page(started, account, answer, &range, split).await?;
+            let cut = split(range, self.clock.now_ms() / 1000).filter(|_| may_split);
+            if cut.is_some() || turn >= PAGES_PER_TURN {
+                let split_done = self.store_export_page(started, account, answer, &range, cut).await?;
                 if split_done || turn >= PAGES_PER_TURN {
                     break;
                 }
@@ -190,7 +173,7 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
         mut answer: Answer<ExportPage>,
-        range: &Range,
+        range: &ExportCursor,
         split: Option<Split>,
     ) -> Result<bool, HandlerError> {
         if let Some(end) = range.end {
@@ -199,8 +182,11 @@ impl Engine {
         }
         let newest = answer.value.articles.iter().map(|article| article.updated_at.as_second()).max();
         let position = Some(range.start).filter(|_| !range.ended);
-        let reached =
-            Reached { cursor: Some(range.cursor()), progress: Some(Progress { position, newest }), split };
+        let reached = Reached {
+            cursor: Some(ShardCursor::Export(*range)),
+            progress: Some(Progress { position, newest }),
+            split,
+        };
         Ok(self.store_fetched(started, account, Fetched::from(answer), reached).await?.split)
     }
 }
@@ -209,26 +195,27 @@ impl Engine {
 mod tests {
     use super::*;
 
-    fn range(start: i64, end: Option<i64>, pages: u64) -> Range {
-        Range { start, end, pages, ended: false }
+    fn range(start: i64, end: Option<i64>, pages: u64) -> ExportCursor {
+        ExportCursor { start, end, pages, ended: false }
+    }
+
+    fn later(start: i64, end: Option<i64>) -> ShardParams {
+        ShardParams::WalkExport(ExportRange { start, end, everything: false })
     }
 
     #[test]
     fn a_heavy_range_is_cut_in_the_middle_of_what_is_left() {
-        let split = range(10_000, None, HEAVY_PAGES).split(30_000).unwrap();
-        assert_eq!(split.shard.params, json!({ "start": 20_000, "end": null }));
-        assert_eq!(
-            (split.cursor["start"].as_i64(), split.cursor["end"].as_i64()),
-            (Some(10_000), Some(20_000))
-        );
-        let split = range(10_000, Some(20_000), HEAVY_PAGES).split(30_000).unwrap();
-        assert_eq!(split.shard.params, json!({ "start": 15_000, "end": 20_000 }));
+        let open = split(range(10_000, None, HEAVY_PAGES), 30_000).unwrap();
+        assert_eq!(open.shard.params, later(20_000, None));
+        assert_eq!(open.cursor, ShardCursor::Export(range(10_000, Some(20_000), 0)));
+        let closed = split(range(10_000, Some(20_000), HEAVY_PAGES), 30_000).unwrap();
+        assert_eq!(closed.shard.params, later(15_000, Some(20_000)));
     }
 
     #[test]
     fn a_light_or_short_range_stays_whole() {
-        assert!(range(10_000, None, HEAVY_PAGES - 1).split(90_000).is_none());
-        assert!(range(10_000, None, 9).split(10_000 + CUT_SECONDS_MIN - 1).is_none());
-        assert!(range(10_000, None, 9).split(0).is_none(), "a clock that is behind cuts nothing");
+        assert!(split(range(10_000, None, HEAVY_PAGES - 1), 90_000).is_none());
+        assert!(split(range(10_000, None, 9), 10_000 + CUT_SECONDS_MIN - 1).is_none());
+        assert!(split(range(10_000, None, 9), 0).is_none(), "a clock that is behind cuts nothing");
     }
 }

@@ -11,11 +11,9 @@
 use std::time::Duration;
 
 use helpsync_account::Account;
-use helpsync_model::chain;
+use helpsync_model::{ListCursor, ListEnd, ListParams, ShardCursor};
 use helpsync_store::{Progress, ShardEnd, StartedShard};
 use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder};
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::page::{Fetched, Reached};
 use crate::{Engine, HandlerError};
@@ -23,56 +21,8 @@ use crate::{Engine, HandlerError};
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
 const PAGES_PER_TURN: u32 = 200;
 
-/// What a shard of the list is to read.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "mode", rename_all = "snake_case")]
-enum Walk {
-    /// Page numbers, both included.
-    Pages { first: u32, last: u32, newest: i64 },
-    /// `oldest` or `latest` first, so many pages.
-    End { from: String, pages: u64, newest: i64 },
-    /// Down to this time of change, in epoch seconds.
-    Changes { until: i64 },
-}
-
-/// Where a walk by cursor stands.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct At {
-    after: Option<String>,
-    pages: u64,
-    /// Creation (ms) and id of the last article read.
-    edge: Option<(i64, i64)>,
-    newest: Option<i64>,
-    ended: bool,
-}
-
-impl At {
-    pub(crate) fn of(cursor: Option<&Value>) -> Self {
-        let Some(cursor) = cursor else { return Self::default() };
-        let edge = cursor["edge"][0].as_i64().zip(cursor["edge"][1].as_i64());
-        Self {
-            after: cursor["after"].as_str().map(str::to_owned),
-            pages: cursor["pages"].as_u64().unwrap_or(0),
-            edge,
-            newest: cursor["newest"].as_i64(),
-            ended: cursor["ended"].as_bool() == Some(true),
-        }
-    }
-
-    fn cursor(&self) -> Value {
-        json!({
-            "after": self.after,
-            "pages": self.pages,
-            "edge": self.edge.map(|(created_at, id)| [created_at, id]),
-            "newest": self.newest,
-            "ended": self.ended,
-        })
-    }
-}
-
 /// Whether walks from both ends have met, so that together they are the whole list.
-pub(crate) fn have_met(oldest_first: &Value, latest_first: &Value) -> bool {
-    let (up, down) = (At::of(Some(oldest_first)), At::of(Some(latest_first)));
+pub(crate) fn have_met(up: &ListCursor, down: &ListCursor) -> bool {
     // A list that ended before its share of pages was read to its other end.
     if up.after.is_none() && up.ended || down.after.is_none() && down.ended {
         return true;
@@ -85,20 +35,21 @@ impl Engine {
         &self,
         started: &StartedShard,
         account: &Account,
+        list: ListParams,
     ) -> Result<ShardEnd, HandlerError> {
-        let walk: Walk = serde_json::from_value(started.shard.params.clone()).map_err(|error| {
-            HandlerError::Permanent(format!("the shard names no walk: {}", chain(&error)))
-        })?;
-        let ended = match walk {
-            Walk::Pages { first, last, newest } => {
-                self.walk_pages(started, account, first, last, newest).await?
+        let ended = match list {
+            ListParams::Pages { first, last, measured } => {
+                self.walk_pages(started, account, first, last, measured.newest).await?
             }
-            Walk::End { from, pages, newest } => {
-                let sort_order = if from == "latest" { SortOrder::Desc } else { SortOrder::Asc };
+            ListParams::End { from, pages, measured } => {
+                let sort_order = match from {
+                    ListEnd::Oldest => SortOrder::Asc,
+                    ListEnd::Latest => SortOrder::Desc,
+                };
                 let query = ListQuery { sort_order, ..ListQuery::walk(Scope::All, None) };
-                self.walk_cursor(started, account, query, Until::Pages(pages, newest)).await?
+                self.walk_cursor(started, account, query, Until::Pages(pages, measured.newest)).await?
             }
-            Walk::Changes { until } => {
+            ListParams::Changes { until } => {
                 let query = ListQuery {
                     sort_by: SortBy::UpdatedAt,
                     sort_order: SortOrder::Desc,
@@ -118,8 +69,10 @@ impl Engine {
         last: u32,
         newest: i64,
     ) -> Result<bool, HandlerError> {
-        let cursor = started.shard.cursor.clone().unwrap_or_default();
-        let mut number = cursor["page"].as_u64().and_then(|page| u32::try_from(page).ok()).unwrap_or(first);
+        let mut number = match started.shard.cursor {
+            Some(ShardCursor::Page(number)) => number,
+            _ => first,
+        };
         if number > last {
             return Ok(true);
         }
@@ -128,7 +81,7 @@ impl Engine {
         loop {
             let ended = number >= last;
             let reached = Reached {
-                cursor: Some(json!({ "page": number + 1 })),
+                cursor: Some(ShardCursor::Page(number + 1)),
                 progress: Some(Progress { position: Some(0).filter(|_| !ended), newest: Some(newest) }),
                 split: None,
             };
@@ -161,7 +114,10 @@ impl Engine {
         query: ListQuery,
         until: Until,
     ) -> Result<bool, HandlerError> {
-        let mut at = At::of(started.shard.cursor.as_ref());
+        let mut at = match &started.shard.cursor {
+            Some(ShardCursor::List(at)) => at.clone(),
+            _ => ListCursor::default(),
+        };
         if at.ended {
             return Ok(true);
         }
@@ -172,9 +128,13 @@ impl Engine {
         let first = account.client.list_articles(&page(&at.after)).await;
         let mut answer = first.map_err(HandlerError::of_list)?;
         for turn in 1.. {
-            at.take(&answer)?;
+            pass(&mut at, &answer)?;
             at.ended = at.ended || until.is_reached(&at, &answer.value);
-            let reached = Reached { cursor: Some(at.cursor()), progress: until.progress(&at), split: None };
+            let reached = Reached {
+                cursor: Some(ShardCursor::List(at.clone())),
+                progress: until.progress(&at),
+                split: None,
+            };
             let store = self.store_fetched(started, account, Fetched::from(answer), reached);
             if at.ended || turn >= PAGES_PER_TURN {
                 store.await?;
@@ -189,26 +149,24 @@ impl Engine {
     }
 }
 
-impl At {
-    /// Goes on past a page.
-    fn take(&mut self, answer: &Answer<ListPage>) -> Result<(), HandlerError> {
-        let list = &answer.value;
-        match &list.next {
-            Next::End => (self.after, self.ended) = (None, true),
-            Next::Cursor(next) => self.after = Some(next.clone()),
-            Next::Offset(_) | Next::Unproven => {
-                return Err(HandlerError::Passing("the listing did not say whether it ended".to_owned()));
-            }
+/// Goes on past a page.
+fn pass(at: &mut ListCursor, answer: &Answer<ListPage>) -> Result<(), HandlerError> {
+    let list = &answer.value;
+    match &list.next {
+        Next::End => (at.after, at.ended) = (None, true),
+        Next::Cursor(next) => at.after = Some(next.clone()),
+        Next::Offset(_) | Next::Unproven => {
+            return Err(HandlerError::Passing("the listing did not say whether it ended".to_owned()));
         }
-        self.pages += 1;
-        if let Some(last) = list.articles.last() {
-            self.edge = Some((last.created_at.as_millisecond(), last.id));
-        }
-        if self.pages == 1 {
-            self.newest = list.articles.iter().map(|article| article.updated_at.as_second()).max();
-        }
-        Ok(())
     }
+    at.pages += 1;
+    if let Some(last) = list.articles.last() {
+        at.edge = Some((last.created_at.as_millisecond(), last.id));
+    }
+    if at.pages == 1 {
+        at.newest = list.articles.iter().map(|article| article.updated_at.as_second()).max();
+    }
+    Ok(())
 }
 
 /// How far a walk by cursor goes, unless the list ends before.
@@ -222,7 +180,7 @@ enum Until {
 }
 
 impl Until {
-    fn is_reached(&self, at: &At, page: &ListPage) -> bool {
+    fn is_reached(&self, at: &ListCursor, page: &ListPage) -> bool {
         match self {
             Self::End => false,
             Self::Pages(pages, _) => at.pages >= *pages,
@@ -232,7 +190,7 @@ impl Until {
         }
     }
 
-    fn progress(&self, at: &At) -> Option<Progress> {
+    fn progress(&self, at: &ListCursor) -> Option<Progress> {
         match self {
             Self::End => None,
             Self::Pages(_, newest) => {
@@ -253,8 +211,8 @@ pub(crate) fn yielded_turn() -> ShardEnd {
 mod tests {
     use super::*;
 
-    fn at(after: Option<&str>, edge: (i64, i64)) -> Value {
-        At { after: after.map(str::to_owned), pages: 3, edge: Some(edge), newest: None, ended: true }.cursor()
+    fn at(after: Option<&str>, edge: (i64, i64)) -> ListCursor {
+        ListCursor { after: after.map(str::to_owned), pages: 3, edge: Some(edge), newest: None, ended: true }
     }
 
     #[test]
@@ -263,6 +221,6 @@ mod tests {
         assert!(have_met(&at(Some("a"), (6, 1)), &at(Some("b"), (5, 2))));
         assert!(!have_met(&at(Some("a"), (5, 1)), &at(Some("b"), (5, 2))));
         assert!(have_met(&at(None, (1, 1)), &at(Some("b"), (5, 2))));
-        assert!(!have_met(&Value::Null, &Value::Null));
+        assert!(!have_met(&ListCursor::default(), &ListCursor::default()));
     }
 }

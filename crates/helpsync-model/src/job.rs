@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{RunId, ShardId, ShardKind, UnknownName};
+use crate::{Name, RunId, ShardId, ShardKind, UnknownName};
 
 /// The version of [`Job`]'s JSON form. A reader refuses any other.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -47,6 +47,14 @@ impl Lane {
             Self::Scheduled => "scheduled",
             Self::Backfill => "backfill",
         }
+    }
+}
+
+impl Name for Lane {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn as_str(self) -> &'static str {
+        Self::as_str(self)
     }
 }
 

@@ -11,6 +11,8 @@ mod error;
 mod id;
 mod job;
 mod key_ring;
+mod machine;
+mod params;
 mod request;
 mod selection;
 mod source;
@@ -25,12 +27,17 @@ pub use error::{CAUSES_MAX, chain};
 pub use id::{ConnectionId, CustomerId, DeliveryId, FileId, OrganizationId, RunId, ShardId, WebhookId};
 pub use job::{Job, JobError, Lane, SCHEMA_VERSION};
 pub use key_ring::{KeyRing, KeyRingError, SealingKey};
+pub use machine::{ConnectionEvent, DeliveryEvent, Machine, RunEvent, ShardEvent};
+pub use params::{
+    Articles, Confirm, ExportCursor, ExportRange, ListCursor, ListEnd, ListParams, Measured, RunParams,
+    ShardCursor, ShardParams,
+};
 pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
 pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{
-    ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus, RunKind, RunState,
-    ShardKind, ShardState, SyncAction, Trigger, UnknownName, WebhookStatus,
+    ChunkState, ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus, Name,
+    Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, UnknownName, WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
 

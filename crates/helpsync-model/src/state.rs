@@ -13,6 +13,15 @@ pub struct UnknownName {
     pub text: String,
 }
 
+/// A closed list of names, each with the one spelling that store, wire and logs share.
+pub trait Name: Copy + PartialEq + 'static {
+    /// Every value.
+    const ALL: &'static [Self];
+
+    /// The spelling.
+    fn as_str(self) -> &'static str;
+}
+
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$doc])*
@@ -27,6 +36,14 @@ macro_rules! names {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl Name for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn as_str(self) -> &'static str {
+                Self::as_str(self)
             }
         }
 
@@ -127,7 +144,7 @@ names! {
         Resync = "resync",
     }
 
-    /// Where a run stands. `queued -> running -> finalizing -> done | failed`, and `cancelled` from the first three.
+    /// Where a run stands. [`RunState::after`](crate::Machine::after) has every edge; docs/states.md shows them.
     RunState {
         /// Created; its plan has not started.
         Queued = "queued",
@@ -141,6 +158,30 @@ names! {
         Failed = "failed",
         /// Stopped by a person, a disconnect or a newer grant.
         Cancelled = "cancelled",
+    }
+
+    /// What an active run is at. Each stage consists of shards; [`Stage::next`] says what follows.
+    Stage {
+        /// Chooses how to read.
+        Plan = "plan",
+        /// Reads articles.
+        Walk = "walk",
+        /// Finds what is gone at Zendesk, and removes it.
+        Removal = "removal",
+        /// Draws up the receipt and ends the run.
+        Finalize = "finalize",
+    }
+
+    /// How a run reads the articles.
+    Plan {
+        /// The incremental export, by time of change.
+        Export = "export",
+        /// The list by page number, several stretches at once.
+        OffsetPages = "offset_pages",
+        /// The list by cursor, from both ends.
+        CursorEnds = "cursor_ends",
+        /// The list by time of change, latest first.
+        ListChanges = "list_changes",
     }
 
     /// What one shard of a run does.
@@ -163,8 +204,7 @@ names! {
         Finalize = "finalize",
     }
 
-    /// Where a shard stands. `pending -> released -> running -> done | failed`, back to `pending` to wait or retry,
-    /// and `cancelled` from the first three.
+    /// Where a shard stands. [`ShardState::after`](crate::Machine::after) has every edge; docs/states.md shows them.
     ShardState {
         /// Waits until it is due.
         Pending = "pending",
@@ -240,7 +280,20 @@ names! {
         Flagged = "FLAGGED",
     }
 
-    /// Where a delivery stands. `pending -> delivered | dead`, and back to `pending` when a person asks.
+    /// Where a chunk's vector stands.
+    ChunkState {
+        /// It gets no vector.
+        Skipped = "skipped",
+        /// To be embedded, or being embedded.
+        Waiting = "waiting",
+        /// It has its vector.
+        Embedded = "embedded",
+        /// It was tried too often; it is tried anew once it is due.
+        Failed = "failed",
+    }
+
+    /// Where a delivery stands. [`DeliveryState::after`](crate::Machine::after) has every edge; docs/states.md shows
+    /// them.
     DeliveryState {
         /// To be sent, or to be sent again.
         Pending = "pending",
@@ -251,12 +304,36 @@ names! {
     }
 }
 
+impl RunKind {
+    /// Those that sync a connection, of which one at a time is active. A resync runs beside it.
+    pub const SYNCS: &'static [Self] = &[Self::Full, Self::Delta];
+}
+
 impl RunState {
-    /// Whether the run can still change anything.
+    /// Those of a run that can still change anything.
+    pub const ACTIVE: &'static [Self] = &[Self::Queued, Self::Running, Self::Finalizing];
+
+    /// Whether the run can still change anything. If not, it has a time at which it ended.
     #[must_use]
     pub const fn is_active(self) -> bool {
         matches!(self, Self::Queued | Self::Running | Self::Finalizing)
     }
+}
+
+impl ShardState {
+    /// Those of a shard that is not ended: its stage goes on.
+    pub const OPEN: &'static [Self] = &[Self::Pending, Self::Released, Self::Running];
+    /// Those of a shard that a worker may start.
+    pub const STARTABLE: &'static [Self] = &[Self::Pending, Self::Released];
+    /// Those of a shard that counts against its connection's window.
+    pub const OUTSTANDING: &'static [Self] = &[Self::Released, Self::Running];
+}
+
+impl ChunkState {
+    /// Those of a chunk that is to be embedded once it is due.
+    pub const TO_EMBED: &'static [Self] = &[Self::Waiting, Self::Failed];
+    /// Those of a chunk whose tries are not counted anew when it moves.
+    pub const SETTLED: &'static [Self] = &[Self::Waiting, Self::Embedded];
 }
 
 #[cfg(test)]

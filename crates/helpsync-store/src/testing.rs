@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_model::{
-    Clock, ConnectionId, Entropy, KeyRing, Lane, ManualClock, OsEntropy, RunId, RunKind, SeededEntropy,
-    ShardId, Timestamp, Trigger,
+    Clock, ConnectionId, Entropy, KeyRing, Lane, ManualClock, OsEntropy, RunId, RunKind, RunParams,
+    SeededEntropy, ShardId, Timestamp, Trigger,
 };
 use serde_json::json;
 use sqlx::{AnyConnection, Connection as _, Executor, Row as _};
 use tempfile::TempDir;
 
 use crate::db::sql;
+use crate::db::states::{ACTIVE_RUN, OPEN_SHARD, RUNNING_SHARD, STARTABLE_SHARD};
 use crate::{
     Customer, Dialect, GrantCompleted, GrantOutcome, IncomingArticle, IncomingTranslation, NewTokens,
     PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
@@ -93,7 +94,7 @@ impl TestStore {
             lane: Lane::OnDemand,
             request_id: "request-1".to_owned(),
             upload_id: "upload-1".to_owned(),
-            params: json!({}),
+            params: RunParams::articles(Vec::new()),
         };
         let run = self.admin().request_run(&request).await.expect("a run").run;
         let walk = self.start(run).await;
@@ -110,12 +111,13 @@ impl TestStore {
     /// # Panics
     /// When none does.
     pub async fn start(&self, run: RunId) -> StartedShard {
-        let shard: i64 =
-            sqlx::query_scalar("select id from shard where run_id = $1 and state in ('pending', 'released')")
-                .bind(run.0)
-                .fetch_one(&self.store.pool)
-                .await
-                .expect("a waiting shard");
+        let shard: i64 = sqlx::query_scalar(sql(format!(
+            "select id from shard where run_id = $1 and state in {STARTABLE_SHARD}"
+        )))
+        .bind(run.0)
+        .fetch_one(&self.store.pool)
+        .await
+        .expect("a waiting shard");
         let started = self.queue().start_shard(ShardId(shard), "test", Duration::from_secs(60)).await;
         started.expect("a lease").expect("a shard that can be started")
     }
@@ -143,15 +145,15 @@ pub struct Tally {
 /// # Panics
 /// When the database does not answer.
 pub async fn tally(store: &Store) -> Tally {
-    let row = sqlx::query(
+    let row = sqlx::query(sql(format!(
         "select
-           (select count(*) from run where state in ('queued', 'running', 'finalizing')) as active_runs,
-           (select count(*) from shard where state in ('pending', 'released', 'running')) as open_shards,
-           (select count(*) from shard where state = 'running') as running,
+           (select count(*) from run where state in {ACTIVE_RUN}) as active_runs,
+           (select count(*) from shard where state in {OPEN_SHARD}) as open_shards,
+           (select count(*) from shard where state = {RUNNING_SHARD}) as running,
            (select count(*) from shard) as shards,
            (select cast(coalesce(sum(attempt), 0) as bigint) from shard) as attempts,
-           (select count(*) from outbox) as outbox",
-    )
+           (select count(*) from outbox) as outbox"
+    )))
     .fetch_one(&store.pool)
     .await
     .expect("a count");
@@ -171,7 +173,7 @@ pub async fn tally(store: &Store) -> Tally {
 /// # Panics
 /// When the database does not answer.
 pub async fn end_leases(store: &Store) -> u64 {
-    sqlx::query("update shard set lease_until = 1 where state = 'running'")
+    sqlx::query(sql(format!("update shard set lease_until = 1 where state = {RUNNING_SHARD}")))
         .execute(&store.pool)
         .await
         .expect("leases end")

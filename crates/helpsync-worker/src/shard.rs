@@ -12,7 +12,7 @@ use crate::Worker;
 impl Worker {
     pub(crate) async fn run_shard(&self, started: &StartedShard, abandon: &CancellationToken) {
         let fence = started.fence;
-        tracing::debug!(shard = %fence.shard, run = %fence.run, kind = %started.shard.kind, attempt = fence.attempt, "shard started");
+        tracing::debug!(shard = %fence.shard, run = %fence.run, kind = %started.shard.kind(), attempt = fence.attempt, "shard started");
         let run = AssertUnwindSafe(self.engine.run(started)).catch_unwind();
         let ended = tokio::select! {
             ended = run => ended,
@@ -36,7 +36,7 @@ impl Worker {
                     .map(String::as_str)
                     .or_else(|| panic.downcast_ref::<&str>().copied())
                     .unwrap_or("no message");
-                tracing::error!(shard = %fence.shard, kind = %started.shard.kind, what, "a handler panicked");
+                tracing::error!(shard = %fence.shard, kind = %started.shard.kind(), what, "a handler panicked");
                 let end = ShardEnd::Failed(format!("our bug: {what}"));
                 if let Err(error) = self.store.end_shard(&fence, &end).await {
                     tracing::warn!(shard = %fence.shard, error = chain(&error), "the end of a shard could not be recorded");

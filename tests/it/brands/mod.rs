@@ -8,7 +8,7 @@ mod selected;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use helpsync_model::{ConnectionId, EventKind, Lane, RunKind, RunState, Trigger};
+use helpsync_model::{ConnectionId, EventKind, Lane, RunKind, RunParams, RunState, Trigger};
 use helpsync_store::{Event, Run, RunRequest};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ impl Brands {
             lane: Lane::OnDemand,
             request_id: "audit".to_owned(),
             upload_id: "audit".to_owned(),
-            params: json!({ "audit": true }),
+            params: RunParams::audit(),
         };
         let parts = self.app.parts();
         let requested = parts.store.admin().request_run(&request).await.unwrap();

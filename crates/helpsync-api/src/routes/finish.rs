@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use helpsync_account::subscriptions::{scopes_allow, unsubscribe};
-use helpsync_model::{ConnectionId, Lane, OrganizationId, Subdomain, Trigger, chain};
+use helpsync_model::{ConnectionId, Lane, OrganizationId, RunParams, Subdomain, Trigger, chain};
 use helpsync_store::{GrantCompleted, GrantOutcome, RunRequest, RunRequested};
 use helpsync_zendesk::{Client, Failure};
 use secrecy::SecretString;
@@ -128,7 +128,7 @@ pub(super) async fn start(
         lane: Lane::OnDemand,
         request_id: request_id.clone(),
         upload_id: api.fresh_id(),
-        params: json!({}),
+        params: RunParams::default(),
     };
     let requested = api.store().admin().request_run(&request).await?;
     api.wake();

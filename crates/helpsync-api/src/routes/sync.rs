@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, Trigger};
+use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, RunParams, Trigger};
 use helpsync_store::{ConnectionOrder, ConnectionQuery, RunRequest};
-use serde_json::json;
 
 use super::oauth_url::check_request_id;
 use crate::Api;
@@ -49,7 +48,7 @@ async fn sync(
         _ => return Err(ApiError::bad("send either customer_id or data_source_id")),
     };
     let kind = (input.full == Some(true)).then_some(RunKind::Full);
-    request(&api, connection, kind, input.request_id, json!({})).await
+    request(&api, connection, kind, input.request_id, RunParams::default()).await
 }
 
 async fn request(
@@ -57,7 +56,7 @@ async fn request(
     connection: ConnectionId,
     kind: Option<RunKind>,
     request_id: Option<String>,
-    params: serde_json::Value,
+    params: RunParams,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let request_id = request_id.unwrap_or_else(|| api.fresh_id());
     let run_request = RunRequest {
@@ -133,5 +132,5 @@ async fn allow_removals(
     let connection = named(&api, organization, &id).await?;
     api.store().admin().allow_removals(organization, connection.id).await?;
     // Only a run that compares the whole listing can remove what is held back.
-    request(&api, connection.id, None, None, json!({ "audit": true })).await
+    request(&api, connection.id, None, None, RunParams::audit()).await
 }

@@ -1,5 +1,6 @@
 //! Helpsync's own endpoints.
 
+use helpsync_model::Plan;
 use helpsync_store::{Event, FileContent, Run, RunCounters, Skipped, StoredAttachment};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,9 +32,10 @@ pub(crate) struct RunView {
     pub(crate) lane: &'static str,
     /// `queued`, `running`, `finalizing`, `done`, `failed` or `cancelled`.
     pub(crate) state: &'static str,
-    pub(crate) stage: String,
-    /// How it reads the articles.
-    pub(crate) plan: Option<String>,
+    /// `plan`, `walk`, `removal` or `finalize`.
+    pub(crate) stage: &'static str,
+    /// How it reads the articles: `export`, `offset_pages`, `cursor_ends` or `list_changes`.
+    pub(crate) plan: Option<&'static str>,
     /// Why so.
     pub(crate) plan_reason: Option<String>,
     pub(crate) request_id: String,
@@ -59,8 +61,8 @@ impl From<Run> for RunView {
             trigger: run.trigger.as_str(),
             lane: run.lane.as_str(),
             state: run.state.as_str(),
-            stage: run.stage,
-            plan: run.plan,
+            stage: run.stage.as_str(),
+            plan: run.plan.map(Plan::as_str),
             plan_reason: run.plan_reason,
             request_id: run.request_id,
             upload_id: run.upload_id,

@@ -1,7 +1,8 @@
 //! Connections (Carbon: data sources) as outside programs see them.
 
 use helpsync_model::{
-    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId, SyncAction,
+    ConnectionEvent, ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId,
+    SyncAction,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, follow, lock};
+use crate::db::states::{STATUS_ORDER, Step};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::filter::file_query::Query;
@@ -90,12 +92,15 @@ pub struct ConnectionQuery {
 }
 
 /// What is shown of a connection's state is that of its brands as well: under way while any of them is.
-const COLUMNS: &str = "select connection.*, customer.external_id,
-      (select member.sync_status from connection as member
-       where member.id = connection.id or member.parent_id = connection.id
-       order by case member.sync_status when 'SYNCING' then 0 when 'QUEUED_FOR_SYNCING' then 1
-         when 'SYNC_ERROR' then 2 else 3 end limit 1) as family_status
-    from connection join customer on customer.id = connection.customer_id";
+fn select_shown() -> String {
+    format!(
+        "select connection.*, customer.external_id,
+           (select member.sync_status from connection as member
+            where member.id = connection.id or member.parent_id = connection.id
+            order by case member.sync_status {STATUS_ORDER} end limit 1) as family_status
+         from connection join customer on customer.id = connection.customer_id"
+    )
+}
 
 fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
     Ok(Connection {
@@ -144,7 +149,7 @@ impl AdminStore {
         id: ConnectionId,
     ) -> Result<Connection, StoreError> {
         let row = sqlx::query(sql(format!(
-            "{COLUMNS} where connection.id = $1 and connection.organization_id = $2 and connection.parent_id is null"
+            "{} where connection.id = $1 and connection.organization_id = $2 and connection.parent_id is null", select_shown()
         )))
         .bind(id.0)
         .bind(organization.0)
@@ -186,7 +191,8 @@ impl AdminStore {
         };
         let direction = if query.descending { "desc" } else { "asc" };
         let listing = format!(
-            "{COLUMNS} {matching} order by connection.{order} {direction}, connection.id {direction} limit ${next} offset ${}",
+            "{} {matching} order by connection.{order} {direction}, connection.id {direction} limit ${next} offset ${}",
+            select_shown(),
             next + 1
         );
         let found = bind(sqlx::query(sql(listing)), query, tags)
@@ -213,13 +219,14 @@ impl AdminStore {
         let token = TokenStore(self.0.clone()).tokens(id).await?.map(|tokens| tokens.access);
         let mut write = self.write().await?;
         let now = write.now;
-        let ended = sqlx::query(
-            "update connection set state = 'revoked', disconnected_at = $2, epoch = epoch + 1,
+        let Step { from, to } = Step::of::<ConnectionState>(ConnectionEvent::Disconnected);
+        let ended = sqlx::query(sql(format!(
+            "update connection set state = {to}, disconnected_at = $2, epoch = epoch + 1,
                access_token_sealed = null, refresh_token_sealed = null, token_expires_at = null,
                refresh_expires_at = null, token_version = token_version + 1, next_sync_at = null,
                sync_status = $3, last_sync_action = $4, last_synced_at = $2, updated_at = $2
-             where id = $1 and disconnected_at is null",
-        )
+             where id = $1 and state in {from}"
+        )))
         .bind(id.0)
         .bind(now)
         .bind(DataSourceStatus::Ready.as_str())

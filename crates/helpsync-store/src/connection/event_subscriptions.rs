@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, Trigger};
+use helpsync_model::{
+    Articles, ConnectionId, Lane, OrganizationId, RunKind, RunParams, ShardParams, Trigger,
+};
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
 use crate::db::lease::EVENT_SUBSCRIPTIONS;
+use crate::db::states::{ACTIVE_CONNECTION, BY_WEBHOOK, PENDING_SHARD, QUEUED_RUN};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, Write, decode, sql};
 use crate::run::runs::{RunRequest, insert_run};
 
@@ -117,7 +119,9 @@ impl TokenStore {
                (select subdomain from connection where id = connection_id) as subdomain",
             EVENT_SUBSCRIPTIONS.claim(
                 self.dialect,
-                " and connection_id in (select id from connection where state = 'active')"
+                &format!(
+                    " and connection_id in (select id from connection where state = {ACTIVE_CONNECTION})"
+                )
             )
         )))
         .bind(now.saturating_add(millis(lease)))
@@ -276,7 +280,7 @@ impl AdminStore {
                 lane: Lane::OnDemand,
                 request_id: format!("zendesk-{event_id}"),
                 upload_id: format!("zendesk-{event_id}"),
-                params: json!({ "articles": [article_id] }),
+                params: RunParams::articles(vec![article_id]),
             };
             match insert_run(&mut write, &request).await {
                 Ok(_) => {}
@@ -330,27 +334,28 @@ async fn join_waiting(
     connection: ConnectionId,
     article_id: i64,
 ) -> Result<bool, StoreError> {
-    let waiting = sqlx::query(
+    let waiting = sqlx::query(sql(format!(
         "select shard.id, shard.params from shard join run on run.id = shard.run_id
-         where shard.connection_id = $1 and shard.state = 'pending' and shard.attempt = 0
-           and run.trigger_name = 'webhook' and run.state = 'queued' order by shard.id desc limit 1",
-    )
+         where shard.connection_id = $1 and shard.state = {PENDING_SHARD} and shard.attempt = 0
+           and run.trigger_name = {BY_WEBHOOK} and run.state = {QUEUED_RUN} order by shard.id desc limit 1"
+    )))
     .bind(connection.0)
     .fetch_optional(&mut *write.tx)
     .await?;
     let Some(row) = waiting else { return Ok(false) };
-    let params: Value = decode::json(&row, "shard", "params")?;
-    let mut articles: Vec<i64> = serde_json::from_value(params["articles"].clone()).unwrap_or_default();
-    if articles.len() >= ARTICLES_PER_RUN {
+    let mut asked: Articles = decode::json(&row, "shard", "params")?;
+    if asked.articles.len() >= ARTICLES_PER_RUN {
         return Ok(false);
     }
-    if !articles.contains(&article_id) {
-        articles.push(article_id);
+    if !asked.articles.contains(&article_id) {
+        asked.articles.push(article_id);
     }
-    let joined = sqlx::query("update shard set params = $2 where id = $1 and state = 'pending'")
-        .bind(row.try_get::<i64, _>("id")?)
-        .bind(json!({ "articles": articles }).to_string())
-        .execute(&mut *write.tx)
-        .await?;
+    let params = ShardParams::FetchArticles(asked).to_json().map_err(StoreError::unwritable)?;
+    let joined =
+        sqlx::query(sql(format!("update shard set params = $2 where id = $1 and state = {PENDING_SHARD}")))
+            .bind(row.try_get::<i64, _>("id")?)
+            .bind(params)
+            .execute(&mut *write.tx)
+            .await?;
     Ok(joined.rows_affected() == 1)
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, CustomerId, DataSourceStatus, EventKind, OrganizationId, SyncAction};
+use helpsync_model::{
+    ConnectionEvent, ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId,
+    SyncAction,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -11,6 +14,7 @@ use sqlx::Row;
 use crate::connection::tokens::{NewTokens, seal_into};
 use crate::db::decode::millis;
 use crate::db::family::{FAMILY, follow, lock};
+use crate::db::states::{ACTIVE_CONNECTION, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::file_options::is_by_item;
@@ -211,11 +215,13 @@ impl AdminStore {
         let mut write = self.write().await?;
         let now = write.now;
         lock(&mut write, connection).await?;
-        let row = sqlx::query("select id, sync_options from connection where id = $1 and state = 'active'")
-            .bind(connection.0)
-            .fetch_optional(&mut *write.tx)
-            .await?
-            .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
+        let row = sqlx::query(sql(format!(
+            "select id, sync_options from connection where id = $1 and state = {ACTIVE_CONNECTION}"
+        )))
+        .bind(connection.0)
+        .fetch_optional(&mut *write.tx)
+        .await?
+        .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
         let before: Value = decode::json(&row, "connection", "sync_options")?;
         if is_by_item(&before) && !is_by_item(options) {
             forget_high_water(&mut write, connection).await?;
@@ -283,11 +289,11 @@ impl AdminStore {
 }
 
 async fn insert(write: &mut Write, grant: &GrantCompleted) -> Result<ConnectionId, StoreError> {
-    let id = sqlx::query_scalar(
+    let id = sqlx::query_scalar(sql(format!(
         "insert into connection (organization_id, customer_id, subdomain, account_label, state, oauth_client_id,
            sync_status, last_sync_action, last_synced_at, tags, sync_options, created_at, updated_at, scopes)
-         values ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $8, $8, $11) returning id",
-    )
+         values ($1, $2, $3, $4, {ACTIVE_CONNECTION}, $5, $6, $7, $8, $9, $10, $8, $8, $11) returning id"
+    )))
     .bind(grant.organization.0)
     .bind(grant.customer.0)
     .bind(&grant.subdomain)
@@ -311,12 +317,13 @@ async fn reopen(
     grant: &GrantCompleted,
     tags: &Value,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "update connection set state = 'active', disconnected_at = null, pause_reason = null, epoch = epoch + 1,
+    let Step { from, to } = Step::of::<ConnectionState>(ConnectionEvent::Connected);
+    sqlx::query(sql(format!(
+        "update connection set state = {to}, disconnected_at = null, pause_reason = null, epoch = epoch + 1,
            account_label = $2, oauth_client_id = $3, sync_status = $4, last_sync_action = $5, last_synced_at = $6,
            tags = $7, sync_options = $8, scopes = $9, updated_at = $6, parent_id = null, brand_gone = 0,
-           brands_asked_at = null where id = $1",
-    )
+           brands_asked_at = null where id = $1 and state in {from}"
+    )))
     .bind(connection.0)
     .bind(&grant.account_label)
     .bind(&grant.client_id)

@@ -5,7 +5,7 @@
 //! brought by a run that reads everything; it also settles locales, of which articles keep some and lose others.
 
 use helpsync_model::{
-    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, Lane, OrganizationId, RunKind,
+    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, Lane, OrganizationId, RunKind, RunParams,
     SelectionFilter, Trigger,
 };
 use serde_json::json;
@@ -14,6 +14,7 @@ use sqlx::Row;
 use crate::connection::grants::forget_high_water;
 use crate::db::decode::{count, selection_of};
 use crate::db::family::{FAMILY, brands_below};
+use crate::db::states::ACTIVE_CONNECTION;
 use crate::db::{AdminStore, Entity, StoreError, SyncStore, Write, decode, sql};
 use crate::event::events::Owner;
 use crate::run::runs::{RunRequest, RunRequested, cancel_active, insert_run};
@@ -120,7 +121,7 @@ impl AdminStore {
                 lane: Lane::OnDemand,
                 request_id: request_id.to_owned(),
                 upload_id: upload_id.to_owned(),
-                params: json!({}),
+                params: RunParams::default(),
             };
             Some(insert_run(&mut write, &request).await?)
         } else {
@@ -258,10 +259,12 @@ async fn drop_filtered_out(
 
 /// What was under way over a brand is cancelled, and nothing follows that would say so.
 async fn settle_status(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
-    sqlx::query("update connection set sync_status = $2 where id = $1 and state = 'active'")
-        .bind(connection.0)
-        .bind(DataSourceStatus::Ready.as_str())
-        .execute(&mut *write.tx)
-        .await?;
+    sqlx::query(sql(format!(
+        "update connection set sync_status = $2 where id = $1 and state = {ACTIVE_CONNECTION}"
+    )))
+    .bind(connection.0)
+    .bind(DataSourceStatus::Ready.as_str())
+    .execute(&mut *write.tx)
+    .await?;
     Ok(())
 }

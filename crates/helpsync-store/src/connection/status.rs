@@ -4,7 +4,8 @@ use helpsync_model::OrganizationId;
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::db::{AdminStore, StoreError};
+use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, PAUSED_CONNECTION};
+use crate::db::{AdminStore, StoreError, sql};
 use crate::run::failed_shards::FailedShard;
 use crate::run::runs::{Run, run_of};
 
@@ -34,22 +35,21 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn status(&self, organization: OrganizationId) -> Result<StoreStatus, StoreError> {
-        let counts = sqlx::query(
+        let counts = sqlx::query(sql(format!(
             "select
                (select count(*) from connection
-                 where organization_id = $1 and state = 'active' and parent_id is null) as active,
+                 where organization_id = $1 and state = {ACTIVE_CONNECTION} and parent_id is null) as active,
                (select count(*) from connection
-                 where organization_id = $1 and state = 'paused' and parent_id is null) as paused,
+                 where organization_id = $1 and state = {PAUSED_CONNECTION} and parent_id is null) as paused,
                (select count(*) from file where organization_id = $1 and hidden_at is null) as files,
-               (select count(*) from file where organization_id = $1 and held_at is not null) as held",
-        )
+               (select count(*) from file where organization_id = $1 and held_at is not null) as held"
+        )))
         .bind(organization.0)
         .fetch_one(&self.pool)
         .await?;
-        let runs = sqlx::query(
-            "select * from run where organization_id = $1 and state in ('queued', 'running', 'finalizing')
-             order by id desc limit $2",
-        )
+        let runs = sqlx::query(sql(format!(
+            "select * from run where organization_id = $1 and state in {ACTIVE_RUN} order by id desc limit $2"
+        )))
         .bind(organization.0)
         .bind(i64::from(SHOWN_MAX))
         .fetch_all(&self.pool)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use helpsync_model::{
-    ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId,
+    ConnectionEvent, ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -11,7 +11,8 @@ use sqlx::Row;
 
 use crate::db::decode::millis;
 use crate::db::family::follow;
-use crate::db::{Entity, StoreError, TokenStore, Vault, Write};
+use crate::db::states::{ACTIVE_CONNECTION, Step};
+use crate::db::{Entity, StoreError, TokenStore, Vault, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::runs::cancel_active;
 
@@ -159,12 +160,10 @@ impl TokenStore {
     ) -> Result<bool, StoreError> {
         let refresh = seal_refresh(&self.vault, connection, tokens)?;
         let mut write = self.write().await?;
-        let stored = sqlx::query(
-            "update connection set access_token_sealed = $3, refresh_token_sealed = coalesce($4, refresh_token_sealed),
+        let stored = sqlx::query(sql(format!("update connection set access_token_sealed = $3, refresh_token_sealed = coalesce($4, refresh_token_sealed),
                token_expires_at = $5, refresh_expires_at = coalesce($6, refresh_expires_at),
                token_version = token_version + 1, refresh_lease_until = null, updated_at = $7
-             where id = $1 and token_version = $2 and state = 'active'",
-        )
+             where id = $1 and token_version = $2 and state = {ACTIVE_CONNECTION}")))
         .bind(connection.0)
         .bind(version)
         .bind(self.vault.seal(&place(connection, "access"), &tokens.access)?)
@@ -192,14 +191,14 @@ impl TokenStore {
     ) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        let paused = sqlx::query(
-            "update connection set state = $3, pause_reason = $4, sync_status = $5, epoch = epoch + 1,
-               last_synced_at = $6, updated_at = $6
-             where id = $1 and token_version = $2 and state = 'active'",
-        )
+        let Step { from, to } = Step::of::<ConnectionState>(ConnectionEvent::TokensRefused);
+        let paused = sqlx::query(sql(format!(
+            "update connection set state = {to}, pause_reason = $3, sync_status = $4, epoch = epoch + 1,
+               last_synced_at = $5, updated_at = $5
+             where id = $1 and token_version = $2 and state in {from}"
+        )))
         .bind(connection.0)
         .bind(version)
-        .bind(ConnectionState::Paused.as_str())
         .bind(reason)
         .bind(DataSourceStatus::Error.as_str())
         .bind(now)

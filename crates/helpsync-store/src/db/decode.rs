@@ -20,6 +20,21 @@ where
     text.parse().map_err(StoreError::corrupt(table, column, id_of(row)))
 }
 
+/// [`named`] for a column that may be null.
+pub(crate) fn named_if_any<T>(
+    row: &AnyRow,
+    table: &'static str,
+    column: &'static str,
+) -> Result<Option<T>, StoreError>
+where
+    T: FromStr<Err = UnknownName>,
+{
+    match row.try_get::<Option<String>, _>(column)? {
+        Some(text) => text.parse().map(Some).map_err(StoreError::corrupt(table, column, id_of(row))),
+        None => Ok(None),
+    }
+}
+
 /// Reads a column that holds JSON.
 pub(crate) fn json<T: DeserializeOwned>(
     row: &AnyRow,

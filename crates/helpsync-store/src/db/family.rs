@@ -5,6 +5,7 @@
 use helpsync_model::{ConnectionId, SelectionFilter};
 use sqlx::Row;
 
+use crate::db::states::ACTIVE_CONNECTION;
 use crate::db::{StoreError, Write, decode, sql};
 
 /// A connection and its brands, as a condition on an id; `$1` is the connection.
@@ -24,9 +25,10 @@ pub(crate) async fn selected_brands(
     write: &mut Write,
     parent: ConnectionId,
 ) -> Result<Vec<ConnectionId>, StoreError> {
-    let rows = sqlx::query(
-        "select id, brand_id, selection from connection where parent_id = $1 and state = 'active' order by id",
-    )
+    let rows = sqlx::query(sql(format!(
+        "select id, brand_id, selection from connection where parent_id = $1 and state = {ACTIVE_CONNECTION}
+         order by id"
+    )))
     .bind(parent.0)
     .fetch_all(&mut *write.tx)
     .await?;

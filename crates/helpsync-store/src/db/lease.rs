@@ -4,6 +4,11 @@
 //! and what else a claim looks at stay with the table's own file. The columns are the same everywhere: `attempt`,
 //! `failures`, `due_at`, `lease_until`.
 
+use helpsync_model::{ShardEvent, ShardState};
+
+use crate::db::states::{
+    CHUNK_TO_EMBED, FAILED_CHUNK, PENDING_DELIVERY, RUNNING_SHARD, STARTABLE_SHARD, Step, WAITING_CHUNK,
+};
 use crate::db::{Dialect, StoreError, Write, sql};
 
 /// A table of work that is taken under a lease.
@@ -13,90 +18,100 @@ pub(crate) struct LeaseQueue {
     pub(crate) table: &'static str,
     /// Its key.
     key: &'static str,
-    /// Which rows can be claimed, apart from the times: what is finished cannot. Written as the claim's index has it.
-    pub(crate) ready: &'static str,
+    /// SQL: which rows can be claimed, apart from the times: what is finished cannot. Written as the claim's index has it.
+    pub(crate) ready: fn() -> String,
     /// Whether a row waits for its `due_at`.
     timed: bool,
     /// In which order rows are claimed.
     order: &'static str,
     /// What a claim writes, beside the attempt and the lease.
-    claimed: &'static str,
+    claimed: fn() -> String,
     /// Which rows may hold a lease. Written as their index has it.
-    leased: &'static str,
+    leased: fn() -> String,
     /// What the end of a silent process's lease writes, beside the lease; `$2` is the time.
-    released: &'static str,
+    released: fn() -> String,
 }
 
 /// Units of a run. A message announces them, so the end of a lease puts them back to be announced again.
 pub(crate) const SHARDS: LeaseQueue = LeaseQueue {
     table: "shard",
     key: "id",
-    ready: "state in ('pending', 'released')",
+    ready: || format!("state in {STARTABLE_SHARD}"),
     timed: true,
     order: "due_at, id",
-    claimed: ", failures = failures + 1, state = 'running'",
-    leased: "state = 'running'",
-    released: ", state = 'pending', holder = null, due_at = $2, updated_at = $2",
+    claimed: || {
+        let Step { to, .. } = Step::of::<ShardState>(ShardEvent::Started);
+        format!(", failures = failures + 1, state = {to}")
+    },
+    leased: || format!("state = {RUNNING_SHARD}"),
+    released: || {
+        let Step { to, .. } = Step::of::<ShardState>(ShardEvent::LeaseExpired);
+        format!(", state = {to}, holder = null, due_at = $2, updated_at = $2")
+    },
 };
 
 /// Messages that are committed and not yet published.
 pub(crate) const OUTBOX: LeaseQueue = LeaseQueue {
     table: "outbox",
     key: "id",
-    ready: "1 = 1",
+    ready: || "1 = 1".to_owned(),
     timed: false,
     order: "id",
-    claimed: "",
-    leased: "lease_until is not null",
-    released: "",
+    claimed: String::new,
+    leased: || "lease_until is not null".to_owned(),
+    released: String::new,
 };
 
 /// Events on their way to webhooks.
 pub(crate) const DELIVERIES: LeaseQueue = LeaseQueue {
     table: "webhook_delivery",
     key: "id",
-    ready: "state = 'pending'",
+    ready: || format!("state = {PENDING_DELIVERY}"),
     timed: true,
     order: "event_id",
-    claimed: ", failures = failures + 1",
-    leased: "lease_until is not null",
-    released: "",
+    claimed: || ", failures = failures + 1".to_owned(),
+    leased: || "lease_until is not null".to_owned(),
+    released: String::new,
 };
 
 /// Files to be chunked.
 pub(crate) const CHUNKING: LeaseQueue = LeaseQueue {
     table: "chunking",
     key: "file_id",
-    ready: "chunked_version < version",
+    ready: || "chunked_version < version".to_owned(),
     timed: true,
     order: "due_at, file_id",
-    claimed: ", failures = failures + 1",
-    leased: "chunked_version < version",
-    released: "",
+    claimed: || ", failures = failures + 1".to_owned(),
+    leased: || "chunked_version < version".to_owned(),
+    released: String::new,
 };
 
 /// Chunks to be embedded. One that had failed begins anew: its tries of then are spent.
 pub(crate) const CHUNKS: LeaseQueue = LeaseQueue {
     table: "chunk",
     key: "id",
-    ready: "state in ('waiting', 'failed')",
+    ready: || format!("state in {CHUNK_TO_EMBED}"),
     timed: true,
     order: "due_at, id",
-    claimed: ", failures = case when state = 'failed' then 1 else failures + 1 end, state = 'waiting'",
-    leased: "state in ('waiting', 'failed')",
-    released: "",
+    claimed: || {
+        format!(
+            ", failures = case when state = {FAILED_CHUNK} then 1 else failures + 1 end, state = {WAITING_CHUNK}"
+        )
+    },
+    leased: || format!("state in {CHUNK_TO_EMBED}"),
+    released: String::new,
 };
 
 /// Zendesk's webhooks for connections, to be made.
 pub(crate) const EVENT_SUBSCRIPTIONS: LeaseQueue = LeaseQueue {
     table: "event_subscription",
     key: "connection_id",
-    ready: "due_at is not null",
+    ready: || "due_at is not null".to_owned(),
     timed: true,
     order: "due_at",
-    claimed: ", failures = failures + 1",
-    leased: "lease_until is not null",
-    released: "",
+    claimed: || ", failures = failures + 1".to_owned(),
+    leased: || "lease_until is not null".to_owned(),
+    released: String::new,
 };
 
 /// All of them. A test compares the list with the tables that have a lease.
@@ -107,7 +122,7 @@ impl LeaseQueue {
     /// The condition that a row is due and that nobody holds it at `now`, a placeholder.
     pub(crate) fn due(&self, now: &str) -> String {
         let time = if self.timed { format!(" and due_at <= {now}") } else { String::new() };
-        format!("{}{time} and (lease_until is null or lease_until <= {now})", self.ready)
+        format!("{}{time} and (lease_until is null or lease_until <= {now})", (self.ready)())
     }
 
     /// Selects `columns` of the rows that are due at `now`, in order, `limit` at most (placeholders), and locks them;
@@ -132,7 +147,8 @@ impl LeaseQueue {
     pub(crate) fn take(&self, further: &str, which: &str) -> String {
         format!(
             "update {} set attempt = attempt + 1, lease_until = $1{}{further} where {which}",
-            self.table, self.claimed
+            self.table,
+            (self.claimed)()
         )
     }
 
@@ -162,7 +178,8 @@ impl LeaseQueue {
     /// A row that somebody holds right now is passed over: waiting for one process that was stopped in the middle of a
     /// write would keep everybody else's rows waiting too.
     pub(crate) async fn release(&self, write: &mut Write, before: i64) -> Result<u64, StoreError> {
-        let Self { table, key, leased, released, .. } = self;
+        let Self { table, key, .. } = self;
+        let (leased, released) = ((self.leased)(), (self.released)());
         let free = write.dialect.for_update_skip_locked();
         let statement = sql(format!(
             "update {table} set lease_until = null{released} where {key} in

@@ -10,6 +10,7 @@ pub(crate) mod lease;
 pub(crate) mod migrations;
 pub(crate) mod pgvector;
 pub(crate) mod pool;
+pub(crate) mod states;
 pub(crate) mod vault;
 pub(crate) mod write;
 

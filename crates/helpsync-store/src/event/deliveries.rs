@@ -6,13 +6,14 @@
 
 use std::time::Duration;
 
-use helpsync_model::{DeliveryId, OrganizationId, WebhookId, WebhookStatus};
+use helpsync_model::{DeliveryEvent, DeliveryId, DeliveryState, OrganizationId, WebhookId, WebhookStatus};
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::Row;
 
 use crate::db::decode::millis;
 use crate::db::lease::DELIVERIES;
+use crate::db::states::{PENDING_DELIVERY, Step};
 use crate::db::{StoreError, WebhookStore, Write, sql};
 use crate::event::events::{Event, event_of};
 use crate::event::webhooks::place;
@@ -122,7 +123,7 @@ impl WebhookStore {
                state, due_at, since, created_at)
              select webhook.id, event.id, event.organization_id, event.connection_id,
                case when event.object_type in ('FILE', 'DATA_SOURCE') then event.object_type || '/' || event.object_id end,
-               case when event.object_type = 'FILE' then 0 else 1 end, 'pending', $2, $2, $2
+               case when event.object_type = 'FILE' then 0 else 1 end, {PENDING_DELIVERY}, $2, $2, $2
              from event join webhook on webhook.organization_id = event.organization_id and webhook.deleted_at is null
              where event.id in {among} order by event.id
              on conflict (webhook_id, event_id) do nothing"
@@ -262,12 +263,14 @@ impl WebhookStore {
 
 /// Of webhook `$4`: events of one object in their order, and a barrier after the first try of all that its connection
 /// had before.
-const IN_ORDER: &str = " and due.webhook_id = $4
+fn in_order() -> String {
+    format!(" and due.webhook_id = $4
    and not exists (select 1 from webhook_delivery as before where before.webhook_id = $4
-     and before.state = 'pending' and before.object_key = due.object_key and before.event_id < due.event_id)
+     and before.state = {PENDING_DELIVERY} and before.object_key = due.object_key and before.event_id < due.event_id)
    and (due.barrier = 0 or not exists (select 1 from webhook_delivery as before
-     where before.webhook_id = $4 and before.state = 'pending' and before.tried = 0
-       and before.connection_id = due.connection_id and before.event_id < due.event_id))";
+     where before.webhook_id = $4 and before.state = {PENDING_DELIVERY} and before.tried = 0
+       and before.connection_id = due.connection_id and before.event_id < due.event_id))")
+}
 
 async fn take(
     write: &mut Write,
@@ -277,7 +280,7 @@ async fn take(
 ) -> Result<Vec<ClaimedDelivery>, StoreError> {
     let claimed: Vec<(i64, i64, i64, i64)> = sqlx::query_as(sql(format!(
         "{} returning id, event_id, attempt, failures",
-        DELIVERIES.claim(write.dialect, IN_ORDER)
+        DELIVERIES.claim(write.dialect, &in_order())
     )))
     .bind(until)
     .bind(write.now)
@@ -308,32 +311,36 @@ async fn take(
 
 async fn settle(write: &mut Write, tried: &Tried) -> Result<(), StoreError> {
     let failed = |http_status: Option<u16>| http_status.map(i64::from);
+    let Step { from, to } = Step::of::<DeliveryState>(match &tried.end {
+        TriedEnd::Delivered => DeliveryEvent::Delivered,
+        TriedEnd::Retry { .. } | TriedEnd::Released => DeliveryEvent::Retried,
+        TriedEnd::Dead { .. } => DeliveryEvent::GivenUp,
+    });
     let query = match &tried.end {
-        TriedEnd::Delivered => sqlx::query(
-            "update webhook_delivery set state = 'delivered', tried = 1, lease_until = null, http_status = 200,
-               error = null, finished_at = $2 where id = $1 and state <> 'delivered'",
-        )
+        TriedEnd::Delivered => sqlx::query(sql(format!(
+            "update webhook_delivery set state = {to}, tried = 1, lease_until = null, http_status = 200,
+               error = null, finished_at = $2 where id = $1 and state in {from}"
+        )))
         .bind(tried.delivery.0)
         .bind(write.now),
-        TriedEnd::Retry { wait, http_status, error } => sqlx::query(sql(
-            DELIVERIES.settle("tried = 1, due_at = $3, http_status = $4, error = $5"),
-        ))
-        .bind(tried.delivery.0)
-        .bind(tried.attempt)
-        .bind(write.now.saturating_add(millis(*wait)))
-        .bind(failed(*http_status))
-        .bind(error),
-        TriedEnd::Dead { http_status, error } => sqlx::query(sql(DELIVERIES.settle(
-            "state = 'dead', tried = 1, finished_at = $3, http_status = $4, error = $5",
-        )))
+        TriedEnd::Retry { wait, http_status, error } => {
+            sqlx::query(sql(DELIVERIES.settle("tried = 1, due_at = $3, http_status = $4, error = $5")))
+                .bind(tried.delivery.0)
+                .bind(tried.attempt)
+                .bind(write.now.saturating_add(millis(*wait)))
+                .bind(failed(*http_status))
+                .bind(error)
+        }
+        TriedEnd::Dead { http_status, error } => sqlx::query(sql(DELIVERIES
+            .settle(&format!("state = {to}, tried = 1, finished_at = $3, http_status = $4, error = $5"))))
         .bind(tried.delivery.0)
         .bind(tried.attempt)
         .bind(write.now)
         .bind(failed(*http_status))
         .bind(error),
         TriedEnd::Released => sqlx::query(sql(DELIVERIES.settle("failures = failures - 1")))
-        .bind(tried.delivery.0)
-        .bind(tried.attempt),
+            .bind(tried.delivery.0)
+            .bind(tried.attempt),
     };
     query.execute(&mut *write.tx).await?;
     Ok(())

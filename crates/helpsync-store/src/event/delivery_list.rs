@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use helpsync_model::{DeliveryId, DeliveryState, EventKind, OrganizationId, WebhookId};
+use helpsync_model::{DeliveryEvent, DeliveryId, DeliveryState, EventKind, OrganizationId, WebhookId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::decode::millis;
+use crate::db::states::{DEAD_DELIVERY, Step};
 use crate::db::{Entity, StoreError, WebhookStore, Write, decode, sql};
 
 /// A delivery and what it is about.
@@ -79,9 +80,14 @@ fn delivery_of(row: &AnyRow) -> Result<Delivery, StoreError> {
 }
 
 /// A new round of tries, from now on. One that is out right now is left to its process.
-const AGAIN: &str =
-    "update webhook_delivery set state = 'pending', failures = 0, tried = 0, due_at = $2, since = $2,
-   lease_until = null, finished_at = null where (lease_until is null or lease_until <= $2)";
+fn send_again() -> String {
+    let Step { from, to } = Step::of::<DeliveryState>(DeliveryEvent::SentAgain);
+    format!(
+        "update webhook_delivery set state = {to}, failures = 0, tried = 0, due_at = $2, since = $2,
+           lease_until = null, finished_at = null
+         where state in {from} and (lease_until is null or lease_until <= $2)"
+    )
+}
 
 /// A person who asks believes that the receiver is well: its next delivery is let through as a probe.
 async fn half_open(write: &mut Write, webhook: WebhookId) -> Result<(), StoreError> {
@@ -142,7 +148,7 @@ impl WebhookStore {
         .await?;
         let webhook = WebhookId(webhook.ok_or(StoreError::NotFound(Entity::Delivery))?);
         half_open(&mut write, webhook).await?;
-        sqlx::query(sql(format!("{AGAIN} and id = $1"))).bind(id.0).bind(now).execute(&mut *write.tx).await?;
+        sqlx::query(sql(send_again() + " and id = $1")).bind(id.0).bind(now).execute(&mut *write.tx).await?;
         write.commit().await
     }
 
@@ -161,8 +167,9 @@ impl WebhookStore {
         let now = write.now;
         half_open(&mut write, webhook).await?;
         let moved = sqlx::query(sql(format!(
-            "{AGAIN} and id in (select id from webhook_delivery where webhook_id = $1 and state = 'dead'
-               order by id limit $3)"
+            "{} and id in (select id from webhook_delivery where webhook_id = $1 and state = {DEAD_DELIVERY}
+               order by id limit $3)",
+            send_again()
         )))
         .bind(webhook.0)
         .bind(now)
@@ -188,10 +195,11 @@ impl WebhookStore {
         let kept_from = now.saturating_sub(millis(retention.keep));
         let skip = self.dialect.for_update_skip_locked();
         let mut write = self.write().await?;
+        let Step { from, to } = Step::of::<DeliveryState>(DeliveryEvent::GivenUp);
         let expired = sqlx::query(sql(format!(
-            "update webhook_delivery set state = 'dead', finished_at = $1, lease_until = null,
+            "update webhook_delivery set state = {to}, finished_at = $1, lease_until = null,
                error = coalesce(error, 'it waited for too long') where id in
-               (select id from webhook_delivery where state = 'pending' and since < $2
+               (select id from webhook_delivery where state in {from} and since < $2
                   and (lease_until is null or lease_until <= $1) order by since limit $3{skip})"
         )))
         .bind(now)

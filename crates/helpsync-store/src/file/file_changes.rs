@@ -1,11 +1,13 @@
 //! What callers do to files: fetch one again, delete some.
 
 use helpsync_model::{
-    ConnectionId, CustomerId, EventKind, FileId, FileStatus, Lane, OrganizationId, RunKind, Trigger,
+    ConnectionId, CustomerId, EventKind, FileId, FileStatus, Lane, OrganizationId, RunKind, RunParams,
+    Trigger,
 };
 use serde_json::json;
 use sqlx::Row;
 
+use crate::db::states::{ACTIVE_RUN, RESYNC};
 use crate::db::{AdminStore, StoreError, sql};
 use crate::event::events::{self, NewEvent};
 use crate::file::files::File;
@@ -93,10 +95,9 @@ impl AdminStore {
         .execute(&mut *write.tx)
         .await?;
         if queued.rows_affected() == 0 {
-            let under_way: i64 = sqlx::query_scalar(
-                "select count(*) from run where connection_id = $1 and kind = 'resync'
-                   and state in ('queued', 'running', 'finalizing')",
-            )
+            let under_way: i64 = sqlx::query_scalar(sql(format!(
+                "select count(*) from run where connection_id = $1 and kind = {RESYNC} and state in {ACTIVE_RUN}"
+            )))
             .bind(file.connection.0)
             .fetch_one(&mut *write.tx)
             .await?;
@@ -112,7 +113,7 @@ impl AdminStore {
             lane: Lane::OnDemand,
             request_id: request_id.to_owned(),
             upload_id: request_id.to_owned(),
-            params: json!({ "articles": [file.article_id] }),
+            params: RunParams::articles(vec![file.article_id]),
         };
         insert_run(&mut write, &request).await?;
         if options.embed_anew {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use helpsync_model::{
-    ConnectionId, CustomerId, EventKind, FileStatus, Lane, OrganizationId, RunKind, SyncAction, Trigger,
+    Articles, ConnectionId, CustomerId, EventKind, FileStatus, Lane, OrganizationId, RunKind, RunParams,
+    SyncAction, Trigger,
 };
 use serde_json::{Value, json};
 
 use crate::db::family::{FAMILY, lock};
+use crate::db::states::ACTIVE_CONNECTION;
 use crate::db::{AdminStore, Entity, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::runs::{RunRequest, insert_run};
@@ -63,10 +65,7 @@ impl AdminStore {
         }
         let articles: Vec<i64> = requested.keys().copied().collect();
         for (home, part) in parts_of(requested) {
-            let mut params = json!({ "articles": part });
-            if request.options.is_object() {
-                params["options"] = request.options.clone();
-            }
+            let asked = Articles { articles: part, options: request.options.as_object().cloned() };
             let request = RunRequest {
                 connection: ConnectionId(home),
                 kind: Some(RunKind::Resync),
@@ -74,7 +73,7 @@ impl AdminStore {
                 lane: Lane::OnDemand,
                 request_id: request.request_id.clone(),
                 upload_id: request.upload_id.clone(),
-                params,
+                params: RunParams::Articles(asked),
             };
             insert_run(&mut write, &request).await?;
         }
@@ -90,10 +89,8 @@ impl AdminStore {
         .bind(FileStatus::Syncing.as_str())
         .execute(&mut *write.tx)
         .await?;
-        let touched = sqlx::query(
-            "update connection set last_sync_action = $2, last_synced_at = $3, files_synced_at = $3, updated_at = $3
-             where id = $1 and state = 'active'",
-        )
+        let touched = sqlx::query(sql(format!("update connection set last_sync_action = $2, last_synced_at = $3, files_synced_at = $3, updated_at = $3
+             where id = $1 and state = {ACTIVE_CONNECTION}")))
         .bind(request.connection.0)
         .bind(SyncAction::Update.as_str())
         .bind(now)

@@ -3,13 +3,18 @@
 use helpsync_model::{CustomerId, EMBEDDING_MODEL_DEFAULT};
 use serde_json::json;
 
+use crate::db::states::{FILE_ERROR, READY_FILE};
 use crate::db::{Database, Dialect};
 use crate::filter::tag_filter::TagFilter;
 use crate::filter::viewer::Viewer;
 
 /// The status and the error that are shown.
-const STATUS: &str = "case when file.status = 'READY' and exists (select 1 from chunking
-     where chunking.file_id = file.id and chunking.error is not null) then 'SYNC_ERROR' else file.status end";
+fn status() -> String {
+    format!(
+        "case when file.status = {READY_FILE} and exists (select 1 from chunking
+           where chunking.file_id = file.id and chunking.error is not null) then {FILE_ERROR} else file.status end"
+    )
+}
 const ERROR: &str =
     "coalesce(file.error, (select chunking.error from chunking where chunking.file_id = file.id))";
 
@@ -134,7 +139,7 @@ impl Database {
                and ($7 is null or file.connection_id in
                  (select id from connection where id in {connections}
                   union all select id from connection where parent_id in {connections}))
-               and ($8 is null or {STATUS} in {})
+               and ($8 is null or {} in {})
                and ($9 is null or ($9 = '%%' and {ERROR} is null) or ($9 <> '%%' and lower({ERROR}) like $9 escape '\\'))
                and ($10 is null or file.request_id in {})
                and ($11 is null or file.upload_id in {})
@@ -144,6 +149,7 @@ impl Database {
             integers("$3"),
             texts("$4"),
             texts("$5"),
+            status(),
             texts("$8"),
             texts("$10"),
             texts("$11"),

@@ -1,19 +1,28 @@
 //! Shards that gave up: the store's half of the dead-letter list. A person can read, replay or discard them.
 
-use helpsync_model::{ConnectionId, Lane, OrganizationId, RunId, RunKind, ShardId, ShardKind, Trigger};
+use helpsync_model::{
+    ConnectionId, Lane, OrganizationId, RunId, RunKind, RunParams, ShardEvent, ShardId, ShardKind,
+    ShardParams, ShardState, Trigger,
+};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::states::{FAILED_SHARD, Step};
 use crate::db::{AdminStore, StoreError, Write, decode, sql};
 use crate::run::runs::{RunRequest, RunRequested, insert_run};
 
-const FAILED: &str = "select shard.*, run.kind as run_kind, customer.external_id as customer_external_id,
-     connection.subdomain, coalesce(run.source_id, run.connection_id) as source_id
-   from shard join run on run.id = shard.run_id join connection on connection.id = run.connection_id
-     join customer on customer.id = run.customer_id
-   where shard.state = 'failed' and run.organization_id = $1";
+/// The failed shards of the organization `$1`.
+fn select_failed() -> String {
+    format!(
+        "select shard.*, run.kind as run_kind, run.params as run_params, customer.external_id as customer_external_id,
+           connection.subdomain, coalesce(run.source_id, run.connection_id) as source_id
+         from shard join run on run.id = shard.run_id join connection on connection.id = run.connection_id
+           join customer on customer.id = run.customer_id
+         where shard.state = {FAILED_SHARD} and run.organization_id = $1"
+    )
+}
 
 /// A shard that gave up.
 #[derive(Debug, Clone, Serialize)]
@@ -36,8 +45,10 @@ pub struct FailedShard {
     pub key: String,
     /// What it did.
     pub kind: ShardKind,
-    /// What it did it to.
+    /// What it did it to, as it is stored: it may have failed because no worker can read this.
     pub params: Value,
+    /// What its run was asked to do.
+    pub run_params: RunParams,
     /// How often it was tried.
     pub attempts: i64,
     /// Why it gave up.
@@ -58,10 +69,22 @@ fn failed_of(row: &AnyRow) -> Result<FailedShard, StoreError> {
         key: row.try_get("key")?,
         kind: decode::named(row, "shard", "kind")?,
         params: decode::json(row, "shard", "params")?,
+        run_params: decode::json(row, "run", "run_params")?,
         attempts: row.try_get("attempt")?,
         error: row.try_get("error")?,
         failed_at: row.try_get("updated_at")?,
     })
+}
+
+impl FailedShard {
+    /// The work of a resync that is to be done again: that of the shard, which may have been joined by more articles
+    /// than its run began with, or else that of its run.
+    fn work(&self) -> RunParams {
+        match ShardParams::read(self.kind, &self.params.to_string()) {
+            Ok(ShardParams::FetchArticles(asked)) => RunParams::Articles(asked),
+            _ => self.run_params.clone(),
+        }
+    }
 }
 
 impl AdminStore {
@@ -75,7 +98,7 @@ impl AdminStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<FailedShard>, StoreError> {
-        sqlx::query(sql(format!("{FAILED} and shard.id > $2 order by shard.id limit $3")))
+        sqlx::query(sql(format!("{} and shard.id > $2 order by shard.id limit $3", select_failed())))
             .bind(organization.0)
             .bind(after)
             .bind(i64::from(limit))
@@ -95,7 +118,7 @@ impl AdminStore {
         organization: OrganizationId,
         id: ShardId,
     ) -> Result<Option<FailedShard>, StoreError> {
-        sqlx::query(sql(format!("{FAILED} and shard.id = $2")))
+        sqlx::query(sql(format!("{} and shard.id = $2", select_failed())))
             .bind(organization.0)
             .bind(id.0)
             .fetch_optional(&self.pool)
@@ -119,6 +142,7 @@ impl AdminStore {
     ) -> Result<Option<RunRequested>, StoreError> {
         let Some(failed) = self.failed_shard(organization, id).await? else { return Ok(None) };
         let resync = failed.run_kind == RunKind::Resync;
+        let params = if resync { failed.work() } else { RunParams::default() };
         let request = RunRequest {
             connection: failed.connection,
             kind: resync.then_some(RunKind::Resync),
@@ -126,7 +150,7 @@ impl AdminStore {
             lane: Lane::OnDemand,
             request_id: request_id.to_owned(),
             upload_id: request_id.to_owned(),
-            params: if resync { failed.params } else { json!({}) },
+            params,
         };
         let mut write = self.write().await?;
         if !self.set_aside(&mut write, id).await? {
@@ -157,10 +181,11 @@ impl AdminStore {
 
     /// Only of a run that has ended: while it runs, its failed shards decide how it ends.
     async fn set_aside(&self, write: &mut Write, id: ShardId) -> Result<bool, StoreError> {
-        let moved = sqlx::query(
-            "update shard set state = 'cancelled', updated_at = $2 where id = $1 and state = 'failed'
-               and exists (select 1 from run where run.id = shard.run_id and run.finished_at is not null)",
-        )
+        let Step { from, to } = Step::of::<ShardState>(ShardEvent::SetAside);
+        let moved = sqlx::query(sql(format!(
+            "update shard set state = {to}, updated_at = $2 where id = $1 and state in {from}
+               and exists (select 1 from run where run.id = shard.run_id and run.finished_at is not null)"
+        )))
         .bind(id.0)
         .bind(self.clock.now_ms())
         .execute(&mut *write.tx)

@@ -2,6 +2,7 @@
 
 use helpsync_model::{ConnectionId, RunId, ShardId};
 
+use crate::db::states::RUNNING_SHARD;
 use crate::db::{StoreError, Write, sql};
 
 /// What a write of the engine must still be true of: if epoch or attempt moved on, it changes nothing.
@@ -42,13 +43,14 @@ async fn lock_fence(write: &mut Write, fence: &Fence, lock: &str) -> Result<(), 
     if epoch != Some(fence.epoch) {
         return Err(refused(fence));
     }
-    let held =
-        sqlx::query("update shard set updated_at = $3 where id = $1 and attempt = $2 and state = 'running'")
-            .bind(fence.shard.0)
-            .bind(fence.attempt)
-            .bind(write.now)
-            .execute(&mut *write.tx)
-            .await?;
+    let held = sqlx::query(sql(format!(
+        "update shard set updated_at = $3 where id = $1 and attempt = $2 and state = {RUNNING_SHARD}"
+    )))
+    .bind(fence.shard.0)
+    .bind(fence.attempt)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
     if held.rows_affected() == 1 { Ok(()) } else { Err(refused(fence)) }
 }
 

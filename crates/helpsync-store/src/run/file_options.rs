@@ -1,6 +1,6 @@
 //! What a request says of the files that its run finds: their tags, and how much of them is kept.
 
-use helpsync_model::{RunKind, Trigger};
+use helpsync_model::{RunKind, RunParams, Trigger};
 use serde_json::{Map, Value};
 
 use crate::run::runs::Run;
@@ -35,8 +35,11 @@ pub struct FileOptions {
 impl FileOptions {
     /// A run's own options win over its connection's.
     pub(crate) fn of(run: &Run, connection: &Value) -> Self {
-        let own = run.params.get("options").filter(|own| own.is_object());
-        let options = own.unwrap_or(connection);
+        let own = match &run.params {
+            RunParams::Articles(asked) => asked.options.clone().map(Value::Object),
+            RunParams::Sync { .. } | RunParams::Attachments => None,
+        };
+        let options = own.as_ref().unwrap_or(connection);
         let requested = run.kind == RunKind::Resync && run.trigger != Trigger::Webhook;
         let skips = options["file_sync_config"]["skip_file_processing"] == Value::Bool(true);
         Self {

@@ -1,8 +1,7 @@
 //! Requests that come while an equal run is under way: kept with it, the strongest of each kind, for its successor.
 
-use helpsync_model::{ConnectionId, Lane, RunKind, Trigger};
+use helpsync_model::{ConnectionId, Lane, RunKind, RunParams, Stage, Trigger};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::run::runs::{Run, RunRequest};
 use crate::run::shards::StartedShard;
@@ -24,7 +23,7 @@ impl PendingRequest {
     pub(crate) fn of(run: &RunRequest) -> Self {
         Self {
             full: run.kind == Some(RunKind::Full),
-            audit: run.params["audit"].as_bool() == Some(true),
+            audit: run.params.is_audit(),
             lane: run.lane,
             trigger: run.trigger,
             request_id: run.request_id.clone(),
@@ -58,9 +57,9 @@ impl PendingRequest {
 
     /// Whether a run that has not begun to read serves the request.
     pub(crate) fn is_served_by(&self, run: &Run) -> bool {
-        run.stage == "plan"
+        run.stage == Stage::Plan
             && (!self.full || run.kind == RunKind::Full)
-            && (!self.audit || run.params["audit"].as_bool() == Some(true))
+            && (!self.audit || run.params.is_audit())
     }
 
     pub(crate) fn run_for(self, connection: ConnectionId) -> RunRequest {
@@ -71,7 +70,7 @@ impl PendingRequest {
             lane: self.lane,
             request_id: self.request_id,
             upload_id: self.upload_id,
-            params: if self.audit { json!({ "audit": true }) } else { json!({}) },
+            params: RunParams::Sync { audit: self.audit },
         }
     }
 }

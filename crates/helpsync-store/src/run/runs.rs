@@ -1,15 +1,16 @@
 //! Runs: one pass of the engine over a connection, and the receipt it leaves.
 
 use helpsync_model::{
-    ConnectionId, CustomerId, DataSourceStatus, EventKind, FileStatus, Lane, OrganizationId, RunId, RunKind,
-    RunState, ShardKind, SyncAction, Trigger,
+    ConnectionId, CustomerId, DataSourceStatus, EventKind, FileStatus, Lane, OrganizationId, Plan, RunEvent,
+    RunId, RunKind, RunParams, RunState, ShardEvent, ShardState, Stage, SyncAction, Trigger,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, brands_below, lock, selected_brands};
+use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
@@ -31,8 +32,8 @@ pub struct RunRequest {
     pub request_id: String,
     /// Stamped on the files that the run creates.
     pub upload_id: String,
-    /// For [`RunKind::Resync`]: `{"articles": [id, …]}`; `{"audit": true}` lists every id whatever the count says.
-    pub params: Value,
+    /// What it is to do, besides its kind.
+    pub params: RunParams,
 }
 
 /// What came of a request.
@@ -101,14 +102,14 @@ pub struct Run {
     pub epoch: i64,
     /// Where it stands.
     pub state: RunState,
-    /// `plan`, `walk`, `removal` or `finalize`.
-    pub stage: String,
+    /// What it is at.
+    pub stage: Stage,
     /// How it reads the articles, once selected.
-    pub plan: Option<String>,
+    pub plan: Option<Plan>,
     /// Why so, for people.
     pub plan_reason: Option<String>,
     /// See [`RunRequest::params`].
-    pub params: Value,
+    pub params: RunParams,
     /// Stamped on created files.
     pub request_id: String,
     /// Stamped on created files.
@@ -141,8 +142,8 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
         lane: decode::named(row, "run", "lane")?,
         epoch: row.try_get("epoch")?,
         state: decode::named(row, "run", "state")?,
-        stage: row.try_get("stage")?,
-        plan: row.try_get("plan")?,
+        stage: decode::named(row, "run", "stage")?,
+        plan: decode::named_if_any(row, "run", "plan")?,
         plan_reason: row.try_get("plan_reason")?,
         params: decode::json(row, "run", "params")?,
         request_id: row.try_get("request_id")?,
@@ -227,7 +228,7 @@ impl AdminStore {
         cancel_active(&mut write, connection, "cancelled by request").await?;
         sqlx::query(sql(format!(
             "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, updated_at = $4
-             where id in {FAMILY} and state = 'active'"
+             where id in {FAMILY} and state = {ACTIVE_CONNECTION}"
         )))
         .bind(connection.0)
         .bind(DataSourceStatus::Ready.as_str())
@@ -237,11 +238,6 @@ impl AdminStore {
         .await?;
         write.commit().await
     }
-}
-
-/// Whether a run is about attachments, and about no article.
-pub(crate) fn is_for_attachments(params: &Value) -> bool {
-    params["attachments"] == Value::Bool(true)
 }
 
 /// Inserts the run that serves `request`; a sync is one of the connection's selected brands as well. Answers with its own.
@@ -255,104 +251,144 @@ pub(crate) async fn insert_run(write: &mut Write, request: &RunRequest) -> Resul
     Ok(requested)
 }
 
+/// The connection that a run is made for. Its row is locked.
+struct Home {
+    id: ConnectionId,
+    organization: OrganizationId,
+    customer: CustomerId,
+    epoch: i64,
+    high_water: Option<i64>,
+    /// The connection that it is a brand of.
+    parent: Option<i64>,
+    subdomain: String,
+}
+
+impl Home {
+    async fn lock(write: &mut Write, id: ConnectionId) -> Result<Self, StoreError> {
+        let row = sqlx::query(sql(format!(
+            "select id, organization_id, customer_id, epoch, high_water, parent_id, subdomain from connection
+             where id = $1 and state = {ACTIVE_CONNECTION}{}",
+            write.dialect.for_update()
+        )))
+        .bind(id.0)
+        .fetch_optional(&mut *write.tx)
+        .await?
+        .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
+        Ok(Self {
+            id,
+            organization: OrganizationId(row.try_get("organization_id")?),
+            customer: CustomerId(row.try_get("customer_id")?),
+            epoch: row.try_get("epoch")?,
+            high_water: row.try_get("high_water")?,
+            parent: row.try_get("parent_id")?,
+            subdomain: row.try_get("subdomain")?,
+        })
+    }
+}
+
 /// Inserts the run that serves `request` for one connection alone, its first shard and its announcement.
 pub(crate) async fn insert_one(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
-    let connection = sqlx::query(sql(format!(
-        "select id, organization_id, customer_id, epoch, high_water, parent_id, subdomain from connection
-         where id = $1 and state = 'active'{}",
-        write.dialect.for_update()
+    let home = Home::lock(write, request.connection).await?;
+    let kind = request.kind.unwrap_or(if home.high_water.is_some() { RunKind::Delta } else { RunKind::Full });
+    if kind != RunKind::Resync
+        && let Some(active) = join_active(write, request).await?
+    {
+        return Ok(RunRequested { run: active, created: false });
+    }
+    let (stage, first) = Stage::first(kind, &request.params);
+    let run = insert_row(write, &home, request, kind, stage).await?;
+    let shard = NewShard {
+        key: first.as_str().to_owned(),
+        params: request.params.first_shard(first),
+        position: None,
+    };
+    insert_shard(write, run, request.connection, request.lane, &shard).await?;
+    if kind != RunKind::Resync {
+        announce_sync(write, &home, request).await?;
+    }
+    Ok(RunRequested { run, created: true })
+}
+
+/// The active sync of the connection, if there is one. What it does not serve is kept with it for its successor.
+async fn join_active(write: &mut Write, request: &RunRequest) -> Result<Option<RunId>, StoreError> {
+    // The connection row is locked, so no equal run can appear between this look and the insert.
+    let active = sqlx::query(sql(format!(
+        "select * from run where connection_id = $1 and kind in {SYNC} and state in {ACTIVE_RUN}"
     )))
     .bind(request.connection.0)
     .fetch_optional(&mut *write.tx)
-    .await?
-    .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
-    let high_water: Option<i64> = connection.try_get("high_water")?;
-    let (parent, subdomain): (Option<i64>, String) =
-        (connection.try_get("parent_id")?, connection.try_get("subdomain")?);
-    let kind = request.kind.unwrap_or(if high_water.is_some() { RunKind::Delta } else { RunKind::Full });
-    if kind != RunKind::Resync {
-        // The connection row is locked, so no equal run can appear between this look and the insert.
-        let active = sqlx::query(
-            "select * from run where connection_id = $1 and kind in ('full', 'delta')
-               and state in ('queued', 'running', 'finalizing')",
-        )
-        .bind(request.connection.0)
-        .fetch_optional(&mut *write.tx)
-        .await?;
-        if let Some(row) = active {
-            let (active, wanted) = (run_of(&row)?, PendingRequest::of(request));
-            if !wanted.is_served_by(&active) {
-                let kept: Option<String> = row.try_get("pending_request")?;
-                let wanted =
-                    serde_json::to_string(&wanted.with(kept.as_deref())).map_err(StoreError::unwritable)?;
-                sqlx::query("update run set again = 1, pending_request = $2 where id = $1")
-                    .bind(active.id.0)
-                    .bind(wanted)
-                    .execute(&mut *write.tx)
-                    .await?;
-            }
-            return Ok(RunRequested { run: active.id, created: false });
-        }
+    .await?;
+    let Some(row) = active else { return Ok(None) };
+    let (active, wanted) = (run_of(&row)?, PendingRequest::of(request));
+    if !wanted.is_served_by(&active) {
+        let kept: Option<String> = row.try_get("pending_request")?;
+        let wanted = serde_json::to_string(&wanted.with(kept.as_deref())).map_err(StoreError::unwritable)?;
+        sqlx::query("update run set again = 1, pending_request = $2 where id = $1")
+            .bind(active.id.0)
+            .bind(wanted)
+            .execute(&mut *write.tx)
+            .await?;
     }
-    let (stage, first) = match kind {
-        RunKind::Full | RunKind::Delta => ("plan", ShardKind::Plan),
-        RunKind::Resync if is_for_attachments(&request.params) => ("walk", ShardKind::FetchAttachments),
-        RunKind::Resync => ("walk", ShardKind::FetchArticles),
-    };
+    Ok(Some(active.id))
+}
+
+async fn insert_row(
+    write: &mut Write,
+    home: &Home,
+    request: &RunRequest,
+    kind: RunKind,
+    stage: Stage,
+) -> Result<RunId, StoreError> {
     let run: i64 = sqlx::query_scalar(
         "insert into run (organization_id, customer_id, connection_id, kind, trigger_name, lane, epoch, state, stage,
            params, request_id, upload_id, created_at, progress_at, source_id, brand)
-         values ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $10, $11, $12, $12, $13, $14) returning id",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15) returning id",
     )
-    .bind(connection.try_get::<i64, _>("organization_id")?)
-    .bind(connection.try_get::<i64, _>("customer_id")?)
-    .bind(request.connection.0)
+    .bind(home.organization.0)
+    .bind(home.customer.0)
+    .bind(home.id.0)
     .bind(kind.as_str())
     .bind(request.trigger.as_str())
     .bind(request.lane.as_str())
-    .bind(connection.try_get::<i64, _>("epoch")?)
-    .bind(stage)
-    .bind(request.params.to_string())
+    .bind(home.epoch)
+    .bind(RunState::Queued.as_str())
+    .bind(stage.as_str())
+    .bind(serde_json::to_string(&request.params).map_err(StoreError::unwritable)?)
     .bind(&request.request_id)
     .bind(&request.upload_id)
     .bind(write.now)
-    .bind(parent)
-    .bind(parent.is_some().then_some(subdomain))
+    .bind(home.parent)
+    .bind(home.parent.is_some().then_some(&home.subdomain))
     .fetch_one(&mut *write.tx)
     .await?;
-    let shard = NewShard {
-        key: first.as_str().to_owned(),
-        kind: first,
-        params: request.params.clone(),
-        position: None,
-    };
-    insert_shard(write, RunId(run), request.connection, request.lane, &shard).await?;
-    if kind != RunKind::Resync {
-        sqlx::query(
-            "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, files_synced_at = $4,
-               updated_at = $4 where id = $1",
-        )
-        .bind(request.connection.0)
-        .bind(DataSourceStatus::Queued.as_str())
-        .bind(SyncAction::Update.as_str())
-        .bind(write.now)
-        .execute(&mut *write.tx)
-        .await?;
-        if parent.is_some() {
-            return Ok(RunRequested { run: RunId(run), created: true });
-        }
-        let event = NewEvent {
-            organization: OrganizationId(connection.try_get("organization_id")?),
-            customer: CustomerId(connection.try_get("customer_id")?),
-            connection: request.connection,
-            kind: EventKind::Update,
-            object_type: "DATA_SOURCE",
-            object_id: request.connection.to_string(),
-            detail: json!({ "request_id": request.request_id }),
-        };
-        events::record(write, event).await?;
+    Ok(RunId(run))
+}
+
+/// Shows on the connection that a sync is to come, and announces that of the one that people know.
+async fn announce_sync(write: &mut Write, home: &Home, request: &RunRequest) -> Result<(), StoreError> {
+    sqlx::query(
+        "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, files_synced_at = $4,
+           updated_at = $4 where id = $1",
+    )
+    .bind(home.id.0)
+    .bind(DataSourceStatus::Queued.as_str())
+    .bind(SyncAction::Update.as_str())
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    if home.parent.is_some() {
+        return Ok(());
     }
-    Ok(RunRequested { run: RunId(run), created: true })
+    let event = NewEvent {
+        organization: home.organization,
+        customer: home.customer,
+        connection: home.id,
+        kind: EventKind::Update,
+        object_type: "DATA_SOURCE",
+        object_id: home.id.to_string(),
+        detail: json!({ "request_id": request.request_id }),
+    };
+    events::record(write, event).await
 }
 
 /// Ends every active run of a connection and of its brands as cancelled, with all their shards.
@@ -366,9 +402,10 @@ pub(crate) async fn cancel_active(
     for brand in brands_below(write, connection).await? {
         lock(write, brand).await?;
     }
+    let Step { from, to } = Step::of::<ShardState>(ShardEvent::Cancelled);
     sqlx::query(sql(format!(
-        "update shard set state = 'cancelled', lease_until = null, updated_at = $2
-         where connection_id in {FAMILY} and state in ('pending', 'released', 'running')"
+        "update shard set state = {to}, lease_until = null, updated_at = $2
+         where connection_id in {FAMILY} and state in {from}"
     )))
     .bind(connection.0)
     .bind(write.now)
@@ -387,9 +424,10 @@ pub(crate) async fn cancel_active(
     .bind(FileStatus::Syncing.as_str())
     .execute(&mut *write.tx)
     .await?;
+    let Step { from, to } = Step::of::<RunState>(RunEvent::Cancelled);
     let cancelled: Vec<i64> = sqlx::query_scalar(sql(format!(
-        "update run set state = 'cancelled', finished_at = $2, error = $3, waiting_for = null
-         where connection_id in {FAMILY} and state in ('queued', 'running', 'finalizing') returning id"
+        "update run set state = {to}, finished_at = $2, error = $3, waiting_for = null
+         where connection_id in {FAMILY} and state in {from} returning id"
     )))
     .bind(connection.0)
     .bind(write.now)

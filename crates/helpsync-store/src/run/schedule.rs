@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use helpsync_model::{AutoSync, ConnectionId, CustomerId, Lane, RunId, Source, Trigger};
-use serde_json::json;
+use helpsync_model::{AutoSync, ConnectionId, CustomerId, Lane, RunId, RunParams, Source, Trigger};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::db::decode::millis;
+use crate::db::states::ACTIVE_CONNECTION;
 use crate::db::{QueueStore, StoreError, Write, sql};
 use crate::run::runs::{RunRequest, insert_run};
 
@@ -41,7 +41,7 @@ impl QueueStore {
         let now = write.now;
         let due = sqlx::query(sql(format!(
             "select id, customer_id, organization_id, next_sync_at from connection
-             where next_sync_at <= $1 and state = 'active' order by next_sync_at limit $2{}",
+             where next_sync_at <= $1 and state = {ACTIVE_CONNECTION} order by next_sync_at limit $2{}",
             self.dialect.for_update_skip_locked()
         )))
         .bind(now)
@@ -73,7 +73,7 @@ impl QueueStore {
                 lane: Lane::Scheduled,
                 request_id: stamp.clone(),
                 upload_id: stamp,
-                params: json!({}),
+                params: RunParams::default(),
             };
             fired.push(FiredSchedule { connection, run: insert_run(&mut write, &request).await?.run, slot });
         }

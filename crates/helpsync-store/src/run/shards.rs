@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use helpsync_model::{
-    ConnectionId, CustomerId, DataSourceStatus, ExportAccess, Lane, OrganizationId, RunId, RunKind,
-    SelectionFilter, ShardId, ShardKind,
+    ConnectionId, CustomerId, DataSourceStatus, ExportAccess, Lane, OrganizationId, RunEvent, RunId,
+    RunState, SelectionFilter, ShardCursor, ShardEvent, ShardId, ShardKind, ShardParams, ShardState, Stage,
+    chain,
 };
-use serde_json::Value;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -18,6 +18,7 @@ pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
 use crate::db::decode::{millis, selection_of};
 use crate::db::lease::SHARDS;
+use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, STARTABLE_SHARD, SYNC, Step};
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::run::file_options::FileOptions;
 use crate::run::runs::{Run, run_of};
@@ -27,10 +28,8 @@ use crate::run::runs::{Run, run_of};
 pub struct NewShard {
     /// Unique in its run.
     pub key: String,
-    /// What it does.
-    pub kind: ShardKind,
-    /// What it does it to.
-    pub params: Value,
+    /// What it does, and what it does it to.
+    pub params: ShardParams,
     /// For a walk that the high-water mark must not overtake: where it starts, in epoch seconds.
     pub position: Option<i64>,
 }
@@ -42,12 +41,10 @@ pub struct Shard {
     pub id: ShardId,
     /// Unique in its run.
     pub key: String,
-    /// What it does.
-    pub kind: ShardKind,
-    /// What it does it to.
-    pub params: Value,
+    /// What it does, and what it does it to.
+    pub params: ShardParams,
     /// Where the last attempt got to.
-    pub cursor: Option<Value>,
+    pub cursor: Option<ShardCursor>,
     /// Tries spent since it last got anywhere, this one included.
     pub failures: i64,
 }
@@ -84,6 +81,39 @@ pub struct StartedShard {
     pub passed_second: Option<i64>,
     /// What the connection keeps. Only to plan with: what is stored is decided by the selection of that moment.
     pub selection: SelectionFilter,
+}
+
+impl Shard {
+    /// What it does.
+    #[must_use]
+    pub const fn kind(&self) -> ShardKind {
+        self.params.kind()
+    }
+
+    fn of(row: &AnyRow) -> Result<Self, StoreError> {
+        let id = row.try_get("id")?;
+        let params: String = row.try_get("params")?;
+        let cursor: Option<String> = row.try_get("cursor")?;
+        let corrupt = |column| {
+            move |source: serde_json::Error| StoreError::Corrupt {
+                table: "shard",
+                column,
+                row: id,
+                source: source.into(),
+            }
+        };
+        Ok(Self {
+            id: ShardId(id),
+            key: row.try_get("key")?,
+            params: ShardParams::read(decode::named(row, "shard", "kind")?, &params)
+                .map_err(corrupt("params"))?,
+            cursor: cursor
+                .map(|cursor| serde_json::from_str(&cursor))
+                .transpose()
+                .map_err(corrupt("cursor"))?,
+            failures: row.try_get("failures")?,
+        })
+    }
 }
 
 impl StartedShard {
@@ -125,6 +155,17 @@ pub enum ShardEnd {
     Failed(String),
 }
 
+impl ShardEnd {
+    /// What it is to the shard's state.
+    const fn event(&self) -> ShardEvent {
+        match self {
+            Self::Done(_) => ShardEvent::Done,
+            Self::Snooze { .. } | Self::Retry { .. } => ShardEvent::PutBack,
+            Self::Failed(_) => ShardEvent::Failed,
+        }
+    }
+}
+
 pub(crate) async fn insert_shard(
     write: &mut Write,
     run: RunId,
@@ -135,15 +176,16 @@ pub(crate) async fn insert_shard(
     sqlx::query(
         "insert into shard (run_id, connection_id, key, kind, lane, state, params, position, due_at, created_at,
            updated_at)
-         values ($1, $2, $3, $4, $5, 'pending', $6, cast($7 as bigint), $8, $8, $8)
+         values ($1, $2, $3, $4, $5, $6, $7, cast($8 as bigint), $9, $9, $9)
          on conflict (run_id, key) do nothing",
     )
     .bind(run.0)
     .bind(connection.0)
     .bind(&shard.key)
-    .bind(shard.kind.as_str())
+    .bind(shard.params.kind().as_str())
     .bind(lane.as_str())
-    .bind(shard.params.to_string())
+    .bind(ShardState::Pending.as_str())
+    .bind(shard.params.to_json().map_err(StoreError::unwritable)?)
     .bind(shard.position)
     .bind(write.now)
     .execute(&mut *write.tx)
@@ -174,53 +216,10 @@ impl QueueStore {
         lease: Duration,
     ) -> Result<Option<StartedShard>, StoreError> {
         let mut write = self.write().await?;
-        let now = write.now;
-        // Rows are locked in one order everywhere: connection, shard, run. A request that comes in at the same moment
-        // holds the connection and waits for the run. Undone with the rest when the shard is not to be had.
-        sqlx::query(
-            "update connection set sync_status = $2, updated_at = $3 where sync_status <> $2 and state = 'active'
-               and id = (select run.connection_id from shard join run on run.id = shard.run_id
-                 where shard.id = $1 and run.kind <> $4 and shard.state in ('pending', 'released'))",
-        )
-        .bind(id.0)
-        .bind(DataSourceStatus::Syncing.as_str())
-        .bind(now)
-        .bind(RunKind::Resync.as_str())
-        .execute(&mut *write.tx)
-        .await?;
-        let Some(row) = sqlx::query(sql(format!(
-            "{} returning id, run_id, key, kind, params, cursor, attempt, failures",
-            SHARDS.take(
-                ", holder = $3, updated_at = $4",
-                &format!(
-                    "id = $2 and {} and exists (select 1 from run join connection on connection.id = run.connection_id
-                       where run.id = shard.run_id and run.epoch = connection.epoch and connection.state = 'active'
-                         and run.state in ('queued', 'running', 'finalizing'))",
-                    SHARDS.ready
-                )
-            )
-        )))
-        .bind(now.saturating_add(millis(lease)))
-        .bind(id.0)
-        .bind(holder)
-        .bind(now)
-        .fetch_optional(&mut *write.tx)
-        .await?
-        else {
-            return Ok(None);
-        };
-        let run_id: i64 = row.try_get("run_id")?;
-        sqlx::query(
-            "update run set state = case state when 'queued' then 'running' else state end,
-               started_at = coalesce(started_at, $2), waiting_for = null where id = $1",
-        )
-        .bind(run_id)
-        .bind(now)
-        .execute(&mut *write.tx)
-        .await?;
-        let run = run_of(
-            &sqlx::query("select * from run where id = $1").bind(run_id).fetch_one(&mut *write.tx).await?,
-        )?;
+        show_syncing(&mut write, id).await?;
+        let until = write.now.saturating_add(millis(lease));
+        let Some(row) = take(&mut write, id, holder, until).await? else { return Ok(None) };
+        let run = begin_run(&mut write, row.try_get("run_id")?).await?;
         self.announce_fetching(&mut write, &row, &run).await?;
         let connection = sqlx::query(
             "select connection.id, connection.sync_options, connection.subdomain, connection.high_water,
@@ -235,43 +234,17 @@ impl QueueStore {
         .fetch_one(&mut *write.tx)
         .await?;
         write.commit().await?;
-        let cursor: Option<String> = row.try_get("cursor")?;
-        let shard = Shard {
-            id,
-            key: row.try_get("key")?,
-            kind: decode::named(&row, "shard", "kind")?,
-            params: decode::json(&row, "shard", "params")?,
-            cursor: cursor.map(|_| decode::json(&row, "shard", "cursor")).transpose()?,
-            failures: row.try_get("failures")?,
-        };
-        Ok(Some(StartedShard {
-            fence: Fence {
-                connection: run.connection,
-                epoch: run.epoch,
-                run: run.id,
-                shard: id,
-                attempt: row.try_get("attempt")?,
-            },
-            shard,
-            organization: run.organization,
-            customer: run.customer,
-            subdomain: connection.try_get("subdomain")?,
-            granted: Granted {
-                connection: ConnectionId(connection.try_get("granted_id")?),
-                subdomain: connection.try_get("granted_subdomain")?,
-            },
-            brands_asked_at: brands_asked_at(&connection)?,
-            high_water: connection.try_get("high_water")?,
-            last_audit_at: connection.try_get("last_audit_at")?,
-            files: FileOptions::of(&run, &decode::json(&connection, "connection", "sync_options")?),
-            export_access: match connection.try_get::<Option<String>, _>("export_access")? {
-                Some(_) => Some(decode::named(&connection, "connection", "export_access")?),
-                None => None,
-            },
-            passed_second: connection.try_get("passed_second")?,
-            selection: selection_of(&connection)?,
-            run,
-        }))
+        let attempt = row.try_get("attempt")?;
+        let fence = Fence { connection: run.connection, epoch: run.epoch, run: run.id, shard: id, attempt };
+        match Shard::of(&row) {
+            Ok(shard) => started_of(fence, shard, run, &connection).map(Some),
+            // No worker of this version can do it, and its run must not wait for ever.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                self.end_shard(&fence, &ShardEnd::Failed(chain(&error))).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Extends a lease. False: the shard is in other hands or cancelled, and its work must stop.
@@ -297,49 +270,11 @@ impl QueueStore {
     /// [`StoreError::Fenced`] when the shard is no longer this worker's.
     pub async fn end_shard(&self, fence: &Fence, end: &ShardEnd) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let now = write.now;
         check_fence(&mut write, fence).await?;
-        let (state, wait, spent, error) = match end {
-            ShardEnd::Done(_) => ("done", Duration::ZERO, 0, None),
-            ShardEnd::Snooze { wait, .. } => ("pending", *wait, -1, None),
-            ShardEnd::Retry { wait, error } => ("pending", *wait, 0, Some(error)),
-            ShardEnd::Failed(error) => ("failed", Duration::ZERO, 0, Some(error)),
-        };
-        sqlx::query(sql(SHARDS.settle(
-            "holder = null, state = $3, due_at = $4, failures = failures + $5, error = coalesce($6, error),
-               updated_at = $7",
-        )))
-        .bind(fence.shard.0)
-        .bind(fence.attempt)
-        .bind(state)
-        .bind(now.saturating_add(millis(wait)))
-        .bind(spent)
-        .bind(error)
-        .bind(now)
-        .execute(&mut *write.tx)
-        .await?;
-        let waiting_for = match end {
-            ShardEnd::Snooze { reason, .. } => Some(reason.as_str()),
-            ShardEnd::Retry { error, .. } => Some(error.as_str()),
-            ShardEnd::Done(_) | ShardEnd::Failed(_) => None,
-        };
-        sqlx::query("update run set waiting_for = $2 where id = $1")
-            .bind(fence.run.0)
-            .bind(waiting_for)
-            .execute(&mut *write.tx)
-            .await?;
+        settle(&mut write, fence, end).await?;
         self.announce_waiting(&mut write, fence, end).await?;
         if let ShardEnd::Done(more) = end {
-            // The plan's shards are the walk. From here on an equal request comes too late for this run.
-            sqlx::query(
-                "update run set stage = 'walk' where id = $1 and stage = 'plan'
-                   and exists (select 1 from shard where id = $2 and kind = 'plan')",
-            )
-            .bind(fence.run.0)
-            .bind(fence.shard.0)
-            .execute(&mut *write.tx)
-            .await?;
-            let lane = self.lane_of(&mut write, fence.run).await?;
+            let lane = plan_done(&mut write, fence).await?;
             for shard in more {
                 insert_shard(&mut write, fence.run, fence.connection, lane, shard).await?;
             }
@@ -349,4 +284,138 @@ impl QueueStore {
         }
         write.commit().await
     }
+}
+
+/// Shows on the connection that a sync of it is under way, if the shard is one of a sync and can be started. Undone
+/// with the rest when the shard is not to be had.
+///
+/// Rows are locked in one order everywhere: connection, shard, run. A request that comes in at the same moment holds the
+/// connection and waits for the run.
+async fn show_syncing(write: &mut Write, id: ShardId) -> Result<(), StoreError> {
+    sqlx::query(sql(format!(
+        "update connection set sync_status = $2, updated_at = $3
+         where sync_status <> $2 and state = {ACTIVE_CONNECTION}
+           and id = (select run.connection_id from shard join run on run.id = shard.run_id
+             where shard.id = $1 and run.kind in {SYNC} and shard.state in {STARTABLE_SHARD})"
+    )))
+    .bind(id.0)
+    .bind(DataSourceStatus::Syncing.as_str())
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes the shard, if it waits and its run goes on.
+async fn take(
+    write: &mut Write,
+    id: ShardId,
+    holder: &str,
+    lease_until: i64,
+) -> Result<Option<AnyRow>, StoreError> {
+    Ok(sqlx::query(sql(format!(
+        "{} returning id, run_id, key, kind, params, cursor, attempt, failures",
+        SHARDS.take(
+            ", holder = $3, updated_at = $4",
+            &format!(
+                "id = $2 and {} and exists (select 1 from run join connection on connection.id = run.connection_id
+                   where run.id = shard.run_id and run.epoch = connection.epoch
+                     and connection.state = {ACTIVE_CONNECTION} and run.state in {ACTIVE_RUN})",
+                (SHARDS.ready)()
+            )
+        )
+    )))
+    .bind(lease_until)
+    .bind(id.0)
+    .bind(holder)
+    .bind(write.now)
+    .fetch_optional(&mut *write.tx)
+    .await?)
+}
+
+async fn begin_run(write: &mut Write, id: i64) -> Result<Run, StoreError> {
+    let Step { from, to } = Step::of::<RunState>(RunEvent::ShardStarted);
+    let row = sqlx::query(sql(format!(
+        "update run set state = {to}, started_at = coalesce(started_at, $2), waiting_for = null
+         where id = $1 and state in {from} returning *"
+    )))
+    .bind(id)
+    .bind(write.now)
+    .fetch_one(&mut *write.tx)
+    .await?;
+    run_of(&row)
+}
+
+fn started_of(fence: Fence, shard: Shard, run: Run, connection: &AnyRow) -> Result<StartedShard, StoreError> {
+    Ok(StartedShard {
+        fence,
+        shard,
+        organization: run.organization,
+        customer: run.customer,
+        subdomain: connection.try_get("subdomain")?,
+        granted: Granted {
+            connection: ConnectionId(connection.try_get("granted_id")?),
+            subdomain: connection.try_get("granted_subdomain")?,
+        },
+        brands_asked_at: brands_asked_at(connection)?,
+        high_water: connection.try_get("high_water")?,
+        last_audit_at: connection.try_get("last_audit_at")?,
+        files: FileOptions::of(&run, &decode::json(connection, "connection", "sync_options")?),
+        export_access: decode::named_if_any(connection, "connection", "export_access")?,
+        passed_second: connection.try_get("passed_second")?,
+        selection: selection_of(connection)?,
+        run,
+    })
+}
+
+/// Writes how the work ended into the shard's row and, for people, what its run waits for.
+async fn settle(write: &mut Write, fence: &Fence, end: &ShardEnd) -> Result<(), StoreError> {
+    let (wait, spent, error, waiting_for) = match end {
+        ShardEnd::Done(_) => (Duration::ZERO, 0, None, None),
+        ShardEnd::Snooze { wait, reason } => (*wait, -1, None, Some(reason)),
+        ShardEnd::Retry { wait, error } => (*wait, 0, Some(error), Some(error)),
+        ShardEnd::Failed(error) => (Duration::ZERO, 0, Some(error), None),
+    };
+    let Step { to, .. } = Step::of::<ShardState>(end.event());
+    sqlx::query(sql(SHARDS.settle(&format!(
+        "holder = null, state = {to}, due_at = $3, failures = failures + $4, error = coalesce($5, error),
+           updated_at = $6"
+    ))))
+    .bind(fence.shard.0)
+    .bind(fence.attempt)
+    .bind(write.now.saturating_add(millis(wait)))
+    .bind(spent)
+    .bind(error)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    sqlx::query("update run set waiting_for = $2 where id = $1")
+        .bind(fence.run.0)
+        .bind(waiting_for)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
+}
+
+/// Begins the walk if the shard that is done was the plan: from here on an equal request comes too late for this run.
+/// Answers with the run's lane.
+async fn plan_done(write: &mut Write, fence: &Fence) -> Result<Lane, StoreError> {
+    let row = sqlx::query(
+        "select run.id, run.lane, run.stage, shard.kind from run join shard on shard.run_id = run.id
+         where shard.id = $1",
+    )
+    .bind(fence.shard.0)
+    .fetch_one(&mut *write.tx)
+    .await?;
+    let stage: Stage = decode::named(&row, "run", "stage")?;
+    let next = stage.planned(decode::named(&row, "shard", "kind")?);
+    if next != stage {
+        sqlx::query("update run set stage = $2 where id = $1 and stage = $3")
+            .bind(fence.run.0)
+            .bind(next.as_str())
+            .bind(stage.as_str())
+            .execute(&mut *write.tx)
+            .await?;
+    }
+    decode::named(&row, "run", "lane")
 }

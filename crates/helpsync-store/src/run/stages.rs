@@ -1,23 +1,16 @@
 //! The stages of a run: plan, walk, removal, finalize.
 
-use helpsync_model::{EventKind, Lane, RunId, RunKind, RunState, ShardKind};
+use helpsync_model::{EventKind, RunEvent, RunParams, RunState, ShardParams, Stage};
 use serde_json::json;
 
-use crate::db::{QueueStore, StoreError, Write, decode, sql};
+use crate::db::states::{FAILED_SHARD, FINALIZE, OPEN_SHARD, Step};
+use crate::db::{QueueStore, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
-use crate::run::runs::{Run, is_for_attachments, run_of};
+use crate::run::runs::{Run, run_of};
 use crate::run::shards::{Fence, NewShard, insert_shard};
 
 impl QueueStore {
-    pub(crate) async fn lane_of(&self, write: &mut Write, run: RunId) -> Result<Lane, StoreError> {
-        let row = sqlx::query("select id, lane from run where id = $1")
-            .bind(run.0)
-            .fetch_one(&mut *write.tx)
-            .await?;
-        decode::named(&row, "run", "lane")
-    }
-
     /// If no shard of the run is open, opens the next stage.
     pub(crate) async fn advance(&self, write: &mut Write, fence: &Fence) -> Result<(), StoreError> {
         // The run row is the turnstile: two last shards cannot both see the other open.
@@ -26,45 +19,53 @@ impl QueueStore {
             .fetch_one(&mut *write.tx)
             .await?;
         let run = run_of(&row)?;
-        let (open, failed): (i64, i64) = sqlx::query_as(
-            "select cast(coalesce(sum(case when state in ('pending', 'released', 'running') then 1 else 0 end), 0) as bigint),
-               cast(coalesce(sum(case when state = 'failed' then 1 else 0 end), 0) as bigint)
-             from shard where run_id = $1",
-        )
+        let (open, failed): (i64, i64) = sqlx::query_as(sql(format!(
+            "select cast(coalesce(sum(case when state in {OPEN_SHARD} then 1 else 0 end), 0) as bigint),
+               cast(coalesce(sum(case when state = {FAILED_SHARD} then 1 else 0 end), 0) as bigint)
+             from shard where run_id = $1"
+        )))
         .bind(fence.run.0)
         .fetch_one(&mut *write.tx)
         .await?;
         if open > 0 || !run.state.is_active() {
             return Ok(());
         }
-        let Some((stage, kind)) = next_stage(run.kind, &run.stage, failed > 0) else {
+        let Some((stage, first)) = run.stage.next(run.kind, failed > 0) else {
             // The finalizing shard itself failed: nothing is left that could end the run.
-            sqlx::query(
-                "update run set state = 'failed', finished_at = $2, waiting_for = null,
-                   error = coalesce(error, 'the run could not be finalized' || coalesce((select ': ' || error from shard
-                     where run_id = $1 and kind = 'finalize' and state = 'failed' order by id desc limit 1), ''))
-                 where id = $1",
-            )
-            .bind(fence.run.0)
-            .bind(write.now)
-            .execute(&mut *write.tx)
-            .await?;
-            return tell_ended(write, &[fence.run.0]).await;
+            return fail(write, fence).await;
         };
-        if run.stage == "walk" && failed == 0 && !is_for_attachments(&run.params) {
+        if run.stage == Stage::Walk && failed == 0 && run.params != RunParams::Attachments {
             announce_listed(write, &run).await?;
         }
-        let state = if kind == ShardKind::Finalize { RunState::Finalizing } else { RunState::Running };
-        sqlx::query("update run set stage = $2, state = $3, progress_at = $4 where id = $1")
-            .bind(fence.run.0)
-            .bind(stage)
-            .bind(state.as_str())
-            .bind(write.now)
-            .execute(&mut *write.tx)
-            .await?;
-        let shard = NewShard { key: kind.as_str().to_owned(), kind, params: json!({}), position: None };
+        let Step { from, to } = Step::of::<RunState>(RunEvent::StageBegun(stage));
+        sqlx::query(sql(format!(
+            "update run set stage = $2, state = {to}, progress_at = $3 where id = $1 and state in {from}"
+        )))
+        .bind(fence.run.0)
+        .bind(stage.as_str())
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+        let shard =
+            NewShard { key: first.as_str().to_owned(), params: ShardParams::empty(first), position: None };
         insert_shard(write, fence.run, fence.connection, run.lane, &shard).await
     }
+}
+
+/// Ends a run that could not be finalized.
+async fn fail(write: &mut Write, fence: &Fence) -> Result<(), StoreError> {
+    let Step { from, to } = Step::of::<RunState>(RunEvent::Finalized { failed: true });
+    sqlx::query(sql(format!(
+        "update run set state = {to}, finished_at = $2, waiting_for = null,
+           error = coalesce(error, 'the run could not be finalized' || coalesce((select ': ' || error from shard
+             where run_id = $1 and kind = {FINALIZE} and state = {FAILED_SHARD} order by id desc limit 1), ''))
+         where id = $1 and state in {from}"
+    )))
+    .bind(fence.run.0)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    tell_ended(write, &[fence.run.0]).await
 }
 
 /// Everything that the run's upload names has been looked at.
@@ -79,13 +80,4 @@ async fn announce_listed(write: &mut Write, run: &Run) -> Result<(), StoreError>
         detail: json!({ "request_id": run.request_id, "upload_id": run.upload_id }),
     };
     events::record(write, event).await
-}
-
-/// A listing that did not end cleanly never removes anything: a failed walk goes straight to the end.
-fn next_stage(kind: RunKind, stage: &str, failed: bool) -> Option<(&'static str, ShardKind)> {
-    match (kind, stage) {
-        (RunKind::Full | RunKind::Delta, "walk") if !failed => Some(("removal", ShardKind::FindRemoved)),
-        (_, "finalize") => None,
-        _ => Some(("finalize", ShardKind::Finalize)),
-    }
 }

@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
+use helpsync_model::{ShardEvent, ShardState};
+
 use crate::db::decode::millis;
 use crate::db::lease::{LEASE_QUEUES, SHARDS};
+use crate::db::states::{OUTSTANDING_SHARD, RUNNING_SHARD, Step};
 use crate::db::{QueueStore, StoreError, Write, sql};
 
 /// A message that still waits in the outbox is not lost: the queue is away, and another would only wait beside it.
-const LOST: &str = "state = 'released' and released_at < $2 and not exists (select 1 from outbox
-   where outbox.dedup = 'shard-' || shard.id || '-' || shard.attempt || '-' || shard.released_at)";
+fn lost() -> String {
+    let Step { from, .. } = Step::of::<ShardState>(ShardEvent::MessageLost);
+    format!(
+        "state in {from} and released_at < $2 and not exists (select 1 from outbox
+           where outbox.dedup = 'shard-' || shard.id || '-' || shard.attempt || '-' || shard.released_at)"
+    )
+}
 
 /// What a sweep put right.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,9 +37,10 @@ impl QueueStore {
         let now = self.clock.now_ms();
         let lost_before = now.saturating_sub(millis(lost_after));
         let (expired, lost): (i64, i64) = sqlx::query_as(sql(format!(
-            "select cast(coalesce(sum(case when state = 'running' and lease_until < $1 then 1 else 0 end), 0) as bigint),
-               cast(coalesce(sum(case when {LOST} then 1 else 0 end), 0) as bigint)
-             from shard where state in ('running', 'released')"
+            "select cast(coalesce(sum(case when state = {RUNNING_SHARD} and lease_until < $1 then 1 else 0 end), 0) as bigint),
+               cast(coalesce(sum(case when {} then 1 else 0 end), 0) as bigint)
+             from shard where state in {OUTSTANDING_SHARD}",
+            lost()
         )))
         .bind(now)
         .bind(lost_before)
@@ -73,9 +82,11 @@ impl QueueStore {
 /// right now is left for the next sweep.
 async fn announce_again(write: &mut Write, released_before: i64) -> Result<u64, StoreError> {
     let free = write.dialect.for_update_skip_locked();
+    let Step { to, .. } = Step::of::<ShardState>(ShardEvent::MessageLost);
     let lost = sqlx::query(sql(format!(
-        "update shard set state = 'pending', due_at = $1, updated_at = $1
-         where id in (select id from shard where {LOST} order by id{free})"
+        "update shard set state = {to}, due_at = $1, updated_at = $1
+         where id in (select id from shard where {} order by id{free})",
+        lost()
     )))
     .bind(write.now)
     .bind(released_before)

@@ -52,14 +52,13 @@ impl QueueStore {
         to: FileStatus,
         kind: EventKind,
     ) -> Result<(), StoreError> {
-        let articles = run.params.get("articles").cloned().unwrap_or_else(|| json!([]));
         let moved: Vec<i64> = sqlx::query_scalar(sql(format!(
             "update file set status = $3, updated_at = $4
              where connection_id = $1 and status = $5 and article_id in {} returning id",
             self.dialect.json_integers("$2")
         )))
         .bind(run.connection.0)
-        .bind(articles.to_string())
+        .bind(json!(run.params.named_articles()).to_string())
         .bind(to.as_str())
         .bind(write.now)
         .bind(from.as_str())

@@ -9,13 +9,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, FileId};
+use helpsync_model::{ChunkState, ConnectionId, FileId};
 use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::decode::millis;
 use crate::db::lease::CHUNKING;
+use crate::db::states::{EMBEDDED_CHUNK, One, SETTLED_CHUNK, WAITING_CHUNK};
 use crate::db::{SearchStore, StoreError, Write, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::index::index_chunks;
@@ -326,14 +327,17 @@ async fn keep(
 ) -> Result<(), StoreError> {
     // Only what is to have a vector may stay with whoever embeds it now.
     let settled = match (changed.embed, changed.anew) {
-        (_, true) => "1 = 0",
-        (true, false) => "state in ('waiting', 'embedded')",
-        (false, false) => "state = 'embedded'",
+        (_, true) => "1 = 0".to_owned(),
+        (true, false) => format!("state in {SETTLED_CHUNK}"),
+        (false, false) => format!("state = {EMBEDDED_CHUNK}"),
+    };
+    let unless_embedded = |state| {
+        format!("case when state = {EMBEDDED_CHUNK} then state else {} end", One::<ChunkState>(state))
     };
     let state = match (changed.embed, changed.anew) {
-        (true, true) => "'waiting'",
-        (true, false) => "case when state = 'embedded' then state else 'waiting' end",
-        (false, _) => "case when state = 'embedded' then state else 'skipped' end",
+        (true, true) => WAITING_CHUNK.to_string(),
+        (true, false) => unless_embedded(ChunkState::Waiting),
+        (false, _) => unless_embedded(ChunkState::Skipped),
     };
     sqlx::query(sql(format!(
         "update chunk set position = $2, locale = $3, words_hash = $5, state = {state},
@@ -372,7 +376,7 @@ async fn add(
     .bind(&chunk.locale)
     .bind(&chunk.hash)
     .bind(chunk.tokens)
-    .bind(if changed.embed { "waiting" } else { "skipped" })
+    .bind(if changed.embed { ChunkState::Waiting } else { ChunkState::Skipped }.as_str())
     .bind(write.now)
     .bind(&chunk.text)
     .bind(words)

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::db::decode::millis;
 use crate::db::lease::CHUNKS;
+use crate::db::states::{EMBEDDED_CHUNK, FAILED_CHUNK, WAITING_CHUNK};
 use crate::db::{SearchStore, StoreError, Write, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::chunks::bytes_of;
@@ -160,11 +161,12 @@ impl SearchStore {
             if !changed {
                 continue;
             }
-            let failed: i64 =
-                sqlx::query_scalar("select count(*) from chunk where file_id = $1 and state = 'failed'")
-                    .bind(file)
-                    .fetch_one(&mut *write.tx)
-                    .await?;
+            let failed: i64 = sqlx::query_scalar(sql(format!(
+                "select count(*) from chunk where file_id = $1 and state = {FAILED_CHUNK}"
+            )))
+            .bind(file)
+            .fetch_one(&mut *write.tx)
+            .await?;
             show_error(&mut write, file, (failed > 0).then_some(NOT_EMBEDDED)).await?;
             recount(&mut write, file).await?;
         }
@@ -179,8 +181,8 @@ impl SearchStore {
         let mut write = self.write().await?;
         let lock = self.dialect.for_update_skip_locked();
         let requeued = sqlx::query(sql(format!(
-            "update chunk set state = 'waiting', failures = 0, due_at = $2 where id in
-               (select id from chunk where state = 'embedded' and uploaded = 0 and (model < $1 or model > $1)
+            "update chunk set state = {WAITING_CHUNK}, failures = 0, due_at = $2 where id in
+               (select id from chunk where state = {EMBEDDED_CHUNK} and uploaded = 0 and (model < $1 or model > $1)
                 limit $3{lock})"
         )))
         .bind(model)
@@ -227,7 +229,7 @@ impl SearchStore {
 async fn settle(write: &mut Write, one: &EmbeddedChunk, model: &str) -> Result<bool, StoreError> {
     let query = match &one.end {
         EmbeddingEnd::Vector(vector) => sqlx::query(sql(CHUNKS.settle(
-            "state = 'embedded', failures = 0, updated_at = $3, model = $4, dimensions = $5, vector = $6",
+            &format!("state = {EMBEDDED_CHUNK}, failures = 0, updated_at = $3, model = $4, dimensions = $5, vector = $6"),
         )))
         .bind(one.id)
         .bind(one.attempt)
@@ -239,7 +241,7 @@ async fn settle(write: &mut Write, one: &EmbeddedChunk, model: &str) -> Result<b
             .bind(one.id)
             .bind(one.attempt)
             .bind(write.now.saturating_add(millis(*wait))),
-        EmbeddingEnd::Failed(again) => sqlx::query(sql(CHUNKS.settle("state = 'failed', due_at = $3")))
+        EmbeddingEnd::Failed(again) => sqlx::query(sql(CHUNKS.settle(&format!("state = {FAILED_CHUNK}, due_at = $3"))))
             .bind(one.id)
             .bind(one.attempt)
             .bind(write.now.saturating_add(millis(*again))),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use helpsync_model::{CustomerId, FileId};
+use helpsync_model::{ChunkState, CustomerId, FileId};
 use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -183,7 +183,7 @@ async fn store_uploaded(
         .bind(&locale)
         .bind(&chunk.hash)
         .bind(chunk.tokens)
-        .bind(if vector.is_some() { "embedded" } else { "skipped" })
+        .bind(if vector.is_some() { ChunkState::Embedded } else { ChunkState::Skipped }.as_str())
         .bind(now)
         .bind(model)
         .bind(vector.map(|vector| i64::try_from(vector.len()).unwrap_or(i64::MAX)))

@@ -4,11 +4,12 @@
 //! Outside programs know the parent only. A brand follows it: what pauses, ends or reconnects the parent does so with
 //! its brands, in the same transaction; a request for a sync of the parent is one for them. The parent is locked first.
 
-use helpsync_model::{ConnectionId, DataSourceStatus};
+use helpsync_model::{ConnectionEvent, ConnectionId, ConnectionState, DataSourceStatus, RunParams};
 use sqlx::Row;
 
 use crate::db::decode::count;
 use crate::db::family::{FAMILY, lock};
+use crate::db::states::Step;
 use crate::db::{AdminStore, Entity, StoreError, SyncStore, Write, sql};
 use crate::event::events::Owner;
 use crate::run::runs::{RunRequest, cancel_active, insert_run};
@@ -144,7 +145,7 @@ impl SyncStore {
                 lane: started.run.lane,
                 request_id: started.run.request_id.clone(),
                 upload_id: started.run.upload_id.clone(),
-                params: serde_json::json!({}),
+                params: RunParams::default(),
             };
             insert_run(&mut write, &request).await?;
         }
@@ -210,10 +211,11 @@ impl SyncStore {
                 .execute(&mut *write.tx)
                 .await?;
         }
-        sqlx::query(
-            "update connection set state = 'revoked', disconnected_at = $2, brand_gone = 1, epoch = epoch + 1,
-               high_water = null, sync_status = $3, updated_at = $2 where id = $1",
-        )
+        let Step { from, to } = Step::of::<ConnectionState>(ConnectionEvent::BrandGone);
+        sqlx::query(sql(format!(
+            "update connection set state = {to}, disconnected_at = $2, brand_gone = 1, epoch = epoch + 1,
+               high_water = null, sync_status = $3, updated_at = $2 where id = $1 and state in {from}"
+        )))
         .bind(child.0)
         .bind(write.now)
         .bind(DataSourceStatus::Ready.as_str())

@@ -1,14 +1,17 @@
 //! The end of a run: its receipt, its announcements, and the run that was asked for meanwhile.
 
-use helpsync_model::{DataSourceStatus, EventKind, Lane, RunKind};
+use helpsync_model::{
+    DataSourceStatus, EventKind, Lane, RunEvent, RunKind, RunParams, RunState, ShardEvent, ShardState,
+};
 use serde_json::json;
 
 use crate::db::family::{FAMILY, lock};
+use crate::db::states::{ACTIVE_RUN, FAILED_SHARD, RESYNC, SYNC, Step};
 use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::event::events;
 use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
-use crate::run::runs::{RunRequest, insert_one, is_for_attachments};
+use crate::run::runs::{RunRequest, insert_one};
 use crate::run::shards::{StartedShard, check_fence_to_change};
 use crate::sync::author_and_tag_names::forget_authors;
 
@@ -21,32 +24,12 @@ impl SyncStore {
     pub async fn finalize_run(&self, started: &StartedShard) -> Result<(), StoreError> {
         let fence = &started.fence;
         let mut write = self.write().await?;
-        let now = write.now;
         // The last of a connection and its brands to end speaks for all: one at a time, the connection first.
         if started.granted.connection != fence.connection {
             lock(&mut write, started.granted.connection).await?;
         }
         check_fence_to_change(&mut write, fence).await?;
-        let error: Option<String> = sqlx::query_scalar(
-            "select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = 'failed' order by id limit 1",
-        )
-        .bind(fence.run.0)
-        .fetch_optional(&mut *write.tx)
-        .await?;
-        sqlx::query("update shard set state = 'done', lease_until = null, holder = null where id = $1")
-            .bind(fence.shard.0)
-            .execute(&mut *write.tx)
-            .await?;
-        let (again, pending_request): (i64, Option<String>) = sqlx::query_as(
-            "update run set state = $2, error = $3, finished_at = $4, progress_at = $4, waiting_for = null
-             where id = $1 returning again, pending_request",
-        )
-        .bind(fence.run.0)
-        .bind(if error.is_some() { "failed" } else { "done" })
-        .bind(&error)
-        .bind(now)
-        .fetch_one(&mut *write.tx)
-        .await?;
+        let ended = end_run(&mut write, started).await?;
         tell_ended(&mut write, &[fence.run.0]).await?;
         forget_authors(&mut write, started).await?;
         let others = match started.run.kind {
@@ -55,25 +38,14 @@ impl SyncStore {
             RunKind::Full | RunKind::Delta => Others::of(&mut write, started).await?,
         };
         if started.run.kind != RunKind::Resync {
-            let status = if error.is_some() { DataSourceStatus::Error } else { DataSourceStatus::Ready };
-            sqlx::query(
-                "update connection set sync_status = $2, last_synced_at = $3, updated_at = $3,
-                   last_audit_at = coalesce(last_audit_at, $3),
-                   source_items_synced_at = case when $4 = 1 then $3 else source_items_synced_at end where id = $1",
-            )
-            .bind(fence.connection.0)
-            .bind(status.as_str())
-            .bind(now)
-            .bind(i64::from(error.is_none()))
-            .execute(&mut *write.tx)
-            .await?;
-            if error.is_none() && !others.syncing && !others.failed {
+            show_ended(&mut write, started, ended.failed).await?;
+            if !ended.failed && !others.syncing && !others.failed {
                 let ready = [(started.granted.connection.to_string(), json!({}))];
                 let kind = EventKind::DataSourceReady;
                 events::record_all(&mut write, started.owner(), kind, "DATA_SOURCE", &ready).await?;
             }
         }
-        if is_for_attachments(&started.run.params) {
+        if started.run.params == RunParams::Attachments {
             return write.commit().await;
         }
         self.want_attachments(&mut write, started).await?;
@@ -84,8 +56,8 @@ impl SyncStore {
             let kind = EventKind::AllFilesProcessed;
             events::record_all(&mut write, started.owner(), kind, "UPLOAD_REQUEST_ID", &all).await?;
         }
-        if again != 0 {
-            let request = PendingRequest::read(pending_request.as_deref(), started);
+        if ended.again {
+            let request = PendingRequest::read(ended.pending_request.as_deref(), started);
             let request = request.run_for(fence.connection);
             // Its brands have had the request themselves.
             insert_one(&mut write, &request).await?;
@@ -98,15 +70,16 @@ impl SyncStore {
         if !started.selection.attachments {
             return Ok(());
         }
-        let (due, under_way): (i64, i64) = sqlx::query_as(
+        let params = serde_json::to_string(&RunParams::Attachments).map_err(StoreError::unwritable)?;
+        let (due, under_way): (i64, i64) = sqlx::query_as(sql(format!(
             "select (select count(*) from file where connection_id = $1 and attachments_due = 1)
                  + (select count(*) from blob where organization_id = $3 and hash is not null
                    and not exists (select 1 from attachment where attachment.blob_id = blob.id)),
-               (select count(*) from run where connection_id = $1 and kind = 'resync' and params = $2
-                 and state in ('queued', 'running', 'finalizing'))",
-        )
+               (select count(*) from run where connection_id = $1 and kind = {RESYNC} and params = $2
+                 and state in {ACTIVE_RUN})"
+        )))
         .bind(started.fence.connection.0)
-        .bind(json!({ "attachments": true }).to_string())
+        .bind(params)
         .bind(started.organization.0)
         .fetch_one(&mut *write.tx)
         .await?;
@@ -118,12 +91,70 @@ impl SyncStore {
                 lane: Lane::Backfill,
                 request_id: started.run.request_id.clone(),
                 upload_id: started.run.upload_id.clone(),
-                params: json!({ "attachments": true }),
+                params: RunParams::Attachments,
             };
             insert_one(write, &request).await?;
         }
         Ok(())
     }
+}
+
+/// How a run ended.
+struct RunEnd {
+    /// A shard failed.
+    failed: bool,
+    /// Another run was asked for meanwhile.
+    again: bool,
+    /// What that is to do.
+    pending_request: Option<String>,
+}
+
+/// Ends the shard that finalizes, and its run by what became of its shards.
+async fn end_run(write: &mut Write, started: &StartedShard) -> Result<RunEnd, StoreError> {
+    let fence = &started.fence;
+    let error: Option<String> = sqlx::query_scalar(sql(format!(
+        "select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = {FAILED_SHARD}
+         order by id limit 1"
+    )))
+    .bind(fence.run.0)
+    .fetch_optional(&mut *write.tx)
+    .await?;
+    let Step { from, to } = Step::of::<ShardState>(ShardEvent::Done);
+    sqlx::query(sql(format!(
+        "update shard set state = {to}, lease_until = null, holder = null where id = $1 and state in {from}"
+    )))
+    .bind(fence.shard.0)
+    .execute(&mut *write.tx)
+    .await?;
+    let failed = error.is_some();
+    let Step { from, to } = Step::of::<RunState>(RunEvent::Finalized { failed });
+    let (again, pending_request): (i64, Option<String>) = sqlx::query_as(sql(format!(
+        "update run set state = {to}, error = $2, finished_at = $3, progress_at = $3, waiting_for = null
+         where id = $1 and state in {from} returning again, pending_request"
+    )))
+    .bind(fence.run.0)
+    .bind(&error)
+    .bind(write.now)
+    .fetch_one(&mut *write.tx)
+    .await?;
+    Ok(RunEnd { failed, again: again != 0, pending_request })
+}
+
+/// Shows on the connection how its sync ended.
+async fn show_ended(write: &mut Write, started: &StartedShard, failed: bool) -> Result<(), StoreError> {
+    let status = if failed { DataSourceStatus::Error } else { DataSourceStatus::Ready };
+    sqlx::query(
+        "update connection set sync_status = $2, last_synced_at = $3, updated_at = $3,
+           last_audit_at = coalesce(last_audit_at, $3),
+           source_items_synced_at = case when $4 = 1 then $3 else source_items_synced_at end where id = $1",
+    )
+    .bind(started.fence.connection.0)
+    .bind(status.as_str())
+    .bind(write.now)
+    .bind(i64::from(!failed))
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
 }
 
 /// What is still to come from a connection and its brands when one of their runs ends.
@@ -142,8 +173,7 @@ impl Others {
         let (syncing, uploading, failed): (i64, i64, i64) = sqlx::query_as(sql(format!(
             "select count(*), coalesce(sum(case when upload_id = $3 then 1 else 0 end), 0),
                (select count(*) from connection where id in {FAMILY} and id <> $4 and sync_status = $5)
-             from run where connection_id in {FAMILY} and id <> $2 and kind in ('full', 'delta')
-               and state in ('queued', 'running', 'finalizing')"
+             from run where connection_id in {FAMILY} and id <> $2 and kind in {SYNC} and state in {ACTIVE_RUN}"
         )))
         .bind(started.granted.connection.0)
         .bind(started.run.id.0)

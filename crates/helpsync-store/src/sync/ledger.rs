@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use helpsync_model::{ConnectionId, ExportAccess, RunId, ShardKind};
-use serde_json::Value;
+use helpsync_model::{ConnectionId, ExportAccess, ListParams, Plan, RunId, ShardCursor, ShardKind};
 use sqlx::Row;
 
 use crate::db::{StoreError, SyncStore, decode};
@@ -24,17 +23,17 @@ pub struct LedgerEntry {
 /// A walk of the list: what it was to read, and where it stands.
 #[derive(Debug, Clone)]
 pub struct ListWalk {
-    /// As its shard was made.
-    pub params: Value,
-    /// Null before the first page.
-    pub cursor: Value,
+    /// What it was to read.
+    pub params: ListParams,
+    /// Where it stands; `None` before the first page.
+    pub cursor: Option<ShardCursor>,
 }
 
 /// What a run found out about its account.
 #[derive(Debug, Clone, Default)]
 pub struct RunNote {
     /// The plan that it follows, and why, for people.
-    pub plan: Option<(&'static str, String)>,
+    pub plan: Option<(Plan, String)>,
     /// How many articles Zendesk counts.
     pub remote_count: Option<i64>,
     /// Requests that finding out took.
@@ -182,7 +181,8 @@ impl SyncStore {
                 .execute(&mut *write.tx)
                 .await?;
         }
-        let (plan, reason) = note.plan.as_ref().map(|(plan, reason)| (*plan, reason.as_str())).unzip();
+        let (plan, reason) =
+            note.plan.as_ref().map(|(plan, reason)| (plan.as_str(), reason.as_str())).unzip();
         sqlx::query(
             "update run set plan = coalesce($2, plan), plan_reason = coalesce($3, plan_reason),
                remote_count = coalesce($4, remote_count), requests = requests + $5, held = coalesce($6, held)

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use helpsync_model::{EventKind, RunKind};
-use serde_json::{Value, json};
+use helpsync_model::{EventKind, RunKind, ShardCursor};
+use serde_json::json;
 
 use crate::db::decode::count;
-use crate::db::{StoreError, SyncStore, Write};
+use crate::db::states::DONE_SHARD;
+use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::event::events;
 use crate::run::shards::{NewShard, StartedShard, insert_shard};
 use crate::search::chunking::mark_for_chunking;
@@ -48,7 +49,7 @@ pub struct Split {
     /// The new walk.
     pub shard: NewShard,
     /// Where this walk goes on if it is made.
-    pub cursor: Value,
+    pub cursor: ShardCursor,
     /// It is made while the run has fewer shards of its kind than this.
     pub shards_max: i64,
 }
@@ -65,7 +66,7 @@ pub struct PageWrite {
     /// Names that came with it.
     pub authors: Vec<NewAuthor>,
     /// Where the shard goes on.
-    pub cursor: Option<Value>,
+    pub cursor: Option<ShardCursor>,
     /// How far the walk is once this page is stored. The connection's high-water mark follows as far as every walk of
     /// the run allows, and never backwards.
     pub progress: Option<Progress>,
@@ -318,10 +319,10 @@ impl SyncStore {
         }
         let cursor = page.split.as_ref().filter(|_| outcome.split).map(|split| &split.cursor);
         if let Some(cursor) = cursor.or(page.cursor.as_ref()) {
-            // Progress: the tries spent so far were for what is write.now stored.
+            // Progress: the tries spent so far were for what is now stored.
             sqlx::query("update shard set cursor = $2, failures = 1 where id = $1")
                 .bind(started.fence.shard.0)
-                .bind(cursor.to_string())
+                .bind(serde_json::to_string(cursor).map_err(StoreError::unwritable)?)
                 .execute(&mut *write.tx)
                 .await?;
         }
@@ -340,7 +341,7 @@ impl SyncStore {
     ) -> Result<bool, StoreError> {
         let made: i64 = sqlx::query_scalar("select count(*) from shard where run_id = $1 and kind = $2")
             .bind(started.fence.run.0)
-            .bind(split.shard.kind.as_str())
+            .bind(split.shard.params.kind().as_str())
             .fetch_one(&mut *write.tx)
             .await?;
         if made >= split.shards_max {
@@ -368,9 +369,9 @@ impl SyncStore {
         .bind(progress.newest.unwrap_or(0))
         .execute(&mut *write.tx)
         .await?;
-        let (hindmost, latest): (Option<i64>, Option<i64>) = sqlx::query_as(
-            "select min(case when state <> 'done' then position end), max(newest) from shard where run_id = $1",
-        )
+        let (hindmost, latest): (Option<i64>, Option<i64>) = sqlx::query_as(sql(format!(
+            "select min(case when state <> {DONE_SHARD} then position end), max(newest) from shard where run_id = $1"
+        )))
         .bind(started.fence.run.0)
         .fetch_one(&mut *write.tx)
         .await?;

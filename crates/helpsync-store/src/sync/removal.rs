@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::db::decode::count;
+use crate::db::states::{EXPORT_LOST, EXPORT_REFUSED};
 use crate::db::{StoreError, SyncStore, sql};
 use crate::run::shards::{StartedShard, check_fence, check_fence_to_change};
 use crate::sync::page_rows::drop_files;
@@ -152,11 +153,11 @@ impl SyncStore {
         }
         if whole == 1 {
             // Whoever allows the removals has seen what the smaller role leaves: it counts as the role from here on.
-            sqlx::query(
+            sqlx::query(sql(format!(
                 "update connection set last_audit_at = $2, removals_allowed = 0,
-                   export_access = case when export_access = 'lost' and removals_allowed = 1 then 'refused'
-                     else export_access end where id = $1",
-            )
+                   export_access = case when export_access = {EXPORT_LOST} and removals_allowed = 1
+                     then {EXPORT_REFUSED} else export_access end where id = $1"
+            )))
             .bind(fence.connection.0)
             .bind(now)
             .execute(&mut *write.tx)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::AutoSync;
+use helpsync_model::{AutoSync, RunParams};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -63,7 +63,7 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             lane: helpsync_model::Lane::OnDemand,
             request_id: "r".to_owned(),
             upload_id: "u".to_owned(),
-            params: json!({}),
+            params: RunParams::default(),
         };
         let run = store.admin().request_run(&request).await.unwrap().run;
         let working = store.start(run).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::ConnectionId;
+use helpsync_model::{ConnectionId, ShardParams};
 use secrecy::ExposeSecret;
 
 use crate::EventAccepted;
@@ -79,7 +79,8 @@ async fn an_event_is_taken_in_once_and_a_burst_is_fetched_together() {
         let runs = store.admin().runs(organization, Some(connection), 10).await.unwrap();
         assert_eq!(runs.len(), 2, "fifty articles a run");
         let first = store.start(runs[1].id).await;
-        assert_eq!(first.shard.params["articles"].as_array().unwrap().len(), 50);
+        let ShardParams::FetchArticles(asked) = &first.shard.params else { panic!("{:?}", first.shard) };
+        assert_eq!(asked.articles.len(), 50);
         // What runs has been read already, perhaps: a later event of the same article is fetched anew.
         assert_eq!(accept("e2", 7).await, EventAccepted::Queued);
 

@@ -1,7 +1,6 @@
 //! Files: finding, fetching again, deleting.
 
-use helpsync_model::{ConnectionId, EventKind, FileId, FileStatus, RunKind};
-use serde_json::json;
+use helpsync_model::{ConnectionId, EventKind, FileId, FileStatus, RunKind, RunParams};
 
 use crate::testing::{TestStore, article, stores};
 use crate::{
@@ -166,7 +165,7 @@ async fn a_resync_is_queued_once_and_fetches_that_article() {
         };
         assert_eq!(file.status, FileStatus::QueuedForSync);
         let run = store.admin().runs(customer.organization, Some(connection), 1).await.unwrap().remove(0);
-        assert_eq!((run.kind, &run.params), (RunKind::Resync, &json!({"articles": [12]})));
+        assert_eq!((run.kind, &run.params), (RunKind::Resync, &RunParams::articles(vec![12])));
         assert!(matches!(
             store.admin().request_resync(customer.id, id, "r3").await.unwrap(),
             ResyncRequested::Busy
@@ -265,7 +264,7 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
             lane: helpsync_model::Lane::OnDemand,
             request_id: String::new(),
             upload_id: String::new(),
-            params: json!({}),
+            params: RunParams::default(),
         };
         let run = store.admin().request_run(&request).await.unwrap().run;
         let started = store.start(run).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionState, EventKind, RunState, SyncAction, Trigger};
+use helpsync_model::{ConnectionState, EventKind, RunParams, RunState, SyncAction, Trigger};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -166,7 +166,7 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
             lane: helpsync_model::Lane::OnDemand,
             request_id: "r".to_owned(),
             upload_id: "u".to_owned(),
-            params: json!({}),
+            params: RunParams::default(),
         };
         let run = store.admin().request_run(&request).await.unwrap().run;
         let started = store.start(run).await;

@@ -23,6 +23,7 @@ mod searches;
 mod selection;
 mod shards;
 mod speed;
+mod states;
 mod synced_items;
 mod tag_filters;
 mod tokens;

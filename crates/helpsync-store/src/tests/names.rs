@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use helpsync_model::{Lane, RunKind, SelectionFilter, Trigger};
+use helpsync_model::{Lane, RunKind, RunParams, SelectionFilter, Trigger};
 use serde_json::json;
 
 use crate::testing::{article, stores};
@@ -24,7 +24,7 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
             lane: Lane::OnDemand,
             request_id: "request-1".to_owned(),
             upload_id: "upload-1".to_owned(),
-            params: json!({}),
+            params: RunParams::default(),
         };
         let selection = SelectionFilter { labels: vec!["label".to_owned()], ..SelectionFilter::default() };
         store.admin().select(organization, connection, &selection, "request-0", "upload-0").await.unwrap();

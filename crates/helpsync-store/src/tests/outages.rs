@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, RunId, Trigger};
-use serde_json::json;
+use helpsync_model::{ConnectionId, Lane, RunId, RunParams, Trigger};
 use sqlx::Executor as _;
 
 use crate::testing::{TestStore, postgres, stores};
@@ -28,7 +27,7 @@ fn sync(connection: ConnectionId) -> RunRequest {
         lane: Lane::OnDemand,
         request_id: "r".to_owned(),
         upload_id: "u".to_owned(),
-        params: json!({}),
+        params: RunParams::default(),
     }
 }
 

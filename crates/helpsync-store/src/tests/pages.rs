@@ -1,7 +1,9 @@
 //! Storing pages: what one statement for many articles must keep true of each.
 
-use helpsync_model::{ConnectionId, EventKind, Lane, OrganizationId, RunKind, ShardKind, Trigger};
-use serde_json::json;
+use helpsync_model::{
+    ConnectionId, EventKind, ExportCursor, ExportRange, Lane, OrganizationId, RunKind, RunParams,
+    ShardCursor, ShardParams, Trigger,
+};
 
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
@@ -23,7 +25,7 @@ pub(super) fn request(connection: ConnectionId, kind: Option<RunKind>) -> RunReq
         lane: Lane::OnDemand,
         request_id: "r".to_owned(),
         upload_id: "u".to_owned(),
-        params: json!({}),
+        params: RunParams::default(),
     }
 }
 
@@ -137,13 +139,17 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
     }
 }
 
+/// A walk of the export from there on.
+pub(super) fn walk(start: i64) -> ShardParams {
+    ShardParams::WalkExport(ExportRange { start, ..ExportRange::default() })
+}
+
 pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &[i64]) -> Vec<StartedShard> {
     let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
     let plan = store.start(run).await;
     let shards = starts.iter().map(|start| NewShard {
         key: format!("walk_export-{start}"),
-        kind: ShardKind::WalkExport,
-        params: json!({ "start": start }),
+        params: walk(*start),
         position: Some(*start),
     });
     store.queue().end_shard(&plan.fence, &ShardEnd::Done(shards.collect())).await.unwrap();
@@ -165,7 +171,7 @@ pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &
 
 fn at(position: Option<i64>, newest: i64) -> PageWrite {
     PageWrite {
-        cursor: Some(json!({})),
+        cursor: Some(ShardCursor::Page(1)),
         progress: Some(Progress { position, newest: Some(newest) }),
         ..PageWrite::default()
     }
@@ -211,13 +217,8 @@ async fn a_walk_splits_up_to_its_bound_and_goes_on_to_the_cut() {
         let (_, connection) = connected(&store).await;
         let range = walks(&store, connection, &[0]).await.remove(0);
         let split = |at: i64| Split {
-            shard: NewShard {
-                key: format!("walk_export-{at}"),
-                kind: ShardKind::WalkExport,
-                params: json!({ "start": at }),
-                position: Some(at),
-            },
-            cursor: json!({ "end": at }),
+            shard: NewShard { key: format!("walk_export-{at}"), params: walk(at), position: Some(at) },
+            cursor: ShardCursor::Export(ExportCursor { end: Some(at), ..ExportCursor::default() }),
             shards_max: 2,
         };
         let page = |at| PageWrite { split: Some(split(at)), ..self::at(Some(100), 100) };
@@ -259,7 +260,7 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
         let (organization, connection) = connected(&store).await;
         sqlx::query("update connection set high_water = 5").execute(&store.store.pool).await.unwrap();
         let run = store.admin().request_run(&request(connection, None)).await.unwrap().run;
-        let audit = RunRequest { params: json!({ "audit": true }), ..request(connection, None) };
+        let audit = RunRequest { params: RunParams::audit(), ..request(connection, None) };
         let full = RunRequest { lane: Lane::Backfill, ..request(connection, Some(RunKind::Full)) };
         for wanted in [&request(connection, None), &audit, &full, &request(connection, None)] {
             let requested = store.admin().request_run(wanted).await.unwrap();
@@ -273,7 +274,7 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
         assert_ne!(next.id, run);
         assert_eq!(
             (next.kind, next.lane, &next.params),
-            (RunKind::Full, Lane::OnDemand, &json!({ "audit": true })),
+            (RunKind::Full, Lane::OnDemand, &RunParams::audit()),
             "{}",
             name_of(&store)
         );

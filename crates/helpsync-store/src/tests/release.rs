@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, RunId, RunKind, ShardKind, Trigger};
-use serde_json::json;
+use helpsync_model::{ConnectionId, Lane, RunId, RunKind, RunParams, Stage, Trigger};
 
+use super::pages::walk;
 use crate::testing::{TestStore, stores};
 use crate::{NewShard, PageWrite, RunRequest, RunRequested, ShardEnd, StoreError};
 
@@ -25,7 +25,7 @@ async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> Run
         lane,
         request_id: "r".to_owned(),
         upload_id: "u".to_owned(),
-        params: json!({}),
+        params: RunParams::default(),
     };
     store.admin().request_run(&request).await.unwrap()
 }
@@ -34,12 +34,8 @@ async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> Run
 async fn planned(store: &TestStore, connection: ConnectionId, shards: usize) -> RunId {
     let run = request(store, connection, Lane::Backfill).await.run;
     let plan = store.start(run).await;
-    let more = (0..shards).map(|number| NewShard {
-        key: format!("walk-{number}"),
-        kind: ShardKind::WalkExport,
-        params: json!({}),
-        position: None,
-    });
+    let more =
+        (0..shards).map(|number| NewShard { key: format!("walk-{number}"), params: walk(0), position: None });
     store.queue().end_shard(&plan.fence, &ShardEnd::Done(more.collect())).await.unwrap();
     run
 }
@@ -140,10 +136,10 @@ async fn equal_requests_share_a_run_and_late_ones_share_the_next() {
         for _ in 0..3 {
             assert!(!request(&store, connection, Lane::OnDemand).await.created);
         }
-        for stage in ["removal", "finalize"] {
+        for stage in [Stage::Removal, Stage::Finalize] {
             let started = store.start(first.run).await;
             assert_eq!(started.run.stage, stage);
-            if stage == "finalize" {
+            if stage == Stage::Finalize {
                 store.sync().finalize_run(&started).await.unwrap();
             } else {
                 store.queue().end_shard(&started.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
@@ -166,7 +162,7 @@ async fn a_run_that_has_only_to_be_ended_is_not_kept_waiting_by_the_next() {
             lane: Lane::OnDemand,
             request_id: format!("r{number}"),
             upload_id: format!("u{number}"),
-            params: json!({ "articles": [number] }),
+            params: RunParams::articles(vec![i64::try_from(number).unwrap()]),
         };
         let first = store.admin().request_run(&request(0)).await.unwrap().run;
         for number in 1..20 {

@@ -1,7 +1,8 @@
 //! What a selection keeps, takes away and leaves in the ledger, on both databases.
 
-use helpsync_model::{ConnectionId, EventKind, Lane, OrganizationId, RunKind, SelectionFilter, Trigger};
-use serde_json::json;
+use helpsync_model::{
+    ConnectionId, EventKind, Lane, OrganizationId, RunKind, RunParams, SelectionFilter, Trigger,
+};
 
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
@@ -46,7 +47,7 @@ fn request(connection: ConnectionId) -> RunRequest {
         lane: Lane::OnDemand,
         request_id: "request-3".to_owned(),
         upload_id: "upload-3".to_owned(),
-        params: json!({}),
+        params: RunParams::default(),
     }
 }
 

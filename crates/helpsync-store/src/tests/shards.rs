@@ -1,9 +1,8 @@
 //! Shards that gave up, and the status that shows them.
 
-use helpsync_model::{Lane, RunKind, ShardKind, Trigger};
-use serde_json::json;
+use helpsync_model::{Lane, RunKind, RunParams, Trigger};
 
-use super::pages::{connected, walks};
+use super::pages::{connected, walk, walks};
 use crate::testing::stores;
 use crate::{NewShard, RunRequest, ShardEnd};
 
@@ -20,7 +19,7 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
             lane: Lane::OnDemand,
             request_id: "r".to_owned(),
             upload_id: "u".to_owned(),
-            params: json!({"articles": [7]}),
+            params: RunParams::articles(vec![7]),
         };
         let mut failed = Vec::new();
         for _ in 0..2 {
@@ -49,7 +48,7 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
         let replay =
             store.admin().replay_failed_shard(organization, failed[0], "again").await.unwrap().unwrap();
         let run = store.admin().run(replay.run).await.unwrap();
-        assert_eq!((run.kind, &run.params), (RunKind::Resync, &json!({"articles": [7]})));
+        assert_eq!((run.kind, &run.params), (RunKind::Resync, &RunParams::articles(vec![7])));
         assert!(store.admin().replay_failed_shard(organization, failed[0], "again").await.unwrap().is_none());
         assert!(store.admin().discard_failed_shard(organization, failed[1]).await.unwrap());
         assert!(!store.admin().discard_failed_shard(organization, failed[1]).await.unwrap());
@@ -66,12 +65,8 @@ async fn shards_of_one_run_that_end_at_once_do_not_block_each_other() {
         let (_, connection) = connected(&store).await;
         let started = walks(&store, connection, &(0..12).collect::<Vec<_>>()).await;
         let ends = started.iter().map(|shard| {
-            let follows = NewShard {
-                key: format!("after-{}", shard.shard.id),
-                kind: ShardKind::WalkExport,
-                params: json!({}),
-                position: None,
-            };
+            let follows =
+                NewShard { key: format!("after-{}", shard.shard.id), params: walk(0), position: None };
             let end = ShardEnd::Done(vec![follows]);
             let store = &store;
             async move { store.queue().end_shard(&shard.fence, &end).await }

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use helpsync_model::{Lane, RunKind, Trigger};
-use serde_json::json;
+use helpsync_model::{Lane, RunKind, RunParams, Trigger};
 
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{IncomingArticle, PageWrite, RunRequest, ShardEnd};
@@ -66,7 +65,7 @@ async fn pages_are_stored_at_a_speed_worth_printing() {
             lane: Lane::OnDemand,
             request_id: "r".to_owned(),
             upload_id: "u".to_owned(),
-            params: json!({}),
+            params: RunParams::default(),
         };
         let run = store.admin().request_run(&request).await.unwrap().run;
         let started = store.start(run).await;

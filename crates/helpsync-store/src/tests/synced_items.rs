@@ -1,6 +1,6 @@
 //! Listing without syncing, choosing from the tree, records without content.
 
-use helpsync_model::{ConnectionId, FileStatus, Lane, OrganizationId, RunKind, Trigger};
+use helpsync_model::{ConnectionId, FileStatus, Lane, OrganizationId, RunKind, RunParams, Trigger};
 use serde_json::{Value, json};
 
 use crate::testing::{TestStore, article, grant, stores};
@@ -35,7 +35,7 @@ async fn listing(store: &TestStore, connection: ConnectionId, articles: Vec<Inco
         lane: Lane::OnDemand,
         request_id: "request-0".to_owned(),
         upload_id: "upload-0".to_owned(),
-        params: json!({}),
+        params: RunParams::default(),
     };
     let run = store.admin().request_run(&request).await.unwrap().run;
     let started = store.start(run).await;
