@@ -37,9 +37,9 @@ impl SyncStore {
             .bind(fence.shard.0)
             .execute(&mut *write.tx)
             .await?;
-        let (again, pending_request): (i64, Option<String>) = sqlx::query_as(
+        let pending_request: Option<String> = sqlx::query_scalar(
             "update run set state = $2, error = $3, finished_at = $4, progress_at = $4, waiting_for = null
-             where id = $1 returning again, pending_request",
+             where id = $1 returning pending_request",
         )
         .bind(fence.run.0)
         .bind(if error.is_some() { "failed" } else { "done" })
@@ -84,7 +84,7 @@ impl SyncStore {
             let kind = EventKind::AllFilesProcessed;
             events::record_all(&mut write, started.owner(), kind, "UPLOAD_REQUEST_ID", &all).await?;
         }
-        if again != 0 {
+        if pending_request.is_some() {
             let request = PendingRequest::read(pending_request.as_deref(), started);
             let request = request.run_for(fence.connection);
             // Its brands have had the request themselves.
