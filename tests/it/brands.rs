@@ -1,5 +1,5 @@
 //! Several brands under one connection: found where the grant shows them, kept like the workspace's own help center,
-//! chosen, gone when they are gone, and one data source for everybody outside.
+//! selected, gone when they are gone, and one data source for everybody outside.
 
 mod kept;
 mod lifetime;

@@ -249,7 +249,7 @@ async fn files_are_cut_and_embedded_as_far_as_their_options_say_and_a_resync_cha
     let answer = app.post("/resync_file", CUSTOMER, kept).await;
     assert_eq!((&answer["chunk_size"], &answer["sync_status"]), (&json!(300), &json!("READY")));
 
-    // Chosen anew with other options.
+    // ItemsRequested anew with other options.
     let source = app.connection(CUSTOMER, WORKSPACE).await;
     let chosen = json!({ "data_source_id": source.0, "ids": [article.to_string()],
         "skip_embedding_generation": false, "chunk_size": 70, "chunk_overlap": 0, "embedding_model": "SOLAR_1_MINI" });

@@ -147,7 +147,7 @@ async fn what_moves_in_comes_and_what_moves_out_goes(role: Role) {
     account.clear_requests();
     let run = app.sync(CUSTOMER, "acme").await;
     let spent = account.requests().iter().filter(|one| one.path.contains("/help_center/")).count();
-    assert!(spent <= 3, "an unchanged delta of chosen places took {spent} requests");
+    assert!(spent <= 3, "an unchanged delta of selected places took {spent} requests");
     assert_eq!((run.counters.created, run.counters.removed), (0, 0), "{run:?}");
 }
 
@@ -269,7 +269,7 @@ async fn wrong_selections_are_refused_with_the_field_and_change_nothing() {
     }
     let (status, shown) = app.call(Method::GET, PATH, CUSTOMER, None).await;
     assert_eq!((status, &shown["category_ids"]), (StatusCode::OK, &json!([])));
-    // A customer's token may look and not choose.
+    // A customer's token may look and not select.
     let token = app.http.get(app.url("/auth/v1/access_token")).bearer_auth(crate::app::API_KEY);
     let token: Value = token.header("customer-id", CUSTOMER).send().await.unwrap().json().await.unwrap();
     let token = format!("Token {}", token["access_token"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! `fetch_articles`: brings chosen articles up to date, at once.
+//! `fetch_articles`: brings requested articles up to date, at once.
 
 use helpsync_account::Account;
 use helpsync_store::{PageWrite, ShardEnd, SkippedArticle, StartedShard, StoreError};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Steps up the tree at most; a loop of parents ends there.
 const PARENTS_MAX: usize = 16;
 
-/// What of a help center a connection keeps, as a person chose it. An empty list is no condition; every condition
+/// What of a help center a connection keeps, as a person selected it. An empty list is no condition; every condition
 /// must hold. Drafts are never kept, whatever it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -42,7 +42,7 @@ pub struct Place {
 pub struct SectionTree(pub HashMap<i64, Place>);
 
 impl SelectionFilter {
-    /// Whether articles of a brand are kept; `None`: of one that is not known, which nobody can have chosen.
+    /// Whether articles of a brand are kept; `None`: of one that is not known, which nobody can have selected.
     #[must_use]
     pub fn keeps_brand(&self, brand: Option<i64>) -> bool {
         self.brands.is_empty() || brand.is_some_and(|brand| self.brands.contains(&brand))
@@ -59,7 +59,7 @@ impl SelectionFilter {
     pub fn sections_kept(&self, tree: &SectionTree) -> Option<HashSet<i64>> {
         self.names_places().then(|| {
             let known = tree.0.keys().copied().filter(|section| self.keeps_section(*section, tree));
-            // A chosen section counts also while the tree does not show it.
+            // A selected section counts also while the tree does not show it.
             known.chain(self.sections.iter().copied()).collect()
         })
     }
@@ -80,16 +80,16 @@ impl SelectionFilter {
         false
     }
 
-    /// Whether one of the article's labels is chosen.
+    /// Whether one of the article's labels is selected.
     #[must_use]
     pub fn keeps_labels(&self, labels: &[String]) -> bool {
         self.labels.is_empty() || labels.iter().any(|label| self.labels.contains(label))
     }
 
-    /// Whether a translation's locale is chosen.
+    /// Whether a translation's locale is selected.
     #[must_use]
     pub fn keeps_locale(&self, locale: &str) -> bool {
-        self.locales.is_empty() || self.locales.iter().any(|chosen| chosen.eq_ignore_ascii_case(locale))
+        self.locales.is_empty() || self.locales.iter().any(|selected| selected.eq_ignore_ascii_case(locale))
     }
 
     /// Whether articles for these segments are kept; none = for everybody.

@@ -123,7 +123,7 @@ names! {
         Full = "full",
         /// What changed since the high-water mark, and what is gone.
         Delta = "delta",
-        /// Chosen articles only.
+        /// Requested articles only.
         Resync = "resync",
     }
 
@@ -155,7 +155,7 @@ names! {
         FindRemoved = "find_removed",
         /// Asks for each hidden article once more and deletes or restores it.
         ConfirmRemoved = "confirm_removed",
-        /// Fetches chosen articles one by one.
+        /// Fetches requested articles one by one.
         FetchArticles = "fetch_articles",
         /// Looks at what hangs on articles, and fetches it.
         FetchAttachments = "fetch_attachments",

@@ -41,7 +41,7 @@ pub use file::file_changes::{ResyncOptions, ResyncRequested};
 pub use file::files::{File, FileContent};
 pub use file::items::{Item, ItemListKind, ItemOrder, ItemQuery};
 pub use file::names::FileNames;
-pub use file::synced_items::{Chosen, ItemsRequest};
+pub use file::synced_items::{ItemsRequest, ItemsRequested};
 pub use file::tags::TagChange;
 pub use filter::file_query::{FileFilters, FileOrder, FileQuery};
 pub use filter::tag_filter::TagFilter;

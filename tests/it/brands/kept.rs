@@ -74,10 +74,10 @@ async fn brands_are_kept_and_are_one_data_source(shape: Shape) {
     brands.sync().await;
     assert_eq!((acme.requests().len(), two.requests().len()), (2, 2), "nothing changed");
 
-    // An article that is chosen is fetched from where it is.
+    // An article that is selected is fetched from where it is.
     let id = *truth(two).keys().next().unwrap();
-    let chosen = json!({ "data_source_id": connection.0, "ids": [id.to_string()] });
-    app.post("/integrations/files/sync", CUSTOMER, chosen).await;
+    let selected = json!({ "data_source_id": connection.0, "ids": [id.to_string()] });
+    app.post("/integrations/files/sync", CUSTOMER, selected).await;
     brands.quiet("acme").await;
     let newest = &brands.runs(connection).await[0];
     assert_eq!((newest.kind, newest.brand.as_deref()), (RunKind::Resync, Some("acme-two")), "{newest:?}");

@@ -1,9 +1,9 @@
-//! Syncing by choice: the listing, and picks from it.
+//! Synced items: the listing, and what is asked for from it.
 
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::Trigger;
-use helpsync_store::{Chosen, ItemOrder, ItemQuery, ItemsRequest};
+use helpsync_store::{ItemOrder, ItemQuery, ItemsRequest, ItemsRequested};
 use serde_json::Value;
 
 use super::data_sources::own_connection;
@@ -49,7 +49,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         post(
             "/integrations/files/sync",
             Access::Customer,
-            "Sync chosen articles, and all below chosen sections and categories",
+            "Sync the named articles, and all below the named sections and categories",
             sync_files,
         )
         .takes::<SyncFilesRequest>()
@@ -137,9 +137,9 @@ async fn sync_files(
     if input.ids.is_empty() || input.ids.len() > CHOSEN_MAX {
         return Err(ApiError::field("ids", format!("takes 1 to {CHOSEN_MAX} ids")));
     }
-    let ids = input.ids.iter().map(chosen_id).collect::<Result<Vec<i64>, _>>()?;
+    let ids = input.ids.iter().map(item_id).collect::<Result<Vec<i64>, _>>()?;
     let connection = own_connection(&api, &customer, input.data_source_id.0).await?;
-    let choice = ItemsRequest {
+    let request = ItemsRequest {
         organization: customer.organization,
         customer: customer.id,
         connection: connection.id,
@@ -150,16 +150,16 @@ async fn sync_files(
         request_id: input.options.request_id.unwrap_or_else(|| api.fresh_id()),
         upload_id: api.fresh_id(),
     };
-    match api.store().admin().choose(&choice).await? {
-        Chosen::Queued(articles) => {
+    match api.store().admin().request_items(&request).await? {
+        ItemsRequested::Queued(articles) => {
             tracing::info!(connection = %connection.id, articles, "articles were chosen");
             api.wake();
             Ok(SUCCESS)
         }
-        Chosen::TooMany(articles) => Err(ApiError::field(
+        ItemsRequested::TooMany(articles) => Err(ApiError::field(
             "ids",
             format!(
-                "stands for {articles} articles, at most {ARTICLES_MAX} can be chosen at once: choose smaller folders, \
+                "stands for {articles} articles, at most {ARTICLES_MAX} can be requested at once: choose smaller folders, \
                  or sync the whole workspace with /integrations/items/sync"
             ),
         )),
@@ -185,8 +185,8 @@ fn options_of(input: &SyncFilesRequest, grant: &Value) -> Value {
     options
 }
 
-fn chosen_id(chosen: &ItemId) -> Result<i64, ApiError> {
-    let id = match chosen {
+fn item_id(requested: &ItemId) -> Result<i64, ApiError> {
+    let id = match requested {
         ItemId::Number(id) => Some(*id),
         ItemId::Id(text) | ItemId::Object { id: text } => text.trim().parse().ok(),
     };

@@ -21,13 +21,13 @@ pub(crate) struct SyncOptions {
     /// Stamped on every file that is synced through this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
-    /// Sync as soon as the workspace is connected. False: files are chosen with `/integrations/files/sync`.
+    /// Sync as soon as the workspace is connected. False: files are asked for with `/integrations/files/sync`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sync_files_on_connection: Option<bool>,
     /// List the workspace as soon as it is connected, even if its files are not synced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sync_source_items: Option<bool>,
-    /// Pass over chosen articles that are stored and current. Every sync of a workspace is incremental.
+    /// Pass over requested articles that are stored and current. Every sync of a workspace is incremental.
     #[serde(skip_serializing_if = "unkept")]
     pub(crate) incremental_sync: Option<bool>,
     /// `skip_file_processing` makes records without content, `store_file_only` files without chunks, and

@@ -1,4 +1,4 @@
-//! Choosing what to sync: the tree of a help center, and picks from it.
+//! Which items to sync: the tree of a help center, and picks from it.
 
 use helpsync_store::{Connection, Item, ItemListKind, ItemOrder};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::grant::SyncOptions;
 use super::{Int, OrderDir, Pagination, time};
 
-/// One chosen article, section or category: its id, or an object with it.
+/// One requested article, section or category: its id, or an object with it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum ItemId {

@@ -15,7 +15,7 @@ const LABEL_CHARS_MAX: usize = 255;
 /// The longest locale.
 const LOCALE_CHARS_MAX: usize = 35;
 
-/// What of a help center is kept. It takes the place of all that was chosen before; a list that is absent or empty is
+/// What of a help center is kept. It takes the place of all that was selected before; a list that is absent or empty is
 /// no condition, and every condition must hold.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +53,7 @@ pub(crate) struct SelectionView {
     /// The account's brands as far as they are known, the workspace's own first. Empty where the grant does not show
     /// them, and before the first sync: then the workspace's own help center is kept.
     pub(crate) brands: Vec<BrandView>,
-    /// The run that brings what is newly chosen; null where nothing changed, and while the workspace waits to be
+    /// The run that brings what is newly selected; null where nothing changed, and while the workspace waits to be
     /// connected again.
     pub(crate) run_id: Option<i64>,
     /// Files that were removed at once, each with a `FILE_DELETED`.
@@ -118,7 +118,7 @@ impl SelectionView {
     }
 }
 
-/// Brands can be chosen only where they are known: what is not known is not synced.
+/// Brands can be selected only where they are known: what is not known is not synced.
 pub(crate) fn check_brands(selection: &SelectionFilter, known: &[Brand]) -> Result<(), ApiError> {
     let unknown = |id: &&i64| !known.iter().any(|brand| brand.id == **id);
     let Some(unknown) = selection.brands.iter().find(unknown) else { return Ok(()) };

@@ -320,8 +320,8 @@ async fn help_center_of(
             .await?;
         return Ok(None);
     };
-    let chosen = selection_of(&row)?.keeps_brand(Some(brand_id));
-    Ok(chosen.then_some(ConnectionId(row.try_get("id")?)))
+    let selected = selection_of(&row)?.keeps_brand(Some(brand_id));
+    Ok(selected.then_some(ConnectionId(row.try_get("id")?)))
 }
 
 /// Adds the article to a fetch that nobody has taken up yet. A burst of events then costs few runs.

@@ -1,7 +1,7 @@
 //! Changing what a connection keeps, and what a new look at the sections changes about it.
 //!
-//! What is no longer chosen goes at once, by what was last read of it, and without a ceiling: the ceiling keeps a
-//! fault or a shrunken role from emptying a copy, and here a person said what is to go. What is newly chosen is
+//! What is no longer selected goes at once, by what was last read of it, and without a ceiling: the ceiling keeps a
+//! fault or a shrunken role from emptying a copy, and here a person said what is to go. What is newly selected is
 //! brought by a run that reads everything; it also settles locales, of which articles keep some and lose others.
 
 use helpsync_model::{
@@ -25,7 +25,7 @@ use crate::sync::tree::{NewItem, upsert_items};
 /// What changing a selection did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SelectionFilterChanged {
-    /// The run that brings what is newly chosen. `None`: the selection was this already, or the connection is paused,
+    /// The run that brings what is newly selected. `None`: the selection was this already, or the connection is paused,
     /// and the first run after it is reconnected does it.
     pub run: Option<RunRequested>,
     /// Files that were removed at once.
@@ -59,8 +59,8 @@ impl AdminStore {
         selection_of(&row.ok_or(StoreError::NotFound(Entity::DataSource))?)
     }
 
-    /// Changes what a connection keeps: removes what is no longer chosen, announces it, and starts a run that brings
-    /// what is newly chosen. The selection that it has already changes nothing.
+    /// Changes what a connection keeps: removes what is no longer selected, announces it, and starts a run that brings
+    /// what is newly selected. The selection that it has already changes nothing.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].

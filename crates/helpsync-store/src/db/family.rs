@@ -30,14 +30,14 @@ pub(crate) async fn selected_brands(
     .bind(parent.0)
     .fetch_all(&mut *write.tx)
     .await?;
-    let mut chosen = Vec::new();
+    let mut selected = Vec::new();
     for row in &rows {
         let selection: SelectionFilter = decode::selection_of(row)?;
         if selection.keeps_brand(row.try_get("brand_id")?) {
-            chosen.push(ConnectionId(row.try_get("id")?));
+            selected.push(ConnectionId(row.try_get("id")?));
         }
     }
-    Ok(chosen)
+    Ok(selected)
 }
 
 /// All brands of a connection that are not gone. The connection's row is locked.

@@ -103,7 +103,7 @@ pub struct ItemQuery {
     pub viewer: Option<Viewer>,
 }
 
-/// Files stand for their articles; listed articles are those that nobody chose. Folders are for every reader.
+/// Files stand for their articles; listed articles are those that nobody asked for. Folders are for every reader.
 fn tree(dialect: Dialect) -> String {
     let mine = dialect.json_integers("coalesce($8, '[]')");
     let file_for_reader = Viewer::may_read_sql(dialect, &mine);

@@ -1,4 +1,4 @@
-//! Choosing what to sync: articles, and folders with everything below them.
+//! Which items to sync: articles, and folders with everything below them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::run::runs::{RunRequest, insert_run};
 /// Articles of one run: it has one shard, which starts anew when it is interrupted.
 const ARTICLES_PER_RUN: usize = 200;
 
-/// A request for chosen articles.
+/// A request to sync items.
 #[derive(Debug, Clone)]
 pub struct ItemsRequest {
     /// Whose.
@@ -38,42 +38,42 @@ pub struct ItemsRequest {
     pub options: Value,
 }
 
-/// What came of a choice.
+/// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chosen {
+pub enum ItemsRequested {
     /// So many articles will be fetched.
     Queued(usize),
-    /// Refused: so many articles stand below what was chosen. Nothing was changed.
+    /// Refused: so many articles stand below what was asked for. Nothing was changed.
     TooMany(usize),
 }
 
 impl AdminStore {
-    /// Queues chosen articles, and those below chosen folders as far as a listing has shown them, to be fetched.
+    /// Queues requested articles, and those below requested folders as far as a listing has shown them, to be fetched.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the connection is not active.
-    pub async fn choose(&self, choice: &ItemsRequest) -> Result<Chosen, StoreError> {
-        let parents = self.parents(choice.connection).await?;
+    pub async fn request_items(&self, request: &ItemsRequest) -> Result<ItemsRequested, StoreError> {
+        let parents = self.parents(request.connection).await?;
         let mut write = self.write().await?;
         let now = write.now;
-        lock(&mut write, choice.connection).await?;
-        let chosen = self.requested_articles(&mut write, choice, &parents).await?;
-        if chosen.len() > choice.articles_max {
-            return Ok(Chosen::TooMany(chosen.len()));
+        lock(&mut write, request.connection).await?;
+        let requested = self.requested_articles(&mut write, request, &parents).await?;
+        if requested.len() > request.articles_max {
+            return Ok(ItemsRequested::TooMany(requested.len()));
         }
-        let articles: Vec<i64> = chosen.keys().copied().collect();
-        for (home, part) in parts_of(chosen) {
+        let articles: Vec<i64> = requested.keys().copied().collect();
+        for (home, part) in parts_of(requested) {
             let mut params = json!({ "articles": part });
-            if choice.options.is_object() {
-                params["options"] = choice.options.clone();
+            if request.options.is_object() {
+                params["options"] = request.options.clone();
             }
             let request = RunRequest {
                 connection: ConnectionId(home),
                 kind: Some(RunKind::Resync),
                 trigger: Trigger::Request,
                 lane: Lane::OnDemand,
-                request_id: choice.request_id.clone(),
-                upload_id: choice.upload_id.clone(),
+                request_id: request.request_id.clone(),
+                upload_id: request.upload_id.clone(),
                 params,
             };
             insert_run(&mut write, &request).await?;
@@ -83,7 +83,7 @@ impl AdminStore {
                and status not in ($3, $5) and article_id in {}",
             self.dialect.json_integers("$2")
         )))
-        .bind(choice.connection.0)
+        .bind(request.connection.0)
         .bind(json!(articles).to_string())
         .bind(FileStatus::QueuedForSync.as_str())
         .bind(now)
@@ -94,7 +94,7 @@ impl AdminStore {
             "update connection set last_sync_action = $2, last_synced_at = $3, files_synced_at = $3, updated_at = $3
              where id = $1 and state = 'active'",
         )
-        .bind(choice.connection.0)
+        .bind(request.connection.0)
         .bind(SyncAction::Update.as_str())
         .bind(now)
         .execute(&mut *write.tx)
@@ -103,27 +103,27 @@ impl AdminStore {
             return Err(StoreError::NotFound(Entity::ActiveConnection));
         }
         let event = NewEvent {
-            organization: choice.organization,
-            customer: choice.customer,
-            connection: choice.connection,
+            organization: request.organization,
+            customer: request.customer,
+            connection: request.connection,
             kind: EventKind::Update,
             object_type: "DATA_SOURCE",
-            object_id: choice.connection.to_string(),
-            detail: json!({ "request_id": choice.request_id }),
+            object_id: request.connection.to_string(),
+            detail: json!({ "request_id": request.request_id }),
         };
         events::record(&mut write, event).await?;
         write.commit().await?;
-        Ok(Chosen::Queued(articles.len()))
+        Ok(ItemsRequested::Queued(articles.len()))
     }
 
-    /// The chosen articles, each with the connection, or the brand of it, whose help center has it.
+    /// The requested articles, each with the connection, or the brand of it, whose help center has it.
     async fn requested_articles(
         &self,
         write: &mut Write,
-        choice: &ItemsRequest,
+        request: &ItemsRequest,
         parents: &HashMap<i64, Option<i64>>,
     ) -> Result<BTreeMap<i64, i64>, StoreError> {
-        let folders = below(parents, &choice.ids);
+        let folders = below(parents, &request.ids);
         let in_list = self.dialect.json_integers("$2");
         let known: Vec<(i64, String, i64)> = sqlx::query_as(sql(format!(
             "select article_id, status, connection_id from file where connection_id in {FAMILY} and hidden_at is null
@@ -136,28 +136,28 @@ impl AdminStore {
             self.dialect.json_integers("$3"),
             self.dialect.json_integers("$3")
         )))
-        .bind(choice.connection.0)
+        .bind(request.connection.0)
         .bind(json!(folders).to_string())
-        .bind(json!(choice.ids).to_string())
+        .bind(json!(request.ids).to_string())
         .fetch_all(&mut *write.tx)
         .await?;
-        let is_current = |status: &str| choice.only_new && status == FileStatus::Ready.as_str();
+        let is_current = |status: &str| request.only_new && status == FileStatus::Ready.as_str();
         let current: HashSet<i64> =
             known.iter().filter(|(_, status, _)| is_current(status)).map(|(article, ..)| *article).collect();
         // What is no folder that we know is taken for an article: Zendesk knows.
-        let named = choice.ids.iter().filter(|id| !parents.contains_key(id));
-        let named = named.map(|article| (*article, choice.connection.0));
-        let mut chosen: BTreeMap<i64, i64> = named.collect();
-        chosen.extend(known.iter().map(|(article, _, home)| (*article, *home)));
-        chosen.retain(|article, _| !current.contains(article));
-        Ok(chosen)
+        let named = request.ids.iter().filter(|id| !parents.contains_key(id));
+        let named = named.map(|article| (*article, request.connection.0));
+        let mut requested: BTreeMap<i64, i64> = named.collect();
+        requested.extend(known.iter().map(|(article, _, home)| (*article, *home)));
+        requested.retain(|article, _| !current.contains(article));
+        Ok(requested)
     }
 }
 
 /// What one run each fetches: articles of one help center, by the connection that it belongs to.
-fn parts_of(chosen: BTreeMap<i64, i64>) -> Vec<(i64, Vec<i64>)> {
+fn parts_of(requested: BTreeMap<i64, i64>) -> Vec<(i64, Vec<i64>)> {
     let mut by_home: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-    for (article, home) in chosen {
+    for (article, home) in requested {
         by_home.entry(home).or_default().push(article);
     }
     let mut parts = Vec::new();
@@ -167,8 +167,8 @@ fn parts_of(chosen: BTreeMap<i64, i64>) -> Vec<(i64, Vec<i64>)> {
     parts
 }
 
-/// The chosen folders and every folder below them.
-fn below(parents: &HashMap<i64, Option<i64>>, chosen: &[i64]) -> Vec<i64> {
+/// The requested folders and every folder below them.
+fn below(parents: &HashMap<i64, Option<i64>>, requested: &[i64]) -> Vec<i64> {
     let mut children: HashMap<i64, Vec<i64>> = HashMap::new();
     for (folder, parent) in parents {
         if let Some(parent) = parent {
@@ -176,7 +176,7 @@ fn below(parents: &HashMap<i64, Option<i64>>, chosen: &[i64]) -> Vec<i64> {
         }
     }
     let mut found = HashSet::new();
-    let mut open: Vec<i64> = chosen.iter().copied().filter(|id| parents.contains_key(id)).collect();
+    let mut open: Vec<i64> = requested.iter().copied().filter(|id| parents.contains_key(id)).collect();
     while let Some(folder) = open.pop() {
         if found.insert(folder) {
             open.extend(children.get(&folder).into_iter().flatten());
@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn a_folder_brings_all_below_it_and_a_loop_of_parents_ends() {
         let parents = HashMap::from([(1, None), (2, Some(1)), (3, Some(2)), (4, Some(5)), (5, Some(4))]);
-        let sorted = |chosen: &[i64]| {
-            let mut found = below(&parents, chosen);
+        let sorted = |requested: &[i64]| {
+            let mut found = below(&parents, requested);
             found.sort_unstable();
             found
         };

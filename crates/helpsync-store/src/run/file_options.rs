@@ -22,13 +22,13 @@ pub struct FileOptions {
     pub tags: Map<String, Value>,
     /// Kept with new files.
     pub kept: Map<String, Value>,
-    /// Articles that are no files yet are listed, and wait to be chosen.
+    /// Articles that are no files yet are listed, and wait to be asked for.
     pub lists_only: bool,
     /// New files are records without content.
     pub record_only: bool,
     /// The run was asked for files that are records to be fetched.
     pub fetches_records: bool,
-    /// What is kept of the options takes the place of what files had: they were chosen with options of their own.
+    /// What is kept of the options takes the place of what files had: they were asked for with options of their own.
     pub replaces_kept: bool,
 }
 
@@ -37,7 +37,7 @@ impl FileOptions {
     pub(crate) fn of(run: &Run, connection: &Value) -> Self {
         let own = run.params.get("options").filter(|own| own.is_object());
         let options = own.unwrap_or(connection);
-        let chosen = run.kind == RunKind::Resync && run.trigger != Trigger::Webhook;
+        let requested = run.kind == RunKind::Resync && run.trigger != Trigger::Webhook;
         let skips = options["file_sync_config"]["skip_file_processing"] == Value::Bool(true);
         Self {
             tags: options["tags"].as_object().cloned().unwrap_or_default(),
@@ -45,10 +45,10 @@ impl FileOptions {
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), options.get(name)?.clone())))
                 .collect(),
-            lists_only: !chosen && is_by_item(connection),
+            lists_only: !requested && is_by_item(connection),
             record_only: skips,
-            fetches_records: chosen && !(own.is_some() && skips),
-            replaces_kept: chosen && own.is_some(),
+            fetches_records: requested && !(own.is_some() && skips),
+            replaces_kept: requested && own.is_some(),
         }
     }
 
@@ -61,7 +61,7 @@ impl FileOptions {
     }
 }
 
-/// Whether a connection was made without syncing its files: they are then chosen one by one.
+/// Whether a connection was made without syncing its files: they are then asked for one by one.
 pub(crate) fn is_by_item(options: &Value) -> bool {
     options["sync_files_on_connection"] == Value::Bool(false)
 }

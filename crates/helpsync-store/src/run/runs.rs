@@ -103,7 +103,7 @@ pub struct Run {
     pub state: RunState,
     /// `plan`, `walk`, `removal` or `finalize`.
     pub stage: String,
-    /// How it reads the articles, once chosen.
+    /// How it reads the articles, once selected.
     pub plan: Option<String>,
     /// Why so, for people.
     pub plan_reason: Option<String>,
@@ -244,7 +244,7 @@ pub(crate) fn is_for_attachments(params: &Value) -> bool {
     params["attachments"] == Value::Bool(true)
 }
 
-/// Inserts the run that serves `request`; a sync is one of the connection's chosen brands as well. Answers with its own.
+/// Inserts the run that serves `request`; a sync is one of the connection's selected brands as well. Answers with its own.
 pub(crate) async fn insert_run(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
     let requested = insert_one(write, request).await?;
     if request.kind != Some(RunKind::Resync) {

@@ -1,4 +1,4 @@
-//! Files that were chosen to be fetched again: what is shown and announced while their shard starts and waits.
+//! Files that were asked for to be fetched again: what is shown and announced while their shard starts and waits.
 
 use helpsync_model::{EventKind, FileStatus, ShardKind};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::run::runs::{Run, run_of};
 use crate::run::shards::{Fence, ShardEnd};
 
 impl QueueStore {
-    /// If the shard that starts fetches chosen files, they are being fetched now.
+    /// If the shard that starts fetches requested files, they are being fetched now.
     pub(crate) async fn announce_fetching(
         &self,
         write: &mut Write,
@@ -24,7 +24,7 @@ impl QueueStore {
         self.move_requested(write, run, from, to, EventKind::FileSyncing).await
     }
 
-    /// If the shard that ends waits for the account's budget, its run's chosen files wait with it.
+    /// If the shard that ends waits for the account's budget, its run's requested files wait with it.
     pub(crate) async fn announce_waiting(
         &self,
         write: &mut Write,

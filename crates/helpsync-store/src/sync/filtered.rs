@@ -64,7 +64,7 @@ impl LoadedFilter {
         }
     }
 
-    /// Leaves of each article what is chosen.
+    /// Leaves of each article what is selected.
     pub(crate) fn read<'a>(&self, articles: &'a [IncomingArticle]) -> Vec<Seen<'a>> {
         articles.iter().map(|article| self.read_one(article)).collect()
     }

@@ -94,7 +94,7 @@ pub struct PageOutcome {
     pub unselected: i64,
     /// Published articles that a limit of the customer keeps out, or whose new text it does.
     pub over_limit: i64,
-    /// Files removed because nothing of them is published any more, or chosen.
+    /// Files removed because nothing of them is published any more, or selected.
     pub removed: i64,
     /// The walk was cut in two as [`PageWrite::split`] says.
     pub split: bool,
@@ -105,7 +105,7 @@ pub struct PageOutcome {
 struct Changes<'a> {
     /// Files that are right, with their articles' time.
     unchanged: Vec<(i64, i64)>,
-    /// Files of which nothing is published any more, or chosen.
+    /// Files of which nothing is published any more, or selected.
     withdrawn: Vec<i64>,
     /// Articles that the selection leaves out.
     unselected: Vec<i64>,
@@ -115,7 +115,7 @@ struct Changes<'a> {
     announced: Vec<(i64, bool)>,
     /// Files whose translations are replaced.
     known: Vec<i64>,
-    /// Articles that may be chosen, and nobody did.
+    /// Articles that may be asked for, and nobody did.
     listed: Vec<&'a IncomingArticle>,
     /// Those to be stored of which only a record is kept, and whether it was known.
     records: Vec<(i64, bool)>,
@@ -171,7 +171,7 @@ impl SyncStore {
         outcome.unchanged += count(page.len() - latest.len());
         let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
         let ids: Vec<i64> = latest.into_keys().collect();
-        let chosen = self.requested_over_limit(write, started, &ids).await?;
+        let requested = self.requested_over_limit(write, started, &ids).await?;
         let noted: HashSet<i64> = note_in_ledger(write, started, &articles).await?.into_iter().collect();
         let known = known_files(write, started, &ids).await?;
         let mut changes = Changes::default();
@@ -199,7 +199,8 @@ impl SyncStore {
                 changes.unchanged.push((known.file, article.updated_at));
             } else if article.unconverted {
                 return Err(StoreError::Unconverted);
-            } else if known.is_none() && started.files.lists_only && !chosen.contains(&article.article_id) {
+            } else if known.is_none() && started.files.lists_only && !requested.contains(&article.article_id)
+            {
                 changes.listed.push(article);
                 outcome.unchanged += 1;
             } else if let Some(over) = room.keeps_out(article, known, is_record) {

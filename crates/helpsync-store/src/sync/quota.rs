@@ -246,8 +246,8 @@ impl SyncStore {
         events::record_all(write, started.owner(), kind, "ORGANIZATION_USER", &reached).await
     }
 
-    /// Where articles are listed and wait to be chosen: those that were chosen, and that a limit kept out when they were
-    /// last read. They need not be chosen again.
+    /// Where articles are listed and wait to be asked for: those that were asked for, and that a limit kept out when they were
+    /// last read. They need not be asked for again.
     pub(crate) async fn requested_over_limit(
         &self,
         write: &mut Write,

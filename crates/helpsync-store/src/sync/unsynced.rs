@@ -1,4 +1,4 @@
-//! Rows of articles of which no content is kept: listed ones that nobody chose, and files that are records.
+//! Rows of articles of which no content is kept: listed ones that nobody asked for, and files that are records.
 
 use helpsync_model::FileStatus;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::run::shards::StartedShard;
 use crate::search::chunks::forget_chunks;
 use crate::sync::incoming::IncomingArticle;
 
-/// Notes an article that may be chosen.
+/// Notes an article that may be asked for.
 pub(crate) async fn list_article(
     write: &mut Write,
     started: &StartedShard,
@@ -36,7 +36,7 @@ pub(crate) async fn list_article(
     Ok(())
 }
 
-/// Articles that the selection leaves out cannot be chosen.
+/// Articles that the selection leaves out cannot be asked for.
 pub(crate) async fn unlist_articles(
     write: &mut Write,
     started: &StartedShard,
@@ -74,7 +74,7 @@ pub(crate) async fn make_records(write: &mut Write, files: &[i64]) -> Result<(),
     Ok(())
 }
 
-/// Files that are deleted can be chosen again.
+/// Files that are deleted can be asked for again.
 pub(crate) async fn list_deleted(write: &mut Write, file: i64) -> Result<(), StoreError> {
     sqlx::query(
         "insert into unsynced_article (connection_id, article_id, name, section_id, external_url, synced_at, created_at,

@@ -260,7 +260,7 @@ async fn what_was_chosen_and_kept_out_need_not_be_chosen_again() {
         let listing = walks(&store, connection, &[0]).await.remove(0);
         let page = PageWrite { articles: ten(1..=3), ..PageWrite::default() };
         let outcome = store.sync().store_page(&listing, &page).await.unwrap();
-        assert_eq!((outcome.created, outcome.over_limit), (0, 1), "the third was not chosen");
+        assert_eq!((outcome.created, outcome.over_limit), (0, 1), "the third was not asked for");
         limit(&store, customer.organization, json!({ "max_files": -1 })).await;
         assert_eq!(store.sync().store_page(&listing, &page).await.unwrap().created, 1);
         let found: Vec<i64> = files(&store).await.into_iter().map(|file| file.0).collect();

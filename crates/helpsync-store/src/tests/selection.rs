@@ -127,7 +127,7 @@ async fn a_page_is_stored_as_the_selection_of_that_moment_leaves_it() {
         assert_eq!(ids(&store, &customer).await, [1]);
         assert_eq!(store.sync().known_articles(connection).await.unwrap(), 2);
 
-        // It loses what it was chosen for.
+        // It loses what it was selected for.
         let outcome = store.sync_articles(connection, vec![standing(1, 20)]).await;
         assert_eq!((outcome.unselected, outcome.removed), (1, 1));
         assert!(ids(&store, &customer).await.is_empty());

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::testing::{TestStore, article, grant, stores};
 use crate::{
-    Chosen, Customer, Entity, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle, Item,
-    ItemKind, ItemOrder, ItemQuery, ItemsRequest, NewItem, PageWrite, ResyncRequested, RunRequest, ShardEnd,
-    StoreError, Viewer,
+    Customer, Entity, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle, Item, ItemKind,
+    ItemOrder, ItemQuery, ItemsRequest, ItemsRequested, NewItem, PageWrite, ResyncRequested, RunRequest,
+    ShardEnd, StoreError, Viewer,
 };
 
 pub(super) async fn connected(store: &TestStore, options: Value) -> (Customer, ConnectionId) {
@@ -95,7 +95,7 @@ async fn files(store: &TestStore, customer: &Customer) -> Vec<File> {
     store.admin().files(&query).await.unwrap().0
 }
 
-fn choice(
+fn request(
     organization: OrganizationId,
     customer: &Customer,
     connection: ConnectionId,
@@ -110,7 +110,7 @@ fn choice(
         articles_max: 10,
         request_id: "request-1".to_owned(),
         upload_id: "upload-1".to_owned(),
-        options: json!({ "tags": { "chosen": "yes" } }),
+        options: json!({ "tags": { "requested": "yes" } }),
     }
 }
 
@@ -133,7 +133,7 @@ async fn the_tree_shows_a_reader_only_what_he_may_read_chosen_or_not() {
         assert_eq!(named(&store, &folders).await, ["Beta", "Deep", "End", "Gamma", "Handbook", "Start"]);
 
         let organization = customer.organization;
-        store.admin().choose(&choice(organization, &customer, connection, &[101])).await.unwrap();
+        store.admin().request_items(&request(organization, &customer, connection, &[101])).await.unwrap();
         let run = store.admin().runs(organization, Some(connection), 1).await.unwrap().remove(0);
         let started = store.start(run.id).await;
         articles.truncate(1);
@@ -181,9 +181,12 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         };
 
         let organization = customer.organization;
-        let outcome =
-            store.admin().choose(&choice(organization, &customer, connection, &[20, 20, 101])).await.unwrap();
-        assert_eq!(outcome, Chosen::Queued(2));
+        let outcome = store
+            .admin()
+            .request_items(&request(organization, &customer, connection, &[20, 20, 101]))
+            .await
+            .unwrap();
+        assert_eq!(outcome, ItemsRequested::Queued(2));
         let run = store.admin().runs(organization, Some(connection), 1).await.unwrap().remove(0);
         let started = store.start(run.id).await;
         let fetched = PageWrite { articles: tree().into_iter().take(2).collect(), ..PageWrite::default() };
@@ -191,19 +194,19 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         let synced = files(&store, &customer).await;
         let shown: Vec<(&str, &Value, &str)> =
             synced.iter().map(|file| (file.name.as_str(), &file.tags, file.upload_id.as_str())).collect();
-        let tags = json!({ "chosen": "yes" });
+        let tags = json!({ "requested": "yes" });
         assert_eq!(shown, [("Alpha", &tags, "upload-1"), ("Beta", &tags, "upload-1")]);
         assert_eq!(named(&store, &everything).await.len(), 7, "a file stands for its article");
         let (items, _) =
             store.admin().items(&ItemQuery { ids: Some(vec![102]), ..all(connection) }).await.unwrap();
         assert_eq!(items[0].file, Some(synced[1].id.0));
 
-        let new = ItemsRequest { only_new: true, ..choice(organization, &customer, connection, &[1]) };
-        assert_eq!(store.admin().choose(&new).await.unwrap(), Chosen::Queued(1));
-        let many = ItemsRequest { articles_max: 2, ..choice(organization, &customer, connection, &[1]) };
-        assert_eq!(store.admin().choose(&many).await.unwrap(), Chosen::TooMany(3));
+        let new = ItemsRequest { only_new: true, ..request(organization, &customer, connection, &[1]) };
+        assert_eq!(store.admin().request_items(&new).await.unwrap(), ItemsRequested::Queued(1));
+        let many = ItemsRequest { articles_max: 2, ..request(organization, &customer, connection, &[1]) };
+        assert_eq!(store.admin().request_items(&many).await.unwrap(), ItemsRequested::TooMany(3));
         store.admin().disconnect(organization, connection).await.unwrap();
-        let refused = store.admin().choose(&new).await;
+        let refused = store.admin().request_items(&new).await;
         assert!(matches!(refused, Err(StoreError::NotFound(Entity::ActiveConnection))));
     }
 }
