@@ -1,11 +1,14 @@
 //! The endpoints below one account's prefix. Synchronous: a request and the account's state in, an answer out.
 
 mod articles;
+mod attachments;
 mod brands;
 mod export;
+mod guide;
 mod list;
-mod others;
+mod sections;
 mod single;
+mod users;
 mod wire;
 
 use serde_json::json;
@@ -33,8 +36,8 @@ pub(crate) fn answer(state: &mut State, request: &Request) -> Answer {
         }
         ("POST", ["oauth", "tokens"]) => oauth::exchange(state, &request.content_type, &request.body),
         (_, ["api", "v2", rest @ ..]) => api(state, request, rest),
-        ("GET", ["hc", _, "article_attachments", id]) => others::attachment_bytes(state, id),
-        ("GET", ["hc", "article_attachments", id]) => others::attachment_bytes(state, id),
+        ("GET", ["hc", _, "article_attachments", id]) => attachments::attachment_bytes(state, id),
+        ("GET", ["hc", "article_attachments", id]) => attachments::attachment_bytes(state, id),
         _ => Answer::html(
             404,
             "<html><body><h1>The page you were looking for doesn't exist</h1></body></html>",
@@ -70,14 +73,14 @@ fn api(state: &mut State, request: &Request, rest: &[&str]) -> Answer {
     match (request.method.as_str(), rest) {
         (_, ["help_center" | "guide", ..]) if !state.settings.help_center_enabled => Answer::no_endpoint(),
         ("GET", ["help_center", rest @ ..]) => help_center(state, request, caller, rest),
-        ("GET", ["guide", rest @ ..]) => others::guide(state, rest),
+        ("GET", ["guide", rest @ ..]) => guide::guide(state, rest),
         ("GET", ["brands"]) => brands::list(state, request),
         ("GET", ["brands", id]) => brands::one(state, request, id),
         ("GET", ["users", "me"]) => match caller.viewer {
-            Some(viewer) => others::me(state, viewer),
+            Some(viewer) => users::me(state, viewer),
             None => anonymous(),
         },
-        (_, ["oauth", "tokens", id]) => others::token(state, request, id),
+        (_, ["oauth", "tokens", id]) => users::token(state, request, id),
         (_, ["webhooks", rest @ ..]) => {
             if !caller.viewer.is_some_and(|viewer| viewer.role.is_staff()) {
                 return Answer::forbidden();
@@ -125,22 +128,22 @@ fn help_center(state: &State, request: &Request, caller: Caller, rest: &[&str]) 
             Err(_not_a_number) => Answer::no_record(),
         },
         ["incremental", "articles"] => export::export(state, request, caller),
-        ["articles", "labels"] => others::labels(state),
+        ["articles", "labels"] => guide::labels(state),
         ["articles", id, tail @ ..] => match id.parse() {
             Ok(id) => single::article(state, request, caller, locale, id, tail),
             Err(_not_a_number) => Answer::no_record(),
         },
-        ["sections"] => others::sections(state, request, None),
-        ["categories", id, "sections"] => others::sections(state, request, id.parse().ok()),
-        ["sections", id] => others::section(state, request, id),
-        ["categories"] => others::categories(state, request),
-        ["categories", id] => others::category(state, request, id),
+        ["sections"] => sections::sections(state, request, None),
+        ["categories", id, "sections"] => sections::sections(state, request, id.parse().ok()),
+        ["sections", id] => sections::section(state, request, id),
+        ["categories"] => sections::categories(state, request),
+        ["categories", id] => sections::category(state, request, id),
         ["locales"] => {
             let locales = json!({ "locales": center.locales, "default_locale": center.default_locale() });
             Answer::json(200, locales)
         }
         ["user_segments" | "user_segments.json"] | ["user_segments", "applicable"] => {
-            others::segments(state, request)
+            guide::segments(state, request)
         }
         _ => Answer::no_endpoint(),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Caller, others, wire};
+use super::{Caller, attachments, wire};
 use crate::account::State;
 use crate::http::{Answer, Request};
 
@@ -52,9 +52,9 @@ pub(super) fn article(
                 json!({ "labels": labels, "count": article.label_names.len(), "next_page": null }),
             )
         }
-        ["attachments"] => others::attachments(state, base, id, None),
-        ["attachments", "inline"] => others::attachments(state, base, id, Some(true)),
-        ["attachments", "block"] => others::attachments(state, base, id, Some(false)),
+        ["attachments"] => attachments::attachments(state, base, id, None),
+        ["attachments", "inline"] => attachments::attachments(state, base, id, Some(true)),
+        ["attachments", "block"] => attachments::attachments(state, base, id, Some(false)),
         _ => Answer::no_endpoint(),
     }
 }

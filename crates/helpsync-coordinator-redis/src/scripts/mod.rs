@@ -56,13 +56,13 @@ pub(crate) enum LeaseAnswer {
 
 impl Scripts {
     pub(crate) fn new() -> Self {
-        let prelude = include_str!("scripts/prelude.lua");
+        let prelude = include_str!("prelude.lua");
         let with_prelude = |body: &str| Script::new(&format!("{prelude}{body}"));
         Self {
-            acquire: with_prelude(include_str!("scripts/acquire.lua")),
-            report: with_prelude(include_str!("scripts/report.lua")),
-            state: with_prelude(include_str!("scripts/state.lua")),
-            lease: Script::new(include_str!("scripts/lease.lua")),
+            acquire: with_prelude(include_str!("acquire.lua")),
+            report: with_prelude(include_str!("report.lua")),
+            state: with_prelude(include_str!("state.lua")),
+            lease: Script::new(include_str!("lease.lua")),
         }
     }
 
