@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use helpsync_model::{
-    ConnectionId, CustomerId, DataSourceStatus, ExportAccess, Lane, OrganizationId, RunId, SelectionFilter,
-    ShardCursor, ShardEvent, ShardId, ShardKind, ShardParams, ShardState, Stage, chain,
+    ConnectionId, CustomerId, ExportAccess, Lane, OrganizationId, RunId, SelectionFilter, ShardCursor,
+    ShardEvent, ShardId, ShardKind, ShardParams, ShardState, Stage, chain,
 };
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -15,7 +15,7 @@ use sqlx::any::AnyRow;
 use crate::event::events::Owner;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
-use crate::db::decode::{millis, selection_of};
+use crate::db::decode::millis;
 use crate::db::lease::SHARDS;
 use crate::db::states::Step;
 use crate::db::{QueueStore, StoreError, Write, decode, sql};

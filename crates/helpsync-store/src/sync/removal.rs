@@ -223,7 +223,11 @@ async fn missing_files(
     .bind(whole)
     .fetch_all(&mut *write.tx)
     .await?;
-    found.iter().map(|row| Ok((row.try_get("id")?, row.try_get("article_id")?))).collect()
+    let found: Vec<(i64, i64)> = found
+        .iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("article_id")?)))
+        .collect::<Result<_, StoreError>>()?;
+    Ok(found.into_iter().unzip())
 }
 
 /// The whole listing is compared. Whoever allows the removals has seen what the smaller role leaves: it counts as the
