@@ -88,10 +88,7 @@ impl Engine {
             }
             Err(failure) => return Err(failure.into()),
         };
-        if started.export_access != Some(ExportAccess::Allowed) {
-            let note = RunNote { export_access: Some(ExportAccess::Allowed), ..RunNote::default() };
-            self.store.note_run(&started.fence, &note).await?;
-        }
+        self.note_allowed(started).await?;
         let mut may_split = true;
         for turn in 1_u32.. {
             // An empty page carries `end_time: 1`; only `next_page` says where to go on.
@@ -137,6 +134,15 @@ impl Engine {
             };
         }
         Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() })
+    }
+
+    /// The export answers this grant: from now on that is known.
+    async fn note_allowed(&self, started: &StartedShard) -> Result<(), HandlerError> {
+        if started.export_access != Some(ExportAccess::Allowed) {
+            let note = RunNote { export_access: Some(ExportAccess::Allowed), ..RunNote::default() };
+            self.store.note_run(&started.fence, &note).await?;
+        }
+        Ok(())
     }
 
     async fn next_page(&self, account: &Account, start: i64) -> Result<Followed, HandlerError> {

@@ -79,7 +79,7 @@ impl<N: Name> fmt::Display for One<N> {
     }
 }
 
-/// Names as an SQL list: `('queued', 'running')`. Of none it is empty, and matches nothing.
+/// Names as an SQL list: `('queued', 'running')`. There is at least one.
 #[derive(Clone, Copy)]
 pub(crate) struct AnyOf<N: 'static>(pub(crate) &'static [N]);
 

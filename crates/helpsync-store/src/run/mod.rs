@@ -11,5 +11,6 @@ pub(crate) mod runs;
 pub(crate) mod schedule;
 pub(crate) mod shards;
 pub(crate) mod stages;
+pub(crate) mod start;
 pub(crate) mod sweep;
 pub(crate) mod synced_files;

@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use helpsync_model::{
-    ConnectionId, CustomerId, DataSourceStatus, ExportAccess, Lane, OrganizationId, RunEvent, RunId,
-    RunState, SelectionFilter, ShardCursor, ShardEvent, ShardId, ShardKind, ShardParams, ShardState, Stage,
-    chain,
+    ConnectionId, CustomerId, ExportAccess, Lane, OrganizationId, RunId, SelectionFilter, ShardCursor,
+    ShardEvent, ShardId, ShardKind, ShardParams, ShardState, Stage, chain,
 };
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -16,12 +15,13 @@ use sqlx::any::AnyRow;
 use crate::event::events::Owner;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
-use crate::db::decode::{millis, selection_of};
+use crate::db::decode::millis;
 use crate::db::lease::SHARDS;
-use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, STARTABLE_SHARD, SYNC, Step};
+use crate::db::states::Step;
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::run::file_options::FileOptions;
-use crate::run::runs::{Run, run_of};
+use crate::run::runs::Run;
+use crate::run::start::{begin_run, show_syncing, started_of, take};
 
 /// A shard to be added to a run. Adding one key twice changes nothing.
 #[derive(Debug, Clone)]
@@ -193,16 +193,6 @@ pub(crate) async fn insert_shard(
     Ok(())
 }
 
-/// Source of the scope: zendesk-api.md, 1.5; its certainty is low, so the answer is taken for what it is.
-fn brands_asked_at(connection: &AnyRow) -> Result<Option<i64>, StoreError> {
-    let scopes: String = connection.try_get("scopes")?;
-    let shown = scopes.split_ascii_whitespace().any(|scope| matches!(scope, "read" | "brands:read"));
-    if !shown || connection.try_get::<Option<i64>, _>("parent_id")?.is_some() {
-        return Ok(None);
-    }
-    Ok(Some(connection.try_get::<Option<i64>, _>("brands_asked_at")?.unwrap_or(0)))
-}
-
 impl QueueStore {
     /// Takes a shard for `lease`. `None`: it is finished, cancelled or in other hands, and the message can go.
     /// The try is counted before any work, so a shard that kills its worker is counted too.
@@ -284,88 +274,6 @@ impl QueueStore {
         }
         write.commit().await
     }
-}
-
-/// Shows on the connection that a sync of it is under way, if the shard is one of a sync and can be started. Undone
-/// with the rest when the shard is not to be had.
-///
-/// Rows are locked in one order everywhere: connection, shard, run. A request that comes in at the same moment holds the
-/// connection and waits for the run.
-async fn show_syncing(write: &mut Write, id: ShardId) -> Result<(), StoreError> {
-    sqlx::query(sql(format!(
-        "update connection set sync_status = $2, updated_at = $3
-         where sync_status <> $2 and state = {ACTIVE_CONNECTION}
-           and id = (select run.connection_id from shard join run on run.id = shard.run_id
-             where shard.id = $1 and run.kind in {SYNC} and shard.state in {STARTABLE_SHARD})"
-    )))
-    .bind(id.0)
-    .bind(DataSourceStatus::Syncing.as_str())
-    .bind(write.now)
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
-}
-
-/// Takes the shard, if it waits and its run goes on.
-async fn take(
-    write: &mut Write,
-    id: ShardId,
-    holder: &str,
-    lease_until: i64,
-) -> Result<Option<AnyRow>, StoreError> {
-    Ok(sqlx::query(sql(format!(
-        "{} returning id, run_id, key, kind, params, cursor, attempt, failures",
-        SHARDS.take(
-            ", holder = $3, updated_at = $4",
-            &format!(
-                "id = $2 and {} and exists (select 1 from run join connection on connection.id = run.connection_id
-                   where run.id = shard.run_id and run.epoch = connection.epoch
-                     and connection.state = {ACTIVE_CONNECTION} and run.state in {ACTIVE_RUN})",
-                (SHARDS.ready)()
-            )
-        )
-    )))
-    .bind(lease_until)
-    .bind(id.0)
-    .bind(holder)
-    .bind(write.now)
-    .fetch_optional(&mut *write.tx)
-    .await?)
-}
-
-async fn begin_run(write: &mut Write, id: i64) -> Result<Run, StoreError> {
-    let Step { from, to } = Step::of::<RunState>(RunEvent::ShardStarted);
-    let row = sqlx::query(sql(format!(
-        "update run set state = {to}, started_at = coalesce(started_at, $2), waiting_for = null
-         where id = $1 and state in {from} returning *"
-    )))
-    .bind(id)
-    .bind(write.now)
-    .fetch_one(&mut *write.tx)
-    .await?;
-    run_of(&row)
-}
-
-fn started_of(fence: Fence, shard: Shard, run: Run, connection: &AnyRow) -> Result<StartedShard, StoreError> {
-    Ok(StartedShard {
-        fence,
-        shard,
-        organization: run.organization,
-        customer: run.customer,
-        subdomain: connection.try_get("subdomain")?,
-        granted: Granted {
-            connection: ConnectionId(connection.try_get("granted_id")?),
-            subdomain: connection.try_get("granted_subdomain")?,
-        },
-        brands_asked_at: brands_asked_at(connection)?,
-        high_water: connection.try_get("high_water")?,
-        last_audit_at: connection.try_get("last_audit_at")?,
-        files: FileOptions::of(&run, &decode::json(connection, "connection", "sync_options")?),
-        export_access: decode::named_if_any(connection, "connection", "export_access")?,
-        passed_second: connection.try_get("passed_second")?,
-        selection: selection_of(connection)?,
-        run,
-    })
 }
 
 /// Writes how the work ended into the shard's row and, for people, what its run waits for.

@@ -161,14 +161,7 @@ impl SyncStore {
         limits: Limits,
         outcome: &mut PageOutcome,
     ) -> Result<Changes<'a>, StoreError> {
-        // Of an article that comes twice the newest reading counts, of equal ones the last.
-        let mut latest: BTreeMap<i64, &'a Seen<'a>> = BTreeMap::new();
-        for seen in page {
-            let known = latest.get(&seen.article.article_id);
-            if known.is_none_or(|known| known.article.updated_at <= seen.article.updated_at) {
-                latest.insert(seen.article.article_id, seen);
-            }
-        }
+        let latest = latest_of(page);
         outcome.unchanged += count(page.len() - latest.len());
         let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
         let ids: Vec<i64> = latest.into_keys().collect();
@@ -386,6 +379,18 @@ impl SyncStore {
             .await?;
         Ok(())
     }
+}
+
+/// Of an article that comes twice the newest reading, of equal ones the last.
+fn latest_of<'a>(page: &'a [Seen<'a>]) -> BTreeMap<i64, &'a Seen<'a>> {
+    let mut latest: BTreeMap<i64, &'a Seen<'a>> = BTreeMap::new();
+    for seen in page {
+        let known = latest.get(&seen.article.article_id);
+        if known.is_none_or(|known| known.article.updated_at <= seen.article.updated_at) {
+            latest.insert(seen.article.article_id, seen);
+        }
+    }
+    latest
 }
 
 fn is_same(known: &Known, article: &IncomingArticle) -> bool {

@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use crate::db::decode::count;
 use crate::db::states::{EXPORT_LOST, EXPORT_REFUSED};
-use crate::db::{StoreError, SyncStore, sql};
+use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::run::shards::{StartedShard, check_fence, check_fence_to_change};
 use crate::sync::page_rows::drop_files;
 
@@ -92,24 +92,7 @@ impl SyncStore {
             Missing::Articles(ids) => (json!(ids).to_string(), 0),
         };
         let ids = self.dialect.json_integers("$3");
-        let found = sqlx::query(sql(format!(
-            "select file.id, file.article_id from file left join remote_article as ledger
-               on ledger.connection_id = file.connection_id and ledger.article_id = file.article_id
-             where file.connection_id = $1 and coalesce(ledger.seen_run, 0) < $2
-               and ($4 = 1 or file.article_id in {ids})"
-        )))
-        .bind(fence.connection.0)
-        .bind(fence.run.0)
-        .bind(&named)
-        .bind(whole)
-        .fetch_all(&mut *write.tx)
-        .await?;
-        let (files, articles): (Vec<i64>, Vec<i64>) = found
-            .iter()
-            .map(|row| Ok((row.try_get("id")?, row.try_get("article_id")?)))
-            .collect::<Result<Vec<(i64, i64)>, StoreError>>()?
-            .into_iter()
-            .unzip();
+        let (files, articles) = missing_files(&mut write, started, &named, whole).await?;
         let (all, allowed, access): (i64, i64, Option<String>) = sqlx::query_as(
             "select (select count(*) from file where connection_id = $1), removals_allowed, export_access
              from connection where id = $1",
@@ -152,16 +135,7 @@ impl SyncStore {
             .await?;
         }
         if whole == 1 {
-            // Whoever allows the removals has seen what the smaller role leaves: it counts as the role from here on.
-            sqlx::query(sql(format!(
-                "update connection set last_audit_at = $2, removals_allowed = 0,
-                   export_access = case when export_access = {EXPORT_LOST} and removals_allowed = 1
-                     then {EXPORT_REFUSED} else export_access end where id = $1"
-            )))
-            .bind(fence.connection.0)
-            .bind(now)
-            .execute(&mut *write.tx)
-            .await?;
+            note_audit(&mut write, started).await?;
         }
         write.commit().await?;
         Ok(if held { RemovalVerdict::Held(found) } else { RemovalVerdict::Hidden(articles) })
@@ -227,4 +201,46 @@ impl SyncStore {
         .await?;
         write.commit().await
     }
+}
+
+/// The files, and their articles, that this run did not see: of all (`whole` is 1) or of those that `named` lists.
+async fn missing_files(
+    write: &mut Write,
+    started: &StartedShard,
+    named: &str,
+    whole: i64,
+) -> Result<(Vec<i64>, Vec<i64>), StoreError> {
+    let found = sqlx::query(sql(format!(
+        "select file.id, file.article_id from file left join remote_article as ledger
+           on ledger.connection_id = file.connection_id and ledger.article_id = file.article_id
+         where file.connection_id = $1 and coalesce(ledger.seen_run, 0) < $2
+           and ($4 = 1 or file.article_id in {})",
+        write.dialect.json_integers("$3")
+    )))
+    .bind(started.fence.connection.0)
+    .bind(started.fence.run.0)
+    .bind(named)
+    .bind(whole)
+    .fetch_all(&mut *write.tx)
+    .await?;
+    let found: Vec<(i64, i64)> = found
+        .iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("article_id")?)))
+        .collect::<Result<_, StoreError>>()?;
+    Ok(found.into_iter().unzip())
+}
+
+/// The whole listing is compared. Whoever allows the removals has seen what the smaller role leaves: it counts as the
+/// role from here on.
+async fn note_audit(write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
+    sqlx::query(sql(format!(
+        "update connection set last_audit_at = $2, removals_allowed = 0,
+           export_access = case when export_access = {EXPORT_LOST} and removals_allowed = 1
+             then {EXPORT_REFUSED} else export_access end where id = $1"
+    )))
+    .bind(started.fence.connection.0)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
 }

@@ -76,3 +76,40 @@ async fn shards_of_one_run_that_end_at_once_do_not_block_each_other() {
         }
     }
 }
+
+/// What is stored may be of another version: then no worker can read it, however often it tries.
+#[tokio::test]
+async fn a_shard_that_cannot_be_read_fails_for_good_and_its_run_goes_on() {
+    for store in stores().await {
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
+        let connection = store.connect(&customer, "acme").await;
+        let request = RunRequest {
+            connection,
+            kind: Some(RunKind::Resync),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: "r".to_owned(),
+            upload_id: "u".to_owned(),
+            params: RunParams::articles(vec![7]),
+        };
+        let run = store.admin().request_run(&request).await.unwrap().run;
+        let shard: i64 = sqlx::query_scalar("update shard set params = '{\"pages\":1}' returning id")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        let lease = std::time::Duration::from_secs(60);
+        let started = store.queue().start_shard(helpsync_model::ShardId(shard), "w", lease).await.unwrap();
+        assert!(started.is_none());
+        let last = store.start(run).await;
+        assert_eq!(last.run.stage, helpsync_model::Stage::Finalize);
+        store.sync().finalize_run(&last).await.unwrap();
+        let failed = store.admin().failed_shards(organization, 0, 10).await.unwrap().remove(0);
+        assert_eq!(failed.params["pages"], 1);
+        assert!(failed.error.unwrap().contains("params"));
+        // What its run was asked for is known, and done again.
+        let replay =
+            store.admin().replay_failed_shard(organization, failed.id, "again").await.unwrap().unwrap();
+        assert_eq!(store.admin().run(replay.run).await.unwrap().params, RunParams::articles(vec![7]));
+    }
+}
