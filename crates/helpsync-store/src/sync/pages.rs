@@ -124,6 +124,25 @@ struct Changes<'a> {
     over_limit: Vec<OverLimit<'a>>,
 }
 
+impl<'a> Changes<'a> {
+    /// An article whose content is kept, and is not stored as it is.
+    fn store(&mut self, article: &'a IncomingArticle, known: Option<&Known>, outcome: &mut PageOutcome) {
+        let announced = known.is_none_or(|known| {
+            known.content_hash.as_deref() != Some(&article.content_hash()) || known.withdrawn
+        });
+        if announced {
+            self.announced.push((article.article_id, known.is_some()));
+        }
+        match (known.is_some(), announced) {
+            (false, _) => outcome.created += 1,
+            (true, true) => outcome.updated += 1,
+            (true, false) => outcome.unchanged += 1,
+        }
+        self.known.extend(known.map(|known| known.file));
+        self.stored.push(article);
+    }
+}
+
 impl SyncStore {
     /// Stores a page for the shard that read it, all or nothing. The number of statements does not depend on the
     /// page's length, but for one more per 64 translations or 4 MiB of them.
@@ -205,19 +224,7 @@ impl SyncStore {
                 outcome.created += i64::from(known.is_none());
                 outcome.unchanged += i64::from(known.is_some());
             } else {
-                let announced = known.is_none_or(|known| {
-                    known.content_hash.as_deref() != Some(&article.content_hash()) || known.withdrawn
-                });
-                if announced {
-                    changes.announced.push((article.article_id, known.is_some()));
-                }
-                match (known.is_some(), announced) {
-                    (false, _) => outcome.created += 1,
-                    (true, true) => outcome.updated += 1,
-                    (true, false) => outcome.unchanged += 1,
-                }
-                changes.known.extend(known.map(|known| known.file));
-                changes.stored.push(article);
+                changes.store(article, known, outcome);
             }
         }
         outcome.unchanged += count(changes.unchanged.len());
