@@ -4,7 +4,7 @@ use std::path::Path;
 
 use helpsync_model::{
     ChunkState, ConnectionState, DataSourceStatus, DeliveryState, ExportAccess, FileStatus, Lane, Machine,
-    Name, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, WebhookStatus,
+    Name, Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, WebhookStatus,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
