@@ -1,6 +1,6 @@
 //! Syncing: everything, what changed, one article.
 
-use helpsync_model::{FileStatus, Lane, RunKind, Trigger};
+use helpsync_model::{FileStatus, Lane, RunKind, RunParams, Trigger};
 use helpsync_store::testing::overwrite_markdown;
 use helpsync_store::{FileFilters, FileOrder, FileQuery, RunRequest};
 use reqwest::Method;
@@ -164,7 +164,7 @@ async fn an_article_that_has_not_changed_is_converted_again_by_another_converter
             lane: Lane::OnDemand,
             request_id: "again".to_owned(),
             upload_id: "again".to_owned(),
-            params: json!({}),
+            params: RunParams::default(),
         };
         let run = app.run(request).await;
         assert_eq!((run.counters.created, run.counters.updated), (0, 0), "{run:?}");

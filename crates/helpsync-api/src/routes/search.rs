@@ -84,7 +84,7 @@ async fn found(
     let words =
         async |k| api.store().search().chunks_with_words(customer.id, &search.files, &search.query, k).await;
     let Some(vector) = vector else { return Ok((words(search.k).await?, "keyword")) };
-    let k = if search.hybrid.is_some() { search.k.max(HYBRID_DEPTH) } else { search.k };
+    let k = depth(search.k, search.hybrid.is_some());
     let mark = api.options().embeddings.as_ref().map(helpsync_embeddings::Client::mark);
     let (nearest, _) = api
         .store()
@@ -101,6 +101,11 @@ async fn found(
         .await?;
     let Some(weights) = search.hybrid else { return Ok((nearest, "semantic")) };
     Ok((fused(&nearest, &words(k).await?, weights, search.k), "hybrid"))
+}
+
+/// How many of the best are looked for.
+fn depth(k: usize, hybrid: bool) -> usize {
+    if hybrid { k.max(HYBRID_DEPTH) } else { k }
 }
 
 /// None without an endpoint, and when it does not answer well: searching by words is better than no answer.
@@ -167,4 +172,27 @@ async fn matching(
     };
     let (files, _) = api.store().admin().files(&query).await?;
     Ok(files.into_iter().map(|file| (file.id.0, file)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Chunks from `first` on, as many as a hybrid search for one looks at, and the chunk 0 among them.
+    fn list(first: i64, place: usize) -> Scored {
+        let mut list: Scored = (first..).take(depth(1, true)).map(|chunk| (chunk, 1.0)).collect();
+        list[place].0 = 0;
+        list
+    }
+
+    #[test]
+    fn a_hybrid_search_for_one_looks_deep_enough_to_find_what_both_have_in_their_middle() {
+        let (nearest, words) = (list(1_000, 59), list(2_000, 59));
+        assert_eq!((nearest.len(), words.len()), (HYBRID_DEPTH, HYBRID_DEPTH));
+        let best = fused(&nearest, &words, (0.5, 0.5), 1);
+        assert_eq!((best.len(), best[0].0), (1, 0));
+        // Who asks for more than that gets it, and other searches look for no more than is asked.
+        assert_eq!(depth(HYBRID_DEPTH + 1, true), HYBRID_DEPTH + 1);
+        assert_eq!(depth(1, false), 1);
+    }
 }

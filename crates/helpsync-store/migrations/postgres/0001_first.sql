@@ -152,7 +152,8 @@ create table event_subscription (
     lease_until bigint,
     error text,
     created_at bigint not null,
-    updated_at bigint not null
+    updated_at bigint not null,
+    check (due_at is not null or lease_until is null)
 );
 create index event_subscription_due on event_subscription (due_at) where due_at is not null;
 
@@ -186,8 +187,7 @@ create table run (
     plan text,
     plan_reason text,
     params text not null default '{}',
-    -- the request that its successor serves, as JSON
-    again bigint not null default 0,
+    -- the request that its successor serves, as JSON; null = none follows
     pending_request text,
     request_id text not null,
     upload_id text not null,
@@ -321,7 +321,7 @@ create table remote_article (
 create index remote_article_over_limit on remote_article (connection_id) where over_limit is not null;
 
 -- Published articles that a listing showed and that are not synced: what /integrations/items/list offers beside files.
-create table listed_article (
+create table unsynced_article (
     connection_id bigint not null references connection (id),
     article_id bigint not null,
     name text not null,
@@ -334,7 +334,7 @@ create table listed_article (
     updated_at bigint not null,
     primary key (connection_id, article_id)
 );
-create index listed_article_by_section on listed_article (connection_id, section_id);
+create index unsynced_article_by_section on unsynced_article (connection_id, section_id);
 
 -- Names of people and tags as a page or a list showed them; files hold their ids.
 create table author (
@@ -477,7 +477,8 @@ create table chunking (
     embedded bigint not null default 0,
     -- shown as the file's while its text stays readable
     error text,
-    check (chunked_version <= version)
+    check (chunked_version <= version),
+    check (chunked_version < version or lease_until is null)
 );
 create index chunking_due on chunking (connection_id, due_at) where chunked_version < version;
 
@@ -509,7 +510,8 @@ create table chunk (
     -- the last column: the others are read without it
     content text not null,
     check ((vector is null) = (dimensions is null)),
-    check (state <> 'embedded' or vector is not null)
+    check (state <> 'embedded' or vector is not null),
+    check (state = 'waiting' or lease_until is null)
 );
 create index chunk_by_file on chunk (file_id, position);
 create index chunk_to_embed on chunk (connection_id, due_at, id) where state in ('waiting', 'failed');

@@ -17,7 +17,7 @@ pub(crate) const ACTIVE_RUN: AnyOf<RunState> = AnyOf(RunState::ACTIVE);
 pub(crate) const QUEUED_RUN: One<RunState> = One(RunState::Queued);
 /// Runs that sync a connection, of which one at a time is active.
 pub(crate) const SYNC: AnyOf<RunKind> = AnyOf(RunKind::SYNCS);
-/// Runs over chosen articles, or over attachments.
+/// Runs over requested articles, or over attachments.
 pub(crate) const RESYNC: One<RunKind> = One(RunKind::Resync);
 /// Runs that an event of Zendesk's began.
 pub(crate) const BY_WEBHOOK: One<Trigger> = One(Trigger::Webhook);

@@ -117,7 +117,7 @@ fn tree(dialect: Dialect) -> String {
       updated_at, 1 from file where connection_id in {FAMILY} and hidden_at is null and ($8 is null or {file_for_reader})
     union all
     select listed.article_id, 'ARTICLE', listed.name, listed.external_url, listed.section_id, null, listed.synced_at,
-      listed.created_at, listed.updated_at, 1 from listed_article as listed
+      listed.created_at, listed.updated_at, 1 from unsynced_article as listed
       join remote_article as remote on remote.connection_id = listed.connection_id
         and remote.article_id = listed.article_id and remote.published = 1
       where listed.connection_id in {FAMILY}

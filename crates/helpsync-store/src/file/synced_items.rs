@@ -126,7 +126,7 @@ impl AdminStore {
             "select article_id, status, connection_id from file where connection_id in {FAMILY} and hidden_at is null
                and (section_id in {in_list} or article_id in {})
              union all
-             select listed.article_id, '', listed.connection_id from listed_article as listed join remote_article as remote
+             select listed.article_id, '', listed.connection_id from unsynced_article as listed join remote_article as remote
                on remote.connection_id = listed.connection_id and remote.article_id = listed.article_id
                and remote.published = 1
              where listed.connection_id in {FAMILY} and (listed.section_id in {in_list} or listed.article_id in {})",

@@ -31,7 +31,7 @@ impl PendingRequest {
         }
     }
 
-    /// The request kept with a run; a process of an earlier version keeps none.
+    /// The request kept with a run; one that cannot be read is one for what the run was for.
     pub(crate) fn read(kept: Option<&str>, started: &StartedShard) -> Self {
         kept.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| Self {
             full: false,

@@ -323,7 +323,7 @@ async fn join_active(write: &mut Write, request: &RunRequest) -> Result<Option<R
     if !wanted.is_served_by(&active) {
         let kept: Option<String> = row.try_get("pending_request")?;
         let wanted = serde_json::to_string(&wanted.with(kept.as_deref())).map_err(StoreError::unwritable)?;
-        sqlx::query("update run set again = 1, pending_request = $2 where id = $1")
+        sqlx::query("update run set pending_request = $2 where id = $1")
             .bind(active.id.0)
             .bind(wanted)
             .execute(&mut *write.tx)

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use helpsync_model::CustomerId;
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
 use crate::db::{Dialect, SearchStore, StoreError, sql};
 use crate::filter::file_query::{FileFilters, bind_filters};
@@ -71,8 +71,22 @@ fn rank(found: &Found, all: usize) -> Scored {
     ranked
 }
 
+/// How a search begins: all of it sees one state of the database. On Postgres, its statements are also kept from the plans
+/// that read every row. The planner cannot know how few chunks hold a term that is bound, and it does not count what reading
+/// the words of a row costs: read in the order of their ids, or from one end to the other, the chunks of all customers take
+/// minutes. The statements are written so that only their indexes are left, whatever is bound; so planning once is enough.
+pub(crate) fn begin_sql(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "begin",
+        Dialect::Postgres => {
+            "begin read only; set local enable_seqscan = off; set local plan_cache_mode = force_generic_plan"
+        }
+    }
+}
+
 /// The statement that reads lists of chunks: one for each of the JSON array of look-ups that is bound as `$1`, at most
-/// `$2` long, as numbers with commas.
+/// `$2` long, as numbers with commas. `offset 0` keeps the order and the limit out of how Postgres finds the chunks: else
+/// it may walk through all of them in the order of their ids, in the hope to meet enough soon.
 pub(crate) fn lists_sql(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => {
@@ -82,9 +96,22 @@ pub(crate) fn lists_sql(dialect: Dialect) -> &'static str {
         }
         Dialect::Postgres => {
             "select wanted.place - 1 as place, (select string_agg(cast(id as text), ',') from
-               (select chunk_id as id from chunk_word where words @@ cast(wanted.value as tsquery)
-                order by chunk_id limit $2) as list) as ids
+               (select id from
+                  (select chunk_id as id from chunk_word where words @@ cast(wanted.value as tsquery) offset 0) as held
+                order by id limit $2) as list) as ids
              from json_array_elements_text(cast($1 as json)) with ordinality as wanted (value, place)"
+        }
+    }
+}
+
+/// The statement that counts the chunks that hold the look-up bound as `$1`, up to `$2`.
+pub(crate) fn count_sql(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "select count(*) from (select rowid from chunk_word where chunk_word match $1 limit $2) as list"
+        }
+        Dialect::Postgres => {
+            "select count(*) from (select 1 from chunk_word where words @@ cast($1 as tsquery) limit $2) as list"
         }
     }
 }
@@ -117,34 +144,31 @@ impl SearchStore {
         if filters.nothing || k == 0 {
             return Ok(Vec::new());
         }
-        let wanted = wanted(text, &self.languages(customer).await?);
+        let mut tx = self.pool.begin_with(begin_sql(self.dialect)).await?;
+        let wanted = wanted(text, &languages(&mut tx, customer).await?);
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.found(customer, &wanted).await?;
+        let found = self.found(&mut tx, customer, &wanted).await?;
         let several = found.iter().filter(|chunks| !chunks.is_empty()).count() > 1;
-        let all = if several { self.searchable_chunks(customer).await? } else { 1 };
-        self.shown(customer, filters, rank(&found, all), k).await
+        let all = if several { self.searchable_chunks(&mut tx, customer).await? } else { 1 };
+        let shown = self.shown(&mut tx, customer, filters, rank(&found, all), k).await?;
+        tx.commit().await?;
+        Ok(shown)
     }
 
-    /// The languages of a customer's chunks.
-    async fn languages(&self, customer: CustomerId) -> Result<Vec<Language>, StoreError> {
-        let codes: Vec<String> = sqlx::query_scalar(
-            "select language from customer_language where customer_id = $1 order by language",
-        )
-        .bind(customer.0)
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(codes.iter().map(|code| Language::of(code)).collect())
-    }
-
-    async fn found(&self, customer: CustomerId, wanted: &[Wanted]) -> Result<Found, StoreError> {
+    async fn found(
+        &self,
+        reader: &mut AnyConnection,
+        customer: CustomerId,
+        wanted: &[Wanted],
+    ) -> Result<Found, StoreError> {
         let mut found = vec![HashMap::new(); wanted.len()];
         let exact = wanted
             .iter()
             .enumerate()
             .flat_map(|(place, one)| lookups(self.dialect, customer.0, place, &one.spellings));
-        self.read_lists(&exact.collect::<Vec<_>>(), &mut found).await?;
+        self.read_lists(reader, &exact.collect::<Vec<_>>(), &mut found).await?;
         // A word that is nowhere may be the start of a compound.
         let more: Vec<Lookup> = wanted
             .iter()
@@ -153,11 +177,16 @@ impl SearchStore {
             .filter_map(|(place, one)| Some((place, longer(one.word.as_deref()?))))
             .flat_map(|(place, spelling)| lookups(self.dialect, customer.0, place, &[spelling]))
             .collect();
-        self.read_lists(&more, &mut found).await?;
+        self.read_lists(reader, &more, &mut found).await?;
         Ok(found)
     }
 
-    async fn read_lists(&self, lookups: &[Lookup], found: &mut Found) -> Result<(), StoreError> {
+    async fn read_lists(
+        &self,
+        reader: &mut AnyConnection,
+        lookups: &[Lookup],
+        found: &mut Found,
+    ) -> Result<(), StoreError> {
         if lookups.is_empty() {
             return Ok(());
         }
@@ -165,7 +194,7 @@ impl SearchStore {
         let rows = sqlx::query(lists_sql(self.dialect))
             .bind(json!(texts).to_string())
             .bind(LIST_MAX)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *reader)
             .await?;
         let mut lists: Vec<(usize, String)> = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -185,20 +214,16 @@ impl SearchStore {
     }
 
     /// How many chunks the customer has in the index, up to [`LIST_MAX`].
-    async fn searchable_chunks(&self, customer: CustomerId) -> Result<usize, StoreError> {
-        let statement = match self.dialect {
-            Dialect::Sqlite => {
-                "select count(*) from (select rowid from chunk_word where chunk_word match $1 limit $2) as list"
-            }
-            Dialect::Postgres => {
-                "select count(*) from (select 1 from chunk_word where words @@ cast($1 as tsquery) limit $2) as list"
-            }
-        };
+    async fn searchable_chunks(
+        &self,
+        reader: &mut AnyConnection,
+        customer: CustomerId,
+    ) -> Result<usize, StoreError> {
         let quote = if self.dialect == Dialect::Sqlite { '"' } else { '\'' };
-        let count: i64 = sqlx::query_scalar(statement)
+        let count: i64 = sqlx::query_scalar(count_sql(self.dialect))
             .bind(format!("{quote}{}{quote}", every(customer.0)))
             .bind(LIST_MAX)
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *reader)
             .await?;
         Ok(usize::try_from(count).unwrap_or_default())
     }
@@ -206,6 +231,7 @@ impl SearchStore {
     /// The best `k` of the ranked whose files are shown and match.
     async fn shown(
         &self,
+        reader: &mut AnyConnection,
         customer: CustomerId,
         filters: &FileFilters,
         ranked: Scored,
@@ -222,7 +248,7 @@ impl SearchStore {
             let mut shown = HashSet::new();
             for row in bind_filters(sqlx::query(sql(statement.clone())), &files)
                 .bind(json!(ids).to_string())
-                .fetch_all(&self.pool)
+                .fetch_all(&mut *reader)
                 .await?
             {
                 shown.insert(row.try_get::<i64, _>("id")?);
@@ -232,5 +258,35 @@ impl SearchStore {
         }
         let best = kept.first().map_or(1.0, |(_, score)| *score);
         Ok(kept.into_iter().map(|(chunk, score)| (chunk, score / best)).collect())
+    }
+}
+
+/// The languages of a customer's chunks.
+async fn languages(reader: &mut AnyConnection, customer: CustomerId) -> Result<Vec<Language>, StoreError> {
+    let codes: Vec<String> =
+        sqlx::query_scalar("select language from customer_language where customer_id = $1 order by language")
+            .bind(customer.0)
+            .fetch_all(reader)
+            .await?;
+    Ok(codes.iter().map(|code| Language::of(code)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_looks_at_the_best_and_no_more_than_it_may() {
+        let words = |first: usize, worth: f64| -> HashMap<i64, f64> {
+            (first..=first + CANDIDATES_MAX / 2).map(|chunk| (chunk as i64, worth)).collect()
+        };
+        // One chunk more than may be looked at, and it is the worst.
+        let mut found = vec![words(0, 2.0), words(CANDIDATES_MAX / 2 + 1, 1.0)];
+        let worst = i64::MAX;
+        found[1].insert(worst, 0.1);
+        let ranked = rank(&found, 2 * CANDIDATES_MAX);
+        assert_eq!(ranked.len(), CANDIDATES_MAX);
+        assert!(ranked[0].1 > ranked[CANDIDATES_MAX - 1].1);
+        assert!(ranked.iter().all(|(chunk, _)| *chunk != worst));
     }
 }

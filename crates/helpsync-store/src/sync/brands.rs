@@ -205,7 +205,7 @@ impl SyncStore {
         let request_id = &started.run.request_id;
         drop_files_of(&mut write, owner, request_id, &files).await?;
         cancel_active(&mut write, child, "the brand is gone").await?;
-        for what in ["remote_article", "listed_article", "item", "author", "content_tag"] {
+        for what in ["remote_article", "unsynced_article", "item", "author", "content_tag"] {
             sqlx::query(sql(format!("delete from {what} where connection_id = $1")))
                 .bind(child.0)
                 .execute(&mut *write.tx)

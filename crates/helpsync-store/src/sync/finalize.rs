@@ -56,7 +56,7 @@ impl SyncStore {
             let kind = EventKind::AllFilesProcessed;
             events::record_all(&mut write, started.owner(), kind, "UPLOAD_REQUEST_ID", &all).await?;
         }
-        if ended.again {
+        if ended.pending_request.is_some() {
             let request = PendingRequest::read(ended.pending_request.as_deref(), started);
             let request = request.run_for(fence.connection);
             // Its brands have had the request themselves.
@@ -103,9 +103,7 @@ impl SyncStore {
 struct RunEnd {
     /// A shard failed.
     failed: bool,
-    /// Another run was asked for meanwhile.
-    again: bool,
-    /// What that is to do.
+    /// What the run after it is to do, if one was asked for meanwhile.
     pending_request: Option<String>,
 }
 
@@ -128,16 +126,16 @@ async fn end_run(write: &mut Write, started: &StartedShard) -> Result<RunEnd, St
     .await?;
     let failed = error.is_some();
     let Step { from, to } = Step::of::<RunState>(RunEvent::Finalized { failed });
-    let (again, pending_request): (i64, Option<String>) = sqlx::query_as(sql(format!(
+    let pending_request: Option<String> = sqlx::query_scalar(sql(format!(
         "update run set state = {to}, error = $2, finished_at = $3, progress_at = $3, waiting_for = null
-         where id = $1 and state in {from} returning again, pending_request"
+         where id = $1 and state in {from} returning pending_request"
     )))
     .bind(fence.run.0)
     .bind(&error)
     .bind(write.now)
     .fetch_one(&mut *write.tx)
     .await?;
-    Ok(RunEnd { failed, again: again != 0, pending_request })
+    Ok(RunEnd { failed, pending_request })
 }
 
 /// Shows on the connection how its sync ended.

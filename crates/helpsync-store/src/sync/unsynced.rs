@@ -16,13 +16,13 @@ pub(crate) async fn list_article(
 ) -> Result<(), StoreError> {
     let first = &article.translations[0];
     sqlx::query(
-        "insert into listed_article (connection_id, article_id, name, section_id, external_url, synced_at, created_at,
+        "insert into unsynced_article (connection_id, article_id, name, section_id, external_url, synced_at, created_at,
            updated_at, user_segment_ids) values ($1, $2, $3, $4, $5, $6, $6, $6, $7)
          on conflict (connection_id, article_id) do update set name = excluded.name,
            section_id = excluded.section_id, external_url = excluded.external_url, synced_at = excluded.synced_at,
            user_segment_ids = excluded.user_segment_ids,
-           updated_at = case when listed_article.name <> excluded.name then excluded.updated_at
-             else listed_article.updated_at end",
+           updated_at = case when unsynced_article.name <> excluded.name then excluded.updated_at
+             else unsynced_article.updated_at end",
     )
     .bind(started.fence.connection.0)
     .bind(article.article_id)
@@ -43,7 +43,7 @@ pub(crate) async fn unlist_articles(
     articles: &[i64],
 ) -> Result<(), StoreError> {
     sqlx::query(sql(format!(
-        "delete from listed_article where connection_id = $1 and article_id in {}",
+        "delete from unsynced_article where connection_id = $1 and article_id in {}",
         write.dialect.json_integers("$2")
     )))
     .bind(started.fence.connection.0)
@@ -77,7 +77,7 @@ pub(crate) async fn make_records(write: &mut Write, files: &[i64]) -> Result<(),
 /// Files that are deleted can be asked for again.
 pub(crate) async fn list_deleted(write: &mut Write, file: i64) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into listed_article (connection_id, article_id, name, section_id, external_url, synced_at, created_at,
+        "insert into unsynced_article (connection_id, article_id, name, section_id, external_url, synced_at, created_at,
            updated_at, user_segment_ids)
          select connection_id, article_id, name, section_id, external_url, coalesce(last_sync, updated_at), $2, $2,
            case when user_segment_id is null or user_segment_ids <> '[]' then user_segment_ids end

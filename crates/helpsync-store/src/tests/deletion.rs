@@ -18,7 +18,7 @@ const TABLES: [&str; 10] = [
     "shard",
     "file",
     "translation",
-    "listed_article",
+    "unsynced_article",
     "remote_article",
     "skipped",
 ];

@@ -114,3 +114,20 @@ async fn the_only_process_frees_every_lease_at_its_start() {
         assert_eq!(claim_everything(&store, connection).await, 7, "{}", name_of(&store));
     }
 }
+
+#[tokio::test]
+async fn a_row_that_is_finished_holds_no_lease() {
+    for store in stores().await {
+        busy(&store).await;
+        for finished in [
+            "update shard set state = 'done', lease_until = 1",
+            "update webhook_delivery set state = 'dead', finished_at = 1, lease_until = 1",
+            "update chunking set chunked_version = version, lease_until = 1",
+            "update chunk set state = 'failed', lease_until = 1",
+            "update event_subscription set due_at = null, lease_until = 1",
+        ] {
+            let written = sqlx::query(finished).execute(&store.pool).await;
+            assert!(written.is_err(), "{} took: {finished}", name_of(&store));
+        }
+    }
+}

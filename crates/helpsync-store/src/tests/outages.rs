@@ -92,8 +92,8 @@ async fn a_start_and_a_request_at_the_same_moment_do_not_lock_each_other_out() {
         worker.queue().start_shard(helpsync_model::ShardId(shard), "worker", LEASE).await
     });
     somebody_waits(&store).await;
-    let again = format!("update run set again = 1 where id = {}", run.0);
-    requesting.tx.execute(crate::db::sql(again)).await.expect("no deadlock");
+    let kept = format!("update run set pending_request = '{{}}' where id = {}", run.0);
+    requesting.tx.execute(crate::db::sql(kept)).await.expect("no deadlock");
     requesting.commit().await.unwrap();
     let started = tokio::time::timeout(LATE, starting).await.unwrap().unwrap();
     assert!(started.unwrap().is_some());

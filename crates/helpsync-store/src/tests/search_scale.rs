@@ -3,13 +3,10 @@
 use std::time::{Duration, Instant};
 
 use helpsync_model::CustomerId;
-use serde_json::json;
 use sqlx::Row;
 
 use crate::db::{Dialect, sql};
-use crate::filter::file_query::bind_filters;
-use crate::search::chunks::files_of;
-use crate::search::keyword::{LIST_MAX, lists_sql, shown_sql};
+use crate::search::keyword::{LIST_MAX, begin_sql, count_sql, lists_sql, shown_sql};
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{Customer, FileFilters};
 
@@ -41,8 +38,15 @@ async fn run(store: &TestStore, statement: String) {
     sqlx::query(sql(statement)).execute(&store.store.pool).await.unwrap();
 }
 
-/// A customer with `files` articles of `per_file` chunks each, made by the database itself.
+/// A customer with `files` articles of `per_file` chunks each, made by the database itself, and their words.
 async fn filled(store: &TestStore, name: &str, files: i64, per_file: i64) -> Customer {
+    let customer = connected(store, name, files, per_file).await;
+    index(store, &customer.id.0.to_string(), &format!("where file.customer_id = {}", customer.id.0)).await;
+    customer
+}
+
+/// The same without words.
+async fn connected(store: &TestStore, name: &str, files: i64, per_file: i64) -> Customer {
     let organization = store.admin().ensure_organization("default").await.unwrap();
     let customer = store.admin().customer(organization, name).await.unwrap();
     let connection = store.connect(&customer, "acme").await;
@@ -61,7 +65,6 @@ async fn filled(store: &TestStore, name: &str, files: i64, per_file: i64) -> Cus
     ),
     )
     .await;
-    index(store, &customer.id.0.to_string(), &of).await;
     customer
 }
 
@@ -85,29 +88,41 @@ async fn index(store: &TestStore, customer: &str, of: &str) {
     .await;
 }
 
-/// The plan of a statement in the database's own words.
-async fn plan(
-    store: &TestStore,
-    statement: &str,
-    filters: Option<&FileFilters>,
-    customer: CustomerId,
-) -> String {
+/// The plan that a search has for a statement, in the database's own words. `values` are the literals of what is bound.
+async fn plan(store: &TestStore, statement: &str, values: &[&str]) -> String {
+    let mut tx = store.store.pool.begin_with(begin_sql(store.dialect())).await.unwrap();
     let (explain, column) = match store.dialect() {
-        Dialect::Sqlite => ("explain query plan", 3),
-        Dialect::Postgres => ("explain", 0),
+        Dialect::Sqlite => {
+            // From the last, so that $13 is not taken for $1.
+            let bound = values.iter().enumerate().rev().fold(statement.to_owned(), |text, (place, value)| {
+                text.replace(&format!("${}", place + 1), value)
+            });
+            (format!("explain query plan {bound}"), 3)
+        }
+        Dialect::Postgres => {
+            let types: Vec<&str> = values
+                .iter()
+                .map(|value| if value.parse::<i64>().is_ok() { "bigint" } else { "text" })
+                .collect();
+            let prepare = format!("prepare probe ({}) as {statement}", types.join(", "));
+            sqlx::query(sql(prepare)).execute(&mut *tx).await.unwrap();
+            (format!("explain execute probe ({})", values.join(", ")), 0)
+        }
     };
-    let list = match store.dialect() {
-        Dialect::Sqlite => format!("[\"\\\"{customer}:1:w3x\\\"\"]"),
-        Dialect::Postgres => format!("[\"'{customer}:1:w3x'\"]"),
-    };
-    let files = files_of(customer, filters.unwrap_or(&FileFilters::default()), 0);
-    let query = sqlx::query(sql(format!("{explain} {statement}")));
-    let query = match filters {
-        Some(_) => bind_filters(query, &files).bind(json!([1, 2, 3]).to_string()),
-        None => query.bind(list).bind(LIST_MAX),
-    };
-    let rows = query.fetch_all(&store.store.pool).await.unwrap();
-    rows.iter().map(|row| row.get::<String, _>(column)).collect::<Vec<_>>().join("\n")
+    let rows = sqlx::query(sql(explain)).fetch_all(&mut *tx).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(column)).collect();
+    if store.dialect() == Dialect::Postgres {
+        sqlx::query("deallocate probe").execute(&mut *tx).await.unwrap();
+    }
+    plan.join("\n")
+}
+
+/// A look-up as the database's query language has it, as a literal.
+fn literal(dialect: Dialect, lookup: &str) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("'\"{lookup}\"'"),
+        Dialect::Postgres => format!("'''{lookup}'''"),
+    }
 }
 
 #[tokio::test]
@@ -118,25 +133,41 @@ async fn searches_by_words_read_their_indexes_and_scan_nothing() {
         let filters = FileFilters::default();
         let (matching, next) = store.admin().matching(&filters);
         let shown = shown_sql(store.dialect(), &matching, next);
+        let owner = customer.id.to_string();
+        let mut bound = vec![owner.as_str(), "0"];
+        bound.resize(next - 1, "null");
+        bound.push("'[1, 2, 3]'");
+        let most = LIST_MAX.to_string();
+        let lookup = literal(store.dialect(), &format!("{owner}:1:w3x"));
+        let list = match store.dialect() {
+            Dialect::Sqlite => format!("json_array({lookup})"),
+            Dialect::Postgres => format!("cast(json_build_array({lookup}) as text)"),
+        };
         // Without statistics, as after a first sync, and with them.
         for analyzed in [false, true] {
             if analyzed {
                 run(&store, "analyze".to_owned()).await;
             }
-            let lists = plan(&store, lists_sql(store.dialect()), None, customer.id).await;
-            let shown = plan(&store, &shown, Some(&filters), customer.id).await;
+            let lists = plan(&store, lists_sql(store.dialect()), &[&list, &most]).await;
+            let count = plan(&store, count_sql(store.dialect()), &[&lookup, &most]).await;
+            let shown = plan(&store, &shown, &bound).await;
             match store.dialect() {
                 Dialect::Sqlite => {
-                    assert!(lists.contains("chunk_word VIRTUAL TABLE INDEX 0:M"), "{lists}");
+                    for plan in [&lists, &count] {
+                        assert!(plan.contains("chunk_word VIRTUAL TABLE INDEX 0:M"), "{plan}");
+                    }
                     for table in ["chunk", "file"] {
                         let search = format!("SEARCH {table} USING INTEGER PRIMARY KEY");
                         assert!(shown.contains(&search), "{shown}");
                     }
                 }
                 Dialect::Postgres => {
-                    assert!(lists.contains("Bitmap Index Scan on chunk_word_words"), "{lists}");
+                    for plan in [&lists, &count] {
+                        assert!(plan.contains("Bitmap Index Scan on chunk_word_words"), "{plan}");
+                        assert!(!plan.contains("chunk_word_pkey"), "{plan}");
+                    }
                     for table in ["chunk_word", "chunk", "file"] {
-                        for plan in [&lists, &shown] {
+                        for plan in [&lists, &count, &shown] {
                             assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
                         }
                     }
@@ -149,6 +180,44 @@ async fn searches_by_words_read_their_indexes_and_scan_nothing() {
         assert!(
             !store.search().chunks_with_words(customer.id, &filters, QUERY, 10).await.unwrap().is_empty()
         );
+    }
+}
+
+#[tokio::test]
+async fn of_a_word_that_too_many_chunks_hold_those_stored_first_are_found() {
+    for store in stores().await {
+        let customer = connected(&store, "ada", 1, LIST_MAX + 2).await;
+        let chunks: Vec<i64> = sqlx::query_scalar("select id from chunk order by id")
+            .fetch_all(&store.store.pool)
+            .await
+            .unwrap();
+        let (first, last) = (chunks[0], chunks[chunks.len() - 1]);
+        let rare = format!("case when id in ({first}, {last}) then 'C:3:rare' else 'C:3:other' end");
+        let statement = match store.dialect() {
+            Dialect::Sqlite => {
+                format!(
+                    "insert into chunk_word (rowid, words) select id, 'C:0 C:3:common ' || {rare} from chunk"
+                )
+            }
+            Dialect::Postgres => format!(
+                "insert into chunk_word (chunk_id, words)
+                 select id, array_to_tsvector(array['C:0', 'C:3:common', {rare}]) from chunk"
+            ),
+        };
+        run(&store, statement.replace("C:", &format!("{}:", customer.id))).await;
+        let search = async |words, k| {
+            let files = FileFilters::default();
+            store.search().chunks_with_words(customer.id, &files, words, k).await.unwrap()
+        };
+        let most = usize::try_from(LIST_MAX).unwrap();
+        let mut common: Vec<i64> =
+            search("common", chunks.len()).await.iter().map(|(chunk, _)| *chunk).collect();
+        common.sort_unstable();
+        assert!(common == chunks[..most], "{} of {} found", common.len(), chunks.len());
+        // Both hold both words. The last stands behind the end of the longer list, so only its other word counts.
+        let both = search("common rare", 2).await;
+        assert_eq!((both[0].0, both[1].0), (first, last));
+        assert!(both[1].1 < both[0].1, "{both:?}");
     }
 }
 

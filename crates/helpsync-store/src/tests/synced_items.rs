@@ -143,7 +143,10 @@ async fn the_tree_shows_a_reader_only_what_he_may_read_chosen_or_not() {
         assert_eq!(seen(&[7]).await, ["Alpha", "Beta", "Gamma"]);
 
         // Rows of an earlier version do not say who may read them.
-        sqlx::query("update listed_article set user_segment_ids = null").execute(&store.pool).await.unwrap();
+        sqlx::query("update unsynced_article set user_segment_ids = null")
+            .execute(&store.pool)
+            .await
+            .unwrap();
         assert!(seen(&[]).await.is_empty());
     }
 }

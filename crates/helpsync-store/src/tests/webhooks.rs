@@ -411,3 +411,16 @@ async fn a_chosen_file_announces_that_it_is_fetched_and_that_it_waits() {
         assert_eq!(after[0].detail["request_id"], "again");
     }
 }
+
+#[tokio::test]
+async fn a_late_failure_does_not_delay_what_a_person_has_asked_for_again() {
+    for store in stores().await {
+        let (organization, webhook, _) = connected(&store).await;
+        store.webhooks().fan_out_events(MANY).await.unwrap();
+        let late = claim(&store, webhook, 1).await;
+        store.clock.advance(LEASE);
+        store.webhooks().redeliver(organization, late[0].delivery).await.unwrap();
+        settle(&store, webhook, &ended(&late[0], retry(Duration::from_secs(60)))).await;
+        assert_eq!(claim(&store, webhook, 1).await.len(), 1, "{}", name_of(&store));
+    }
+}
