@@ -4,7 +4,6 @@
 //! statement that says the same.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use helpsync_model::{
     ChunkState, ConnectionState, DataSourceStatus, DeliveryState, ExportAccess, FileStatus, Lane, Machine,
@@ -123,12 +122,9 @@ impl Step {
         let to = match edges.split_first() {
             Some(((_, first), rest)) if rest.iter().all(|(_, to)| to == first) => One(*first).to_string(),
             _ => {
-                let mut case = "case state".to_owned();
-                for (from, to) in &edges {
-                    // A `String` takes whatever is written.
-                    let _ = write!(case, " when {} then {}", One(*from), One(*to));
-                }
-                case + " end"
+                let branches: Vec<String> =
+                    edges.iter().map(|(from, to)| format!("when {} then {}", One(*from), One(*to))).collect();
+                format!("case state {} end", branches.join(" "))
             }
         };
         Self { from: list(&from), to }
