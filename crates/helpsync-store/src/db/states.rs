@@ -122,8 +122,9 @@ impl Step {
         let to = match edges.split_first() {
             Some(((_, first), rest)) if rest.iter().all(|(_, to)| to == first) => One(*first).to_string(),
             _ => {
-                let whens = edges.iter().map(|(from, to)| format!(" when {} then {}", One(*from), One(*to)));
-                format!("case state{} end", whens.collect::<String>())
+                let branches: Vec<String> =
+                    edges.iter().map(|(from, to)| format!("when {} then {}", One(*from), One(*to))).collect();
+                format!("case state {} end", branches.join(" "))
             }
         };
         Self { from: list(&from), to }
