@@ -81,7 +81,7 @@ async fn identify(
     headers
         .entry(HeaderName::from_static("x-content-type-options"))
         .or_insert(HeaderValue::from_static("nosniff"));
-    // A client without a content type to read dies of it (contract, trap 8).
+    // A client without a content type to read dies of it.
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     response
 }

@@ -6,7 +6,7 @@ use thiserror::Error;
 /// A Zendesk subdomain: one lower-case DNS label of 3 to 63 letters, digits and inner hyphens.
 ///
 /// The only thing a request's host is ever built from, so it can hold nothing that changes a URL's meaning.
-/// Source: zendesk-api.md, 1.8.
+/// Source: <https://developer.zendesk.com/api-reference/ticketing/account-configuration/brands/>; what Zendesk accepts in a name is not written down.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Subdomain(String);

@@ -1,4 +1,5 @@
-//! Who we are to the account. Source: zendesk-api.md, 1.1 and 1.5.
+//! Who we are to the account. Source:
+//! <https://developer.zendesk.com/api-reference/ticketing/oauth/oauth_tokens/>.
 
 use helpsync_model::Timestamp;
 use reqwest::Method;

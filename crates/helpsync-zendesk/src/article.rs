@@ -1,4 +1,5 @@
-//! The things a help center is made of. Source: zendesk-api.md, 2.8, 4.1 and 4.3.
+//! The things a help center is made of. Source:
+//! <https://developer.zendesk.com/api-reference/help_center/help-center-api/articles/> and its neighbours.
 
 use helpsync_model::Timestamp;
 

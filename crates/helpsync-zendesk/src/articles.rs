@@ -1,4 +1,5 @@
-//! Listing, exporting and fetching articles. Source: zendesk-api.md, 2 and 4.1.
+//! Listing, exporting and fetching articles. Source:
+//! <https://developer.zendesk.com/api-reference/help_center/help-center-api/articles/>.
 
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, query, text};

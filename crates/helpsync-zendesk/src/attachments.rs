@@ -1,4 +1,5 @@
-//! What hangs on an article. Source: zendesk-api.md, 4.2.
+//! What hangs on an article. Source:
+//! <https://developer.zendesk.com/api-reference/help_center/help-center-api/article_attachments/>.
 
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_LENGTH;

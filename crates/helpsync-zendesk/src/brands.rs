@@ -1,4 +1,5 @@
-//! Brands: each has an address and a help center of its own. Source: zendesk-api.md, 1.8; Zendesk's OpenAPI file.
+//! Brands: each has an address and a help center of its own. Source:
+//! <https://developer.zendesk.com/api-reference/ticketing/account-configuration/brands/>.
 
 use helpsync_model::{Subdomain, chain};
 

@@ -1,4 +1,5 @@
-//! Names behind ids: people, content tags. Source: zendesk-api.md, 2.2 and 4.4.
+//! Names behind ids: people, content tags. Source:
+//! <https://developer.zendesk.com/api-reference/help_center/help-center-api/content_tags/>.
 
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, text};

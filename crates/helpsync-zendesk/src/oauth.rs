@@ -1,4 +1,5 @@
-//! OAuth 2.0 with Zendesk: authorization code with PKCE, and rotating refresh tokens. Source: zendesk-api.md, 1.
+//! OAuth 2.0 with Zendesk: authorization code with PKCE, and rotating refresh tokens. Source:
+//! <https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/>.
 //!
 //! These calls do not pass the [`RateLimiter`](crate::RateLimiter). They are not counted in the help center's budget; a refresh that
 //! waited for an empty budget would let the token die; and there is no account budget yet when a code is exchanged.

@@ -7,7 +7,8 @@ use reqwest::header::HeaderMap;
 
 use crate::failure::retry_after;
 
-/// Requests that Zendesk counts together. Source: zendesk-api.md, 5.1.
+/// Requests that Zendesk counts together. Source:
+/// <https://developer.zendesk.com/api-reference/introduction/rate-limits/>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// The help center's.

@@ -1,4 +1,5 @@
-//! Zendesk's event webhooks. Source: zendesk-api.md, 6.4.
+//! Zendesk's event webhooks. Source:
+//! <https://developer.zendesk.com/api-reference/webhooks/webhooks-api/webhooks/>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -129,7 +130,8 @@ impl Client {
 }
 
 /// Whether a delivery was signed with `secret`: base64(HMAC-SHA256(secret, timestamp + raw body)), compared in constant
-/// time. Source: zendesk-api.md, 6.2.
+/// time. Source:
+/// <https://developer.zendesk.com/documentation/webhooks/verifying/>.
 #[must_use]
 pub fn is_signed(secret: &SecretString, timestamp: &str, body: &[u8], signature: &str) -> bool {
     // HMAC takes keys of every length, so this is never an error.

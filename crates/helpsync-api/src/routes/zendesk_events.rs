@@ -35,7 +35,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// What is read of an event. Source: zendesk-api.md, 6.2.
+/// What is read of an event. Source:
+/// <https://developer.zendesk.com/api-reference/webhooks/event-types/article-events/>.
 #[derive(Deserialize)]
 struct Event {
     id: String,

@@ -8,7 +8,7 @@ use url::Url;
 use crate::{Problem, declare::section};
 
 section! {
-    /// Vectors of texts, for searches by meaning: who makes them, and how hard it is tried. Without a URL texts are cut into
+    /// Vectors of texts, for searches by meaning: who makes them, and how hard it is tried. Without a URL texts are made into
     /// chunks all the same, and searches are by words.
     pub struct EmbeddingsSettings "embeddings";
 
@@ -37,7 +37,7 @@ section! {
     "HELPSYNC_EMBEDDINGS__RETRY_MAX_SECONDS" retry_max: Duration = "60", 1..=86_400;
     /// A chunk whose tries are spent is tried anew after so long.
     "HELPSYNC_EMBEDDINGS__RETRY_FAILED_HOURS" retry_failed: Duration = "24", 1..=8_760;
-    /// Time between looks for texts to be cut and chunks to be embedded.
+    /// Time between looks for texts to be chunked and chunks to be embedded.
     "HELPSYNC_EMBEDDINGS__POLL_MS" poll: Duration = "1000", 10..=60_000;
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn started_of(
     })
 }
 
-/// Source of the scope: zendesk-api.md, 1.5; its certainty is low, so the answer is taken for what it is.
+/// Which scope shows brands is not written down at Zendesk; these two are a guess, so the answer is taken for what it is.
 fn brands_asked_at(connection: &AnyRow) -> Result<Option<i64>, StoreError> {
     let scopes: String = connection.try_get("scopes")?;
     let shown = scopes.split_ascii_whitespace().any(|scope| matches!(scope, "read" | "brands:read"));
