@@ -3,7 +3,7 @@
 //! It knows how Zendesk speaks (paths, envelopes, limits, errors, OAuth) and nothing of jobs or stores. Two traits
 //! are its only way out of itself, and neither can be left out:
 //!
-//! - [`RateLimiter`]: no request leaves without a [`Grant`] from the account's shared budget, and every answer's rate headers
+//! - [`RateLimiter`]: no request leaves without a [`Permit`] from the account's shared budget, and every answer's rate headers
 //!   are reported back to it.
 //! - [`TokenSource`]: hands out the access token and renews it once when Zendesk refuses it.
 //!

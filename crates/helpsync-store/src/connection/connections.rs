@@ -166,7 +166,7 @@ impl AdminStore {
         self.tagged_connections(query, None).await
     }
 
-    /// As [`Store::connections`], with a condition on their tags.
+    /// As [`AdminStore::connections`], with a condition on their tags.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -161,7 +161,7 @@ impl Database {
 
 pub(crate) type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
 
-/// Binds the placeholders of [`Store::matching`].
+/// Binds the placeholders of [`Database::matching`].
 pub(crate) fn bind_filters<'q>(query: Query<'q>, wanted: &FileQuery) -> Query<'q> {
     let integers = |list: &Option<Vec<i64>>| list.as_ref().map(|list| json!(list).to_string());
     let texts = |list: &Option<Vec<String>>| list.as_ref().map(|list| json!(list).to_string());

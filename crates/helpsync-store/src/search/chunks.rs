@@ -117,7 +117,7 @@ pub(crate) fn vector_of(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
 }
 
-/// The files that a listing or a search looks at, as their own query: [`Store::matching`] reads it.
+/// The files that a listing or a search looks at, as their own query: [`Database::matching`] reads it.
 pub(crate) fn files_of(customer: CustomerId, filters: &FileFilters, starting_id: i64) -> FileQuery {
     FileQuery {
         customer,

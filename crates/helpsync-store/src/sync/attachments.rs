@@ -39,7 +39,7 @@ pub struct NewAttachment {
 /// What is kept of an attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// Bytes that arrived, by [`Store::start_blob`], with their SHA-256 in lower hex and their length.
+    /// Bytes that arrived, by [`SyncStore::start_blob`], with their SHA-256 in lower hex and their length.
     Blob(i64, String, i64),
     /// Nothing, for this reason.
     Skipped(String),
