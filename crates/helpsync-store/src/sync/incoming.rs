@@ -55,8 +55,8 @@ pub struct IncomingArticle {
     /// Its texts were not converted and are empty, for its copy was right a moment ago ([`SyncStore::unchanged`]). It is
     /// compared, and never stored: [`StoreError::Unconverted`].
     ///
-    /// [`SyncStore::unchanged`]: crate::SyncStore::unchanged
-    /// [`StoreError::Unconverted`]: crate::StoreError::Unconverted
+    /// [`SyncStore::unchanged`]: crate::db::SyncStore::unchanged
+    /// [`StoreError::Unconverted`]: crate::db::StoreError::Unconverted
     pub unconverted: bool,
     /// The published translations, the source locale first.
     pub translations: Vec<IncomingTranslation>,

@@ -42,7 +42,7 @@ pub struct RunNote {
     pub held: Option<i64>,
     /// What the incremental export answers.
     pub export_access: Option<ExportAccess>,
-    /// See [`StartedShard::passed_second`](crate::StartedShard::passed_second).
+    /// See [`StartedShard::passed_second`](crate::run::shards::StartedShard::passed_second).
     pub passed_second: Option<i64>,
 }
 
