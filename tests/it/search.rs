@@ -79,8 +79,8 @@ async fn searchable(app: &TestApp, embedded: bool) {
         let sum = |name: &str| {
             files.iter().map(|file| file["file_statistics"][name].as_i64().unwrap()).sum::<i64>()
         };
-        let cut = files.iter().all(|file| file["file_statistics"]["num_tokens"].as_i64().unwrap() > 0);
-        (cut && (!embedded || sum("num_embeddings") == chunks)).then_some(())
+        let chunked = files.iter().all(|file| file["file_statistics"]["num_tokens"].as_i64().unwrap() > 0);
+        (chunked && (!embedded || sum("num_embeddings") == chunks)).then_some(())
     })
     .await;
 }
@@ -238,7 +238,7 @@ async fn files_are_cut_and_embedded_as_far_as_their_options_say_and_a_resync_cha
 
     let smaller = json!({ "file_id": one["id"], "chunk_size": 70, "chunk_overlap": 0, "force_embedding_generation": true });
     app.post("/resync_file", CUSTOMER, smaller).await;
-    let chunks = until("the file to be cut anew", async || {
+    let chunks = until("the file to be chunked anew", async || {
         let chunks = app.post("/text_chunks", CUSTOMER, of_one.clone()).await["results"].take();
         (chunks.as_array()?.len() == 4).then_some(chunks)
     })

@@ -91,14 +91,14 @@ fn chunked(file: &FileToChunk) -> ChunkedFile {
         all_chunks(file)
     };
     let FileToChunk { file, version, attempt, .. } = *file;
-    let cut = match made {
+    let chunked = match made {
         Ok((chunks, embed)) => Chunked::Chunks { chunks, embed },
         Err(error) => {
             tracing::warn!(%file, error, "a text cannot be chunked");
             Chunked::Failed(error)
         }
     };
-    ChunkedFile { file, version, attempt, cut }
+    ChunkedFile { file, version, attempt, chunked }
 }
 
 fn all_chunks(file: &FileToChunk) -> Result<(Vec<NewChunk>, bool), String> {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn made(options: Value) -> (Vec<String>, bool) {
-        match chunked(&file(options, 1)).cut {
+        match chunked(&file(options, 1)).chunked {
             Chunked::Chunks { chunks, embed } => {
                 (chunks.into_iter().map(|chunk| chunk.text).collect(), embed)
             }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_text_that_ends_its_process_again_and_again_is_given_up() {
-        assert!(matches!(chunked(&file(json!({}), ATTEMPTS_MAX)).cut, Chunked::Chunks { .. }));
-        assert!(matches!(chunked(&file(json!({}), ATTEMPTS_MAX + 1)).cut, Chunked::Failed(_)));
+        assert!(matches!(chunked(&file(json!({}), ATTEMPTS_MAX)).chunked, Chunked::Chunks { .. }));
+        assert!(matches!(chunked(&file(json!({}), ATTEMPTS_MAX + 1)).chunked, Chunked::Failed(_)));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A page that stores a text raises the version of the file's `chunking` row in its own transaction. Whoever cuts takes
 //! rows under a lease, reads the texts, cuts outside of any transaction, and stores the outcome for the version that it
-//! read; a newer one waits to be cut again. Chunks with an equal hash keep their row, and with it their vector.
+//! read; a newer one waits to be chunked again. Chunks with an equal hash keep their row, and with it their vector.
 //!
 //! Locks: files first and in the order of their articles, as pages do; then `chunking`, then `chunk`.
 
@@ -22,7 +22,7 @@ use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::index::index_chunks;
 use crate::search::terms::ChunkWords;
 
-/// A file to be cut, held under a lease.
+/// A file to be chunked, held under a lease.
 #[derive(Debug, Clone)]
 pub struct FileToChunk {
     /// Which.
@@ -37,7 +37,7 @@ pub struct FileToChunk {
     pub name: String,
     /// Its labels: its chunks are found by them.
     pub labels: Vec<String>,
-    /// Its sync options: how it is to be cut.
+    /// Its sync options: how it is to be chunked.
     pub options: Value,
     /// Locale, title and Markdown of every translation, the source locale first.
     pub texts: Vec<(String, String, String)>,
@@ -53,11 +53,11 @@ pub enum Chunked {
         /// Whether they are to have vectors.
         embed: bool,
     },
-    /// It cannot be cut: what it had is gone, and this is shown.
+    /// It cannot be chunked: what it had is gone, and this is shown.
     Failed(String),
 }
 
-/// A chunk as it was cut.
+/// A chunk as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChunk {
     /// The locale of its translation.
@@ -82,7 +82,7 @@ pub struct ChunkedFile {
     /// As it was claimed.
     pub attempt: i64,
     /// What came of it.
-    pub cut: Chunked,
+    pub chunked: Chunked,
 }
 
 /// Notes that these files' texts or options changed. Versions start from the time: a row that was deleted and made anew is
@@ -115,7 +115,7 @@ fn taken_over(old: &[&str], new: &[&str]) -> Vec<Option<usize>> {
 }
 
 impl SearchStore {
-    /// The next connection after `after`, by id and round, that has files to be cut.
+    /// The next connection after `after`, by id and round, that has files to be chunked.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -188,7 +188,7 @@ impl SearchStore {
         Ok(files)
     }
 
-    /// The version was read before the texts: if they change in between, their version waits to be cut again.
+    /// The version was read before the texts: if they change in between, their version waits to be chunked again.
     async fn to_chunk(&self, claimed: &AnyRow) -> Result<Option<FileToChunk>, StoreError> {
         let file: i64 = claimed.try_get("file_id")?;
         let Some(row) = sqlx::query("select id, name, labels, sync_options from file where id = $1")
@@ -222,12 +222,12 @@ impl SearchStore {
     ///
     /// # Errors
     /// [`StoreError`]; the leases then run out, and it is done again.
-    pub async fn store_chunks(&self, cut: &[ChunkedFile]) -> Result<bool, StoreError> {
+    pub async fn store_chunks(&self, chunked: &[ChunkedFile]) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
-        let ids: Vec<i64> = cut.iter().map(|one| one.file.0).collect();
+        let ids: Vec<i64> = chunked.iter().map(|one| one.file.0).collect();
         let mut waiting = false;
         for file in hold_files(&mut write, &ids).await? {
-            if let Some(one) = cut.iter().find(|one| one.file.0 == file) {
+            if let Some(one) = chunked.iter().find(|one| one.file.0 == file) {
                 waiting |= self.store_one(&mut write, one).await?;
             }
         }
@@ -250,7 +250,7 @@ impl SearchStore {
         let Some((connection, _, anew, customer)) = held.filter(|held| held.1 == one.attempt) else {
             return Ok(false);
         };
-        let (chunks, embed, error) = match &one.cut {
+        let (chunks, embed, error) = match &one.chunked {
             Chunked::Chunks { chunks, embed } => (chunks.as_slice(), *embed, None),
             Chunked::Failed(error) => (&[] as &[NewChunk], false, Some(error)),
         };

@@ -47,12 +47,12 @@ pub(super) fn paragraphs(file: &FileToChunk) -> Vec<NewChunk> {
         .collect()
 }
 
-pub(super) fn as_cut(file: &FileToChunk, embed: bool) -> ChunkedFile {
+pub(super) fn as_chunked(file: &FileToChunk, embed: bool) -> ChunkedFile {
     ChunkedFile {
         file: file.file,
         version: file.version,
         attempt: file.attempt,
-        cut: Chunked::Chunks { chunks: paragraphs(file), embed },
+        chunked: Chunked::Chunks { chunks: paragraphs(file), embed },
     }
 }
 
@@ -63,8 +63,8 @@ async fn claim(store: &TestStore, connection: ConnectionId) -> Vec<FileToChunk> 
 /// Cuts everything of a connection that waits, paragraph by paragraph.
 pub(super) async fn chunk_all(store: &TestStore, connection: ConnectionId, embed: bool) {
     let files = claim(store, connection).await;
-    let cut: Vec<ChunkedFile> = files.iter().map(|file| as_cut(file, embed)).collect();
-    assert_eq!(store.search().store_chunks(&cut).await.unwrap(), embed && !cut.is_empty());
+    let chunked: Vec<ChunkedFile> = files.iter().map(|file| as_chunked(file, embed)).collect();
+    assert_eq!(store.search().store_chunks(&chunked).await.unwrap(), embed && !chunked.is_empty());
 }
 
 pub(super) fn all(customer: &Customer) -> ChunkQuery {
@@ -134,16 +134,16 @@ async fn what_is_claimed_is_nobody_elses_until_its_lease_ends_and_a_late_outcome
         let again = claim(&store, connection).await;
         assert_eq!(again.len(), 2);
         assert!(again.iter().all(|file| file.failures == 2));
-        assert!(!store.search().store_chunks(&[as_cut(&first[0], true)]).await.unwrap());
+        assert!(!store.search().store_chunks(&[as_chunked(&first[0], true)]).await.unwrap());
         assert!(chunks(&store, &customer).await.is_empty());
 
-        // The text changes while it is cut: what was cut of the old one is stored, and the new one still waits.
+        // The text changes while it is chunked: what was made of the old one is stored, and the new one still waits.
         store.sync_articles(connection, vec![written(11, 6, &["new"])]).await;
         let newer = claim(&store, connection).await;
         assert_eq!((newer.len(), newer[0].texts[0].2.as_str()), (1, "new"));
         for files in [&newer, &again] {
-            let cut: Vec<ChunkedFile> = files.iter().map(|file| as_cut(file, false)).collect();
-            store.search().store_chunks(&cut).await.unwrap();
+            let chunked: Vec<ChunkedFile> = files.iter().map(|file| as_chunked(file, false)).collect();
+            store.search().store_chunks(&chunked).await.unwrap();
         }
         assert_eq!(texts(&chunks(&store, &customer).await), ["new", "other"]);
         assert_eq!(store.search().next_to_chunk(ConnectionId(0)).await.unwrap(), None);
@@ -162,8 +162,8 @@ async fn a_cut_that_outlives_its_file_s_content_is_not_taken_for_that_of_the_nex
         store.sync_articles(connection, vec![written(11, 5, &["new"])]).await;
         let next = claim(&store, connection).await;
         assert_eq!((next.len(), next[0].attempt), (1, late[0].attempt));
-        store.search().store_chunks(&[as_cut(&late[0], false)]).await.unwrap();
-        store.search().store_chunks(&[as_cut(&next[0], false)]).await.unwrap();
+        store.search().store_chunks(&[as_chunked(&late[0], false)]).await.unwrap();
+        store.search().store_chunks(&[as_chunked(&next[0], false)]).await.unwrap();
         chunk_all(&store, connection, false).await;
         assert_eq!(texts(&chunks(&store, &customer).await), ["new"]);
     }
@@ -249,7 +249,8 @@ async fn a_text_that_cannot_be_cut_says_so_and_stays_readable() {
         let (customer, connection) = customer(&store, "ada").await;
         store.sync_articles(connection, vec![written(11, 5, &["text"])]).await;
         let files = claim(&store, connection).await;
-        let failed = ChunkedFile { cut: Chunked::Failed("too many".to_owned()), ..as_cut(&files[0], true) };
+        let failed =
+            ChunkedFile { chunked: Chunked::Failed("too many".to_owned()), ..as_chunked(&files[0], true) };
         store.search().store_chunks(&[failed]).await.unwrap();
         let file = store.admin().file(customer.id, files[0].file).await.unwrap();
         assert_eq!((file.status.as_str(), file.error.as_deref()), ("SYNC_ERROR", Some("too many")));
