@@ -91,13 +91,16 @@ fn block_lines(block: &Block, level: usize, inline: &Inline<'_>, lines: &mut Vec
         Block::Rule => {}
         Block::Quote(blocks) => nested(blocks),
         Block::Definition(blocks) => nested(blocks),
-        Block::Code { code, .. } => lines.extend(code.split('\n').map(|code| {
+        Block::Code { code, link, .. } => lines.extend(code.split('\n').map(|code| {
             let mut span = String::new();
             if code.trim().is_empty() {
                 return span;
             }
             escape::code_span(code, true, &mut span);
-            span
+            match link {
+                Some(link) => inline.linked(*link, &span, Line::Cell),
+                None => span,
+            }
         })),
         Block::List(list) => list_lines(list, level, inline, lines),
         Block::Table(table) => {

@@ -8,7 +8,7 @@ use markup5ever_rcdom::{Handle, Node, NodeData};
 use url::Url;
 
 use crate::address::resolved;
-use crate::tree::{all_text, attribute, element, put, set, tag, text, value, words_of};
+use crate::tree::{all_text, attribute, element, is_preformatted, put, set, tag, text, value, words_of};
 use crate::{math, scripts};
 
 /// Elements that readers do not see, or that are only machinery.
@@ -22,12 +22,14 @@ const LATE_SOURCES: [&str; 3] = ["data-src", "data-original", "data-lazy-src"];
 /// Drops scripts, styles and comments; makes addresses absolute and drops those that run or carry something; turns
 /// frames and films into links, and pictures that cannot be kept into their words; evens out the spaces.
 pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
-    let mut stack = vec![Rc::clone(document)];
-    while let Some(parent) = stack.pop() {
+    // With each, whether it is or stands in a span of code.
+    let mut stack = vec![(Rc::clone(document), false)];
+    while let Some((parent, outer_code)) = stack.pop() {
+        let in_code = !is_preformatted(tag(&parent)) && (outer_code || tag(&parent) == "code");
         let children = std::mem::take(&mut *parent.children.borrow_mut());
         let mut kept: Vec<Handle> = children
             .into_iter()
-            .filter_map(|child| match kept(&child, base) {
+            .filter_map(|child| match kept(&child, base, in_code) {
                 Kept::No => None,
                 Kept::AsIs => Some(child),
                 Kept::As(other) => {
@@ -39,7 +41,8 @@ pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
         if tag(&parent) == "table" {
             in_order(&mut kept);
         }
-        stack.extend(kept.iter().filter(|child| !child.children.borrow().is_empty()).cloned());
+        let inner = kept.iter().filter(|child| !child.children.borrow().is_empty());
+        stack.extend(inner.map(|child| (Rc::clone(child), in_code)));
         *parent.children.borrow_mut() = kept;
     }
     scripts::scripts(document);
@@ -61,14 +64,14 @@ enum Kept {
     As(Handle),
 }
 
-fn kept(node: &Handle, base: Option<&Url>) -> Kept {
+fn kept(node: &Handle, base: Option<&Url>, in_code: bool) -> Kept {
     match &node.data {
         NodeData::Comment { .. } | NodeData::Doctype { .. } | NodeData::ProcessingInstruction { .. } => {
             Kept::No
         }
         NodeData::Document => Kept::AsIs,
         NodeData::Text { contents } => {
-            let evened = even(&contents.borrow());
+            let evened = if in_code { even_code(&contents.borrow()) } else { even(&contents.borrow()) };
             if let Some(evened) = evened {
                 contents.replace(StrTendril::from(evened));
             }
@@ -202,6 +205,13 @@ fn even(text: &str) -> Option<String> {
     text.contains(odd).then(|| {
         text.chars().filter(|c| !is_invisible(*c)).map(|c| if is_blank(c) { ' ' } else { c }).collect()
     })
+}
+
+/// As [`even`], but no-break spaces stay, because they may indent.
+fn even_code(text: &str) -> Option<String> {
+    let kept = |c: char| c == '\u{a0}' || !(is_blank(c) || is_invisible(c));
+    text.contains(|c| !kept(c))
+        .then(|| text.chars().filter(|c| !is_invisible(*c)).map(|c| if kept(c) { c } else { ' ' }).collect())
 }
 
 /// No-break, figure and narrow no-break space, and the form feed, which is a space in HTML.

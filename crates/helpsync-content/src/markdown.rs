@@ -128,13 +128,17 @@ impl Writer<'_> {
                 let text = self.inline.write(leaves, Line::Heading);
                 self.line(&format!("{} {}", "#".repeat(*level), escape::heading_end(&text)));
             }
-            Block::Code { language, code } => {
+            Block::Code { language, code, link } => {
                 let fence = escape::fence(code);
                 self.line(&format!("{fence}{language}"));
                 for line in code.split('\n') {
                     self.line(line);
                 }
                 self.line(&fence);
+                if let Some(link) = link.and_then(|link| self.inline.link_of_code(link)) {
+                    self.gap();
+                    self.line(&link);
+                }
             }
             // Dashes after a dash would be one rule instead of an item with a rule.
             Block::Rule => {

@@ -93,10 +93,23 @@ fn code_in_every_form() {
         ("<ul><li><pre>a\n\nb</pre></li></ul>", "- ```\n  a\n\n  b\n  ```"),
         (
             "<pre>see <a href=/x>x</a><img src=/i alt=pic></pre>",
-            "```\nsee xpic\n```\n\n[x](https://acme.example.com/x) ![pic](https://acme.example.com/i)",
+            "```\nsee x\n```\n\n[x](https://acme.example.com/x) ![pic](https://acme.example.com/i)",
         ),
         ("<xmp><b>a</b></xmp>", "```\n<b>a</b>\n```"),
         ("<pre> \n </pre><code></code>", ""),
+        (
+            "<pre>a<img src='/i.png' alt='pic'>b</pre>",
+            "```\nab\n```\n\n![pic](https://acme.example.com/i.png)",
+        ),
+        ("<p><code>&nbsp;&nbsp;&nbsp;&nbsp;return 1</code></p>", "`    return 1`"),
+        ("<p>a<code>&nbsp;b&nbsp;c&nbsp;</code>d</p>", "a `b c` d"),
+        ("<pre>10<sup>6</sup> <del>x</del></pre>", "```\n106 x\n```"),
+        ("<p><code>10<sup>6</sup> <del>x</del></code></p>", "`106` ~~`x`~~"),
+        ("<del><pre>a\n  b</pre></del>", "~~`a`  \n`  b`~~"),
+        (
+            "<pre><span style='display:block'>a</span><span style='display: block'>b</span></pre>",
+            "```\na\nb\n```",
+        ),
     ] {
         becomes(html, expected);
     }
@@ -186,6 +199,8 @@ fn lines_of_text() {
         ),
         ("<label>Name</label><select><option>a</option><option>b</option></select>", "Name\n\na\n\nb"),
         ("5 &lt; 6 &amp; 7 &gt; 3, a &amp;lt; b", "5 < 6 & 7 > 3, a \\&lt; b"),
+        ("<span style='display:block'>a</span><span style='display: block'>b</span>c", "a\n\nb\n\nc"),
+        ("<button>j</button><button>k</button>l", "j k l"),
         (":smile: 10:30:45 ~5 * 3", "\\:smile: 10:30:45 \\~5 * 3"),
     ] {
         becomes(html, expected);
@@ -210,6 +225,23 @@ fn raised_and_lowered_text() {
         ("V<sub>max</sub>", "V_max"),
         ("log<sub>2</sub>8 1010<sub>2</sub>", "log_2 8 1010_2"),
         ("10<span style='vertical-align: super'>6</span>", "10^6"),
+        ("10<span style='position:relative;top:-5.0pt;mso-text-raise:5.0pt'>6</span>", "10^6"),
+        ("10<span style='position:relative; bottom: 5px'>6</span>", "10^6"),
+        ("10<span style='mso-text-raise:5.0pt'>6</span>", "10^6"),
+        ("10<span style='vertical-align:5px'>6</span>", "10^6"),
+        ("10<span style='vertical-align:.4em'>6</span>", "10^6"),
+        ("10<span style='vertical-align:30%!important'>6</span>", "10^6"),
+        ("10<span style='vertical-align: text-top'>6</span>", "10^6"),
+        ("V<span style='position:relative;top:3.0pt;mso-text-raise:-3.0pt'>max</span>", "V_max"),
+        ("V<span style='vertical-align:text-bottom'>max</span>", "V_max"),
+        ("10<span style='vertical-align:1px'>6</span>", "106"),
+        ("10<span style='top:-5pt'>6</span>", "106"),
+        ("10<sup><span style='vertical-align:super'>6</span></sup>", "10^6"),
+        ("3<sup>1</sup>/<sub>2</sub>", "3 1/2"),
+        ("5<sup>3</sup>&frasl;<sub>4</sub>cups", "5 3/4 cups"),
+        ("<sup>1</sup>/<sub>2</sub>", "1/2"),
+        ("<code>f</code><sup>note</sup>", "`f`^note"),
+        ("x<sup>n</sup>/<sub>2</sub>", "x^n/\\_2"),
         (
             "<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></math>",
             "x^2=1/2",
@@ -235,6 +267,12 @@ fn links_pictures_and_films() {
         ("<a href=/x><svg><title>Home</title></svg></a>", "[Home](ACME/x)"),
         ("<a href=/x><img src=/i alt=a></a>", "[![a](ACME/i)](ACME/x)"),
         ("<a href=/x><h3>t</h3><p>p</p></a>", "### [t](ACME/x)\n\n[p](ACME/x)"),
+        ("<a href=/x><pre>npm i</pre></a>", "```\nnpm i\n```\n\n[ACME/x](ACME/x)"),
+        ("<a href=/x title=Setup><pre>npm i</pre></a>", "```\nnpm i\n```\n\n[Setup](ACME/x \"Setup\")"),
+        (
+            "<a href=/x><table><tr><th>a</th></tr><tr><td><pre>q</pre></td></tr></table></a>",
+            "| [a](ACME/x) |\n| --- |\n| [`q`](ACME/x) |",
+        ),
         ("<a href=/x>a [b] c</a>", "[a \\[b\\] c](ACME/x)"),
         ("<b>a <a href=/x>b</a> c</b>", "**a [b](ACME/x) c**"),
         ("<a href=/x>a <b>b</b></a>", "[a **b**](ACME/x)"),
