@@ -84,9 +84,20 @@ fn kept(node: &Handle, base: Option<&Url>, in_code: bool) -> Kept {
 fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
     match tag(node) {
         dropped if DROPPED.contains(&dropped) => Kept::No,
-        "iframe" | "embed" | "video" | "audio" => film(node, base).map_or(Kept::No, Kept::As),
+        "video" | "audio" => film(node, base).map_or(Kept::AsIs, Kept::As),
+        // Its inside is shown by no browser.
+        "iframe" | "embed" => match film(node, base) {
+            Some(link) => Kept::As(link),
+            None => said(title_of(node)),
+        },
+        "area" => match attribute(node, "href").and_then(|href| resolved(&href, base)) {
+            Some(address) => {
+                Kept::As(linked(words_of(node, "alt").map(String::from).or_else(|| title_of(node)), &address))
+            }
+            None => said(attribute(node, "alt").map(String::from)),
+        },
         "object" => match attribute(node, "data").and_then(|data| resolved(&data, base)) {
-            Some(address) => Kept::As(linked(node, &address)),
+            Some(address) => Kept::As(linked(title_of(node), &address)),
             // What stands inside is shown instead.
             None => Kept::AsIs,
         },
@@ -95,8 +106,7 @@ fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
             // A link that runs a script, or that carries a whole file, keeps its words and loses its target.
             let address = attribute(node, "href").and_then(|href| resolved(&href, base));
             if address.is_some() && !says_something(node) {
-                let words = words_of(node, "title").or_else(|| words_of(node, "aria-label"));
-                put(node, usize::MAX, text(&words.unwrap_or_default()));
+                put(node, usize::MAX, text(&title_of(node).unwrap_or_default()));
             }
             set(node, "href", address);
             Kept::AsIs
@@ -132,8 +142,7 @@ fn around(node: &Handle, before: &str, after: &str) -> Kept {
 }
 
 fn image(node: &Handle, base: Option<&Url>) -> Kept {
-    let sources = std::iter::once("src").chain(LATE_SOURCES);
-    let address = sources.filter_map(|name| attribute(node, name)).find_map(|source| resolved(&source, base));
+    let address = source(node, base).or_else(|| first_of_set(node, base));
     if address.is_none() {
         return said(attribute(node, "alt").map(String::from));
     }
@@ -158,24 +167,40 @@ fn control(node: &Node) -> Option<String> {
     }
 }
 
-/// A frame, film or sound as a link of its own block.
-fn film(node: &Handle, base: Option<&Url>) -> Option<Handle> {
-    let own = attribute(node, "src").and_then(|source| resolved(&source, base));
-    let inner = || {
-        let children = node.children.borrow();
-        children
-            .iter()
-            .filter(|child| tag(child) == "source")
-            .filter_map(|child| attribute(child, "src"))
-            .find_map(|source| resolved(&source, base))
-    };
-    own.or_else(inner).map(|address| linked(node, &address))
+/// The address of a picture, frame or film. One that is loaded late counts more: the other is a placeholder then.
+fn source(node: &Node, base: Option<&Url>) -> Option<String> {
+    LATE_SOURCES
+        .into_iter()
+        .chain(["src"])
+        .filter_map(|name| attribute(node, name))
+        .find_map(|source| resolved(&source, base))
 }
 
-/// A link in a paragraph, called by the title of what it stands for.
-fn linked(node: &Node, address: &str) -> Handle {
-    let words = words_of(node, "title").or_else(|| words_of(node, "aria-label"));
-    let words = words.map_or_else(|| address.to_owned(), String::from);
+/// The first address of a picture that has several and none by itself.
+fn first_of_set(node: &Node, base: Option<&Url>) -> Option<String> {
+    ["srcset", "data-srcset"].into_iter().filter_map(|name| attribute(node, name)).find_map(|set| {
+        let first = set.split_ascii_whitespace().next()?;
+        resolved(first.trim_end_matches(','), base)
+    })
+}
+
+/// A frame, film or sound as a link of its own block.
+fn film(node: &Handle, base: Option<&Url>) -> Option<Handle> {
+    let inner = || {
+        let children = node.children.borrow();
+        children.iter().filter(|child| tag(child) == "source").find_map(|child| source(child, base))
+    };
+    source(node, base).or_else(inner).map(|address| linked(title_of(node), &address))
+}
+
+/// What something is called that shows no words.
+fn title_of(node: &Node) -> Option<String> {
+    words_of(node, "title").or_else(|| words_of(node, "aria-label")).map(String::from)
+}
+
+/// A link in a paragraph, called by `words` or else its address.
+fn linked(words: Option<String>, address: &str) -> Handle {
+    let words = words.unwrap_or_else(|| address.to_owned());
     let link = element(local_name!("a"), vec![text(&words)]);
     set(&link, "href", Some(address.to_owned()));
     element(local_name!("p"), vec![link])

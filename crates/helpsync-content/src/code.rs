@@ -16,7 +16,12 @@ pub(crate) fn is_block(code: &Handle) -> bool {
     let text = text(code);
     text.trim().contains('\n')
         && holds(code, &|tag| tag == "br")
-        && !holds(code, &|tag| tag == "a" || tag == "img")
+        && !holds(code, &|tag| tag == "a" || is_passed_over(tag))
+}
+
+/// Whether an element stands beside its neighbours in a line, but adds nothing of its own to a block of code.
+pub(crate) fn is_passed_over(tag: &str) -> bool {
+    matches!(tag, "img" | "image" | "button" | "video" | "audio")
 }
 
 /// A block of code; `None` when it is blank.
@@ -49,8 +54,9 @@ fn append(node: &Handle, out: &mut String) {
             continue;
         }
         let tag = tag(child);
-        let block =
-            is_block_tag(tag) || is_shown_as_block(child) || matches!(tag, "option" | "label" | "legend");
+        let block = is_block_tag(tag)
+            || (is_shown_as_block(child) && !is_passed_over(tag))
+            || matches!(tag, "option" | "label" | "legend");
         let on_new_line = |out: &mut String| {
             if block && !out.is_empty() && !out.ends_with('\n') {
                 out.push('\n');

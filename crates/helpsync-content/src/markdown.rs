@@ -92,8 +92,9 @@ impl Writer<'_> {
         for block in blocks {
             let joined = match (before, block) {
                 (Some(Block::Paragraph(_)), Block::List(list)) => in_item && interrupts(list),
-                (Some(Block::Paragraph(_)), Block::Definition(meaning)) => {
-                    matches!(meaning.first(), Some(Block::Paragraph(_)))
+                (Some(Block::Paragraph(_)), Block::Definition(_)) => true,
+                (Some(Block::Definition(meaning)), Block::Definition(_)) => {
+                    matches!(meaning.last(), Some(Block::Paragraph(_)))
                 }
                 _ => false,
             };
@@ -105,7 +106,7 @@ impl Writer<'_> {
             }
             match block {
                 Block::List(list) => marks = Some(self.list(list, marks)?),
-                Block::Definition(meaning) => self.definition(meaning, joined)?,
+                Block::Definition(meaning) => self.definition(meaning)?,
                 Block::Quote(quoted) => self.nested("> ", "> ", |writer| writer.blocks(quoted, false))?,
                 Block::Table(table) => self.table(table)?,
                 _ => self.plain(block),
@@ -170,12 +171,14 @@ impl Writer<'_> {
         written
     }
 
-    fn definition(&mut self, meaning: &[Block], joined: bool) -> Result<(), TablesTooLong> {
-        if joined {
-            self.nested(": ", "  ", |writer| writer.blocks(meaning, false))
-        } else {
-            self.blocks(meaning, false)
+    /// A meaning that begins with no paragraph stands under its mark: after a colon a fence would be none.
+    fn definition(&mut self, meaning: &[Block]) -> Result<(), TablesTooLong> {
+        if matches!(meaning.first(), Some(Block::Paragraph(_))) {
+            return self.nested(": ", "  ", |writer| writer.blocks(meaning, false));
         }
+        self.line(":");
+        self.line("");
+        self.nested("  ", "  ", |writer| writer.blocks(meaning, false))
     }
 
     fn list(&mut self, list: &List, before: Option<Marks>) -> Result<Marks, TablesTooLong> {

@@ -59,9 +59,9 @@ pub(crate) fn text(document: &Handle) -> String {
                 let tag = tag(&node);
                 let gap = if tag == "code" && preformatted == 0 && code::is_block(&node) {
                     Gap::Line
-                } else if preformatted > 0 && matches!(tag, "img" | "image") {
+                } else if preformatted > 0 && code::is_passed_over(tag) {
                     Gap::Nothing
-                } else if is_shown_as_block(&node) && !matches!(tag, "img" | "image") {
+                } else if is_shown_as_block(&node) && !code::is_passed_over(tag) {
                     gap_around(tag).max(if preformatted > 0 { Gap::Line } else { Gap::Paragraph })
                 } else {
                     gap_around(tag)

@@ -140,8 +140,18 @@ fn lists_legal_and_illegal() {
             "- ### t\n\n  x\n- > q\n- ___",
         ),
         ("<ul><li>- a</li><li>1. b</li><li>[x] c</li></ul>", "- \\- a\n- 1\\. b\n- \\[x] c"),
-        ("<dl><dt>t</dt><dd>m</dd><dd><p>n</p><ul><li>o</li></ul></dd></dl>", "t\n: m\n\nn\n\n- o"),
-        ("<dl><dt>t</dt><dd><pre>x</pre></dd></dl>", "t\n\n```\nx\n```"),
+        ("<dl><dt>t</dt><dd>m</dd><dd><p>n</p><ul><li>o</li></ul></dd></dl>", "t\n: m\n: n\n\n  - o"),
+        ("<dl><dt>t</dt><dd>m</dd><dd>n</dd><dt>u</dt><dd>o</dd></dl>", "t\n: m\n: n\n\nu\n: o"),
+        ("<dl><dt>t</dt><dd><ul><li>m</li></ul></dd><dd>n</dd></dl>", "t\n:\n\n  - m\n\n: n"),
+        (
+            "<dl><dt>t</dt><dd><table><tr><th>a</th></tr><tr><td>b</td></tr></table></dd></dl>",
+            "t\n:\n\n  | a |\n  | --- |\n  | b |",
+        ),
+        (
+            "<table><tr><th>a</th></tr><tr><td><dl><dt>t</dt><dd>m</dd><dd>n</dd></dl></td></tr></table>",
+            "| a |\n| --- |\n| t<br>: m<br>: n |",
+        ),
+        ("<dl><dt>t</dt><dd><pre>x</pre></dd></dl>", "t\n:\n\n  ```\n  x\n  ```"),
         ("<ul><li>a<br><br>b</li></ul>", "- a\n\n  b"),
     ] {
         becomes(html, expected);
@@ -288,6 +298,19 @@ fn links_pictures_and_films() {
         ("<object data=/o title=Doc>Fallback</object>", "[Doc](ACME/o)"),
         ("<object><p>Shown</p></object>", "Shown"),
         ("<iframe src='//v.example/1' title='A <b>'></iframe>", "[A \\<b>](https://v.example/1)"),
+        ("<iframe data-src=/v title=Tour></iframe>", "[Tour](ACME/v)"),
+        ("<iframe src=about:blank data-src=/v></iframe>", "[ACME/v](ACME/v)"),
+        ("<iframe srcdoc='<p>x' title=Form></iframe>", "Form"),
+        ("<video data-src=/v title=Tour></video>", "[Tour](ACME/v)"),
+        ("<video title=Tour><source data-src=/v></video>", "[Tour](ACME/v)"),
+        ("<img src=/placeholder.gif data-src=/real.png>", "![](ACME/real.png)"),
+        ("<img srcset='/s1.png 1x, /s2.png 2x' alt=a>", "![a](ACME/s1.png)"),
+        ("<audio src='javascript:x'>Listen: call 555</audio>", "Listen: call 555"),
+        ("a<video poster=/p><a href=/dl>Download</a></video>b", "a [Download](ACME/dl) b"),
+        (
+            "<img src=/i><map><area href=/one alt='Plan one'><area href=/two><area alt=Rest></map>",
+            "![](ACME/i)\n\n[Plan one](ACME/one)\n\n[ACME/two](ACME/two)\n\nRest",
+        ),
         ("a<iframe src=/v></iframe>b", "a\n\n[ACME/v](ACME/v)\n\nb"),
     ] {
         becomes(html, &expected.replace("ACME", acme));
