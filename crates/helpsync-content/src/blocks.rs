@@ -70,6 +70,8 @@ pub(crate) enum Block {
     Code {
         language: String,
         code: String,
+        /// Of a link around it.
+        link: Option<LinkId>,
     },
     Rule,
     Quote(Vec<Block>),

@@ -144,14 +144,24 @@ impl Builder {
                 let style = around.style.without_code();
                 flow.push(LeafKind::Image { address, alt, title }, Around { style, ..around });
             }
+            "button" | "video" | "audio" => {
+                flow.push(LeafKind::Space, Around::default());
+                self.children(node, around, flow);
+                flow.push(LeafKind::Space, Around::default());
+            }
             "code" if code::is_block(node) => {
                 flow.end();
-                flow.blocks.extend(code::block(node, around.style.has(Style::STRUCK)));
+                Self::code(node, around, flow);
             }
             "option" | "label" | "legend" => {
                 flow.push(LeafKind::Break, Around::default());
                 self.children(node, around, flow);
                 flow.push(LeafKind::Break, Around::default());
+            }
+            _ if tree::is_shown_as_block(node) => {
+                flow.end();
+                self.children(node, around, flow);
+                flow.end();
             }
             _ => self.children(node, around, flow),
         }
@@ -200,10 +210,28 @@ impl Builder {
             }
             "table" => table::table(self, node, around, flow),
             _ if tree::is_preformatted(tag) => {
-                flow.blocks.extend(code::block(node, around.style.has(Style::STRUCK)));
+                Self::code(node, around, flow);
                 self.beside_code(node, around, flow);
             }
             _ => self.children(node, around, flow),
+        }
+    }
+
+    /// A block of code. No style reaches into a block: struck code becomes spans, which can be struck.
+    fn code(node: &Handle, around: Around, flow: &mut Flow) {
+        let block = code::block(node, around.link);
+        match block {
+            Some(Block::Code { code, .. }) if around.style.has(Style::STRUCK) => {
+                let around = Around { style: around.style.with(Style::CODE), ..around };
+                for line in code.split('\n') {
+                    let words = line.trim_start_matches(' ');
+                    let indent = "\u{a0}".repeat(line.len() - words.len());
+                    flow.push(LeafKind::Text(format!("{indent}{words}")), around);
+                    flow.push(LeafKind::Break, around);
+                }
+                flow.end();
+            }
+            block => flow.blocks.extend(block),
         }
     }
 

@@ -81,23 +81,33 @@ pub(crate) fn line(blocks: &[Block], inline: &Inline<'_>) -> String {
 }
 
 fn block_lines(block: &Block, level: usize, inline: &Inline<'_>, lines: &mut Vec<String>) {
-    let mut nested = |blocks: &[Block]| {
-        for block in blocks {
-            block_lines(block, level, inline, lines);
-        }
-    };
     match block {
         Block::Paragraph(leaves) | Block::Heading(_, leaves) => lines.push(inline.write(leaves, Line::Cell)),
         Block::Rule => {}
-        Block::Quote(blocks) => nested(blocks),
-        Block::Definition(blocks) => nested(blocks),
-        Block::Code { code, .. } => lines.extend(code.split('\n').map(|code| {
+        Block::Quote(blocks) => {
+            for block in blocks {
+                block_lines(block, level, inline, lines);
+            }
+        }
+        Block::Definition(blocks) => {
+            let first = lines.len();
+            for block in blocks {
+                block_lines(block, level, inline, lines);
+            }
+            if let Some(line) = lines.get_mut(first) {
+                line.insert_str(0, ": ");
+            }
+        }
+        Block::Code { code, link, .. } => lines.extend(code.split('\n').map(|code| {
             let mut span = String::new();
             if code.trim().is_empty() {
                 return span;
             }
             escape::code_span(code, true, &mut span);
-            span
+            match link {
+                Some(link) => inline.linked(*link, &span, Line::Cell),
+                None => span,
+            }
         })),
         Block::List(list) => list_lines(list, level, inline, lines),
         Block::Table(table) => {

@@ -8,7 +8,7 @@ use markup5ever_rcdom::{Handle, Node, NodeData};
 use url::Url;
 
 use crate::address::resolved;
-use crate::tree::{all_text, attribute, element, put, set, tag, text, value, words_of};
+use crate::tree::{all_text, attribute, element, is_preformatted, put, set, tag, text, value, words_of};
 use crate::{math, scripts};
 
 /// Elements that readers do not see, or that are only machinery.
@@ -22,12 +22,14 @@ const LATE_SOURCES: [&str; 3] = ["data-src", "data-original", "data-lazy-src"];
 /// Drops scripts, styles and comments; makes addresses absolute and drops those that run or carry something; turns
 /// frames and films into links, and pictures that cannot be kept into their words; evens out the spaces.
 pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
-    let mut stack = vec![Rc::clone(document)];
-    while let Some(parent) = stack.pop() {
+    // With each, whether it is or stands in a span of code.
+    let mut stack = vec![(Rc::clone(document), false)];
+    while let Some((parent, outer_code)) = stack.pop() {
+        let in_code = !is_preformatted(tag(&parent)) && (outer_code || tag(&parent) == "code");
         let children = std::mem::take(&mut *parent.children.borrow_mut());
         let mut kept: Vec<Handle> = children
             .into_iter()
-            .filter_map(|child| match kept(&child, base) {
+            .filter_map(|child| match kept(&child, base, in_code) {
                 Kept::No => None,
                 Kept::AsIs => Some(child),
                 Kept::As(other) => {
@@ -39,7 +41,8 @@ pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
         if tag(&parent) == "table" {
             in_order(&mut kept);
         }
-        stack.extend(kept.iter().filter(|child| !child.children.borrow().is_empty()).cloned());
+        let inner = kept.iter().filter(|child| !child.children.borrow().is_empty());
+        stack.extend(inner.map(|child| (Rc::clone(child), in_code)));
         *parent.children.borrow_mut() = kept;
     }
     scripts::scripts(document);
@@ -61,14 +64,14 @@ enum Kept {
     As(Handle),
 }
 
-fn kept(node: &Handle, base: Option<&Url>) -> Kept {
+fn kept(node: &Handle, base: Option<&Url>, in_code: bool) -> Kept {
     match &node.data {
         NodeData::Comment { .. } | NodeData::Doctype { .. } | NodeData::ProcessingInstruction { .. } => {
             Kept::No
         }
         NodeData::Document => Kept::AsIs,
         NodeData::Text { contents } => {
-            let evened = even(&contents.borrow());
+            let evened = if in_code { even_code(&contents.borrow()) } else { even(&contents.borrow()) };
             if let Some(evened) = evened {
                 contents.replace(StrTendril::from(evened));
             }
@@ -81,9 +84,20 @@ fn kept(node: &Handle, base: Option<&Url>) -> Kept {
 fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
     match tag(node) {
         dropped if DROPPED.contains(&dropped) => Kept::No,
-        "iframe" | "embed" | "video" | "audio" => film(node, base).map_or(Kept::No, Kept::As),
+        "video" | "audio" => film(node, base).map_or(Kept::AsIs, Kept::As),
+        // Its inside is shown by no browser.
+        "iframe" | "embed" => match film(node, base) {
+            Some(link) => Kept::As(link),
+            None => said(title_of(node)),
+        },
+        "area" => match attribute(node, "href").and_then(|href| resolved(&href, base)) {
+            Some(address) => {
+                Kept::As(linked(words_of(node, "alt").map(String::from).or_else(|| title_of(node)), &address))
+            }
+            None => said(attribute(node, "alt").map(String::from)),
+        },
         "object" => match attribute(node, "data").and_then(|data| resolved(&data, base)) {
-            Some(address) => Kept::As(linked(node, &address)),
+            Some(address) => Kept::As(linked(title_of(node), &address)),
             // What stands inside is shown instead.
             None => Kept::AsIs,
         },
@@ -92,8 +106,7 @@ fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
             // A link that runs a script, or that carries a whole file, keeps its words and loses its target.
             let address = attribute(node, "href").and_then(|href| resolved(&href, base));
             if address.is_some() && !says_something(node) {
-                let words = words_of(node, "title").or_else(|| words_of(node, "aria-label"));
-                put(node, usize::MAX, text(&words.unwrap_or_default()));
+                put(node, usize::MAX, text(&title_of(node).unwrap_or_default()));
             }
             set(node, "href", address);
             Kept::AsIs
@@ -129,8 +142,7 @@ fn around(node: &Handle, before: &str, after: &str) -> Kept {
 }
 
 fn image(node: &Handle, base: Option<&Url>) -> Kept {
-    let sources = std::iter::once("src").chain(LATE_SOURCES);
-    let address = sources.filter_map(|name| attribute(node, name)).find_map(|source| resolved(&source, base));
+    let address = source(node, base).or_else(|| first_of_set(node, base));
     if address.is_none() {
         return said(attribute(node, "alt").map(String::from));
     }
@@ -155,24 +167,40 @@ fn control(node: &Node) -> Option<String> {
     }
 }
 
-/// A frame, film or sound as a link of its own block.
-fn film(node: &Handle, base: Option<&Url>) -> Option<Handle> {
-    let own = attribute(node, "src").and_then(|source| resolved(&source, base));
-    let inner = || {
-        let children = node.children.borrow();
-        children
-            .iter()
-            .filter(|child| tag(child) == "source")
-            .filter_map(|child| attribute(child, "src"))
-            .find_map(|source| resolved(&source, base))
-    };
-    own.or_else(inner).map(|address| linked(node, &address))
+/// The address of a picture, frame or film. One that is loaded late counts more: the other is a placeholder then.
+fn source(node: &Node, base: Option<&Url>) -> Option<String> {
+    LATE_SOURCES
+        .into_iter()
+        .chain(["src"])
+        .filter_map(|name| attribute(node, name))
+        .find_map(|source| resolved(&source, base))
 }
 
-/// A link in a paragraph, called by the title of what it stands for.
-fn linked(node: &Node, address: &str) -> Handle {
-    let words = words_of(node, "title").or_else(|| words_of(node, "aria-label"));
-    let words = words.map_or_else(|| address.to_owned(), String::from);
+/// The first address of a picture that has several and none by itself.
+fn first_of_set(node: &Node, base: Option<&Url>) -> Option<String> {
+    ["srcset", "data-srcset"].into_iter().filter_map(|name| attribute(node, name)).find_map(|set| {
+        let first = set.split_ascii_whitespace().next()?;
+        resolved(first.trim_end_matches(','), base)
+    })
+}
+
+/// A frame, film or sound as a link of its own block.
+fn film(node: &Handle, base: Option<&Url>) -> Option<Handle> {
+    let inner = || {
+        let children = node.children.borrow();
+        children.iter().filter(|child| tag(child) == "source").find_map(|child| source(child, base))
+    };
+    source(node, base).or_else(inner).map(|address| linked(title_of(node), &address))
+}
+
+/// What something is called that shows no words.
+fn title_of(node: &Node) -> Option<String> {
+    words_of(node, "title").or_else(|| words_of(node, "aria-label")).map(String::from)
+}
+
+/// A link in a paragraph, called by `words` or else its address.
+fn linked(words: Option<String>, address: &str) -> Handle {
+    let words = words.unwrap_or_else(|| address.to_owned());
     let link = element(local_name!("a"), vec![text(&words)]);
     set(&link, "href", Some(address.to_owned()));
     element(local_name!("p"), vec![link])
@@ -202,6 +230,13 @@ fn even(text: &str) -> Option<String> {
     text.contains(odd).then(|| {
         text.chars().filter(|c| !is_invisible(*c)).map(|c| if is_blank(c) { ' ' } else { c }).collect()
     })
+}
+
+/// As [`even`], but no-break spaces stay, because they may indent.
+fn even_code(text: &str) -> Option<String> {
+    let kept = |c: char| c == '\u{a0}' || !(is_blank(c) || is_invisible(c));
+    text.contains(|c| !kept(c))
+        .then(|| text.chars().filter(|c| !is_invisible(*c)).map(|c| if kept(c) { c } else { ' ' }).collect())
 }
 
 /// No-break, figure and narrow no-break space, and the form feed, which is a space in HTML.

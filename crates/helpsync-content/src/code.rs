@@ -2,8 +2,8 @@
 
 use markup5ever_rcdom::{Handle, NodeData};
 
-use crate::blocks::Block;
-use crate::tree::{all_text, attribute, is_block as is_block_tag, is_struck, tag};
+use crate::blocks::{Block, LinkId};
+use crate::tree::{all_text, attribute, is_block as is_block_tag, is_shown_as_block, tag};
 
 /// The longest name of a language.
 const LANGUAGE_BYTES_MAX: usize = 30;
@@ -16,20 +16,22 @@ pub(crate) fn is_block(code: &Handle) -> bool {
     let text = text(code);
     text.trim().contains('\n')
         && holds(code, &|tag| tag == "br")
-        && !holds(code, &|tag| tag == "a" || tag == "img")
+        && !holds(code, &|tag| tag == "a" || is_passed_over(tag))
 }
 
-/// A block of code; `None` when it is blank. No style reaches into one: that it is struck is written into it.
-pub(crate) fn block(node: &Handle, struck: bool) -> Option<Block> {
+/// Whether an element stands beside its neighbours in a line, but adds nothing of its own to a block of code.
+pub(crate) fn is_passed_over(tag: &str) -> bool {
+    matches!(tag, "img" | "image" | "button" | "video" | "audio")
+}
+
+/// A block of code; `None` when it is blank.
+pub(crate) fn block(node: &Handle, link: Option<LinkId>) -> Option<Block> {
     let text = text(node);
     let code = text.trim_end_matches('\n');
     if code.trim().is_empty() {
         return None;
     }
-    Some(Block::Code {
-        language: language(node).unwrap_or_default(),
-        code: if struck { format!("~~{code}~~") } else { code.to_owned() },
-    })
+    Some(Block::Code { language: language(node).unwrap_or_default(), code: code.to_owned(), link })
 }
 
 /// Whether a link inside of code says more than its words.
@@ -47,28 +49,23 @@ fn text(node: &Handle) -> String {
 fn append(node: &Handle, out: &mut String) {
     for child in node.children.borrow().iter() {
         if let NodeData::Text { contents } = &child.data {
-            out.push_str(&contents.borrow());
+            // Spans of code keep their no-break spaces until here: they may indent.
+            out.push_str(&contents.borrow().replace('\u{a0}', " "));
             continue;
         }
         let tag = tag(child);
-        let block = is_block_tag(tag) || matches!(tag, "option" | "label" | "legend");
+        let block = is_block_tag(tag)
+            || (is_shown_as_block(child) && !is_passed_over(tag))
+            || matches!(tag, "option" | "label" | "legend");
         let on_new_line = |out: &mut String| {
             if block && !out.is_empty() && !out.ends_with('\n') {
                 out.push('\n');
             }
         };
         on_new_line(out);
-        let struck = is_struck(child) && !all_text(child).trim().is_empty();
-        if struck {
-            out.push_str("~~");
-        }
         match tag {
             "br" => out.push('\n'),
-            "img" => out.push_str(&attribute(child, "alt").unwrap_or_default()),
             _ => append(child, out),
-        }
-        if struck {
-            out.push_str("~~");
         }
         on_new_line(out);
     }

@@ -87,6 +87,26 @@ impl Inline<'_> {
         out
     }
 
+    /// Written words as a link.
+    pub(crate) fn linked(&self, link: LinkId, words: &str, line: Line) -> String {
+        let mut out = String::new();
+        self.link(link, words, line, &mut out);
+        out
+    }
+
+    /// A link around a block of code, which holds none: called by its title or else its address. `None` when too many
+    /// addresses are written.
+    pub(crate) fn link_of_code(&self, link: LinkId) -> Option<String> {
+        let Link { address, title } = &self.links[link.0];
+        let name = title.as_deref().unwrap_or(address);
+        let left = self.address_bytes_left.get().checked_sub(name.len())?;
+        self.address_bytes_left.set(left);
+        let mut words = String::new();
+        escape::text(&one_line(name), Place { cell: false, brackets: true }, &mut words);
+        let linked = self.linked(link, &words, Line::Paragraph);
+        (linked != words).then_some(linked)
+    }
+
     fn pieces(&self, leaves: &[Leaf], open: Open, out: &mut String) {
         // Whether the last thing written was the end of emphasis, whose delimiters would run into the next ones.
         let mut closed = false;

@@ -25,6 +25,7 @@ mod markdown;
 mod math;
 mod parse;
 mod scripts;
+mod styles;
 mod table;
 mod text;
 mod tidy;
@@ -48,7 +49,7 @@ pub use limits::{
 
 /// The version of what [`convert`] makes of the same HTML. Raise it with every change of that: whatever was stored by
 /// another version is converted again.
-pub const CONVERTER_VERSION: u32 = 2;
+pub const CONVERTER_VERSION: u32 = 3;
 
 /// An article's body in the two forms that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

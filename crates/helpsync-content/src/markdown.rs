@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use crate::blocks::{Article, Block, Item, List, Table};
+use crate::blocks::{Article, Block, Item, Leaf, LeafKind, List, Table};
 use crate::cells::rows;
 use crate::inline::{Inline, Line};
 use crate::{ConvertError, Limits, escape};
@@ -17,7 +17,12 @@ const NUMBER_MAX: i64 = 999_999_999;
 /// repeated where a link goes over several paragraphs. Beyond that only a link's words are written.
 const ADDRESS_FACTOR: usize = 4;
 /// See [`ADDRESS_FACTOR`].
-const ADDRESS_BYTES_FREE: usize = 64 * 1024;
+const ADDRESS_BYTES_FREE: usize = 4 * 1024;
+/// The prefixes of lines in nested lists and quotes may come to so many times the HTML, and [`PREFIX_BYTES_FREE`]:
+/// each line of code in a quote repeats it. What would cost more is written without its own marks.
+const PREFIX_FACTOR: usize = 4;
+/// See [`PREFIX_FACTOR`].
+const PREFIX_BYTES_FREE: usize = 4 * 1024;
 
 /// Writes an article that came from `html_bytes` of HTML.
 pub(crate) fn markdown(
@@ -34,6 +39,7 @@ pub(crate) fn markdown(
         first: None,
         table_bytes_left: limits.table_bytes_max,
         repeat_bytes_left: html_bytes,
+        prefix_bytes_left: html_bytes.saturating_mul(PREFIX_FACTOR).saturating_add(PREFIX_BYTES_FREE),
     };
     writer
         .blocks(&article.blocks, false)
@@ -55,6 +61,7 @@ struct Writer<'a> {
     table_bytes_left: usize,
     /// Bytes that cells may come to which are repeated along their span.
     repeat_bytes_left: usize,
+    prefix_bytes_left: usize,
 }
 
 /// How the marks of a list look. A list right after another takes the other look, or they would be one.
@@ -92,8 +99,9 @@ impl Writer<'_> {
         for block in blocks {
             let joined = match (before, block) {
                 (Some(Block::Paragraph(_)), Block::List(list)) => in_item && interrupts(list),
-                (Some(Block::Paragraph(_)), Block::Definition(meaning)) => {
-                    matches!(meaning.first(), Some(Block::Paragraph(_)))
+                (Some(Block::Paragraph(_)), Block::Definition(_)) => true,
+                (Some(Block::Definition(meaning)), Block::Definition(_)) => {
+                    matches!(meaning.last(), Some(Block::Paragraph(_)))
                 }
                 _ => false,
             };
@@ -105,8 +113,8 @@ impl Writer<'_> {
             }
             match block {
                 Block::List(list) => marks = Some(self.list(list, marks)?),
-                Block::Definition(meaning) => self.definition(meaning, joined)?,
-                Block::Quote(quoted) => self.nested("> ", "> ", |writer| writer.blocks(quoted, false))?,
+                Block::Definition(meaning) => self.definition(meaning)?,
+                Block::Quote(quoted) => self.nested("> ", "> ", quoted, false)?,
                 Block::Table(table) => self.table(table)?,
                 _ => self.plain(block),
             }
@@ -128,13 +136,17 @@ impl Writer<'_> {
                 let text = self.inline.write(leaves, Line::Heading);
                 self.line(&format!("{} {}", "#".repeat(*level), escape::heading_end(&text)));
             }
-            Block::Code { language, code } => {
+            Block::Code { language, code, link } => {
                 let fence = escape::fence(code);
                 self.line(&format!("{fence}{language}"));
                 for line in code.split('\n') {
                     self.line(line);
                 }
                 self.line(&fence);
+                if let Some(link) = link.and_then(|link| self.inline.link_of_code(link)) {
+                    self.gap();
+                    self.line(&link);
+                }
             }
             // Dashes after a dash would be one rule instead of an item with a rule.
             Block::Rule => {
@@ -144,21 +156,27 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes what stands inside an item, a quote or a meaning: `first` before its first line, `rest` before the others.
+    /// Writes the blocks inside an item, a quote or a meaning: `first` before the first line, `rest` before the others.
     fn nested(
         &mut self,
         first: &str,
         rest: &str,
-        inside: impl FnOnce(&mut Self) -> Result<(), TablesTooLong>,
+        blocks: &[Block],
+        in_item: bool,
     ) -> Result<(), TablesTooLong> {
         if self.prefix.len() + rest.len() > PREFIX_BYTES_MAX {
-            return inside(self);
+            return self.blocks(blocks, in_item);
         }
+        let cost = lines(blocks).saturating_mul(rest.len());
+        let Some(left) = self.prefix_bytes_left.checked_sub(cost) else {
+            return self.blocks(blocks, in_item);
+        };
+        self.prefix_bytes_left = left;
         let outer = self.prefix.len();
         let begun = self.first.take().unwrap_or_else(|| self.prefix.clone());
         self.first = Some(format!("{begun}{first}"));
         self.prefix.push_str(rest);
-        let written = inside(self);
+        let written = self.blocks(blocks, in_item);
         if self.first.is_some() {
             self.line("");
         }
@@ -166,12 +184,14 @@ impl Writer<'_> {
         written
     }
 
-    fn definition(&mut self, meaning: &[Block], joined: bool) -> Result<(), TablesTooLong> {
-        if joined {
-            self.nested(": ", "  ", |writer| writer.blocks(meaning, false))
-        } else {
-            self.blocks(meaning, false)
+    /// A meaning that begins with no paragraph stands under its mark: after a colon a fence would be none.
+    fn definition(&mut self, meaning: &[Block]) -> Result<(), TablesTooLong> {
+        if matches!(meaning.first(), Some(Block::Paragraph(_))) {
+            return self.nested(": ", "  ", meaning, false);
         }
+        self.line(":");
+        self.line("");
+        self.nested("  ", "  ", meaning, false)
     }
 
     fn list(&mut self, list: &List, before: Option<Marks>) -> Result<Marks, TablesTooLong> {
@@ -204,7 +224,7 @@ impl Writer<'_> {
             Marks { second, .. } => format!("{} {}: ", if second { '*' } else { '-' }, item.number),
         };
         let width = if marks.ordered && !(0..=NUMBER_MAX).contains(&item.number) { 2 } else { mark.len() };
-        self.nested(&mark, &" ".repeat(width), |writer| writer.blocks(&item.blocks, true))
+        self.nested(&mark, &" ".repeat(width), &item.blocks, true)
     }
 
     fn table(&mut self, table: &Table) -> Result<(), TablesTooLong> {
@@ -220,4 +240,19 @@ impl Writer<'_> {
 /// Whether a list needs no empty line after a paragraph.
 fn interrupts(list: &List) -> bool {
     list.items.first().is_some_and(|item| !item.blocks.is_empty() && (!list.ordered || item.number == 1))
+}
+
+/// How many lines blocks come to, with those between them.
+fn lines(blocks: &[Block]) -> usize {
+    let breaks = |leaves: &[Leaf]| leaves.iter().filter(|leaf| leaf.kind == LeafKind::Break).count();
+    let own = |block: &Block| match block {
+        Block::Paragraph(leaves) => 1 + breaks(leaves),
+        Block::Heading(..) | Block::Rule => 1,
+        Block::Code { code, .. } => 5 + code.bytes().filter(|byte| *byte == b'\n').count(),
+        Block::Quote(inner) => lines(inner),
+        Block::Definition(inner) => 2 + lines(inner),
+        Block::List(list) => list.items.iter().map(|item| 1 + lines(&item.blocks)).sum(),
+        Block::Table(table) => 2 + table.rows.len(),
+    };
+    blocks.iter().map(|block| 1 + own(block)).sum()
 }

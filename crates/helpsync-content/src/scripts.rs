@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
+use html5ever::tendril::StrTendril;
 use markup5ever_rcdom::{Handle, NodeData};
 
-use crate::tree::{is_block, is_lowered, is_raised, put, tag, text};
+use crate::tree::{
+    all_text, is_block, is_lowered, is_preformatted, is_raised, is_shown_as_block, put, tag, text,
+};
 
 /// Endings of ordinal numbers: raised for looks, and read with the number.
 const ORDINALS: [&str; 15] =
@@ -26,6 +29,10 @@ struct Script {
     words: String,
     before: Option<char>,
     after: Option<char>,
+    /// The number above or below a fraction's bar.
+    in_fraction: bool,
+    /// Says the same as the element around it, which is marked already.
+    repeats: bool,
 }
 
 /// Puts a `^` before raised and a `_` before lowered text wherever it would read as something else.
@@ -52,8 +59,13 @@ pub(crate) fn scripts(document: &Handle) {
                 scripts[*script].before = last;
                 open.push(*script);
             }
-            Step::Close(_) => {
+            Step::Close(script) => {
                 open.pop();
+                if let Some(outer) = open.last() {
+                    let (outer, inner) = (&scripts[*outer], &scripts[*script]);
+                    let repeats = outer.raised == inner.raised && outer.words == inner.words;
+                    scripts[*script].repeats = repeats;
+                }
             }
         }
     }
@@ -69,9 +81,35 @@ pub(crate) fn scripts(document: &Handle) {
             Step::Open(_) => {}
         }
     }
+    fractions(&steps, &mut scripts);
     for script in &scripts {
         script.mark();
     }
+}
+
+/// Finds raised digits, a bar and lowered digits: a fraction. Its bar becomes a slash, which every font has.
+fn fractions(steps: &[Step], scripts: &mut [Script]) {
+    for window in steps.windows(3) {
+        let [Step::Close(upper), Step::Text(bar), Step::Open(lower)] = window else { continue };
+        let NodeData::Text { contents } = &bar.data else { continue };
+        let is_bar = matches!(contents.borrow().trim(), "/" | "\u{2044}" | "\u{2215}");
+        let (upper, lower) = (*upper, *lower);
+        if is_bar
+            && scripts[upper].raised
+            && !scripts[lower].raised
+            && is_digits(&scripts[upper].words)
+            && is_digits(&scripts[lower].words)
+        {
+            contents.replace(StrTendril::from("/"));
+            scripts[upper].in_fraction = true;
+            scripts[lower].in_fraction = true;
+        }
+    }
+}
+
+fn is_digits(words: &str) -> bool {
+    let words = words.trim();
+    !words.is_empty() && words.chars().all(|c| c.is_ascii_digit())
 }
 
 fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
@@ -96,7 +134,15 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
             continue;
         }
         let tag = tag(&node);
-        if is_block(tag) || matches!(tag, "br" | "img" | "option" | "label" | "legend") {
+        // Code stays byte for byte, but something raised may follow it.
+        if is_preformatted(tag) || tag == "code" {
+            steps.push(if tag == "code" { Step::Text(text(&all_text(&node))) } else { Step::Edge });
+            continue;
+        }
+        if is_block(tag)
+            || is_shown_as_block(&node)
+            || matches!(tag, "br" | "img" | "option" | "label" | "legend")
+        {
             steps.push(Step::Edge);
             stack.push(Walk::Leave(Step::Edge));
         } else if nested < NESTED_MAX && (is_raised(&node) || is_lowered(&node)) {
@@ -107,6 +153,8 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
                 words: String::new(),
                 before: None,
                 after: None,
+                in_fraction: false,
+                repeats: false,
             });
             steps.push(Step::Open(scripts.len() - 1));
             stack.push(Walk::Leave(Step::Close(scripts.len() - 1)));
@@ -122,7 +170,17 @@ const NESTED_MAX: usize = 4;
 
 impl Script {
     fn mark(&self) {
+        if self.repeats {
+            return;
+        }
         let words = self.words.trim();
+        if self.in_fraction {
+            let beside = if self.raised { self.before } else { self.after };
+            if beside.is_some_and(char::is_alphanumeric) {
+                put(&self.node, if self.raised { 0 } else { usize::MAX }, text(" "));
+            }
+            return;
+        }
         let alone =
             self.before.is_none_or(char::is_whitespace) || self.words.starts_with(char::is_whitespace);
         let Some(sign) = (if alone { self.sign_alone(words) } else { self.sign(words) }) else { return };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use markup5ever_rcdom::{Handle, NodeData};
 
 use crate::code;
-use crate::tree::{is_preformatted, is_struck, tag};
+use crate::tree::{is_preformatted, is_shown_as_block, is_struck, tag};
 
 /// Around what is struck through.
 const MARK: &str = "~~";
@@ -59,6 +59,10 @@ pub(crate) fn text(document: &Handle) -> String {
                 let tag = tag(&node);
                 let gap = if tag == "code" && preformatted == 0 && code::is_block(&node) {
                     Gap::Line
+                } else if preformatted > 0 && code::is_passed_over(tag) {
+                    Gap::Nothing
+                } else if is_shown_as_block(&node) && !code::is_passed_over(tag) {
+                    gap_around(tag).max(if preformatted > 0 { Gap::Line } else { Gap::Paragraph })
                 } else {
                     gap_around(tag)
                 };
@@ -70,7 +74,7 @@ pub(crate) fn text(document: &Handle) -> String {
                     preformatted += 1;
                     stack.push(Step::EndPreformatted);
                 }
-                if is_struck(&node) {
+                if is_struck(&node) && preformatted == 0 {
                     out.struck += 1;
                     stack.push(Step::EndStruck);
                 }
@@ -88,7 +92,7 @@ fn gap_around(tag: &str) -> Gap {
         | "label" => Gap::Line,
         "td" | "th" => Gap::Tab,
         // A picture stands between its neighbours, and its words are no text.
-        "img" | "image" => Gap::Space,
+        "img" | "image" | "button" | "video" | "audio" => Gap::Space,
         "address" | "article" | "aside" | "blockquote" | "center" | "details" | "div" | "dl" | "fieldset"
         | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "header" | "hr"
         | "hgroup" | "listing" | "main" | "menu" | "nav" | "ol" | "p" | "plaintext" | "pre" | "section"

@@ -3,6 +3,9 @@
 
 use crate::blocks::{Leaf, LeafKind, Style};
 
+/// The fewest no-break spaces that indent code; one alone pads it.
+const INDENT_MIN: usize = 2;
+
 /// Collapses white space, joins what is alike, and gives each space the style that both neighbours have: so no style
 /// and no link ever begins or ends with one. With `one_line`, line breaks become spaces.
 pub(crate) fn tidy(leaves: &[Leaf], one_line: bool) -> Vec<Leaf> {
@@ -61,14 +64,17 @@ impl Tidy {
         }
     }
 
-    /// Code keeps its inner spaces.
+    /// Code keeps its inner spaces, and its indent of no-break spaces.
     fn code(&mut self, text: &str, like: &Leaf) {
         let inner = text.trim();
-        if text.starts_with(char::is_whitespace) {
+        let indent = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
+        let indent = indent.chars().take_while(|c| *c == '\u{a0}').count();
+        if text.starts_with(char::is_whitespace) && indent < INDENT_MIN {
             self.space(true);
         }
         if !inner.is_empty() {
-            let inner = inner.replace(char::is_whitespace, " ");
+            let indent = if indent < INDENT_MIN { 0 } else { indent };
+            let inner = format!("{}{}", " ".repeat(indent), inner.replace(char::is_whitespace, " "));
             self.push(Leaf { kind: LeafKind::Text(inner), ..*like });
         }
         if text.ends_with(char::is_whitespace) {

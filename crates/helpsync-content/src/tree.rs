@@ -7,6 +7,8 @@ use html5ever::tendril::StrTendril;
 use html5ever::{Attribute, LocalName, QualName, ns};
 use markup5ever_rcdom::{Handle, Node, NodeData};
 
+use crate::styles::Shift;
+
 /// The name of an element; empty for everything else.
 pub(crate) fn tag(node: &Node) -> &str {
     match &node.data {
@@ -107,12 +109,20 @@ pub(crate) fn is_not_bold(node: &Node) -> bool {
 
 /// Whether an element raises its text.
 pub(crate) fn is_raised(node: &Node) -> bool {
-    tag(node) == "sup" || declares(node, "vertical-align", "super")
+    tag(node) == "sup" || crate::styles::shift(node) == Some(Shift::Up)
 }
 
 /// Whether an element lowers its text.
 pub(crate) fn is_lowered(node: &Node) -> bool {
-    tag(node) == "sub" || declares(node, "vertical-align", "sub")
+    tag(node) == "sub" || crate::styles::shift(node) == Some(Shift::Down)
+}
+
+/// Whether the style of an element of a line makes it a block.
+pub(crate) fn is_shown_as_block(node: &Node) -> bool {
+    !is_block(tag(node))
+        && ["block", "flex", "grid", "table", "list-item"]
+            .iter()
+            .any(|value| declares(node, "display", value))
 }
 
 /// Whether a text is shown as it stands, line ends included.

@@ -93,10 +93,23 @@ fn code_in_every_form() {
         ("<ul><li><pre>a\n\nb</pre></li></ul>", "- ```\n  a\n\n  b\n  ```"),
         (
             "<pre>see <a href=/x>x</a><img src=/i alt=pic></pre>",
-            "```\nsee xpic\n```\n\n[x](https://acme.example.com/x) ![pic](https://acme.example.com/i)",
+            "```\nsee x\n```\n\n[x](https://acme.example.com/x) ![pic](https://acme.example.com/i)",
         ),
         ("<xmp><b>a</b></xmp>", "```\n<b>a</b>\n```"),
         ("<pre> \n </pre><code></code>", ""),
+        (
+            "<pre>a<img src='/i.png' alt='pic'>b</pre>",
+            "```\nab\n```\n\n![pic](https://acme.example.com/i.png)",
+        ),
+        ("<p><code>&nbsp;&nbsp;&nbsp;&nbsp;return 1</code></p>", "`    return 1`"),
+        ("<p>a<code>&nbsp;b&nbsp;c&nbsp;</code>d</p>", "a `b c` d"),
+        ("<pre>10<sup>6</sup> <del>x</del></pre>", "```\n106 x\n```"),
+        ("<p><code>10<sup>6</sup> <del>x</del></code></p>", "`106` ~~`x`~~"),
+        ("<del><pre>a\n  b</pre></del>", "~~`a`  \n`  b`~~"),
+        (
+            "<pre><span style='display:block'>a</span><span style='display: block'>b</span></pre>",
+            "```\na\nb\n```",
+        ),
     ] {
         becomes(html, expected);
     }
@@ -127,8 +140,18 @@ fn lists_legal_and_illegal() {
             "- ### t\n\n  x\n- > q\n- ___",
         ),
         ("<ul><li>- a</li><li>1. b</li><li>[x] c</li></ul>", "- \\- a\n- 1\\. b\n- \\[x] c"),
-        ("<dl><dt>t</dt><dd>m</dd><dd><p>n</p><ul><li>o</li></ul></dd></dl>", "t\n: m\n\nn\n\n- o"),
-        ("<dl><dt>t</dt><dd><pre>x</pre></dd></dl>", "t\n\n```\nx\n```"),
+        ("<dl><dt>t</dt><dd>m</dd><dd><p>n</p><ul><li>o</li></ul></dd></dl>", "t\n: m\n: n\n\n  - o"),
+        ("<dl><dt>t</dt><dd>m</dd><dd>n</dd><dt>u</dt><dd>o</dd></dl>", "t\n: m\n: n\n\nu\n: o"),
+        ("<dl><dt>t</dt><dd><ul><li>m</li></ul></dd><dd>n</dd></dl>", "t\n:\n\n  - m\n\n: n"),
+        (
+            "<dl><dt>t</dt><dd><table><tr><th>a</th></tr><tr><td>b</td></tr></table></dd></dl>",
+            "t\n:\n\n  | a |\n  | --- |\n  | b |",
+        ),
+        (
+            "<table><tr><th>a</th></tr><tr><td><dl><dt>t</dt><dd>m</dd><dd>n</dd></dl></td></tr></table>",
+            "| a |\n| --- |\n| t<br>: m<br>: n |",
+        ),
+        ("<dl><dt>t</dt><dd><pre>x</pre></dd></dl>", "t\n:\n\n  ```\n  x\n  ```"),
         ("<ul><li>a<br><br>b</li></ul>", "- a\n\n  b"),
     ] {
         becomes(html, expected);
@@ -186,6 +209,8 @@ fn lines_of_text() {
         ),
         ("<label>Name</label><select><option>a</option><option>b</option></select>", "Name\n\na\n\nb"),
         ("5 &lt; 6 &amp; 7 &gt; 3, a &amp;lt; b", "5 < 6 & 7 > 3, a \\&lt; b"),
+        ("<span style='display:block'>a</span><span style='display: block'>b</span>c", "a\n\nb\n\nc"),
+        ("<button>j</button><button>k</button>l", "j k l"),
         (":smile: 10:30:45 ~5 * 3", "\\:smile: 10:30:45 \\~5 * 3"),
     ] {
         becomes(html, expected);
@@ -210,6 +235,23 @@ fn raised_and_lowered_text() {
         ("V<sub>max</sub>", "V_max"),
         ("log<sub>2</sub>8 1010<sub>2</sub>", "log_2 8 1010_2"),
         ("10<span style='vertical-align: super'>6</span>", "10^6"),
+        ("10<span style='position:relative;top:-5.0pt;mso-text-raise:5.0pt'>6</span>", "10^6"),
+        ("10<span style='position:relative; bottom: 5px'>6</span>", "10^6"),
+        ("10<span style='mso-text-raise:5.0pt'>6</span>", "10^6"),
+        ("10<span style='vertical-align:5px'>6</span>", "10^6"),
+        ("10<span style='vertical-align:.4em'>6</span>", "10^6"),
+        ("10<span style='vertical-align:30%!important'>6</span>", "10^6"),
+        ("10<span style='vertical-align: text-top'>6</span>", "10^6"),
+        ("V<span style='position:relative;top:3.0pt;mso-text-raise:-3.0pt'>max</span>", "V_max"),
+        ("V<span style='vertical-align:text-bottom'>max</span>", "V_max"),
+        ("10<span style='vertical-align:1px'>6</span>", "106"),
+        ("10<span style='top:-5pt'>6</span>", "106"),
+        ("10<sup><span style='vertical-align:super'>6</span></sup>", "10^6"),
+        ("3<sup>1</sup>/<sub>2</sub>", "3 1/2"),
+        ("5<sup>3</sup>&frasl;<sub>4</sub>cups", "5 3/4 cups"),
+        ("<sup>1</sup>/<sub>2</sub>", "1/2"),
+        ("<code>f</code><sup>note</sup>", "`f`^note"),
+        ("x<sup>n</sup>/<sub>2</sub>", "x^n/\\_2"),
         (
             "<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mn>1</mn><mn>2</mn></mfrac></math>",
             "x^2=1/2",
@@ -235,6 +277,12 @@ fn links_pictures_and_films() {
         ("<a href=/x><svg><title>Home</title></svg></a>", "[Home](ACME/x)"),
         ("<a href=/x><img src=/i alt=a></a>", "[![a](ACME/i)](ACME/x)"),
         ("<a href=/x><h3>t</h3><p>p</p></a>", "### [t](ACME/x)\n\n[p](ACME/x)"),
+        ("<a href=/x><pre>npm i</pre></a>", "```\nnpm i\n```\n\n[ACME/x](ACME/x)"),
+        ("<a href=/x title=Setup><pre>npm i</pre></a>", "```\nnpm i\n```\n\n[Setup](ACME/x \"Setup\")"),
+        (
+            "<a href=/x><table><tr><th>a</th></tr><tr><td><pre>q</pre></td></tr></table></a>",
+            "| [a](ACME/x) |\n| --- |\n| [`q`](ACME/x) |",
+        ),
         ("<a href=/x>a [b] c</a>", "[a \\[b\\] c](ACME/x)"),
         ("<b>a <a href=/x>b</a> c</b>", "**a [b](ACME/x) c**"),
         ("<a href=/x>a <b>b</b></a>", "[a **b**](ACME/x)"),
@@ -250,6 +298,19 @@ fn links_pictures_and_films() {
         ("<object data=/o title=Doc>Fallback</object>", "[Doc](ACME/o)"),
         ("<object><p>Shown</p></object>", "Shown"),
         ("<iframe src='//v.example/1' title='A <b>'></iframe>", "[A \\<b>](https://v.example/1)"),
+        ("<iframe data-src=/v title=Tour></iframe>", "[Tour](ACME/v)"),
+        ("<iframe src=about:blank data-src=/v></iframe>", "[ACME/v](ACME/v)"),
+        ("<iframe srcdoc='<p>x' title=Form></iframe>", "Form"),
+        ("<video data-src=/v title=Tour></video>", "[Tour](ACME/v)"),
+        ("<video title=Tour><source data-src=/v></video>", "[Tour](ACME/v)"),
+        ("<img src=/placeholder.gif data-src=/real.png>", "![](ACME/real.png)"),
+        ("<img srcset='/s1.png 1x, /s2.png 2x' alt=a>", "![a](ACME/s1.png)"),
+        ("<audio src='javascript:x'>Listen: call 555</audio>", "Listen: call 555"),
+        ("a<video poster=/p><a href=/dl>Download</a></video>b", "a [Download](ACME/dl) b"),
+        (
+            "<img src=/i><map><area href=/one alt='Plan one'><area href=/two><area alt=Rest></map>",
+            "![](ACME/i)\n\n[Plan one](ACME/one)\n\n[ACME/two](ACME/two)\n\nRest",
+        ),
         ("a<iframe src=/v></iframe>b", "a\n\n[ACME/v](ACME/v)\n\nb"),
     ] {
         becomes(html, &expected.replace("ACME", acme));
