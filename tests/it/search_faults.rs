@@ -69,6 +69,8 @@ async fn garbage_is_shown_on_the_file_whose_text_stays_readable_and_words_still_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_endpoint_costs_seconds_and_searches_beyond_the_bound_are_told_to_come_again() {
     const AT_ONCE: usize = 4;
+    /// Of one customer.
+    const SHARE: usize = 2;
     const SEARCHES: usize = 30;
     let server = EmbeddingsServer::start().await;
     let app = start(Shape::Embedded, Some(&server)).await;
@@ -91,10 +93,11 @@ async fn a_silent_endpoint_costs_seconds_and_searches_beyond_the_bound_are_told_
     let other = app.call(Method::POST, "/embeddings", "bob", Some(json!({ "query": "lemurs", "k": 3 })));
     let (answers, (other, _)): (Vec<_>, _) = futures::join!(many, other);
     assert!(other.is_success(), "another customer's search is not refused: {other}");
-    // When the first is answered, those that were asked with it and one more each may have reached the endpoint.
-    assert!((AT_ONCE..=2 * AT_ONCE).contains(&answers[0].2), "{answers:?}");
+    // When the first is found, those that were asked with it and one more each may have reached the endpoint.
+    let first = answers.iter().find(|(status, ..)| status.is_success()).expect("an answer");
+    assert!((SHARE..=2 * AT_ONCE).contains(&first.2), "{answers:?}");
     let (found, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|(status, ..)| status.is_success());
-    assert!(found.len() >= AT_ONCE && !refused.is_empty(), "{answers:?}");
+    assert!(found.len() >= SHARE && !refused.is_empty(), "{answers:?}");
     for (_, answer, _) in found {
         assert_eq!(
             (&answer["search"], &answer["documents"][0]["source"]),
