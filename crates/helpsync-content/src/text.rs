@@ -170,7 +170,8 @@ impl Writer {
         let body = text.trim_end_matches(['\n', '\r']);
         if !body.is_empty() {
             self.settle();
-            self.text.push_str(body);
+            // Code that was typed with no-break spaces runs only with plain ones.
+            self.text.push_str(&body.replace('\u{a0}', " "));
         }
         if body.len() < text.len() {
             self.part(Gap::Line);
