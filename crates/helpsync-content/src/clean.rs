@@ -22,14 +22,15 @@ const LATE_SOURCES: [&str; 3] = ["data-src", "data-original", "data-lazy-src"];
 /// Drops scripts, styles and comments; makes addresses absolute and drops those that run or carry something; turns
 /// frames and films into links, and pictures that cannot be kept into their words; evens out the spaces.
 pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
-    // With each, whether it is or stands in a span of code.
-    let mut stack = vec![(Rc::clone(document), false)];
-    while let Some((parent, outer_code)) = stack.pop() {
-        let in_code = !is_preformatted(tag(&parent)) && (outer_code || tag(&parent) == "code");
+    // With each, whether it stands in code and in preformatted text.
+    let mut stack = vec![(Rc::clone(document), false, false)];
+    while let Some((parent, in_code, in_pre)) = stack.pop() {
+        let in_pre = in_pre || is_preformatted(tag(&parent));
+        let in_code = in_code || tag(&parent) == "code";
         let children = std::mem::take(&mut *parent.children.borrow_mut());
         let mut kept: Vec<Handle> = children
             .into_iter()
-            .filter_map(|child| match kept(&child, base, in_code) {
+            .filter_map(|child| match kept(&child, base, in_code && !in_pre) {
                 Kept::No => None,
                 Kept::AsIs => Some(child),
                 Kept::As(other) => {
@@ -42,7 +43,7 @@ pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
             in_order(&mut kept);
         }
         let inner = kept.iter().filter(|child| !child.children.borrow().is_empty());
-        stack.extend(inner.map(|child| (Rc::clone(child), in_code)));
+        stack.extend(inner.map(|child| (Rc::clone(child), in_code, in_pre)));
         *parent.children.borrow_mut() = kept;
     }
     scripts::scripts(document);

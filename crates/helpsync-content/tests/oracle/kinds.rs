@@ -102,6 +102,7 @@ fn code_in_every_form() {
             "```\nab\n```\n\n![pic](https://acme.example.com/i.png)",
         ),
         ("<p><code>&nbsp;&nbsp;&nbsp;&nbsp;return 1</code></p>", "`    return 1`"),
+        ("<pre><code>&nbsp;&nbsp;a&nbsp;b</code></pre>", "```\n  a b\n```"),
         ("<p>a<code>&nbsp;b&nbsp;c&nbsp;</code>d</p>", "a `b c` d"),
         ("<pre>10<sup>6</sup> <del>x</del></pre>", "```\n106 x\n```"),
         ("<p><code>10<sup>6</sup> <del>x</del></code></p>", "`106` ~~`x`~~"),
