@@ -223,8 +223,13 @@ impl SearchStore {
     /// # Errors
     /// [`StoreError`]; the leases then run out, and it is done again.
     pub async fn store_chunks(&self, chunked: &[ChunkedFile]) -> Result<bool, StoreError> {
-        let mut write = self.write().await?;
         let ids: Vec<i64> = chunked.iter().map(|one| one.file.0).collect();
+        let made = chunked.iter().filter_map(|one| match &one.chunked {
+            Chunked::Chunks { chunks, .. } => Some(chunks),
+            Chunked::Failed(_) => None,
+        });
+        self.note_languages(&ids, made.flatten().map(|chunk| &chunk.words)).await?;
+        let mut write = self.write().await?;
         let mut waiting = false;
         for file in hold_files(&mut write, &ids).await? {
             if let Some(one) = chunked.iter().find(|one| one.file.0 == file) {

@@ -1,8 +1,10 @@
 //! The index of words: what storing and removing chunks does to it.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
-use crate::db::{Dialect, StoreError, Write, integer, sql, text};
+use crate::db::{Dialect, SearchStore, StoreError, Write, integer, sql, text};
 use crate::search::terms::ChunkWords;
 
 /// Chunks go into the index this many at a time: a statement's text stays within some megabytes.
@@ -39,22 +41,32 @@ pub(crate) async fn index_chunks(
         .execute(&mut *write.tx)
         .await?;
     }
-    for language in languages(chunks) {
-        sqlx::query(
-            "insert into customer_language (customer_id, language) values ($1, $2) on conflict do nothing",
-        )
-        .bind(customer)
-        .bind(language)
-        .execute(&mut *write.tx)
-        .await?;
-    }
     Ok(())
 }
 
-/// The languages of chunks, each once, in an order that all transactions keep.
-fn languages(chunks: &[(i64, &ChunkWords)]) -> Vec<&'static str> {
-    let mut languages: Vec<&str> = chunks.iter().map(|(_, words)| words.language).collect();
-    languages.sort_unstable();
-    languages.dedup();
-    languages
+impl SearchStore {
+    /// Notes the languages of what is about to be stored for the customers of these files, each in a transaction of its
+    /// own: within that of the chunks, two batches that hold the same languages would wait for each other both ways.
+    pub(crate) async fn note_languages<'a>(
+        &self,
+        files: &[i64],
+        words: impl Iterator<Item = &'a ChunkWords>,
+    ) -> Result<(), StoreError> {
+        let languages: BTreeSet<&str> = words.map(|words| words.language).collect();
+        for language in languages {
+            let mut write = self.write().await?;
+            sqlx::query(sql(format!(
+                "insert into customer_language (customer_id, language)
+                 select distinct customer_id, $1 from file where id in {} order by customer_id
+                 on conflict do nothing",
+                self.dialect.json_integers("$2")
+            )))
+            .bind(language)
+            .bind(json!(files).to_string())
+            .execute(&mut *write.tx)
+            .await?;
+            write.commit().await?;
+        }
+        Ok(())
+    }
 }

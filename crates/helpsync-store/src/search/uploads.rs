@@ -66,8 +66,9 @@ impl SearchStore {
         overwrite: bool,
     ) -> Result<Uploaded, StoreError> {
         let words = self.uploaded_words(customer, files).await?;
-        let mut write = self.write().await?;
         let ids: Vec<i64> = files.iter().map(|one| one.file.0).collect();
+        self.note_languages(&ids, words.values().flatten()).await?;
+        let mut write = self.write().await?;
         hold_files(&mut write, &ids).await?;
         let known = sqlx::query(sql(format!(
             "select id, connection_id, source_locale, sync_options,
