@@ -19,6 +19,7 @@ use crate::db::lease::CHUNKING;
 use crate::db::states::{EMBEDDED_CHUNK, One, SETTLED_CHUNK, WAITING_CHUNK};
 use crate::db::{SearchStore, StoreError, Write, decode, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
+use crate::search::in_turn::fitting;
 use crate::search::index::index_chunks;
 use crate::search::terms::ChunkWords;
 
@@ -120,21 +121,7 @@ impl SearchStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn next_to_chunk(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
-        for above in [after.0, 0] {
-            let found: Option<i64> = sqlx::query_scalar(sql(format!(
-                "select connection_id from chunking where connection_id > $1 and {}
-                 order by connection_id limit 1",
-                CHUNKING.due("$2")
-            )))
-            .bind(above)
-            .bind(self.clock.now_ms())
-            .fetch_optional(&self.pool)
-            .await?;
-            if let Some(found) = found {
-                return Ok(Some(ConnectionId(found)));
-            }
-        }
-        Ok(None)
+        self.next_due(&CHUNKING, after).await
     }
 
     /// Takes up to `limit` files of a connection for `lease`, together no more than `bytes_max` of HTML unless a single
@@ -162,16 +149,7 @@ impl SearchStore {
         .bind(i64::from(limit))
         .fetch_all(&mut *write.tx)
         .await?;
-        let mut bytes = 0;
-        let taken: Vec<i64> = waiting
-            .into_iter()
-            .enumerate()
-            .take_while(|(place, (_, size))| {
-                bytes += size;
-                *place == 0 || bytes <= bytes_max
-            })
-            .map(|(_, (file, _))| file)
-            .collect();
+        let taken = fitting(waiting, bytes_max);
         let claimed = sqlx::query(sql(format!(
             "{} returning file_id, version, attempt, failures",
             CHUNKING.take("", &format!("file_id in {}", self.dialect.json_integers("$2")))

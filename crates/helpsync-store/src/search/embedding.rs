@@ -14,6 +14,7 @@ use crate::db::states::{EMBEDDED_CHUNK, FAILED_CHUNK, WAITING_CHUNK};
 use crate::db::{SearchStore, StoreError, Write, sql};
 use crate::search::chunk_rows::{hold_files, recount, show_error};
 use crate::search::chunks::bytes_of;
+use crate::search::in_turn::fitting;
 
 /// Carbon's word for a file of which a chunk got no vector.
 pub const NOT_EMBEDDED: &str = "Failed to generate embeddings";
@@ -69,21 +70,7 @@ impl SearchStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn next_to_embed(&self, after: ConnectionId) -> Result<Option<ConnectionId>, StoreError> {
-        for above in [after.0, 0] {
-            let found: Option<i64> = sqlx::query_scalar(sql(format!(
-                "select connection_id from chunk where connection_id > $1 and {}
-                 order by connection_id limit 1",
-                CHUNKS.due("$2")
-            )))
-            .bind(above)
-            .bind(self.clock.now_ms())
-            .fetch_optional(&self.pool)
-            .await?;
-            if let Some(found) = found {
-                return Ok(Some(ConnectionId(found)));
-            }
-        }
-        Ok(None)
+        self.next_due(&CHUNKS, after).await
     }
 
     /// Takes up to `limit` chunks of a connection for `lease`, together no more than `tokens_max` unless a single one has
@@ -111,16 +98,7 @@ impl SearchStore {
         .bind(i64::from(limit))
         .fetch_all(&mut *write.tx)
         .await?;
-        let mut tokens = 0;
-        let taken: Vec<i64> = waiting
-            .into_iter()
-            .enumerate()
-            .take_while(|(place, (_, size))| {
-                tokens += size;
-                *place == 0 || tokens <= tokens_max
-            })
-            .map(|(_, (chunk, _))| chunk)
-            .collect();
+        let taken = fitting(waiting, tokens_max);
         let mut claimed: Vec<(i64, i64, i64, i64, String)> = sqlx::query_as(sql(format!(
             "{} returning id, file_id, attempt, failures, content",
             CHUNKS.take("", &format!("id in {}", self.dialect.json_integers("$2")))

@@ -5,6 +5,7 @@ pub(crate) mod chunk_rows;
 pub(crate) mod chunking;
 pub(crate) mod chunks;
 pub(crate) mod embedding;
+pub(crate) mod in_turn;
 pub(crate) mod index;
 pub(crate) mod keyword;
 mod language;
