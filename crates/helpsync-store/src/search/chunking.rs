@@ -6,7 +6,7 @@
 //!
 //! Locks: files first and in the order of their articles, as pages do; then `chunking`, then `chunk`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use helpsync_model::{ChunkState, ConnectionId, FileId};
@@ -115,6 +115,15 @@ fn taken_over(old: &[&str], new: &[&str]) -> Vec<Option<usize>> {
     new.iter().map(|hash| places.get_mut(hash).and_then(Vec::pop)).collect()
 }
 
+/// The languages of these files' chunks.
+fn languages(chunked: &[ChunkedFile]) -> BTreeSet<&'static str> {
+    let made = chunked.iter().filter_map(|one| match &one.chunked {
+        Chunked::Chunks { chunks, .. } => Some(chunks),
+        Chunked::Failed(_) => None,
+    });
+    made.flatten().map(|chunk| chunk.words.language).collect()
+}
+
 impl SearchStore {
     /// The next connection after `after`, by id and round, that has files to be chunked.
     ///
@@ -202,11 +211,7 @@ impl SearchStore {
     /// [`StoreError`]; the leases then run out, and it is done again.
     pub async fn store_chunks(&self, chunked: &[ChunkedFile]) -> Result<bool, StoreError> {
         let ids: Vec<i64> = chunked.iter().map(|one| one.file.0).collect();
-        let made = chunked.iter().filter_map(|one| match &one.chunked {
-            Chunked::Chunks { chunks, .. } => Some(chunks),
-            Chunked::Failed(_) => None,
-        });
-        self.note_languages(&ids, made.flatten().map(|chunk| &chunk.words)).await?;
+        self.note_languages(&ids, languages(chunked)).await?;
         let mut write = self.write().await?;
         let mut waiting = false;
         for file in hold_files(&mut write, &ids).await? {

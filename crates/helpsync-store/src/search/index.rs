@@ -47,12 +47,11 @@ pub(crate) async fn index_chunks(
 impl SearchStore {
     /// Notes the languages of what is about to be stored for the customers of these files, each in a transaction of its
     /// own: within that of the chunks, two batches that hold the same languages would wait for each other both ways.
-    pub(crate) async fn note_languages<'a>(
+    pub(crate) async fn note_languages(
         &self,
         files: &[i64],
-        words: impl Iterator<Item = &'a ChunkWords>,
+        languages: BTreeSet<&'static str>,
     ) -> Result<(), StoreError> {
-        let languages: BTreeSet<&str> = words.map(|words| words.language).collect();
         for language in languages {
             let mut write = self.write().await?;
             sqlx::query(sql(format!(
