@@ -67,7 +67,8 @@ impl SearchStore {
     ) -> Result<Uploaded, StoreError> {
         let words = self.uploaded_words(customer, files).await?;
         let ids: Vec<i64> = files.iter().map(|one| one.file.0).collect();
-        self.note_languages(&ids, words.values().flatten()).await?;
+        let languages = words.values().flatten().map(|words| words.language).collect();
+        self.note_languages(&ids, languages).await?;
         let mut write = self.write().await?;
         hold_files(&mut write, &ids).await?;
         let known = sqlx::query(sql(format!(
