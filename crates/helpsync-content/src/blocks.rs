@@ -105,8 +105,8 @@ pub(crate) struct Table {
     pub rows: Vec<Vec<Slot>>,
     /// How many cells the widest row has.
     pub columns: usize,
-    /// Whether the first row is the header; else the header is empty.
-    pub first_is_header: bool,
+    /// How many rows from the first on name columns; where none does, the header is empty.
+    pub header_rows: usize,
 }
 
 #[derive(Debug)]

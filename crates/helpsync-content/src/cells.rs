@@ -9,6 +9,11 @@ use crate::inline::{Inline, Line};
 const REPEATED_BYTES_MAX: usize = 80;
 /// What begins markup in a cell.
 const MARKUP: [char; 5] = ['[', '`', '*', '~', '<'];
+/// The dashes under the first name of a column. Markdown knows one row of headers: for each further one there is a dash
+/// more, which readers pass over, so that chunks of the table repeat those rows too.
+pub(crate) const HEADER_DASHES: usize = 3;
+/// The most rows of headers that are told in dashes.
+pub(crate) const HEADER_ROWS_MAX: usize = 4;
 /// Between two lines of a cell.
 const BREAK: &str = "<br>";
 /// Before a nested item, for each level.
@@ -22,9 +27,10 @@ pub(crate) fn rows(table: &Table, inline: &Inline<'_>, repeat_bytes_left: &mut u
     let cells: Vec<String> = table.cells.iter().map(|cell| line(&cell.blocks, inline)).collect();
     let mut lines = Vec::with_capacity(table.rows.len() + 2);
     let mut rows = table.rows.iter();
-    let header = if table.first_is_header { rows.next().map(Vec::as_slice) } else { None };
+    let header = if table.header_rows > 0 { rows.next().map(Vec::as_slice) } else { None };
     lines.push(row(header.unwrap_or_default(), &cells, table.columns, repeat_bytes_left));
-    lines.push(format!("|{}", " --- |".repeat(table.columns)));
+    let further = table.header_rows.saturating_sub(1).min(HEADER_ROWS_MAX - 1);
+    lines.push(format!("| {}{}", "-".repeat(further), "--- | ".repeat(table.columns).trim_end()));
     for slots in rows {
         lines.push(row(slots, &cells, 1, repeat_bytes_left));
     }

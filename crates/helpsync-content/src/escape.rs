@@ -81,29 +81,33 @@ fn is_emoji_name(text: &str) -> bool {
 
 /// Escapes what would turn a paragraph's line into another block: a heading, list, quote, rule, underline or table.
 pub(crate) fn line_start(line: &str) -> Cow<'_, str> {
+    match block_mark(line) {
+        Some(at) => Cow::Owned(format!("{}\\{}", &line[..at], &line[at..])),
+        None => Cow::Borrowed(line),
+    }
+}
+
+/// Where a line is escaped that would be another block than a paragraph.
+pub(crate) fn block_mark(line: &str) -> Option<usize> {
     let bytes = line.as_bytes();
-    let Some(first) = bytes.first().copied() else { return Cow::Borrowed(line) };
     let ends = |at: usize| bytes.get(at).is_none_or(u8::is_ascii_whitespace);
-    let at = match first {
+    match *bytes.first()? {
         b'#' => {
             let length = bytes.iter().take_while(|byte| **byte == b'#').count();
             (length <= 6 && ends(length)).then_some(0)
         }
         b'>' | b'|' => Some(0),
-        b'+' => ends(1).then_some(0),
+        b'+' | b'*' => ends(1).then_some(0),
         b'-' => (ends(1) || bytes[1] == b'-' || bytes[1] == b'|' || bytes[1] == b':').then_some(0),
         b'=' => bytes.iter().all(|byte| *byte == b'=' || *byte == b' ').then_some(0),
         b':' => (bytes.get(1) == Some(&b'-')).then_some(0),
+        b'~' => line.starts_with("~~~").then_some(0),
         b'0'..=b'9' => {
             let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let marks = matches!(bytes.get(digits), Some(b'.' | b')'));
             (marks && ends(digits + 1)).then_some(digits)
         }
         _ => None,
-    };
-    match at {
-        Some(at) => Cow::Owned(format!("{}\\{}", &line[..at], &line[at..])),
-        None => Cow::Borrowed(line),
     }
 }
 

@@ -49,7 +49,7 @@ pub use limits::{
 
 /// The version of what [`convert`] makes of the same HTML. Raise it with every change of that: whatever was stored by
 /// another version is converted again.
-pub const CONVERTER_VERSION: u32 = 3;
+pub const CONVERTER_VERSION: u32 = 4;
 
 /// An article's body in the two forms that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

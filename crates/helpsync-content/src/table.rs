@@ -37,8 +37,8 @@ pub(crate) fn table(builder: &mut Builder, node: &Handle, around: Around, flow: 
         if arranges(node, &rows, &cells, columns) {
             flow.blocks.extend(cells.into_iter().flat_map(|cell| cell.blocks));
         } else {
-            let first_is_header = first_is_header(&rows);
-            flow.blocks.push(Block::Table(Table { cells, rows: grid, columns, first_is_header }));
+            let header_rows = header_rows(&rows);
+            flow.blocks.push(Block::Table(Table { cells, rows: grid, columns, header_rows }));
         }
     }
     flow.blocks.extend(after);
@@ -198,13 +198,18 @@ fn without_empty_columns(mut grid: Vec<Vec<Slot>>) -> Vec<Vec<Slot>> {
     grid
 }
 
-/// Whether the first row names the columns: it does where it says so, and where no row begins with a name of its own.
-fn first_is_header(rows: &[Row]) -> bool {
-    let Some(first) = rows.first() else { return false };
+/// How many rows from the first on name columns. The first does where it says so, and where no row begins with a name of
+/// its own; those behind it where they say so.
+fn header_rows(rows: &[Row]) -> usize {
     let named = |row: &Row| row.cells.first().is_some_and(|cell| cell.header);
-    let names_columns = !first.cells.is_empty() && first.cells.iter().all(|cell| cell.header);
+    let says_so =
+        |row: &&Row| row.in_head || !row.cells.is_empty() && row.cells.iter().all(|cell| cell.header);
     let names_itself = |row: &Row| named(row) && row.cells.iter().any(|cell| !cell.header);
-    first.in_head || names_columns || !rows.iter().any(names_itself)
+    match rows {
+        [] => 0,
+        [first, ..] if !says_so(&first) && rows.iter().any(names_itself) => 0,
+        [_, further @ ..] => 1 + further.iter().take_while(says_so).count(),
+    }
 }
 
 /// Whether a table only arranges: one row or one column, or no names at all, around blocks that no cell holds.

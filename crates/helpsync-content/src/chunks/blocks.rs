@@ -5,7 +5,10 @@
 
 use std::ops::Range;
 
+use super::containers::{ContainerId, Containers, Line};
 use super::fence::Fence;
+use super::spans::{Spans, settled};
+use crate::cells::{HEADER_DASHES, HEADER_ROWS_MAX};
 
 /// A seam so good is before a heading of level 1; of level 2 it is one more, and so on.
 const SEAM_HEADING: u8 = 1;
@@ -38,20 +41,34 @@ pub(super) enum Kind {
 pub(super) struct Block {
     /// The first byte of its first line.
     pub(super) start: usize,
+    /// Behind the marks of what contains it, in its first line.
+    pub(super) content: usize,
     /// Behind its last character that is not white space.
     pub(super) end: usize,
     pub(super) kind: Kind,
+    pub(super) inside: Option<ContainerId>,
     /// The quality of the seam before it: less is better.
     pub(super) seam: u8,
+}
+
+/// A table's header.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub(super) range: Range<usize>,
+    /// Behind the marks of what contains it, in its first line.
+    pub(super) content: usize,
+    pub(super) inside: Option<ContainerId>,
 }
 
 /// A text's blocks in order. Between them is only white space.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     pub(super) all: Vec<Block>,
-    /// Where each table's header row and delimiter row stand.
-    pub(super) heads: Vec<Range<usize>>,
+    /// Where each table's header rows and delimiter row stand.
+    pub(super) heads: Vec<Head>,
     pub(super) fences: Vec<Fence>,
+    pub(super) containers: Containers,
+    pub(super) spans: Spans,
     /// How many lines were looked at: tests compare it with the number of lines.
     #[cfg(test)]
     pub(super) steps: usize,
@@ -71,10 +88,13 @@ struct Scanner {
     inside: Inside,
     /// Whether the line before was blank, or there was none.
     blank: bool,
+    /// How many further rows the last table's header still has.
+    further_heads: usize,
 }
 
 pub(super) fn blocks(text: &str) -> Blocks {
-    let mut scanner = Scanner { found: Blocks::default(), inside: Inside::Nothing, blank: true };
+    let mut scanner =
+        Scanner { found: Blocks::default(), inside: Inside::Nothing, blank: true, further_heads: 0 };
     let mut lines = Lines { text, at: 0 }.peekable();
     while let Some((start, line)) = lines.next() {
         let next = lines.peek().copied();
@@ -82,7 +102,19 @@ pub(super) fn blocks(text: &str) -> Blocks {
             lines.next();
         }
     }
-    scanner.found
+    let mut found = scanner.found;
+    for block in &found.all {
+        match block.kind {
+            Kind::Code(_) => {}
+            Kind::Heading(_) | Kind::Prose => found.spans.add(text, block.start..block.end),
+            Kind::Head(_) | Kind::Row(_) => {
+                for cell in cells(&text[block.start..block.end]) {
+                    found.spans.add(text, block.start + cell.start..block.start + cell.end);
+                }
+            }
+        }
+    }
+    found
 }
 
 impl Scanner {
@@ -90,55 +122,91 @@ impl Scanner {
     fn line(&mut self, start: usize, line: &str, next: Option<(usize, &str)>) -> bool {
         self.step();
         let end = start + line.trim_end().len();
-        if self.inside == Inside::Code && self.found.fences.last().is_some_and(|it| it.is_left_by(line)) {
-            self.inside = Inside::Nothing;
-        }
         if self.inside == Inside::Code {
-            self.code_line(start, line, end);
-            return false;
-        }
-        if end == start {
+            if let Some(content) = self.found.containers.continued_by(line) {
+                self.code_line(start, line, content, end);
+                return false;
+            }
             self.inside = Inside::Nothing;
-            self.blank = true;
+        }
+        let at = self.found.containers.read(start, line, self.inside == Inside::Prose);
+        let content = &line[at.content..];
+        if content.trim().is_empty() {
+            self.blank_line(start, end, at);
             return false;
         }
-        let (container, content) = container(line);
-        let seam = seam(container, self.blank);
+        let seam = seam(line, at, self.blank);
         self.blank = false;
-        let continues = !has_marker(container);
-        if let Some(fence) = Fence::opened_by(start, line, container, content) {
-            self.push(start, end, Kind::Code(self.found.fences.len()), seam);
+        let (from, inside) = (start + at.content, at.inside);
+        let new = |end, kind| Block { start, content: from, end, kind, inside, seam };
+        if let Some(fence) = Fence::opened_by(start, line, at) {
+            self.push(new(end, Kind::Code(self.found.fences.len())));
             self.found.fences.push(fence);
             self.inside = Inside::Code;
-        } else if let Some(level) = heading_level(content).filter(|_| container.trim().is_empty()) {
-            self.push(start, end, Kind::Heading(level), SEAM_HEADING + level - 1);
+        } else if let Some(level) = heading_level(content) {
+            self.push(if inside.is_none() {
+                Block { seam: SEAM_HEADING + level - 1, ..new(end, Kind::Heading(level)) }
+            } else {
+                new(end, Kind::Prose)
+            });
             self.inside = Inside::Nothing;
         } else if self.inside != Inside::Table
             && let Some((delimiter, next)) = next
-            && is_head(content, next)
+            && let Some(further) = self.further_heads(content, next)
         {
             self.step();
             let end = delimiter + next.trim_end().len();
-            self.push(start, end, Kind::Head(self.found.heads.len()), seam);
-            self.found.heads.push(start..end);
+            self.push(new(end, Kind::Head(self.found.heads.len())));
+            self.found.heads.push(Head { range: start..end, content: from, inside });
             self.inside = Inside::Table;
+            self.further_heads = further;
             return true;
-        } else if self.inside == Inside::Table && continues {
-            let first = matches!(self.found.all.last().map(|block| block.kind), Some(Kind::Head(_)));
-            let seam = if first { SEAM_GLUED } else { SEAM_ROW };
-            self.push(start, end, Kind::Row(self.found.heads.len() - 1), seam);
-        } else if self.inside == Inside::Prose && continues {
+        } else if self.inside == Inside::Table && !at.is_new {
+            self.row(new(end, Kind::Row(self.found.heads.len() - 1)));
+        } else if self.inside == Inside::Prose && !at.is_new {
             self.extend(end);
         } else {
-            self.push(start, end, Kind::Prose, seam);
+            self.push(new(end, Kind::Prose));
             self.inside = Inside::Prose;
         }
         false
     }
 
-    fn code_line(&mut self, start: usize, line: &str, end: usize) {
+    /// Where a line is a table's header with the `next` one as its delimiter row: how many rows more are headers.
+    fn further_heads(&self, content: &str, next: &str) -> Option<usize> {
+        let delimiter = &next[self.found.containers.continued_by(next)?..];
+        is_head(content, delimiter).then(|| further_dashes(delimiter))
+    }
+
+    /// A line without content ends a paragraph; the marks of a quote or an item in it belong to a block all the same.
+    fn blank_line(&mut self, start: usize, end: usize, at: Line) {
+        if end > start && (at.is_new || self.found.all.is_empty()) {
+            let seam = if at.is_item { SEAM_ITEM } else { SEAM_BLOCK };
+            let content = (start + at.content).min(end);
+            self.push(Block { start, content, end, kind: Kind::Prose, inside: at.inside, seam });
+        } else if end > start {
+            self.extend(end);
+        }
+        self.inside = Inside::Nothing;
+        self.blank = true;
+    }
+
+    fn row(&mut self, row: Block) {
+        let first = matches!(self.found.all.last().map(|block| block.kind), Some(Kind::Head(_)));
+        if first && self.further_heads > 0 {
+            self.further_heads -= 1;
+            self.extend(row.end);
+            if let Some(head) = self.found.heads.last_mut() {
+                head.range.end = row.end;
+            }
+            return;
+        }
+        self.push(Block { seam: if first { SEAM_GLUED } else { SEAM_ROW }, ..row });
+    }
+
+    fn code_line(&mut self, start: usize, line: &str, content: usize, end: usize) {
         let Some(fence) = self.found.fences.last_mut() else { return };
-        let closed = fence.is_closed_by(line);
+        let closed = fence.is_closed_by(&line[content..]);
         fence.body.end = if closed { start } else { start + line.len() };
         if closed {
             self.inside = Inside::Nothing;
@@ -148,13 +216,15 @@ impl Scanner {
         }
     }
 
-    fn push(&mut self, start: usize, end: usize, kind: Kind, seam: u8) {
+    fn push(&mut self, block: Block) {
         // What follows a heading belongs to it.
         let seam = match self.found.all.last().map(|block| block.kind) {
-            Some(Kind::Heading(above)) if !matches!(kind, Kind::Heading(it) if it <= above) => SEAM_GLUED,
-            _ => seam,
+            Some(Kind::Heading(above)) if !matches!(block.kind, Kind::Heading(it) if it <= above) => {
+                SEAM_GLUED
+            }
+            _ => block.seam,
         };
-        self.found.all.push(Block { start, end, kind, seam });
+        self.found.all.push(Block { seam, ..block });
     }
 
     fn extend(&mut self, end: usize) {
@@ -179,50 +249,20 @@ pub(super) fn step_into(path: &mut Vec<(u8, String)>, level: u8, heading: &str) 
         let rest = rest.trim_end_matches('#');
         if rest.ends_with(' ') { rest.trim_end() } else { words }
     });
-    path.push((level, words.chars().take(super::HEADING_CHARS_MAX).collect()));
+    let end = words.char_indices().nth(super::HEADING_CHARS_MAX).map(|(at, _)| at);
+    let end = end.map_or(words.len(), |end| {
+        let mut spans = Spans::default();
+        spans.add(words, 0..words.len());
+        // Not in the middle of code: the rest of it would be markup.
+        spans.around(end).map_or_else(|| settled(words, 0, end), |span| span.start)
+    });
+    path.push((level, words[..end].to_owned()));
 }
 
-/// A line's white space and markers of quotes and list items, and the rest.
-fn container(line: &str) -> (&str, &str) {
-    let bytes = line.as_bytes();
-    let mut at = 0;
-    loop {
-        while bytes.get(at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'>')) {
-            at += 1;
-        }
-        let digits = bytes[at..].iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
-        let marker = match (digits, bytes.get(at + digits)) {
-            (0, Some(b'-' | b'*' | b'+')) => 1,
-            (1..=9, Some(b'.' | b')')) => digits + 1,
-            _ => break,
-        };
-        match bytes.get(at + marker) {
-            Some(b' ' | b'\t') => at += marker + 1,
-            _ => break,
-        }
-    }
-    line.split_at(at)
-}
-
-/// What begins the further lines: the marker of an item stands once, after it they are indented by its width.
-pub(super) fn continued(container: &str) -> String {
-    container.chars().map(|it| if it == '>' { '>' } else { ' ' }).collect()
-}
-
-/// A table's header row and delimiter row as they stand before a further part of it.
-pub(super) fn head_again(head: &str) -> String {
-    let (marker, rest) = container(head);
-    format!("{}{rest}\n", continued(marker))
-}
-
-fn has_marker(container: &str) -> bool {
-    container.bytes().any(|byte| !matches!(byte, b' ' | b'\t' | b'>'))
-}
-
-fn seam(container: &str, blank: bool) -> u8 {
-    let indent = container.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count().min(INDENT_MAX);
+fn seam(line: &str, at: Line, blank: bool) -> u8 {
+    let indent = line.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count().min(INDENT_MAX);
     let indent = u8::try_from(indent).unwrap_or(u8::MAX);
-    match (has_marker(container), indent) {
+    match (at.is_item, indent) {
         (true, _) => SEAM_ITEM + indent,
         (false, 0) if blank => SEAM_BLOCK,
         // A further paragraph of an item, or a table or code right behind a line of it.
@@ -230,7 +270,9 @@ fn seam(container: &str, blank: bool) -> u8 {
     }
 }
 
-fn heading_level(content: &str) -> Option<u8> {
+/// The level of the heading that a line is.
+pub(super) fn heading_level(content: &str) -> Option<u8> {
+    let content = content.trim_start_matches(' ');
     let level = content.bytes().take(7).take_while(|byte| *byte == b'#').count();
     let rest = &content[level..];
     ((1..=6).contains(&level) && (rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n'])))
@@ -239,37 +281,46 @@ fn heading_level(content: &str) -> Option<u8> {
 
 /// Whether a line is the header of a table whose delimiter row is the `next` one.
 fn is_head(content: &str, next: &str) -> bool {
-    let (container, delimiter) = container_of_row(next);
     let mut parts = 0;
-    delimiter.contains('|')
+    next.contains('|')
         && content.contains('|')
-        && !has_marker(container)
-        && cells(delimiter).all(|cell| {
+        && cells(next).all(|cell| {
             parts += 1;
-            let dashes = cell.trim().trim_start_matches(':').trim_end_matches(':');
+            let dashes = next[cell].trim().trim_start_matches(':').trim_end_matches(':');
             !dashes.is_empty() && dashes.bytes().all(|byte| byte == b'-')
         })
         && cells(content).count() == parts
 }
 
-/// As [`container`], without markers: a delimiter row may begin with a dash.
-fn container_of_row(line: &str) -> (&str, &str) {
-    line.split_at(line.len() - line.trim_start_matches([' ', '\t', '>']).len())
+/// How many rows behind a delimiter row are headers too, as the converter tells by its dashes.
+fn further_dashes(delimiter: &str) -> usize {
+    let Some(first) = cells(delimiter).next() else { return 0 };
+    let dashes = delimiter[first].bytes().filter(|byte| *byte == b'-').count();
+    dashes.saturating_sub(HEADER_DASHES).min(HEADER_ROWS_MAX - 1)
 }
 
-/// The cells of a row, parted by pipes that are not escaped.
-fn cells(row: &str) -> impl Iterator<Item = &str> {
-    let row = row.trim();
-    let row = row.strip_prefix('|').unwrap_or(row);
-    let row = match row.strip_suffix('|') {
-        Some(shorter) if !shorter.ends_with('\\') => shorter,
-        _ => row,
-    };
+/// Where the cells of a row stand, parted by bars that are not escaped.
+pub(super) fn cells(row: &str) -> impl Iterator<Item = Range<usize>> {
+    let start = row.len() - row.trim_start().len();
+    let start = if row[start..].starts_with('|') { start + 1 } else { start };
+    let end = row.trim_end().len().max(start);
+    let end =
+        if end > start && bars(&row[start..end]).last() == Some(end - 1 - start) { end - 1 } else { end };
+    let mut from = start;
+    bars(&row[start..end]).map(move |bar| start + bar).chain(std::iter::once(end)).map(move |bar| {
+        let cell = from..bar;
+        from = bar + 1;
+        cell
+    })
+}
+
+/// The bars of a row that part cells.
+pub(super) fn bars(row: &str) -> impl Iterator<Item = usize> {
     let mut escaped = false;
-    row.split(move |letter| {
-        let parts = letter == '|' && !escaped;
-        escaped = letter == '\\' && !escaped;
-        parts
+    row.bytes().enumerate().filter_map(move |(at, byte)| {
+        let parts = byte == b'|' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        parts.then_some(at)
     })
 }
 

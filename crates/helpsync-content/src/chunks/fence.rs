@@ -1,12 +1,12 @@
-//! Fenced code: where it begins and ends, and what stands around each part of one that is divided.
+//! Fenced code: where it begins and ends, and the fences of each part of one that is divided.
 
 use std::ops::Range;
 
-use super::blocks::continued;
+use super::containers::{ContainerId, Line};
 
 /// A fence is at least so many backticks or tildes.
 const FENCE_MIN: usize = 3;
-/// A closing fence is indented less than this, seen from what contains the code.
+/// A fence is indented less than this, seen from what contains the code.
 const INDENT_MAX: usize = 4;
 
 #[derive(Debug)]
@@ -15,55 +15,39 @@ pub(super) struct Fence {
     pub(super) opened_at: usize,
     /// The code itself: lines between the opening one and the closing one, in bytes of the text.
     pub(super) body: Range<usize>,
-    /// What begins every line, inside lists and quotes: spaces and `>`.
-    container: String,
-    /// The characters of the opening fence.
-    marks: String,
-    info: String,
+    pub(super) inside: Option<ContainerId>,
+    /// Spaces and the characters of the opening fence.
+    pub(super) marks: String,
+    pub(super) info: String,
 }
 
 impl Fence {
-    /// The fence that a line opens. `container` and `content` are the line's two parts.
-    pub(super) fn opened_by(start: usize, line: &str, container: &str, content: &str) -> Option<Self> {
-        let mark = content.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
-        let info = content.trim_start_matches(mark);
+    /// The fence that a line opens.
+    pub(super) fn opened_by(start: usize, line: &str, at: Line) -> Option<Self> {
+        let content = &line[at.content..];
+        let fence = content.trim_start_matches(' ');
+        let mark = fence.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
+        let info = fence.trim_start_matches(mark);
         let marks = &content[..content.len() - info.len()];
-        if marks.len() < FENCE_MIN || (mark == '`' && info.contains('`')) {
+        let length = fence.len() - info.len();
+        if length < FENCE_MIN || marks.len() - length >= INDENT_MAX || (mark == '`' && info.contains('`')) {
             return None;
         }
-        let container = continued(container);
         let body = start + line.len()..start + line.len();
         Some(Self {
             opened_at: start,
             body,
-            container,
+            inside: at.inside,
             marks: marks.to_owned(),
             info: info.trim().to_owned(),
         })
     }
 
-    pub(super) fn is_closed_by(&self, line: &str) -> bool {
-        let inner =
-            line.strip_prefix(self.container.as_str()).unwrap_or_else(|| line.trim_start_matches(' '));
-        let marks = inner.trim();
-        let indent = inner.len() - inner.trim_start_matches(' ').len();
-        indent < INDENT_MAX
-            && marks.len() >= self.marks.len()
-            && marks.bytes().all(|byte| self.marks.as_bytes()[0] == byte)
-    }
-
-    /// Whether a line is no longer part of the quote that the code stands in.
-    pub(super) fn is_left_by(&self, line: &str) -> bool {
-        self.container.contains('>') && !line.trim_start_matches(' ').starts_with('>')
-    }
-
-    /// The line that opens a further part, with the same info string.
-    pub(super) fn opening(&self) -> String {
-        format!("{}{}{}\n", self.container, self.marks, self.info)
-    }
-
-    /// The line that closes a part.
-    pub(super) fn closing(&self) -> String {
-        format!("{}{}", self.container, self.marks)
+    /// Whether a line, without the marks of what contains the code, is the closing fence.
+    pub(super) fn is_closed_by(&self, content: &str) -> bool {
+        let own = self.marks.trim_start();
+        let marks = content.trim();
+        let indent = content.len() - content.trim_start_matches(' ').len();
+        indent < INDENT_MAX && marks.len() >= own.len() && marks.bytes().all(|byte| own.as_bytes()[0] == byte)
     }
 }

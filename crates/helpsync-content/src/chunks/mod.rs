@@ -8,6 +8,11 @@
 //! - code at line ends, and each part is fenced again with the same info string,
 //! - anything else at sentence ends, or else at word ends; a word that alone is too long between characters.
 //!
+//! A chunk reads alone as it reads in the text: the items and quotes that its part stands in are opened again with their
+//! own marks, a span of code that is divided is closed and opened again, the rest of a row stays in its columns, and what
+//! was the middle of a line is not taken for a heading or an item. Where chunks are too small for that (below some twenty
+//! tokens) they hold the bare text.
+//!
 //! What is repeated (the title, the path of headings, a table's header, a fence) is left out of a chunk where it would take
 //! more than half of the room. The same text always has the same chunks, and those before a change stay the same.
 //!
@@ -15,10 +20,13 @@
 //! program and nothing is fetched. Models with another vocabulary count a little differently.
 
 mod blocks;
+mod compose;
+mod containers;
 mod fence;
 mod overlap;
 mod pack;
 mod part;
+mod spans;
 mod tokens;
 
 #[cfg(test)]

@@ -10,8 +10,11 @@ impl Packer<'_> {
     pub(super) fn overlap_from(&self, tokens: usize) -> usize {
         let mut room = tokens;
         loop {
-            let from =
-                if room == 0 || self.before.is_empty() { self.position } else { self.start_of_overlap(room) };
+            if room == 0 || self.before.is_empty() {
+                return self.position;
+            }
+            let from = self.start_of_overlap(room);
+            let from = self.blocks.spans.settled_start(self.text, from).min(self.position);
             let exact = count_tokens(self.text[from..self.position].trim_end());
             if exact <= tokens {
                 return from;
@@ -37,11 +40,13 @@ impl Packer<'_> {
                 let line_end = self.text[..self.position].ends_with('\n');
                 if line < self.position || line_end { line } else { self.word_from(lowest) }
             }
+            // The rest of a row stands in its own columns, and a section begins with its heading.
+            Kind::Row(_) if self.position > block.start => self.position,
+            Kind::Heading(_) => self.position,
             _ if self.position > block.start => self.word_from(lowest.max(block.start)),
             _ => {
-                let prose = |kind| matches!(kind, Kind::Prose | Kind::Heading(_));
                 let before = all[..self.at].iter().rev();
-                let first = before.take_while(|it| prose(it.kind) && it.end > lowest).last();
+                let first = before.take_while(|it| it.kind == Kind::Prose && it.end > lowest).last();
                 first.map_or(self.position, |it| self.word_from(lowest.max(it.start)))
             }
         }
@@ -53,8 +58,13 @@ impl Packer<'_> {
         let rest = &self.text[start..self.position];
         let start = start + (rest.len() - rest.trim_start().len());
         let inside = !self.text[..self.position].ends_with(char::is_whitespace);
-        if start >= self.position && inside && self.position > self.blocks.all[self.at].start {
-            return lowest;
+        let start_of_block = self.blocks.all[self.at].start;
+        if start >= self.position && inside && self.position > start_of_block {
+            // An escape is not parted from what it escapes.
+            let escapes =
+                self.text[start_of_block..lowest].bytes().rev().take_while(|it| *it == b'\\').count();
+            let next = self.text[lowest..].chars().next().map_or(0, char::len_utf8);
+            return (lowest + escapes % 2 * next).min(self.position);
         }
         start
     }

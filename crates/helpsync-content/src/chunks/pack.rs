@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use super::blocks::{Block, Blocks, Kind, SEAM_GLUED, blocks, head_again, step_into};
+use super::blocks::{Block, Blocks, Kind, SEAM_GLUED, bars, blocks, step_into};
 use super::part::split;
+use super::spans::settled;
 use super::tokens::{TokenIndex, count_tokens};
 use super::{ChunkOptions, TextChunk, chunk_hash};
+use crate::escape::{self, Place};
 
 /// What stands between the headings of a path.
 const PATH_SEPARATOR: &str = " > ";
@@ -29,15 +31,19 @@ pub(super) struct Packer<'a> {
     pub(super) position: usize,
     /// Where the part of the chunk before stands.
     pub(super) before: Range<usize>,
+    /// Where the next chunk begins within a row: the bars of that row before it.
+    pub(super) bars: usize,
 }
 
 /// What stands around a chunk's part of the text.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Frame {
     /// The title and the path.
-    lead: String,
+    pub(super) lead: String,
     /// A table's header, or a fence's opening line.
-    again: String,
+    pub(super) again: String,
+    /// Whether not even containers and spans of code are opened again: there is no room for them.
+    pub(super) is_bare: bool,
     lead_tokens: usize,
     again_tokens: usize,
 }
@@ -62,7 +68,8 @@ impl Iterator for Packer<'_> {
         let first = *self.blocks.all.get(self.at)?;
         let above = self.above(first.kind);
         let mut frame = self.frame(&above);
-        let mut room = self.size - frame.lead_tokens - frame.again_tokens;
+        let opened = count_tokens(&self.opened(&frame));
+        let mut room = (self.size - frame.lead_tokens - frame.again_tokens).saturating_sub(opened);
         let mut from = self.overlap_from(self.overlap.min(room / 2));
         let mut tries = 0;
         let (text, tokens, end) = loop {
@@ -83,6 +90,10 @@ impl Iterator for Packer<'_> {
                 from = self.position;
             } else if frame.lead_tokens + frame.again_tokens > 0 {
                 frame = Frame::default();
+                room = self.size;
+                tries = 0;
+            } else if !frame.is_bare {
+                frame.is_bare = true;
                 room = self.size;
                 tries = 0;
             } else {
@@ -106,7 +117,7 @@ impl<'a> Packer<'a> {
         let ChunkOptions { size, overlap } = options;
         let blocks = blocks(text);
         let position = blocks.all.first().map_or(0, |block| block.start);
-        let title = title.map_or_else(String::new, |title| shortened(title, size / 2));
+        let title = title.map_or_else(String::new, |title| shortened(&as_line(title), size / 2));
         let index = TokenIndex::of(text);
         Self {
             text,
@@ -119,6 +130,7 @@ impl<'a> Packer<'a> {
             at: 0,
             position,
             before: position..position,
+            bars: 0,
         }
     }
 
@@ -148,7 +160,10 @@ impl<'a> Packer<'a> {
         if !self.title.is_empty() {
             let leads = (0..=above.len()).map(|outer| match &above[outer..] {
                 [] => format!("{}\n\n", self.title),
-                path => format!("{}\n\n{}\n\n", self.title, path.join(PATH_SEPARATOR)),
+                path => {
+                    let path = path.join(PATH_SEPARATOR);
+                    format!("{}\n\n{}\n\n", self.title, escape::line_start(&path))
+                }
             });
             // Where not all of the path fits, the innermost headings say most.
             for lead in leads {
@@ -164,7 +179,9 @@ impl<'a> Packer<'a> {
         let block = self.blocks.all[self.at];
         let again = match block.kind {
             Kind::Row(table) if self.head_tokens(table) <= room => {
-                head_again(&self.text[self.blocks.heads[table].clone()])
+                let head = &self.blocks.heads[table];
+                let opening = self.blocks.containers.opening(self.text, head.inside);
+                format!("{opening}{}\n", self.text[head.content..head.range.end].trim_start())
             }
             Kind::Code(code) if self.position >= self.blocks.fences[code].body.start => {
                 self.opening(code, room)
@@ -180,17 +197,23 @@ impl<'a> Packer<'a> {
     }
 
     fn head_tokens(&self, table: usize) -> usize {
-        let head = &self.blocks.heads[table];
+        let head = &self.blocks.heads[table].range;
         self.index.between(head.start, head.end)
     }
 
+    /// The opening line of a further part of code; without the info string where that leaves no room, and nothing where
+    /// the fence alone leaves none.
     fn opening(&self, code: usize, room: usize) -> String {
         let fence = &self.blocks.fences[code];
+        let marks = &fence.marks;
+        let opening = self.opening_before(fence.inside, marks);
         // A line of a megabyte is not even looked at.
-        if self.index.between(fence.opened_at, fence.body.start) > room {
-            String::new()
+        if self.index.between(fence.opened_at, fence.body.start) <= room {
+            format!("{opening}{marks}{}\n", fence.info)
+        } else if marks.len() <= room {
+            format!("{opening}{marks}\n")
         } else {
-            fence.opening()
+            String::new()
         }
     }
 
@@ -278,28 +301,36 @@ impl<'a> Packer<'a> {
         own + with > room
     }
 
-    fn compose(&self, frame: &Frame, from: usize, end: End) -> String {
-        let part = &self.text[from..end.end];
-        let mut text = [frame.lead.as_str(), &frame.again, part].concat();
-        if let Some(code) = end.closing {
-            if !text.ends_with('\n') {
-                text.push('\n');
-            }
-            text.push_str(&self.blocks.fences[code].closing());
-        }
-        text
-    }
-
     fn advance(&mut self, end: End) {
         for block in &self.blocks.all[self.at..end.next] {
             if let Kind::Heading(level) = block.kind {
                 step_into(&mut self.path, level, &self.text[block.start..block.end]);
             }
         }
+        self.bars = self.bars_before(end);
         self.before = self.position..end.end;
         self.at = end.next;
         self.position = end.position;
     }
+
+    /// The bars of a row before the place in it where the next chunk begins.
+    fn bars_before(&self, end: End) -> usize {
+        let Some(row) = self.blocks.all.get(end.next) else { return 0 };
+        if !matches!(row.kind, Kind::Row(_) | Kind::Head(_)) || end.position <= row.content {
+            return 0;
+        }
+        let goes_on = end.next == self.at && self.position > row.content;
+        let (before, from) = if goes_on { (self.bars, self.position) } else { (0, row.content) };
+        before + bars(&self.text[from..end.position]).count()
+    }
+}
+
+/// A title as a line of Markdown.
+fn as_line(title: &str) -> String {
+    let mut line = String::with_capacity(title.len());
+    // The line end says that nothing follows.
+    escape::text(&format!("{}\n", title.trim()), Place::default(), &mut line);
+    escape::line_start(line.trim_end()).into_owned()
 }
 
 /// The first words of a title that take, with an empty line, no more than `tokens`.
@@ -310,7 +341,7 @@ fn shortened(title: &str, tokens: usize) -> String {
     while !title.is_empty() && whole(title) > tokens {
         room = room.saturating_sub(1);
         let end = title.floor_char_boundary(TokenIndex::of(title).reach(0, room));
-        title = title[..end].trim_end();
+        title = title[..settled(title, 0, end)].trim_end();
     }
     title.to_owned()
 }

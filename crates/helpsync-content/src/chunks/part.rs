@@ -2,6 +2,10 @@
 
 use super::blocks::Kind;
 use super::pack::{End, Frame, Packer};
+use super::spans::settled;
+
+/// The longest rest of a block that is looked at for something that it says.
+const LEFT_BYTES_MAX: usize = 128;
 
 /// Where block `number` may be divided such that what lies between `from` and there has no more than `room` tokens. A word
 /// is divided only where the chunk begins with it.
@@ -25,6 +29,14 @@ pub(super) fn split(
     });
     let limit = packer.index.reach(from, room.saturating_sub(closing)).min(block.end);
     let limit = text.floor_char_boundary(limit);
+    let limit = match block.kind {
+        // A delimiter row is not left alone: the end of the header stays with it.
+        Kind::Head(_) => match text[floor..block.end].find('\n') {
+            Some(line @ 1..) if limit >= floor + line => text.floor_char_boundary(floor + line - 1),
+            _ => limit,
+        },
+        _ => limit,
+    };
     let at = |end, position| Some(End { end, next: number, position, closing: code });
     if let Some(code) = code {
         let body = packer.blocks.fences[code].body.clone();
@@ -47,11 +59,23 @@ pub(super) fn split(
     let end = match sentence {
         Some(end) => end,
         None if number > packer.at => return None,
-        None => letter_end(text, floor, limit),
+        None if frame.is_bare => letter_end(text, floor, limit),
+        None => settled(text, floor, letter_end(text, floor, limit)),
+    };
+    let end = match packer.blocks.spans.settled(text, floor, end) {
+        _ if frame.is_bare => end,
+        Some(end) => end,
+        None if number > packer.at => return None,
+        None => first_letter(packer, floor),
     };
     let position = end + (text[end..].len() - text[end..].trim_start().len());
     let end = floor + text[floor..end].trim_end().len();
-    Some(if position >= block.end {
+    // The last bar of a row is not left over, nor a line of a quote in which nothing stands.
+    let says_nothing = |it: char| it.is_whitespace() || it == '>' || it == '|' && !prose;
+    let left = text.get(position..block.end).unwrap_or_default();
+    let is_end =
+        left.is_empty() || !frame.is_bare && left.len() <= LEFT_BYTES_MAX && left.chars().all(says_nothing);
+    Some(if is_end {
         let next = packer.blocks.all.get(number + 1);
         let position = next.map_or(block.end, |next| next.start);
         End { end: block.end, next: number + 1, position, closing: None }
@@ -98,6 +122,13 @@ fn word_end(text: &str, floor: usize, limit: usize) -> Option<usize> {
     let (at, space) = part.char_indices().rev().find(|(_, letter)| letter.is_whitespace())?;
     let end = at + space.len_utf8();
     (!part[..end].trim().is_empty()).then_some(floor + end)
+}
+
+/// Behind the first character of the span of code that begins at `floor`.
+fn first_letter(packer: &Packer<'_>, floor: usize) -> usize {
+    let start = packer.blocks.spans.around(floor + 1).map_or(floor, |span| span.code.start);
+    let blank = packer.text[start..].len() - packer.text[start..].trim_start().len();
+    letter_end(packer.text, start + blank, 0)
 }
 
 /// The limit, or the end of the first character where that reaches further.

@@ -156,7 +156,7 @@ fn code_that_fits_is_never_divided() {
 fn code_and_tables_inside_of_items_and_quotes_are_known_as_such() {
     let code = "a b c d e f g h\n".repeat(12).lines().map(|line| format!("  {line}\n")).collect::<String>();
     let all = texts(&format!("- ```sh\n{code}  ```\n- next"), 60, 0);
-    assert!(all.len() > 1 && all[1].starts_with("  ```sh\n  a b"), "{all:#?}");
+    assert!(all.len() > 1 && all[1].starts_with("- ```sh\n  a b"), "{all:#?}");
     assert!(all[0].ends_with("\n  ```"), "{all:#?}");
     let rows = "> | 1 | 2 |\n".repeat(20);
     let all = texts(&format!("> | A | B |\n> |---|---|\n{rows}\nAfter."), 60, 0);

@@ -2,6 +2,7 @@
 //! renders it, by the same plain walk over the tree; they must be equal. The walk shares nothing with the converter.
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+mod alone;
 mod cases;
 mod dom;
 mod facts;
@@ -38,7 +39,12 @@ pub(crate) fn faults(converted: &Converted) -> Option<String> {
     if let Some(word) = missing_word(&converted.text, &facts::text(&rendered)) {
         return Some(format!("the word {word:?} of the plain text is missing"));
     }
-    dom::all(&rendered).into_iter().find_map(|node| {
+    strange(&rendered)
+}
+
+/// An element or an attribute that no article can have shown.
+pub(crate) fn strange(rendered: &markup5ever_rcdom::Handle) -> Option<String> {
+    dom::all(rendered).into_iter().find_map(|node| {
         let tag = dom::tag(&node);
         if !tag.is_empty() && !ALLOWED.contains(&tag) && !ALLOWED_CODE.contains(&tag) {
             return Some(format!("an element <{tag}>"));
