@@ -1,6 +1,7 @@
 //! What a person who watches a run sees of it before it has ended.
 
 use reqwest::Method;
+use serde_json::json;
 use zendesk_sim::{BodyProfile, Fault, FaultRule, GenerateOptions};
 
 use crate::app::{Shape, TestApp, until};
@@ -43,4 +44,51 @@ async fn a_run_under_way_says_what_it_is_doing_embedded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_under_way_says_what_it_is_doing_on_services() {
     a_run_under_way_says_what_it_is_doing(Shape::Services).await;
+}
+
+/// First syncs that are under way at once, more than a worker has slots.
+const FIRST_SYNCS: usize = 12;
+
+async fn nobody_waits_behind_first_syncs(shape: Shape) {
+    let app = TestApp::of(shape).await;
+    let generate =
+        GenerateOptions { articles: 60, body_profile: BodyProfile::Small, ..GenerateOptions::default() };
+    app.account("acme", generate.clone());
+    let mine = app.connect(CUSTOMER, "acme").await;
+    let mut others = Vec::new();
+    for number in 0..FIRST_SYNCS {
+        let (customer, subdomain) = (format!("c{number}"), format!("other{number}"));
+        let account = app.account(&subdomain, generate.clone());
+        // Their pages come drop by drop for as long as the test looks.
+        let slow = Fault::SlowBody { chunk_bytes: 100, delay_ms: 100 };
+        account.inject(FaultRule::always(slow).on("incremental"));
+        app.grant(&customer, &subdomain).await;
+        others.push((app.connection(&customer, &subdomain).await, account));
+    }
+    let (_, asked) =
+        app.call(Method::POST, "/helpsync/v1/sync", CUSTOMER, Some(json!({ "customer_id": CUSTOMER }))).await;
+    let run = asked["run_id"].as_i64().unwrap();
+    let path = format!("/helpsync/v1/runs/{run}");
+    until("the run that a person asked for", async || {
+        let (_, view) = app.call(Method::GET, &path, CUSTOMER, None).await;
+        (view["state"] == "done").then_some(())
+    })
+    .await;
+    let parts = app.parts();
+    for (connection, account) in others {
+        let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await.unwrap();
+        assert!(runs[0].state.is_active(), "a first sync ended before: the test shows nothing");
+        account.clear_faults();
+    }
+    app.finished(mine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_behind_first_syncs_embedded() {
+    nobody_waits_behind_first_syncs(Shape::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_behind_first_syncs_on_services() {
+    nobody_waits_behind_first_syncs(Shape::Services).await;
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Name, RunId, ShardId, ShardKind, UnknownName};
+use crate::{Name, RunId, RunKind, ShardId, ShardKind, UnknownName};
 
 /// The version of [`Job`]'s JSON form. A reader refuses any other.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -23,21 +23,40 @@ pub struct Job {
     pub lane: Lane,
 }
 
+/// A run that falls into more shards at once than these is no little one, whatever was asked for: they go as a backfill.
+const ON_DEMAND_SHARDS_MAX: usize = 4;
+
 /// How urgent a job is. Workers serve the lanes in this order without starving the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// A person waits: connects, single articles, requested syncs' plans.
+    /// A person waits for little: single articles, deltas that somebody asked for, events.
     OnDemand,
     /// Scheduled deltas.
     Scheduled,
-    /// Full syncs.
+    /// First and full syncs, whoever asked for them.
     Backfill,
 }
 
 impl Lane {
     /// Most urgent first.
     pub const ALL: [Self; 3] = [Self::OnDemand, Self::Scheduled, Self::Backfill];
+
+    /// The lane of a run of this kind that was asked for in this one: reading everything never stands before a person who
+    /// waits for little.
+    #[must_use]
+    pub const fn of_run(self, kind: RunKind) -> Self {
+        match kind {
+            RunKind::Full => Self::Backfill,
+            _ => self,
+        }
+    }
+
+    /// The lane of so many shards that a shard in this one leads to.
+    #[must_use]
+    pub const fn of_shards(self, count: usize) -> Self {
+        if count > ON_DEMAND_SHARDS_MAX { Self::Backfill } else { self }
+    }
 
     /// The one spelling, as stored and in queue names.
     #[must_use]

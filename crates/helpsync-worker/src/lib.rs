@@ -5,6 +5,7 @@
 //! writes is refused by the fence.
 
 mod shard;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,12 @@ use helpsync_engine::Engine;
 use helpsync_model::{Lane, ShardId, chain};
 use helpsync_queue::{Consumer, Delivery, Queue};
 use helpsync_store::{QueueStore, StartedShard};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+
+use slots::{LaneSlots, Slots};
 
 /// Between attempts to consume from a queue that is away.
 const RECONSUME_WAIT: Duration = Duration::from_secs(1);
@@ -31,9 +34,9 @@ const STORE_PATIENCE: Duration = Duration::from_secs(60);
 pub struct WorkerOptions {
     /// Names this worker in leases and logs.
     pub holder: String,
-    /// Shards run at once in the scheduled and backfill lanes together.
+    /// Shards run at once in any lane.
     pub concurrency: usize,
-    /// Shards run at once in the on-demand lane: its own slots, so that a person never waits behind a backfill.
+    /// Shards of the on-demand lane that run beside them: its own slots, so that a person never waits behind a backfill.
     pub on_demand_concurrency: usize,
     /// How long a shard may be silent.
     pub lease: Duration,
@@ -69,12 +72,10 @@ impl Worker {
     pub async fn run(self, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let abandon = CancellationToken::new();
-        let on_demand = Arc::new(Semaphore::new(self.options.on_demand_concurrency));
-        let other = Arc::new(Semaphore::new(self.options.concurrency));
-        let lanes = futures::future::join_all(Lane::ALL.map(|lane| {
-            let slots = if lane == Lane::OnDemand { &on_demand } else { &other };
-            self.serve(lane, Arc::clone(slots), stop.clone(), abandon.clone(), tasks.clone())
-        }));
+        let slots = Slots::new(&self.options);
+        let lanes = futures::future::join_all(
+            Lane::ALL.map(|lane| self.serve(slots.of(lane), stop.clone(), abandon.clone(), tasks.clone())),
+        );
         lanes.await;
         tasks.close();
         if tokio::time::timeout(self.options.drain, tasks.wait()).await.is_err() {
@@ -86,14 +87,14 @@ impl Worker {
 
     async fn serve(
         &self,
-        lane: Lane,
-        slots: Arc<Semaphore>,
+        slots: LaneSlots,
         stop: CancellationToken,
         abandon: CancellationToken,
         tasks: TaskTracker,
     ) {
+        let lane = slots.lane;
         while !stop.is_cancelled() {
-            let mut consumer = match self.queue.consume(lane, slots.available_permits().max(1)).await {
+            let mut consumer = match self.queue.consume(lane, slots.free().max(1)).await {
                 Ok(consumer) => consumer,
                 Err(error) => {
                     tracing::warn!(%lane, error = chain(&error), "cannot consume, trying again");
@@ -166,13 +167,13 @@ impl Worker {
 
 async fn next(
     consumer: &mut dyn Consumer,
-    slots: &Arc<Semaphore>,
+    slots: &LaneSlots,
     stop: &CancellationToken,
-) -> Option<(tokio::sync::OwnedSemaphorePermit, Delivery)> {
+) -> Option<(OwnedSemaphorePermit, Delivery)> {
     // A slot first, so that no delivery waits in our hands while another worker is free.
     let permit = tokio::select! {
         () = stop.cancelled() => return None,
-        permit = Arc::clone(slots).acquire_owned() => permit.ok()?,
+        permit = slots.acquire() => permit?,
     };
     tokio::select! {
         () = stop.cancelled() => None,

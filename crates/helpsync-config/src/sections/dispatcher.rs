@@ -10,7 +10,7 @@ section! {
 
     /// Time between looks at what is due in the store.
     "HELPSYNC_DISPATCHER__TICK_SECONDS" tick: Duration = "15", 1..=300;
-    /// Shards of one run that may be queued or running at once, so that one huge tenant fills no queue.
+    /// Shards of one connection and lane that may be queued or running at once, so that one huge tenant fills no queue.
     "HELPSYNC_DISPATCHER__RELEASE_WINDOW" release_window: usize = "16", 1..=10_000;
     /// Released work without progress for so long is issued again.
     "HELPSYNC_DISPATCHER__SWEEP_AFTER_SECONDS" sweep_after: Duration = "120", 10..=86_400;

@@ -8,7 +8,7 @@ section! {
     /// The processes that fetch pages.
     pub struct WorkerSettings "worker";
 
-    /// Jobs that one worker process runs at once.
+    /// Jobs that one worker process runs at once, of any lane; a quarter as many of the on-demand lane beside them.
     "HELPSYNC_WORKER__CONCURRENCY" concurrency: usize = "8", 1..=256;
     /// How long a worker owns a shard without renewing; then another may take it.
     "HELPSYNC_WORKER__SHARD_LEASE_SECONDS" shard_lease: Duration = "60", 5..=3_600;

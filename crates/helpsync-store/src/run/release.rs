@@ -13,9 +13,9 @@ use crate::run::outbox::{self, job_of};
 
 impl QueueStore {
     /// Moves up to `limit` due shards into the outbox: urgent lanes first, then the connections that have the least
-    /// out, and never more than `window` of one connection at once. A connection with a million due shards thus delays
-    /// another's first one by no more than its window. Within a connection the end of a run goes before more work of
-    /// the next. Answers how many.
+    /// out, and never more than `window` of one connection in one lane at once. A connection with a million due shards thus delays
+    /// another's first one by no more than its window, and its own people's requests by nothing. Within a connection and
+    /// lane the end of a run goes before more work of the next. Answers how many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -25,10 +25,10 @@ impl QueueStore {
         let due = sqlx::query(sql(format!(
             "select id, run_id, kind, lane, attempt, (select upload_id from run where run.id = run_id) as upload_id from (
                select shard.id, shard.run_id, shard.kind, shard.lane, shard.attempt, shard.due_at,
-                 row_number() over (partition by connection_id
+                 row_number() over (partition by connection_id, lane
                    order by case kind when {FINALIZE} then 0 else 1 end, due_at, id) as turn,
                  (select count(*) from shard as out where out.connection_id = shard.connection_id
-                    and out.state in {OUTSTANDING_SHARD}) as outstanding
+                    and out.lane = shard.lane and out.state in {OUTSTANDING_SHARD}) as outstanding
                from shard where state = {PENDING_SHARD} and due_at <= $1) as candidate
              where turn + outstanding <= $2
              order by case lane {LANE_ORDER} end, turn + outstanding, due_at, id limit $3"

@@ -302,7 +302,7 @@ pub(crate) async fn insert_one(write: &mut Write, request: &RunRequest) -> Resul
         params: request.params.first_shard(first),
         position: None,
     };
-    insert_shard(write, run, request.connection, request.lane, &shard).await?;
+    insert_shard(write, run, request.connection, request.lane.of_run(kind), &shard).await?;
     if kind != RunKind::Resync {
         announce_sync(write, &home, request).await?;
     }
@@ -349,7 +349,7 @@ async fn insert_row(
     .bind(home.id.0)
     .bind(kind.as_str())
     .bind(request.trigger.as_str())
-    .bind(request.lane.as_str())
+    .bind(request.lane.of_run(kind).as_str())
     .bind(home.epoch)
     .bind(RunState::Queued.as_str())
     .bind(stage.as_str())

@@ -264,7 +264,7 @@ impl QueueStore {
         settle(&mut write, fence, end).await?;
         self.announce_waiting(&mut write, fence, end).await?;
         if let ShardEnd::Done(more) = end {
-            let lane = plan_done(&mut write, fence).await?;
+            let lane = plan_done(&mut write, fence).await?.of_shards(more.len());
             for shard in more {
                 insert_shard(&mut write, fence.run, fence.connection, lane, shard).await?;
             }

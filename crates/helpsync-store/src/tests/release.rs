@@ -20,7 +20,7 @@ async fn connect(store: &TestStore, name: &str) -> ConnectionId {
 async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> RunRequested {
     let request = RunRequest {
         connection,
-        kind: Some(RunKind::Full),
+        kind: Some(if lane == Lane::Backfill { RunKind::Full } else { RunKind::Delta }),
         trigger: Trigger::Request,
         lane,
         request_id: "r".to_owned(),
@@ -95,6 +95,59 @@ async fn what_a_person_waits_for_goes_before_schedules_and_backfills() {
         let on_demand = request(&store, connect(&store, "c").await, Lane::OnDemand).await.run;
         assert_eq!(store.queue().release_due(3, 8).await.unwrap(), 3);
         assert_eq!(out(&store).await, [on_demand, scheduled, backfill]);
+    }
+}
+
+/// The lanes of a run's shards, each once.
+async fn lanes(store: &TestStore, run: RunId) -> Vec<String> {
+    let lanes = sqlx::query_scalar("select distinct lane from shard where run_id = $1 order by lane");
+    lanes.bind(run.0).fetch_all(&store.store.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_full_run_is_a_backfill_whoever_asks_and_so_is_a_delta_that_turns_out_large() {
+    for store in stores().await {
+        let full = RunRequest {
+            connection: connect(&store, "a").await,
+            kind: None,
+            trigger: Trigger::Connect,
+            lane: Lane::OnDemand,
+            request_id: "r".to_owned(),
+            upload_id: "u".to_owned(),
+            params: RunParams::default(),
+        };
+        let first = store.admin().request_run(&full).await.unwrap().run;
+        assert_eq!(lanes(&store, first).await, ["backfill"]);
+        for (name, shards, expected) in [("b", 4, vec!["on_demand"]), ("c", 5, vec!["backfill", "on_demand"])] {
+            let run = request(&store, connect(&store, name).await, Lane::OnDemand).await.run;
+            let plan = store.start(run).await;
+            let more = (0..shards)
+                .map(|number| NewShard { key: format!("walk-{number}"), params: walk(0), position: None });
+            store.queue().end_shard(&plan.fence, &ShardEnd::Done(more.collect())).await.unwrap();
+            assert_eq!(lanes(&store, run).await, expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_persons_request_goes_out_beside_the_full_window_of_their_own_backfill() {
+    for store in stores().await {
+        let connection = connect(&store, "big").await;
+        let backfill = planned(&store, connection, 20).await;
+        assert_eq!(store.queue().release_due(ALL, 3).await.unwrap(), 3);
+        assert_eq!(out(&store).await, [backfill; 3]);
+        let wanted = RunRequest {
+            connection,
+            kind: Some(RunKind::Resync),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: "one".to_owned(),
+            upload_id: "one".to_owned(),
+            params: RunParams::articles(vec![1]),
+        };
+        let resync = store.admin().request_run(&wanted).await.unwrap().run;
+        assert_eq!(store.queue().release_due(ALL, 3).await.unwrap(), 1);
+        assert_eq!(out(&store).await, [resync]);
     }
 }
 
