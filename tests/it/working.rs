@@ -54,7 +54,7 @@ async fn nobody_waits_behind_first_syncs(shape: Shape) {
     let generate =
         GenerateOptions { articles: 60, body_profile: BodyProfile::Small, ..GenerateOptions::default() };
     app.account("acme", generate.clone());
-    let mine = app.connect(CUSTOMER, "acme").await;
+    app.connect(CUSTOMER, "acme").await;
     let mut others = Vec::new();
     for number in 0..FIRST_SYNCS {
         let (customer, subdomain) = (format!("c{number}"), format!("other{number}"));
@@ -80,7 +80,6 @@ async fn nobody_waits_behind_first_syncs(shape: Shape) {
         assert!(runs[0].state.is_active(), "a first sync ended before: the test shows nothing");
         account.clear_faults();
     }
-    app.finished(mine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
