@@ -10,6 +10,7 @@ mod bad_input;
 mod brands;
 mod causes;
 mod chaos;
+mod complete;
 mod contract;
 mod contract_reasons;
 mod copy;

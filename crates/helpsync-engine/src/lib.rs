@@ -6,6 +6,7 @@
 
 mod articles;
 mod brands;
+mod completeness;
 mod confirm_removed;
 mod fetch_articles;
 mod fetch_attachments;

@@ -154,7 +154,12 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             turn_on_the_caller(state, request, fault);
             (api::answer(state, request), Travel::Whole)
         }
-        Fault::TruncatedJson | Fault::InvalidUtf8 | Fault::ForeignNextPage { .. } | Fault::DuplicateItems => {
+        Fault::TruncatedJson
+        | Fault::InvalidUtf8
+        | Fault::ForeignNextPage { .. }
+        | Fault::DuplicateItems
+        | Fault::OmitArticles { .. }
+        | Fault::EmptyList => {
             let answer = api::answer(state, request);
             let body = spoiled(&answer.body, fault);
             (Answer { body, ..answer }, Travel::Whole)
@@ -198,6 +203,16 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
                         value["meta"]["has_more"] = json!(true);
                     } else {
                         value["next_page"] = foreign;
+                    }
+                }
+                Fault::OmitArticles { .. } | Fault::EmptyList => {
+                    if let Some(articles) = value.get_mut("articles").and_then(Value::as_array_mut) {
+                        articles.retain(|article| match fault {
+                            Fault::OmitArticles { ids } => {
+                                !article["id"].as_i64().is_some_and(|id| ids.contains(&id))
+                            }
+                            _ => false,
+                        });
                     }
                 }
                 _ => {
