@@ -42,6 +42,7 @@ mod search_faults;
 mod selection;
 mod sync;
 mod tokens;
+mod translations;
 mod upstream;
 mod viewers;
 mod webhooks_out;

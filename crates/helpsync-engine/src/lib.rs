@@ -17,6 +17,7 @@ mod page;
 mod places;
 mod plan;
 mod probe;
+mod translations;
 mod walk_export;
 mod walk_list;
 

@@ -121,6 +121,18 @@ pub enum Fault {
     },
     /// The list is empty, while its count and paging stay as they are.
     EmptyList,
+    /// Articles come without this member, such as `translations`, though it was asked for.
+    NoSideload {
+        /// The member.
+        member: String,
+    },
+    /// The translations of this locale do not say whether they are drafts.
+    BrokenTranslation {
+        /// Locale.
+        locale: String,
+    },
+    /// Translations spell their locales otherwise: `EN-US`.
+    SpeltLocales,
     /// The body holds bytes that are not UTF-8, inside a string.
     InvalidUtf8,
     /// The answer is right, but late.
@@ -153,6 +165,9 @@ impl Fault {
             Self::DuplicateItems => "duplicate_items",
             Self::OmitArticles { .. } => "omit_articles",
             Self::EmptyList => "empty_list",
+            Self::NoSideload { .. } => "no_sideload",
+            Self::BrokenTranslation { .. } => "broken_translation",
+            Self::SpeltLocales => "spelt_locales",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::Delay { .. } => "delay",
             Self::HelpCenterDisabled => "help_center_disabled",
