@@ -94,6 +94,18 @@ pub(crate) async fn held(store: &Store, organization: OrganizationId, customer: 
     }
 }
 
+/// The locales of each article that an installation holds of a customer.
+pub(crate) async fn held_locales(app: &TestApp, customer: &str) -> BTreeMap<i64, Vec<String>> {
+    let held = ours(app, customer).await.into_iter();
+    held.map(|(id, held)| (id, held.translations.into_keys().collect())).collect()
+}
+
+/// The titles in one locale that an installation holds of a customer.
+pub(crate) async fn titles(app: &TestApp, customer: &str, locale: &str) -> Vec<String> {
+    let held = ours(app, customer).await.into_values();
+    held.filter_map(|held| held.translations.get(locale).map(|(title, _)| title.clone())).collect()
+}
+
 /// Fails with the first differences.
 pub(crate) async fn assert_equal(app: &TestApp, account: &Account, customer: &str) {
     assert_same(&truth(account), &ours(app, customer).await);

@@ -3,7 +3,7 @@
 use helpsync_content::{CONVERTER_VERSION, Limits, content_hash, convert, external_url};
 use helpsync_model::chain;
 use helpsync_store::{IncomingArticle, IncomingTranslation, ItemKind, NewItem, SkippedArticle};
-use helpsync_zendesk::{Article, Category, Rejected, Section};
+use helpsync_zendesk::{Article, Category, Rejected, Section, UnreadTranslation};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -58,31 +58,64 @@ pub(crate) fn described(article: &Article) -> IncomingArticle {
         converter: CONVERTER_VERSION.into(),
         unconverted: true,
         translations,
+        kept_locales: article.unread.iter().filter_map(|one| one.locale.clone()).collect(),
+        keeps_others: article.unread.iter().any(|one| one.locale.is_none()),
     }
+}
+
+/// What converting an article came to.
+pub(crate) enum Converted {
+    /// It is to be stored. Texts of it that could not be converted are left out, with the reason.
+    Article(IncomingArticle, Vec<SkippedArticle>),
+    /// None of its texts could be converted.
+    Skipped(SkippedArticle),
 }
 
 /// Converts what [`described`] an article. Pure CPU, some milliseconds per hundred kilobytes: call it off the runtime's
 /// threads.
-pub(crate) fn converted(
-    article: &Article,
-    mut described: IncomingArticle,
-    limits: &Limits,
-) -> Result<IncomingArticle, SkippedArticle> {
-    for (translation, to) in article.published().into_iter().zip(&mut described.translations) {
-        let converted = convert(&translation.body, Some(&translation.html_url), limits).map_err(|error| {
-            SkippedArticle {
-                article_id: Some(article.id),
-                reason: format!("{}: {}", translation.locale, chain(&error)),
-                created_at: Some(article.created_at.as_millisecond()),
-                section_id: article.section_id,
+pub(crate) fn converted(article: &Article, mut described: IncomingArticle, limits: &Limits) -> Converted {
+    let mut bad = Vec::new();
+    let texts = std::mem::take(&mut described.translations);
+    for (translation, mut to) in article.published().into_iter().zip(texts) {
+        match convert(&translation.body, Some(&translation.html_url), limits) {
+            Ok(converted) => {
+                to.html = without_nul(translation.body);
+                to.markdown = without_nul(converted.markdown);
+                to.plain = without_nul(converted.text);
+                described.translations.push(to);
             }
-        })?;
-        to.html = without_nul(translation.body);
-        to.markdown = without_nul(converted.markdown);
-        to.plain = without_nul(converted.text);
+            Err(error) => {
+                bad.push(skipped_text(article, format!("{}: {}", translation.locale, chain(&error))));
+                described.kept_locales.push(translation.locale);
+            }
+        }
     }
     described.unconverted = false;
-    Ok(described)
+    match bad.pop() {
+        Some(reason) if described.translations.is_empty() => Converted::Skipped(reason),
+        last => {
+            bad.extend(last);
+            Converted::Article(described, bad)
+        }
+    }
+}
+
+fn skipped_text(article: &Article, reason: String) -> SkippedArticle {
+    SkippedArticle {
+        article_id: Some(article.id),
+        reason,
+        created_at: Some(article.created_at.as_millisecond()),
+        section_id: article.section_id,
+    }
+}
+
+/// The reasons why texts of an article could not be read.
+pub(crate) fn unread_texts(article: &Article) -> Vec<SkippedArticle> {
+    let reason = |one: &UnreadTranslation| match &one.locale {
+        Some(locale) => format!("translation {locale}: {}", one.reason),
+        None => one.reason.clone(),
+    };
+    article.unread.iter().map(|one| skipped_text(article, reason(one))).collect()
 }
 
 /// Postgres stores no NUL in text; HTML has no meaning for it either.

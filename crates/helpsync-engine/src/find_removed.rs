@@ -2,21 +2,25 @@
 //!
 //! Equal counts mean that nothing is gone, but for pairs of a new article and a removed one, which the audit finds.
 //! Few removals are found by probing (`probe`), many by listing everything. A run that has just listed everything
-//! only verifies that it did.
+//! only verifies that it did. Whether what it read is all that Zendesk counts is for `completeness`.
 
 use helpsync_account::Account;
 use helpsync_model::{
     Confirm, ExportAccess, ListCursor, ListEnd, ListParams, Plan, RunKind, ShardCursor, ShardParams,
 };
 use helpsync_store::{ListWalk, Missing, NewShard, RemovalVerdict, RunNote, ShardEnd, StartedShard};
-use helpsync_zendesk::{Failure, PAGE_SIZE_MAX};
+use helpsync_zendesk::Failure;
 
+use crate::completeness::Listing;
 use crate::page::{Fetched, Reached};
 use crate::walk_list::{have_met, yielded_turn};
 use crate::{Engine, HandlerError};
 
 /// Articles asked for one by one in one shard.
 const CONFIRMED_PER_SHARD: usize = 50;
+/// Hidden articles of one run that are asked for by id, the proof that each is gone. Above it a second listing has to
+/// account for them.
+pub(crate) const CONFIRMED_BY_ID_MAX: usize = 2_000;
 /// Leftovers of earlier runs that one run takes up.
 const LEFTOVERS_MAX: u32 = 10_000;
 /// Pages of the export that are read once more when Zendesk counts more articles than we know.
@@ -45,22 +49,30 @@ impl Engine {
         } else {
             self.compare(started, account).await?
         };
+        let mut moving = false;
         let missing = match &compared {
             Compared::Same => {
                 let hidden = self.store.hidden_articles(started.fence.connection, LEFTOVERS_MAX).await?;
-                return Ok(ShardEnd::Done(self.confirmations(started, &hidden).await?));
+                return Ok(ShardEnd::Done(confirmations(&hidden)));
             }
             Compared::Gone(articles) => Missing::Articles(articles),
             Compared::Listed => Missing::Unseen,
             Compared::Unclear => {
-                if !self.walk_listing(started, account).await? {
-                    return Ok(yielded_turn());
+                match self.list_everything(started, account).await? {
+                    Listing::Yielded => return Ok(yielded_turn()),
+                    Listing::Whole => {}
+                    Listing::Moving => moving = true,
                 }
                 Missing::Unseen
             }
         };
-        match self.store.hide_missing(started, missing, self.options.ceiling).await? {
-            RemovalVerdict::Hidden(hidden) => Ok(ShardEnd::Done(self.confirmations(started, &hidden).await?)),
+        let hidden = self.store.hide_missing(started, missing, self.options.ceiling).await?;
+        if moving {
+            let note = RunNote { audit_next: true, ..RunNote::default() };
+            self.store.note_run(&started.fence, &note).await?;
+        }
+        match hidden {
+            RemovalVerdict::Hidden(hidden) => Ok(ShardEnd::Done(confirmations(&hidden))),
             RemovalVerdict::Held(held) => {
                 tracing::warn!(connection = %started.fence.connection, held, "removals held back");
                 Ok(ShardEnd::Done(Vec::new()))
@@ -77,11 +89,15 @@ impl Engine {
             return Ok(if whole { Compared::Listed } else { Compared::Unclear });
         }
         let count = self.count(started, account).await?;
+        let nameless = self.store.nameless_records(started.fence.run).await?;
         let audit_every = i64::try_from(self.options.audit_every.as_millis()).unwrap_or(i64::MAX);
         let audit_due =
             started.last_audit_at.is_some_and(|at| at.saturating_add(audit_every) <= self.clock.now_ms());
         // A first sync has just read everything there is.
-        if audit_asked || (audit_due && started.run.kind != RunKind::Full) {
+        if audit_asked
+            || started.run.audit_reason.is_some()
+            || (audit_due && started.run.kind != RunKind::Full)
+        {
             return Ok(Compared::Unclear);
         }
         let mut known = self.store.known_articles(connection).await?;
@@ -89,7 +105,7 @@ impl Engine {
             self.read_tail(started, account).await?;
             known = self.store.known_articles(connection).await?;
         }
-        if known == count {
+        if known == count || known < count && known + nameless >= count {
             return Ok(Compared::Same);
         }
         if known < count {
@@ -108,7 +124,7 @@ impl Engine {
     }
 
     /// How many articles Zendesk counts now.
-    async fn count(&self, started: &StartedShard, account: &Account) -> Result<i64, HandlerError> {
+    pub(crate) async fn count(&self, started: &StartedShard, account: &Account) -> Result<i64, HandlerError> {
         let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
         let count = i64::try_from(answer.value).unwrap_or(i64::MAX);
         let note =
@@ -135,10 +151,13 @@ impl Engine {
             let seen = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
             i64::try_from(measured.count) == Ok(count) && seen == count
         } else {
-            match (walk_from(&walks, ListEnd::Oldest), walk_from(&walks, ListEnd::Latest)) {
+            let met = match (walk_from(&walks, ListEnd::Oldest), walk_from(&walks, ListEnd::Latest)) {
                 (Some(oldest), Some(latest)) => have_met(&oldest, &latest),
                 _ => return Ok(None),
-            }
+            };
+            // Both may have met over a gap: pages without their articles, or in another order than asked for.
+            let count = self.count(started, account).await?;
+            met && self.store.seen_articles(started.fence.connection, started.fence.run).await? >= count
         };
         let crowded = measured.crowded;
         if let Some(second) = crowded.filter(|_| whole) {
@@ -149,7 +168,14 @@ impl Engine {
     }
 
     /// What changed since the mark: ranges that end early do not see what is edited while the others go on.
-    async fn read_tail(&self, started: &StartedShard, account: &Account) -> Result<(), HandlerError> {
+    pub(crate) async fn read_tail(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<(), HandlerError> {
+        if started.export_access != Some(ExportAccess::Allowed) {
+            return self.read_latest(started, account).await;
+        }
         let mut start = started.high_water.unwrap_or(0);
         for _ in 0..TAIL_PAGES_MAX {
             let answer = match self.export_from(account, start).await {
@@ -164,30 +190,20 @@ impl Engine {
         }
         Ok(())
     }
+}
 
-    /// Hidden articles are asked for one by one, or by a second listing where that costs less.
-    async fn confirmations(
-        &self,
-        started: &StartedShard,
-        articles: &[i64],
-    ) -> Result<Vec<NewShard>, HandlerError> {
-        if articles.is_empty() {
-            return Ok(Vec::new());
-        }
-        let known = self.store.known_articles(started.fence.connection).await?;
-        let pages = usize::try_from(known).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE_MAX as usize);
-        let shard =
-            |key, confirm| NewShard { key, params: ShardParams::ConfirmRemoved(confirm), position: None };
-        if articles.len() > pages {
-            return Ok(vec![shard("confirm_removed-listing".to_owned(), Confirm::Listing)]);
-        }
-        let chunks = articles.chunks(CONFIRMED_PER_SHARD).enumerate();
-        Ok(chunks
-            .map(|(number, articles)| {
-                shard(format!("confirm_removed-{number}"), Confirm::Articles { articles: articles.to_vec() })
-            })
-            .collect())
+/// Hidden articles are asked for one by one, or by a second listing where they are very many.
+pub(crate) fn confirmations(articles: &[i64]) -> Vec<NewShard> {
+    let shard = |key, confirm| NewShard { key, params: ShardParams::ConfirmRemoved(confirm), position: None };
+    if articles.len() > CONFIRMED_BY_ID_MAX {
+        return vec![shard("confirm_removed-listing".to_owned(), Confirm::Listing)];
     }
+    let chunks = articles.chunks(CONFIRMED_PER_SHARD).enumerate();
+    chunks
+        .map(|(number, articles)| {
+            shard(format!("confirm_removed-{number}"), Confirm::Articles { articles: articles.to_vec() })
+        })
+        .collect()
 }
 
 /// Where the walk by cursor stands that began at this end.

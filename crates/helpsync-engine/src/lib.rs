@@ -6,6 +6,7 @@
 
 mod articles;
 mod brands;
+mod completeness;
 mod confirm_removed;
 mod fetch_articles;
 mod fetch_attachments;
@@ -16,6 +17,7 @@ mod page;
 mod places;
 mod plan;
 mod probe;
+mod translations;
 mod walk_export;
 mod walk_list;
 

@@ -12,7 +12,7 @@ use helpsync_store::{
 };
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
 
-use crate::articles::{converted, described, items, skipped};
+use crate::articles::{Converted, converted, described, items, skipped, unread_texts};
 use crate::names::{authors, tags_of};
 use crate::{Engine, HandlerError};
 
@@ -36,9 +36,11 @@ pub(crate) struct Fetched {
 }
 
 /// Articles on their way into the store.
+#[derive(Default)]
 struct Batch {
     articles: Vec<IncomingArticle>,
     skipped: Vec<SkippedArticle>,
+    skipped_texts: Vec<SkippedArticle>,
     /// Those of the articles that were not converted, as they came.
     unconverted: Vec<Article>,
 }
@@ -94,25 +96,40 @@ impl Engine {
         let working = format!("{}: storing {} articles", started.shard.key, fetched.articles.len());
         self.accounts.put_working(started.fence.run, &working).await;
         self.complete_places(started, account, &mut fetched).await?;
+        let settled = self.complete_translations(started, account, &mut fetched).await?;
         let (alone, broken): (Vec<Rejected>, Vec<Rejected>) =
             fetched.rejected.drain(..).partition(|one| one.is_too_long && one.id.is_some());
-        let mut first = PageWrite {
+        let first = PageWrite {
             items: items(&fetched.sections, &fetched.categories),
             authors: authors(std::mem::take(&mut fetched.authors)),
             skipped: broken.into_iter().map(skipped).collect(),
+            settled,
             requests: fetched.requests,
             bytes: fetched.bytes,
             budget_wait_ms: account.take_waited_ms(),
             ..PageWrite::default()
         };
         for rejected in alone {
-            let mut page = self.fetch_alone(account, rejected).await?;
+            let mut page = self.fetch_alone(started, account, rejected).await?;
             page.budget_wait_ms = account.take_waited_ms();
             self.store.store_page(started, &page).await?;
         }
         let tags = tags_of(&fetched.articles);
+        let outcome = self.store_whole(started, fetched.articles, first, reached).await?;
+        self.learn_tags(started, account, &tags).await?;
+        Ok(outcome)
+    }
+
+    /// Stores articles that have all their texts. `first` goes with the first batch of them, `reached` with the last.
+    pub(crate) async fn store_whole(
+        &self,
+        started: &StartedShard,
+        articles: Vec<Article>,
+        mut first: PageWrite,
+        reached: Reached,
+    ) -> Result<PageOutcome, HandlerError> {
         let authors = first.authors.clone();
-        let batches = batches(fetched.articles);
+        let batches = batches(articles);
         let mut left = batches.len();
         let mut compared =
             stream::iter(batches).map(|articles| self.compared(started, articles)).buffered(BATCHES_AHEAD);
@@ -127,7 +144,6 @@ impl Engine {
             let page = PageWrite { cursor, progress, split, ..std::mem::replace(&mut first, next) };
             outcome = self.store_batch(started, page, batch?).await?;
         }
-        self.learn_tags(started, account, &tags).await?;
         Ok(outcome)
     }
 
@@ -140,13 +156,15 @@ impl Engine {
     ) -> Result<PageOutcome, HandlerError> {
         page.articles = batch.articles;
         page.skipped.extend(batch.skipped);
+        page.skipped_translations.extend(batch.skipped_texts);
         match self.store.store_page(started, &page).await {
             Err(StoreError::Unconverted) => {
                 let left = batch.unconverted.into_iter().map(|article| (described(&article), article));
-                let (articles, skipped) = self.convert(left.collect()).await?;
+                let made = self.convert(left.collect()).await?;
                 page.articles.retain(|article| !article.unconverted);
-                page.articles.extend(articles);
-                page.skipped.extend(skipped);
+                page.articles.extend(made.articles);
+                page.skipped.extend(made.skipped);
+                page.skipped_translations.extend(made.skipped_texts);
                 Ok(self.store.store_page(started, &page).await?)
             }
             stored => Ok(stored?),
@@ -155,9 +173,15 @@ impl Engine {
 
     /// Converts those articles of a batch whose copies are not right already.
     async fn compared(&self, started: &StartedShard, articles: Vec<Article>) -> Result<Batch, HandlerError> {
-        let (all, articles) = off_the_runtime(move || {
+        let (all, articles, unread, nothing_left) = off_the_runtime(move || {
+            // Of these it is not known whether anything is published: they are kept as they are.
+            let (nothing_left, articles): (Vec<_>, Vec<_>) = articles
+                .into_iter()
+                .partition(|article| !article.unread.is_empty() && article.published().is_empty());
             let all: Vec<IncomingArticle> = articles.iter().map(described).collect();
-            (all, articles)
+            let unread: Vec<_> = articles.iter().flat_map(unread_texts).collect();
+            let nothing_left: Vec<_> = nothing_left.iter().flat_map(unread_texts).collect();
+            (all, articles, unread, nothing_left)
         })
         .await?;
         let unchanged: HashSet<i64> = self.store.unchanged(started, &all).await?.into_iter().collect();
@@ -165,22 +189,32 @@ impl Engine {
             .into_iter()
             .zip(articles)
             .partition(|(described, _)| unchanged.contains(&described.article_id));
-        let (mut articles, skipped) = self.convert(changed).await?;
+        let mut batch = self.convert(changed).await?;
         let (same, unconverted): (Vec<_>, Vec<_>) = same.into_iter().unzip();
-        articles.extend(same);
-        Ok(Batch { articles, skipped, unconverted })
+        batch.articles.extend(same);
+        batch.skipped.extend(nothing_left);
+        batch.skipped_texts.extend(unread);
+        Ok(Batch { unconverted, ..batch })
     }
 
     /// An article whose texts were too long for its page, asked for by itself: stored if it fits an answer of its own,
     /// else recorded.
-    async fn fetch_alone(&self, account: &Account, rejected: Rejected) -> Result<PageWrite, HandlerError> {
+    async fn fetch_alone(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        rejected: Rejected,
+    ) -> Result<PageWrite, HandlerError> {
         let id = rejected.id.unwrap_or_default();
         match account.client.article(id).await {
             Ok(answer) => {
-                let (articles, skipped) =
-                    self.convert(vec![(described(&answer.value), answer.value)]).await?;
-                let (requests, bytes) = (answer.requests.into(), answer.bytes);
-                Ok(PageWrite { articles, skipped, requests, bytes, ..PageWrite::default() })
+                let first = PageWrite {
+                    requests: answer.requests.into(),
+                    bytes: answer.bytes,
+                    ..PageWrite::default()
+                };
+                self.store_whole(started, vec![answer.value], first, Reached::default()).await?;
+                Ok(PageWrite::default())
             }
             Err(Failure::Unreadable { reason }) => {
                 let skipped = vec![skipped(Rejected { reason, ..rejected })];
@@ -199,22 +233,22 @@ impl Engine {
     }
 
     /// Converts articles: pure CPU, so off the runtime's threads, and on no more of them than there are cores.
-    async fn convert(
-        &self,
-        articles: Vec<(IncomingArticle, Article)>,
-    ) -> Result<(Vec<IncomingArticle>, Vec<SkippedArticle>), HandlerError> {
+    async fn convert(&self, articles: Vec<(IncomingArticle, Article)>) -> Result<Batch, HandlerError> {
         let turn = Arc::clone(&self.converting).acquire_owned().await.map_err(|error| stopped(&error))?;
         let limits = self.options.limits;
         off_the_runtime(move || {
-            let (mut good, mut bad) = (Vec::with_capacity(articles.len()), Vec::new());
+            let mut batch = Batch::default();
             for (described, article) in articles {
                 match converted(&article, described, &limits) {
-                    Ok(article) => good.push(article),
-                    Err(skipped) => bad.push(skipped),
+                    Converted::Article(article, skipped) => {
+                        batch.articles.push(article);
+                        batch.skipped_texts.extend(skipped);
+                    }
+                    Converted::Skipped(skipped) => batch.skipped.push(skipped),
                 }
             }
             drop(turn);
-            (good, bad)
+            batch
         })
         .await
     }

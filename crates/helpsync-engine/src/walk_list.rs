@@ -39,7 +39,7 @@ impl Engine {
     ) -> Result<ShardEnd, HandlerError> {
         let ended = match list {
             ListParams::Pages { first, last, measured } => {
-                self.walk_pages(started, account, first, last, measured.newest).await?
+                self.walk_pages(started, account, first, last, Some(measured.newest)).await?
             }
             ListParams::End { from, pages, measured } => {
                 let sort_order = match from {
@@ -61,13 +61,14 @@ impl Engine {
         Ok(if ended { ShardEnd::Done(Vec::new()) } else { yielded_turn() })
     }
 
-    async fn walk_pages(
+    /// A stretch of the list by page number. `newest`: how far the mark may go once it is read; `None` = it stays.
+    pub(crate) async fn walk_pages(
         &self,
         started: &StartedShard,
         account: &Account,
         first: u32,
         last: u32,
-        newest: i64,
+        newest: Option<i64>,
     ) -> Result<bool, HandlerError> {
         let mut number = match started.shard.cursor {
             Some(ShardCursor::Page(number)) => number,
@@ -82,7 +83,8 @@ impl Engine {
             let ended = number >= last;
             let reached = Reached {
                 cursor: Some(ShardCursor::Page(number + 1)),
-                progress: Some(Progress { position: Some(0).filter(|_| !ended), newest: Some(newest) }),
+                progress: newest
+                    .map(|newest| Progress { position: Some(0).filter(|_| !ended), newest: Some(newest) }),
                 split: None,
             };
             let store = self.store_fetched(started, account, Fetched::from(answer), reached);
@@ -96,6 +98,22 @@ impl Engine {
             stored?;
             answer = fetched.map_err(HandlerError::of_list)?;
         }
+    }
+
+    /// The page of the list that changed last.
+    pub(crate) async fn read_latest(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<(), HandlerError> {
+        let query = ListQuery {
+            sort_by: SortBy::UpdatedAt,
+            sort_order: SortOrder::Desc,
+            ..ListQuery::walk(Scope::All, None)
+        };
+        let answer = account.client.list_articles(&query).await.map_err(HandlerError::of_list)?;
+        self.store_fetched(started, account, Fetched::from(answer), Reached::default()).await?;
+        Ok(())
     }
 
     /// Reads the whole list, oldest first, on from the shard's cursor; true once it has ended cleanly.

@@ -30,6 +30,8 @@ pub enum RunEvent {
         /// A shard failed.
         failed: bool,
     },
+    /// Its end is recorded: no shard failed, but Zendesk counts more articles than it showed.
+    FinalizedShort,
     /// It is stopped.
     Cancelled,
 }
@@ -45,25 +47,30 @@ impl Machine for RunState {
         RunEvent::StageBegun(Stage::Finalize),
         RunEvent::Finalized { failed: false },
         RunEvent::Finalized { failed: true },
+        RunEvent::FinalizedShort,
         RunEvent::Cancelled,
     ];
 
     fn after(self, event: RunEvent) -> Option<Self> {
         match (self, event) {
-            (Self::Done | Self::Failed | Self::Cancelled, _) => None,
+            (Self::Done | Self::Failed | Self::Incomplete | Self::Cancelled, _) => None,
             (Self::Finalizing, RunEvent::ShardStarted) => Some(Self::Finalizing),
             (Self::Queued | Self::Running, RunEvent::ShardStarted) => Some(Self::Running),
             // A run is finalized once: the stage is its last.
             (Self::Finalizing, RunEvent::StageBegun(_)) => None,
             // A run leaves `queued` by the start of a shard, and no stage ends before one of its shards has started.
-            (Self::Queued, RunEvent::StageBegun(_) | RunEvent::Finalized { .. }) => None,
+            (
+                Self::Queued,
+                RunEvent::StageBegun(_) | RunEvent::Finalized { .. } | RunEvent::FinalizedShort,
+            ) => None,
             (Self::Running, RunEvent::StageBegun(Stage::Finalize)) => Some(Self::Finalizing),
             (Self::Running, RunEvent::StageBegun(Stage::Plan | Stage::Walk | Stage::Removal)) => {
                 Some(Self::Running)
             }
-            (Self::Running, RunEvent::Finalized { .. }) => None,
+            (Self::Running, RunEvent::Finalized { .. } | RunEvent::FinalizedShort) => None,
             (Self::Finalizing, RunEvent::Finalized { failed: false }) => Some(Self::Done),
             (Self::Finalizing, RunEvent::Finalized { failed: true }) => Some(Self::Failed),
+            (Self::Finalizing, RunEvent::FinalizedShort) => Some(Self::Incomplete),
             (Self::Queued | Self::Running | Self::Finalizing, RunEvent::Cancelled) => Some(Self::Cancelled),
         }
     }

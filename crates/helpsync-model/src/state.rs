@@ -156,6 +156,8 @@ names! {
         Done = "done",
         /// Ended with an error, which its record names.
         Failed = "failed",
+        /// Ended, though Zendesk counts more articles than it showed. The record has both numbers.
+        Incomplete = "incomplete",
         /// Stopped by a person, a disconnect or a newer grant.
         Cancelled = "cancelled",
     }

@@ -239,6 +239,8 @@ pub fn grant(customer: &Customer, subdomain: &str) -> GrantCompleted {
 #[must_use]
 pub fn article(id: i64, title: &str, version: i64) -> IncomingArticle {
     IncomingArticle {
+        kept_locales: Vec::new(),
+        keeps_others: false,
         article_id: id,
         created_at: 1_000,
         updated_at: version * 1_000,

@@ -49,6 +49,17 @@ pub struct Article {
     pub edited_at: Option<Timestamp>,
     /// Every locale's text; `None` when the answer carried none.
     pub translations: Option<Vec<Translation>>,
+    /// Texts that could not be read, or not be had.
+    pub unread: Vec<UnreadTranslation>,
+}
+
+/// A text of an article that could not be read. The article's others are unharmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadTranslation {
+    /// Lower case, such as `en-us`; `None`: it may be any, or all that are not there.
+    pub locale: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// An article's text in one locale.
@@ -157,11 +168,36 @@ impl Article {
         segments
     }
 
+    /// Whether the answer did not tell the article's translations: it has at least the one that it was written in.
+    #[must_use]
+    pub fn lacks_translations(&self) -> bool {
+        self.translations.as_ref().is_none_or(Vec::is_empty) && self.unread.is_empty()
+    }
+
+    /// Reads an article of a page. One that lost a text for its length is rejected: asked for alone it may fit.
     pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+        let article = Self::read_alone(fields)?;
+        if article.unread.iter().any(|unread| unread.reason == TOO_LONG) {
+            return Err(TOO_LONG.to_owned());
+        }
+        Ok(article)
+    }
+
+    /// Reads an article that was asked for alone.
+    pub(crate) fn read_alone(fields: &Fields) -> Result<Self, String> {
         check_whole(fields)?;
         let updated_at = fields.time("updated_at").ok_or("updated_at is missing or no time")?;
-        let locale = fields.text("locale");
-        let source_locale = Some(fields.text("source_locale")).filter(|text| !text.is_empty());
+        let locale = locale(fields, "locale");
+        let source_locale = Some(self::locale(fields, "source_locale")).filter(|text| !text.is_empty());
+        let (translations, unread) = match fields.list("translations") {
+            Some(list) => {
+                let (good, unread) = read_translations(&list);
+                // The article's own text is the same as its translation in the locale shown.
+                let unread = unread.into_iter().filter(|one| one.locale.as_ref() != Some(&locale)).collect();
+                (Some(good), unread)
+            }
+            None => (None, Vec::new()),
+        };
         Ok(Self {
             id: fields.id("id").ok_or("id is missing or no number")?,
             source_locale: source_locale.unwrap_or_else(|| locale.clone()),
@@ -182,20 +218,43 @@ impl Article {
             created_at: fields.time("created_at").unwrap_or(updated_at),
             updated_at,
             edited_at: fields.time("edited_at"),
-            translations: fields
-                .list("translations")
-                .map(|list| list.iter().map(Translation::read).collect())
-                .transpose()?,
+            translations,
+            unread,
         })
     }
 }
 
+/// A locale in the one spelling that is kept: `en-US`, `en_us` and `en-us` are the same.
+fn locale(fields: &Fields, key: &str) -> String {
+    one_spelling(&fields.text(key))
+}
+
+pub(crate) fn one_spelling(locale: &str) -> String {
+    locale.trim().to_ascii_lowercase().replace('_', "-")
+}
+
+/// Reads the texts of an article, and says of which that was not possible.
+pub(crate) fn read_translations(list: &[Fields]) -> (Vec<Translation>, Vec<UnreadTranslation>) {
+    let (mut good, mut unread) = (Vec::with_capacity(list.len()), Vec::new());
+    for fields in list {
+        match Translation::read(fields) {
+            Ok(translation) => good.push(translation),
+            Err(reason) => {
+                let locale = Some(locale(fields, "locale")).filter(|text| !text.is_empty());
+                unread.push(UnreadTranslation { locale, reason });
+            }
+        }
+    }
+    // Of a locale that comes in two spellings, one that can be read is enough.
+    unread.retain(|one| !good.iter().any(|good| Some(&good.locale) == one.locale.as_ref()));
+    (good, unread)
+}
+
 impl Translation {
-    /// A translation that does not say whether it is a draft must not be taken for published, nor silently dropped:
-    /// it makes the whole article unreadable.
+    /// A translation that does not say whether it is a draft must not be taken for published, nor silently dropped.
     pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
         check_whole(fields)?;
-        let locale = Some(fields.text("locale")).filter(|text| !text.is_empty());
+        let locale = Some(locale(fields, "locale")).filter(|text| !text.is_empty());
         let locale = locale.ok_or("a translation has no locale")?;
         let draft =
             fields.flag("draft").ok_or_else(|| format!("translation {locale}: draft is no boolean"))?;
@@ -227,7 +286,7 @@ impl Section {
             name: fields.text("name"),
             category_id: fields.id("category_id"),
             parent_section_id: fields.id("parent_section_id"),
-            locale: fields.text("locale"),
+            locale: locale(fields, "locale"),
             html_url: fields.text("html_url"),
             updated_at: fields.time("updated_at"),
         })
@@ -239,7 +298,7 @@ impl Category {
         Ok(Self {
             id: fields.id("id").ok_or("id is missing or no number")?,
             name: fields.text("name"),
-            locale: fields.text("locale"),
+            locale: locale(fields, "locale"),
             html_url: fields.text("html_url"),
             updated_at: fields.time("updated_at"),
         })
@@ -299,6 +358,24 @@ mod tests {
         )
         .unwrap();
         assert_eq!(locales(&read), ["en-us", "de"]);
+    }
+
+    #[test]
+    fn a_translation_that_cannot_be_read_costs_no_other_and_spellings_of_a_locale_are_one() {
+        let read = article(
+            r#"{"id":1,"locale":"en-US","draft":false,"updated_at":"2026-05-06T08:35:34Z",
+            "translations":[{"locale":"EN_us","draft":null},{"locale":"de","draft":null},{"locale":"Fr","draft":false},
+            {"locale":"pt-BR","draft":null},{"locale":"pt-br","draft":false},{"draft":false}]}"#,
+        )
+        .unwrap();
+        assert_eq!(locales(&read), ["en-us", "fr", "pt-br"]);
+        let unread: Vec<_> = read.unread.iter().map(|one| one.locale.as_deref()).collect();
+        assert_eq!(unread, [Some("de"), None], "the article's own text is at hand");
+        assert!(!read.lacks_translations());
+        let bare = r#"{"id":1,"draft":false,"updated_at":"2026-05-06T08:35:34Z"}"#;
+        assert!(article(bare).unwrap().lacks_translations());
+        let empty = r#"{"id":1,"draft":false,"updated_at":"2026-05-06T08:35:34Z","translations":[]}"#;
+        assert!(article(empty).unwrap().lacks_translations());
     }
 
     #[test]

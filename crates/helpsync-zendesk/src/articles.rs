@@ -1,9 +1,10 @@
 //! Listing, exporting and fetching articles. Source:
 //! <https://developer.zendesk.com/api-reference/help_center/help-center-api/articles/>.
 
+use crate::article::read_translations;
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, query, text};
-use crate::{Article, Author, Category, Failure, Rejected, Section, Translation};
+use crate::{Article, Author, Category, Failure, Rejected, Section, Translation, UnreadTranslation};
 
 /// The longest page of a plain list.
 pub const PAGE_SIZE_MAX: u32 = 100;
@@ -264,15 +265,36 @@ impl Client {
         let mut answer = self.get(&path, &[("include", "translations")]).await?.try_map(|body| {
             let text = text(&body);
             let fields = Envelope::read(&text)?.object("article")?;
-            Article::read(&fields).map_err(|reason| Failure::Unreadable { reason })
+            Article::read_alone(&fields).map_err(|reason| Failure::Unreadable { reason })
         })?;
         if answer.value.translations.is_none() {
-            let translations = self.translations(id).await?;
-            answer.value.translations = Some(translations.value);
-            answer.bytes += translations.bytes;
-            answer.requests += translations.requests;
+            let cost = self.complete_article(&mut answer.value).await?;
+            answer.bytes += cost.bytes;
+            answer.requests += cost.requests;
         }
         Ok(answer)
+    }
+
+    /// Asks for the translations of an article whose answer lacked them. If Zendesk does not give them out, that is
+    /// noted with the article, which stays as good as it is. Answers with what it cost.
+    ///
+    /// # Errors
+    /// [`Failure`], but for what says no more than that there are none to be had.
+    pub async fn complete_article(&self, article: &mut Article) -> Result<Answer<()>, Failure> {
+        match self.translations(article.id).await {
+            Ok(answer) => {
+                let (good, unread) = answer.value;
+                article.translations = Some(good);
+                article.unread = unread;
+                Ok(Answer { value: (), bytes: answer.bytes, requests: answer.requests })
+            }
+            Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) => {
+                let reason = format!("its translations cannot be had: {}", helpsync_model::chain(&failure));
+                article.unread = vec![UnreadTranslation { locale: None, reason }];
+                Ok(Answer { value: (), bytes: 0, requests: 1 })
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// How many articles the token's user may see, drafts included.
@@ -290,9 +312,12 @@ impl Client {
             .try_map(|page| page.count.ok_or_else(|| Failure::malformed("count is missing")))
     }
 
-    async fn translations(&self, id: i64) -> Result<Answer<Vec<Translation>>, Failure> {
+    async fn translations(
+        &self,
+        id: i64,
+    ) -> Result<Answer<(Vec<Translation>, Vec<UnreadTranslation>)>, Failure> {
         let path = format!("{ARTICLES}/{id}/translations");
-        let mut all = Answer { value: Vec::new(), bytes: 0, requests: 0 };
+        let mut all = Answer { value: (Vec::new(), Vec::new()), bytes: 0, requests: 0 };
         let mut page = 1;
         loop {
             let number = page.to_string();
@@ -301,11 +326,11 @@ impl Client {
             all.requests += answer.requests;
             let text = text(&answer.value);
             let envelope = Envelope::read(&text)?;
-            let (mut good, rejected) = envelope.records("translations", Translation::read)?;
-            if let Some(rejected) = rejected.into_iter().next() {
-                return Err(Failure::Unreadable { reason: rejected.reason });
-            }
-            all.value.append(&mut good);
+            let (fields, broken) = envelope.fields("translations")?;
+            let (good, unread) = read_translations(&fields);
+            all.value.0.extend(good);
+            all.value.1.extend(unread);
+            all.value.1.extend(broken.into_iter().map(|reason| UnreadTranslation { locale: None, reason }));
             match envelope.next_offset(self.endpoint(), page)? {
                 Next::Offset(next) if next <= TRANSLATION_PAGES_MAX => page = next,
                 Next::Offset(_) => {

@@ -79,6 +79,21 @@ impl<'a> Envelope<'a> {
         Ok((good, rejected))
     }
 
+    /// A list that the answer owes us, its records as they are, and what is wrong with those that are none.
+    pub(crate) fn fields(&self, key: &str) -> Result<(Vec<Fields>, Vec<String>), Failure> {
+        let missing = || Failure::malformed(format!("{key} is missing"));
+        let raw = self.0.get(key).ok_or_else(missing)?;
+        let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_not_a_list| missing())?;
+        let (mut good, mut broken) = (Vec::with_capacity(items.len()), Vec::new());
+        for item in items {
+            match Fields::parse(item.get()) {
+                Ok(fields) => good.push(fields),
+                Err(reason) => broken.push(reason),
+            }
+        }
+        Ok((good, broken))
+    }
+
     /// Reads a sideload: what is missing or broken in it is left out.
     pub(crate) fn sideload<T>(&self, key: &str, read: impl Fn(&Fields) -> Result<T, String>) -> Vec<T> {
         self.records(key, read).map(|(good, _rejected)| good).unwrap_or_default()

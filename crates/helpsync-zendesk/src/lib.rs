@@ -40,7 +40,7 @@ mod webhook;
 mod tests;
 
 pub use account::{Me, TokenInfo};
-pub use article::{Article, Category, Rejected, Section, Translation};
+pub use article::{Article, Category, Rejected, Section, Translation, UnreadTranslation};
 pub use articles::{
     EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope,
     SortBy, SortOrder,

@@ -154,7 +154,15 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             turn_on_the_caller(state, request, fault);
             (api::answer(state, request), Travel::Whole)
         }
-        Fault::TruncatedJson | Fault::InvalidUtf8 | Fault::ForeignNextPage { .. } | Fault::DuplicateItems => {
+        Fault::TruncatedJson
+        | Fault::InvalidUtf8
+        | Fault::ForeignNextPage { .. }
+        | Fault::DuplicateItems
+        | Fault::OmitArticles { .. }
+        | Fault::NoSideload { .. }
+        | Fault::BrokenTranslation { .. }
+        | Fault::SpeltLocales
+        | Fault::EmptyList => {
             let answer = api::answer(state, request);
             let body = spoiled(&answer.body, fault);
             (Answer { body, ..answer }, Travel::Whole)
@@ -200,6 +208,19 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
                         value["next_page"] = foreign;
                     }
                 }
+                Fault::NoSideload { .. } | Fault::BrokenTranslation { .. } | Fault::SpeltLocales => {
+                    spoil_translations(&mut value, fault);
+                }
+                Fault::OmitArticles { .. } | Fault::EmptyList => {
+                    if let Some(articles) = value.get_mut("articles").and_then(Value::as_array_mut) {
+                        articles.retain(|article| match fault {
+                            Fault::OmitArticles { ids } => {
+                                !article["id"].as_i64().is_some_and(|id| ids.contains(&id))
+                            }
+                            _ => false,
+                        });
+                    }
+                }
                 _ => {
                     for list in value.as_object_mut().into_iter().flat_map(|it| it.values_mut()) {
                         if let Some(items) = list.as_array_mut() {
@@ -210,6 +231,41 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
             }
             value.to_string().into_bytes()
         }
+    }
+}
+
+/// In a list of articles, one article, and a list of translations.
+fn spoil_translations(value: &mut Value, fault: &Fault) {
+    let Some(members) = value.as_object_mut() else { return };
+    for (name, member) in members {
+        match (name.as_str(), member, fault) {
+            ("translations", Value::Array(all), Fault::BrokenTranslation { locale }) => {
+                for one in all.iter_mut().filter(|one| one["locale"] == locale.as_str()) {
+                    one["draft"] = Value::Null;
+                }
+            }
+            ("translations", Value::Array(all), Fault::SpeltLocales) => {
+                for one in all {
+                    one["locale"] = json!(one["locale"].as_str().unwrap_or_default().to_uppercase());
+                }
+            }
+            ("articles", Value::Array(all), _) => {
+                for article in all {
+                    spoil_article(article, fault);
+                }
+            }
+            ("article", article, _) => spoil_article(article, fault),
+            _ => {}
+        }
+    }
+}
+
+fn spoil_article(article: &mut Value, fault: &Fault) {
+    match (fault, article.as_object_mut()) {
+        (Fault::NoSideload { member }, Some(members)) => {
+            members.remove(member);
+        }
+        _ => spoil_translations(article, fault),
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) struct RunView {
     /// `connect`, `schedule`, `request`, `webhook` or `upstream`.
     pub(crate) trigger: &'static str,
     pub(crate) lane: &'static str,
-    /// `queued`, `running`, `finalizing`, `done`, `failed` or `cancelled`.
+    /// `queued`, `running`, `finalizing`, `done`, `failed`, `incomplete` (Zendesk counts more articles than it showed) or
+    /// `cancelled`.
     pub(crate) state: &'static str,
     /// `plan`, `walk`, `removal` or `finalize`.
     pub(crate) stage: &'static str,

@@ -101,7 +101,7 @@ pub(crate) async fn watch_run(client: &Client, id: i64) -> anyhow::Result<Value>
                 ));
                 return Ok(run);
             }
-            Some("failed" | "cancelled") => {
+            Some("failed" | "incomplete" | "cancelled") => {
                 bail!("run {id} is {}: {}", cell(&run["state"]), cell(&run["error"]));
             }
             _ => {

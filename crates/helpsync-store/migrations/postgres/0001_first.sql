@@ -181,7 +181,7 @@ create table run (
     trigger_name text not null,
     lane text not null,
     epoch bigint not null,
-    state text not null check (state in ('queued', 'running', 'finalizing', 'done', 'failed', 'cancelled')),
+    state text not null check (state in ('queued', 'running', 'finalizing', 'done', 'failed', 'incomplete', 'cancelled')),
     stage text not null check (stage in ('plan', 'walk', 'removal', 'finalize')),
     -- how it reads the articles, and why so, for people
     plan text,
@@ -210,13 +210,17 @@ create table run (
     budget_wait_ms bigint not null default 0,
     -- articles that Zendesk counts
     remote_count bigint,
+    -- articles that Zendesk counts and that it has to have seen for its end to be a good one; null = it need not be checked
+    owed bigint,
+    -- why it lists every id though nobody asked for that; null = it does not
+    audit_reason text,
     waiting_for text,
     error text,
     created_at bigint not null,
     started_at bigint,
     progress_at bigint not null,
     finished_at bigint,
-    check ((state in ('done', 'failed', 'cancelled')) = (finished_at is not null))
+    check ((state in ('done', 'failed', 'incomplete', 'cancelled')) = (finished_at is not null))
 );
 -- One sync of a connection at a time; resyncs of single articles run beside it.
 create unique index run_one_sync on run (connection_id)

@@ -59,6 +59,7 @@ impl Ended {
 const fn said(state: RunState) -> &'static str {
     match state {
         RunState::Failed => "a run failed",
+        RunState::Incomplete => "a run is incomplete",
         RunState::Cancelled => "a run was cancelled",
         _ => "a run is done",
     }

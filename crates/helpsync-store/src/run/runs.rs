@@ -118,7 +118,9 @@ pub struct Run {
     pub counters: RunCounters,
     /// What it waits for, if it does.
     pub waiting_for: Option<String>,
-    /// Why it failed or was cancelled.
+    /// Why it lists every article's id though nobody asked for that.
+    pub audit_reason: Option<String>,
+    /// Why it failed, is incomplete or was cancelled.
     pub error: Option<String>,
     /// ms.
     pub created_at: i64,
@@ -164,6 +166,7 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
             remote_count: row.try_get("remote_count")?,
         },
         waiting_for: row.try_get("waiting_for")?,
+        audit_reason: row.try_get("audit_reason")?,
         error: row.try_get("error")?,
         created_at: row.try_get("created_at")?,
         started_at: row.try_get("started_at")?,

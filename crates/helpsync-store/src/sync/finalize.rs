@@ -38,8 +38,8 @@ impl SyncStore {
             RunKind::Full | RunKind::Delta => Others::of(&mut write, started).await?,
         };
         if started.run.kind != RunKind::Resync {
-            show_ended(&mut write, started, ended.failed).await?;
-            if !ended.failed && !others.syncing && !others.failed {
+            show_ended(&mut write, started, ended.outcome).await?;
+            if ended.outcome == Outcome::Good && !others.syncing && !others.failed {
                 let ready = [(started.granted.connection.to_string(), json!({}))];
                 let kind = EventKind::DataSourceReady;
                 events::record_all(&mut write, started.owner(), kind, "DATA_SOURCE", &ready).await?;
@@ -99,10 +99,19 @@ impl SyncStore {
     }
 }
 
+/// What a run came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Good,
+    /// A shard failed.
+    Failed,
+    /// Zendesk counts more articles than it showed.
+    Incomplete,
+}
+
 /// How a run ended.
 struct RunEnd {
-    /// A shard failed.
-    failed: bool,
+    outcome: Outcome,
     /// What the run after it is to do, if one was asked for meanwhile.
     pending_request: Option<String>,
 }
@@ -124,8 +133,17 @@ async fn end_run(write: &mut Write, started: &StartedShard) -> Result<RunEnd, St
     .bind(fence.shard.0)
     .execute(&mut *write.tx)
     .await?;
-    let failed = error.is_some();
-    let Step { from, to } = Step::of::<RunState>(RunEvent::Finalized { failed });
+    let (outcome, error) = match error {
+        Some(error) => (Outcome::Failed, Some(error)),
+        None => match shortfall(write, started).await? {
+            Some(short) => (Outcome::Incomplete, Some(short)),
+            None => (Outcome::Good, None),
+        },
+    };
+    let Step { from, to } = Step::of::<RunState>(match outcome {
+        Outcome::Good | Outcome::Failed => RunEvent::Finalized { failed: outcome == Outcome::Failed },
+        Outcome::Incomplete => RunEvent::FinalizedShort,
+    });
     let pending_request: Option<String> = sqlx::query_scalar(sql(format!(
         "update run set state = {to}, error = $2, finished_at = $3, progress_at = $3, waiting_for = null
          where id = $1 and state in {from} returning pending_request"
@@ -135,21 +153,42 @@ async fn end_run(write: &mut Write, started: &StartedShard) -> Result<RunEnd, St
     .bind(write.now)
     .fetch_one(&mut *write.tx)
     .await?;
-    Ok(RunEnd { failed, pending_request })
+    Ok(RunEnd { outcome, pending_request })
 }
 
-/// Shows on the connection how its sync ended.
-async fn show_ended(write: &mut Write, started: &StartedShard, failed: bool) -> Result<(), StoreError> {
-    let status = if failed { DataSourceStatus::Error } else { DataSourceStatus::Ready };
+/// What the run's record says if Zendesk counts more articles than this run has seen, those included that were asked
+/// for by id. Articles that could not even be told apart are on record as skipped.
+async fn shortfall(write: &mut Write, started: &StartedShard) -> Result<Option<String>, StoreError> {
+    let (owed, seen, nameless): (Option<i64>, i64, i64) = sqlx::query_as(
+        "select owed, (select count(*) from remote_article where connection_id = $2 and seen_run >= $1),
+           (select count(*) from skipped where run_id = $1 and article_id is null)
+         from run where id = $1",
+    )
+    .bind(started.fence.run.0)
+    .bind(started.fence.connection.0)
+    .fetch_one(&mut *write.tx)
+    .await?;
+    let short = owed.filter(|owed| seen.saturating_add(nameless) < *owed);
+    Ok(short.map(|owed| {
+        format!(
+            "incomplete: Zendesk counts {owed} articles and showed {seen}; the next run lists every article"
+        )
+    }))
+}
+
+/// Shows on the connection how its sync ended. After one that is incomplete an audit is due.
+async fn show_ended(write: &mut Write, started: &StartedShard, outcome: Outcome) -> Result<(), StoreError> {
+    let status = if outcome == Outcome::Good { DataSourceStatus::Ready } else { DataSourceStatus::Error };
     sqlx::query(
         "update connection set sync_status = $2, last_synced_at = $3, updated_at = $3,
-           last_audit_at = coalesce(last_audit_at, $3),
+           last_audit_at = case when $5 = 1 then 0 else coalesce(last_audit_at, $3) end,
            source_items_synced_at = case when $4 = 1 then $3 else source_items_synced_at end where id = $1",
     )
     .bind(started.fence.connection.0)
     .bind(status.as_str())
     .bind(write.now)
-    .bind(i64::from(!failed))
+    .bind(i64::from(outcome == Outcome::Good))
+    .bind(i64::from(outcome == Outcome::Incomplete))
     .execute(&mut *write.tx)
     .await?;
     Ok(())

@@ -60,6 +60,10 @@ pub struct IncomingArticle {
     pub unconverted: bool,
     /// The published translations, the source locale first.
     pub translations: Vec<IncomingTranslation>,
+    /// Locales whose stored texts stay, because theirs could not be read.
+    pub kept_locales: Vec<String>,
+    /// Every stored text stays that is not among `translations`: which ones there are could not be read.
+    pub keeps_others: bool,
 }
 
 impl IncomingArticle {
@@ -100,6 +104,7 @@ impl IncomingArticle {
             metadata: self.metadata.clone(),
             metadata_hash: self.metadata_hash.clone(),
             translations: Vec::new(),
+            kept_locales: self.kept_locales.clone(),
             ..*self
         }
     }

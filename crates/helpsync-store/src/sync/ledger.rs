@@ -44,6 +44,13 @@ pub struct RunNote {
     pub export_access: Option<ExportAccess>,
     /// See [`StartedShard::passed_second`](crate::run::shards::StartedShard::passed_second).
     pub passed_second: Option<i64>,
+    /// What was read may not be all: the run lists everything, for this reason.
+    pub audit_reason: Option<String>,
+    /// Articles that Zendesk counts although the run was not shown so many. It ends as incomplete unless what is still
+    /// asked for by id makes up for it.
+    pub owed: Option<i64>,
+    /// What the counts say could not be settled: the next run lists everything.
+    pub audit_next: bool,
 }
 
 impl SyncStore {
@@ -62,6 +69,15 @@ impl SyncStore {
     pub async fn seen_articles(&self, connection: ConnectionId, run: RunId) -> Result<i64, StoreError> {
         let counted = "select count(*) from remote_article where connection_id = $1 and seen_run >= $2";
         Ok(sqlx::query_scalar(counted).bind(connection.0).bind(run.0).fetch_one(&self.pool).await?)
+    }
+
+    /// How many records this run was shown that had not even a readable id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn nameless_records(&self, run: RunId) -> Result<i64, StoreError> {
+        let counted = "select count(*) from skipped where run_id = $1 and article_id is null";
+        Ok(sqlx::query_scalar(counted).bind(run.0).fetch_one(&self.pool).await?)
     }
 
     /// All of them, in the order of creation.
@@ -181,11 +197,18 @@ impl SyncStore {
                 .execute(&mut *write.tx)
                 .await?;
         }
+        if note.audit_next {
+            sqlx::query("update connection set last_audit_at = 0 where id = $1")
+                .bind(fence.connection.0)
+                .execute(&mut *write.tx)
+                .await?;
+        }
         let (plan, reason) =
             note.plan.as_ref().map(|(plan, reason)| (plan.as_str(), reason.as_str())).unzip();
         sqlx::query(
             "update run set plan = coalesce($2, plan), plan_reason = coalesce($3, plan_reason),
-               remote_count = coalesce($4, remote_count), requests = requests + $5, held = coalesce($6, held)
+               remote_count = coalesce($4, remote_count), requests = requests + $5, held = coalesce($6, held),
+               audit_reason = coalesce($7, audit_reason), owed = coalesce($8, owed)
              where id = $1",
         )
         .bind(fence.run.0)
@@ -194,6 +217,8 @@ impl SyncStore {
         .bind(note.remote_count)
         .bind(i64::try_from(note.requests).unwrap_or(i64::MAX))
         .bind(note.held)
+        .bind(&note.audit_reason)
+        .bind(note.owed)
         .execute(&mut *write.tx)
         .await?;
         write.commit().await

@@ -97,6 +97,37 @@ pub(crate) async fn note_in_ledger(
     Ok(noted)
 }
 
+/// Notes that this run was shown the articles, and shows those of their files that were thought to be gone.
+pub(crate) async fn note_settled(
+    write: &mut Write,
+    started: &StartedShard,
+    articles: &[i64],
+) -> Result<(), StoreError> {
+    if articles.is_empty() {
+        return Ok(());
+    }
+    let ids = json!(articles).to_string();
+    sqlx::query(sql(format!(
+        "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
+        write.dialect.json_integers("$3")
+    )))
+    .bind(started.fence.connection.0)
+    .bind(started.fence.run.0)
+    .bind(&ids)
+    .execute(&mut *write.tx)
+    .await?;
+    sqlx::query(sql(format!(
+        "update file set last_sync = $2, held_at = null where connection_id = $1 and article_id in {}",
+        write.dialect.json_integers("$3")
+    )))
+    .bind(started.fence.connection.0)
+    .bind(write.now)
+    .bind(&ids)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
 /// The files of these articles, locked.
 pub(crate) async fn known_files(
     write: &mut Write,
@@ -280,14 +311,32 @@ pub(crate) async fn upsert_files(
     stored.iter().map(|row| Ok((row.try_get("article_id")?, row.try_get("id")?))).collect()
 }
 
-/// Puts translations in the place of those that the files had; `known` of the files had any.
+/// Puts translations in the place of those that the files had; `known` of the files had any. Of `kept` some stay.
 pub(crate) async fn replace_translations(
     write: &mut Write,
     known: &[i64],
+    kept: &[(i64, &IncomingArticle)],
     translations: &[(i64, &IncomingTranslation)],
 ) -> Result<(), StoreError> {
-    if !known.is_empty() {
-        drop_translations(write, known).await?;
+    let all: Vec<i64> =
+        known.iter().copied().filter(|file| !kept.iter().any(|(kept, _)| kept == file)).collect();
+    if !all.is_empty() {
+        drop_translations(write, &all).await?;
+    }
+    for (file, article) in kept {
+        let new: Vec<&str> = article.translations.iter().map(|new| new.locale.as_str()).collect();
+        sqlx::query(sql(format!(
+            "delete from translation where file_id = $1
+               and (locale in {} or ($3 = 0 and locale not in {}))",
+            write.dialect.json_texts("$2"),
+            write.dialect.json_texts("$4")
+        )))
+        .bind(*file)
+        .bind(json!(new).to_string())
+        .bind(i64::from(article.keeps_others))
+        .bind(json!(article.kept_locales).to_string())
+        .execute(&mut *write.tx)
+        .await?;
     }
     let size = |(_, one): &(i64, &IncomingTranslation)| one.html.len() + one.markdown.len() + one.plain.len();
     let mut rest = translations;

@@ -15,7 +15,8 @@ use crate::sync::author_and_tag_names::{NewAuthor, upsert_authors};
 use crate::sync::filtered::{LoadedFilter, Seen};
 use crate::sync::incoming::IncomingArticle;
 use crate::sync::page_rows::{
-    Known, drop_files, known_files, note_in_ledger, replace_translations, settle_unchanged, upsert_files,
+    Known, drop_files, known_files, note_in_ledger, note_settled, replace_translations, settle_unchanged,
+    upsert_files,
 };
 use crate::sync::quota::{Limits, OverLimit, Room};
 use crate::sync::tree::{NewItem, upsert_items};
@@ -61,6 +62,10 @@ pub struct PageWrite {
     pub articles: Vec<IncomingArticle>,
     /// What was read but cannot be stored.
     pub skipped: Vec<SkippedArticle>,
+    /// Texts of articles that could not be stored, while the articles' others are.
+    pub skipped_translations: Vec<SkippedArticle>,
+    /// Articles that were shown as they were read before, without all that belongs to them.
+    pub settled: Vec<i64>,
     /// Sections and categories that came with it.
     pub items: Vec<NewItem>,
     /// Names that came with it.
@@ -166,6 +171,8 @@ impl SyncStore {
             self.record_over_limit(&mut write, started, &changes.over_limit).await?;
         }
         self.record_skipped(&mut write, started, &page.skipped).await?;
+        self.record_reasons(&mut write, started, &page.skipped_translations).await?;
+        note_settled(&mut write, started, &page.settled).await?;
         self.settle_page(&mut write, started, page, &mut outcome).await?;
         write.commit().await?;
         Ok(outcome)
@@ -262,7 +269,11 @@ impl SyncStore {
                 article.translations.iter().map(|translation| (file_of(article.article_id), translation))
             })
             .collect();
-        replace_translations(write, &changes.known, &translations).await?;
+        let keeping = |article: &&&IncomingArticle| article.keeps_others || !article.kept_locales.is_empty();
+        let kept: Vec<(i64, &IncomingArticle)> = (changes.stored.iter().filter(keeping))
+            .map(|article| (file_of(article.article_id), *article))
+            .collect();
+        replace_translations(write, &changes.known, &kept, &translations).await?;
         let texts = changes.stored.iter().filter(|article| !records.contains(&article.article_id));
         let texts: Vec<i64> = texts.map(|article| file_of(article.article_id)).collect();
         mark_for_chunking(write, &texts).await?;
@@ -300,13 +311,13 @@ impl SyncStore {
                unselected = unselected + $13 where id = $1",
         )
         .bind(started.fence.run.0)
-        .bind(count(page.articles.len()))
+        .bind(count(page.articles.len() + page.settled.len()))
         .bind(outcome.created)
         .bind(outcome.updated)
-        .bind(outcome.unchanged)
+        .bind(outcome.unchanged + count(page.settled.len()))
         .bind(outcome.drafts)
         .bind(outcome.removed)
-        .bind(count(page.skipped.len()))
+        .bind(count(page.skipped.len() + page.skipped_translations.len()))
         .bind(i64::try_from(page.requests).unwrap_or(i64::MAX))
         .bind(i64::try_from(page.bytes).unwrap_or(i64::MAX))
         .bind(i64::try_from(page.budget_wait_ms).unwrap_or(i64::MAX))

@@ -159,6 +159,31 @@ impl SyncStore {
         write.commit().await
     }
 
+    /// Shows hidden articles again, and holds their removal: that they are gone could not be proved.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`].
+    pub async fn hold(&self, started: &StartedShard, articles: &[i64]) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        check_fence_to_change(&mut write, &started.fence).await?;
+        sqlx::query(sql(format!(
+            "update file set hidden_at = null, held_at = $3 where connection_id = $1 and article_id in {}",
+            self.dialect.json_integers("$2")
+        )))
+        .bind(started.fence.connection.0)
+        .bind(json!(articles).to_string())
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        sqlx::query("update run set held = held + $2 where id = $1")
+            .bind(started.fence.run.0)
+            .bind(count(articles.len()))
+            .execute(&mut *write.tx)
+            .await?;
+        write.commit().await
+    }
+
     /// Deletes what was asked for once more and is gone, and announces it.
     ///
     /// # Errors

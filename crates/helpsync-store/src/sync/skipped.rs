@@ -58,8 +58,8 @@ impl AdminStore {
 }
 
 impl SyncStore {
-    /// The reasons are kept with the run, and shown on the files of which an older copy is stored.
-    pub(crate) async fn record_skipped(
+    /// Keeps the reasons with the run.
+    pub(crate) async fn record_reasons(
         &self,
         write: &mut Write,
         started: &StartedShard,
@@ -80,6 +80,20 @@ impl SyncStore {
         .bind(Value::from_iter(rows).to_string())
         .execute(&mut *write.tx)
         .await?;
+        Ok(())
+    }
+
+    /// The reasons are kept with the run, and shown on the files of which an older copy is stored.
+    pub(crate) async fn record_skipped(
+        &self,
+        write: &mut Write,
+        started: &StartedShard,
+        skipped: &[SkippedArticle],
+    ) -> Result<(), StoreError> {
+        if skipped.is_empty() {
+            return Ok(());
+        }
+        self.record_reasons(write, started, skipped).await?;
         // Of an article that comes twice the last reason counts.
         let named: HashMap<i64, &SkippedArticle> =
             skipped.iter().filter_map(|one| Some((one.article_id?, one))).collect();

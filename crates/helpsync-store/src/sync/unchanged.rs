@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use helpsync_model::FileStatus;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::db::{StoreError, SyncStore, sql};
+use crate::db::{StoreError, SyncStore, integer, sql};
 use crate::run::shards::StartedShard;
 use crate::sync::incoming::IncomingArticle;
 
@@ -51,5 +51,37 @@ impl SyncStore {
             })
         };
         Ok(articles.iter().filter(same).map(|article| article.article_id).collect())
+    }
+
+    /// Which of these articles (id, time of change in ms) were read as they are now, so that an answer that lacks their
+    /// translations needs no more requests: by this run, or (`by_time`) by any at the same time of change.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn settled(
+        &self,
+        started: &StartedShard,
+        articles: &[(i64, i64)],
+        by_time: bool,
+    ) -> Result<Vec<i64>, StoreError> {
+        let rows = articles.iter().map(|(id, updated_at)| json!({ "id": id, "changed_at": updated_at }));
+        let settled = sqlx::query_scalar(sql(format!(
+            "select ledger.article_id from {} join remote_article as ledger
+               on ledger.connection_id = $1 and ledger.article_id = incoming.id
+             left join file on file.connection_id = $1 and file.article_id = incoming.id
+             where ledger.updated_at = changed_at and ledger.over_limit is null
+               and (ledger.seen_run >= $2 or $4 = 1)
+               and ((file.id is null and (ledger.published = 0 or ledger.seen_run >= $2))
+                 or (file.status = $5 and file.hidden_at is null and file.content_deleted = 0))",
+            self.dialect.json_rows("$3", &[integer("id"), integer("changed_at")])
+        )))
+        .bind(started.fence.connection.0)
+        .bind(started.fence.run.0)
+        .bind(Value::from_iter(rows).to_string())
+        .bind(i64::from(by_time))
+        .bind(FileStatus::Ready.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(settled)
     }
 }

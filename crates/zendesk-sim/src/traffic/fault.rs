@@ -114,6 +114,25 @@ pub enum Fault {
     },
     /// Every list item comes twice.
     DuplicateItems,
+    /// These articles are left out of the list, whose count and paging stay as they are.
+    OmitArticles {
+        /// Article ids.
+        ids: Vec<i64>,
+    },
+    /// The list is empty, while its count and paging stay as they are.
+    EmptyList,
+    /// Articles come without this member, such as `translations`, though it was asked for.
+    NoSideload {
+        /// The member.
+        member: String,
+    },
+    /// The translations of this locale do not say whether they are drafts.
+    BrokenTranslation {
+        /// Locale.
+        locale: String,
+    },
+    /// Translations spell their locales otherwise: `EN-US`.
+    SpeltLocales,
     /// The body holds bytes that are not UTF-8, inside a string.
     InvalidUtf8,
     /// The answer is right, but late.
@@ -144,6 +163,11 @@ impl Fault {
             Self::ForeignNextPage { .. } => "foreign_next_page",
             Self::Redirect { .. } => "redirect",
             Self::DuplicateItems => "duplicate_items",
+            Self::OmitArticles { .. } => "omit_articles",
+            Self::EmptyList => "empty_list",
+            Self::NoSideload { .. } => "no_sideload",
+            Self::BrokenTranslation { .. } => "broken_translation",
+            Self::SpeltLocales => "spelt_locales",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::Delay { .. } => "delay",
             Self::HelpCenterDisabled => "help_center_disabled",

@@ -1,0 +1,167 @@
+//! What a run did not see is neither removed nor passed over in silence.
+
+use helpsync_model::{Lane, RunParams, RunState, Trigger};
+use helpsync_store::{Run, RunRequest};
+use serde_json::json;
+use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
+
+use crate::app::TestApp;
+use crate::copy::{assert_equal, ours};
+
+const CUSTOMER: &str = "ada";
+
+fn small(articles: usize) -> GenerateOptions {
+    GenerateOptions {
+        articles,
+        draft_fraction: 0.0,
+        restricted_fraction: 0.0,
+        body_profile: BodyProfile::Small,
+        ..GenerateOptions::default()
+    }
+}
+
+async fn audit(app: &TestApp) -> Run {
+    let connection = app.connection(CUSTOMER, "acme").await;
+    app.run(RunRequest {
+        connection,
+        kind: None,
+        trigger: Trigger::Request,
+        lane: Lane::OnDemand,
+        request_id: "r".to_owned(),
+        upload_id: "r".to_owned(),
+        params: RunParams::audit(),
+    })
+    .await
+}
+
+/// Lists leave these out, while the count has them and each answers when it is asked for by id.
+fn omit(account: &Account, ids: &[i64]) {
+    for list in ["/help_center/articles", "/incremental/articles"] {
+        account.inject(FaultRule::always(Fault::OmitArticles { ids: ids.to_vec() }).on(list));
+    }
+}
+
+async fn synced(app: &TestApp) -> Run {
+    let connection = app.connection(CUSTOMER, "acme").await;
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    app.ended(connection).await
+}
+
+async fn what_lists_leave_out_stays(role: Role) {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(900));
+    account.update_settings(|settings| settings.grant_as = role);
+    app.connect(CUSTOMER, "acme").await;
+    let ids = account.article_ids();
+    omit(&account, &ids[100..103]);
+    for id in &ids[200..241] {
+        account.apply(Change::Delete { id: *id }).unwrap();
+    }
+    for _ in 0..2 {
+        let run = audit(&app).await;
+        assert_eq!(run.state, RunState::Done, "{run:?}");
+        let held = ours(&app, CUSTOMER).await;
+        assert_eq!(held.len(), 859, "{run:?}");
+        assert_equal(&app, &account, CUSTOMER).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lists_leave_out_stays_for_an_agent() {
+    what_lists_leave_out_stays(Role::Agent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lists_leave_out_stays_for_an_end_user() {
+    what_lists_leave_out_stays(Role::EndUser).await;
+}
+
+/// More than are asked for by id: a second listing accounts for them, or those go that are asked for and the others wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_removals_go_by_a_second_listing_only_if_it_accounts_for_them() {
+    for omitted in [0, 3] {
+        let app = TestApp::embedded().await;
+        let account = app.account("acme", small(2_300));
+        app.connect(CUSTOMER, "acme").await;
+        let ids = account.article_ids();
+        omit(&account, &ids[..omitted]);
+        for id in &ids[200..] {
+            account.apply(Change::Delete { id: *id }).unwrap();
+        }
+        let connection = app.connection(CUSTOMER, "acme").await;
+        let path = format!("/helpsync/v1/data_sources/{}/allow_removals", connection.0);
+        account.clear_requests();
+        app.post(&path, CUSTOMER, json!({})).await;
+        let run = app.ended(connection).await;
+        let held = ours(&app, CUSTOMER).await;
+        assert!(ids[..200].iter().all(|id| held.contains_key(id)), "{run:?}");
+        if omitted == 0 {
+            assert_eq!((run.state, run.counters.removed), (RunState::Done, 2_100), "{run:?}");
+            assert!(account.requests().len() < 250, "{}", account.requests().len());
+            assert_equal(&app, &account, CUSTOMER).await;
+        } else {
+            assert!(run.counters.removed > 1_900 && run.counters.held > 0, "{run:?}");
+        }
+    }
+}
+
+/// The incremental export and the cursor lists lack some, by page number they are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_way_of_reading_drops_another_brings() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(319));
+    let ids = account.article_ids();
+    let dropped = Fault::OmitArticles { ids: ids[7..11].to_vec() };
+    account.inject(FaultRule::always(dropped.clone()).on("/incremental/articles"));
+    account.inject(FaultRule {
+        query: Some("page%5Bsize%5D".to_owned()),
+        ..FaultRule::always(dropped).on("/help_center/articles")
+    });
+    let run = app.connect(CUSTOMER, "acme").await;
+    assert_eq!(run.counters.created, 319, "{run:?}");
+    assert_equal(&app, &account, CUSTOMER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_sync_that_is_shown_nothing_says_so_and_the_next_run_brings_all() {
+    for role in [Role::Agent, Role::EndUser] {
+        let app = TestApp::embedded().await;
+        let account = app.account("acme", small(319));
+        account.update_settings(|settings| settings.grant_as = role);
+        account.inject(FaultRule::always(Fault::EmptyList).on("articles"));
+        let (status, page) = app.grant(CUSTOMER, "acme").await;
+        assert!(status.is_success(), "{page}");
+        let run = app.ended(app.connection(CUSTOMER, "acme").await).await;
+        assert_eq!(run.state, RunState::Incomplete, "{run:?}");
+        let said = run.error.as_deref().unwrap();
+        assert!(said.contains("counts 319") && said.contains("showed 0"), "{said}");
+        account.clear_faults();
+        app.sync(CUSTOMER, "acme").await;
+        assert_equal(&app, &account, CUSTOMER).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_that_misses_some_says_so_until_an_audit_has_them() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(250));
+    app.connect(CUSTOMER, "acme").await;
+    let made: Vec<i64> = (0..4)
+        .map(|number| {
+            let (title, body) = (format!("New {number}"), "<p>new</p>".to_owned());
+            account.apply(Change::Create { section_id: None, title, body, draft: false }).unwrap().article
+        })
+        .collect();
+    omit(&account, &made);
+    for _ in 0..2 {
+        let run = synced(&app).await;
+        assert_eq!(run.state, RunState::Incomplete, "{run:?}");
+        let said = run.error.as_deref().unwrap();
+        assert!(said.contains("counts 254") && said.contains("showed 250"), "{said}");
+        assert_eq!(ours(&app, CUSTOMER).await.len(), 250);
+    }
+    account.clear_faults();
+    let run = app.sync(CUSTOMER, "acme").await;
+    assert_eq!(run.counters.created, 4, "{run:?}");
+    assert_equal(&app, &account, CUSTOMER).await;
+}
