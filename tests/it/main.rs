@@ -26,6 +26,7 @@ mod layout;
 mod limits;
 mod log;
 mod names;
+mod odd_text;
 mod plans;
 mod processes;
 mod property;

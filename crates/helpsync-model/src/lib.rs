@@ -18,6 +18,7 @@ mod selection;
 mod source;
 mod state;
 mod subdomain;
+mod text;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -40,6 +41,7 @@ pub use state::{
     Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, UnknownName, WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
+pub use text::{is_sound_json, sound_json};
 
 /// A point in time, UTC, serialised as RFC 3339 with a `Z`.
 pub type Timestamp = jiff::Timestamp;

@@ -154,7 +154,12 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             turn_on_the_caller(state, request, fault);
             (api::answer(state, request), Travel::Whole)
         }
-        Fault::TruncatedJson | Fault::InvalidUtf8 | Fault::ForeignNextPage { .. } | Fault::DuplicateItems => {
+        Fault::TruncatedJson
+        | Fault::InvalidUtf8
+        | Fault::Nuls
+        | Fault::LoneSurrogates
+        | Fault::ForeignNextPage { .. }
+        | Fault::DuplicateItems => {
             let answer = api::answer(state, request);
             let body = spoiled(&answer.body, fault);
             (Answer { body, ..answer }, Travel::Whole)
@@ -191,6 +196,11 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
         _ => {
             let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
             match fault {
+                Fault::Nuls => value = with_nuls(value),
+                Fault::LoneSurrogates => {
+                    mark(&mut value, false);
+                    return value.to_string().replace(MARK, "\\ud83d").into_bytes();
+                }
                 Fault::ForeignNextPage { origin } => {
                     let foreign = json!(format!("{origin}/api/v2/help_center/articles?page=2"));
                     if value.get("links").is_some() {
@@ -210,6 +220,40 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
             }
             value.to_string().into_bytes()
         }
+    }
+}
+
+/// A NUL in the middle of every text and every key.
+fn with_nuls(value: Value) -> Value {
+    let split = |text: &str| {
+        let middle = (text.len() / 2..).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        format!("{}\0{}", &text[..middle], &text[middle..])
+    };
+    match value {
+        Value::String(text) => split(&text).into(),
+        Value::Array(items) => items.into_iter().map(with_nuls).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, value)| (split(&key), with_nuls(value))).collect()
+        }
+        other => other,
+    }
+}
+
+/// Stands where half of a pair is to be written: no text can hold one.
+const MARK: char = '\u{e000}';
+
+/// Marks the end of the texts that people write, and of the ids of content tags.
+fn mark(value: &mut Value, is_written: bool) {
+    match value {
+        Value::String(text) if is_written => text.push(MARK),
+        Value::Array(items) => items.iter_mut().for_each(|item| mark(item, is_written)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let written = ["title", "name", "body", "label_names", "content_tag_ids"];
+                mark(value, written.contains(&key.as_str()));
+            }
+        }
+        _ => {}
     }
 }
 

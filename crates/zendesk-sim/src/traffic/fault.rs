@@ -116,6 +116,10 @@ pub enum Fault {
     DuplicateItems,
     /// The body holds bytes that are not UTF-8, inside a string.
     InvalidUtf8,
+    /// Every text and every key of the answer has a NUL in its middle.
+    Nuls,
+    /// Every title, name, body, label and content tag ends in half of a surrogate pair.
+    LoneSurrogates,
     /// The answer is right, but late.
     Delay {
         /// Wait in milliseconds.
@@ -145,6 +149,8 @@ impl Fault {
             Self::Redirect { .. } => "redirect",
             Self::DuplicateItems => "duplicate_items",
             Self::InvalidUtf8 => "invalid_utf8",
+            Self::Nuls => "nuls",
+            Self::LoneSurrogates => "lone_surrogates",
             Self::Delay { .. } => "delay",
             Self::HelpCenterDisabled => "help_center_disabled",
             Self::Suspended => "suspended",
