@@ -14,6 +14,7 @@ mod key_ring;
 mod machine;
 mod params;
 mod request;
+mod retry_after;
 mod selection;
 mod source;
 mod state;
@@ -34,6 +35,7 @@ pub use params::{
     ShardCursor, ShardParams,
 };
 pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
+pub use retry_after::retry_after;
 pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{

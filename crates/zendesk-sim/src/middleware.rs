@@ -141,6 +141,11 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             (api::answer(state, request), Travel::Dripping { chunk: (*chunk_bytes).max(1), delay })
         }
         Fault::Delay { ms } => (api::answer(state, request), Travel::Late(Duration::from_millis(*ms))),
+        Fault::ManyHeaders { count } => {
+            let answer = api::answer(state, request);
+            let cookie = |answer: Answer, number| answer.with("set-cookie", format!("c{number}=1"));
+            ((0..*count).fold(answer, cookie), Travel::Whole)
+        }
         Fault::HtmlOk => {
             (Answer::html(200, "<html><body>Please sign in to the proxy</body></html>"), Travel::Whole)
         }
@@ -293,7 +298,7 @@ fn respond(answer: Answer, travel: Travel) -> Response<Body> {
     headers.insert("content-type", HeaderValue::from_static(answer.content_type));
     for (name, value) in answer.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.append(HeaderName::from_static(name), value);
         }
     }
     response

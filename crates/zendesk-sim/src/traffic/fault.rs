@@ -120,6 +120,11 @@ pub enum Fault {
     Nuls,
     /// Every title, name, body, label and content tag ends in half of a surrogate pair.
     LoneSurrogates,
+    /// The answer has so many cookies, each a header.
+    ManyHeaders {
+        /// How many.
+        count: usize,
+    },
     /// The answer is right, but late.
     Delay {
         /// Wait in milliseconds.
@@ -151,6 +156,7 @@ impl Fault {
             Self::InvalidUtf8 => "invalid_utf8",
             Self::Nuls => "nuls",
             Self::LoneSurrogates => "lone_surrogates",
+            Self::ManyHeaders { .. } => "many_headers",
             Self::Delay { .. } => "delay",
             Self::HelpCenterDisabled => "help_center_disabled",
             Self::Suspended => "suspended",
