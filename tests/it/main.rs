@@ -27,6 +27,7 @@ mod limits;
 mod log;
 mod names;
 mod odd_text;
+mod outage;
 mod plans;
 mod processes;
 mod property;
