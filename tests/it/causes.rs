@@ -29,8 +29,8 @@ fn causes() -> Vec<Cause> {
         cause(Fault::TruncatedJson, "zendesk's answer is malformed: it breaks off after", true),
         cause(status(400), "zendesk rejects the request with 400: Fault: on order", false),
         cause(status(401), "zendesk refuses the token: Fault: on order", false),
-        cause(status(402), "zendesk has suspended the account: it answers 402: Fault: on order", false),
-        cause(Fault::Suspended, "zendesk has suspended the account: it answers 423: an html page", false),
+        cause(status(402), "zendesk has suspended the account: it answers 402: Fault: on order", true),
+        cause(Fault::Suspended, "zendesk has suspended the account: it answers 423: an html page", true),
         cause(status(403), format!("{NO_HELP_CENTER}zendesk forbids it: Fault: on order"), true),
         cause(Fault::HelpCenterDisabled, format!("{NO_HELP_CENTER}zendesk finds nothing there"), true),
     ]

@@ -153,6 +153,8 @@ async fn forged_old_and_repeated_events_do_nothing() {
         assert_eq!(send(event("e1", &article), now(), &secret).await, StatusCode::OK);
     }
     assert_eq!(by_events().await, 1);
+    assert_eq!(send(event("e\u{0}1", &article), now(), &secret).await, StatusCode::OK);
+    assert_eq!(by_events().await, 1, "an id is read without NUL");
     assert_equal(&app, &account, CUSTOMER).await;
 }
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use helpsync_model::{Clock as _, SystemClock};
 use serde_json::json;
 use zendesk_sim::{
     Account, BodyProfile, Change, Churn, Fault, FaultBody, FaultRule, GenerateOptions, RecentStartRefusal,
@@ -16,6 +17,8 @@ use crate::copy::{assert_equal, ours};
 /// From the trouble to its name in the run's record.
 const NAMED_WITHIN: Duration = Duration::from_secs(5);
 const ARTICLES: usize = 180;
+/// How far ahead the date of a stop is.
+const STOP: Duration = Duration::from_secs(5);
 
 /// What must come of it.
 enum Outcome {
@@ -48,6 +51,12 @@ fn troubles() -> Vec<Trouble> {
         trouble("a storm of 429", always(status(429, Some("1"), FaultBody::Text)).times(4), Exact),
         trouble("429 with nonsense", always(status(429, Some("soon"), FaultBody::Html)).times(1), Exact),
         trouble("503 with a time", always(status(503, Some("1"), FaultBody::Html)).times(3), Exact),
+        trouble(
+            "503 until a date that is over",
+            always(status(503, Some("Sunday, 06-Nov-94 08:49:37 GMT"), FaultBody::Html)).times(2),
+            Exact,
+        ),
+        trouble("answers with many headers", always(Fault::ManyHeaders { count: 300 }), Exact),
         trouble("503 without", always(status(503, None, FaultBody::Html)).times(2), Exact),
         trouble("a burst of 500", always(status(500, None, FaultBody::Json)).times(2), Exact),
         trouble("502 of a proxy", page(status(502, None, FaultBody::Html)), Exact),
@@ -166,6 +175,25 @@ async fn every_trouble_ends_in_an_exact_copy_or_a_named_error() {
     .await;
     let played = troubles().into_iter().enumerate().map(|(number, trouble)| play(&app, number, trouble));
     join_all(played).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_until_a_date_is_obeyed_to_the_second() {
+    let app = TestApp::embedded().await;
+    let account = prepared(&app, "acme", 3).await;
+    let until = std::time::UNIX_EPOCH + Duration::from_millis(SystemClock.now_ms().unsigned_abs()) + STOP;
+    let date = httpdate::fmt_http_date(until);
+    account.inject(FaultRule::once(status(429, Some(&date), FaultBody::Text)).on("help_center"));
+    account.clear_requests();
+    app.sync("acme", "acme").await;
+    let seen: Vec<_> =
+        account.requests().into_iter().filter(|request| request.path.contains("help_center")).collect();
+    let refused = seen.iter().position(|request| request.status == 429).unwrap();
+    let (at, next) = (seen[refused].at_ms, seen[refused + 1].at_ms);
+    let waited = Duration::from_millis(u64::try_from(next - at).unwrap());
+    // The date has whole seconds, and some time went by before it was sent.
+    assert!(waited + Duration::from_secs(2) >= STOP && waited < STOP + Duration::from_secs(5), "{waited:?}");
+    assert_equal(&app, &account, "acme").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,8 @@ mod layout;
 mod limits;
 mod log;
 mod names;
+mod odd_text;
+mod outage;
 mod plans;
 mod processes;
 mod property;

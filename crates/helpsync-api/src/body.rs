@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use helpsync_model::is_sound_json;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -27,11 +28,16 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         let bytes = read(request.into_body(), api.options().body_bytes_max).await?;
         let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}".as_slice() } else { &bytes };
+        // Before it is read, for the reader knows no half of a pair. No database keeps either, and nobody means them.
+        if !is_sound_json(bytes) {
+            return Err(ApiError::bad(
+                "a text of the body holds a NUL character, or half of a surrogate pair",
+            ));
+        }
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         let value: T =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong("body", &error))?;
         reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
-        refuse_nul(bytes)?;
         Ok(Self(value))
     }
 }
@@ -65,35 +71,7 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
         let pairs = url::form_urlencoded::parse(text.as_bytes())
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
         let object = Value::Object(pairs.collect());
-        if holds_nul(&object) {
-            return Err(ApiError::bad("the query string holds a NUL character"));
-        }
         Ok(Self(serde_path_to_error::deserialize(object).map_err(|error| wrong("query", &error))?))
-    }
-}
-
-/// Postgres keeps no NUL in a text, and nobody means one.
-fn refuse_nul(bytes: &[u8]) -> Result<(), ApiError> {
-    const ESCAPED: &[u8] = br"\u0000";
-    if !bytes.windows(ESCAPED.len()).any(|window| window == ESCAPED) {
-        return Ok(());
-    }
-    // The backslash itself may be escaped: only now is the text looked at closely.
-    match serde_json::from_slice(bytes) {
-        Ok(value) if holds_nul(&value) => {
-            let msg = "a text holds a NUL character".to_owned();
-            Err(ApiError::Invalid(vec![Wrong { loc: vec!["body".into()], msg, kind: "value_error" }]))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(list) => list.iter().any(holds_nul),
-        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
-        _ => false,
     }
 }
 

@@ -117,6 +117,10 @@ fn store_answer(error: &StoreError) -> (StatusCode, String) {
         StoreError::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable for the moment: try again".to_owned())
         }
+        StoreError::Text(_) => (
+            StatusCode::BAD_REQUEST,
+            "a text of the request holds characters that are none, or is too long".to_owned(),
+        ),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal error: see the server's log".to_owned()),
     }
 }

@@ -74,7 +74,11 @@ async fn identify(
 ) -> Response {
     let id = HeaderValue::from_str(&api.fresh_id()).unwrap_or_else(|_ascii| HeaderValue::from_static("-"));
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let mut response = next.run(request).await;
+    let mut response = if holds_nul(request.uri()) {
+        ApiError::bad("the address holds a NUL character").into_response()
+    } else {
+        next.run(request).await
+    };
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -84,6 +88,11 @@ async fn identify(
     // A client without a content type to read dies of it.
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     response
+}
+
+/// In its path or its query; a raw one is no address at all.
+fn holds_nul(uri: &Uri) -> bool {
+    uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00"))
 }
 
 /// The path alone: query strings hold codes, states and signatures.

@@ -1,10 +1,13 @@
 //! What the settings make of cutting and embedding.
 
+use std::sync::Arc;
+
 use helpsync_config::Settings;
 use helpsync_embeddings::{Client, ClientError, ClientOptions, EmbedderOptions};
+use helpsync_model::Clock;
 
 /// Nothing without a URL.
-pub(crate) fn client(settings: &Settings) -> Result<Option<Client>, ClientError> {
+pub(crate) fn client(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Option<Client>, ClientError> {
     let embeddings = &settings.embeddings;
     let Some(url) = embeddings.url.clone() else { return Ok(None) };
     let options = ClientOptions {
@@ -13,6 +16,7 @@ pub(crate) fn client(settings: &Settings) -> Result<Option<Client>, ClientError>
         model: embeddings.model.clone(),
         dimensions: embeddings.dimensions,
         timeout: embeddings.timeout,
+        clock,
     };
     Client::new(options).map(Some)
 }

@@ -127,7 +127,7 @@ impl Parts {
             rabbit,
             accounts,
             engine,
-            embeddings: embeddings::client(&settings)?,
+            embeddings: embeddings::client(&settings, Arc::clone(&runtime.clock))?,
             wake: Arc::new(Notify::new()),
             organization,
             api_key,
@@ -218,6 +218,7 @@ fn open_accounts(
         connect_timeout: zendesk.connect_timeout,
         request_timeout: zendesk.request_timeout,
         body_bytes_max: zendesk.body_bytes_max as u64,
+        clock: Arc::clone(&runtime.clock),
     })?;
     let default_app = match (&zendesk.client_id, &zendesk.client_secret) {
         (Some(id), Some(secret)) => Some(OAuthApp { client_id: id.clone(), client_secret: secret.clone() }),

@@ -1,8 +1,10 @@
 //! One request to an OpenAI-compatible endpoint: bounded in time and size, and checked before anything is believed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use helpsync_model::{Clock, Timestamp, retry_after};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -30,6 +32,8 @@ pub struct ClientOptions {
     pub dimensions: Option<usize>,
     /// For one request, from looking the name up to the end of the answer.
     pub timeout: Duration,
+    /// Dates are measured from its time where an answer does not tell its own.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The client cannot be built.
@@ -93,6 +97,7 @@ pub struct Client {
     key: Option<SecretString>,
     model: String,
     dimensions: Option<usize>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Client {
@@ -110,7 +115,7 @@ impl Client {
             .build()
             .map_err(ClientError::Http)?;
         let (key, model, dimensions) = (options.key, options.model, options.dimensions);
-        Ok(Self { http, address, key, model, dimensions })
+        Ok(Self { http, address, key, model, dimensions, clock: options.clock })
     }
 
     /// What vectors of this client are marked with: others are not compared with them.
@@ -138,7 +143,7 @@ impl Client {
         let response = request.send().await.map_err(|error| EmbedFailure::passing(broken(&error)))?;
         let status = response.status();
         if status != StatusCode::OK {
-            return Err(refusal(status, response.headers()));
+            return Err(refusal(status, response.headers(), self.clock.now()));
         }
         let bytes = read(response).await?;
         let answer: Answer = serde_json::from_slice(&bytes)
@@ -158,13 +163,14 @@ fn broken(error: &reqwest::Error) -> &'static str {
 }
 
 /// What an answer other than 200 means.
-fn refusal(status: StatusCode, headers: &HeaderMap) -> EmbedFailure {
+fn refusal(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> EmbedFailure {
     let reason = format!("it answered {}", status.as_u16());
     if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
         || status.is_server_error()
     {
-        let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let after = seconds.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let after = text(RETRY_AFTER).and_then(|after| retry_after(after, text(DATE), now));
+        let after = after.map(|after| after.min(RETRY_AFTER_MAX));
         return EmbedFailure::Passing { after, reason };
     }
     let of_inputs = matches!(
@@ -249,7 +255,7 @@ mod tests {
             if let Some(after) = after {
                 headers.insert(RETRY_AFTER, after.parse().unwrap());
             }
-            refusal(StatusCode::from_u16(status).unwrap(), &headers)
+            refusal(StatusCode::from_u16(status).unwrap(), &headers, "1994-11-06T08:49:00Z".parse().unwrap())
         };
         let passing = |failure| match failure {
             EmbedFailure::Passing { after, .. } => after,
@@ -258,6 +264,7 @@ mod tests {
         assert_eq!(passing(of(429, Some("7"))), Some(Duration::from_secs(7)));
         assert_eq!(passing(of(503, Some("9999"))), Some(RETRY_AFTER_MAX));
         assert_eq!(passing(of(500, Some("tomorrow"))), None);
+        assert_eq!(passing(of(503, Some("Sun, 06 Nov 1994 08:49:37 GMT"))), Some(Duration::from_secs(37)));
         for (status, inputs) in
             [(400, true), (413, true), (422, true), (401, false), (404, false), (302, false)]
         {

@@ -23,7 +23,7 @@ mod walk_list;
 
 use std::time::Duration;
 
-use helpsync_account::Accounts;
+use helpsync_account::{Account, Accounts};
 use helpsync_content::Limits;
 use helpsync_model::{ShardParams, Subdomain, chain};
 use helpsync_store::{QueueStore, RemovalCeiling, ShardEnd, StartedShard, StoreError, SyncStore};
@@ -92,7 +92,7 @@ impl Engine {
             Ok(None) => return Ok(()),
             Err(HandlerError::Store(StoreError::Fenced)) => return Err(StoreError::Fenced),
             Err(error) => {
-                let end = self.end_after(&error, started);
+                let end = self.end_after(&error, started).await;
                 tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
                     failures = started.shard.failures, error = chain(&error), ?end, "shard did not finish");
                 end
@@ -133,20 +133,23 @@ impl Engine {
         self.queue.end_shard(&started.fence, end).await
     }
 
+    fn account(&self, started: &StartedShard) -> Result<Account, HandlerError> {
+        let parse = |subdomain: &str| {
+            Subdomain::parse(subdomain).map_err(|error| HandlerError::Permanent(chain(&error)))
+        };
+        let (home, subdomain) = (parse(&started.granted.subdomain)?, parse(&started.subdomain)?);
+        self.accounts
+            .connected(started.organization, started.granted.connection, &home, &subdomain)
+            .map_err(|error| HandlerError::Permanent(chain(&error)))
+    }
+
     /// `None`: the handler has recorded the end itself.
     async fn handle(&self, started: &StartedShard) -> Result<Option<ShardEnd>, HandlerError> {
         if started.shard.params == ShardParams::Finalize {
             self.store.finalize_run(started).await?;
             return Ok(None);
         }
-        let parse = |subdomain: &str| {
-            Subdomain::parse(subdomain).map_err(|error| HandlerError::Permanent(chain(&error)))
-        };
-        let (home, subdomain) = (parse(&started.granted.subdomain)?, parse(&started.subdomain)?);
-        let account = self
-            .accounts
-            .connected(started.organization, started.granted.connection, &home, &subdomain)
-            .map_err(|error| HandlerError::Permanent(chain(&error)))?;
+        let account = self.account(started)?;
         let ended = match &started.shard.params {
             ShardParams::Plan => self.plan(started, &account).await,
             ShardParams::WalkExport(range) => self.walk_export(started, &account, *range).await,

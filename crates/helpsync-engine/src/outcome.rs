@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Backoff, chain};
+use helpsync_model::{Backoff, Timestamp, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Class, Failure};
 use thiserror::Error;
@@ -11,6 +11,8 @@ use crate::Engine;
 
 /// A random part of 2 s, 4 s, 8 s … up to 10 min.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(10));
+/// While Zendesk is away: 1 to 2 s, 2 to 4 s, 4 to 8 s … up to a day.
+const OUTAGE: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_hours(24));
 /// After 429 without a usable `Retry-After`.
 const RATE_LIMITED_WAIT: Duration = Duration::from_secs(10);
 
@@ -61,7 +63,7 @@ impl HandlerError {
 }
 
 impl Engine {
-    pub(crate) fn end_after(&self, error: &HandlerError, started: &StartedShard) -> ShardEnd {
+    pub(crate) async fn end_after(&self, error: &HandlerError, started: &StartedShard) -> ShardEnd {
         let failure = match error {
             HandlerError::Permanent(reason) => return ShardEnd::Failed(reason.clone()),
             // Our own store's absence is no fault of the shard's, and must never use up its tries.
@@ -80,9 +82,16 @@ impl Engine {
         if let Failure::Throttled { wait, reason } = failure {
             return ShardEnd::Snooze { wait: *wait, reason: reason.clone() };
         }
+        // Its owner has to do something about it, in Zendesk and not here: it is waited for like an outage.
+        if let Failure::Suspended { .. } = failure {
+            return self.wait_out(error, None, started);
+        }
         match failure.class() {
             Class::Throttled { wait } => ShardEnd::Snooze { wait, reason: "budget".to_owned() },
-            Class::Transient { after } => self.retry(error, after, started),
+            Class::Transient { after } => match self.retry(error, after, started) {
+                ShardEnd::Failed(_) if self.is_away(started).await => self.wait_out(error, after, started),
+                end => end,
+            },
             // Everything answering 404 is an account in trouble: it may come back.
             Class::Gone => self.retry(error, None, started),
             Class::Unauthorized | Class::Permanent => ShardEnd::Failed(chain(error)),
@@ -90,11 +99,36 @@ impl Engine {
     }
 
     fn retry(&self, error: &HandlerError, after: Option<Duration>, started: &StartedShard) -> ShardEnd {
-        let tries = u32::try_from(started.shard.failures).unwrap_or(u32::MAX);
+        let tries = tries(started);
         if tries >= self.options.attempts_max {
             return ShardEnd::Failed(format!("gave up after {tries} tries: {}", chain(error)));
         }
         let wait = after.unwrap_or_else(|| BACKOFF.wait(tries, &*self.entropy));
         ShardEnd::Retry { wait, error: chain(error) }
     }
+
+    /// Puts a shard off that only Zendesk's return can help. It never gives up: the pauses grow to a day.
+    fn wait_out(&self, error: &HandlerError, after: Option<Duration>, started: &StartedShard) -> ShardEnd {
+        let tries = tries(started);
+        // Half of it is certain, so that pauses do grow; half is random, so that not all come back at once.
+        let pause = OUTAGE.ceiling(tries) / 2 + OUTAGE.wait(tries, &*self.entropy) / 2;
+        let wait = after.unwrap_or_default().max(pause);
+        let again = self.clock.now().as_second().saturating_add(i64::try_from(wait.as_secs()).unwrap_or(0));
+        let again = Timestamp::from_second(again).unwrap_or(Timestamp::MAX);
+        ShardEnd::Retry { wait, error: format!("{}; Zendesk is asked again at {again}", chain(error)) }
+    }
+
+    /// Whether it is Zendesk that is away, and not this one request that always fails: then nothing else answers either.
+    async fn is_away(&self, started: &StartedShard) -> bool {
+        let Ok(account) = self.account(started) else { return false };
+        match account.client.answers().await {
+            Ok(_) => false,
+            Err(Failure::Suspended { .. }) => true,
+            Err(failure) => matches!(failure.class(), Class::Transient { .. } | Class::Throttled { .. }),
+        }
+    }
+}
+
+fn tries(started: &StartedShard) -> u32 {
+    u32::try_from(started.shard.failures).unwrap_or(u32::MAX)
 }

@@ -14,10 +14,12 @@ mod key_ring;
 mod machine;
 mod params;
 mod request;
+mod retry_after;
 mod selection;
 mod source;
 mod state;
 mod subdomain;
+mod text;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -33,6 +35,7 @@ pub use params::{
     ShardCursor, ShardParams,
 };
 pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
+pub use retry_after::retry_after;
 pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{
@@ -40,6 +43,7 @@ pub use state::{
     Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, UnknownName, WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
+pub use text::{is_sound_json, sound_json};
 
 /// A point in time, UTC, serialised as RFC 3339 with a `Z`.
 pub type Timestamp = jiff::Timestamp;

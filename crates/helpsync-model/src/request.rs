@@ -136,10 +136,13 @@ fn shown(text: &str) -> String {
 fn name(fields: &mut Map<String, Value>, field: &'static str) -> Result<Option<String>, RequestError> {
     match fields.remove(field) {
         None => Ok(None),
-        Some(Value::String(text)) if (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count()) => {
+        Some(Value::String(text))
+            if (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count())
+                && !text.chars().any(char::is_control) =>
+        {
             Ok(Some(text))
         }
-        Some(_) => Err(RequestError::Form(field, "a text of 1 to 255 characters")),
+        Some(_) => Err(RequestError::Form(field, "a text of 1 to 255 characters without control characters")),
     }
 }
 

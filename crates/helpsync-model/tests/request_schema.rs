@@ -59,7 +59,8 @@ fn numbers() -> impl Strategy<Value = Value> {
 /// Around every bound of a name.
 fn names() -> impl Strategy<Value = Value> {
     prop_oneof![
-        4 => ".{1,20}".prop_map(Value::from),
+        12 => "\\PC{1,20}".prop_map(Value::from),
+        1 => ".{1,20}".prop_map(Value::from),
         1 => prop::sample::select(vec![0_usize, 1, 254, 255, 256, 300])
             .prop_flat_map(|length| prop::sample::select(vec![
                 "x".repeat(length),
@@ -67,6 +68,7 @@ fn names() -> impl Strategy<Value = Value> {
                 "🦀".repeat(length)
             ]))
             .prop_map(Value::from),
+        1 => prop::sample::select(vec!["a\0b", "\u{1f}", "a\u{7f}", "\u{9f}", "a\nb", "\u{a0}"]).prop_map(Value::from),
     ]
 }
 

@@ -103,6 +103,7 @@ impl Client {
         for requests in 1.. {
             let grant = self.enter(Family::HelpCenter).await?;
             let (report, response) = self.open(&url, &token).await;
+            let after = report.retry_after;
             self.leave(grant, report).await;
             let response = response?;
             let status = response.status();
@@ -116,7 +117,7 @@ impl Client {
             if status.is_redirection() {
                 return Err(Failure::malformed("it leads to another address"));
             }
-            return Err(Failure::of_answer(status, response.headers(), &[], ""));
+            return Err(Failure::of_answer(status, response.headers(), after, &[], ""));
         }
         Err(Failure::malformed("it does not end"))
     }

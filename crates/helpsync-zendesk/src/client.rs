@@ -106,6 +106,7 @@ impl Client {
                     body: body.clone().map(|bytes| ("application/json", bytes)),
                 })
                 .await;
+            let after = exchange.report.retry_after;
             self.limiter.leave(permit, exchange.report).await;
             let reply = exchange.outcome?;
             bytes += reply.body.len() as u64;
@@ -128,7 +129,7 @@ impl Client {
                 }
                 status => {
                     let secret = token.expose_secret();
-                    return Err(Failure::of_answer(status, &reply.headers, &reply.body, secret));
+                    return Err(Failure::of_answer(status, &reply.headers, after, &reply.body, secret));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use helpsync_model::Timestamp;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 use thiserror::Error;
@@ -170,11 +171,17 @@ impl Failure {
     }
 
     /// Reads an answer whose status is not 2xx. Status decides first; the body only refines.
-    pub(crate) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8], token: &str) -> Self {
+    /// `after`: its `Retry-After`.
+    pub(crate) fn of_answer(
+        status: StatusCode,
+        headers: &HeaderMap,
+        after: Option<Duration>,
+        body: &[u8],
+        token: &str,
+    ) -> Self {
         let text = String::from_utf8_lossy(body);
         let problem = Problem::read(&text);
         let detail = Detail { excerpt: clean(&problem.text, token), request_id: request_id(headers, token) };
-        let after = retry_after(headers);
         // An older form of the depth limit is a 429, which waiting would never cure.
         let too_deep =
             problem.text.contains("InvalidPaginationDepth") || problem.text.contains("Pagination limit");
@@ -198,14 +205,11 @@ pub(crate) fn request_id(headers: &HeaderMap, token: &str) -> Option<String> {
     Some(clean(text, token)).filter(|id| !id.is_empty())
 }
 
-/// `Retry-After` in seconds, clamped. Absent, a date or nonsense gives `None`: the caller has its own backoff.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
-    if !seconds.is_finite() || seconds < 0.0 {
-        return None;
-    }
-    let capped = seconds.ceil().min(RETRY_AFTER_MAX.as_secs_f64());
-    Some(Duration::from_secs_f64(capped).max(RETRY_AFTER_MIN))
+/// `Retry-After`, clamped. Absent or nonsense gives `None`: the caller has its own backoff.
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let wait = helpsync_model::retry_after(text("retry-after")?, text("date"), now)?;
+    Some(wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX))
 }
 
 /// The one text that Zendesk's many error shapes come to.

@@ -8,15 +8,10 @@ use serde_json::{Map, Value};
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads an object; half a surrogate pair in it (real texts cut by real scripts) becomes U+FFFD.
+    /// Reads an object.
     pub(crate) fn parse(json: &str) -> Result<Self, String> {
-        let value = match serde_json::from_str(json) {
-            Ok(value) => value,
-            Err(first) => serde_json::from_str(&mend_surrogates(json)).map_err(|_same| {
-                // serde_json's text names the fault and its place, never the content.
-                format!("not readable as json: {first}")
-            })?,
-        };
+        // serde_json's text names the fault and its place, never the content.
+        let value = serde_json::from_str(json).map_err(|error| format!("not readable as json: {error}"))?;
         Self::of(value).ok_or_else(|| "not an object".to_owned())
     }
 
@@ -103,68 +98,5 @@ impl Fields {
     pub(crate) fn list(&self, key: &str) -> Option<Vec<Self>> {
         let items = self.0.get(key)?.as_array()?;
         Some(items.iter().map(|item| Self::of(item.clone()).unwrap_or_else(|| Self(Map::new()))).collect())
-    }
-}
-
-/// Replaces each `\uD800`..`\uDFFF` escape that has no partner by `\uFFFD`.
-fn mend_surrogates(json: &str) -> String {
-    let bytes = json.as_bytes();
-    let unit = |at: usize| -> Option<u16> {
-        let escape = bytes.get(at..at + 6)?;
-        if &escape[..2] != b"\\u" {
-            return None;
-        }
-        u16::from_str_radix(std::str::from_utf8(&escape[2..]).ok()?, 16).ok()
-    };
-    let mut mended = String::with_capacity(json.len());
-    let mut copied = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        if bytes[at] != b'\\' {
-            at += 1;
-            continue;
-        }
-        match (unit(at), unit(at + 6)) {
-            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 12,
-            (Some(0xD800..=0xDFFF), _) => {
-                mended.push_str(&json[copied..at]);
-                mended.push_str("\\ufffd");
-                at += 6;
-                copied = at;
-            }
-            (Some(_), _) => at += 6,
-            // Another escape: the character after the backslash must not be taken for the start of one.
-            (None, _) => at += 2,
-        }
-    }
-    mended.push_str(json.get(copied..).unwrap_or_default());
-    mended
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn half_a_surrogate_pair_costs_one_character_and_not_the_article() {
-        let fields =
-            Fields::parse(r#"{"a":"x\ud83dy","b":"\ud83d\ude00","c":"\\ud83d","d":"\udc00\ud83d"}"#).unwrap();
-        assert_eq!(fields.text("a"), "x\u{fffd}y");
-        assert_eq!(fields.text("b"), "😀");
-        assert_eq!(fields.text("c"), "\\ud83d");
-        assert_eq!(fields.text("d"), "\u{fffd}\u{fffd}");
-    }
-
-    proptest! {
-        #[test]
-        fn mending_never_panics_and_leaves_sound_text_alone(text in any::<String>(), units in "(\\\\u[dD][89a-fA-F][0-9]{2}|x|\\\\\\\\|é){0,9}") {
-            let sound = serde_json::to_string(&text).unwrap();
-            prop_assert_eq!(mend_surrogates(&sound), sound);
-            let odd = format!("\"{units}\"");
-            prop_assert!(serde_json::from_str::<String>(&mend_surrogates(&odd)).is_ok(), "{}", odd);
-            mend_surrogates(&text);
-        }
     }
 }

@@ -51,7 +51,7 @@ pub use client::{Answer, Client, REDIRECTS_MAX};
 pub use endpoint::{DEFAULT_TEMPLATE, Endpoint, EndpointError};
 pub use envelope::Next;
 pub use failure::{Class, Detail, Failure, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
-pub use http::{BODY_BYTES_MAX, Http, HttpError, HttpOptions};
+pub use http::{BODY_BYTES_MAX, HEADERS_MAX, Http, HttpError, HttpOptions};
 pub use names::{Author, ContentTag, TagsPage};
 pub use oauth::{
     ACCESS_TOKEN_SECONDS, OAuthApp, OAuthFailure, PkceVerifier, REFRESH_TOKEN_SECONDS, Tokens, authorize_url,

@@ -245,6 +245,7 @@ async fn post(http: &Http, endpoint: &Endpoint, request: HttpRequest) -> Result<
     }
     let body = Some(("application/x-www-form-urlencoded", request.into_body()));
     let exchange = http.send(Request { method: Method::POST, url: &url, token: None, body }).await;
+    let after = exchange.report.retry_after;
     let reply = match exchange.outcome {
         Ok(reply) => reply,
         Err(Failure::Unavailable { after, .. }) => return Err(OAuthFailure::Unavailable { after }),
@@ -257,7 +258,7 @@ async fn post(http: &Http, endpoint: &Endpoint, request: HttpRequest) -> Result<
         .ok()
         .and_then(|value| value.get("error")?.as_str().map(str::to_owned))
         .unwrap_or_default();
-    let (detail, status) = match Failure::of_answer(reply.status, &reply.headers, &reply.body, "") {
+    let (detail, status) = match Failure::of_answer(reply.status, &reply.headers, after, &reply.body, "") {
         Failure::RateLimited { after, .. } | Failure::Unavailable { after, .. } => {
             return Err(OAuthFailure::Unavailable { after });
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use helpsync_model::Timestamp;
 use reqwest::header::HeaderMap;
 
 use crate::failure::retry_after;
@@ -80,7 +81,7 @@ pub trait RateLimiter: Send + Sync {
 }
 
 impl RateReport {
-    pub(crate) fn read(status: u16, headers: &HeaderMap) -> Self {
+    pub(crate) fn read(status: u16, headers: &HeaderMap, now: Timestamp) -> Self {
         let number = |names: [&str; 2]| {
             names.iter().find_map(|name| headers.get(*name)?.to_str().ok()?.trim().parse::<u32>().ok())
         };
@@ -90,7 +91,7 @@ impl RateReport {
             remaining: number(["ratelimit-remaining", "x-rate-limit-remaining"]),
             reset_after: number(["ratelimit-reset", "ratelimit-reset"])
                 .map(|seconds| Duration::from_secs(seconds.into())),
-            retry_after: retry_after(headers),
+            retry_after: retry_after(headers, now),
         }
     }
 }

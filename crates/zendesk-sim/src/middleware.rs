@@ -141,6 +141,11 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             (api::answer(state, request), Travel::Dripping { chunk: (*chunk_bytes).max(1), delay })
         }
         Fault::Delay { ms } => (api::answer(state, request), Travel::Late(Duration::from_millis(*ms))),
+        Fault::ManyHeaders { count } => {
+            let answer = api::answer(state, request);
+            let cookie = |answer: Answer, number| answer.with("set-cookie", format!("c{number}=1"));
+            ((0..*count).fold(answer, cookie), Travel::Whole)
+        }
         Fault::HtmlOk => {
             (Answer::html(200, "<html><body>Please sign in to the proxy</body></html>"), Travel::Whole)
         }
@@ -156,6 +161,8 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
         }
         Fault::TruncatedJson
         | Fault::InvalidUtf8
+        | Fault::Nuls
+        | Fault::LoneSurrogates
         | Fault::ForeignNextPage { .. }
         | Fault::DuplicateItems
         | Fault::OmitArticles { .. }
@@ -199,6 +206,11 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
         _ => {
             let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
             match fault {
+                Fault::Nuls => value = with_nuls(value),
+                Fault::LoneSurrogates => {
+                    mark(&mut value, false);
+                    return value.to_string().replace(MARK, "\\ud83d").into_bytes();
+                }
                 Fault::ForeignNextPage { origin } => {
                     let foreign = json!(format!("{origin}/api/v2/help_center/articles?page=2"));
                     if value.get("links").is_some() {
@@ -269,6 +281,40 @@ fn spoil_article(article: &mut Value, fault: &Fault) {
     }
 }
 
+/// A NUL in the middle of every text and every key.
+fn with_nuls(value: Value) -> Value {
+    let split = |text: &str| {
+        let middle = (text.len() / 2..).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        format!("{}\0{}", &text[..middle], &text[middle..])
+    };
+    match value {
+        Value::String(text) => split(&text).into(),
+        Value::Array(items) => items.into_iter().map(with_nuls).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, value)| (split(&key), with_nuls(value))).collect()
+        }
+        other => other,
+    }
+}
+
+/// Stands where half of a pair is to be written: no text can hold one.
+const MARK: char = '\u{e000}';
+
+/// Marks the end of the texts that people write, and of the ids of content tags.
+fn mark(value: &mut Value, is_written: bool) {
+    match value {
+        Value::String(text) if is_written => text.push(MARK),
+        Value::Array(items) => items.iter_mut().for_each(|item| mark(item, is_written)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let written = ["title", "name", "body", "label_names", "content_tag_ids"];
+                mark(value, written.contains(&key.as_str()));
+            }
+        }
+        _ => {}
+    }
+}
+
 fn respond(answer: Answer, travel: Travel) -> Response<Body> {
     let length = answer.body.len();
     let broken = || std::io::Error::other("the connection was cut on order");
@@ -305,7 +351,7 @@ fn respond(answer: Answer, travel: Travel) -> Response<Body> {
     headers.insert("content-type", HeaderValue::from_static(answer.content_type));
     for (name, value) in answer.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.append(HeaderName::from_static(name), value);
         }
     }
     response

@@ -12,12 +12,14 @@ use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, delete, get, post};
 use crate::error::ApiError;
 use crate::wire::dead_letter::{
-    DeadLetter, DeadLetterId, DeadLetters, DeadLettersQuery, ReplayAnswer, field,
+    DeadLetter, DeadLetterId, DeadLetters, DeadLettersQuery, ReplayAnswer, field, groups,
 };
 use crate::wire::{GenericSuccessResponse, SUCCESS};
 
 /// Messages looked at for one answer; the queue holds no more in one look either.
 const MESSAGES_MAX: usize = 10_000;
+/// Shards that are grouped for one answer; the newest of more are left out.
+const SHARDS_GROUPED_MAX: u32 = 10_000;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -57,6 +59,10 @@ async fn list(
         None | Some("") => DeadLetterId::Shard(ShardId(0)),
         Some(text) => parse(text)?,
     };
+    let groups = match query.after.as_deref() {
+        None | Some("") => Some(groups(&everything(&api, organization).await?)),
+        Some(_) => None,
+    };
     let (mut found, after) = match after {
         DeadLetterId::Shard(after) => {
             let failed = api.store().admin().failed_shards(organization, after.0, limit).await?;
@@ -76,7 +82,15 @@ async fn list(
         }
     }
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.id.clone());
-    Ok(Json(DeadLetters { dead_letters: found, next, messages_unavailable }))
+    Ok(Json(DeadLetters { dead_letters: found, groups, next, messages_unavailable }))
+}
+
+/// Whatever gave up, up to a bound, so far as the queue can be asked.
+async fn everything(api: &Api, organization: OrganizationId) -> Result<Vec<DeadLetter>, ApiError> {
+    let failed = api.store().admin().failed_shards(organization, 0, SHARDS_GROUPED_MAX).await?;
+    let mut all: Vec<DeadLetter> = failed.into_iter().map(DeadLetter::from).collect();
+    all.extend(messages(api, organization, None).await?.into_iter().flatten().map(DeadLetter::from));
+    Ok(all)
 }
 
 /// The organization's dead messages, oldest first. The inner error: the queue cannot be asked.

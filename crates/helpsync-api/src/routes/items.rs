@@ -19,7 +19,7 @@ use crate::wire::data_source::{DataSource, DataSourceInput};
 use crate::wire::item::{
     ExternalSourceItem, ItemId, ListDataSourceItemsRequest, ListDataSourceItemsResponse, SyncFilesRequest,
 };
-use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids};
+use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids, part};
 
 /// The most ids of one `/integrations/files/sync`.
 const CHOSEN_MAX: usize = 1_000;
@@ -98,7 +98,7 @@ async fn list(
         (Some(one), Some(other)) => Some(one.into_iter().filter(|id| other.contains(id)).collect()),
         (one, other) => one.or(other),
     };
-    let name = filters.name.filter(|name| !name.is_empty());
+    let name = part(filters.name, "filters.name")?.filter(|name| !name.is_empty());
     let parent = input.parent_id.as_deref().map(str::trim).filter(|id| !id.is_empty()).map(str::parse);
     let nothing = (!formats.is_empty() && !formats.iter().any(|format| format == "ZENDESK"))
         || matches!(parent, Some(Err(_)));

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use helpsync_account::subscriptions::EVENT_TYPES;
-use helpsync_model::Timestamp;
+use helpsync_model::{Timestamp, sound_json};
 use helpsync_zendesk::is_signed;
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,7 +78,7 @@ async fn receive(
             "the event is older than five minutes, or its time cannot be read",
         ));
     }
-    let event: Event = serde_json::from_slice(&body)
+    let event: Event = serde_json::from_slice(&sound_json(&body))
         .map_err(|error| ApiError::bad(format!("this is no event of an article: {error}")))?;
     if event.id.is_empty() || event.id.len() > EVENT_ID_BYTES_MAX {
         return Err(ApiError::bad("the event has no usable id"));

@@ -34,7 +34,7 @@ pub(crate) struct DataSource {
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
     pub(crate) files_synced_at: Option<String>,
-    /// Helpsync puts `state`, `subdomain`, `pause_reason` and `next_sync_at` here.
+    /// Helpsync puts `state`, `subdomain`, `pause_reason`, `waiting_for` and `next_sync_at` here.
     #[schema(value_type = Object)]
     pub(crate) data_source_metadata: Value,
     #[schema(value_type = Object)]
@@ -65,6 +65,7 @@ impl From<Connection> for DataSource {
                 "state": from.state.as_str(),
                 "subdomain": from.subdomain,
                 "pause_reason": from.pause_reason,
+                "waiting_for": from.waiting_for,
                 "next_sync_at": from.next_sync_at.map(time),
             }),
             tags: from.tags,

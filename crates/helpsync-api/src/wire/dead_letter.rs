@@ -1,5 +1,7 @@
 //! Work that gave up: shards from the store and messages from the queue, in one form.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use helpsync_model::ShardId;
 use helpsync_queue::Origin;
 use helpsync_store::FailedShard;
@@ -11,6 +13,9 @@ use super::{Int, time};
 
 /// Of a message's body, so many bytes are shown: the longest that a request may have.
 pub(crate) const BODY_BYTES_SHOWN_MAX: usize = 16 * 1024;
+
+/// Digits of an HTTP status.
+const STATUS_DIGITS: usize = 3;
 
 const SHARD: &str = "shard-";
 const MESSAGE: &str = "message-";
@@ -138,10 +143,76 @@ pub(crate) fn field(body: &[u8], name: &str) -> Option<String> {
     value.get(name)?.as_str().map(ToOwned::to_owned)
 }
 
+/// Work that gave up for one cause.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct DeadLetterGroup {
+    /// What their errors have in common: numbers are left out of it, and ids of requests.
+    pub(crate) cause: String,
+    /// How many there are.
+    pub(crate) count: usize,
+    /// How many customers are known to be met.
+    pub(crate) customers: usize,
+    pub(crate) first_failed_at: String,
+    pub(crate) last_failed_at: String,
+    /// The oldest of them.
+    pub(crate) example: String,
+}
+
+/// Groups by cause, the largest first.
+pub(crate) fn groups(letters: &[DeadLetter]) -> Vec<DeadLetterGroup> {
+    let mut by_cause: BTreeMap<String, Vec<&DeadLetter>> = BTreeMap::new();
+    for letter in letters {
+        by_cause.entry(cause(letter.error.as_deref().unwrap_or_default())).or_default().push(letter);
+    }
+    let mut groups: Vec<DeadLetterGroup> = by_cause.into_iter().filter_map(group).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    groups
+}
+
+fn group((cause, letters): (String, Vec<&DeadLetter>)) -> Option<DeadLetterGroup> {
+    // Times are written alike, so their order is that of the texts.
+    let oldest = letters.iter().min_by_key(|letter| &letter.failed_at)?;
+    let latest = letters.iter().max_by_key(|letter| &letter.failed_at)?;
+    let customers: BTreeSet<&str> =
+        letters.iter().filter_map(|letter| letter.customer_id.as_deref()).collect();
+    Some(DeadLetterGroup {
+        cause,
+        count: letters.len(),
+        customers: customers.len(),
+        first_failed_at: oldest.failed_at.clone(),
+        last_failed_at: latest.failed_at.clone(),
+        example: oldest.id.clone(),
+    })
+}
+
+/// An error without what differs from one piece of work to the next: how often it was tried, numbers, ids of requests.
+fn cause(error: &str) -> String {
+    let tried = error.strip_prefix("gave up after ").and_then(|rest| rest.split_once(" tries: "));
+    let mut text = tried.map_or(error, |(_, why)| why).to_owned();
+    while let Some(at) = text.find(" (request ") {
+        let end = text[at..].find(')').map_or(text.len(), |length| at + length + 1);
+        text.replace_range(at..end, "");
+    }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut cause = String::new();
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        let length = rest.find(|c| is_word(c) != is_word(first)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(length);
+        // A status stays: 402 and 500 are two causes.
+        let is_number = word.contains(|c: char| c.is_ascii_digit()) && word.len() != STATUS_DIGITS;
+        cause.push_str(if is_number { "#" } else { word });
+        rest = after;
+    }
+    cause
+}
+
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeadLetters {
     /// Shards, then messages; each oldest first.
     pub(crate) dead_letters: Vec<DeadLetter>,
+    /// All of them by cause, also those that are not on this page; null on further pages.
+    pub(crate) groups: Option<Vec<DeadLetterGroup>>,
     /// Pass it as `after` to read on; null at the end.
     pub(crate) next: Option<String>,
     /// Why the messages are missing from this answer; null when they are not.
@@ -186,6 +257,45 @@ mod tests {
         for text in ["7", "", "shard-", "shard-x", "message-", "letter-7"] {
             assert_eq!(DeadLetterId::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_same_cause_is_one_group_whatever_it_was_and_however_often_it_was_tried() {
+        let letter = |number: i64, customer: &str, error: &str| DeadLetter {
+            id: DeadLetterId::Shard(ShardId(number)).to_string(),
+            kind: "plan",
+            customer_id: Some(customer.to_owned()),
+            error: Some(error.to_owned()),
+            failed_at: time(number * 1_000),
+            shard: None,
+            message: None,
+        };
+        let letters = [
+            letter(1, "a", "zendesk rejects the request with 400: no"),
+            letter(
+                3,
+                "b",
+                "gave up after 8 tries: zendesk's answer is malformed: it breaks off after 30 bytes",
+            ),
+            letter(
+                2,
+                "a",
+                "gave up after 2 tries: zendesk's answer is malformed: it breaks off after 1234 bytes",
+            ),
+            letter(4, "a", "zendesk rejects the request with 422: no (request 7f-12)"),
+            letter(5, "a", "zendesk rejects the request with 422: no (request 8)"),
+            letter(
+                6,
+                "b",
+                "gave up after 9 tries: zendesk's answer is malformed: it breaks off after 5 bytes",
+            ),
+        ];
+        let groups = groups(&letters);
+        let told: Vec<_> =
+            groups.iter().map(|group| (group.count, group.customers, group.example.as_str())).collect();
+        assert_eq!(told, [(3, 2, "shard-2"), (2, 1, "shard-4"), (1, 1, "shard-1")]);
+        assert_eq!(groups[0].cause, "zendesk's answer is malformed: it breaks off after # bytes");
+        assert_eq!(groups[1].cause, "zendesk rejects the request with 422: no");
     }
 
     #[test]

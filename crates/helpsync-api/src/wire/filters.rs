@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::chunk::check_model;
 use super::tag_filter::{flat_tags, tag_filter};
-use super::{Int, LIST_MAX, bounded, ids};
+use super::{Int, LIST_MAX, bounded, ids, part};
 use crate::error::ApiError;
 
 /// The most request or upload ids.
@@ -109,13 +109,13 @@ impl FileFiltersInput {
             ids: ids(given.ids, "filters.ids")?,
             external_file_ids: bounded(given.external_file_ids, "filters.external_file_ids", LIST_MAX)?,
             external_urls: bounded(given.external_urls, "filters.external_urls", LIST_MAX)?,
-            name: given.name.filter(|name| !name.is_empty()),
+            name: part(given.name, "filters.name")?.filter(|name| !name.is_empty()),
             connections: ids(
                 given.organization_user_data_source_id,
                 "filters.organization_user_data_source_id",
             )?,
             statuses: bounded(given.sync_statuses, "filters.sync_statuses", LIST_MAX)?,
-            error: given.sync_error_message,
+            error: part(given.sync_error_message, "filters.sync_error_message")?,
             request_ids: bounded(given.request_ids, "filters.request_ids", REQUEST_IDS_MAX)?,
             upload_ids: bounded(given.upload_ids, "filters.upload_ids", REQUEST_IDS_MAX)?,
             tags,

@@ -132,6 +132,20 @@ pub(crate) fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
+/// The longest part of a text that is looked for, in characters: SQLite refuses patterns of 50,000 bytes, and no title
+/// is longer.
+const PART_CHARS_MAX: usize = 1_000;
+
+/// A part of a text that is looked for.
+pub(crate) fn part(text: Option<String>, field: &str) -> Result<Option<String>, ApiError> {
+    match text {
+        Some(text) if text.chars().count() > PART_CHARS_MAX => {
+            Err(ApiError::field(field, format!("has more than {PART_CHARS_MAX} characters")))
+        }
+        text => Ok(text),
+    }
+}
+
 /// A bounded list of texts.
 pub(crate) fn bounded<T>(list: Option<Vec<T>>, field: &str, most: usize) -> Result<Option<Vec<T>>, ApiError> {
     match list {

@@ -37,7 +37,7 @@ pub(crate) async fn dead_letters(args: DeadLetters) -> anyhow::Result<()> {
 /// Every page of the list.
 async fn list(args: Plain) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, None)?;
-    let (mut all, mut after) = (Vec::new(), String::new());
+    let (mut all, mut groups, mut after) = (Vec::new(), Value::Null, String::new());
     let unavailable = loop {
         let query: String = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("limit", "1000")
@@ -47,14 +47,23 @@ async fn list(args: Plain) -> anyhow::Result<()> {
         if let Value::Array(page) = answer["dead_letters"].take() {
             all.extend(page);
         }
+        if after.is_empty() {
+            groups = answer["groups"].take();
+        }
         match answer["next"].as_str() {
             Some(next) => after = next.to_owned(),
             None => break answer["messages_unavailable"].take(),
         }
     };
     if args.json {
-        println!("{:#}", json!({ "dead_letters": all, "messages_unavailable": unavailable }));
+        println!(
+            "{:#}",
+            json!({ "dead_letters": all, "groups": groups, "messages_unavailable": unavailable })
+        );
         return Ok(());
+    }
+    if all.len() > groups.as_array().map_or(0, Vec::len) {
+        print_rows(&groups, &["count", "customers", "last_failed_at", "example", "cause"]);
     }
     print_rows(&Value::Array(all), &["id", "kind", "customer_id", "failed_at", "error"]);
     if let Some(why) = unavailable.as_str() {

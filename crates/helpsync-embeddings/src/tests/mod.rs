@@ -5,7 +5,7 @@ mod questions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use helpsync_model::{CustomerId, FileId, SeededEntropy};
+use helpsync_model::{CustomerId, FileId, SeededEntropy, SystemClock};
 use helpsync_store::testing::{TestStore, article, stores};
 use helpsync_store::{Chunk, ChunkOrder, ChunkQuery, FileFilters, NOT_EMBEDDED};
 use test_servers::{EmbeddingsServer, Misbehavior, vector};
@@ -71,6 +71,7 @@ impl Scene {
             model: "model".to_owned(),
             dimensions: Some(test_servers::DIMENSIONS),
             timeout: options.timeout,
+            clock: Arc::new(SystemClock),
         });
         let entropy = Arc::new(SeededEntropy::new(1));
         let embedder =

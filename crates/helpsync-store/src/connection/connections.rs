@@ -10,7 +10,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, follow, lock};
-use crate::db::states::{STATUS_ORDER, Step};
+use crate::db::states::{ACTIVE_RUN, STATUS_ORDER, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::filter::file_query::Query;
@@ -46,6 +46,8 @@ pub struct Connection {
     pub source_items_synced_at: Option<i64>,
     /// ms when files were last queued.
     pub files_synced_at: Option<i64>,
+    /// What a sync of it or of its brands waits for, for people.
+    pub waiting_for: Option<String>,
     /// When its schedule fires next, in ms.
     pub next_sync_at: Option<i64>,
     /// The caller's tags.
@@ -97,7 +99,10 @@ fn select_shown() -> String {
         "select connection.*, customer.external_id,
            (select member.sync_status from connection as member
             where member.id = connection.id or member.parent_id = connection.id
-            order by case member.sync_status {STATUS_ORDER} end limit 1) as family_status
+            order by case member.sync_status {STATUS_ORDER} end limit 1) as family_status,
+           (select run.waiting_for from run join connection as member on member.id = run.connection_id
+            where (member.id = connection.id or member.parent_id = connection.id) and run.kind in {SYNC}
+              and run.state in {ACTIVE_RUN} and run.waiting_for is not null order by run.id desc limit 1) as waiting_for
          from connection join customer on customer.id = connection.customer_id"
     )
 }
@@ -117,6 +122,7 @@ fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
         last_synced_at: row.try_get("last_synced_at")?,
         source_items_synced_at: row.try_get("source_items_synced_at")?,
         files_synced_at: row.try_get("files_synced_at")?,
+        waiting_for: row.try_get("waiting_for")?,
         next_sync_at: row.try_get("next_sync_at")?,
         tags: decode::json(row, "connection", "tags")?,
         sync_options: decode::json(row, "connection", "sync_options")?,

@@ -39,6 +39,10 @@ pub enum StoreError {
     /// A sealed value cannot be opened with the keys of the ring.
     #[error("a sealed value cannot be opened")]
     Sealed(#[from] VaultError),
+    /// A text that was to be stored or looked for is none that the database takes: a NUL in it, or too long for its
+    /// index.
+    #[error("the database does not take a text")]
+    Text(#[source] DatabaseError),
     /// The database answered something that our SQL does not allow for: our bug, or a foreign schema.
     #[error("the database refused a statement")]
     Statement(#[source] DatabaseError),
@@ -125,9 +129,18 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(ref database) if is_passing(database.code().as_deref()) => {
                 Self::Unavailable(DatabaseError(error))
             }
+            sqlx::Error::Database(ref database) if is_of_text(database.code().as_deref()) => {
+                Self::Text(DatabaseError(error))
+            }
             other => Self::Statement(DatabaseError(other)),
         }
     }
+}
+
+/// Postgres: a byte that is no character, an escape that is no text, a row that is too long for its index.
+/// SQLite: too big.
+fn is_of_text(code: Option<&str>) -> bool {
+    matches!(code, Some("22021" | "22P05" | "54000" | "18"))
 }
 
 /// Postgres: the classes of connections, operators, resources, rollbacks (serialization, deadlock) and the system; a

@@ -16,6 +16,7 @@ use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
 use crate::run::shards::{NewShard, insert_shard};
+use crate::run::wake;
 
 /// A request for a run.
 #[derive(Debug, Clone)]
@@ -332,6 +333,7 @@ async fn join_active(write: &mut Write, request: &RunRequest) -> Result<Option<R
             .execute(&mut *write.tx)
             .await?;
     }
+    wake::asked_for(write, request.connection).await?;
     Ok(Some(active.id))
 }
 

@@ -22,6 +22,7 @@ use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::run::file_options::FileOptions;
 use crate::run::runs::Run;
 use crate::run::start::{begin_run, show_syncing, started_of, take};
+use crate::run::wake;
 
 /// A shard to be added to a run. Adding one key twice changes nothing.
 #[derive(Debug, Clone)]
@@ -268,6 +269,7 @@ impl QueueStore {
             for shard in more {
                 insert_shard(&mut write, fence.run, fence.connection, lane, shard).await?;
             }
+            wake::zendesk_answers(&mut write, fence.connection).await?;
         }
         if matches!(end, ShardEnd::Done(_) | ShardEnd::Failed(_)) {
             self.advance(&mut write, fence).await?;

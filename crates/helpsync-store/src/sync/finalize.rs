@@ -10,6 +10,7 @@ use crate::db::states::{ACTIVE_RUN, FAILED_SHARD, RESYNC, SYNC, Step};
 use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::event::events;
 use crate::run::ended::tell_ended;
+use crate::run::made_good;
 use crate::run::pending_request::PendingRequest;
 use crate::run::runs::{RunRequest, insert_one};
 use crate::run::shards::{StartedShard, check_fence_to_change};
@@ -31,6 +32,9 @@ impl SyncStore {
         check_fence_to_change(&mut write, fence).await?;
         let ended = end_run(&mut write, started).await?;
         tell_ended(&mut write, &[fence.run.0]).await?;
+        if !ended.failed {
+            made_good::resolve(&mut write, started).await?;
+        }
         forget_authors(&mut write, started).await?;
         let others = match started.run.kind {
             // It is no sync, and speaks for itself alone.

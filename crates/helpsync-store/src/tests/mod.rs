@@ -11,6 +11,7 @@ mod files;
 mod grants;
 mod leases;
 mod limits;
+mod made_good;
 mod names;
 mod outages;
 mod pages;

@@ -118,11 +118,15 @@ async fn a_full_run_is_a_backfill_whoever_asks_and_so_is_a_delta_that_turns_out_
         };
         let first = store.admin().request_run(&full).await.unwrap().run;
         assert_eq!(lanes(&store, first).await, ["backfill"]);
-        for (name, shards, expected) in [("b", 4, vec!["on_demand"]), ("c", 5, vec!["backfill", "on_demand"])] {
+        for (name, shards, expected) in [("b", 4, vec!["on_demand"]), ("c", 5, vec!["backfill", "on_demand"])]
+        {
             let run = request(&store, connect(&store, name).await, Lane::OnDemand).await.run;
             let plan = store.start(run).await;
-            let more = (0..shards)
-                .map(|number| NewShard { key: format!("walk-{number}"), params: walk(0), position: None });
+            let more = (0..shards).map(|number| NewShard {
+                key: format!("walk-{number}"),
+                params: walk(0),
+                position: None,
+            });
             store.queue().end_shard(&plan.fence, &ShardEnd::Done(more.collect())).await.unwrap();
             assert_eq!(lanes(&store, run).await, expected);
         }

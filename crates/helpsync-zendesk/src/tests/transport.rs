@@ -253,11 +253,20 @@ async fn a_plain_text_429_is_read_with_its_retry_after() {
         ("1.2", Some(2)),
         ("soon", None),
         ("-5", None),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", Some(37)),
+        ("Sun Nov  6 08:49:37 1994", Some(37)),
+        ("Sun, 06 Nov 1994 08:00:00 GMT", Some(1)),
+        ("Mon, 07 Nov 1994 08:49:00 GMT", Some(300)),
     ] {
         let server = Server::start(move |_| {
             let text = "Number of allowed API requests per minute exceeded";
-            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", header), ("x-request-id", "9f77-DUB")], text)
-                .into_response()
+            let headers = [
+                ("retry-after", header),
+                ("x-request-id", "9f77-DUB"),
+                ("date", "Sun, 06 Nov 1994 08:49:00 GMT"),
+            ];
+            (StatusCode::TOO_MANY_REQUESTS, headers, text).into_response()
         })
         .await;
         let setup = server.client();
@@ -266,6 +275,23 @@ async fn a_plain_text_429_is_read_with_its_retry_after() {
         assert_eq!(failure.class(), Class::Transient { after }, "{header}");
         assert_eq!(setup.limiter.reports()[0].retry_after, after, "{header}");
         assert!(failure.to_string().ends_with("per minute exceeded (request 9f77-DUB)"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_many_headers_is_read_and_one_with_too_many_is_not() {
+    for (count, is_read) in [(101, true), (900, true), (HEADERS_MAX + 1, false)] {
+        let server = Server::start(move |_| {
+            let mut response = json(COUNT_7);
+            for number in 0..count {
+                let cookie = format!("c{number}=1").parse().unwrap();
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        })
+        .await;
+        let answer = server.client().client.count_articles().await;
+        assert_eq!(answer.is_ok(), is_read, "{count}: {answer:?}");
     }
 }
 

@@ -135,6 +135,15 @@ pub enum Fault {
     SpeltLocales,
     /// The body holds bytes that are not UTF-8, inside a string.
     InvalidUtf8,
+    /// Every text and every key of the answer has a NUL in its middle.
+    Nuls,
+    /// Every title, name, body, label and content tag ends in half of a surrogate pair.
+    LoneSurrogates,
+    /// The answer has so many cookies, each a header.
+    ManyHeaders {
+        /// How many.
+        count: usize,
+    },
     /// The answer is right, but late.
     Delay {
         /// Wait in milliseconds.
@@ -169,6 +178,9 @@ impl Fault {
             Self::BrokenTranslation { .. } => "broken_translation",
             Self::SpeltLocales => "spelt_locales",
             Self::InvalidUtf8 => "invalid_utf8",
+            Self::Nuls => "nuls",
+            Self::LoneSurrogates => "lone_surrogates",
+            Self::ManyHeaders { .. } => "many_headers",
             Self::Delay { .. } => "delay",
             Self::HelpCenterDisabled => "help_center_disabled",
             Self::Suspended => "suspended",
