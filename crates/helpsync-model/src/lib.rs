@@ -4,6 +4,7 @@
 //! microseconds. Clock and randomness are traits: whoever needs them takes them as a parameter.
 
 mod backoff;
+mod claim;
 mod clock;
 mod embedding;
 mod entropy;
@@ -22,6 +23,9 @@ mod subdomain;
 mod text;
 
 pub use backoff::Backoff;
+pub use claim::{
+    Advance, FenceNumbers, RENEWALS_PER_LEASE, RunAt, SILENT_RENEWALS_MAX, Startable, has_run_out, is_free,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use embedding::{EMBEDDING_MODEL_DEFAULT, EMBEDDING_MODELS};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};

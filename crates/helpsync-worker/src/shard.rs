@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
-use helpsync_model::chain;
+use helpsync_model::{RENEWALS_PER_LEASE, SILENT_RENEWALS_MAX, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -48,16 +48,17 @@ impl Worker {
     /// Renews the lease every third of its length; returns when it is lost.
     async fn renew_until_lost(&self, started: &StartedShard) {
         let lease = self.options.lease;
+        let pause = lease / RENEWALS_PER_LEASE;
         let mut missed = 0;
         loop {
-            tokio::time::sleep(lease / 3).await;
+            tokio::time::sleep(pause).await;
             // A call that hangs is a silence too: the network may have gone without a word.
             let renewed = self.store.renew_shard(&started.fence, lease);
-            match tokio::time::timeout(lease / 3, renewed).await {
+            match tokio::time::timeout(pause, renewed).await {
                 Ok(Ok(true)) => missed = 0,
                 Ok(Ok(false)) => return,
-                // Two silences in a row and the lease may be over: writes are fenced, but work would be wasted.
-                Ok(Err(_)) | Err(_) if missed >= 1 => return,
+                // The lease may be over: writes are fenced, but work would be wasted.
+                Ok(Err(_)) | Err(_) if missed >= SILENT_RENEWALS_MAX => return,
                 Ok(Err(_)) | Err(_) => missed += 1,
             }
         }

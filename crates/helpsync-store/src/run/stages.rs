@@ -1,6 +1,6 @@
 //! The stages of a run: plan, walk, removal, finalize.
 
-use helpsync_model::{EventKind, RunEvent, RunParams, RunState, ShardParams, Stage};
+use helpsync_model::{Advance, EventKind, RunAt, RunEvent, RunParams, RunState, ShardParams, Stage};
 use serde_json::json;
 
 use crate::db::states::{FAILED_SHARD, FINALIZE, OPEN_SHARD, Step};
@@ -27,12 +27,12 @@ impl QueueStore {
         .bind(fence.run.0)
         .fetch_one(&mut *write.tx)
         .await?;
-        if open > 0 || !run.state.is_active() {
-            return Ok(());
-        }
-        let Some((stage, first)) = run.stage.next(run.kind, failed > 0) else {
+        let at = RunAt { state: run.state, stage: run.stage, kind: run.kind };
+        let (stage, first) = match at.advance(open.unsigned_abs(), failed.unsigned_abs()) {
+            Advance::Nothing => return Ok(()),
             // The finalizing shard itself failed: nothing is left that could end the run.
-            return fail(write, fence).await;
+            Advance::Fails => return fail(write, fence).await,
+            Advance::Begins { stage, first } => (stage, first),
         };
         if run.stage == Stage::Walk && failed == 0 && run.params != RunParams::Attachments {
             announce_listed(write, &run).await?;

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod chunks;
+mod claims;
 mod connections;
 mod customers;
 mod deletion;
