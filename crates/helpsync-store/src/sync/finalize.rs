@@ -32,7 +32,7 @@ impl SyncStore {
         check_fence_to_change(&mut write, fence).await?;
         let ended = end_run(&mut write, started).await?;
         tell_ended(&mut write, &[fence.run.0]).await?;
-        if !ended.failed {
+        if ended.outcome == Outcome::Good {
             made_good::resolve(&mut write, started).await?;
         }
         forget_authors(&mut write, started).await?;
