@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::conditions::Conditions;
 use crate::db::family::{FAMILY, follow, lock};
 use crate::db::states::{ACTIVE_RUN, STATUS_ORDER, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, decode, sql};
 use crate::event::events::{self, NewEvent};
-use crate::filter::file_query::Query;
 use crate::filter::tag_filter::TagFilter;
 use crate::run::runs::cancel_active;
 
@@ -131,19 +131,6 @@ fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
     })
 }
 
-fn bind<'q>(statement: Query<'q>, query: &ConnectionQuery, tags: Option<&TagFilter>) -> Query<'q> {
-    let statement = statement
-        .bind(query.organization.0)
-        .bind(query.customer.map(|customer| customer.0))
-        .bind(query.ids.as_ref().map(|ids| json!(ids).to_string()))
-        .bind(query.revoked.map(i64::from))
-        .bind(query.starting_id);
-    match tags {
-        Some(tags) => tags.bind(statement),
-        None => statement,
-    }
-}
-
 impl AdminStore {
     /// One connection of an organization.
     ///
@@ -181,33 +168,44 @@ impl AdminStore {
         query: &ConnectionQuery,
         tags: Option<&TagFilter>,
     ) -> Result<(Vec<Connection>, i64), StoreError> {
-        let mut next = 6;
-        let tagged = tags.map(|tags| tags.sql(self.dialect, "connection.tags", &mut next));
-        let tagged = tagged.map(|tagged| format!(" and {tagged}")).unwrap_or_default();
-        let matching = format!(
-            "where connection.organization_id = $1 and connection.parent_id is null
-               and connection.customer_id = coalesce($2, connection.customer_id)
-               and ($3 is null or connection.id in {}) and ($4 is null or $4 = case when disconnected_at is null then 0 else 1 end)
-               and connection.id > $5{tagged}",
-            self.dialect.json_integers("coalesce($3, '[]')")
-        );
+        let mut matching = Conditions::new(self.dialect);
+        let organization = matching.integer(query.organization.0);
+        matching
+            .and(&format!("connection.organization_id = {organization} and connection.parent_id is null"));
+        if let Some(customer) = query.customer {
+            let customer = matching.integer(customer.0);
+            matching.and(&format!("connection.customer_id = {customer}"));
+        }
+        if let Some(ids) = &query.ids {
+            let ids = matching.integers(ids);
+            matching.and(&format!("connection.id in {ids}"));
+        }
+        if query.starting_id > 0 {
+            let above = matching.integer(query.starting_id);
+            matching.and(&format!("connection.id > {above}"));
+        }
+        if let Some(revoked) = query.revoked {
+            matching.and(if revoked { "disconnected_at is not null" } else { "disconnected_at is null" });
+        }
+        if let Some(tags) = tags {
+            let condition = tags.sql("connection.tags", &mut matching);
+            matching.and(&condition);
+        }
         let order = match query.order {
             ConnectionOrder::CreatedAt => "created_at",
             ConnectionOrder::UpdatedAt => "updated_at",
         };
         let direction = if query.descending { "desc" } else { "asc" };
-        let listing = format!(
-            "{} {matching} order by connection.{order} {direction}, connection.id {direction} limit ${next} offset ${}",
+        let mut paged = matching.clone();
+        let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
+        let listing = sql(format!(
+            "{} {} order by connection.{order} {direction}, connection.id {direction} limit {limit} offset {offset}",
             select_shown(),
-            next + 1
-        );
-        let found = bind(sqlx::query(sql(listing)), query, tags)
-            .bind(query.limit)
-            .bind(query.offset)
-            .fetch_all(&self.pool)
-            .await?;
-        let counting = format!("select count(*) as matches from connection {matching}");
-        let counted = bind(sqlx::query(sql(counting)), query, tags).fetch_one(&self.pool).await?;
+            matching.sql()
+        ));
+        let found = paged.bind(sqlx::query(listing)).fetch_all(&self.pool).await?;
+        let counting = sql(format!("select count(*) as matches from connection {}", matching.sql()));
+        let counted = matching.bind(sqlx::query(counting)).fetch_one(&self.pool).await?;
         Ok((found.iter().map(connection_of).collect::<Result<_, _>>()?, counted.try_get("matches")?))
     }
 

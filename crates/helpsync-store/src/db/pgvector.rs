@@ -90,17 +90,15 @@ pub(crate) fn text_of(vector: &[f32]) -> Option<String> {
     Some(format!("[{}]", numbers.join(",")))
 }
 
-/// Narrows the search of `rows` (what comes behind `select …`) to what may be among the best: `next` binds the vector's
-/// text, the one after it how many of the best there are to be less one, the last the chunks to have in any case, as JSON.
-pub(crate) fn nearest(dialect: Dialect, rows: &str, next: usize) -> String {
-    let also = dialect.json_integers(&format!("${}", next + 2));
+/// Narrows the search of `rows` (what comes behind `select …`) to what may be among the best: `wanted` is the vector's
+/// text, `last` how many of the best there are to be less one, `also` the list of chunks to have in any case.
+pub(crate) fn nearest(rows: &str, wanted: &str, last: &str, also: &str) -> String {
     format!(
         " and (chunk.embedding is null or chunk.id in {also} or chunk.id in (
-             with near as materialized (select chunk.id, chunk.embedding <=> cast(${next} as vector) as distance {rows}
+             with near as materialized (select chunk.id, chunk.embedding <=> cast({wanted} as vector) as distance {rows}
                and chunk.embedding is not null)
              select id from near where distance <= {ROUNDING_MARGIN} + coalesce(
-               (select distance from near order by distance limit 1 offset ${}), 'infinity')))",
-        next + 1
+               (select distance from near order by distance limit 1 offset {last}), 'infinity')))"
     )
 }
 

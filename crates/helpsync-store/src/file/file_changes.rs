@@ -11,7 +11,7 @@ use crate::db::states::{ACTIVE_RUN, RESYNC};
 use crate::db::{AdminStore, StoreError, sql};
 use crate::event::events::{self, NewEvent};
 use crate::file::files::File;
-use crate::filter::file_query::{FileFilters, FileOrder, FileQuery, bind_filters};
+use crate::filter::file_query::FileFilters;
 use crate::run::runs::{RunRequest, insert_run};
 use crate::search::chunks::forget_chunks;
 use crate::sync::unsynced::list_deleted;
@@ -143,21 +143,13 @@ impl AdminStore {
             return Ok(0);
         }
         let now = self.clock.now_ms();
-        let query = FileQuery {
-            customer,
-            filters: filters.clone(),
-            starting_id: 0,
-            order: FileOrder::Id,
-            descending: false,
-            limit: 0,
-            offset: 0,
-        };
+        let matching = self.matching(customer, 0, filters);
         let mut write = self.write().await?;
-        let listing = format!(
-            "select file.id, file.organization_id, file.connection_id from file {}",
-            self.matching(filters).0
-        );
-        let found = bind_filters(sqlx::query(sql(listing)), &query).fetch_all(&mut *write.tx).await?;
+        let listing = sql(format!(
+            "select file.id, file.organization_id, file.connection_id from file {} order by file.id",
+            matching.sql()
+        ));
+        let found = matching.bind(sqlx::query(listing)).fetch_all(&mut *write.tx).await?;
         for row in &found {
             let id: i64 = row.try_get("id")?;
             sqlx::query("delete from translation where file_id = $1")

@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::{AdminStore, Entity, StoreError, decode, sql};
-use crate::filter::file_query::{FileQuery, bind_filters};
+use crate::filter::file_query::FileQuery;
 
 /// Steps up the tree at most; a loop of parents ends there.
 const PATH_DEPTH_MAX: usize = 16;
@@ -175,20 +175,16 @@ impl AdminStore {
         }
         let order = query.order.column();
         let direction = if query.descending { "desc" } else { "asc" };
-        let (matching, next) = self.matching(&query.filters);
-        let listing = format!(
-            "{FILE} {matching} order by {order} {direction}, file.id {direction} limit ${next} offset ${}",
-            next + 1
-        );
-        let found = bind_filters(sqlx::query(sql(listing)), query)
-            .bind(query.limit)
-            .bind(query.offset)
-            .fetch_all(&self.pool)
-            .await?;
-        let counted =
-            bind_filters(sqlx::query(sql(format!("select count(*) as matches from file {matching}"))), query)
-                .fetch_one(&self.pool)
-                .await?;
+        let matching = self.matching(query.customer, query.starting_id, &query.filters);
+        let mut paged = matching.clone();
+        let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
+        let listing = sql(format!(
+            "{FILE} {} order by {order} {direction}, file.id {direction} limit {limit} offset {offset}",
+            matching.sql()
+        ));
+        let found = paged.bind(sqlx::query(listing)).fetch_all(&self.pool).await?;
+        let counting = sql(format!("select count(*) as matches from file {}", matching.sql()));
+        let counted = matching.bind(sqlx::query(counting)).fetch_one(&self.pool).await?;
         Ok((found.iter().map(file_of).collect::<Result<_, _>>()?, counted.try_get("matches")?))
     }
 

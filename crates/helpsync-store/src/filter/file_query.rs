@@ -1,8 +1,8 @@
 //! Which files a query asks for, as a condition in SQL.
 
 use helpsync_model::{CustomerId, EMBEDDING_MODEL_DEFAULT};
-use serde_json::json;
 
+use crate::db::conditions::Conditions;
 use crate::db::states::{FILE_ERROR, READY_FILE};
 use crate::db::{Database, Dialect};
 use crate::filter::tag_filter::TagFilter;
@@ -108,83 +108,87 @@ pub(crate) fn holding(part: &str) -> String {
 }
 
 impl Database {
-    /// The condition of a query, and the number of the first placeholder behind its own.
-    pub(crate) fn matching(&self, filters: &FileFilters) -> (String, usize) {
-        let mut next = 13;
-        let mut more = String::new();
+    /// The conditions on a customer's shown files with ids above `starting_id`.
+    pub(crate) fn matching(
+        &self,
+        customer: CustomerId,
+        starting_id: i64,
+        filters: &FileFilters,
+    ) -> Conditions {
+        let mut all = Conditions::new(self.dialect);
+        let customer = all.integer(customer.0);
+        all.and(&format!("file.customer_id = {customer} and file.hidden_at is null"));
+        if starting_id > 0 {
+            let above = all.integer(starting_id);
+            all.and(&format!("file.id > {above}"));
+        }
+        among(&mut all, "file.id", filters.ids.as_ref());
+        if let Some(connections) = &filters.connections {
+            let connections = all.integers(connections);
+            all.and(&format!(
+                "file.connection_id in (select id from connection where id in {connections}
+                   union all select id from connection where parent_id in {connections})"
+            ));
+        }
+        one_of(&mut all, "cast(file.article_id as text)", filters.external_file_ids.as_ref());
+        one_of(&mut all, "file.external_url", filters.external_urls.as_ref());
+        one_of(&mut all, &status(), filters.statuses.as_ref());
+        one_of(&mut all, "file.request_id", filters.request_ids.as_ref());
+        one_of(&mut all, "file.upload_id", filters.upload_ids.as_ref());
+        if let Some(name) = &filters.name {
+            let pattern = all.text(holding(name));
+            all.and(&format!("lower(file.name) like {pattern} escape '\\'"));
+        }
+        match filters.error.as_deref() {
+            None => {}
+            Some("") => all.and(&format!("{ERROR} is null")),
+            Some(part) => {
+                let pattern = all.text(holding(part));
+                all.and(&format!("lower({ERROR}) like {pattern} escape '\\'"));
+            }
+        }
+        if let Some(models) = &filters.embedding_models {
+            with_vectors_of(&mut all, models);
+        }
         if filters.never_synced {
-            more.push_str(" and file.content_hash is null and file.content_deleted = 0");
+            all.and("file.content_hash is null and file.content_deleted = 0");
         }
         if let Some(tags) = &filters.tags {
-            more.push_str(" and ");
-            more.push_str(&tags.sql(self.dialect, "file.tags", &mut next));
+            let condition = tags.sql("file.tags", &mut all);
+            all.and(&condition);
         }
-        if filters.viewer.is_some() {
-            more.push_str(" and ");
-            more.push_str(&Viewer::sql(self.dialect, &mut next));
+        if let Some(viewer) = &filters.viewer {
+            let condition = viewer.sql(&mut all);
+            all.and(&condition);
         }
-        let integers = |place: &str| self.dialect.json_integers(&format!("coalesce({place}, '[]')"));
-        let texts = |place: &str| self.dialect.json_texts(&format!("coalesce({place}, '[]')"));
-        let connections = integers("$7");
-        let named = match self.dialect {
-            Dialect::Sqlite => "json_extract(file.sync_options, '$.embedding_model')",
-            Dialect::Postgres => "cast(file.sync_options as json) ->> 'embedding_model'",
-        };
-        let matching = format!(
-            "where file.customer_id = $1 and file.hidden_at is null and file.id > $2
-               and ($3 is null or file.id in {})
-               and ($4 is null or cast(file.article_id as text) in {})
-               and ($5 is null or file.external_url in {})
-               and ($6 is null or lower(file.name) like $6 escape '\\')
-               and ($7 is null or file.connection_id in
-                 (select id from connection where id in {connections}
-                  union all select id from connection where parent_id in {connections}))
-               and ($8 is null or {} in {})
-               and ($9 is null or ($9 = '%%' and {ERROR} is null) or ($9 <> '%%' and lower({ERROR}) like $9 escape '\\'))
-               and ($10 is null or file.request_id in {})
-               and ($11 is null or file.upload_id in {})
-               and ($12 is null or exists (select 1 from chunk where chunk.file_id = file.id
-                 and chunk.dimensions is not null and case when chunk.uploaded = 1 then chunk.model
-                   else coalesce({named}, '{EMBEDDING_MODEL_DEFAULT}') end in {})){more}",
-            integers("$3"),
-            texts("$4"),
-            texts("$5"),
-            status(),
-            texts("$8"),
-            texts("$10"),
-            texts("$11"),
-            texts("$12"),
-        );
-        (matching, next)
+        all
     }
 }
 
-pub(crate) type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
-
-/// Binds the placeholders of [`Database::matching`].
-pub(crate) fn bind_filters<'q>(query: Query<'q>, wanted: &FileQuery) -> Query<'q> {
-    let integers = |list: &Option<Vec<i64>>| list.as_ref().map(|list| json!(list).to_string());
-    let texts = |list: &Option<Vec<String>>| list.as_ref().map(|list| json!(list).to_string());
-    let filters = &wanted.filters;
-    let query = query
-        .bind(wanted.customer.0)
-        .bind(wanted.starting_id)
-        .bind(integers(&filters.ids))
-        .bind(texts(&filters.external_file_ids))
-        .bind(texts(&filters.external_urls))
-        .bind(filters.name.as_deref().map(holding))
-        .bind(integers(&filters.connections))
-        .bind(texts(&filters.statuses))
-        .bind(filters.error.as_deref().map(holding))
-        .bind(texts(&filters.request_ids))
-        .bind(texts(&filters.upload_ids))
-        .bind(texts(&filters.embedding_models));
-    let query = match &filters.tags {
-        Some(tags) => tags.bind(query),
-        None => query,
-    };
-    match &filters.viewer {
-        Some(viewer) => viewer.bind(query),
-        None => query,
+fn among(all: &mut Conditions, column: &str, values: Option<&Vec<i64>>) {
+    if let Some(values) = values {
+        let values = all.integers(values);
+        all.and(&format!("{column} in {values}"));
     }
+}
+
+fn one_of(all: &mut Conditions, column: &str, values: Option<&Vec<String>>) {
+    if let Some(values) = values {
+        let values = all.texts(values);
+        all.and(&format!("{column} in {values}"));
+    }
+}
+
+/// Files that have a vector of one of these models.
+fn with_vectors_of(all: &mut Conditions, models: &[String]) {
+    let named = match all.dialect() {
+        Dialect::Sqlite => "json_extract(file.sync_options, '$.embedding_model')",
+        Dialect::Postgres => "cast(file.sync_options as json) ->> 'embedding_model'",
+    };
+    let models = all.texts(models);
+    all.and(&format!(
+        "exists (select 1 from chunk where chunk.file_id = file.id and chunk.dimensions is not null
+           and case when chunk.uploaded = 1 then chunk.model
+             else coalesce({named}, '{EMBEDDING_MODEL_DEFAULT}') end in {models})"
+    ));
 }

@@ -1,9 +1,7 @@
 //! Conditions on tags, as SQL over the JSON that they are kept in.
 
-use serde_json::json;
-
 use crate::db::Dialect;
-use crate::filter::file_query::Query;
+use crate::db::conditions::Conditions;
 
 /// A condition on the tags of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,20 +22,19 @@ pub enum TagFilter {
 }
 
 impl TagFilter {
-    /// The condition on `column`, whose placeholders start at `next`, which is moved on.
-    pub(crate) fn sql(&self, dialect: Dialect, column: &str, next: &mut usize) -> String {
+    /// The condition on `column`, with what it compares bound to `all`.
+    pub(crate) fn sql(&self, column: &str, all: &mut Conditions) -> String {
         let mut join = |parts: &[Self], word: &str, empty: &str| {
-            let parts: Vec<String> = parts.iter().map(|part| part.sql(dialect, column, next)).collect();
+            let parts: Vec<String> = parts.iter().map(|part| part.sql(column, all)).collect();
             if parts.is_empty() { empty.to_owned() } else { format!("({})", parts.join(word)) }
         };
         match self {
             Self::All(parts) => join(parts, " and ", "1 = 1"),
             Self::Any(parts) => join(parts, " or ", "1 = 0"),
-            Self::Is { negate, .. } => {
-                let (key, values) = (*next, dialect.json_texts(&format!("${}", *next + 1)));
-                *next += 2;
+            Self::Is { key, values, negate } => {
+                let (key, values) = (all.text(key), all.texts(values));
                 let not = if *negate { "not " } else { "" };
-                let (tags, is_list, members, text) = match dialect {
+                let (tags, is_list, members, text) = match all.dialect() {
                     Dialect::Sqlite => (
                         format!("json_each({column})"),
                         "tag.type = 'array'",
@@ -52,19 +49,11 @@ impl TagFilter {
                     ),
                 };
                 format!(
-                    "{not}exists (select 1 from {tags} as tag where tag.key = ${key} and case when {is_list}
+                    "{not}exists (select 1 from {tags} as tag where tag.key = {key} and case when {is_list}
                        then exists (select 1 from {members} where member.value in {values})
                        else {text} in {values} end)"
                 )
             }
-        }
-    }
-
-    /// Binds the placeholders of [`TagFilter::sql`].
-    pub(crate) fn bind<'q>(&self, query: Query<'q>) -> Query<'q> {
-        match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().fold(query, |query, part| part.bind(query)),
-            Self::Is { key, values, .. } => query.bind(key.clone()).bind(json!(values).to_string()),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Readers on whose behalf files are asked for.
 
-use serde_json::json;
-
 use crate::db::Dialect;
-use crate::filter::file_query::Query;
+use crate::db::conditions::Conditions;
 
 /// A reader, by the user segments that he is in. Who is signed in is in a segment of that name as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,11 +17,10 @@ impl Viewer {
         user_segment_ids.is_empty() || user_segment_ids.iter().any(|id| self.segments.contains(id))
     }
 
-    /// The condition on files; its placeholder is `next`, which moves on.
-    pub(crate) fn sql(dialect: Dialect, next: &mut usize) -> String {
-        let mine = dialect.json_integers(&format!("${next}"));
-        *next += 1;
-        Self::may_read_sql(dialect, &mine)
+    /// The condition on files, with the reader's segments bound to `all`.
+    pub(crate) fn sql(&self, all: &mut Conditions) -> String {
+        let mine = all.integers(&self.segments);
+        Self::may_read_sql(all.dialect(), &mine)
     }
 
     /// The condition on files, for the segments `mine`.
@@ -44,9 +41,5 @@ impl Viewer {
             Dialect::Postgres => format!("json_array_elements_text(cast({column} as json))"),
         };
         format!("exists (select 1 from {theirs} as held where cast(held.value as bigint) in {mine})")
-    }
-
-    pub(crate) fn bind<'q>(&self, query: Query<'q>) -> Query<'q> {
-        query.bind(json!(self.segments).to_string())
     }
 }

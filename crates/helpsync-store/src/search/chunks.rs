@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::{Dialect, SearchStore, StoreError, Write, sql};
-use crate::filter::file_query::{FileFilters, FileOrder, FileQuery, Query, bind_filters};
+use crate::filter::file_query::{FileFilters, FileOrder};
 
 /// A part of a file's text.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,19 +117,6 @@ pub(crate) fn vector_of(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
 }
 
-/// The files that a listing or a search looks at, as their own query: [`Database::matching`] reads it.
-pub(crate) fn files_of(customer: CustomerId, filters: &FileFilters, starting_id: i64) -> FileQuery {
-    FileQuery {
-        customer,
-        filters: filters.clone(),
-        starting_id,
-        order: FileOrder::Id,
-        descending: false,
-        limit: 0,
-        offset: 0,
-    }
-}
-
 /// Forgets the chunks of files whose text is gone, while their records stay.
 pub(crate) async fn forget_chunks(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
     for table in ["chunk", "chunking"] {
@@ -153,16 +140,14 @@ impl SearchStore {
         if query.files.nothing {
             return Ok((Vec::new(), 0));
         }
-        let files = files_of(query.customer, &query.files, query.starting_file);
-        let (mut matching, next) = self.matching(&query.files);
-        matching.push_str(&format!(" and chunk.id > ${next}"));
+        let mut matching = self.matching(query.customer, query.starting_file, &query.files);
+        let above = matching.integer(query.starting_chunk);
+        matching.and(&format!("chunk.id > {above}"));
         if let Some(vectors) = &query.vectors_of {
-            matching.push_str(" and ");
-            matching.push_str(&vectors.sql(self.dialect, &format!("${}", next + 1)));
-        } else {
-            matching.push_str(&format!(" and ${} = ''", next + 1));
+            let names = matching.text(vectors.names());
+            matching.and(&vectors.sql(self.dialect, &names));
         }
-        let from = format!("from chunk join file on file.id = chunk.file_id {matching}");
+        let from = format!("from chunk join file on file.id = chunk.file_id {}", matching.sql());
         let direction = if query.descending { "desc" } else { "asc" };
         let order = match query.order {
             ChunkOrder::CreatedAt => format!("chunk.created_at {direction}, chunk.position {direction}"),
@@ -172,23 +157,15 @@ impl SearchStore {
                 format!("{} {direction}, file.id {direction}, chunk.position", order.column())
             }
         };
-        let listing = format!(
-            "select {} {from} order by {order}, chunk.id limit ${} offset ${}",
-            columns(query.with_vectors),
-            next + 2,
-            next + 3
-        );
-        let bind = |statement| {
-            let names = query.vectors_of.as_ref().map(VectorsOf::names).unwrap_or_default();
-            bind_filters(statement, &files).bind(query.starting_chunk).bind(names)
-        };
-        let found = bind(sqlx::query(sql(listing)))
-            .bind(query.limit)
-            .bind(query.offset)
-            .fetch_all(&self.pool)
-            .await?;
-        let counting: Query<'_> = sqlx::query(sql(format!("select count(*) as matches {from}")));
-        let counted = bind(counting).fetch_one(&self.pool).await?;
+        let mut paged = matching.clone();
+        let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
+        let listing = sql(format!(
+            "select {} {from} order by {order}, chunk.id limit {limit} offset {offset}",
+            columns(query.with_vectors)
+        ));
+        let found = paged.bind(sqlx::query(listing)).fetch_all(&self.pool).await?;
+        let counting = sql(format!("select count(*) as matches {from}"));
+        let counted = matching.bind(sqlx::query(counting)).fetch_one(&self.pool).await?;
         let chunks = found.iter().map(|row| chunk_of(row, query.with_vectors)).collect::<Result<_, _>>()?;
         Ok((chunks, counted.try_get("matches")?))
     }

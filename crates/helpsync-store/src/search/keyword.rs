@@ -10,9 +10,9 @@ use helpsync_model::CustomerId;
 use serde_json::json;
 use sqlx::{AnyConnection, Row};
 
+use crate::db::conditions::Conditions;
 use crate::db::{Dialect, SearchStore, StoreError, sql};
-use crate::filter::file_query::{FileFilters, bind_filters};
-use crate::search::chunks::files_of;
+use crate::filter::file_query::FileFilters;
 use crate::search::language::Language;
 use crate::search::query::Scored;
 use crate::search::query_words::{Spelling, Wanted, longer, wanted};
@@ -116,16 +116,17 @@ pub(crate) fn count_sql(dialect: Dialect) -> &'static str {
     }
 }
 
-/// The statement that tells which chunks of the JSON array bound as `place` belong to matching files. Each is looked up
+/// The statement that tells which of these chunks belong to matching files; it binds them to `matching`. Each is looked up
 /// by its own key, and `limit` keeps the other conditions out of that: else the planner may read all of the customer's
 /// files for every chunk, which costs a second.
-pub(crate) fn shown_sql(dialect: Dialect, matching: &str, place: usize) -> String {
-    let wanted = dialect.json_integers(&format!("${place}"));
+pub(crate) fn shown_sql(matching: &mut Conditions, chunks: &[i64]) -> String {
+    let wanted = matching.integers(chunks);
     format!(
         "select wanted.value as id from {wanted} as wanted where
            (select count(*) from
               (select * from file where file.id = (select chunk.file_id from chunk where chunk.id = wanted.value)
-               limit 1) as file {matching}) = 1"
+               limit 1) as file {}) = 1",
+        matching.sql()
     )
 }
 
@@ -237,20 +238,16 @@ impl SearchStore {
         ranked: Scored,
         k: usize,
     ) -> Result<Scored, StoreError> {
-        let files = files_of(customer, filters, 0);
-        let (matching, next) = self.matching(filters);
-        let statement = shown_sql(self.dialect, &matching, next);
+        let matching = self.matching(customer, 0, filters);
         let mut kept = Scored::new();
         let (mut rest, mut step) = (ranked.as_slice(), STEP.max(k));
         while !rest.is_empty() && kept.len() < k {
             let (some, others) = rest.split_at(step.min(rest.len()));
             let ids: Vec<i64> = some.iter().map(|(chunk, _)| *chunk).collect();
             let mut shown = HashSet::new();
-            for row in bind_filters(sqlx::query(sql(statement.clone())), &files)
-                .bind(json!(ids).to_string())
-                .fetch_all(&mut *reader)
-                .await?
-            {
+            let mut among = matching.clone();
+            let statement = shown_sql(&mut among, &ids);
+            for row in among.bind(sqlx::query(sql(statement))).fetch_all(&mut *reader).await? {
                 shown.insert(row.try_get::<i64, _>("id")?);
             }
             kept.extend(some.iter().filter(|(chunk, _)| shown.contains(chunk)).take(k - kept.len()));

@@ -10,13 +10,12 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use helpsync_model::CustomerId;
-use serde_json::json;
 use sqlx::Row;
 
 use crate::db::pgvector;
 use crate::db::{SearchStore, StoreError, sql};
-use crate::filter::file_query::{FileFilters, bind_filters};
-use crate::search::chunks::{VectorsOf, files_of};
+use crate::filter::file_query::FileFilters;
+use crate::search::chunks::VectorsOf;
 
 /// Vectors that are compared in one go: a millisecond or two, and some megabytes.
 const VECTORS_PER_STEP: usize = 512;
@@ -125,28 +124,26 @@ impl SearchStore {
             return Ok((Vec::new(), named));
         }
         let also: HashSet<i64> = search.also.iter().copied().collect();
-        let files = files_of(search.customer, search.files, 0);
-        let (matching, next) = self.matching(search.files);
-        let vectors = search.vectors_of.sql(self.dialect, &format!("${next}"));
-        let rows = format!(
-            "from chunk join file on file.id = chunk.file_id {matching}
-               and {vectors} and chunk.dimensions = ${} and (chunk.uploaded = 1 or chunk.model = ${})",
-            next + 1,
-            next + 2
-        );
-        let wanted = if self.compares { pgvector::text_of(search.vector) } else { None };
-        let narrowed =
-            wanted.as_ref().map_or(String::new(), |_| pgvector::nearest(self.dialect, &rows, next + 3));
-        let statement = format!("select chunk.id, chunk.vector {rows}{narrowed}");
-        let mut query = bind_filters(sqlx::query(sql(statement)), &files)
-            .bind(search.vectors_of.names())
-            .bind(i64::try_from(search.vector.len()).unwrap_or(i64::MAX))
-            .bind(search.model);
-        if let Some(wanted) = wanted {
-            let last = i64::try_from(search.k - 1).unwrap_or(i64::MAX);
-            query = query.bind(wanted).bind(last).bind(json!(search.also).to_string());
-        }
-        let mut found = query.fetch(&self.pool);
+        let mut matching = self.matching(search.customer, 0, search.files);
+        let names = matching.text(search.vectors_of.names());
+        matching.and(&search.vectors_of.sql(self.dialect, &names));
+        let dimensions = matching.integer(i64::try_from(search.vector.len()).unwrap_or(i64::MAX));
+        let model = matching.text(search.model);
+        matching.and(&format!(
+            "chunk.dimensions = {dimensions} and (chunk.uploaded = 1 or chunk.model = {model})"
+        ));
+        let rows = format!("from chunk join file on file.id = chunk.file_id {}", matching.sql());
+        let narrowed = match pgvector::text_of(search.vector).filter(|_| self.compares) {
+            Some(wanted) => {
+                let last = i64::try_from(search.k - 1).unwrap_or(i64::MAX);
+                let (wanted, last) = (matching.text(wanted), matching.integer(last));
+                let also = matching.integers(search.also);
+                pgvector::nearest(&rows, &wanted, &last, &also)
+            }
+            None => String::new(),
+        };
+        let statement = sql(format!("select chunk.id, chunk.vector {rows}{narrowed}"));
+        let mut found = matching.bind(sqlx::query(statement)).fetch(&self.pool);
         let length = search.vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
         let vector: Arc<[f32]> = search.vector.into();
         loop {

@@ -207,9 +207,13 @@ async fn brought_chunks_take_the_place_of_ours_until_the_text_changes() {
             let models = Some(models.map(str::to_owned).to_vec());
             let query = crate::FileQuery {
                 filters: FileFilters { embedding_models: models, ..FileFilters::default() },
-                ..crate::search::chunks::files_of(customer.id, &every, 0)
+                customer: customer.id,
+                starting_id: 0,
+                order: crate::FileOrder::Id,
+                descending: false,
+                limit: 9,
+                offset: 0,
             };
-            let query = crate::FileQuery { limit: 9, ..query };
             assert_eq!(store.admin().files(&query).await.unwrap().1, count);
         }
 
