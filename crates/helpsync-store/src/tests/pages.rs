@@ -274,7 +274,7 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
         assert_ne!(next.id, run);
         assert_eq!(
             (next.kind, next.lane, &next.params),
-            (RunKind::Full, Lane::OnDemand, &RunParams::audit()),
+            (RunKind::Full, Lane::Backfill, &RunParams::audit()),
             "{}",
             name_of(&store)
         );
