@@ -27,6 +27,8 @@ mod layout;
 mod limits;
 mod log;
 mod names;
+mod odd_answers;
+mod paths;
 mod plans;
 mod processes;
 mod property;
