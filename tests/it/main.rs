@@ -29,6 +29,8 @@ mod log;
 mod names;
 mod odd_text;
 mod outage;
+mod odd_answers;
+mod paths;
 mod plans;
 mod processes;
 mod property;

@@ -59,7 +59,7 @@ async fn ranges_split_and_are_walked_at_once(shape: Shape) {
     // The mark is where one range after the other would have left it.
     account.clear_requests();
     app.sync(CUSTOMER, "acme").await;
-    assert_eq!(account.requests().len(), 2, "{:?}", account.requests());
+    assert_eq!(account.requests().len(), 4, "{:?}", account.requests());
 }
 
 #[tokio::test(flavor = "multi_thread")]

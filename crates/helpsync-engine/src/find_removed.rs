@@ -47,9 +47,13 @@ impl Engine {
         let compared = if started.shard.cursor.is_some() {
             Compared::Unclear
         } else {
+            self.complete_tree(started, account).await?;
             self.compare(started, account).await?
         };
         let mut moving = false;
+        if !matches!(compared, Compared::Unclear) {
+            self.pass_seconds(started).await?;
+        }
         let missing = match &compared {
             Compared::Same => {
                 let hidden = self.store.hidden_articles(started.fence.connection, LEFTOVERS_MAX).await?;
@@ -63,6 +67,7 @@ impl Engine {
                     Listing::Whole => {}
                     Listing::Moving => moving = true,
                 }
+                self.pass_seconds(started).await?;
                 Missing::Unseen
             }
         };
@@ -159,12 +164,23 @@ impl Engine {
             let count = self.count(started, account).await?;
             met && self.store.seen_articles(started.fence.connection, started.fence.run).await? >= count
         };
-        let crowded = measured.crowded;
-        if let Some(second) = crowded.filter(|_| whole) {
-            let note = RunNote { passed_second: Some(second), ..RunNote::default() };
+        Ok(Some(whole))
+    }
+
+    /// Notes that the whole list has been read since seconds with more changes than a page of the export holds.
+    async fn pass_seconds(&self, started: &StartedShard) -> Result<(), HandlerError> {
+        let walks = self.store.list_walks(started.fence.run).await?;
+        let crowded = walks.iter().filter_map(|walk| match walk.params {
+            ListParams::Pages { measured, .. } | ListParams::End { measured, .. } => measured.crowded,
+            ListParams::Changes { .. } => None,
+        });
+        let passed =
+            crowded.max().filter(|second| started.passed_second.is_none_or(|passed| *second > passed));
+        if passed.is_some() {
+            let note = RunNote { passed_second: passed, ..RunNote::default() };
             self.store.note_run(&started.fence, &note).await?;
         }
-        Ok(Some(whole))
+        Ok(())
     }
 
     /// What changed since the mark: ranges that end early do not see what is edited while the others go on.

@@ -1,39 +1,86 @@
-//! Where sections stand, for selections that depend on it: sections move without any article changing.
+//! The tree of sections and categories. They are renamed and moved without any article changing, and an article's page
+//! brings only the section that it stands in, so each sync reads the tree itself: one request for the sections and one
+//! for the categories where nothing has changed. The first sync reads it after its articles, and only if those do not
+//! bring all of it.
 
 use std::collections::BTreeSet;
 
 use helpsync_account::Account;
-use helpsync_store::StartedShard;
-use helpsync_zendesk::{Next, Section};
+use helpsync_model::{RunKind, Timestamp};
+use helpsync_store::{RunNote, StartedShard};
+use helpsync_zendesk::{Answer, Category, Failure, Next, Section, TreePage};
+use serde::{Deserialize, Serialize};
 
 use crate::articles::items;
 use crate::page::Fetched;
 use crate::{Engine, HandlerError};
 
-/// Pages of the list of sections: as deep as page numbers reach.
-const SECTION_PAGES_MAX: u32 = 100;
+/// Pages of the list of sections, and of categories: as deep as page numbers reach.
+const TREE_PAGES_MAX: u32 = 100;
 
-/// The sections of a help center, and what reading them took.
+/// The sections and categories of a help center, and what reading them took.
 #[derive(Default)]
-struct Sections {
-    all: Vec<Section>,
+struct Tree {
+    sections: Vec<Section>,
+    categories: Vec<Category>,
+    mark: TreeMark,
     requests: u64,
     bytes: u64,
 }
 
+/// Whether a list has changed shows on its first page, latest change first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct TreeMark {
+    sections: ListMark,
+    categories: ListMark,
+}
+
+/// How many there are, and when the latest of them changed; `None`: not told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct ListMark {
+    count: Option<u64>,
+    newest: Option<i64>,
+}
+
 impl Engine {
-    /// Before a run reads articles: what moved out of what is kept goes. True: something moved into it, and only
-    /// reading every article brings that.
+    /// Before a run reads articles: sections and categories are brought up to date, and what moved out of what is kept
+    /// goes. True: something moved into it, and only reading every article brings that.
     pub(crate) async fn look_at_places(
         &self,
         started: &StartedShard,
         account: &Account,
     ) -> Result<bool, HandlerError> {
-        if !started.selection.names_places() {
+        if is_first(started) {
             return Ok(false);
         }
-        let sections = self.sections(account).await?;
-        let learned = self.store.learn_tree(started, &items(&sections.all, &[]), sections.requests).await?;
+        self.read_tree(started, account).await
+    }
+
+    /// After the first walk: sections above those that hold articles come with no page.
+    pub(crate) async fn complete_tree(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<(), HandlerError> {
+        if is_first(started) && self.store.lacks_sections(started.fence.connection).await? {
+            self.read_tree(started, account).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_tree(&self, started: &StartedShard, account: &Account) -> Result<bool, HandlerError> {
+        // A full run and an audit believe no mark.
+        let whole = started.run.kind == RunKind::Full || started.run.params.is_audit();
+        let known = started.tree_mark.as_deref().filter(|_| !whole);
+        let known = known.and_then(|mark| serde_json::from_str::<TreeMark>(mark).ok());
+        let tree = self.tree(account, known.as_ref()).await?;
+        let items = items(&tree.sections, &tree.categories);
+        let learned = self.store.learn_tree(started, &items, tree.requests).await?;
+        let mark = serde_json::to_string(&tree.mark).ok();
+        if mark != started.tree_mark {
+            let note = RunNote { tree_mark: mark, ..RunNote::default() };
+            self.store.note_run(&started.fence, &note).await?;
+        }
         if learned.removed > 0 {
             tracing::info!(connection = %started.fence.connection, removed = learned.removed,
                 "sections left what is selected");
@@ -41,14 +88,15 @@ impl Engine {
         Ok(learned.gained)
     }
 
-    /// Adds to a page the sections that its articles stand in, where we would not know whether those are kept.
+    /// Adds to a page the sections that its articles stand in, where we would not know whether those are kept, or no
+    /// other shard of the run reads the tree.
     pub(crate) async fn complete_places(
         &self,
         started: &StartedShard,
         account: &Account,
         fetched: &mut Fetched,
     ) -> Result<(), HandlerError> {
-        if !started.selection.names_places() {
+        if !started.selection.names_places() && started.run.kind != RunKind::Resync {
             return Ok(());
         }
         let shown: BTreeSet<i64> = fetched.sections.iter().map(|section| section.id).collect();
@@ -60,24 +108,78 @@ impl Engine {
         {
             return Ok(());
         }
-        let sections = self.sections(account).await?;
-        fetched.sections = sections.all;
-        fetched.requests += sections.requests;
-        fetched.bytes += sections.bytes;
+        let tree = self.tree(account, None).await?;
+        fetched.sections = tree.sections;
+        fetched.categories = tree.categories;
+        fetched.requests += tree.requests;
+        fetched.bytes += tree.bytes;
         Ok(())
     }
 
-    async fn sections(&self, account: &Account) -> Result<Sections, HandlerError> {
-        let mut sections = Sections::default();
-        for page in 1..=SECTION_PAGES_MAX {
-            let answer = account.client.sections(page).await.map_err(HandlerError::of_list)?;
-            sections.requests += u64::from(answer.requests);
-            sections.bytes += answer.bytes;
-            sections.all.extend(answer.value.items);
-            if !matches!(answer.value.next, Next::Offset(_)) {
+    /// Reads both lists; of one that is as it was `known`, no more than its first page.
+    async fn tree(&self, account: &Account, known: Option<&TreeMark>) -> Result<Tree, HandlerError> {
+        let mut tree = Tree::default();
+        for page in 1..=TREE_PAGES_MAX {
+            let answer = account.client.sections(page).await;
+            let changed_at = |section: &Section| section.updated_at;
+            let (list, mark, known) =
+                (&mut tree.sections, &mut tree.mark.sections, known.map(|known| &known.sections));
+            let cost = take_page(answer, page, changed_at, known, list, mark)?;
+            tree.requests += cost.requests;
+            tree.bytes += cost.bytes;
+            if cost.ended {
                 break;
             }
         }
-        Ok(sections)
+        for page in 1..=TREE_PAGES_MAX {
+            let answer = account.client.categories(page).await;
+            let changed_at = |category: &Category| category.updated_at;
+            let (list, mark, known) =
+                (&mut tree.categories, &mut tree.mark.categories, known.map(|known| &known.categories));
+            let cost = take_page(answer, page, changed_at, known, list, mark)?;
+            tree.requests += cost.requests;
+            tree.bytes += cost.bytes;
+            if cost.ended {
+                break;
+            }
+        }
+        Ok(tree)
     }
+}
+
+/// Nothing was read before, and what is kept does not depend on the tree.
+fn is_first(started: &StartedShard) -> bool {
+    started.run.kind == RunKind::Full && started.last_audit_at.is_none() && !started.selection.names_places()
+}
+
+struct PageCost {
+    requests: u64,
+    bytes: u64,
+    ended: bool,
+}
+
+fn take_page<T>(
+    answer: Result<Answer<TreePage<T>>, Failure>,
+    page: u32,
+    changed_at: impl Fn(&T) -> Option<Timestamp>,
+    known: Option<&ListMark>,
+    list: &mut Vec<T>,
+    mark: &mut ListMark,
+) -> Result<PageCost, HandlerError> {
+    let answer = answer.map_err(HandlerError::of_list)?;
+    let TreePage { items, rejected, count, next, .. } = answer.value;
+    let times: Vec<_> = items.iter().map(&changed_at).collect();
+    // Only a first page that keeps the order tells anything of those behind it.
+    let ordered = rejected.is_empty() && times.is_sorted_by(|a, b| a >= b) && !times.contains(&None);
+    if page == 1 && ordered {
+        let newest = times.first().copied().flatten().map(Timestamp::as_second);
+        *mark = ListMark { count, newest };
+    }
+    let as_known = page == 1 && ordered && count.is_some() && known == Some(&*mark);
+    list.extend(items);
+    Ok(PageCost {
+        requests: answer.requests.into(),
+        bytes: answer.bytes,
+        ended: as_known || !matches!(next, Next::Offset(_)),
+    })
 }

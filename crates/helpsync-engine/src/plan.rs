@@ -32,6 +32,8 @@ pub(crate) enum NoExport {
     Crowded(i64),
     /// A page of it is too long even without its long texts.
     TooLarge,
+    /// It does not answer from this start (epoch seconds).
+    Failing(i64, Failure),
 }
 
 impl Engine {
@@ -100,11 +102,10 @@ impl Engine {
         let count =
             answer.value.count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))?;
         let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());
-        let found = self.why_list(started, why);
-        let changes_only = found.access.is_some()
-            && started.run.kind == RunKind::Delta
-            && started.high_water.is_some()
-            && !everything;
+        let no_export = matches!(why, NoExport::Refused(_) | NoExport::Failing(..));
+        let found = self.why_list(started, why, newest);
+        let changes_only =
+            no_export && started.run.kind == RunKind::Delta && started.high_water.is_some() && !everything;
         let measured = Measured { newest, count, crowded: found.crowded };
         let (plan, how, shards) = if changes_only {
             let how = "the list, by time of change".to_owned();
@@ -123,7 +124,7 @@ impl Engine {
         Ok(ShardEnd::Done(shards))
     }
 
-    fn why_list(&self, started: &StartedShard, why: NoExport) -> WhyList {
+    fn why_list(&self, started: &StartedShard, why: NoExport, newest: i64) -> WhyList {
         match why {
             NoExport::Refused(failure) => {
                 let lost = matches!(started.export_access, Some(ExportAccess::Allowed | ExportAccess::Lost));
@@ -133,11 +134,15 @@ impl Engine {
                 WhyList { access: Some(access), why, crowded: None }
             }
             NoExport::Crowded(second) => {
-                // A second that is long over gains no more changes: once listed it is passed for good.
-                let overlap = i64::try_from(self.options.overlap.as_secs()).unwrap_or(i64::MAX);
-                let over = self.clock.now_ms() / 1000 - second > overlap;
+                // A second that is over gains no more changes: once listed it is passed for good, and so is every one
+                // before the latest change that was seen before the list began.
+                let over = newest > second || self.clock.now_ms() / 1000 > second;
                 let why = format!("more articles changed in second {second} than a page of the export holds");
-                WhyList { access: None, why, crowded: Some(second).filter(|_| over) }
+                WhyList { access: None, why, crowded: Some(second.max(newest - 1)).filter(|_| over) }
+            }
+            NoExport::Failing(start, failure) => {
+                let why = format!("the incremental export fails from {start} ({})", chain(&failure));
+                WhyList { access: None, why, crowded: None }
             }
             NoExport::TooLarge => {
                 let why = "a page of the export exceeds zendesk.body_bytes_max".to_owned();
@@ -153,7 +158,7 @@ struct WhyList {
     access: Option<ExportAccess>,
     /// For people.
     why: String,
-    /// The second (epoch) that is passed for good once the list is read.
+    /// Up to this second (epoch) everything is passed for good once the list is read.
     crowded: Option<i64>,
 }
 

@@ -23,6 +23,12 @@ pub(crate) const RANGES_MAX: i64 = 3;
 const HEAVY_PAGES: u64 = 2;
 /// A range shorter than this is not cut, in seconds.
 const CUT_SECONDS_MIN: i64 = 3_600;
+/// So long after its begin a second is over, also by a clock that is a little behind ours.
+const SECOND_OVER_MS: i64 = 3_000;
+/// The longest wait for that: our clock may be behind theirs.
+const SECOND_WAIT_MAX_MS: u64 = 15_000;
+/// Tries of a start that fails in a way that may pass, before the list takes over.
+const EXPORT_TRIES: i64 = 3;
 /// How far back a start is taken that Zendesk calls too recent, doubled at each further refusal, in seconds.
 const STEP_BACK_SECONDS: i64 = 120;
 /// Refusals of one start before that is an error.
@@ -86,6 +92,10 @@ impl Engine {
             Err(Failure::TooLarge { .. }) => {
                 return self.list_instead(started, account, everything, NoExport::TooLarge).await;
             }
+            Err(failure) if self.export_fails(started, &failure) => {
+                let failing = NoExport::Failing(range.start, failure);
+                return self.list_instead(started, account, everything, failing).await;
+            }
             Err(failure) => return Err(failure.into()),
         };
         self.note_allowed(started).await?;
@@ -100,7 +110,10 @@ impl Engine {
             };
             if next <= range.start {
                 let second = range.start;
-                if started.passed_second != Some(second) {
+                if started.passed_second.is_none_or(|passed| second > passed) {
+                    if let Some(wait) = self.until_over(second) {
+                        return Ok(ShardEnd::Snooze { wait, reason: "a second that is not over".to_owned() });
+                    }
                     self.store_export_page(started, account, answer, &range, None).await?;
                     return self.list_instead(started, account, everything, NoExport::Crowded(second)).await;
                 }
@@ -136,6 +149,28 @@ impl Engine {
         Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() })
     }
 
+    /// How long to wait until a second (epoch) is over by our clock and by one that differs a little: what is listed after
+    /// it can have no more changes in it. `None` where it is over, or where our clock is far behind.
+    fn until_over(&self, second: i64) -> Option<Duration> {
+        let over_at = second.saturating_mul(1000).saturating_add(SECOND_OVER_MS);
+        let wait = over_at.saturating_sub(self.clock.now_ms());
+        let wait = u64::try_from(wait).ok().filter(|wait| (1..=SECOND_WAIT_MAX_MS).contains(wait));
+        wait.map(Duration::from_millis)
+    }
+
+    /// Whether the export does not answer from where it is asked, so that the list has to take over: at once where it
+    /// refuses the start, after some tries where that may pass.
+    fn export_fails(&self, started: &StartedShard, failure: &Failure) -> bool {
+        match failure {
+            Failure::Rejected { .. } => true,
+            Failure::Unavailable { .. } | Failure::Malformed(_) => {
+                let tries = i64::from(self.options.attempts_max).min(EXPORT_TRIES);
+                started.shard.failures >= tries
+            }
+            _ => false,
+        }
+    }
+
     /// The export answers this grant: from now on that is known.
     async fn note_allowed(&self, started: &StartedShard) -> Result<(), HandlerError> {
         if started.export_access != Some(ExportAccess::Allowed) {
@@ -167,7 +202,9 @@ impl Engine {
         loop {
             let back = if steps == 0 { 0 } else { STEP_BACK_SECONDS << (steps - 1) };
             match account.client.export_articles(start.saturating_sub(back).max(0)).await {
-                Err(Failure::Rejected { status: 400 | 422, .. }) if steps < STEPS_BACK_MAX => steps += 1,
+                Err(Failure::Rejected { status: 400 | 422, .. }) if steps < STEPS_BACK_MAX && start > 0 => {
+                    steps += 1;
+                }
                 other => return other,
             }
         }

@@ -5,9 +5,12 @@
 //! - `end`: the list by cursor, from the oldest article up or from the latest down. Whether the two meet is verified.
 //! - `changes`: what changed, latest first, by cursor, down to a point in time.
 //!
+//! Where the list ignores the order that `changes` asks for, it is read to its end.
+//!
 //! The mark may go no further than the latest change that was seen before the first page: later changes may concern
 //! articles that had been read by then.
 
+use std::ops::Not as _;
 use std::time::Duration;
 
 use helpsync_account::Account;
@@ -146,6 +149,7 @@ impl Engine {
         let first = account.client.list_articles(&page(&at.after)).await;
         let mut answer = first.map_err(HandlerError::of_list)?;
         for turn in 1.. {
+            at.unordered |= until.is_unordered(&at, &answer.value);
             pass(&mut at, &answer)?;
             at.ended = at.ended || until.is_reached(&at, &answer.value);
             let reached = Reached {
@@ -181,6 +185,9 @@ fn pass(at: &mut ListCursor, answer: &Answer<ListPage>) -> Result<(), HandlerErr
     if let Some(last) = list.articles.last() {
         at.edge = Some((last.created_at.as_millisecond(), last.id));
     }
+    if let Some(last) = list.articles.last() {
+        at.oldest_change = Some(last.updated_at.as_second());
+    }
     if at.pages == 1 {
         at.newest = list.articles.iter().map(|article| article.updated_at.as_second()).max();
     }
@@ -203,9 +210,19 @@ impl Until {
             Self::End => false,
             Self::Pages(pages, _) => at.pages >= *pages,
             Self::Changed(until) => {
-                page.articles.last().is_some_and(|oldest| oldest.updated_at.as_second() < *until)
+                !at.unordered && page.articles.last().is_some_and(|last| last.updated_at.as_second() < *until)
             }
         }
+    }
+
+    /// Whether a page is not in the order that the walk relies on to stop before the list's end: where `sort_by` is
+    /// ignored, what has changed may stand anywhere. `at` is where the walk stood before the page.
+    fn is_unordered(&self, at: &ListCursor, page: &ListPage) -> bool {
+        if !matches!(self, Self::Changed(_)) {
+            return false;
+        }
+        let times = page.articles.iter().map(|article| article.updated_at.as_second());
+        at.oldest_change.into_iter().chain(times).is_sorted_by(|earlier, later| earlier >= later).not()
     }
 
     fn progress(&self, at: &ListCursor) -> Option<Progress> {
@@ -230,7 +247,13 @@ mod tests {
     use super::*;
 
     fn at(after: Option<&str>, edge: (i64, i64)) -> ListCursor {
-        ListCursor { after: after.map(str::to_owned), pages: 3, edge: Some(edge), newest: None, ended: true }
+        ListCursor {
+            after: after.map(str::to_owned),
+            pages: 3,
+            edge: Some(edge),
+            ended: true,
+            ..ListCursor::default()
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub struct Measured {
     pub newest: i64,
     /// How many articles there were.
     pub count: u64,
-    /// The second (epoch) that the incremental export did not lead past, if that is why the list is read.
+    /// If the incremental export did not lead past a second (epoch): up to this one the list brings everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowded: Option<i64>,
 }
@@ -283,6 +283,12 @@ pub struct ListCursor {
     pub edge: Option<(i64, i64)>,
     /// The latest change on its first page, in epoch seconds.
     pub newest: Option<i64>,
+    /// When the last article read changed, in epoch seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_change: Option<i64>,
+    /// The list does not keep the order that was asked for: it has to be read to its end.
+    #[serde(default)]
+    pub unordered: bool,
     /// It has read what it was to read.
     pub ended: bool,
 }

@@ -31,7 +31,7 @@ pub struct Locales {
 }
 
 impl Client {
-    /// Offset page `page` (from 1) of the sections, [`PAGE_SIZE_MAX`] a page.
+    /// Offset page `page` (from 1) of the sections, latest change first, [`PAGE_SIZE_MAX`] a page.
     ///
     /// # Errors
     /// [`Failure`].
@@ -39,7 +39,7 @@ impl Client {
         self.tree_page("sections", page, Section::read).await
     }
 
-    /// Offset page `page` (from 1) of the categories, [`PAGE_SIZE_MAX`] a page.
+    /// Offset page `page` (from 1) of the categories, latest change first, [`PAGE_SIZE_MAX`] a page.
     ///
     /// # Errors
     /// [`Failure`].
@@ -69,7 +69,9 @@ impl Client {
     ) -> Result<Answer<TreePage<T>>, Failure> {
         let (number, size) = (page.to_string(), PAGE_SIZE_MAX.to_string());
         let path = format!("/api/v2/help_center/{key}");
-        self.get(&path, &[("page", &number), ("per_page", &size)]).await?.try_map(|body| {
+        let pairs =
+            [("sort_by", "updated_at"), ("sort_order", "desc"), ("page", &number), ("per_page", &size)];
+        self.get(&path, &pairs).await?.try_map(|body| {
             let text = text(&body);
             let envelope = Envelope::read(&text)?;
             let (items, rejected) = envelope.records(key, read)?;

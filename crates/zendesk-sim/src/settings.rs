@@ -100,6 +100,8 @@ pub struct Settings {
     pub incremental_page_size: usize,
     /// Refuse young start times, when set.
     pub refuse_recent_start: Option<RecentStartRefusal>,
+    /// Lists of articles ignore `sort_by`, and are in their default order.
+    pub sort_by_ignored: bool,
     /// Keep `links.next` on the last cursor page, as one integrator saw it.
     pub links_next_on_last_page: bool,
     /// Editing a translation in another locale than the source moves the article's `updated_at`. Unconfirmed at Zendesk.
@@ -126,6 +128,7 @@ impl Default for Settings {
             refresh_grace_seconds: 0,
             incremental_page_size: 1000,
             refuse_recent_start: None,
+            sort_by_ignored: false,
             links_next_on_last_page: false,
             translation_edit_moves_article: true,
             churn: None,

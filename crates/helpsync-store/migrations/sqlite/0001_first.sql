@@ -98,8 +98,10 @@ create table connection (
     removals_allowed bigint not null default 0,
     -- 'allowed', 'refused' or 'lost' (allowed once, refused now); null = not yet tried
     export_access text,
-    -- a second (epoch) with more changes than a page of the export, all of them read by a listing since
+    -- what changed up to this second (epoch) was read by a listing since, also where it is more than a page of the export
     passed_second bigint,
+    -- what tells whether sections and categories are as they were last read, as JSON
+    tree_mark text,
     -- brands of a connected account: further help centers, each a connection below the one that holds the grant
     parent_id bigint references connection (id),
     brand_id bigint,

@@ -134,14 +134,15 @@ impl AdminStore {
 }
 
 impl SyncStore {
-    /// Takes a whole list of the sections: they move without any article changing. `requests` are what it took.
+    /// Takes a whole list of the sections and categories: they are renamed and moved without any article changing.
+    /// `requests` are what it took.
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
     pub async fn learn_tree(
         &self,
         started: &StartedShard,
-        sections: &[NewItem],
+        items: &[NewItem],
         requests: u64,
     ) -> Result<TreeLearned, StoreError> {
         let (connection, now) = (started.fence.connection, self.clock.now_ms());
@@ -153,7 +154,7 @@ impl SyncStore {
             .bind(now)
             .execute(&mut *write.tx)
             .await?;
-        upsert_items(&mut write, connection, sections).await?;
+        upsert_items(&mut write, connection, items).await?;
         let selected = LoadedFilter::load(&mut write, connection).await?;
         let mut learned = TreeLearned::default();
         if let Some(kept) = &selected.sections {
@@ -186,6 +187,25 @@ impl SyncStore {
         }
         write.commit().await?;
         Ok(learned)
+    }
+
+    /// Whether a file stands in a section that is not known, or an item below one that is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lacks_sections(&self, connection: ConnectionId) -> Result<bool, StoreError> {
+        let lacking: i64 = sqlx::query_scalar(
+            "select count(*) from (
+               select 'SECTION' as kind, section_id as id from file where connection_id = $1 and section_id is not null
+               union select parent_kind, parent_id from item where connection_id = $1 and parent_id is not null
+             ) as named
+             where not exists (select 1 from item where item.connection_id = $1 and item.kind = named.kind
+               and item.external_id = named.id)",
+        )
+        .bind(connection.0)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(lacking > 0)
     }
 
     /// Which of these sections are not known.

@@ -78,8 +78,11 @@ pub struct StartedShard {
     pub files: FileOptions,
     /// Whether the grant's user may read the incremental export; `None`: not yet tried.
     pub export_access: Option<ExportAccess>,
-    /// A second (epoch) with more changes than a page of the export holds, all of them read by a listing since.
+    /// What changed up to this second (epoch) was read by a listing since: seconds with more changes than a page of the
+    /// export holds are passed up to it.
     pub passed_second: Option<i64>,
+    /// What tells whether sections and categories are as they were last read.
+    pub tree_mark: Option<String>,
     /// What the connection keeps. Only to plan with: what is stored is decided by the selection of that moment.
     pub selection: SelectionFilter,
 }
@@ -215,7 +218,7 @@ impl QueueStore {
         let connection = sqlx::query(
             "select connection.id, connection.sync_options, connection.subdomain, connection.high_water,
                connection.last_audit_at, connection.export_access, connection.passed_second, connection.selection,
-               connection.scopes, connection.parent_id, connection.brands_asked_at,
+               connection.tree_mark, connection.scopes, connection.parent_id, connection.brands_asked_at,
                coalesce(parent.id, connection.id) as granted_id,
                coalesce(parent.subdomain, connection.subdomain) as granted_subdomain
              from connection left join connection as parent on parent.id = connection.parent_id

@@ -95,6 +95,7 @@ pub(crate) fn started_of(
         files: FileOptions::of(&run, &decode::json(connection, "connection", "sync_options")?),
         export_access: decode::named_if_any(connection, "connection", "export_access")?,
         passed_second: connection.try_get("passed_second")?,
+        tree_mark: connection.try_get("tree_mark")?,
         selection: selection_of(connection)?,
         run,
     })

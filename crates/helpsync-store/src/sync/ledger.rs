@@ -51,6 +51,8 @@ pub struct RunNote {
     pub owed: Option<i64>,
     /// What the counts say could not be settled: the next run lists everything.
     pub audit_next: bool,
+    /// See [`StartedShard::tree_mark`](crate::run::shards::StartedShard::tree_mark).
+    pub tree_mark: Option<String>,
 }
 
 impl SyncStore {
@@ -194,6 +196,13 @@ impl SyncStore {
             sqlx::query("update connection set passed_second = $2 where id = $1")
                 .bind(fence.connection.0)
                 .bind(second)
+                .execute(&mut *write.tx)
+                .await?;
+        }
+        if let Some(mark) = &note.tree_mark {
+            sqlx::query("update connection set tree_mark = $2 where id = $1")
+                .bind(fence.connection.0)
+                .bind(mark)
                 .execute(&mut *write.tx)
                 .await?;
         }

@@ -44,7 +44,8 @@ pub(super) fn list(
             .as_ref()
             .is_none_or(|labels| article.label_names.iter().any(|it| labels.contains(&it.as_str())))
     };
-    let sort_by = request.query.get("sort_by").unwrap_or("position");
+    let asked = request.query.get("sort_by").filter(|_| !state.settings.sort_by_ignored);
+    let sort_by = asked.unwrap_or("position");
     let descending = request.query.get("sort_order") == Some("desc");
     let records: Vec<(Key, (&Article, &Translation))> = center
         .articles

@@ -5,12 +5,15 @@ use serde_json::Value;
 use super::list::{Key, page};
 use super::wire;
 use crate::account::State;
+use crate::clock::Epoch;
+use crate::content::{Category, Section};
 use crate::http::{Answer, Request};
 
 pub(super) fn sections(state: &State, request: &Request, category: Option<i64>) -> Answer {
     let all = state.center.sections.values().filter(|it| category.is_none_or(|id| it.category_id == id));
-    let records = all.map(|it| (Key(it.position, -it.created_at, String::new(), it.id), it)).collect();
     let sort_by = request.query.get("sort_by").unwrap_or("position");
+    let key = |it: &Section| key(sort_by, it.position, it.created_at, it.updated_at, it.id);
+    let records = all.map(|it| (key(it), it)).collect();
     match page(request, records, sort_by, request.query.get("sort_order") == Some("desc"), false) {
         Ok(cut) => {
             let items: Vec<_> =
@@ -23,8 +26,9 @@ pub(super) fn sections(state: &State, request: &Request, category: Option<i64>) 
 
 pub(super) fn categories(state: &State, request: &Request) -> Answer {
     let all = state.center.categories.values();
-    let records = all.map(|it| (Key(it.position, -it.created_at, String::new(), it.id), it)).collect();
     let sort_by = request.query.get("sort_by").unwrap_or("position");
+    let key = |it: &Category| key(sort_by, it.position, it.created_at, it.updated_at, it.id);
+    let records = all.map(|it| (key(it), it)).collect();
     match page(request, records, sort_by, request.query.get("sort_order") == Some("desc"), false) {
         Ok(cut) => {
             let items: Vec<_> =
@@ -32,6 +36,14 @@ pub(super) fn categories(state: &State, request: &Request) -> Answer {
             listed("categories", &items, cut.envelope)
         }
         Err(answer) => answer,
+    }
+}
+
+fn key(sort_by: &str, position: i64, created_at: Epoch, updated_at: Epoch, id: i64) -> Key {
+    match sort_by {
+        "created_at" => Key(created_at, 0, String::new(), id),
+        "updated_at" => Key(updated_at, created_at, String::new(), id),
+        _ => Key(position, -created_at, String::new(), id),
     }
 }
 

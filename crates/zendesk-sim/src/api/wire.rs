@@ -238,19 +238,11 @@ pub(super) fn article_list<'a>(
     let mut ids: Vec<i64> = articles.iter().map(|article| article.section_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let mut sections: Vec<&Section> = ids.iter().filter_map(|id| state.center.sections.get(id)).collect();
+    // Those that hold articles of this page, and not those above them.
+    let sections: Vec<&Section> = ids.iter().filter_map(|id| state.center.sections.get(id)).collect();
     let mut categories: Vec<i64> = sections.iter().map(|section| section.category_id).collect();
     categories.sort_unstable();
     categories.dedup();
-    // The sections above come along, or a nested section's path could not be told.
-    let mut at = 0;
-    while let Some(section) = sections.get(at) {
-        let parent = section.parent_section_id.and_then(|id| state.center.sections.get(&id));
-        if let Some(parent) = parent.filter(|parent| !sections.iter().any(|known| known.id == parent.id)) {
-            sections.push(parent);
-        }
-        at += 1;
-    }
     let categories = categories.iter().filter_map(|id| state.center.categories.get(id));
     let wrote = |id: i64| articles.iter().any(|article| article.author_id == id);
     let users = asks("users").then(|| {

@@ -69,6 +69,12 @@ impl HelpCenter {
             Change::RenameSection { section_id, name } => {
                 ("rename_section", self.rename_section(section_id, name, now)?)
             }
+            Change::RenameCategory { category_id, name } => {
+                ("rename_category", self.rename_category(category_id, name, now)?)
+            }
+            Change::NestSection { section_id, parent_id } => {
+                ("nest_section", self.nest_section(section_id, parent_id, now)?)
+            }
             Change::AddSection { category_id } => ("add_section", self.add_section(category_id, now)),
             Change::MoveSection { section_id, category_id } => {
                 ("move_section", self.move_section(section_id, category_id, now)?)

@@ -115,6 +115,20 @@ pub enum Change {
         /// New name.
         name: String,
     },
+    /// Renames a category. Its articles' `updated_at` does not move.
+    RenameCategory {
+        /// Category.
+        category_id: i64,
+        /// New name.
+        name: String,
+    },
+    /// Puts a section, with its subsections, below another one. Its articles' `updated_at` does not move.
+    NestSection {
+        /// Section.
+        section_id: i64,
+        /// The section above it.
+        parent_id: i64,
+    },
     /// A new section at the top of a category.
     AddSection {
         /// Category.
@@ -159,6 +173,9 @@ pub enum ChangeError {
     /// No section has the id.
     #[error("no section {0}")]
     NoSection(i64),
+    /// No category has the id.
+    #[error("no category {0}")]
+    NoCategory(i64),
     /// The article has no such translation.
     #[error("article {0} has no translation {1}")]
     NoTranslation(i64, String),

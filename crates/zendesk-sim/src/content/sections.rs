@@ -20,14 +20,40 @@ impl HelpCenter {
         id
     }
 
+    pub(super) fn rename_category(&mut self, id: i64, name: String, now: Epoch) -> Result<i64, ChangeError> {
+        let category = self.categories.get_mut(&id).ok_or(ChangeError::NoCategory(id))?;
+        (category.name, category.updated_at) = (name, now);
+        Ok(id)
+    }
+
+    pub(super) fn nest_section(
+        &mut self,
+        section_id: i64,
+        parent_id: i64,
+        now: Epoch,
+    ) -> Result<i64, ChangeError> {
+        let parent = self.sections.get(&parent_id).ok_or(ChangeError::NoSection(parent_id))?;
+        self.place_section(section_id, Some(parent_id), parent.category_id, now)
+    }
+
     pub(super) fn move_section(
         &mut self,
         section_id: i64,
         category_id: i64,
         now: Epoch,
     ) -> Result<i64, ChangeError> {
+        self.place_section(section_id, None, category_id, now)
+    }
+
+    fn place_section(
+        &mut self,
+        section_id: i64,
+        parent_id: Option<i64>,
+        category_id: i64,
+        now: Epoch,
+    ) -> Result<i64, ChangeError> {
         let top = self.sections.get_mut(&section_id).ok_or(ChangeError::NoSection(section_id))?;
-        top.parent_section_id = None;
+        top.parent_section_id = parent_id;
         let mut moved = vec![section_id];
         while let Some(id) = moved.pop() {
             if let Some(section) = self.sections.get_mut(&id) {

@@ -1,0 +1,104 @@
+//! Where Zendesk does not keep to what it documents: exports that do not begin at 0, seconds with more changes than a page,
+//! lists in another order.
+
+use std::time::Duration;
+
+use helpsync_model::{Plan, RunKind};
+use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultBody, FaultRule, GenerateOptions, Role};
+
+use crate::app::TestApp;
+use crate::copy::assert_equal;
+
+const CUSTOMER: &str = "ada";
+
+fn small(articles: usize) -> GenerateOptions {
+    GenerateOptions {
+        articles,
+        draft_fraction: 0.0,
+        restricted_fraction: 0.0,
+        body_profile: BodyProfile::Small,
+        ..GenerateOptions::default()
+    }
+}
+
+fn edit(account: &Account, ids: &[i64]) {
+    for id in ids {
+        let title = Some(format!("Edited {id}"));
+        account.apply(Change::Edit { id: *id, title, body: None }).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_export_fails_from_the_start_the_list_takes_over_and_the_run_says_why() {
+    let app = TestApp::embedded().await;
+    for code in [400, 422, 502] {
+        let (name, customer) = (format!("acme{code}"), format!("customer-{code}"));
+        let account = app.account(&name, small(250));
+        let fault = Fault::Status { code, retry_after: None, body: FaultBody::Json };
+        account.inject(FaultRule { query: Some("start_time=0&".to_owned()), ..FaultRule::always(fault) });
+        let run = app.connect(&customer, &name).await;
+        assert_eq!(run.plan, Some(Plan::OffsetPages), "{run:?}");
+        let why = run.plan_reason.as_deref().unwrap();
+        assert!(why.starts_with("the incremental export fails from 0"), "{why}");
+        let status = if code == 502 { "not available".to_owned() } else { code.to_string() };
+        assert!(why.contains(&status), "{why}");
+        assert_equal(&app, &account, &customer).await;
+        // What changed is to be had from it.
+        edit(&account, &account.article_ids()[..5]);
+        let run = app.sync(&customer, &name).await;
+        assert_eq!((run.kind, run.plan), (RunKind::Delta, Some(Plan::Export)), "{run:?}");
+        assert_equal(&app, &account, &customer).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_edit_of_more_than_a_page_a_second_is_listed_once() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(400));
+    account.update_settings(|settings| settings.incremental_page_size = 100);
+    app.connect(CUSTOMER, "acme").await;
+    let ids = account.article_ids();
+    // Two seconds of it, and one article later than both.
+    let clock = app.sim.clock();
+    clock.freeze();
+    edit(&account, &ids[..150]);
+    clock.advance(Duration::from_secs(1));
+    edit(&account, &ids[150..300]);
+    clock.advance(Duration::from_secs(1));
+    edit(&account, &ids[300..301]);
+    clock.thaw();
+    let listed = app.sync(CUSTOMER, "acme").await;
+    assert_eq!(listed.plan, Some(Plan::OffsetPages), "{listed:?}");
+    assert_equal(&app, &account, CUSTOMER).await;
+    for edited in [0, 3, 0] {
+        edit(&account, &ids[310..310 + edited]);
+        account.clear_requests();
+        let run = app.sync(CUSTOMER, "acme").await;
+        assert_eq!(run.plan, Some(Plan::Export), "{run:?}");
+        assert!(account.requests().len() <= 10, "{:?}", account.requests());
+        assert_equal(&app, &account, CUSTOMER).await;
+    }
+    // One that comes in a second of its own is listed again, once.
+    clock.freeze();
+    edit(&account, &ids[..120]);
+    clock.thaw();
+    assert_eq!(app.sync(CUSTOMER, "acme").await.plan, Some(Plan::OffsetPages));
+    assert_eq!(app.sync(CUSTOMER, "acme").await.plan, Some(Plan::Export));
+    assert_equal(&app, &account, CUSTOMER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_ignores_its_order_is_read_to_its_end() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(350));
+    account.update_settings(|settings| {
+        settings.grant_as = Role::EndUser;
+        settings.sort_by_ignored = true;
+    });
+    app.connect(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    let ids = account.article_ids();
+    edit(&account, &ids[200..219]);
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+}
