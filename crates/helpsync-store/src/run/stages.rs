@@ -1,13 +1,16 @@
 //! The stages of a run: plan, walk, removal, finalize.
 
-use helpsync_model::{Advance, EventKind, RunAt, RunEvent, RunParams, RunState, ShardParams, Stage};
+use helpsync_model::{
+    Advance, DataSourceStatus, EventKind, RunAt, RunEvent, RunKind, RunParams, RunState, ShardParams, Stage,
+};
 use serde_json::json;
 
 use crate::db::states::{FAILED_SHARD, FINALIZE, OPEN_SHARD, Step};
 use crate::db::{QueueStore, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
-use crate::run::runs::{Run, run_of};
+use crate::run::pending_request::PendingRequest;
+use crate::run::runs::{Run, insert_one, run_of};
 use crate::run::shards::{Fence, NewShard, insert_shard};
 
 impl QueueStore {
@@ -31,7 +34,7 @@ impl QueueStore {
         let (stage, first) = match at.advance(open.unsigned_abs(), failed.unsigned_abs()) {
             Advance::Nothing => return Ok(()),
             // The finalizing shard itself failed: nothing is left that could end the run.
-            Advance::Fails => return fail(write, fence).await,
+            Advance::Fails => return fail(write, &run).await,
             Advance::Begins { stage, first } => (stage, first),
         };
         if run.stage == Stage::Walk && failed == 0 && run.params != RunParams::Attachments {
@@ -52,20 +55,33 @@ impl QueueStore {
     }
 }
 
-/// Ends a run that could not be finalized.
-async fn fail(write: &mut Write, fence: &Fence) -> Result<(), StoreError> {
+/// Ends a run that could not be finalized, and starts the run that was asked for meanwhile: that request was accepted,
+/// and nobody else knows of it.
+async fn fail(write: &mut Write, run: &Run) -> Result<(), StoreError> {
     let Step { from, to } = Step::of::<RunState>(RunEvent::Finalized { failed: true });
-    sqlx::query(sql(format!(
+    let pending_request: Option<Option<String>> = sqlx::query_scalar(sql(format!(
         "update run set state = {to}, finished_at = $2, waiting_for = null,
            error = coalesce(error, 'the run could not be finalized' || coalesce((select ': ' || error from shard
              where run_id = $1 and kind = {FINALIZE} and state = {FAILED_SHARD} order by id desc limit 1), ''))
-         where id = $1 and state in {from}"
+         where id = $1 and state in {from} returning pending_request"
     )))
-    .bind(fence.run.0)
+    .bind(run.id.0)
     .bind(write.now)
-    .execute(&mut *write.tx)
+    .fetch_optional(&mut *write.tx)
     .await?;
-    tell_ended(write, &[fence.run.0]).await
+    if run.kind != RunKind::Resync {
+        sqlx::query("update connection set sync_status = $2, updated_at = $3 where id = $1")
+            .bind(run.connection.0)
+            .bind(DataSourceStatus::Error.as_str())
+            .bind(write.now)
+            .execute(&mut *write.tx)
+            .await?;
+    }
+    if let Some(kept @ Some(_)) = pending_request {
+        let request = PendingRequest::read(kept.as_deref(), run).run_for(run.connection);
+        insert_one(write, &request).await?;
+    }
+    tell_ended(write, &[run.id.0]).await
 }
 
 /// Everything that the run's upload names has been looked at.

@@ -54,7 +54,8 @@ async fn a_shard_is_started_exactly_when_the_model_says_so() {
                     for epoch_is_current in [true, false] {
                         put_shard(&store, *shard_state, 1).await;
                         let ended = if run.is_active() { "null" } else { "1" };
-                        execute(&store, format!("update run set state = '{run}', finished_at = {ended}")).await;
+                        execute(&store, format!("update run set state = '{run}', finished_at = {ended}"))
+                            .await;
                         let gone = if connection.is_disconnected() { "1" } else { "null" };
                         let behind = i64::from(!epoch_is_current);
                         execute(
