@@ -8,12 +8,14 @@
 mod action;
 mod bounds;
 mod graph;
+mod people;
 mod perform;
 mod processes;
 mod properties;
 mod protocol;
 mod rows;
 mod story;
+mod time;
 
 pub use action::{Action, End};
 pub use bounds::{Bounds, Break};

@@ -1,22 +1,16 @@
 //! What each step does. The table in docs/protocol.md says which function of the product each one stands for.
 
 use helpsync_model::{
-    Advance, FenceNumbers, RENEWALS_PER_LEASE, RunAt, RunEvent, RunKind, SILENT_RENEWALS_MAX, ShardEvent,
-    ShardKind, ShardState, Startable, is_free,
+    Advance, FenceNumbers, RunAt, RunEvent, RunKind, ShardEvent, ShardKind, ShardState, Startable, is_free,
 };
 
 use crate::action::{Action, End};
 use crate::bounds::Break;
+use crate::people::{people, serve_pending_request};
 use crate::processes::{Dispatcher, State, Worker};
 use crate::protocol::Protocol;
 use crate::rows::{Message, Run, Shard, ShardAt};
-
-/// Of a shard, in thirds of it.
-const LEASE: i64 = RENEWALS_PER_LEASE as i64;
-/// Of a message of the outbox, in thirds of a shard's lease.
-const OUTBOX_LEASE: i64 = 1;
-/// A time so far in the past that no clock thinks otherwise.
-const LONG_AGO: i8 = -2;
+use crate::time::{LEASE, OUTBOX_LEASE, time};
 
 impl Protocol {
     /// `None`: it cannot happen.
@@ -281,69 +275,6 @@ impl Protocol {
             run.ends += 1;
         }
     }
-
-    /// A third of a lease passes, at the end of which every worker that is awake renews its lease. Only what nobody
-    /// attends to grows older: a row in a transaction is passed over by the sweeper, and a message that is on its way, or
-    /// a relay that works, is late by a delay.
-    fn tick(&self, state: &mut State, silent: Option<u8>) -> Option<()> {
-        if silent.is_some() {
-            state.faults.silences = state.faults.silences.checked_sub(1)?;
-        }
-        for at in ShardAt::all() {
-            let forgotten = !state.is_announced(at);
-            let locked = self.is_locked(state, at);
-            let Some(shard) = state.rows.shard_mut(at) else { continue };
-            if !locked {
-                shard.lease = shard.lease.map(|until| (until - 1).max(LONG_AGO));
-            }
-            if shard.state == ShardState::Released && forgotten {
-                shard.released_at = (shard.released_at - 1).max(LONG_AGO);
-            }
-        }
-        let dispatchers = state.dispatchers;
-        for row in &mut state.rows.outbox {
-            let has_it = |doing: &Dispatcher| match doing {
-                Dispatcher::Claimed(message) | Dispatcher::Published { message, .. } => {
-                    (message.shard, message.announces, message.claims)
-                        == (row.shard, row.announces, row.claims)
-                }
-                Dispatcher::Idle | Dispatcher::Looked { .. } => false,
-            };
-            if !dispatchers.iter().any(has_it) {
-                row.lease = row.lease.map(|until| (until - 1).max(LONG_AGO));
-            }
-        }
-        state.rows.outbox.sort_unstable();
-        for by in [0, 1] {
-            renew(state, by, silent == Some(by));
-        }
-        Some(())
-    }
-}
-
-/// As rows hold it.
-fn time(at: i64) -> i8 {
-    i8::try_from(at).unwrap_or(i8::MAX)
-}
-
-fn renew(state: &mut State, by: u8, goes_unanswered: bool) {
-    let worker = &mut state.workers[usize::from(by)];
-    let Worker::Works { shard: at, fence, asleep: false, late, silent, .. } = worker else { return };
-    let (at, attempt) = (*at, fence.attempt);
-    if goes_unanswered {
-        *silent += 1;
-        if u32::from(*silent) > SILENT_RENEWALS_MAX {
-            *worker = Worker::Settles(at);
-        }
-        return;
-    }
-    (*silent, *late) = (0, false);
-    match state.rows.shard_mut(at) {
-        Some(shard) if i64::from(shard.attempt) == attempt && shard.lease.is_some() => {
-            shard.lease = Some(time(LEASE));
-        }
-        _ => *worker = Worker::Settles(at),
-    }
 }
 
 fn publish_early(state: &mut State, by: u8) -> Option<()> {
@@ -379,44 +310,6 @@ fn settle_outbox(state: &mut State, by: u8) -> Option<()> {
     {
         row.lease = None;
         state.rows.outbox.sort_unstable();
-    }
-    Some(())
-}
-
-/// Hands the request that a run kept to a run after it.
-fn serve_pending_request(state: &mut State, run: u8) {
-    let pending = state.rows.run_mut(run).is_some_and(|run| std::mem::take(&mut run.pending_request));
-    if pending && state.rows.add_run() {
-        state.seen.request_waits = false;
-    }
-}
-
-fn people(state: &mut State, action: Action) -> Option<()> {
-    if action == Action::Request {
-        state.faults.requests = state.faults.requests.checked_sub(1)?;
-        return match state.rows.active_run() {
-            // It serves both.
-            Some(run) if run.stage == helpsync_model::Stage::Plan => None,
-            Some(run) => {
-                run.pending_request = true;
-                state.seen.request_waits = true;
-                Some(())
-            }
-            None => state.rows.add_run().then_some(()),
-        };
-    }
-    state.faults.interrupts = state.faults.interrupts.checked_sub(1)?;
-    if action != Action::Cancel {
-        state.rows.epoch += 1;
-    }
-    state.rows.cancel_active();
-    state.seen.request_waits = false;
-    match action {
-        Action::Disconnect => state.rows.connection = helpsync_model::ConnectionState::Revoked,
-        Action::Reconnect => {
-            state.rows.add_run();
-        }
-        _ => {}
     }
     Some(())
 }
