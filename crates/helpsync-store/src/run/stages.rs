@@ -10,17 +10,18 @@ use crate::db::{QueueStore, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
-use crate::run::runs::{Run, insert_one, run_of};
+use crate::run::runs::{RUN, Run, insert_one, run_of};
 use crate::run::shards::{Fence, NewShard, insert_shard};
 
 impl QueueStore {
     /// If no shard of the run is open, opens the next stage.
     pub(crate) async fn advance(&self, write: &mut Write, fence: &Fence) -> Result<(), StoreError> {
         // The run row is the turnstile: two last shards cannot both see the other open.
-        let row = sqlx::query(sql(format!("select * from run where id = $1{}", self.dialect.for_update())))
-            .bind(fence.run.0)
-            .fetch_one(&mut *write.tx)
-            .await?;
+        let row =
+            sqlx::query(sql(format!("select {RUN} from run where id = $1{}", self.dialect.for_update())))
+                .bind(fence.run.0)
+                .fetch_one(&mut *write.tx)
+                .await?;
         let run = run_of(&row)?;
         let (open, failed): (i64, i64) = sqlx::query_as(sql(format!(
             "select cast(coalesce(sum(case when state in {OPEN_SHARD} then 1 else 0 end), 0) as bigint),

@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::{AnyConnection, Row};
 
 use crate::db::{Dialect, SearchStore, StoreError, sql};
-use crate::filter::file_query::{FileFilters, bind_filters};
+use crate::filter::file_query::{FileFilters, MATCHED, bind_filters};
 use crate::search::chunks::files_of;
 use crate::search::language::Language;
 use crate::search::query::Scored;
@@ -124,7 +124,7 @@ pub(crate) fn shown_sql(dialect: Dialect, matching: &str, place: usize) -> Strin
     format!(
         "select wanted.value as id from {wanted} as wanted where
            (select count(*) from
-              (select * from file where file.id = (select chunk.file_id from chunk where chunk.id = wanted.value)
+              (select {MATCHED} from file where file.id = (select chunk.file_id from chunk where chunk.id = wanted.value)
                limit 1) as file {matching}) = 1"
     )
 }
