@@ -209,6 +209,25 @@ pub async fn bring_back(store: &Store, table: &str) {
     rename(store, &format!("{table}_away"), table).await;
 }
 
+/// Adds a column to every table, as the migration of a later version does while this process runs.
+///
+/// # Panics
+/// When the database does not answer.
+pub async fn add_a_column_to_every_table(store: &Store, name: &str) {
+    let tables = match store.dialect() {
+        Dialect::Sqlite => {
+            "select name from sqlite_master where type = 'table' and name not like 'sqlite%' and name not like '%chunk_word%'"
+        }
+        Dialect::Postgres => "select cast(tablename as text) from pg_tables where schemaname = 'public'",
+    };
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&store.pool).await.expect("tables");
+    assert!(tables.len() > 20, "{tables:?}");
+    for table in tables {
+        let statement = sql(format!("alter table {table} add column {name} text not null default 'new'"));
+        sqlx::query(statement).execute(&store.pool).await.expect("a column is added");
+    }
+}
+
 async fn rename(store: &Store, from: &str, to: &str) {
     let statement = sql(format!("alter table {from} rename to {to}"));
     sqlx::query(statement).execute(&store.pool).await.expect("a table is renamed");

@@ -96,7 +96,12 @@ pub struct ConnectionQuery {
 /// What is shown of a connection's state is that of its brands as well: under way while any of them is.
 fn select_shown() -> String {
     format!(
-        "select connection.*, customer.external_id,
+        "select connection.id, connection.organization_id, connection.customer_id, connection.subdomain,
+           connection.account_label, connection.state, connection.pause_reason, connection.last_sync_action,
+           connection.last_synced_at, connection.source_items_synced_at, connection.files_synced_at,
+           connection.next_sync_at, connection.tags, connection.sync_options, connection.created_at,
+           connection.updated_at,
+           customer.external_id,
            (select member.sync_status from connection as member
             where member.id = connection.id or member.parent_id = connection.id
             order by case member.sync_status {STATUS_ORDER} end limit 1) as family_status,

@@ -158,7 +158,8 @@ impl AdminStore {
         let mut write = self.write().await?;
         let row = sqlx::query(
             "update oauth_state set consumed_at = $2
-             where state_hash = $1 and consumed_at is null and expires_at > $2 returning *",
+             where state_hash = $1 and consumed_at is null and expires_at > $2
+             returning organization_id, customer_id, subdomain, client_id, redirect_uri, verifier_sealed, sync_options, tags",
         )
         .bind(&hash)
         .bind(now)

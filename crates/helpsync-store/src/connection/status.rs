@@ -7,7 +7,7 @@ use sqlx::Row;
 use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, PAUSED_CONNECTION};
 use crate::db::{AdminStore, StoreError, sql};
 use crate::run::failed_shards::FailedShard;
-use crate::run::runs::{Run, run_of};
+use crate::run::runs::{RUN, Run, run_of};
 
 /// Runs and failures shown at most.
 const SHOWN_MAX: u32 = 100;
@@ -48,7 +48,7 @@ impl AdminStore {
         .fetch_one(&self.pool)
         .await?;
         let runs = sqlx::query(sql(format!(
-            "select * from run where organization_id = $1 and state in {ACTIVE_RUN} order by id desc limit $2"
+            "select {RUN} from run where organization_id = $1 and state in {ACTIVE_RUN} order by id desc limit $2"
         )))
         .bind(organization.0)
         .bind(i64::from(SHOWN_MAX))

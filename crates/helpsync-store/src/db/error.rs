@@ -5,6 +5,7 @@ use std::fmt;
 use helpsync_model::UnknownName;
 use thiserror::Error;
 
+use crate::db::outdated::{is_outdated, note_outdated};
 use crate::db::vault::VaultError;
 
 /// A failed store call. Nothing of the call's transaction was kept, unless the variant says otherwise.
@@ -118,6 +119,10 @@ impl std::error::Error for DatabaseError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if is_outdated(&error) {
+            note_outdated();
+            return Self::Unavailable(DatabaseError(error));
+        }
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)

@@ -49,7 +49,11 @@ fn migrator(sql: impl Fn(&Embedded) -> &'static str) -> Migrator {
             false,
         )
     });
-    Migrator::with_migrations(migrations.collect())
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // A process of this version that starts again while a later one has migrated already: it keeps working on that
+    // schema (docs/upgrade.md), and must not refuse to start. Whether it can work says readiness.
+    migrator.set_ignore_missing(true);
+    migrator
 }
 
 #[cfg(test)]

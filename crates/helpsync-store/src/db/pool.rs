@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_model::Clock;
+use sqlx::Executor;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, Executor};
 use tokio::sync::Semaphore;
 
 use crate::db::error::StoreError;
 use crate::db::facets::Store;
+use crate::db::outdated::holds_outdated;
+use crate::db::reads::Reads;
 use crate::db::vault::Vault;
 use crate::db::{Dialect, Write, migrations, pgvector, sql};
 
 /// No transaction of ours waits for anything but the database. One that idles this long belongs to a process that was
 /// stopped or cut off in its middle, and holds rows that others need.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(15);
-/// Longer than this is no answer for whoever asks whether the database is there.
-const PING_MAX: Duration = Duration::from_secs(2);
 
 /// How to open a [`Store`].
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct StoreOptions {
 /// What all facets share. Outside this crate it has neither a name nor a method.
 #[derive(Debug, Clone)]
 pub struct Database {
-    pub(crate) pool: AnyPool,
+    pub(crate) pool: Reads,
     pub(crate) dialect: Dialect,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) vault: Vault,
@@ -79,6 +79,8 @@ impl Store {
                     Ok(())
                 })
             })
+            // Statements are prepared anew where a migration changed what they answer.
+            .before_acquire(|_, held| Box::pin(async move { Ok(!holds_outdated(held.age)) }))
             .connect(&url)
             .await?;
         let migrator = match dialect {
@@ -88,6 +90,7 @@ impl Store {
         migrator.run(&pool).await?;
         let compares = pgvector::prepare(&pool, dialect).await?;
         let writer = Arc::new(Semaphore::new(1));
+        let pool = Reads(pool);
         Ok(Self::of(Database { pool, dialect, clock, vault, compares, writer }))
     }
 
@@ -101,17 +104,6 @@ impl Store {
     #[must_use]
     pub fn vault(&self) -> &Vault {
         &self.vault
-    }
-
-    /// Answers when the database does, within two seconds.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        match tokio::time::timeout(PING_MAX, sqlx::query("select 1").execute(&self.pool)).await {
-            Ok(answer) => answer.map(|_| ()).map_err(StoreError::from),
-            Err(_elapsed) => Err(StoreError::from(sqlx::Error::PoolTimedOut)),
-        }
     }
 
     /// Closes every database connection; calls under way end first.

@@ -15,7 +15,7 @@ use crate::db::decode::millis;
 use crate::db::lease::DELIVERIES;
 use crate::db::states::{PENDING_DELIVERY, Step};
 use crate::db::{StoreError, WebhookStore, Write, sql};
-use crate::event::events::{Event, event_of};
+use crate::event::events::{EVENT, Event, event_of};
 use crate::event::webhooks::place;
 
 /// Deliveries of one webhook that this process now holds under a lease.
@@ -290,10 +290,10 @@ async fn take(
     .await?;
     let mut deliveries = Vec::with_capacity(claimed.len());
     for (id, event, attempt, failures) in claimed {
-        let row = sqlx::query(
-            "select event.*, coalesce(event.customer_external_id, customer.external_id) as external_id
-             from event left join customer on customer.id = event.customer_id where event.id = $1",
-        )
+        let row = sqlx::query(sql(format!(
+            "select {EVENT}, coalesce(event.customer_external_id, customer.external_id) as external_id
+             from event left join customer on customer.id = event.customer_id where event.id = $1"
+        )))
         .bind(event)
         .fetch_one(&mut *write.tx)
         .await?;

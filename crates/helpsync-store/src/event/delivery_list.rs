@@ -114,7 +114,9 @@ impl WebhookStore {
     ) -> Result<Vec<Delivery>, StoreError> {
         self.webhook(organization, webhook).await?;
         sqlx::query(
-            "select webhook_delivery.*, event.kind, event.object_type, event.object_id from webhook_delivery
+            "select webhook_delivery.id, webhook_delivery.webhook_id, webhook_delivery.event_id, webhook_delivery.state,
+               webhook_delivery.failures, webhook_delivery.due_at, webhook_delivery.http_status, webhook_delivery.error,
+               webhook_delivery.created_at, webhook_delivery.finished_at, event.kind, event.object_type, event.object_id from webhook_delivery
              join event on event.id = webhook_delivery.event_id
              where webhook_delivery.webhook_id = $1 and webhook_delivery.id > $2
                and webhook_delivery.state = coalesce($3, webhook_delivery.state)

@@ -109,15 +109,17 @@ impl WebhookStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Event>, StoreError> {
-        sqlx::query("select * from event where organization_id = $1 and id > $2 order by id limit $3")
-            .bind(organization.0)
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(event_of)
-            .collect()
+        sqlx::query(sql(format!(
+            "select {EVENT} from event where organization_id = $1 and id > $2 order by id limit $3"
+        )))
+        .bind(organization.0)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(event_of)
+        .collect()
     }
 
     /// Announces what concerns a whole organization and no customer, such as finished statistics.
@@ -167,6 +169,11 @@ pub(crate) async fn outlive_customer(
     .await?;
     Ok(())
 }
+
+/// What [`event_of`] reads.
+pub(crate) const EVENT: &str =
+    "event.id, event.customer_id, event.connection_id, event.kind, event.object_type, event.object_id,
+  event.detail, event.created_at";
 
 pub(crate) fn event_of(row: &AnyRow) -> Result<Event, StoreError> {
     let customer: Option<i64> = row.try_get("customer_id")?;

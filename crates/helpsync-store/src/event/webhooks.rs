@@ -62,6 +62,9 @@ pub(crate) fn place(organization: OrganizationId, url: &str) -> String {
     format!("webhook/{organization}/{url}")
 }
 
+/// What [`webhook_of`] reads.
+const WEBHOOK: &str = "id, organization_id, url, status, status_reason, created_at, updated_at";
+
 fn webhook_of(row: &AnyRow) -> Result<Webhook, StoreError> {
     Ok(Webhook {
         id: WebhookId(row.try_get("id")?),
@@ -109,10 +112,10 @@ impl WebhookStore {
         if usize::try_from(known).unwrap_or(usize::MAX) >= most {
             return Ok(WebhookAdded::Full);
         }
-        let row = sqlx::query(
+        let row = sqlx::query(sql(format!(
             "insert into webhook (organization_id, url, signing_key_sealed, status, created_at, updated_at)
-             values ($1, $2, $3, $4, $5, $5) returning *",
-        )
+             values ($1, $2, $3, $4, $5, $5) returning {WEBHOOK}"
+        )))
         .bind(organization.0)
         .bind(url)
         .bind(sealed)
@@ -130,9 +133,9 @@ impl WebhookStore {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn webhook(&self, organization: OrganizationId, id: WebhookId) -> Result<Webhook, StoreError> {
-        let row = sqlx::query(
-            "select * from webhook where id = $1 and organization_id = $2 and deleted_at is null",
-        )
+        let row = sqlx::query(sql(format!(
+            "select {WEBHOOK} from webhook where id = $1 and organization_id = $2 and deleted_at is null"
+        )))
         .bind(id.0)
         .bind(organization.0)
         .fetch_optional(&self.pool)
@@ -153,7 +156,7 @@ impl WebhookStore {
         let direction = if query.descending { "desc" } else { "asc" };
         let ids = query.ids.as_ref().map(|ids| json!(ids).to_string());
         let found = sqlx::query(sql(format!(
-            "select * from webhook {matching} order by {order} {direction}, id {direction} limit $4 offset $5"
+            "select {WEBHOOK} from webhook {matching} order by {order} {direction}, id {direction} limit $4 offset $5"
         )))
         .bind(query.organization.0)
         .bind(query.starting_id)

@@ -108,7 +108,12 @@ pub struct FileContent {
 }
 
 /// A file that is stored and whose chunks could not be made shows that as its error.
-const FILE: &str = "select file.*, customer.external_id, chunking.error as chunking_error,
+const FILE: &str = "select file.id, file.organization_id, file.customer_id, file.connection_id, file.article_id, file.status,
+     file.error, file.name, file.external_url, file.source_locale, file.section_id, file.author_id,
+     file.user_segment_id, file.user_segment_ids, file.labels, file.metadata, file.tags, file.sync_options,
+     file.source_created_at, file.source_updated_at, file.request_id, file.upload_id, file.content_hash,
+     file.html_bytes, file.characters, file.content_deleted, file.last_sync, file.created_at, file.updated_at,
+     customer.external_id, chunking.error as chunking_error,
      coalesce(chunking.tokens, 0) as tokens, coalesce(chunking.chunks, 0) as chunks,
      coalesce(chunking.embedded, 0) as embedded,
      coalesce((select parent_id from connection where connection.id = file.connection_id), file.connection_id)
@@ -228,7 +233,8 @@ impl AdminStore {
     /// [`StoreError`].
     pub async fn file_content(&self, id: FileId) -> Result<Vec<FileContent>, StoreError> {
         sqlx::query(
-            "select translation.* from translation join file on file.id = translation.file_id
+            "select translation.locale, translation.title, translation.external_url, translation.html, translation.markdown,
+               translation.plain, translation.hash from translation join file on file.id = translation.file_id
              where file_id = $1 and file.hidden_at is null
              order by case when locale = file.source_locale then 0 else 1 end, locale",
         )

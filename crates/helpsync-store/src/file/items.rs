@@ -103,6 +103,11 @@ pub struct ItemQuery {
     pub viewer: Option<Viewer>,
 }
 
+/// What is read of an entry.
+const ENTRY: &str =
+    "entry.id, entry.kind, entry.name, entry.external_url, entry.parent_id, entry.file_id, entry.synced_at,
+  entry.created_at, entry.updated_at";
+
 /// Files stand for their articles; listed articles are those that nobody asked for. Folders are for every reader.
 fn tree(dialect: Dialect) -> String {
     let mine = dialect.json_integers("coalesce($8, '[]')");
@@ -161,7 +166,7 @@ impl AdminStore {
                 .bind(query.viewer.as_ref().map(|viewer| json!(viewer.segments).to_string()))
         };
         let listing =
-            format!("select * from {tree} {matching} order by {order}, entry.id limit $9 offset $10");
+            format!("select {ENTRY} from {tree} {matching} order by {order}, entry.id limit $9 offset $10");
         let found = bound(listing).bind(query.limit).bind(query.offset).fetch_all(&self.pool).await?;
         let counting = format!("select count(*) as matches from {tree} {matching}");
         let count = bound(counting).fetch_one(&self.pool).await?.try_get("matches")?;

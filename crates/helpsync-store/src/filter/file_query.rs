@@ -101,6 +101,12 @@ pub struct FileQuery {
     pub offset: i64,
 }
 
+/// The columns of files that [`Database::matching`] looks at.
+pub(crate) const MATCHED: &str =
+    "file.id, file.customer_id, file.connection_id, file.article_id, file.status, file.error, file.name,
+  file.external_url, file.user_segment_id, file.user_segment_ids, file.tags, file.sync_options,
+  file.request_id, file.upload_id, file.content_hash, file.content_deleted, file.hidden_at";
+
 /// A pattern for `like … escape '\'` that matches texts holding `part`.
 pub(crate) fn holding(part: &str) -> String {
     let escaped = part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

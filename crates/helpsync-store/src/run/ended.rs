@@ -3,18 +3,18 @@
 use helpsync_model::RunState;
 use sqlx::Row;
 
-use crate::db::{StoreError, Write};
-use crate::run::runs::{Run, run_of};
+use crate::db::{StoreError, Write, sql};
+use crate::run::runs::{RUN, Run, run_of};
 
 /// Has one line written for each of these runs, which have ended in this transaction, once it is committed.
 pub(crate) async fn tell_ended(write: &mut Write, runs: &[i64]) -> Result<(), StoreError> {
     for run in runs {
-        let row = sqlx::query(
-            "select run.*, customer.external_id, connection.subdomain from run
+        let row = sqlx::query(sql(format!(
+            "select {RUN}, customer.external_id, connection.subdomain from run
                join customer on customer.id = run.customer_id
                join connection on connection.id = coalesce(run.source_id, run.connection_id)
-             where run.id = $1",
-        )
+             where run.id = $1"
+        )))
         .bind(run)
         .fetch_one(&mut *write.tx)
         .await?;

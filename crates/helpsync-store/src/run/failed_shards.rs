@@ -16,7 +16,8 @@ use crate::run::runs::{RunRequest, RunRequested, insert_run};
 /// The failed shards of the organization `$1`.
 fn select_failed() -> String {
     format!(
-        "select shard.*, run.kind as run_kind, run.params as run_params, customer.external_id as customer_external_id,
+        "select shard.id, shard.run_id, shard.connection_id, shard.key, shard.kind, shard.params, shard.attempt, shard.error,
+           shard.updated_at, run.kind as run_kind, run.params as run_params, customer.external_id as customer_external_id,
            connection.subdomain, coalesce(run.source_id, run.connection_id) as source_id
          from shard join run on run.id = shard.run_id join connection on connection.id = run.connection_id
            join customer on customer.id = run.customer_id

@@ -7,6 +7,7 @@ pub(crate) mod file_options;
 pub(crate) mod made_good;
 pub(crate) mod outbox;
 pub(crate) mod pending_request;
+pub(crate) mod ping;
 pub(crate) mod release;
 pub(crate) mod runs;
 pub(crate) mod schedule;

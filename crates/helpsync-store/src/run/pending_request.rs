@@ -4,7 +4,6 @@ use helpsync_model::{ConnectionId, Lane, RunKind, RunParams, Stage, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::run::runs::{Run, RunRequest};
-use crate::run::shards::StartedShard;
 
 /// What the run after this one is to do: everything that anybody asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,14 +31,14 @@ impl PendingRequest {
     }
 
     /// The request kept with a run; one that cannot be read is one for what the run was for.
-    pub(crate) fn read(kept: Option<&str>, started: &StartedShard) -> Self {
+    pub(crate) fn read(kept: Option<&str>, run: &Run) -> Self {
         kept.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| Self {
             full: false,
             audit: false,
-            lane: started.run.lane,
-            trigger: started.run.trigger,
-            request_id: started.run.request_id.clone(),
-            upload_id: started.run.upload_id.clone(),
+            lane: run.lane,
+            trigger: run.trigger,
+            request_id: run.request_id.clone(),
+            upload_id: run.upload_id.clone(),
         })
     }
 

@@ -131,6 +131,15 @@ pub struct Run {
     pub finished_at: Option<i64>,
 }
 
+/// What [`run_of`] reads. Columns are named one by one everywhere: a process of this version must not notice one that
+/// a later version adds.
+pub(crate) const RUN: &str =
+    "run.id, run.organization_id, run.customer_id, run.connection_id, run.source_id, run.brand, run.kind,
+  run.trigger_name, run.lane, run.epoch, run.state, run.stage, run.plan, run.plan_reason, run.params,
+  run.request_id, run.upload_id, run.listed, run.created, run.updated, run.unchanged, run.drafts,
+  run.unselected, run.skipped, run.removed, run.held, run.requests, run.bytes, run.budget_wait_ms,
+  run.remote_count, run.waiting_for, run.error, run.created_at, run.started_at, run.finished_at";
+
 pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
     let connection = row.try_get("connection_id")?;
     Ok(Run {
@@ -192,8 +201,10 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn run(&self, id: RunId) -> Result<Run, StoreError> {
-        let row =
-            sqlx::query("select * from run where id = $1").bind(id.0).fetch_optional(&self.pool).await?;
+        let row = sqlx::query(sql(format!("select {RUN} from run where id = $1")))
+            .bind(id.0)
+            .fetch_optional(&self.pool)
+            .await?;
         run_of(&row.ok_or(StoreError::NotFound(Entity::Run))?)
     }
 
@@ -207,11 +218,11 @@ impl AdminStore {
         connection: Option<ConnectionId>,
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
-        sqlx::query(
-            "select * from run where organization_id = $1
+        sqlx::query(sql(format!(
+            "select {RUN} from run where organization_id = $1
                and ($2 is null or connection_id in (select id from connection where id = $2 or parent_id = $2))
-             order by id desc limit $3",
-        )
+             order by id desc limit $3"
+        )))
         .bind(organization.0)
         .bind(connection.map(|connection| connection.0))
         .bind(i64::from(limit))
@@ -317,7 +328,7 @@ pub(crate) async fn insert_one(write: &mut Write, request: &RunRequest) -> Resul
 async fn join_active(write: &mut Write, request: &RunRequest) -> Result<Option<RunId>, StoreError> {
     // The connection row is locked, so no equal run can appear between this look and the insert.
     let active = sqlx::query(sql(format!(
-        "select * from run where connection_id = $1 and kind in {SYNC} and state in {ACTIVE_RUN}"
+        "select {RUN}, run.pending_request from run where connection_id = $1 and kind in {SYNC} and state in {ACTIVE_RUN}"
     )))
     .bind(request.connection.0)
     .fetch_optional(&mut *write.tx)

@@ -103,7 +103,7 @@ pub fn first_slot(now: i64, interval: i64, customer: CustomerId) -> i64 {
 /// Sets or clears the next slot of a customer's connection after its schedule or its connection changed.
 pub(crate) async fn reschedule(write: &mut Write, customer: CustomerId) -> Result<(), StoreError> {
     let row = sqlx::query(
-        "select customer.*, organization.auto_sync as default_sync,
+        "select customer.auto_sync, organization.auto_sync as default_sync,
            coalesce(customer.interval_hours, organization.interval_hours) as hours
          from customer join organization on organization.id = customer.organization_id where customer.id = $1",
     )

@@ -264,7 +264,11 @@ impl QueueStore {
     /// [`StoreError::Fenced`] when the shard is no longer this worker's.
     pub async fn end_shard(&self, fence: &Fence, end: &ShardEnd) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        check_fence(&mut write, fence).await?;
+        match end {
+            // It may end the run and start the one after it, which changes the connection's row.
+            ShardEnd::Failed(_) => check_fence_to_change(&mut write, fence).await?,
+            _ => check_fence(&mut write, fence).await?,
+        }
         settle(&mut write, fence, end).await?;
         self.announce_waiting(&mut write, fence, end).await?;
         if let ShardEnd::Done(more) = end {

@@ -10,7 +10,7 @@ use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, STARTABLE_SHARD, SYNC, St
 use crate::db::{StoreError, Write, decode, sql};
 use crate::run::fence::Fence;
 use crate::run::file_options::FileOptions;
-use crate::run::runs::{Run, run_of};
+use crate::run::runs::{RUN, Run, run_of};
 use crate::run::shards::{Granted, Shard, StartedShard};
 
 /// Shows on the connection that a sync of it is under way, if the shard is one of a sync and can be started. Undone
@@ -64,7 +64,7 @@ pub(crate) async fn begin_run(write: &mut Write, id: i64) -> Result<Run, StoreEr
     let Step { from, to } = Step::of::<RunState>(RunEvent::ShardStarted);
     let row = sqlx::query(sql(format!(
         "update run set state = {to}, started_at = coalesce(started_at, $2), waiting_for = null
-         where id = $1 and state in {from} returning *"
+         where id = $1 and state in {from} returning {RUN}"
     )))
     .bind(id)
     .bind(write.now)

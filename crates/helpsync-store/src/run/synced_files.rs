@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
-use crate::run::runs::{Run, run_of};
+use crate::run::runs::{RUN, Run, run_of};
 use crate::run::shards::{Fence, ShardEnd};
 
 impl QueueStore {
@@ -35,7 +35,7 @@ impl QueueStore {
         if !matches!(end, ShardEnd::Snooze { wait, .. } if !wait.is_zero()) {
             return Ok(());
         }
-        let row = sqlx::query("select * from run where id = $1")
+        let row = sqlx::query(sql(format!("select {RUN} from run where id = $1")))
             .bind(fence.run.0)
             .fetch_one(&mut *write.tx)
             .await?;

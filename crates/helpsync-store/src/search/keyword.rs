@@ -12,7 +12,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::db::conditions::Conditions;
 use crate::db::{Dialect, SearchStore, StoreError, sql};
-use crate::filter::file_query::FileFilters;
+use crate::filter::file_query::{FileFilters, MATCHED};
 use crate::search::language::Language;
 use crate::search::query::Scored;
 use crate::search::query_words::{Spelling, Wanted, longer, wanted};
@@ -124,7 +124,7 @@ pub(crate) fn shown_sql(matching: &mut Conditions, chunks: &[i64]) -> String {
     format!(
         "select wanted.value as id from {wanted} as wanted where
            (select count(*) from
-              (select * from file where file.id = (select chunk.file_id from chunk where chunk.id = wanted.value)
+              (select {MATCHED} from file where file.id = (select chunk.file_id from chunk where chunk.id = wanted.value)
                limit 1) as file {}) = 1",
         matching.sql()
     )

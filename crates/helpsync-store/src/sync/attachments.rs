@@ -103,7 +103,8 @@ impl SyncStore {
     /// [`StoreError`].
     pub async fn attachments(&self, file: FileId) -> Result<Vec<StoredAttachment>, StoreError> {
         sqlx::query(
-            "select attachment.*, blob.hash, blob.bytes from attachment left join blob on blob.id = attachment.blob_id
+            "select attachment.attachment_id, attachment.file_name, attachment.content_type, attachment.is_inline,
+               attachment.version, attachment.blob_id, attachment.skipped, blob.hash, blob.bytes from attachment left join blob on blob.id = attachment.blob_id
              where file_id = $1 order by attachment_id",
         )
         .bind(file.0)

@@ -61,7 +61,7 @@ impl SyncStore {
             events::record_all(&mut write, started.owner(), kind, "UPLOAD_REQUEST_ID", &all).await?;
         }
         if ended.pending_request.is_some() {
-            let request = PendingRequest::read(ended.pending_request.as_deref(), started);
+            let request = PendingRequest::read(ended.pending_request.as_deref(), &started.run);
             let request = request.run_for(fence.connection);
             // Its brands have had the request themselves.
             insert_one(&mut write, &request).await?;

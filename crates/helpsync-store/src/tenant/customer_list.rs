@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::db::{AdminStore, StoreError, sql};
-use crate::tenant::customers::{Customer, customer_of};
+use crate::tenant::customers::{CUSTOMER, Customer, customer_of};
 
 /// Which customers to list.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl AdminStore {
         let external_ids = query.external_ids.as_ref().map(|ids| json!(ids).to_string());
         let ids = query.ids.as_ref().map(|ids| json!(ids).to_string());
         let found = sqlx::query(sql(format!(
-            "select * from customer {matching} order by {order} {direction}, id {direction} limit $5 offset $6"
+            "select {CUSTOMER} from customer {matching} order by {order} {direction}, id {direction} limit $5 offset $6"
         )))
         .bind(query.organization.0)
         .bind(query.starting_id)

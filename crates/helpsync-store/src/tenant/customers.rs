@@ -4,7 +4,7 @@ use helpsync_model::{AutoSync, CustomerId, OrganizationId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::{AdminStore, StoreError, Write, decode};
+use crate::db::{AdminStore, StoreError, Write, decode, sql};
 use crate::run::schedule::reschedule;
 
 /// An end user of an organization.
@@ -38,6 +38,10 @@ pub struct ScheduleChange {
     /// `max_files` and its kin; those that are not named stay as they are, -1 is no limit.
     pub limits: serde_json::Map<String, serde_json::Value>,
 }
+
+/// What [`customer_of`] reads.
+pub(crate) const CUSTOMER: &str =
+    "id, organization_id, external_id, auto_sync, interval_hours, limits, created_at, updated_at";
 
 pub(crate) fn customer_of(row: &AnyRow) -> Result<Customer, StoreError> {
     let id: i64 = row.try_get("id")?;
@@ -74,10 +78,11 @@ async fn ensure(
     organization: OrganizationId,
     external_id: &str,
 ) -> Result<Customer, StoreError> {
-    let row = sqlx::query(
+    let row = sqlx::query(sql(format!(
         "insert into customer (organization_id, external_id, created_at, updated_at) values ($1, $2, $3, $3)
-         on conflict (organization_id, external_id) do update set external_id = excluded.external_id returning *",
-    )
+         on conflict (organization_id, external_id) do update set external_id = excluded.external_id
+         returning {CUSTOMER}"
+    )))
     .bind(organization.0)
     .bind(external_id)
     .bind(write.now)
@@ -114,14 +119,16 @@ impl AdminStore {
         organization: OrganizationId,
         external_id: &str,
     ) -> Result<Option<Customer>, StoreError> {
-        sqlx::query("select * from customer where organization_id = $1 and external_id = $2")
-            .bind(organization.0)
-            .bind(external_id)
-            .fetch_optional(&self.pool)
-            .await?
-            .as_ref()
-            .map(customer_of)
-            .transpose()
+        sqlx::query(sql(format!(
+            "select {CUSTOMER} from customer where organization_id = $1 and external_id = $2"
+        )))
+        .bind(organization.0)
+        .bind(external_id)
+        .fetch_optional(&self.pool)
+        .await?
+        .as_ref()
+        .map(customer_of)
+        .transpose()
     }
 
     /// Up to `limit` customers of an organization with an id above `after`.
@@ -134,15 +141,17 @@ impl AdminStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Customer>, StoreError> {
-        sqlx::query("select * from customer where organization_id = $1 and id > $2 order by id limit $3")
-            .bind(organization.0)
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(customer_of)
-            .collect()
+        sqlx::query(sql(format!(
+            "select {CUSTOMER} from customer where organization_id = $1 and id > $2 order by id limit $3"
+        )))
+        .bind(organization.0)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(customer_of)
+        .collect()
     }
 
     /// Changes the schedules of all the named customers or of none; unseen ones are made.

@@ -76,7 +76,10 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn organization(&self, id: OrganizationId) -> Result<Organization, StoreError> {
-        let row = sqlx::query("select * from organization where id = $1")
+        let row = sqlx::query(
+            "select name, auto_sync, interval_hours, limits, connector_settings, statistics_at, created_at, updated_at
+             from organization where id = $1",
+        )
             .bind(id.0)
             .fetch_optional(&self.pool)
             .await?

@@ -30,4 +30,5 @@ mod synced_items;
 mod tag_filters;
 mod tokens;
 mod unchanged;
+mod upgrades;
 mod webhooks;

@@ -113,3 +113,53 @@ async fn a_shard_that_cannot_be_read_fails_for_good_and_its_run_goes_on() {
         assert_eq!(store.admin().run(replay.run).await.unwrap().params, RunParams::articles(vec![7]));
     }
 }
+
+/// The checker of the protocol found it (docs/protocol.md): the request went with the run.
+#[tokio::test]
+async fn a_request_kept_with_a_run_that_cannot_be_finalized_gets_a_run_of_its_own() {
+    for store in stores().await {
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let customer = store.admin().customer(organization, "cust-1").await.unwrap();
+        let connection = store.connect(&customer, "acme").await;
+        let request = |upload: &str| RunRequest {
+            connection,
+            kind: Some(RunKind::Full),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: "r".to_owned(),
+            upload_id: upload.to_owned(),
+            params: RunParams::default(),
+        };
+        let run = store.admin().request_run(&request("first")).await.unwrap().run;
+        let plan = store.start(run).await;
+        store.queue().end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        let kept = store.admin().request_run(&request("second")).await.unwrap();
+        assert_eq!((kept.run, kept.created), (run, false));
+        let removal = store.start(run).await;
+        store.queue().end_shard(&removal.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        let last = store.start(run).await;
+        store.queue().end_shard(&last.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
+        let status = || async {
+            sqlx::query_scalar::<_, String>("select sync_status from connection")
+                .fetch_one(&store.store.pool)
+                .await
+                .unwrap()
+        };
+        assert_eq!(store.admin().run(run).await.unwrap().state, helpsync_model::RunState::Failed);
+        let next: i64 =
+            sqlx::query_scalar("select id from run where upload_id = 'second' and state = 'queued'")
+                .fetch_one(&store.store.pool)
+                .await
+                .unwrap();
+        assert_eq!(status().await, "QUEUED_FOR_SYNCING");
+        // With nothing asked for meanwhile the failure is what is shown.
+        let next = helpsync_model::RunId(next);
+        for _ in 0..2 {
+            let shard = store.start(next).await;
+            store.queue().end_shard(&shard.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
+        }
+        let last = store.start(next).await;
+        store.queue().end_shard(&last.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
+        assert_eq!(status().await, "SYNC_ERROR");
+    }
+}
