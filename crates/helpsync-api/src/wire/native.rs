@@ -35,7 +35,7 @@ pub(crate) struct RunView {
     pub(crate) state: &'static str,
     /// `plan`, `walk`, `removal` or `finalize`.
     pub(crate) stage: &'static str,
-    /// How it reads the articles: `export`, `offset_pages`, `cursor_ends` or `list_changes`.
+    /// How it reads the articles: `export`, `offset_pages`, `cursor_ends`, `list_changes` or `locales`.
     pub(crate) plan: Option<&'static str>,
     /// Why so.
     pub(crate) plan_reason: Option<String>,
