@@ -25,6 +25,7 @@ mod huge;
 mod kills;
 mod layout;
 mod limits;
+mod locales;
 mod log;
 mod names;
 mod odd_answers;

@@ -74,7 +74,11 @@ fn removal_bound(articles: usize, removed: usize) -> usize {
 async fn bounds(articles: usize, role: Role) {
     let app = TestApp::embedded().await;
     let account = app.account("acme", published(articles));
-    account.update_settings(|settings| settings.grant_as = role);
+    account.update_settings(|settings| {
+        settings.grant_as = role;
+        // By locale each list costs what this one costs.
+        settings.locale_required = None;
+    });
     let began = Instant::now();
     let run = connected(&app).await;
     let (plan, most) = match role {

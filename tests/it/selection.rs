@@ -147,7 +147,9 @@ async fn what_moves_in_comes_and_what_moves_out_goes(role: Role) {
     account.clear_requests();
     let run = app.sync(CUSTOMER, "acme").await;
     let spent = account.requests().iter().filter(|one| one.path.contains("/help_center/")).count();
-    assert!(spent <= 4, "an unchanged delta of selected places took {spent} requests");
+    // By locale, each of three has its latest changes and its count.
+    let most = if role == Role::EndUser { 2 + 2 * 3 } else { 4 };
+    assert!(spent <= most, "an unchanged delta of selected places took {spent} requests");
     assert_eq!((run.counters.created, run.counters.removed), (0, 0), "{run:?}");
 }
 

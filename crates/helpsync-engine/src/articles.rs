@@ -66,7 +66,7 @@ pub(crate) fn described(article: &Article) -> IncomingArticle {
 /// What converting an article came to.
 pub(crate) enum Converted {
     /// It is to be stored. Texts of it that could not be converted are left out, with the reason.
-    Article(IncomingArticle, Vec<SkippedArticle>),
+    Article(Box<IncomingArticle>, Vec<SkippedArticle>),
     /// None of its texts could be converted.
     Skipped(SkippedArticle),
 }
@@ -95,7 +95,7 @@ pub(crate) fn converted(article: &Article, mut described: IncomingArticle, limit
         Some(reason) if described.translations.is_empty() => Converted::Skipped(reason),
         last => {
             bad.extend(last);
-            Converted::Article(described, bad)
+            Converted::Article(Box::new(described), bad)
         }
     }
 }

@@ -41,8 +41,12 @@ impl Engine {
     ) -> Result<Listing, HandlerError> {
         let mut owed = None;
         if !matches!(started.shard.cursor, Some(ShardCursor::Page(_))) {
-            if !self.walk_listing(started, account).await? {
+            let at = self.walk_listing(started, account).await?;
+            if !at.ended {
                 return Ok(Listing::Yielded);
+            }
+            if started.list_locales.len() > 1 {
+                return self.compare_listed(started, account, &at.listed).await;
             }
             match self.compare_seen(started, account).await? {
                 Compared::Equal => return Ok(Listing::Whole),

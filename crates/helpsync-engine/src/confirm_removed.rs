@@ -7,6 +7,7 @@ use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
 
 use crate::find_removed::{CONFIRMED_BY_ID_MAX, confirmations};
+use crate::locales::article_anywhere;
 use crate::page::{Fetched, Reached};
 use crate::walk_list::yielded_turn;
 use crate::{Engine, HandlerError};
@@ -27,7 +28,7 @@ impl Engine {
     ) -> Result<ShardEnd, HandlerError> {
         let outcome = match confirm {
             Confirm::Listing => {
-                if !self.walk_listing(started, account).await? {
+                if !self.walk_listing(started, account).await?.ended {
                     return Ok(yielded_turn());
                 }
                 // What the second listing showed is no longer hidden.
@@ -58,6 +59,10 @@ impl Engine {
     ) -> Result<Option<u64>, HandlerError> {
         if gone.is_empty() {
             return Ok(Some(0));
+        }
+        // By locale there is no count of the whole.
+        if started.list_locales.len() > 1 {
+            return Ok(None);
         }
         let listed = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
         if listed != self.count(started, account).await? {
@@ -91,7 +96,7 @@ impl Engine {
         articles: &[i64],
     ) -> Result<RemovedOutcome, HandlerError> {
         let mut answers = stream::iter(articles.iter().copied())
-            .map(|id| async move { (id, account.client.article(id).await) })
+            .map(|id| async move { (id, article_anywhere(started, account, id).await) })
             .buffer_unordered(AT_ONCE);
         let mut outcome = RemovedOutcome::default();
         let mut fetched = Fetched::default();
@@ -103,7 +108,7 @@ impl Engine {
                     fetched.articles.push(answer.value);
                 }
                 Err(Failure::NotFound(_) | Failure::Forbidden(_)) => {
-                    outcome.requests += 1;
+                    outcome.requests += 1 + started.list_locales.len() as u64;
                     outcome.gone.push(id);
                 }
                 Err(failure @ (Failure::Unreadable { .. } | Failure::TooLarge { .. })) => {

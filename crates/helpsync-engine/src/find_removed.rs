@@ -27,7 +27,7 @@ const LEFTOVERS_MAX: u32 = 10_000;
 const TAIL_PAGES_MAX: u32 = 5;
 
 /// What the comparison came to.
-enum Compared {
+pub(crate) enum Compared {
     /// Nothing is gone.
     Same,
     /// These articles are.
@@ -48,7 +48,10 @@ impl Engine {
             Compared::Unclear
         } else {
             self.complete_tree(started, account).await?;
-            self.compare(started, account).await?
+            match started.list_locales.len() {
+                0 | 1 => self.compare(started, account).await?,
+                _ => self.compare_locales(started, account).await?,
+            }
         };
         let mut moving = false;
         if !matches!(compared, Compared::Unclear) {
@@ -73,7 +76,9 @@ impl Engine {
         };
         let hidden = self.store.hide_missing(started, missing, self.options.ceiling).await?;
         if moving {
-            let note = RunNote { audit_next: true, ..RunNote::default() };
+            let audit_reason =
+                Some("Zendesk's count does not stand still: the next run is an audit".to_owned());
+            let note = RunNote { audit_next: true, audit_reason, ..RunNote::default() };
             self.store.note_run(&started.fence, &note).await?;
         }
         match hidden {
@@ -95,9 +100,7 @@ impl Engine {
         }
         let count = self.count(started, account).await?;
         let nameless = self.store.nameless_records(started.fence.run).await?;
-        let audit_every = i64::try_from(self.options.audit_every.as_millis()).unwrap_or(i64::MAX);
-        let audit_due =
-            started.last_audit_at.is_some_and(|at| at.saturating_add(audit_every) <= self.clock.now_ms());
+        let audit_due = started.last_audit_at.is_some_and(|at| self.is_audit_due(at));
         // A first sync has just read everything there is.
         if audit_asked
             || started.run.audit_reason.is_some()
@@ -126,6 +129,12 @@ impl Engine {
         let gone =
             self.probe(started, account, &ledger, usize::try_from(count).unwrap_or(usize::MAX)).await?;
         Ok(gone.map_or(Compared::Unclear, Compared::Gone))
+    }
+
+    /// Whether everything is to be listed again, the last time having been then (ms).
+    pub(crate) fn is_audit_due(&self, last: i64) -> bool {
+        let every = i64::try_from(self.options.audit_every.as_millis()).unwrap_or(i64::MAX);
+        last.saturating_add(every) <= self.clock.now_ms()
     }
 
     /// How many articles Zendesk counts now.

@@ -11,6 +11,7 @@ mod confirm_removed;
 mod fetch_articles;
 mod fetch_attachments;
 mod find_removed;
+mod locales;
 mod names;
 mod outcome;
 mod page;
@@ -138,9 +139,12 @@ impl Engine {
             Subdomain::parse(subdomain).map_err(|error| HandlerError::Permanent(chain(&error)))
         };
         let (home, subdomain) = (parse(&started.granted.subdomain)?, parse(&started.subdomain)?);
-        self.accounts
+        let mut account = self
+            .accounts
             .connected(started.organization, started.granted.connection, &home, &subdomain)
-            .map_err(|error| HandlerError::Permanent(chain(&error)))
+            .map_err(|error| HandlerError::Permanent(chain(&error)))?;
+        account.client = account.client.in_locale(started.list_locales.first().map(String::as_str));
+        Ok(account)
     }
 
     /// `None`: the handler has recorded the end itself.
@@ -151,16 +155,24 @@ impl Engine {
         }
         let account = self.account(started)?;
         let ended = match &started.shard.params {
-            ShardParams::Plan => self.plan(started, &account).await,
-            ShardParams::WalkExport(range) => self.walk_export(started, &account, *range).await,
-            ShardParams::WalkList(list) => self.walk_list(started, &account, *list).await,
-            ShardParams::FindRemoved => self.find_removed(started, &account).await,
-            ShardParams::ConfirmRemoved(confirm) => self.confirm_removed(started, &account, confirm).await,
+            ShardParams::Plan => Box::pin(self.plan(started, &account)).await,
+            ShardParams::WalkExport(range) => Box::pin(self.walk_export(started, &account, *range)).await,
+            ShardParams::WalkList(list) => Box::pin(self.walk_list(started, &account, *list)).await,
+            ShardParams::FindRemoved => Box::pin(self.find_removed(started, &account)).await,
+            ShardParams::ConfirmRemoved(confirm) => {
+                Box::pin(self.confirm_removed(started, &account, confirm)).await
+            }
             ShardParams::FetchArticles(asked) => {
-                self.fetch_articles(started, &account, &asked.articles).await
+                Box::pin(self.fetch_articles(started, &account, &asked.articles)).await
             }
             ShardParams::FetchAttachments => self.fetch_attachments(started, &account).await,
             ShardParams::Finalize => return Ok(None),
+        };
+        let ended = match ended {
+            Err(error) if Box::pin(self.learn_locales(started, &account, &error)).await? => {
+                Ok(walk_list::yielded_turn())
+            }
+            ended => ended,
         };
         // What no stored page accounts for: waits since the last one, and the one that the shard is put off for.
         let put_off = ended.as_ref().err().map_or(Duration::ZERO, HandlerError::budget_wait);

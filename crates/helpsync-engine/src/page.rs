@@ -13,6 +13,7 @@ use helpsync_store::{
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
 
 use crate::articles::{Converted, converted, described, items, skipped, unread_texts};
+use crate::locales::article_anywhere;
 use crate::names::{authors, tags_of};
 use crate::{Engine, HandlerError};
 
@@ -206,7 +207,7 @@ impl Engine {
         rejected: Rejected,
     ) -> Result<PageWrite, HandlerError> {
         let id = rejected.id.unwrap_or_default();
-        match account.client.article(id).await {
+        match article_anywhere(started, account, id).await {
             Ok(answer) => {
                 let first = PageWrite {
                     requests: answer.requests.into(),
@@ -241,7 +242,7 @@ impl Engine {
             for (described, article) in articles {
                 match converted(&article, described, &limits) {
                     Converted::Article(article, skipped) => {
-                        batch.articles.push(article);
+                        batch.articles.push(*article);
                         batch.skipped_texts.extend(skipped);
                     }
                     Converted::Skipped(skipped) => batch.skipped.push(skipped),

@@ -7,6 +7,7 @@
 //! | end user | all, N up to 10,000 | `offset_pages`: at once | N/100 |
 //! | end user | all, N above that | `cursor_ends`: from both ends | N/100 |
 //! | end user | what changed | `list_changes`: newest first, down to the mark | 1 |
+//! | end user, by locale | all | `locales`: each locale's list by cursor | N/100 for each |
 //!
 //! Whether the export answers shows in its first answer, at no extra request; from then on it is known.
 
@@ -44,6 +45,7 @@ impl Engine {
     ) -> Result<ShardEnd, HandlerError> {
         let (fence, since) = (&started.fence, self.since(started));
         self.look_for_brands(started, account).await?;
+        self.look_for_locales(started, account).await?;
         let moved_in = self.look_at_places(started, account).await?;
         let gained =
             moved_in || started.run.kind == RunKind::Delta && self.store.has_room_for_more(started).await?;
@@ -110,6 +112,12 @@ impl Engine {
         let (plan, how, shards) = if changes_only {
             let how = "the list, by time of change".to_owned();
             (Plan::ListChanges, how, vec![changes_since(self.since(started))])
+        } else if started.list_locales.len() > 1 {
+            let walk = ListParams::End { from: ListEnd::Oldest, pages: u64::MAX, measured };
+            let params = ShardParams::WalkList(walk);
+            let shard = NewShard { key: "walk_list-locales".to_owned(), params, position: Some(0) };
+            let how = format!("the lists of {} locales, each once", started.list_locales.len());
+            (Plan::Locales, how, vec![shard])
         } else {
             whole_list(measured)
         };

@@ -85,18 +85,10 @@ impl Engine {
         }
         let mut answer = match self.export_from(account, range.start).await {
             Ok(answer) => answer,
-            // Refused to everybody but agents: not the same as an absent help center, which the list would show too.
-            Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_))) => {
-                return self.list_instead(started, account, everything, NoExport::Refused(failure)).await;
+            Err(failure) => {
+                let why = self.no_export(started, range.start, failure)?;
+                return self.list_instead(started, account, everything, why).await;
             }
-            Err(Failure::TooLarge { .. }) => {
-                return self.list_instead(started, account, everything, NoExport::TooLarge).await;
-            }
-            Err(failure) if self.export_fails(started, &failure) => {
-                let failing = NoExport::Failing(range.start, failure);
-                return self.list_instead(started, account, everything, failing).await;
-            }
-            Err(failure) => return Err(failure.into()),
         };
         self.note_allowed(started).await?;
         let mut may_split = true;
@@ -147,6 +139,22 @@ impl Engine {
             };
         }
         Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() })
+    }
+
+    /// Why the list takes over from an export that does not answer.
+    fn no_export(
+        &self,
+        started: &StartedShard,
+        start: i64,
+        failure: Failure,
+    ) -> Result<NoExport, HandlerError> {
+        match failure {
+            // Refused to everybody but agents: not the same as an absent help center, which the list would show too.
+            Failure::NotFound(_) | Failure::Forbidden(_) => Ok(NoExport::Refused(failure)),
+            Failure::TooLarge { .. } => Ok(NoExport::TooLarge),
+            failure if self.export_fails(started, &failure) => Ok(NoExport::Failing(start, failure)),
+            failure => Err(failure.into()),
+        }
     }
 
     /// How long to wait until a second (epoch) is over by our clock and by one that differs a little: what is listed after

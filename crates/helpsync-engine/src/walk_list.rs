@@ -5,6 +5,9 @@
 //! - `end`: the list by cursor, from the oldest article up or from the latest down. Whether the two meet is verified.
 //! - `changes`: what changed, latest first, by cursor, down to a point in time.
 //!
+//! End users have to name a locale. For them the list by cursor is those of all locales, one after the other; an article
+//! that stands in several is read in each, with all its translations.
+//!
 //! Where the list ignores the order that `changes` asks for, it is read to its end.
 //!
 //! The mark may go no further than the latest change that was seen before the first page: later changes may concern
@@ -50,7 +53,7 @@ impl Engine {
                     ListEnd::Latest => SortOrder::Desc,
                 };
                 let query = ListQuery { sort_order, ..ListQuery::walk(Scope::All, None) };
-                self.walk_cursor(started, account, query, Until::Pages(pages, measured.newest)).await?
+                self.walk_cursor(started, account, query, Until::Pages(pages, measured.newest)).await?.ended
             }
             ListParams::Changes { until } => {
                 let query = ListQuery {
@@ -58,7 +61,7 @@ impl Engine {
                     sort_order: SortOrder::Desc,
                     ..ListQuery::walk(Scope::All, None)
                 };
-                self.walk_cursor(started, account, query, Until::Changed(until)).await?
+                self.walk_cursor(started, account, query, Until::Changed(until)).await?.ended
             }
         };
         Ok(if ended { ShardEnd::Done(Vec::new()) } else { yielded_turn() })
@@ -119,55 +122,84 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads the whole list, oldest first, on from the shard's cursor; true once it has ended cleanly.
+    /// Reads the whole list, oldest first, on from the shard's cursor, which it answers with.
     pub(crate) async fn walk_listing(
         &self,
         started: &StartedShard,
         account: &Account,
-    ) -> Result<bool, HandlerError> {
+    ) -> Result<ListCursor, HandlerError> {
         self.walk_cursor(started, account, ListQuery::walk(Scope::All, None), Until::End).await
     }
 
+    /// Reads the list, or where it has to be asked for by locale those of all locales one after the other.
     async fn walk_cursor(
         &self,
         started: &StartedShard,
         account: &Account,
         query: ListQuery,
         until: Until,
-    ) -> Result<bool, HandlerError> {
+    ) -> Result<ListCursor, HandlerError> {
+        let locales = &started.list_locales;
         let mut at = match &started.shard.cursor {
-            Some(ShardCursor::List(at)) => at.clone(),
-            _ => ListCursor::default(),
+            // A cursor of the list without locale leads nowhere in one of those with.
+            Some(ShardCursor::List(at)) if at.locale.is_some() != locales.is_empty() => at.clone(),
+            _ => ListCursor { locale: (!locales.is_empty()).then_some(0), ..ListCursor::default() },
         };
         if at.ended {
-            return Ok(true);
+            return Ok(at);
         }
-        let page = |after: &Option<String>| ListQuery {
-            page: PageRef::Cursor { after: after.clone(), size: PAGE_SIZE_MAX },
-            ..query.clone()
+        let page = |at: &ListCursor| {
+            let page = PageRef::Cursor { after: at.after.clone(), size: PAGE_SIZE_MAX };
+            let locale = at.locale.and_then(|number| locales.get(number)).map(String::as_str);
+            (account.client.in_locale(locale), ListQuery { page, ..query.clone() })
         };
-        let first = account.client.list_articles(&page(&at.after)).await;
-        let mut answer = first.map_err(HandlerError::of_list)?;
+        let (client, first) = page(&at);
+        let mut answer = client.list_articles(&first).await.map_err(HandlerError::of_list)?;
         for turn in 1.. {
             at.unordered |= until.is_unordered(&at, &answer.value);
+            let in_default_locale = at.locale.unwrap_or(0) == 0;
             pass(&mut at, &answer)?;
             at.ended = at.ended || until.is_reached(&at, &answer.value);
+            if at.ended {
+                at = to_next_locale(at, locales.len());
+            }
             let reached = Reached {
                 cursor: Some(ShardCursor::List(at.clone())),
                 progress: until.progress(&at),
                 split: None,
             };
-            let store = self.store_fetched(started, account, Fetched::from(answer), reached);
+            let mut fetched = Fetched::from(answer);
+            if !in_default_locale {
+                // Sections have their names in the default one.
+                fetched.sections.clear();
+                fetched.categories.clear();
+            }
+            let store = self.store_fetched(started, account, fetched, reached);
             if at.ended || turn >= PAGES_PER_TURN {
                 store.await?;
                 break;
             }
-            let query = page(&at.after);
-            let (stored, fetched) = tokio::join!(store, account.client.list_articles(&query));
+            let (client, query) = page(&at);
+            let (stored, fetched) = tokio::join!(store, client.list_articles(&query));
             stored?;
             answer = fetched.map_err(HandlerError::of_list)?;
         }
-        Ok(at.ended)
+        Ok(at)
+    }
+}
+
+/// Where the walk goes on once the list of a locale has ended.
+fn to_next_locale(at: ListCursor, locales: usize) -> ListCursor {
+    let next = at.locale.map_or(1, |locale| locale + 1);
+    if next >= locales {
+        return at;
+    }
+    ListCursor {
+        locale: Some(next),
+        pages: at.pages,
+        newest: at.newest,
+        listed: at.listed,
+        ..ListCursor::default()
     }
 }
 
@@ -182,6 +214,14 @@ fn pass(at: &mut ListCursor, answer: &Answer<ListPage>) -> Result<(), HandlerErr
         }
     }
     at.pages += 1;
+    let last_read = at.edge.map(|(_, id)| id);
+    let mut ids: Vec<i64> = list.articles.iter().map(|article| article.id).collect();
+    ids.retain(|id| Some(*id) != last_read);
+    ids.sort_unstable();
+    ids.dedup();
+    let locale = at.locale.unwrap_or(0);
+    at.listed.resize(at.listed.len().max(locale + 1), 0);
+    at.listed[locale] += i64::try_from(ids.len() + list.rejected.len()).unwrap_or(i64::MAX);
     if let Some(last) = list.articles.last() {
         at.edge = Some((last.created_at.as_millisecond(), last.id));
     }

@@ -283,6 +283,12 @@ pub struct ListCursor {
     pub edge: Option<(i64, i64)>,
     /// The latest change on its first page, in epoch seconds.
     pub newest: Option<i64>,
+    /// Which of the help center's locales it reads, from 0, where the list has to be asked for by locale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<usize>,
+    /// Articles that it has read, by locale.
+    #[serde(default)]
+    pub listed: Vec<i64>,
     /// When the last article read changed, in epoch seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_change: Option<i64>,

@@ -184,6 +184,8 @@ names! {
         CursorEnds = "cursor_ends",
         /// The list by time of change, latest first.
         ListChanges = "list_changes",
+        /// The lists of every locale, each once.
+        Locales = "locales",
     }
 
     /// What one shard of a run does.

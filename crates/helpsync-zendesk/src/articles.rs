@@ -214,9 +214,9 @@ impl Client {
     /// [`Failure`]; `PaginationTooDeep` beyond [`OFFSET_RECORDS_MAX`].
     pub async fn list_articles(&self, list: &ListQuery) -> Result<Answer<ListPage>, Failure> {
         let path = match list.scope {
-            Scope::All => ARTICLES.to_owned(),
-            Scope::Section(id) => format!("/api/v2/help_center/sections/{id}/articles"),
-            Scope::Category(id) => format!("/api/v2/help_center/categories/{id}/articles"),
+            Scope::All => self.localized("articles"),
+            Scope::Section(id) => self.localized(&format!("sections/{id}/articles")),
+            Scope::Category(id) => self.localized(&format!("categories/{id}/articles")),
         };
         let (number, size);
         let mut pairs = vec![("sort_by", list.sort_by.as_str()), ("sort_order", list.sort_order.as_str())];
@@ -261,7 +261,7 @@ impl Client {
     /// [`Failure`]; `Unreadable` when the article itself is broken, `NotFound` when it is gone (if the account is
     /// healthy).
     pub async fn article(&self, id: i64) -> Result<Answer<Article>, Failure> {
-        let path = format!("{ARTICLES}/{id}");
+        let path = self.localized(&format!("articles/{id}"));
         let mut answer = self.get(&path, &[("include", "translations")]).await?.try_map(|body| {
             let text = text(&body);
             let fields = Envelope::read(&text)?.object("article")?;

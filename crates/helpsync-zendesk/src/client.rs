@@ -43,6 +43,8 @@ pub struct Client {
     endpoint: Endpoint,
     limiter: Arc<dyn RateLimiter>,
     tokens: Arc<dyn TokenSource>,
+    /// In the path of lists and of single articles; end users have to name one.
+    locale: Option<String>,
 }
 
 impl std::fmt::Debug for Client {
@@ -69,7 +71,23 @@ impl Client {
         limiter: Arc<dyn RateLimiter>,
         tokens: Arc<dyn TokenSource>,
     ) -> Self {
-        Self { http, endpoint, limiter, tokens }
+        Self { http, endpoint, limiter, tokens, locale: None }
+    }
+
+    /// The same client, which asks for lists and single articles in this locale, or without one. End users have to name
+    /// one, and then see what is translated into it:
+    /// <https://developer.zendesk.com/api-reference/help_center/help-center-api/articles/>.
+    #[must_use]
+    pub fn in_locale(&self, locale: Option<&str>) -> Self {
+        Self { locale: locale.map(str::to_owned), ..self.clone() }
+    }
+
+    /// The path of a resource of the help center, in the client's locale.
+    pub(crate) fn localized(&self, resource: &str) -> String {
+        match &self.locale {
+            Some(locale) => format!("/api/v2/help_center/{locale}/{resource}"),
+            None => format!("/api/v2/help_center/{resource}"),
+        }
     }
 
     /// The workspace's address.

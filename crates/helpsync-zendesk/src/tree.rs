@@ -6,6 +6,9 @@ use crate::envelope::{Envelope, Next, text};
 use crate::fields::Fields;
 use crate::{Category, Failure, Rejected, Section};
 
+/// The longest name of a locale.
+const LOCALE_BYTES_MAX: usize = 32;
+
 /// One page of sections or categories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreePage<T> {
@@ -55,8 +58,13 @@ impl Client {
         self.get("/api/v2/help_center/locales", &[]).await?.try_map(|body| {
             let text = text(&body);
             let envelope = Envelope::read(&text)?;
-            let locales =
+            let mut locales: Vec<String> =
                 envelope.value("locales").ok_or_else(|| Failure::malformed("locales is missing"))?;
+            // They are put into paths.
+            locales.retain(|locale| {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+                !locale.is_empty() && locale.len() <= LOCALE_BYTES_MAX && locale.chars().all(plain)
+            });
             Ok(Locales { locales, default_locale: envelope.value("default_locale") })
         })
     }
@@ -68,7 +76,7 @@ impl Client {
         read: impl Fn(&Fields) -> Result<T, String>,
     ) -> Result<Answer<TreePage<T>>, Failure> {
         let (number, size) = (page.to_string(), PAGE_SIZE_MAX.to_string());
-        let path = format!("/api/v2/help_center/{key}");
+        let path = self.localized(key);
         let pairs =
             [("sort_by", "updated_at"), ("sort_order", "desc"), ("page", &number), ("per_page", &size)];
         self.get(&path, &pairs).await?.try_map(|body| {

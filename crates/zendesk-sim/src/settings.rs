@@ -100,6 +100,9 @@ pub struct Settings {
     pub incremental_page_size: usize,
     /// Refuse young start times, when set.
     pub refuse_recent_start: Option<RecentStartRefusal>,
+    /// What end users are answered who name no locale in the path of articles, sections and categories: 400, 403 or 404.
+    /// `None`: what they may see, in its source locale. Default: 404.
+    pub locale_required: Option<u16>,
     /// Lists of articles ignore `sort_by`, and are in their default order.
     pub sort_by_ignored: bool,
     /// Keep `links.next` on the last cursor page, as one integrator saw it.
@@ -128,6 +131,7 @@ impl Default for Settings {
             refresh_grace_seconds: 0,
             incremental_page_size: 1000,
             refuse_recent_start: None,
+            locale_required: Some(404),
             sort_by_ignored: false,
             links_next_on_last_page: false,
             translation_edit_moves_article: true,

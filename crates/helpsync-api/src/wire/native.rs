@@ -35,7 +35,7 @@ pub(crate) struct RunView {
     pub(crate) state: &'static str,
     /// `plan`, `walk`, `removal` or `finalize`.
     pub(crate) stage: &'static str,
-    /// How it reads the articles: `export`, `offset_pages`, `cursor_ends` or `list_changes`.
+    /// How it reads the articles: `export`, `offset_pages`, `cursor_ends`, `list_changes` or `locales`.
     pub(crate) plan: Option<&'static str>,
     /// Why so.
     pub(crate) plan_reason: Option<String>,
@@ -46,6 +46,8 @@ pub(crate) struct RunView {
     pub(crate) waiting_for: Option<String>,
     /// What it did last, within two minutes; only of one run that is asked for by its id.
     pub(crate) working_on: Option<String>,
+    /// Why it lists every article's id though nobody asked for that.
+    pub(crate) audit_reason: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) created_at: String,
     pub(crate) started_at: Option<String>,
@@ -70,6 +72,7 @@ impl From<Run> for RunView {
             counters: run.counters,
             waiting_for: run.waiting_for,
             working_on: None,
+            audit_reason: run.audit_reason,
             error: run.error,
             created_at: time(run.created_at),
             started_at: run.started_at.map(time),

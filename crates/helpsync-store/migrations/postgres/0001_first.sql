@@ -102,6 +102,10 @@ create table connection (
     passed_second bigint,
     -- what tells whether sections and categories are as they were last read, as JSON
     tree_mark text,
+    -- the locales by which lists are asked for, as JSON, where they are refused without; null = they are not
+    list_locales text,
+    -- how many articles each of them had when all was last read, as JSON
+    locale_counts text,
     -- brands of a connected account: further help centers, each a connection below the one that holds the grant
     parent_id bigint references connection (id),
     brand_id bigint,

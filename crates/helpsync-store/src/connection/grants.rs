@@ -264,6 +264,13 @@ impl AdminStore {
                 let mut tags: Value = decode::json(&row, "connection", "tags")?;
                 merge(&mut tags, &grant.tags);
                 reopen(&mut write, connection, grant, &tags).await?;
+                // Another grant may see the lists as they are.
+                sqlx::query(sql(format!(
+                    "update connection set list_locales = null, locale_counts = null where id in {FAMILY}"
+                )))
+                .bind(connection.0)
+                .execute(&mut *write.tx)
+                .await?;
                 let before: Value = decode::json(&row, "connection", "sync_options")?;
                 if is_by_item(&before) && !is_by_item(&grant.sync_options) {
                     forget_high_water(&mut write, connection).await?;

@@ -83,6 +83,10 @@ pub struct StartedShard {
     pub passed_second: Option<i64>,
     /// What tells whether sections and categories are as they were last read.
     pub tree_mark: Option<String>,
+    /// The locales by which lists are asked for, the default one first; empty = without.
+    pub list_locales: Vec<String>,
+    /// How many articles each of them had when all was last read.
+    pub locale_counts: Option<Vec<i64>>,
     /// What the connection keeps. Only to plan with: what is stored is decided by the selection of that moment.
     pub selection: SelectionFilter,
 }
@@ -218,7 +222,8 @@ impl QueueStore {
         let connection = sqlx::query(
             "select connection.id, connection.sync_options, connection.subdomain, connection.high_water,
                connection.last_audit_at, connection.export_access, connection.passed_second, connection.selection,
-               connection.tree_mark, connection.scopes, connection.parent_id, connection.brands_asked_at,
+               connection.tree_mark, coalesce(connection.list_locales, '[]') as list_locales,
+               coalesce(connection.locale_counts, 'null') as locale_counts, connection.scopes, connection.parent_id, connection.brands_asked_at,
                coalesce(parent.id, connection.id) as granted_id,
                coalesce(parent.subdomain, connection.subdomain) as granted_subdomain
              from connection left join connection as parent on parent.id = connection.parent_id

@@ -96,6 +96,8 @@ pub(crate) fn started_of(
         export_access: decode::named_if_any(connection, "connection", "export_access")?,
         passed_second: connection.try_get("passed_second")?,
         tree_mark: connection.try_get("tree_mark")?,
+        list_locales: decode::json(connection, "connection", "list_locales")?,
+        locale_counts: decode::json(connection, "connection", "locale_counts")?,
         selection: selection_of(connection)?,
         run,
     })

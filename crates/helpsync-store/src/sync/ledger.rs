@@ -53,6 +53,10 @@ pub struct RunNote {
     pub audit_next: bool,
     /// See [`StartedShard::tree_mark`](crate::run::shards::StartedShard::tree_mark).
     pub tree_mark: Option<String>,
+    /// The locales by which lists are asked for.
+    pub list_locales: Option<Vec<String>>,
+    /// How many articles each of them has.
+    pub locale_counts: Option<Vec<i64>>,
 }
 
 impl SyncStore {
@@ -203,6 +207,20 @@ impl SyncStore {
             sqlx::query("update connection set tree_mark = $2 where id = $1")
                 .bind(fence.connection.0)
                 .bind(mark)
+                .execute(&mut *write.tx)
+                .await?;
+        }
+        if let Some(locales) = &note.list_locales {
+            sqlx::query("update connection set list_locales = $2, locale_counts = null where id = $1")
+                .bind(fence.connection.0)
+                .bind(serde_json::to_string(locales).map_err(StoreError::unwritable)?)
+                .execute(&mut *write.tx)
+                .await?;
+        }
+        if let Some(counts) = &note.locale_counts {
+            sqlx::query("update connection set locale_counts = $2 where id = $1")
+                .bind(fence.connection.0)
+                .bind(serde_json::to_string(counts).map_err(StoreError::unwritable)?)
                 .execute(&mut *write.tx)
                 .await?;
         }

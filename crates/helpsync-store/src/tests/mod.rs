@@ -24,6 +24,7 @@ mod search_words;
 mod searches;
 mod selection;
 mod shards;
+mod shown_less;
 mod speed;
 mod states;
 mod synced_items;

@@ -110,6 +110,12 @@ fn resource(rest: &[&str]) -> &'static str {
     }
 }
 
+/// The resources that end users may ask for in a locale only: lists of articles, sections and categories, and one of each.
+fn wants_locale(rest: &[&str]) -> bool {
+    matches!(rest, ["articles" | "sections" | "categories"] | ["sections" | "categories", ..])
+        || matches!(rest, ["articles", id] if id.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn help_center(state: &State, request: &Request, caller: Caller, rest: &[&str]) -> Answer {
     let center = &state.center;
     // A locale may stand before the resource.
@@ -117,6 +123,19 @@ fn help_center(state: &State, request: &Request, caller: Caller, rest: &[&str]) 
         [locale, tail @ ..] if center.locales.iter().any(|known| known == locale) => (Some(*locale), tail),
         _ => (None, rest),
     };
+    let staff = caller.viewer.is_some_and(|viewer| viewer.role.is_staff());
+    if let (Some(status), None, false, true) =
+        (state.settings.locale_required, locale, staff, wants_locale(rest))
+    {
+        return match status {
+            403 => Answer::forbidden(),
+            404 => Answer::no_endpoint(),
+            status => Answer::json(
+                status,
+                json!({ "error": { "title": "Invalid locale", "message": "A locale is required" } }),
+            ),
+        };
+    }
     match rest {
         ["articles"] => articles::list(state, request, caller, locale, articles::Within::All),
         ["sections", id, "articles"] => match id.parse() {

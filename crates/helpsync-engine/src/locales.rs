@@ -1,0 +1,221 @@
+//! Help centers whose lists are refused without a locale, as Zendesk documents it for end users. The lists of all locales
+//! are read then, each once. An article that has several translations stands in several lists, so there is no count of
+//! the whole: each list is compared with its own.
+
+use std::time::Duration;
+
+use helpsync_account::Account;
+use helpsync_model::{ExportAccess, ListEnd, ListParams, Plan, RunKind, ShardCursor, chain};
+use helpsync_store::{RunNote, StartedShard};
+use helpsync_zendesk::{Answer, Article, Failure, ListQuery, Scope, SortBy, SortOrder};
+
+use crate::completeness::Listing;
+use crate::find_removed::Compared;
+use crate::page::{Fetched, Reached};
+use crate::{Engine, HandlerError};
+
+/// Locales that are read; Zendesk has fewer.
+const LOCALES_MAX: usize = 200;
+/// How often lists are counted before their counts are taken for moving.
+const COUNTS_MAX: usize = 4;
+/// What changed so long before the run began counts as changed meanwhile: their clock may be behind ours.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
+/// An article by its id: without a locale, and if that is refused in each of the locales.
+pub(crate) async fn article_anywhere(
+    started: &StartedShard,
+    account: &Account,
+    id: i64,
+) -> Result<Answer<Article>, Failure> {
+    let mut answer = account.client.in_locale(None).article(id).await;
+    for locale in &started.list_locales {
+        match answer {
+            Err(Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { status: 400, .. }) => {
+                answer = account.client.in_locale(Some(locale)).article(id).await;
+            }
+            answer => return answer,
+        }
+    }
+    answer
+}
+
+impl Engine {
+    /// After a list was refused: whether it is to be had by locale, which is noted. To agents and administrators it is
+    /// to be had without, so that their refusal has another cause.
+    pub(crate) async fn learn_locales(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        error: &HandlerError,
+    ) -> Result<bool, HandlerError> {
+        let refused = matches!(
+            error,
+            HandlerError::NoHelpCenter(_) | HandlerError::Zendesk(Failure::Rejected { status: 400, .. })
+        );
+        if !refused || !started.list_locales.is_empty() {
+            return Ok(false);
+        }
+        if started.export_access == Some(ExportAccess::Allowed) {
+            let answer = account.client.export_articles(self.since(started)).await;
+            if !matches!(answer, Err(Failure::NotFound(_) | Failure::Forbidden(_))) {
+                return Ok(false);
+            }
+        }
+        let Some(locales) = locales(account).await else { return Ok(false) };
+        let Some(first) = locales.first() else { return Ok(false) };
+        if account.client.in_locale(Some(first)).count_articles().await.is_err() {
+            return Ok(false);
+        }
+        tracing::info!(connection = %started.fence.connection, error = chain(error), locales = locales.len(),
+            "lists are read by locale");
+        let note = RunNote { list_locales: Some(locales), requests: 2, ..RunNote::default() };
+        self.store.note_run(&started.fence, &note).await?;
+        Ok(true)
+    }
+
+    /// Where lists are read by locale: a full run and an audit ask whether the help center has others by now. They count
+    /// from the next shard on.
+    pub(crate) async fn look_for_locales(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<(), HandlerError> {
+        let audit =
+            started.run.params.is_audit() || started.last_audit_at.is_some_and(|at| self.is_audit_due(at));
+        if started.list_locales.is_empty() || !audit && started.run.kind == RunKind::Delta {
+            return Ok(());
+        }
+        let now = locales(account).await;
+        let list_locales = now.filter(|now| !now.is_empty() && *now != started.list_locales);
+        let note = RunNote { list_locales, requests: 1, ..RunNote::default() };
+        Ok(self.store.note_run(&started.fence, &note).await?)
+    }
+
+    /// Whether anything is gone, as far as the lists' counts tell.
+    pub(crate) async fn compare_locales(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<Compared, HandlerError> {
+        let counts = self.counts(started, account).await?;
+        let whole = started.run.plan == Some(Plan::Locales) && started.run.kind == RunKind::Full;
+        let listed = if whole { self.listed(started).await? } else { None };
+        if let Some(listed) = listed.filter(|listed| missing(&counts, listed) == 0) {
+            tracing::debug!(connection = %started.fence.connection, ?listed, "every locale was listed");
+            self.note_counts(started, counts).await?;
+            return Ok(Compared::Listed);
+        }
+        let audit = started.run.params.is_audit() || started.run.audit_reason.is_some();
+        let due = started.last_audit_at.is_some_and(|at| self.is_audit_due(at));
+        let lost = started.export_access == Some(ExportAccess::Lost);
+        let same = started.locale_counts.as_ref() == Some(&counts);
+        Ok(if audit || due || lost || !same { Compared::Unclear } else { Compared::Same })
+    }
+
+    /// After listing every locale: what the lists' counts say of it.
+    pub(crate) async fn compare_listed(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        listed: &[i64],
+    ) -> Result<Listing, HandlerError> {
+        let mut last = None;
+        for _ in 0..COUNTS_MAX {
+            let counts = self.counts(started, account).await?;
+            let short = missing(&counts, listed);
+            if short == 0 {
+                self.note_counts(started, counts).await?;
+                return Ok(Listing::Whole);
+            }
+            if last.as_ref() == Some(&counts) {
+                if self.changes_meanwhile(started, account).await? {
+                    return Ok(Listing::Moving);
+                }
+                let seen = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
+                let note = RunNote { owed: Some(seen.saturating_add(short)), ..RunNote::default() };
+                self.store.note_run(&started.fence, &note).await?;
+                return Ok(Listing::Whole);
+            }
+            last = Some(counts);
+        }
+        Ok(Listing::Moving)
+    }
+
+    async fn note_counts(&self, started: &StartedShard, counts: Vec<i64>) -> Result<(), HandlerError> {
+        let note = RunNote { locale_counts: Some(counts), ..RunNote::default() };
+        Ok(self.store.note_run(&started.fence, &note).await?)
+    }
+
+    /// How many articles each locale has now.
+    async fn counts(&self, started: &StartedShard, account: &Account) -> Result<Vec<i64>, HandlerError> {
+        let (mut counts, mut requests) = (Vec::with_capacity(started.list_locales.len()), 0);
+        for locale in &started.list_locales {
+            let answer = account.client.in_locale(Some(locale)).count_articles().await;
+            let answer = answer.map_err(HandlerError::of_list)?;
+            requests += u64::from(answer.requests);
+            counts.push(i64::try_from(answer.value).unwrap_or(i64::MAX));
+        }
+        let note = RunNote { remote_count: counts.iter().copied().max(), requests, ..RunNote::default() };
+        self.store.note_run(&started.fence, &note).await?;
+        Ok(counts)
+    }
+
+    /// How many articles of each locale the run's walk has listed.
+    async fn listed(&self, started: &StartedShard) -> Result<Option<Vec<i64>>, HandlerError> {
+        let walks = self.store.list_walks(started.fence.run).await?;
+        let walk = walks.into_iter().find_map(|walk| match (walk.params, walk.cursor) {
+            (ListParams::End { from: ListEnd::Oldest, .. }, Some(ShardCursor::List(at))) if at.ended => {
+                Some(at)
+            }
+            _ => None,
+        });
+        Ok(walk.filter(|at| at.listed.len() == started.list_locales.len()).map(|at| at.listed))
+    }
+
+    /// Whether an article of a locale has changed since the run began: what changed last of each is read and stored.
+    async fn changes_meanwhile(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Result<bool, HandlerError> {
+        let began = Duration::from_millis(started.run.started_at.unwrap_or(0).try_into().unwrap_or(0));
+        let since = i64::try_from(began.saturating_sub(CLOCKS_DIFFER).as_secs()).unwrap_or(i64::MAX);
+        let mut changes = false;
+        for locale in &started.list_locales {
+            let query = ListQuery {
+                sort_by: SortBy::UpdatedAt,
+                sort_order: SortOrder::Desc,
+                ..ListQuery::walk(Scope::All, None)
+            };
+            let answer = account.client.in_locale(Some(locale)).list_articles(&query).await;
+            let answer = answer.map_err(HandlerError::of_list)?;
+            changes |= answer.value.articles.iter().any(|article| article.updated_at.as_second() >= since);
+            self.store_fetched(started, account, Fetched::from(answer), Reached::default()).await?;
+        }
+        Ok(changes)
+    }
+}
+
+/// How many articles of the locale that lacks most were not listed.
+fn missing(counts: &[i64], listed: &[i64]) -> i64 {
+    let listed = listed.iter().copied().chain(std::iter::repeat(0));
+    counts.iter().zip(listed).map(|(count, listed)| count.saturating_sub(listed).max(0)).max().unwrap_or(0)
+}
+
+/// The default locale first. `None`: the help center does not tell.
+async fn locales(account: &Account) -> Option<Vec<String>> {
+    let answer = account.client.locales().await.ok()?.value;
+    let mut locales: Vec<String> = Vec::new();
+    for locale in answer
+        .default_locale
+        .filter(|locale| answer.locales.contains(locale))
+        .into_iter()
+        .chain(answer.locales.clone())
+    {
+        if !locales.iter().any(|known| known.eq_ignore_ascii_case(&locale)) {
+            locales.push(locale);
+        }
+    }
+    locales.truncate(LOCALES_MAX);
+    Some(locales)
+}

@@ -1,0 +1,158 @@
+//! End users have to name a locale: their lists are read by locale, each once, and every language of an article is kept.
+
+use helpsync_model::{Lane, Plan, RunParams, RunState, Trigger};
+use helpsync_store::{Run, RunRequest};
+use serde_json::json;
+use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
+
+use crate::app::TestApp;
+use crate::copy::{assert_equal, ours};
+
+const CUSTOMER: &str = "ada";
+const LOCALES: [&str; 3] = ["en-us", "de", "fr"];
+
+fn center(articles: usize) -> GenerateOptions {
+    GenerateOptions {
+        articles,
+        draft_fraction: 0.1,
+        restricted_fraction: 0.1,
+        translated_fraction: 0.5,
+        body_profile: BodyProfile::Small,
+        ..GenerateOptions::default()
+    }
+}
+
+/// For end users, refused with `status` where no locale is named, and with articles that are published in German only.
+fn account(app: &TestApp, status: u16) -> Account {
+    let account = app.account("acme", center(260));
+    account.update_settings(|settings| {
+        settings.grant_as = Role::EndUser;
+        settings.locale_required = Some(status);
+    });
+    for _ in 0..3 {
+        german(&account);
+    }
+    account
+}
+
+fn german(account: &Account) -> i64 {
+    let (title, body) = ("English".to_owned(), "<p>english</p>".to_owned());
+    let id = account.apply(Change::Create { section_id: None, title, body, draft: true }).unwrap().article;
+    let (locale, title, body) = ("de".to_owned(), "Deutsch".to_owned(), "<p>deutsch</p>".to_owned());
+    account.apply(Change::EditTranslation { id, locale, title, body, draft: false }).unwrap();
+    id
+}
+
+async fn audit(app: &TestApp) -> Run {
+    let connection = app.connection(CUSTOMER, "acme").await;
+    app.run(RunRequest {
+        connection,
+        kind: None,
+        trigger: Trigger::Request,
+        lane: Lane::OnDemand,
+        request_id: "r".to_owned(),
+        upload_id: "r".to_owned(),
+        params: RunParams::audit(),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_wants_a_locale_is_read_in_each_of_them_once() {
+    for status in [400, 403, 404] {
+        let app = TestApp::embedded().await;
+        let account = account(&app, status);
+        let run = app.connect(CUSTOMER, "acme").await;
+        assert_eq!(run.plan, Some(Plan::Locales), "{run:?}");
+        assert_equal(&app, &account, CUSTOMER).await;
+        let requests = account.requests();
+        let pages = |locale: &str| {
+            let path = format!("/help_center/{locale}/articles");
+            let cursor = |seen: &&zendesk_sim::SeenRequest| {
+                seen.path.ends_with(&path) && seen.query.contains("page%5Bsize%5D")
+            };
+            requests.iter().filter(cursor).count()
+        };
+        assert_eq!(pages("en-us"), 3, "{requests:?}");
+        assert!(pages("de") <= 3 && pages("fr") <= 3, "{requests:?}");
+
+        // What changes, comes and goes, in whichever language.
+        let ids = account.article_ids();
+        let title = Some("Edited".to_owned());
+        account.apply(Change::Edit { id: ids[5], title, body: None }).unwrap();
+        let made = german(&account);
+        app.sync(CUSTOMER, "acme").await;
+        assert!(ours(&app, CUSTOMER).await.contains_key(&made));
+        assert_equal(&app, &account, CUSTOMER).await;
+        account.apply(Change::Delete { id: made }).unwrap();
+        account.apply(Change::Archive { id: ids[9] }).unwrap();
+        app.sync(CUSTOMER, "acme").await;
+        assert_equal(&app, &account, CUSTOMER).await;
+
+        account.clear_requests();
+        app.sync(CUSTOMER, "acme").await;
+        // The export is known to be refused: the tree, and of each list its latest changes and its count.
+        assert!(account.requests().len() <= 2 + 2 * LOCALES.len(), "{:?}", account.requests());
+        assert_eq!(audit(&app).await.state, RunState::Done);
+        assert_equal(&app, &account, CUSTOMER).await;
+    }
+}
+
+/// A translation that only its own list shows must not take the place of the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn languages_of_several_lists_are_united_also_without_the_sideload() {
+    let app = TestApp::embedded().await;
+    let account = account(&app, 404);
+    let fault = Fault::NoSideload { member: "translations".to_owned() };
+    account.inject(FaultRule::always(fault).on("articles"));
+    app.connect(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    for id in account.article_ids().into_iter().take(20) {
+        account.apply(Change::Edit { id, title: Some(format!("Edited {id}")), body: None }).unwrap();
+    }
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lists_by_locale_leave_out_stays_or_is_told() {
+    let app = TestApp::embedded().await;
+    let account = account(&app, 404);
+    app.connect(CUSTOMER, "acme").await;
+    let before = ours(&app, CUSTOMER).await;
+    let some: Vec<i64> = before.keys().copied().take(3).collect();
+    let omit = |ids: &[i64]| {
+        account.inject(FaultRule::always(Fault::OmitArticles { ids: ids.to_vec() }).on("/articles"));
+    };
+    omit(&some);
+    assert_eq!(audit(&app).await.state, RunState::Done);
+    assert_eq!(ours(&app, CUSTOMER).await, before);
+    account.clear_faults();
+    let made = german(&account);
+    omit(&[made]);
+    let connection = app.connection(CUSTOMER, "acme").await;
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    let run = app.ended(connection).await;
+    assert_ne!((run.state, &run.audit_reason), (RunState::Done, &None), "{run:?}");
+    account.clear_faults();
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_help_center_of_one_locale_is_read_as_any_other() {
+    let app = TestApp::embedded().await;
+    let account = app.sim.create_account(zendesk_sim::AccountOptions {
+        subdomain: "acme".to_owned(),
+        locales: vec!["de".to_owned()],
+        settings: zendesk_sim::Settings { grant_as: Role::EndUser, ..zendesk_sim::Settings::default() },
+        clients: vec![crate::app::client()],
+        generate: center(230),
+    });
+    let run = app.connect(CUSTOMER, "acme").await;
+    assert_eq!(run.plan, Some(Plan::OffsetPages), "{run:?}");
+    assert_equal(&app, &account, CUSTOMER).await;
+    account.apply_random(20, 4);
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+}
