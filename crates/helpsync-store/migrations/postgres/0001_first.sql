@@ -450,6 +450,7 @@ create table attachment (
     check ((blob_id is null) = (skipped is not null))
 );
 create index attachment_by_blob on attachment (blob_id);
+create index attachment_unproven on attachment (file_id) where version = '';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Search
