@@ -21,13 +21,18 @@ pub struct Readiness {
 /// What a part is that works.
 const UP: &str = "up";
 
+/// `up`, or what is wrong with the database.
+pub(crate) async fn store_readiness(store: &Store) -> String {
+    store.ping().await.err().map_or_else(|| UP.to_owned(), |error| chain(&error))
+}
+
 impl Readiness {
     /// Asks every part, each within its own bound of a few seconds.
     pub async fn of(store: &Store, queue: &dyn Queue, accounts: &Accounts) -> Self {
         let told = |answer: Result<(), String>| answer.err().unwrap_or_else(|| UP.to_owned());
-        let (store, coordinator) = tokio::join!(store.ping(), accounts.ping_coordinator());
+        let (store, coordinator) = tokio::join!(store_readiness(store), accounts.ping_coordinator());
         Self {
-            store: told(store.map_err(|error| chain(&error))),
+            store,
             queue: told(match queue.health() {
                 Health::Up => Ok(()),
                 Health::Degraded(why) | Health::Down(why) => Err(why),

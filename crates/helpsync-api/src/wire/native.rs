@@ -102,6 +102,8 @@ pub(crate) struct Status {
     pub(crate) version: &'static str,
     pub(crate) now: String,
     pub(crate) organization: String,
+    /// `up`, or why the database does not take what it is told.
+    pub(crate) store: String,
     /// Connections that are synced.
     pub(crate) active: i64,
     /// Connections whose grant has ended: they wait to be connected again.

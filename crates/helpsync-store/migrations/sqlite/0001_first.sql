@@ -619,3 +619,9 @@ create index webhook_delivery_since on webhook_delivery (since) where state = 'p
 create index webhook_delivery_finished on webhook_delivery (finished_at) where finished_at is not null;
 create index webhook_delivery_by_event on webhook_delivery (event_id);
 create index webhook_delivery_list on webhook_delivery (webhook_id, id);
+
+-- Written by whoever asks whether the database takes what it is told.
+create table ping (
+    id bigint primary key check (id = 1),
+    at bigint not null
+);
