@@ -1,10 +1,11 @@
 //! What hangs on articles: fetched behind them, kept once, served by URL, gone with them.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use zendesk_sim::{Account, BodyProfile, Change, GenerateOptions};
+use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultBody, FaultRule, GenerateOptions};
 
 use crate::app::{API_KEY, Shape, TestApp, real_time, until};
 
@@ -13,8 +14,12 @@ const BYTES_MAX: usize = 400_000;
 
 /// What is kept, by article and attachment: its bytes, or why there are none.
 async fn kept(app: &TestApp) -> BTreeMap<(i64, i64), Result<Vec<u8>, String>> {
+    kept_of(app, CUSTOMER).await
+}
+
+async fn kept_of(app: &TestApp, customer: &str) -> BTreeMap<(i64, i64), Result<Vec<u8>, String>> {
     let request = app.http.request(Method::GET, app.url("/helpsync/v1/export"));
-    let request = request.bearer_auth(API_KEY).header("customer-id", CUSTOMER);
+    let request = request.bearer_auth(API_KEY).header("customer-id", customer);
     let text = request.send().await.unwrap().text().await.unwrap();
     let mut kept = BTreeMap::new();
     for line in text.lines() {
@@ -118,4 +123,122 @@ async fn attachments_follow_their_articles_embedded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn attachments_follow_their_articles_on_services() {
     attachments_follow_their_articles(Shape::Services).await;
+}
+
+/// One attachment of a text, on the first article, wanted.
+async fn one_attached(app: &TestApp, name: &str, text: &str) -> Account {
+    let generate = GenerateOptions {
+        articles: 3,
+        draft_fraction: 0.0,
+        body_profile: BodyProfile::Small,
+        ..GenerateOptions::default()
+    };
+    let account = app.account(name, generate);
+    let ids: Vec<i64> = account.truth().iter().map(|article| article.id).collect();
+    for id in &ids {
+        account.apply(Change::Attach { id: *id, text: None }).unwrap();
+    }
+    account.apply(Change::Attach { id: ids[0], text: Some(text.to_owned()) }).unwrap();
+    account
+}
+
+async fn want(app: &TestApp, name: &str) {
+    app.connect(name, name).await;
+    let wanted = Some(json!({ "attachments": true }));
+    let (status, answer) = app.call(Method::PUT, "/helpsync/v1/selection", name, wanted).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+}
+
+/// The attachment as it is kept, once it was looked at.
+async fn the_one(app: &TestApp, name: &str) -> Result<Vec<u8>, String> {
+    until("the attachment to be looked at", async || kept_of(app, name).await.into_values().next()).await
+}
+
+/// What comes in place of the bytes for a while, and what is then said of the attachment.
+async fn is_left_out_and_comes_later(app: &TestApp, name: &str, fault: Fault, says: &str) {
+    let account = one_attached(app, name, "the right bytes").await;
+    account.inject(FaultRule::always(fault.clone()).on("/hc/article_attachments"));
+    want(app, name).await;
+    let reason = the_one(app, name).await.unwrap_err();
+    assert!(reason.contains(says), "{fault:?}: {reason}");
+    let asked = account.requests().iter().filter(|one| one.path.contains("/hc/")).count();
+    assert!(asked >= 3, "{fault:?} is asked for again: {asked}");
+    // It is not known: no article changes, and the next run asks all the same.
+    account.clear_faults();
+    app.post("/helpsync/v1/sync", name, json!({ "customer_id": name })).await;
+    until("the bytes to come", async || {
+        (the_one(app, name).await.ok()? == truth(&account).into_values().next()?).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_is_asked_for_again_then_left_out_and_fetched_by_the_next_run() {
+    let app = TestApp::embedded().await;
+    let status = Fault::Status { code: 500, retry_after: None, body: FaultBody::Html };
+    let faults = [
+        ("page", Fault::HtmlOk, "the answer is text/html, and the attachment application/pdf"),
+        ("empty", Fault::EmptyBody, "0 bytes came, and it has"),
+        ("short", Fault::TruncatedJson, "bytes came, and it has"),
+        ("cut", Fault::TruncatedBody { after_bytes: 4 }, "the answer broke off"),
+        ("broken", status, "zendesk is not available"),
+    ];
+    let played = faults.map(|(name, fault, says)| is_left_out_and_comes_later(&app, name, fault, says));
+    futures::future::join_all(played).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_once_is_fetched_in_the_same_run() {
+    let app = TestApp::embedded().await;
+    for (name, fault) in [("page", Fault::HtmlOk), ("empty", Fault::EmptyBody)] {
+        let account = one_attached(&app, name, "the right bytes").await;
+        account.inject(FaultRule::once(fault).on("/hc/article_attachments"));
+        want(&app, name).await;
+        assert_eq!(the_one(&app, name).await, Ok(truth(&account).into_values().next().unwrap()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_helps_where_the_id_is_refused_and_redirects_within_the_help_center_are_followed() {
+    let app = TestApp::embedded().await;
+    let not_found = Fault::Status { code: 404, retry_after: None, body: FaultBody::Html };
+    for (name, rule) in [
+        ("path", FaultRule::once(not_found).on("/hc/article_attachments")),
+        ("locale", FaultRule::always(Fault::RedirectToLocale).on("/hc/article_attachments")),
+    ] {
+        let account = one_attached(&app, name, "the right bytes").await;
+        account.inject(rule);
+        want(&app, name).await;
+        assert_eq!(the_one(&app, name).await, Ok(truth(&account).into_values().next().unwrap()), "{name}");
+        let asked = account.requests().into_iter().filter(|one| one.path.contains("/hc/"));
+        let tokens: Vec<bool> = asked.map(|one| one.token_hash.is_some()).collect();
+        assert_eq!(tokens, [true, true], "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_gives_the_bytes_without_seeing_the_token_and_nobody_else_is_asked() {
+    let app = TestApp::embedded().await;
+    let account = one_attached(&app, "acme", "the right bytes").await;
+    let bytes = truth(&account).into_values().next().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (log, stored) = (Arc::clone(&seen), bytes.clone());
+    let storage = axum::Router::new().fallback(move |request: axum::extract::Request| {
+        log.lock().unwrap().push(request.headers().contains_key("authorization"));
+        std::future::ready(([("content-type", "application/pdf")], stored.clone()))
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let location = format!("http://{}/attachment/1?token=x", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, storage).await.unwrap() });
+    account.inject(FaultRule::always(Fault::Redirect { location }).on("/hc/article_attachments"));
+    want(&app, "acme").await;
+    assert_eq!(the_one(&app, "acme").await, Ok(bytes));
+    assert_eq!(*seen.lock().unwrap(), [false]);
+    server.abort();
+
+    let account = one_attached(&app, "other", "the right bytes").await;
+    let location = "https://evil.example/x".to_owned();
+    account.inject(FaultRule::always(Fault::Redirect { location }).on("/hc/article_attachments"));
+    want(&app, "other").await;
+    assert!(the_one(&app, "other").await.unwrap_err().contains("evil.example"));
 }

@@ -45,6 +45,7 @@ mod sdk;
 mod search;
 mod search_faults;
 mod selection;
+mod store_gone;
 mod sync;
 mod tokens;
 mod translations;

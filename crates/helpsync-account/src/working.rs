@@ -13,6 +13,14 @@ use crate::Accounts;
 const SHOWN: Duration = Duration::from_mins(2);
 
 impl Accounts {
+    /// Whether the coordinator takes what it is told. Without it work goes on, slower.
+    ///
+    /// # Errors
+    /// Why not, for people.
+    pub async fn ping_coordinator(&self) -> Result<(), String> {
+        self.inner.coordinator.ping().await.map_err(|error| chain(&error))
+    }
+
     /// Says where a run is. A coordinator that is away is no trouble.
     pub async fn put_working(&self, run: RunId, what: &str) {
         if let Err(error) = self.inner.coordinator.put_cursor(&name(run), what, SHOWN).await {

@@ -20,9 +20,11 @@ mod fair;
 mod layers;
 mod openapi;
 mod page;
+mod readiness;
 mod routes;
 mod signing;
 mod viewer;
 mod wire;
 
 pub use api::{Api, ApiOptions, WebhookRules};
+pub use readiness::Readiness;

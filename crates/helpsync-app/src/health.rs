@@ -5,12 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use helpsync_queue::Health;
+use helpsync_api::Readiness;
 use serde_json::json;
 
 use crate::Parts;
 
-/// Alive: the process answers. Ready: its store and its queue do.
+/// Alive: the process answers. Ready: its store and its queue do. A coordinator that does not is told of, and no more: work
+/// goes on without it.
 pub(crate) fn router(parts: Parts) -> Router {
     Router::new()
         .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
@@ -19,15 +20,10 @@ pub(crate) fn router(parts: Parts) -> Router {
 }
 
 async fn ready(State(parts): State<Parts>) -> Response {
-    let store = match parts.store.ping().await {
-        Ok(()) => "up".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    let queue = match parts.queue.health() {
-        Health::Up => "up".to_owned(),
-        Health::Degraded(why) | Health::Down(why) => why,
-    };
-    let ready = store == "up" && queue == "up";
+    let told = Readiness::of(&parts.store, &*parts.queue, &parts.accounts).await;
+    let ready = told.store_is_up() && told.queue_is_up();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "store": store, "queue": queue }))).into_response()
+    let Readiness { store, queue, coordinator } = told;
+    let body = json!({ "ready": ready, "store": store, "queue": queue, "coordinator": coordinator });
+    (status, Json(body)).into_response()
 }

@@ -20,6 +20,8 @@ pub(crate) struct Breaker {
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
+    /// Of the last call, if it failed.
+    why: Option<String>,
     /// Set while open: nobody calls before it. Letting a probe through moves it on.
     closed_until: Option<Instant>,
 }
@@ -39,17 +41,23 @@ impl Breaker {
         }
     }
 
-    /// Records how a call ended.
-    pub(crate) fn record(&self, worked: bool, now: Instant) {
+    /// Records how a call ended; `error`: why it failed.
+    pub(crate) fn record(&self, error: Option<String>, now: Instant) {
         let mut state = self.lock();
-        if worked {
+        if error.is_none() {
             *state = State::default();
             return;
         }
+        state.why = error;
         state.failures = state.failures.saturating_add(1);
         if state.failures >= TRIPS_AFTER {
             state.closed_until = Some(now + pause(state.failures));
         }
+    }
+
+    /// Why the last call failed, if it did.
+    pub(crate) fn why(&self) -> Option<String> {
+        self.lock().why.clone()
     }
 
     /// Whether the last calls failed.
@@ -76,17 +84,17 @@ mod tests {
         let start = Instant::now();
         for _ in 0..TRIPS_AFTER {
             assert!(breaker.lets_through(start));
-            breaker.record(false, start);
+            breaker.record(Some("no".to_owned()), start);
         }
         assert!(!breaker.lets_through(start));
         let later = start + PAUSES.ceiling(1);
         assert!(breaker.lets_through(later));
         assert!(!breaker.lets_through(later), "the others wait for the probe");
-        breaker.record(false, later);
+        breaker.record(Some("no".to_owned()), later);
         assert!(!breaker.lets_through(later + PAUSES.ceiling(1)), "longer after each failed probe");
         let much_later = later + PAUSES.ceiling(u32::MAX);
         assert!(breaker.lets_through(much_later));
-        breaker.record(true, much_later);
+        breaker.record(None, much_later);
         assert!(breaker.lets_through(much_later) && !breaker.is_open());
     }
 
@@ -95,9 +103,9 @@ mod tests {
         let breaker = Breaker::default();
         let now = Instant::now();
         for _ in 0..10 {
-            breaker.record(false, now);
-            breaker.record(false, now);
-            breaker.record(true, now);
+            breaker.record(Some("no".to_owned()), now);
+            breaker.record(Some("no".to_owned()), now);
+            breaker.record(None, now);
         }
         assert!(breaker.lets_through(now));
     }

@@ -9,23 +9,23 @@ use helpsync_coordinator::{
     Terms,
 };
 use helpsync_model::{Clock, Timestamp, chain};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use crate::breaker::Breaker;
 use crate::fallback::Fallback;
+use crate::link::{Link, is_of_the_server};
 use crate::scripts::{BudgetKeys, LeaseAnswer, Scripts};
 use crate::settings::RedisSettings;
 
-/// For TCP, TLS and the handshake; the caller's deadline is shorter, the connection is made in the background.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long what a ping writes is kept.
+const PING_TTL: Duration = Duration::from_secs(10);
 
 /// Budgets, leases and cursors on a Redis server.
 pub struct RedisCoordinator {
     settings: RedisSettings,
-    connection: ConnectionManager,
+    link: Link,
     scripts: Scripts,
     breaker: Breaker,
     fallback: Fallback,
@@ -49,20 +49,9 @@ impl RedisCoordinator {
     /// [`CoordinatorError::Unavailable`] when the URL is not a Redis URL.
     pub fn new(settings: RedisSettings, clock: Arc<dyn Clock>) -> Result<Self, CoordinatorError> {
         let client = Client::open(settings.url.expose_secret()).map_err(|error| unavailable(&error))?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(settings.deadline))
-            .set_number_of_retries(1);
-        let connection = client.get_connection_manager_lazy(config).map_err(|error| unavailable(&error))?;
+        let link = Link::new(client, settings.deadline).map_err(|error| unavailable(&error))?;
         let fallback = Fallback::new(Arc::clone(&clock), settings.workers, settings.window);
-        Ok(Self {
-            settings,
-            connection,
-            scripts: Scripts::new(),
-            breaker: Breaker::default(),
-            fallback,
-            clock,
-        })
+        Ok(Self { settings, link, scripts: Scripts::new(), breaker: Breaker::default(), fallback, clock })
     }
 
     /// The server's `maxmemory-policy`. Anything but `noeviction` deserves a warning: evicted budgets and
@@ -71,7 +60,7 @@ impl RedisCoordinator {
     /// # Errors
     /// [`CoordinatorError`] when it cannot be asked.
     pub async fn eviction_policy(&self) -> Result<Option<String>, CoordinatorError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let info: String =
             self.call(async { redis::cmd("INFO").arg("memory").query_async(&mut connection).await }).await?;
         Ok(info
@@ -91,17 +80,30 @@ impl RedisCoordinator {
     /// One call under the deadline and the breaker.
     async fn call<T>(&self, call: impl Future<Output = RedisResult<T>>) -> Result<T, CoordinatorError> {
         if !self.breaker.lets_through(Instant::now()) {
-            return Err(CoordinatorError::Unavailable("redis did not answer lately".to_owned()));
+            let why = self.breaker.why().unwrap_or_default();
+            return Err(CoordinatorError::Unavailable(format!("redis did not answer lately: {why}")));
         }
         let answer = match tokio::time::timeout(self.settings.deadline, call).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(unavailable(&error)),
+            Ok(Err(error)) => {
+                if is_of_the_server(&error) {
+                    self.link.renew();
+                }
+                Err(unavailable(&error))
+            }
             Err(_elapsed) => Err(CoordinatorError::Timeout(self.settings.deadline)),
         };
         let was_open = self.breaker.is_open();
-        self.breaker.record(answer.is_ok(), Instant::now());
+        self.breaker.record(answer.as_ref().err().map(|error| chain(error)), Instant::now());
+        if self.breaker.is_open() {
+            // Whatever it is: a connection that has gone silent looks like a server that does not answer.
+            self.link.renew();
+        }
         match (was_open, self.breaker.is_open()) {
-            (false, true) => tracing::warn!("redis does not answer: budgets come from the local share"),
+            (false, true) => {
+                let error = self.breaker.why();
+                tracing::warn!(error, "redis does not answer: budgets come from the local share");
+            }
             (true, false) => tracing::info!("redis answers again"),
             _ => {}
         }
@@ -115,7 +117,7 @@ impl RedisCoordinator {
         holder: &str,
         ttl: Duration,
     ) -> Result<LeaseAnswer, CoordinatorError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let key = self.key("lease", name);
         self.call(self.scripts.lease(&mut connection, &key, verb, holder, ttl)).await
     }
@@ -125,7 +127,7 @@ impl RedisCoordinator {
 impl Coordinator for RedisCoordinator {
     /// While Redis is away the decision comes from the local share.
     async fn acquire(&self, account: &str, ask: &PermitRequest) -> Result<Decision, CoordinatorError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let (keys, terms) = (self.keys(account), Terms::new(ask, self.settings.window));
         let call = self.scripts.acquire(&mut connection, &keys, &ask.request_id, &terms, None);
         match self.call(call).await {
@@ -147,7 +149,7 @@ impl Coordinator for RedisCoordinator {
         report: &Report,
     ) -> Result<(), CoordinatorError> {
         let local = self.fallback.report(account, permit, report).await?;
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let keys = self.keys(account);
         let call = self.scripts.report(&mut connection, &keys, &permit.0, report, self.settings.window, None);
         let told = self.call(call).await;
@@ -155,8 +157,13 @@ impl Coordinator for RedisCoordinator {
         if local { Ok(()) } else { told }
     }
 
+    /// Writes: a server that only reads is no good. By a connection that is in use, so that it tells of that one.
+    async fn ping(&self) -> Result<(), CoordinatorError> {
+        self.put_cursor("ping", "", PING_TTL).await
+    }
+
     async fn budget(&self, account: &str) -> Result<BudgetView, CoordinatorError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let keys = self.keys(account);
         let state = self.call(self.scripts.state(&mut connection, &keys)).await?;
         Ok(state.budget.view(state.now, state.granted, state.waits))
@@ -181,7 +188,7 @@ impl Coordinator for RedisCoordinator {
     }
 
     async fn put_cursor(&self, name: &str, value: &str, ttl: Duration) -> Result<(), CoordinatorError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).clamp(1, i64::MAX as u64 / 4);
         let mut set = redis::cmd("SET");
         set.arg(self.key("cursor", name)).arg(value).arg("PX").arg(ttl_ms);
@@ -189,7 +196,7 @@ impl Coordinator for RedisCoordinator {
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, CoordinatorError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let mut get = redis::cmd("GET");
         get.arg(self.key("cursor", name));
         self.call(get.query_async(&mut connection)).await

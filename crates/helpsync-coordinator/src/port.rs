@@ -25,6 +25,14 @@ pub trait Coordinator: Send + Sync + std::fmt::Debug {
     async fn report(&self, account: &str, permit: &PermitId, report: &Report)
     -> Result<(), CoordinatorError>;
 
+    /// Whether it takes what it is told, for readiness and for people. One in the same process always does.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`]: why not.
+    async fn ping(&self) -> Result<(), CoordinatorError> {
+        Ok(())
+    }
+
     /// The account's budget, for status pages.
     ///
     /// # Errors

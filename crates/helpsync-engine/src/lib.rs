@@ -5,6 +5,7 @@
 //! cursor that a page's transaction saves. How failures end a shard is decided in one place, `outcome`.
 
 mod articles;
+mod attachment_bytes;
 mod brands;
 mod completeness;
 mod confirm_removed;

@@ -118,10 +118,12 @@ impl Engine {
         ShardEnd::Retry { wait, error: format!("{}; Zendesk is asked again at {again}", chain(error)) }
     }
 
-    /// Whether it is Zendesk that is away, and not this one request that always fails: then nothing else answers either.
+    /// Whether it is Zendesk that is away, and not this one request that always fails: then nothing else answers either,
+    /// not even the smallest thing, which every user may ask for. Source:
+    /// <https://developer.zendesk.com/api-reference/help_center/help-center-api/help_center_locales/>.
     async fn is_away(&self, started: &StartedShard) -> bool {
         let Ok(account) = self.account(started) else { return false };
-        match account.client.answers().await {
+        match account.client.locales().await {
             Ok(_) => false,
             Err(Failure::Suspended { .. }) => true,
             Err(failure) => matches!(failure.class(), Class::Transient { .. } | Class::Throttled { .. }),

@@ -43,18 +43,6 @@ pub struct Me {
 }
 
 impl Client {
-    /// Whether Zendesk serves the account's help center at all, by the smallest thing that every user may ask for. Source:
-    /// <https://developer.zendesk.com/api-reference/help_center/help-center-api/help_center_locales/>.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn answers(&self) -> Result<Answer<()>, Failure> {
-        self.get("/api/v2/help_center/locales", &[]).await?.try_map(|body| {
-            let text = text(&body);
-            Envelope::read(&text).map(drop)
-        })
-    }
-
     /// What Zendesk says about the token in use.
     ///
     /// # Errors

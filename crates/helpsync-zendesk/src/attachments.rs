@@ -2,9 +2,10 @@
 //! <https://developer.zendesk.com/api-reference/help_center/help-center-api/article_attachments/>.
 
 use reqwest::StatusCode;
-use reqwest::header::CONTENT_LENGTH;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use url::Url;
 
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, REDIRECTS_MAX};
 use crate::envelope::{Envelope, Next, text};
 use crate::fields::Fields;
 use crate::{Failure, Family};
@@ -23,8 +24,10 @@ pub struct Attachment {
     pub content_type: String,
     /// Shown within the text.
     pub inline: bool,
-    /// Bytes, as far as Zendesk says.
-    pub size: u64,
+    /// Bytes, where Zendesk says.
+    pub size: Option<u64>,
+    /// Where it is below the workspace's address, where Zendesk says.
+    pub relative_path: Option<String>,
     /// Moves when it is replaced: time of the last change, and size.
     pub version: String,
 }
@@ -39,14 +42,15 @@ pub struct Download {
 
 impl Attachment {
     fn read(fields: &Fields) -> Result<Self, String> {
-        let size = fields.id("size").and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+        let size = fields.id("size").and_then(|size| u64::try_from(size).ok());
         Ok(Self {
             id: fields.id("id").ok_or("id is missing or no number")?,
             file_name: fields.text("file_name"),
             content_type: fields.text("content_type"),
             inline: fields.flag("inline").unwrap_or(false),
             size,
-            version: format!("{} {size}", fields.text("updated_at")),
+            relative_path: fields.some_text("relative_path"),
+            version: format!("{} {}", fields.text("updated_at"), size.unwrap_or(0)),
         })
     }
 }
@@ -56,6 +60,13 @@ impl Download {
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
+
+    /// What the answer takes it for, in lower case and without parameters; empty where it does not say.
+    #[must_use]
+    pub fn content_type(&self) -> String {
+        let value = self.response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        value.map(essence).unwrap_or_default()
     }
 
     /// The next bytes; `None` at the end.
@@ -92,33 +103,91 @@ impl Client {
         Ok(all)
     }
 
-    /// Starts to read an attachment's bytes. Its address is made here: an answer's `content_url` may name a mapped host,
-    /// and the token goes to the workspace's own host only. No redirect is followed.
+    /// Starts to read an attachment's bytes. Its address is made here, from its id and, where that is refused, from its
+    /// path below the workspace: an answer's `content_url` may name a mapped host. Redirects are followed within the
+    /// workspace's own address, and to where Zendesk keeps files; the token goes to the workspace alone.
     ///
     /// # Errors
-    /// [`Failure`]; `Malformed` for a redirect.
-    pub async fn download(&self, attachment: i64) -> Result<Download, Failure> {
-        let url = self.endpoint().url(&format!("/hc/article_attachments/{attachment}"), &[]);
+    /// [`Failure`]; `OffHost` for a redirect to anywhere else.
+    pub async fn download(&self, attachment: &Attachment) -> Result<Download, Failure> {
+        let by_id = self.endpoint().url(&format!("/hc/article_attachments/{}", attachment.id), &[]);
+        let refused = match self.follow(by_id.clone()).await {
+            Err(
+                refused @ (Failure::NotFound(_)
+                | Failure::Forbidden(_)
+                | Failure::Malformed(_)
+                | Failure::OffHost { .. }
+                | Failure::Rejected { .. }),
+            ) => refused,
+            other => return other,
+        };
+        match attachment.relative_path.as_deref().and_then(|path| self.below(path)) {
+            Some(url) if url != by_id => {
+                let mut download = self.follow(url).await?;
+                download.requests += 1;
+                Ok(download)
+            }
+            _ => Err(refused),
+        }
+    }
+
+    /// A path that an answer names, below the workspace's address.
+    fn below(&self, path: &str) -> Option<Url> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.endpoint().url(path, &[]);
+        url.set_query(query);
+        (path.starts_with('/') && self.endpoint().owns(&url)).then_some(url)
+    }
+
+    async fn follow(&self, mut url: Url) -> Result<Download, Failure> {
         let mut token = self.token().await?;
-        for requests in 1.. {
-            let grant = self.enter(Family::HelpCenter).await?;
-            let (report, response) = self.open(&url, &token).await;
+        let (mut requests, mut redirects, mut may_renew) = (0, 0, true);
+        loop {
+            let is_ours = self.endpoint().owns(&url);
+            let grant = if is_ours { Some(self.enter(Family::HelpCenter).await?) } else { None };
+            requests += 1;
+            let (report, response) = self.open(&url, is_ours.then_some(&token)).await;
             let after = report.retry_after;
-            self.leave(grant, report).await;
+            if let Some(grant) = grant {
+                self.leave(grant, report).await;
+            }
             let response = response?;
             let status = response.status();
             if status.is_success() {
                 return Ok(Download { response, requests });
             }
-            if status == StatusCode::UNAUTHORIZED && requests == 1 {
+            if status == StatusCode::UNAUTHORIZED && is_ours && may_renew {
+                may_renew = false;
                 token = self.renew(&token).await?;
-                continue;
+            } else if status.is_redirection() {
+                redirects += 1;
+                if redirects > REDIRECTS_MAX {
+                    return Err(Failure::malformed("it redirects without end"));
+                }
+                url = self.leads_to(&url, &response)?;
+            } else {
+                let failure = Failure::of_answer(status, response.headers(), after, &[], "");
+                return Err(match failure {
+                    // Storage knows nothing of our token.
+                    Failure::Unauthorized(detail) if !is_ours => Failure::Forbidden(detail),
+                    failure => failure,
+                });
             }
-            if status.is_redirection() {
-                return Err(Failure::malformed("it leads to another address"));
-            }
-            return Err(Failure::of_answer(status, response.headers(), after, &[], ""));
         }
-        Err(Failure::malformed("it does not end"))
     }
+
+    fn leads_to(&self, from: &Url, response: &reqwest::Response) -> Result<Url, Failure> {
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        match location.and_then(|text| from.join(text).ok()) {
+            Some(url) if self.endpoint().owns(&url) || self.endpoint().stores(&url) => Ok(url),
+            Some(url) => Err(Failure::off_host(url.host_str())),
+            None => Err(Failure::malformed("it redirects nowhere")),
+        }
+    }
+}
+
+/// A media type in lower case, without its parameters.
+#[must_use]
+pub fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -173,7 +173,7 @@ impl Client {
     pub(crate) async fn open(
         &self,
         url: &Url,
-        token: &SecretString,
+        token: Option<&SecretString>,
     ) -> (RateReport, Result<reqwest::Response, Failure>) {
         self.http.open(url, token).await
     }

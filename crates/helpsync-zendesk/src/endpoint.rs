@@ -7,6 +7,10 @@ use url::{Host, Url};
 /// Zendesk's own addresses.
 pub const DEFAULT_TEMPLATE: &str = "https://{subdomain}.zendesk.com";
 
+/// Where Zendesk keeps what users upload. Its pages do not name the domain; integrators see redirects lead there
+/// (reminia/zendesk-mcp-server#21).
+const STORAGE_DOMAIN: &str = "zdusercontent.com";
+
 const PLACEHOLDER: &str = "{subdomain}";
 
 /// The one scheme, host, port and path prefix that a workspace's token may be sent to.
@@ -51,15 +55,12 @@ impl Endpoint {
             return Err(EndpointError::Form);
         }
         let mut base = Url::parse(&text).map_err(|_not_a_url| EndpointError::Form)?;
-        let loopback = match base.host() {
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            None => return Err(EndpointError::Form),
-        };
+        if base.host().is_none() {
+            return Err(EndpointError::Form);
+        }
         match base.scheme() {
             "https" => {}
-            "http" if loopback => {}
+            "http" if is_loopback(&base) => {}
             "http" => return Err(EndpointError::Plaintext),
             _ => return Err(EndpointError::Scheme),
         }
@@ -93,6 +94,20 @@ impl Endpoint {
             && url.path().strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
     }
 
+    /// Whether `url` is where Zendesk keeps files: they may be read there, without the token. For a workspace on the
+    /// loopback, which is a simulator, that is any address of the loopback.
+    pub(crate) fn stores(&self, url: &Url) -> bool {
+        if !url.username().is_empty() || url.password().is_some() {
+            return false;
+        }
+        let is_simulated = is_loopback(&self.base) && is_loopback(url);
+        let is_storage = url
+            .host_str()
+            .and_then(|host| host.strip_suffix(STORAGE_DOMAIN))
+            .is_some_and(|label| label.is_empty() || label.ends_with('.'));
+        is_simulated || (is_storage && url.scheme() == "https" && url.port().is_none())
+    }
+
     /// The address of `path` (which starts with a slash) with these query parameters.
     pub(crate) fn url(&self, path: &str, query: &[(&str, &str)]) -> Url {
         let mut url = self.base.clone();
@@ -105,6 +120,15 @@ impl Endpoint {
 
     fn prefix(&self) -> &str {
         self.base.path().trim_end_matches('/')
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
     }
 }
 
@@ -138,6 +162,26 @@ mod tests {
         ] {
             assert_eq!(endpoint.owns(&Url::parse(text).unwrap()), owned, "{text}");
         }
+    }
+
+    #[test]
+    fn only_zendesks_own_storage_is_storage() {
+        let endpoint = Endpoint::new(DEFAULT_TEMPLATE, &acme()).unwrap();
+        for (text, stored) in [
+            ("https://p16.zdusercontent.com/attachment/1?token=x", true),
+            ("https://zdusercontent.com/x", true),
+            ("http://p16.zdusercontent.com/x", false),
+            ("https://p16.zdusercontent.com:8443/x", false),
+            ("https://user@p16.zdusercontent.com/x", false),
+            ("https://evilzdusercontent.com/x", false),
+            ("https://zdusercontent.com.evil.example/x", false),
+            ("https://acme.zendesk.com/x", false),
+            ("http://127.0.0.1:9/x", false),
+        ] {
+            assert_eq!(endpoint.stores(&Url::parse(text).unwrap()), stored, "{text}");
+        }
+        let simulated = Endpoint::new("http://127.0.0.1:9100/{subdomain}", &acme()).unwrap();
+        assert!(simulated.stores(&Url::parse("http://127.0.0.1:9/x").unwrap()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lenient reading of one JSON record: what Zendesk documents, what it was seen to send, and nothing that panics.
 
-use helpsync_model::Timestamp;
+use helpsync_model::{Timestamp, chain};
 use serde_json::{Map, Value};
 
 /// One JSON object.
@@ -11,7 +11,8 @@ impl Fields {
     /// Reads an object.
     pub(crate) fn parse(json: &str) -> Result<Self, String> {
         // serde_json's text names the fault and its place, never the content.
-        let value = serde_json::from_str(json).map_err(|error| format!("not readable as json: {error}"))?;
+        let value =
+            serde_json::from_str(json).map_err(|error| format!("not readable as json: {}", chain(&error)))?;
         Self::of(value).ok_or_else(|| "not an object".to_owned())
     }
 

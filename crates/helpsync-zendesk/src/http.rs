@@ -116,19 +116,23 @@ impl Http {
         })
     }
 
-    /// GETs with a token; the body is the caller's to read.
+    /// GETs, with a token where one is given; the body is the caller's to read.
     pub(crate) async fn open(
         &self,
         url: &Url,
-        token: &SecretString,
+        token: Option<&SecretString>,
     ) -> (RateReport, Result<reqwest::Response, Failure>) {
         let client = if url.scheme() == "http" { &self.loopback } else { &self.outside };
-        let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) else {
-            let detail = Detail { excerpt: "the token is no header value".to_owned(), request_id: None };
-            return (RateReport::default(), Err(Failure::Unauthorized(detail)));
-        };
-        value.set_sensitive(true);
-        match client.get(url.clone()).header(AUTHORIZATION, value).header(ACCEPT, "*/*").send().await {
+        let mut request = client.get(url.clone()).header(ACCEPT, "*/*");
+        if let Some(token) = token {
+            let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) else {
+                let detail = Detail { excerpt: "the token is no header value".to_owned(), request_id: None };
+                return (RateReport::default(), Err(Failure::Unauthorized(detail)));
+            };
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        match request.send().await {
             Ok(response) => {
                 let report = self.report(&response);
                 (report, Ok(response))

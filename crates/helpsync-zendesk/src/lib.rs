@@ -45,7 +45,7 @@ pub use articles::{
     EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope,
     SortBy, SortOrder,
 };
-pub use attachments::{Attachment, Download};
+pub use attachments::{Attachment, Download, essence};
 pub use brands::{Brand, BrandsPage};
 pub use client::{Answer, Client, REDIRECTS_MAX};
 pub use endpoint::{DEFAULT_TEMPLATE, Endpoint, EndpointError};

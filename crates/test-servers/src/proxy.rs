@@ -27,6 +27,7 @@ pub struct Proxy {
     /// Where clients connect, on the loopback address.
     pub port: u16,
     mode: watch::Sender<Mode>,
+    target: Arc<Mutex<String>>,
     open: Arc<Mutex<Vec<AbortHandle>>>,
     listening: AbortHandle,
 }
@@ -42,18 +43,26 @@ impl Proxy {
         let (mode, seen) = watch::channel(Mode::Forward);
         let open: Arc<Mutex<Vec<AbortHandle>>> = Arc::default();
         let all = Arc::clone(&open);
+        let target = Arc::new(Mutex::new(target));
+        let leads_to = Arc::clone(&target);
         let listening = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if *seen.borrow() == Mode::Refuse {
                     continue;
                 }
-                let forward = tokio::spawn(forward(client, target.clone(), seen.clone())).abort_handle();
+                let target = leads_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let forward = tokio::spawn(forward(client, target, seen.clone())).abort_handle();
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|forward| !forward.is_finished());
                 all.push(forward);
             }
         });
-        Self { port, mode, open, listening: listening.abort_handle() }
+        Self { port, mode, target, open, listening: listening.abort_handle() }
+    }
+
+    /// Leads new connections to another server, as an address does that outlives a failover; the others stay.
+    pub fn lead_to(&self, target: String) {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
     /// Cuts every connection, and says how many there were; new ones get through.

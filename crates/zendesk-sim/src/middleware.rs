@@ -150,6 +150,11 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             (Answer::html(200, "<html><body>Please sign in to the proxy</body></html>"), Travel::Whole)
         }
         Fault::Redirect { location } => (Answer::redirect(location), Travel::Whole),
+        Fault::EmptyBody => (Answer { body: Vec::new(), ..api::answer(state, request) }, Travel::Whole),
+        Fault::RedirectToLocale => {
+            let path = request.path.replacen("/hc/", "/hc/en-us/", 1);
+            (Answer::redirect(&format!("{}{path}", request.base)), Travel::Whole)
+        }
         Fault::HelpCenterDisabled => (Answer::no_endpoint(), Travel::Whole),
         Fault::Suspended => (
             Answer::html(423, "<html><body><h1>This account has been suspended</h1></body></html>"),

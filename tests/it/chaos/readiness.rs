@@ -5,7 +5,7 @@ use test_servers::Proxy;
 use zendesk_sim::{Sim, SimOptions};
 
 use crate::app::{named, prefix, service, services, settings_of, until};
-use crate::processes::Running;
+use crate::processes::{Running, binary};
 
 /// The address of a server in a URL, and the URL with that of its proxy in its place.
 async fn behind_a_proxy(url: &str, default_port: u16) -> (Proxy, String) {
@@ -69,4 +69,49 @@ async fn without_postgres_or_rabbitmq_a_process_is_alive_and_not_ready_and_ready
     helpsync_queue_rabbitmq::delete_topology(&amqp, &helpsync_queue_rabbitmq::Names::new(prefix))
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_lets_nobody_in_is_told_of_by_readiness_and_by_doctor() {
+    let sim = Sim::start(SimOptions::default()).await.unwrap();
+    let database = helpsync_store::testing::postgres().await;
+    let prefix = prefix();
+    let mut redis: url::Url = service("HELPSYNC_TEST_REDIS_URL", "redis://127.0.0.1:6379").parse().unwrap();
+    redis.set_password(Some("not-the-password")).unwrap();
+    for (redis, says) in [(redis.to_string(), "password"), ("redis://127.0.0.1:1".to_owned(), "refused")] {
+        let mut env = settings_of(&sim);
+        env.extend(services(database.url(), &prefix));
+        env.retain(|(name, _)| name != "HELPSYNC_COORDINATOR__URL");
+        env.push(named("COORDINATOR__URL", redis));
+        let http = reqwest::Client::builder().timeout(crate::app::LATE).build().unwrap();
+        for (name, announced) in [("helpsync-dispatcher", "API at "), ("helpsync-worker", "health at ")] {
+            let process = Running::start(name, &[], &env);
+            let base = process.said(announced).await.replace("/readyz", "");
+            let told = until("the trouble to be told", async || {
+                let answer = http.get(format!("{base}/readyz")).send().await.unwrap();
+                // Work goes on without it.
+                let is_ready = answer.status() == StatusCode::OK;
+                let told: serde_json::Value = answer.json().await.unwrap();
+                is_ready.then_some(told)
+            })
+            .await;
+            let why = told["coordinator"].as_str().unwrap().to_lowercase();
+            assert!(why.contains(says) && !why.contains("not-the-password"), "{name}: {told}");
+            assert_eq!(told["store"], "up", "{told}");
+            assert!(process.stop().await.success());
+        }
+        let doctor = std::process::Command::new(binary("helpsync"))
+            .arg("doctor")
+            .env_clear()
+            .envs(env)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&doctor.stdout).to_lowercase();
+        let line = said.lines().find(|line| line.contains("coordinator")).unwrap_or_default();
+        assert!(line.contains("wrong") && line.contains(says), "{said}");
+    }
+    sim.stop().await;
+    let amqp = service("HELPSYNC_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f");
+    let names = helpsync_queue_rabbitmq::Names::new(prefix);
+    helpsync_queue_rabbitmq::delete_topology(&amqp, &names).await.unwrap();
 }

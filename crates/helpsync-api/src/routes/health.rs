@@ -2,21 +2,27 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::Api;
 use crate::endpoint::{Access, Endpoint, get};
-use crate::error::ApiError;
 use crate::openapi;
 use crate::page::Page;
-use crate::wire::native::Health;
+use crate::readiness::Readiness;
+use crate::wire::native::{Health, Ready};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/health", Access::Open, "Whether the process lives", health).gives::<Health>(),
         get("/livez", Access::Open, "Whether the process lives", health).gives::<Health>(),
-        get("/readyz", Access::Open, "Whether the process can work: the database answers", ready)
-            .gives::<Health>(),
+        get(
+            "/readyz",
+            Access::Open,
+            "Whether the process can work: the database takes what it is told",
+            ready,
+        )
+        .gives::<Ready>(),
         get("/openapi.json", Access::Open, "This document", document).gives::<Value>(),
         get("/", Access::Open, "What this is, for people", home).gives_text("text/html"),
     ]
@@ -26,9 +32,14 @@ async fn health(State(api): State<Api>) -> Json<Health> {
     Json(Health { status: "ok", version: api.options().version })
 }
 
-async fn ready(State(api): State<Api>) -> Result<Json<Health>, ApiError> {
-    api.store().ping().await?;
-    Ok(health(State(api)).await)
+async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
+    let parts = Readiness::of(api.store(), api.queue(), api.accounts()).await;
+    let (code, status, detail) = if parts.store_is_up() {
+        (StatusCode::OK, "ok", None)
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable", Some(parts.store.clone()))
+    };
+    (code, Json(Ready { status, version: api.options().version, parts, detail }))
 }
 
 async fn document(State(api): State<Api>) -> Json<Value> {

@@ -10,6 +10,7 @@ use crate::auth::Operator;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
+use crate::readiness::store_readiness;
 use crate::wire::dead_letter::DeadLetter;
 use crate::wire::native::{
     After, EventView, Events, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
@@ -61,6 +62,7 @@ async fn status(State(api): State<Api>, Operator(id): Operator) -> Result<Json<S
         version: api.options().version,
         now: time(api.now_ms()),
         organization: organization.name,
+        store: store_readiness(api.store()).await,
         active: status.active,
         paused: status.paused,
         files: status.files,

@@ -10,12 +10,25 @@ use super::data_source::DataSource;
 use super::dead_letter::DeadLetter;
 use super::file::UserFile;
 use super::{Int, time};
+use crate::readiness::Readiness;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `ok`.
     pub(crate) status: &'static str,
     pub(crate) version: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ready {
+    /// `ok` or `unavailable`.
+    pub(crate) status: &'static str,
+    pub(crate) version: &'static str,
+    #[serde(flatten)]
+    pub(crate) parts: Readiness,
+    /// Why it is unavailable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
 }
 
 /// A run and its receipt.
@@ -93,6 +106,8 @@ pub(crate) struct Status {
     pub(crate) version: &'static str,
     pub(crate) now: String,
     pub(crate) organization: String,
+    /// `up`, or why the database does not take what it is told.
+    pub(crate) store: String,
     /// Connections that are synced.
     pub(crate) active: i64,
     /// Connections whose grant has ended: they wait to be connected again.

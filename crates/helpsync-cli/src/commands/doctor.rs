@@ -61,6 +61,8 @@ pub(crate) async fn doctor(args: Doctor) -> anyhow::Result<()> {
                 Err(_elapsed) => Err(format!("{:?}", parts.queue.health())),
             };
             say("queue", queue);
+            let coordinator = parts.accounts.ping_coordinator().await;
+            say("coordinator", coordinator.map(|()| "works".to_owned()));
             if let Some(text) = args.subdomain {
                 say("workspace", parts.probe(&text).await);
             }

@@ -41,6 +41,9 @@ fn print_status(status: &Value) {
         count("files"),
         count("held")
     );
+    if let Some(why) = status["store"].as_str().filter(|store| *store != "up") {
+        println!("the database is in trouble: {why}");
+    }
     let columns = [
         "id",
         "kind",

@@ -460,6 +460,7 @@ create table attachment (
     check ((blob_id is null) = (skipped is not null))
 );
 create index attachment_by_blob on attachment (blob_id);
+create index attachment_unproven on attachment (file_id) where version = '';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Search
@@ -628,3 +629,9 @@ create index webhook_delivery_since on webhook_delivery (since) where state = 'p
 create index webhook_delivery_finished on webhook_delivery (finished_at) where finished_at is not null;
 create index webhook_delivery_by_event on webhook_delivery (event_id);
 create index webhook_delivery_list on webhook_delivery (webhook_id, id);
+
+-- Written by whoever asks whether the database takes what it is told.
+create table ping (
+    id bigint primary key check (id = 1),
+    at bigint not null
+);

@@ -148,14 +148,19 @@ fn is_of_text(code: Option<&str>) -> bool {
     matches!(code, Some("22021" | "22P05" | "54000" | "18"))
 }
 
+/// Primary codes of SQLite: the low byte of the extended ones. Source: <https://www.sqlite.org/rescode.html>.
+const SQLITE_PASSING: [u32; 6] = [5, 6, 8, 10, 13, 14];
+
 /// Postgres: the classes of connections, operators, resources, rollbacks (serialization, deadlock) and the system; a
 /// server that is read-only while another takes over; sessions ended for idling; locks not had in time.
-/// SQLite: busy, locked, full, IO.
+/// SQLite, by its primary code: busy, locked, read-only (its file has moved, or its folder is not writable), IO, full, and
+/// a file that cannot be opened.
 fn is_passing(code: Option<&str>) -> bool {
     code.is_some_and(|code| {
         matches!(code, "25006" | "25P03" | "55P03")
             || ["08", "57", "53", "40", "58"].iter().any(|class| code.len() == 5 && code.starts_with(class))
-            || matches!(code, "5" | "6" | "10" | "13" | "261" | "517")
+            || (code.len() < 5
+                && code.parse::<u32>().is_ok_and(|code| SQLITE_PASSING.contains(&(code & 0xff))))
     })
 }
 
@@ -191,9 +196,10 @@ mod tests {
 
     #[test]
     fn what_a_restarting_server_says_passes_and_what_our_sql_does_wrong_does_not() {
-        for passing in
-            ["57P01", "57P02", "57P03", "08006", "53300", "40P01", "25006", "25P03", "58030", "5", "517"]
-        {
+        for passing in [
+            "57P01", "57P02", "57P03", "08006", "53300", "40P01", "25006", "25P03", "58030", "53100", "5",
+            "517", "13", "1032", "14", "778",
+        ] {
             assert!(is_passing(Some(passing)), "{passing}");
         }
         for ours in ["23505", "42601", "42P01", "25P02", "1", "2067"] {

@@ -7,6 +7,7 @@ pub(crate) mod dialect;
 pub(crate) mod error;
 pub(crate) mod facets;
 pub(crate) mod family;
+pub(crate) mod file;
 pub(crate) mod lease;
 pub(crate) mod migrations;
 pub(crate) mod outdated;

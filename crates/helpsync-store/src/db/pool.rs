@@ -1,16 +1,18 @@
 //! The pool, and how transactions begin.
 
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_model::Clock;
-use sqlx::Executor;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{Connection as _, Executor, Row};
 use tokio::sync::Semaphore;
 
 use crate::db::error::StoreError;
 use crate::db::facets::Store;
+use crate::db::file::SqliteFile;
 use crate::db::outdated::holds_outdated;
 use crate::db::reads::Reads;
 use crate::db::vault::Vault;
@@ -40,6 +42,8 @@ pub struct Database {
     pub(crate) vault: Vault,
     /// The database finds the nearest vectors by itself (pgvector).
     pub(crate) compares: bool,
+    /// Of SQLite.
+    pub(crate) file: Option<Arc<SqliteFile>>,
     /// SQLite has one writer: waiting here is fair and instant, waiting for its file lock is neither.
     pub(crate) writer: Arc<Semaphore>,
 }
@@ -55,10 +59,32 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let (dialect, url) = read_url(&options.url)?;
+        let (dialect, url, path) = read_url(&options.url)?;
+        if let Some(path) = &path {
+            make_file(path)?;
+        }
         let pool = AnyPoolOptions::new()
             .max_connections(options.connections_max)
             .acquire_timeout(options.acquire_timeout)
+            // The hook below asks a server more, for the same round trip.
+            .test_before_acquire(dialect == Dialect::Sqlite)
+            .before_acquire(move |connection, held| {
+                Box::pin(async move {
+                    // Statements are prepared anew where a migration changed what they answer.
+                    if holds_outdated(held.age) {
+                        return Ok(false);
+                    }
+                    if dialect == Dialect::Sqlite {
+                        // SQLite ends a transaction by itself when its disk is full. The driver does not hear of it, and
+                        // such a connection would refuse every transaction from then on.
+                        return Ok(!connection.is_in_transaction());
+                    }
+                    // A server that only reads has been taken over from: the next connection leads to its successor.
+                    let read_only: String =
+                        connection.fetch_one("show transaction_read_only").await?.try_get(0)?;
+                    Ok(read_only != "on")
+                })
+            })
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
@@ -79,8 +105,6 @@ impl Store {
                     Ok(())
                 })
             })
-            // Statements are prepared anew where a migration changed what they answer.
-            .before_acquire(|_, held| Box::pin(async move { Ok(!holds_outdated(held.age)) }))
             .connect(&url)
             .await?;
         let migrator = match dialect {
@@ -90,8 +114,10 @@ impl Store {
         migrator.run(&pool).await?;
         let compares = pgvector::prepare(&pool, dialect).await?;
         let writer = Arc::new(Semaphore::new(1));
+        let file =
+            path.map(|path| SqliteFile::of(&path).map(Arc::new)).transpose().map_err(sqlx::Error::Io)?;
         let pool = Reads(pool);
-        Ok(Self::of(Database { pool, dialect, clock, vault, compares, writer }))
+        Ok(Self::of(Database { pool, dialect, clock, vault, compares, file, writer }))
     }
 
     /// Which database this is.
@@ -117,6 +143,9 @@ impl Database {
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
         let (tx, turn) = match self.dialect {
             Dialect::Sqlite => {
+                if let Some(file) = &self.file {
+                    file.check().map_err(sqlx::Error::Io)?;
+                }
                 // The semaphore is never closed, so a turn always comes.
                 let turn = Arc::clone(&self.writer).acquire_owned().await.ok();
                 (self.pool.begin_with("begin immediate").await?, turn)
@@ -131,9 +160,10 @@ fn idle_limit() -> String {
     format!("set idle_in_transaction_session_timeout = {}", IDLE_IN_TRANSACTION_MAX.as_millis())
 }
 
-fn read_url(url: &str) -> Result<(Dialect, String), StoreError> {
+/// The dialect, the URL to connect with, and SQLite's file.
+fn read_url(url: &str) -> Result<(Dialect, String, Option<PathBuf>), StoreError> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok((Dialect::Postgres, url.to_owned()));
+        return Ok((Dialect::Postgres, url.to_owned(), None));
     }
     let Some(path) = url.strip_prefix("sqlite:") else {
         return Err(StoreError::Url("must start with sqlite: or postgres://".to_owned()));
@@ -148,5 +178,13 @@ fn read_url(url: &str) -> Result<(Dialect, String), StoreError> {
     {
         return Err(StoreError::Url(format!("the folder {} does not exist", folder.display())));
     }
-    Ok((Dialect::Sqlite, format!("sqlite:{file}?mode=rwc")))
+    // Never made by connecting: a file that is deleted would come back empty.
+    Ok((Dialect::Sqlite, format!("sqlite:{file}?mode=rw"), Some(PathBuf::from(file))))
+}
+
+/// An empty file is an empty database.
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().create(true).append(true).open(path);
+    made.map(drop)
+        .map_err(|error| StoreError::Url(format!("the file {} cannot be used: {error}", path.display())))
 }

@@ -9,12 +9,24 @@ use crate::run::runs::RUN;
 const PING_MAX: Duration = Duration::from_secs(2);
 
 impl Store {
-    /// Answers within two seconds when the database does, and has the columns of the tables that all work goes through:
-    /// a process that runs beside a schema which it cannot use is not ready.
+    /// Answers within two seconds when the database takes what it is told and is as this version needs it: its file is
+    /// there, its disk has room, it is no server that only reads, and the tables that all work goes through have their
+    /// columns. A process that runs beside a schema which it cannot use is not ready.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]; [`StoreError::Statement`] when the schema is another one.
+    /// [`StoreError::Unavailable`], or whatever the database says; [`StoreError::Statement`] when the schema is another one.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        let asked = async {
+            self.try_read().await?;
+            self.try_write().await
+        };
+        match tokio::time::timeout(PING_MAX, asked).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(StoreError::from(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    async fn try_read(&self) -> Result<(), StoreError> {
         let statement = sql(format!(
             "select {RUN}, connection.epoch, connection.state, shard.state, shard.attempt, shard.due_at, shard.lease_until,
                shard.params, outbox.dedup, outbox.body, outbox.lease_until
@@ -22,9 +34,25 @@ impl Store {
                left join outbox on outbox.id = 0
              where connection.id = 0"
         ));
-        match tokio::time::timeout(PING_MAX, sqlx::query(statement).fetch_optional(&self.pool)).await {
-            Ok(answer) => answer.map(|_| ()).map_err(StoreError::from),
-            Err(_elapsed) => Err(StoreError::from(sqlx::Error::PoolTimedOut)),
+        sqlx::query(statement).fetch_optional(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
+        if let Some(file) = &self.file {
+            file.check().and_then(|()| file.check_room()).map_err(sqlx::Error::Io)?;
+            // Whoever writes now finds out by himself, and has the turn.
+            if self.writer.available_permits() == 0 {
+                return Ok(());
+            }
         }
+        let mut write = self.write().await?;
+        sqlx::query(
+            "insert into ping (id, at) values (1, $1) on conflict (id) do update set at = excluded.at",
+        )
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await
     }
 }

@@ -43,6 +43,8 @@ pub enum Kept {
     Blob(i64, String, i64),
     /// Nothing, for this reason.
     Skipped(String),
+    /// Nothing yet, for this reason: what came was not the file. The next run asks for it again.
+    Unproven(String),
 }
 
 /// An attachment of a file.
@@ -191,7 +193,7 @@ impl SyncStore {
             return Ok(());
         }
         let (blob, skipped) = match kept {
-            Kept::Skipped(reason) => (None, Some(reason.as_str())),
+            Kept::Skipped(reason) | Kept::Unproven(reason) => (None, Some(reason.as_str())),
             Kept::Blob(arrived, hash, bytes) => {
                 let organization = started.organization;
                 (Some(settle_blob(&mut write, organization, *arrived, hash, *bytes).await?), None)
@@ -209,7 +211,11 @@ impl SyncStore {
         .bind(crate::db::decode::without_nul(&attachment.file_name).into_owned())
         .bind(crate::db::decode::without_nul(&attachment.content_type).into_owned())
         .bind(i64::from(attachment.inline))
-        .bind(crate::db::decode::without_nul(&attachment.version).into_owned())
+        .bind(match kept {
+            // Like no version that Zendesk tells, so that it counts as changed.
+            Kept::Unproven(_) => String::new(),
+            _ => crate::db::decode::without_nul(&attachment.version).into_owned(),
+        })
         .bind(blob)
         .bind(skipped)
         .bind(self.clock.now_ms())

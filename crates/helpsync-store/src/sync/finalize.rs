@@ -74,6 +74,14 @@ impl SyncStore {
         if !started.selection.attachments {
             return Ok(());
         }
+        // What came in place of a file the last time is asked for again.
+        sqlx::query(
+            "update file set attachments_due = 1 where connection_id = $1 and attachments_due = 0
+               and id in (select file_id from attachment where version = '')",
+        )
+        .bind(started.fence.connection.0)
+        .execute(&mut *write.tx)
+        .await?;
         let params = serde_json::to_string(&RunParams::Attachments).map_err(StoreError::unwritable)?;
         let (due, under_way): (i64, i64) = sqlx::query_as(sql(format!(
             "select (select count(*) from file where connection_id = $1 and attachments_due = 1)

@@ -120,3 +120,58 @@ async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
         assert_eq!(store.queue().sweep(LEASE).await.unwrap().lost, 1);
     }
 }
+
+/// As after a failover behind the address: what is open leads to a server that only reads, what is opened to another.
+#[tokio::test]
+async fn connections_to_a_server_that_only_reads_are_left_for_new_ones() {
+    let store = postgres().await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut connection = store.pool.acquire().await.unwrap();
+        connection.execute("set session characteristics as transaction read only").await.unwrap();
+        open.push(connection);
+    }
+    drop(open);
+    for number in 0..6 {
+        request(&store, &number.to_string()).await;
+    }
+    assert!(store.ping().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_server_that_only_reads_is_named_and_good_again_once_it_writes() {
+    let store = postgres().await;
+    let name: String =
+        sqlx::query_scalar("select cast(current_database() as text)").fetch_one(&store.pool).await.unwrap();
+    let set = async |value: &str| {
+        let mut connection = store.pool.acquire().await.unwrap();
+        connection.execute("set default_transaction_read_only = off").await.unwrap();
+        let text = format!("alter database {name} set default_transaction_read_only = {value}");
+        connection.execute(crate::db::sql(text)).await.unwrap();
+        // What is open keeps what it began with.
+        connection.close().await.unwrap();
+        while store.pool.num_idle() > 0 {
+            store.pool.acquire().await.unwrap().close().await.unwrap();
+        }
+    };
+    set("on").await;
+    let error = store.ping().await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert!(helpsync_model::chain(&error).contains("read-only"), "{error:?}");
+    set("off").await;
+    assert!(store.ping().await.is_ok());
+}
+
+/// SQLite ends the transaction by itself where it cannot go on; the next one finds a connection all the same.
+#[tokio::test]
+async fn a_transaction_that_the_database_ended_by_itself_spoils_no_other() {
+    for store in stores().await {
+        for _ in 0..3 {
+            let mut write = store.write().await.unwrap();
+            // As SQLite does on a full disk.
+            write.tx.execute("rollback").await.unwrap();
+            drop(write);
+            request(&store, "ada").await;
+        }
+    }
+}

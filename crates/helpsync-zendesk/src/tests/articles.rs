@@ -241,11 +241,16 @@ async fn attachments_are_read_from_our_own_host_whatever_their_records_say() {
     .await;
     let client = server.client().client;
     let found = client.attachments(1).await.unwrap().value;
-    assert_eq!((found.len(), found[0].id, found[0].size, found[0].inline), (1, 7, 5, true));
-    let mut download = client.download(7).await.unwrap();
+    assert_eq!((found.len(), found[0].id, found[0].size, found[0].inline), (1, 7, Some(5), true));
+    let mut download = client.download(&found[0]).await.unwrap();
     assert_eq!(download.length(), Some(5));
     assert_eq!(download.next().await.unwrap().as_deref(), Some(&b"bytes"[..]));
     assert_eq!(download.next().await.unwrap(), None);
-    assert!(matches!(client.download(8).await, Err(Failure::Malformed(_))), "it leads elsewhere");
+    assert_eq!(download.content_type(), "application/json");
+    // Neither its id nor its path leads anywhere else, whatever that path is.
+    for path in [None, Some("/hc/article_attachments/8/x.png?a=b"), Some("/../other/x"), Some("x")] {
+        let other = Attachment { id: 8, relative_path: path.map(ToOwned::to_owned), ..found[0].clone() };
+        assert!(matches!(client.download(&other).await, Err(Failure::OffHost { .. })), "{path:?}");
+    }
     assert!(server.seen().iter().all(|seen| seen.path.starts_with("/acme/")));
 }

@@ -20,7 +20,7 @@ pub(super) fn attachments(state: &State, base: &str, article: i64, inline: Optio
                 "file_name": it.file_name,
                 "display_file_name": it.file_name,
                 "content_url": format!("{base}/hc/article_attachments/{}", it.id),
-                "relative_path": format!("/hc/article_attachments/{}", it.id),
+                "relative_path": format!("/hc/article_attachments/{}/{}", it.id, it.file_name),
                 "content_type": it.content_type,
                 "size": it.bytes.len(),
                 "inline": it.inline,

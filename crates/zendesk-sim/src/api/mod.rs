@@ -36,8 +36,11 @@ pub(crate) fn answer(state: &mut State, request: &Request) -> Answer {
         }
         ("POST", ["oauth", "tokens"]) => oauth::exchange(state, &request.content_type, &request.body),
         (_, ["api", "v2", rest @ ..]) => api(state, request, rest),
+        ("GET", ["hc", "article_attachments", id] | ["hc", "article_attachments", id, _]) => {
+            attachments::attachment_bytes(state, id)
+        }
+        // Within a locale, which is where redirects lead to.
         ("GET", ["hc", _, "article_attachments", id]) => attachments::attachment_bytes(state, id),
-        ("GET", ["hc", "article_attachments", id]) => attachments::attachment_bytes(state, id),
         _ => Answer::html(
             404,
             "<html><body><h1>The page you were looking for doesn't exist</h1></body></html>",

@@ -139,6 +139,10 @@ pub enum Fault {
     Nuls,
     /// Every title, name, body, label and content tag ends in half of a surrogate pair.
     LoneSurrogates,
+    /// 200, of the right type, without a byte.
+    EmptyBody,
+    /// 302 within the help center, into a locale, as for readers of a page.
+    RedirectToLocale,
     /// The answer has so many cookies, each a header.
     ManyHeaders {
         /// How many.
@@ -180,6 +184,8 @@ impl Fault {
             Self::InvalidUtf8 => "invalid_utf8",
             Self::Nuls => "nuls",
             Self::LoneSurrogates => "lone_surrogates",
+            Self::EmptyBody => "empty_body",
+            Self::RedirectToLocale => "redirect_to_locale",
             Self::ManyHeaders { .. } => "many_headers",
             Self::Delay { .. } => "delay",
             Self::HelpCenterDisabled => "help_center_disabled",

@@ -1,0 +1,226 @@
+//! The bytes of one attachment. An answer of 200 is not yet the file: a help center that wants a login answers with its
+//! page, and a proxy with half a body or none. What does not agree with what Zendesk says of the attachment is asked for
+//! again, and then left out with its reason; the next run asks again.
+
+use std::time::Duration;
+
+use helpsync_account::Account;
+use helpsync_model::chain;
+use helpsync_store::{Kept, StartedShard};
+use helpsync_zendesk::{Attachment, Download, Failure, essence};
+use sha2::{Digest, Sha256};
+
+use crate::{Engine, HandlerError};
+
+/// Bytes that are held at once, and stored as one chunk.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Before bytes that were no file are asked for again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// After so many tries of the shard it is this attachment that Zendesk fails to give.
+const TRIES_MAX: i64 = 3;
+/// As much of the beginning as tells a page from a file.
+const HEAD_BYTES: usize = 512;
+/// Says nothing of what it is.
+const ANY_TYPE: [&str; 3] = ["", "application/octet-stream", "binary/octet-stream"];
+/// What pages and errors come as.
+const PAGE_TYPES: [&str; 3] = ["text/html", "application/xhtml+xml", "application/json"];
+
+/// What became of one attachment.
+pub(crate) struct Fetched {
+    pub(crate) kept: Kept,
+    pub(crate) requests: u64,
+}
+
+impl Engine {
+    /// Reads an attachment chunk by chunk into the store; more than a chunk is never held.
+    pub(crate) async fn fetch_bytes(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        attachment: &Attachment,
+    ) -> Result<Fetched, HandlerError> {
+        let mut requests = 0;
+        if attachment.size.is_some_and(|size| size > self.options.attachment_bytes_max) {
+            return Ok(Fetched { kept: self.too_long(), requests });
+        }
+        let mut pauses = PAUSES.iter();
+        loop {
+            let kept = self.try_bytes(started, account, attachment, &mut requests).await?;
+            let Kept::Unproven(reason) = &kept else { return Ok(Fetched { kept, requests }) };
+            let Some(pause) = pauses.next() else { return Ok(Fetched { kept, requests }) };
+            tracing::debug!(attachment = attachment.id, reason, "an attachment is asked for again");
+            tokio::time::sleep(*pause).await;
+        }
+    }
+
+    fn too_long(&self) -> Kept {
+        let most = self.options.attachment_bytes_max;
+        Kept::Skipped(format!("longer than {most} bytes (sync.attachment_bytes_max)"))
+    }
+
+    async fn try_bytes(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        attachment: &Attachment,
+        requests: &mut u64,
+    ) -> Result<Kept, HandlerError> {
+        let mut download = match account.client.download(attachment).await {
+            Ok(download) => download,
+            Err(failure) => {
+                *requests += 1;
+                return refused(failure, started);
+            }
+        };
+        *requests += u64::from(download.requests);
+        if download.length().is_some_and(|length| length > self.options.attachment_bytes_max) {
+            return Ok(self.too_long());
+        }
+        if let Some(reason) = other_type(attachment, &download.content_type()) {
+            return Ok(Kept::Unproven(reason));
+        }
+        self.store_bytes(started, attachment, &mut download).await
+    }
+
+    async fn store_bytes(
+        &self,
+        started: &StartedShard,
+        attachment: &Attachment,
+        download: &mut Download,
+    ) -> Result<Kept, HandlerError> {
+        let blob = self.store.start_blob(started).await?;
+        let (mut hash, mut held, mut number, mut length) = (Sha256::new(), Vec::new(), 0_i64, 0_u64);
+        let mut head = Vec::new();
+        loop {
+            let bytes = match download.next().await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => break,
+                Err(failure) => return Ok(Kept::Unproven(chain(&failure))),
+            };
+            length += bytes.len() as u64;
+            if length > self.options.attachment_bytes_max {
+                return Ok(self.too_long());
+            }
+            head.extend(bytes.iter().take(HEAD_BYTES.saturating_sub(head.len())));
+            hash.update(&bytes);
+            held.extend_from_slice(&bytes);
+            if held.len() >= CHUNK_BYTES {
+                self.store.add_chunk(blob, number, &std::mem::take(&mut held)).await?;
+                number += 1;
+            }
+        }
+        if let Some(reason) = other_bytes(attachment, &head, length) {
+            return Ok(Kept::Unproven(reason));
+        }
+        if !held.is_empty() {
+            self.store.add_chunk(blob, number, &held).await?;
+        }
+        Ok(Kept::Blob(blob, hex::encode(hash.finalize()), i64::try_from(length).unwrap_or(i64::MAX)))
+    }
+}
+
+/// What becomes of an attachment that Zendesk does not give.
+fn refused(failure: Failure, started: &StartedShard) -> Result<Kept, HandlerError> {
+    match failure {
+        Failure::NotFound(_)
+        | Failure::Forbidden(_)
+        | Failure::Malformed(_)
+        | Failure::OffHost { .. }
+        | Failure::Rejected { .. } => Ok(Kept::Skipped(chain(&failure))),
+        // The list of attachments was answered a moment ago, so it is not Zendesk that is away.
+        Failure::Unavailable { .. } if started.shard.failures >= TRIES_MAX => {
+            Ok(Kept::Unproven(chain(&failure)))
+        }
+        failure => Err(failure.into()),
+    }
+}
+
+/// Why an answer of this type is not the attachment. A page never is, unless the attachment is one; of other types a
+/// length that agrees says more than names, of which several mean one thing.
+fn other_type(attachment: &Attachment, answered: &str) -> Option<String> {
+    let told = essence(&attachment.content_type);
+    let is_any = |name: &str| ANY_TYPE.contains(&name);
+    let is_page = PAGE_TYPES.contains(&answered);
+    if answered == told || is_any(answered) || (!is_page && (is_any(&told) || attachment.size.is_some())) {
+        return None;
+    }
+    let kind = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    if !is_page && kind(answered) == kind(&told) {
+        return None;
+    }
+    Some(format!("the answer is {answered}, and the attachment {told}"))
+}
+
+/// Why these bytes are not the attachment.
+fn other_bytes(attachment: &Attachment, head: &[u8], length: u64) -> Option<String> {
+    match attachment.size {
+        Some(size) if size != length => return Some(format!("{length} bytes came, and it has {size}")),
+        None if length == 0 => return Some("no bytes came".to_owned()),
+        _ => {}
+    }
+    let begins = String::from_utf8_lossy(head).trim_start().to_ascii_lowercase();
+    let is_page = ["<!doctype html", "<html"].iter().any(|tag| begins.starts_with(tag));
+    let is_text =
+        essence(&attachment.content_type).starts_with("text/") || PAGE_TYPES[1] == attachment.content_type;
+    (is_page && !is_text).then(|| "a page came in place of the attachment".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attachment(content_type: &str, size: Option<u64>) -> Attachment {
+        Attachment {
+            id: 1,
+            file_name: "x".to_owned(),
+            content_type: content_type.to_owned(),
+            inline: false,
+            size,
+            relative_path: None,
+            version: "v".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_page_is_no_file_and_names_of_one_type_are_not_fought_over() {
+        for (told, size, answered, agrees) in [
+            ("image/png", Some(3), "image/png", true),
+            ("image/png", Some(3), "text/html", false),
+            ("image/png", None, "text/html", false),
+            ("application/pdf", Some(3), "application/json", false),
+            ("", None, "text/html", false),
+            ("application/octet-stream", None, "text/html", false),
+            ("text/html; charset=utf-8", None, "text/html", true),
+            ("application/json", Some(3), "application/json", true),
+            ("image/jpg", None, "image/jpeg", true),
+            ("image/png", None, "application/octet-stream", true),
+            ("image/png", None, "", true),
+            ("text/csv", Some(3), "application/vnd.ms-excel", true),
+            ("text/csv", None, "application/vnd.ms-excel", false),
+            ("IMAGE/PNG", None, "image/png", true),
+        ] {
+            let said = other_type(&attachment(told, size), answered);
+            assert_eq!(said.is_none(), agrees, "{told} {size:?} {answered}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_must_be_as_many_as_there_are_and_no_page() {
+        for (told, size, head, length, agrees) in [
+            ("image/png", Some(3), "png", 3, true),
+            ("image/png", Some(3), "pn", 2, false),
+            ("image/png", Some(3), "pngx", 4, false),
+            ("image/png", Some(3), "", 0, false),
+            ("text/plain", Some(0), "", 0, true),
+            ("text/plain", None, "", 0, false),
+            ("image/png", None, "png", 3, true),
+            ("image/png", None, " <!DOCTYPE html><p>sign in", 26, false),
+            ("application/pdf", Some(12), "<HTML>sign in", 12, false),
+            ("text/html", None, "<html>", 6, true),
+            ("text/plain", Some(6), "<html>", 6, true),
+        ] {
+            let said = other_bytes(&attachment(told, size), head.as_bytes(), length);
+            assert_eq!(said.is_none(), agrees, "{told} {size:?} {head} {length}: {said:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The file of a SQLite database, and whether it is still there to be written.
+//!
+//! A file that is deleted or replaced under an open database goes on to be read, and what is written to it is lost with
+//! the process. So its identity is looked at before anything is written.
+
+use std::fs::{File, Metadata};
+use std::io::{Error, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// As much must be free for the database to be called well.
+const ROOM_BYTES: usize = 1024 * 1024;
+
+/// A database file as it was when it was opened.
+#[derive(Debug)]
+pub(crate) struct SqliteFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SqliteFile {
+    /// Remembers a file that is open.
+    pub(crate) fn of(path: &Path) -> Result<Self, Error> {
+        let identity = identity(&std::fs::metadata(path)?);
+        Ok(Self { path: path.to_owned(), identity })
+    }
+
+    /// Whether it is still the file of this name.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let name = self.path.display();
+        match std::fs::metadata(&self.path) {
+            Ok(now) if identity(&now) == self.identity => Ok(()),
+            Ok(_other) => Err(Error::other(format!(
+                "the database file {name} was replaced by another: restart the process to use that one"
+            ))),
+            Err(error) => Err(Error::new(
+                error.kind(),
+                format!("the database file {name} is gone ({error}): put it back, or restart the process"),
+            )),
+        }
+    }
+
+    /// Whether the folder takes files, and the disk bytes. A small write to the database would not tell: it may find room
+    /// in its log.
+    pub(crate) fn check_room(&self) -> Result<(), Error> {
+        let probe = self.path.with_extension("probe");
+        let written = File::create(&probe).and_then(|mut file| file.write_all(&vec![0; ROOM_BYTES]));
+        // What is left of it is overwritten by the next.
+        let removed = std::fs::remove_file(&probe);
+        let folder = self.path.parent().unwrap_or(Path::new("/")).display();
+        written.and(removed).map_err(|error| {
+            Error::new(error.kind(), format!("the database's folder {folder} takes no files: {error}"))
+        })
+    }
+}
+
+fn identity(of: &Metadata) -> (u64, u64) {
+    (of.dev(), of.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_or_another_is_told_from_the_one_that_was_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        std::fs::write(&path, "one").unwrap();
+        let file = SqliteFile::of(&path).unwrap();
+        assert!(file.check().is_ok() && file.check_room().is_ok());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of the look");
+        let aside = folder.path().join("aside.db");
+        std::fs::rename(&path, &aside).unwrap();
+        assert!(file.check().unwrap_err().to_string().contains("is gone"));
+        std::fs::write(&path, "two").unwrap();
+        assert!(file.check().unwrap_err().to_string().contains("replaced"));
+        std::fs::rename(&aside, &path).unwrap();
+        assert!(file.check().is_ok());
+        drop(folder);
+        assert!(file.check_room().unwrap_err().to_string().contains("takes no files"));
+    }
+}
