@@ -41,6 +41,7 @@ mod search_faults;
 mod selection;
 mod sync;
 mod tokens;
+mod upgrade;
 mod upstream;
 mod viewers;
 mod webhooks_out;
