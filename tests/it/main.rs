@@ -49,6 +49,7 @@ mod store_gone;
 mod sync;
 mod tokens;
 mod translations;
+mod upgrade;
 mod upstream;
 mod viewers;
 mod webhooks_out;

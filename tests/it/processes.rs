@@ -28,10 +28,15 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a binary of the workspace with nothing but `env` in its environment.
     pub(crate) fn start(name: &str, arguments: &[&str], env: &[(String, String)]) -> Self {
+        Self::start_from(&binary(name), arguments, env)
+    }
+
+    /// Starts this binary.
+    pub(crate) fn start_from(binary: &Path, arguments: &[&str], env: &[(String, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let out = File::create(&log).unwrap();
-        let child = Command::new(binary(name))
+        let child = Command::new(binary)
             .args(arguments)
             .env_clear()
             .envs(env.iter().map(|(name, value)| (name, value)))
@@ -149,6 +154,17 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().and_then(Path::parent).unwrap().join(name);
     assert!(path.exists(), "{} is missing: `cargo build --workspace --bins` makes it", path.display());
+    path
+}
+
+/// Names a folder with the binaries of the version before, built from its commit.
+const VERSION_BEFORE: &str = "HELPSYNC_TEST_VERSION_BEFORE";
+
+/// A binary of the version before; without its folder this version stands in for it, on a schema that grows under it.
+pub(crate) fn binary_of_version_before(name: &str) -> PathBuf {
+    let Some(folder) = std::env::var_os(VERSION_BEFORE) else { return binary(name) };
+    let path = Path::new(&folder).join(name);
+    assert!(path.exists(), "{} is missing", path.display());
     path
 }
 

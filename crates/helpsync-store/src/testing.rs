@@ -28,6 +28,8 @@ use crate::{
 const POSTGRES_URL: &str = "postgres://postgres@127.0.0.1/postgres";
 /// Database connections per store: enough for a race of two and an onlooker.
 const CONNECTIONS_MAX: u32 = 4;
+/// How often a table is changed under work that is in its way.
+const ALTER_TRIES: u32 = 10;
 /// When the tests' clocks start: 2026-01-01T00:00:00Z.
 const START_SECONDS: i64 = 1_767_225_600;
 
@@ -223,8 +225,14 @@ pub async fn add_a_column_to_every_table(store: &Store, name: &str) {
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&store.pool).await.expect("tables");
     assert!(tables.len() > 20, "{tables:?}");
     for table in tables {
-        let statement = sql(format!("alter table {table} add column {name} text not null default 'new'"));
-        sqlx::query(statement).execute(&store.pool).await.expect("a column is added");
+        let statement = format!("alter table {table} add column {name} text not null default 'new'");
+        for tries_left in (0..ALTER_TRIES).rev() {
+            match sqlx::query(sql(statement.clone())).execute(&store.pool).await {
+                Ok(_) => break,
+                // Of it and a transaction that wait for each other, the database ends one.
+                Err(error) => assert!(tries_left > 0, "{statement}: {error}"),
+            }
+        }
     }
 }
 

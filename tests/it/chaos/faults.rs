@@ -25,6 +25,8 @@ const SERVICES: [Service; 3] = [Service::Postgres, Service::Redis, Service::Rabb
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Kill(Kind),
+    /// A process is told to stop, and one of the other version takes its place.
+    Replace(Kind),
     /// Every connection to a service is cut at once.
     Cut(Service),
     /// A service refuses connections for a while.
@@ -39,6 +41,9 @@ impl Fault {
     fn name(self) -> String {
         match self {
             Self::Kill(kind) => format!("kill -9 of a {}", format!("{kind:?}").to_lowercase()),
+            Self::Replace(kind) => {
+                format!("a {} replaced by the other version", format!("{kind:?}").to_lowercase())
+            }
             Self::Cut(service) => format!("connections to {service:?} cut"),
             Self::Refuse(service) => format!("connections to {service:?} refused for a while"),
             Self::Stall(service) => format!("traffic to {service:?} stalled for a while"),
@@ -54,6 +59,8 @@ fn weights() -> Vec<(Fault, u32)> {
     let mut weights = vec![
         (Fault::Kill(Kind::Worker), 30),
         (Fault::Kill(Kind::Dispatcher), 14),
+        (Fault::Replace(Kind::Worker), 8),
+        (Fault::Replace(Kind::Dispatcher), 6),
         (Fault::FlushRedis, 8),
         (Fault::Restart(Service::Redis, Death::Crash), 4),
         (Fault::Restart(Service::Postgres, Death::Stop), 3),
@@ -105,6 +112,10 @@ pub(super) async fn play(
                 // Another kill may have been quicker than the supervisor.
                 until("a process to kill", async || fleet.lock().await.kill(kind, which, away).then_some(()))
                     .await;
+            }
+            Fault::Replace(kind) => {
+                let taken = until("a process to replace", async || fleet.lock().await.replace(kind, which));
+                taken.await.stop().await;
             }
             Fault::Cut(service) => {
                 services.of(service).proxy.cut();

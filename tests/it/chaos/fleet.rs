@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::processes::Running;
+use crate::processes::{Running, binary, binary_of_version_before};
 
 /// A supervisor does not start a process again at once that has given up.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -34,6 +34,8 @@ struct Slot {
     kind: Kind,
     process: Option<Running>,
     start_at: Instant,
+    /// The next process here is one of the version before.
+    before: bool,
 }
 
 /// All of them.
@@ -48,7 +50,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) fn new(env: Vec<(String, String)>, dispatchers: usize, workers: usize) -> Self {
-        let slot = |kind| Slot { kind, process: None, start_at: Instant::now() };
+        let slot = |kind| Slot { kind, process: None, start_at: Instant::now(), before: false };
         let slots = (0..dispatchers)
             .map(|_| slot(Kind::Dispatcher))
             .chain((0..workers).map(|_| slot(Kind::Worker)))
@@ -67,7 +69,9 @@ impl Fleet {
                 slot.start_at = Instant::now() + RESTART_PAUSE;
             }
             if slot.process.is_none() && slot.start_at <= Instant::now() {
-                slot.process = Some(Running::start(slot.kind.binary(), &[], &self.env).allowing(&STORE_AWAY));
+                let name = slot.kind.binary();
+                let binary = if slot.before { binary_of_version_before(name) } else { binary(name) };
+                slot.process = Some(Running::start_from(&binary, &[], &self.env).allowing(&STORE_AWAY));
                 self.starts += 1;
             }
         }
@@ -82,6 +86,18 @@ impl Fleet {
         process.kill();
         slot.start_at = Instant::now() + away;
         true
+    }
+
+    /// Takes out one of a kind, to be stopped; one of the other version starts in its place. `None`: that one is not
+    /// running.
+    pub(super) fn replace(&mut self, kind: Kind, which: f64) -> Option<Running> {
+        let mut of_kind: Vec<&mut Slot> = self.slots.iter_mut().filter(|slot| slot.kind == kind).collect();
+        let at = index(which, of_kind.len());
+        let slot = &mut of_kind[at];
+        let process = slot.process.take()?;
+        slot.before = !slot.before;
+        slot.start_at = Instant::now();
+        Some(process)
     }
 
     /// The API of one of the dispatchers that run.
