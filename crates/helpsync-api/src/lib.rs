@@ -20,6 +20,7 @@ mod fair;
 mod layers;
 mod openapi;
 mod page;
+mod rate;
 mod routes;
 mod signing;
 mod viewer;

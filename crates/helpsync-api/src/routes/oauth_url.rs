@@ -13,7 +13,7 @@ use url::Url;
 use super::data_sources::own_connection;
 use super::finish::other_workspace;
 use crate::Api;
-use crate::auth::Caller;
+use crate::auth::Speaker;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
@@ -46,13 +46,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn oauth_url(
     State(api): State<Api>,
-    Caller(customer): Caller,
+    Speaker { customer, is_customer }: Speaker,
     Body(request): Body<OAuthURLRequest>,
 ) -> Result<Json<OuthURLResponse>, ApiError> {
     if request.service != "ZENDESK" {
         return Err(ApiError::bad("this service is not served: the only one is ZENDESK"));
     }
     let scopes = scopes(&request, &api.options().default_scopes)?;
+    if is_customer {
+        check_scopes(&scopes, &api.options().customer_scopes)?;
+    }
     check_request_id(request.options.request_id.as_deref())?;
     request.options.check("")?;
     let wanted = match request.zendesk_subdomain.as_deref().map(str::trim) {
@@ -171,6 +174,17 @@ fn scopes(request: &OAuthURLRequest, default: &str) -> Result<Vec<String>, ApiEr
         )));
     }
     Ok(scopes)
+}
+
+/// What customers may have asked for: their organization's settings say so, not they.
+fn check_scopes(scopes: &[String], allowed: &[String]) -> Result<(), ApiError> {
+    match scopes.iter().find(|scope| !allowed.contains(scope)) {
+        Some(_) => Err(ApiError::forbidden(format!(
+            "with an access token, scopes may be {}: others take an API key",
+            allowed.join(", ")
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A request id is kept with every file and shown in answers.

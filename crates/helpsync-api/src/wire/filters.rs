@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::chunk::check_model;
 use super::tag_filter::{flat_tags, tag_filter};
-use super::{Int, LIST_MAX, bounded, ids};
+use super::{Int, LIST_MAX, SOUGHT_CHARS_MAX, bounded, ids, short};
 use crate::error::ApiError;
 
 /// The most request or upload ids.
@@ -94,6 +94,8 @@ impl FileFiltersInput {
                 "cannot be combined with parent_file_ids or include_all_children",
             ));
         }
+        short(given.name.as_deref(), "filters.name", SOUGHT_CHARS_MAX)?;
+        short(given.sync_error_message.as_deref(), "filters.sync_error_message", SOUGHT_CHARS_MAX)?;
         let nothing = parents
             || given.source.is_some_and(|source| !source.has("ZENDESK"))
             || given.file_types_at_source.as_deref().is_some_and(is_other_type);

@@ -30,6 +30,9 @@ const PAGE_DEFAULT: i64 = 10;
 /// The most ids or texts in one list of a filter.
 pub(crate) const LIST_MAX: usize = 10_000;
 
+/// The longest text that something is looked for by.
+pub(crate) const SOUGHT_CHARS_MAX: usize = 1_000;
+
 /// A number that may come as text: production clients sent `"7"` where 7 is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Int(pub(crate) i64);
@@ -130,6 +133,25 @@ pub(crate) enum OrderDir {
 /// A stored time (ms) as it is sent: ISO 8601, UTC, with a `Z`.
 pub(crate) fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// Refuses a text that is kept, or looked for, and longer than `chars_max`.
+pub(crate) fn short(text: Option<&str>, field: &str, chars_max: usize) -> Result<(), ApiError> {
+    match text {
+        Some(text) if text.chars().count() > chars_max => {
+            Err(ApiError::field(field, format!("is longer than {chars_max} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a value that is kept, and longer than `bytes_max` as JSON.
+pub(crate) fn small<T: Serialize>(value: &T, field: &str, bytes_max: usize) -> Result<(), ApiError> {
+    let bytes = serde_json::to_vec(value).map_or(usize::MAX, |json| json.len());
+    if bytes > bytes_max {
+        return Err(ApiError::field(field, format!("is longer than {bytes_max} bytes")));
+    }
+    Ok(())
 }
 
 /// A bounded list of texts.
