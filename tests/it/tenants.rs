@@ -240,3 +240,56 @@ async fn no_operation_shows_or_changes_what_is_another_organizations() {
 async fn no_operation_shows_or_changes_what_is_another_organizations_on_postgres() {
     nothing_of_another_organization(Shape::Services).await;
 }
+
+/// Methods that name their owner by a secret, and one that has none.
+const BY_SECRET: [&str; 4] = ["find_api_key", "consume_grant", "event_subscription", "ping"];
+
+fn sources(folder: &str) -> String {
+    let mut text = String::new();
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    text
+}
+
+/// The names of the store's methods that the API calls.
+fn called(api: &str) -> BTreeSet<String> {
+    let api: String = api.split_whitespace().collect();
+    let mut called = BTreeSet::new();
+    for facet in ["admin", "tokens", "webhooks", "search", "sync"] {
+        for rest in api.split(&format!(".{facet}().")).skip(1) {
+            called.insert(rest.split('(').next().unwrap_or_default().to_owned());
+        }
+    }
+    called
+}
+
+#[test]
+fn every_store_method_that_a_handler_calls_is_told_for_whom() {
+    let (api, store) = (sources("crates/helpsync-api/src"), sources("crates/helpsync-store/src"));
+    let owned = |text: &str| text.contains("OrganizationId") || text.contains("CustomerId");
+    let is_owned_struct = |name: &str| {
+        let definitions = [format!("pub struct {name} {{"), format!("pub struct {name}<'a> {{")];
+        let definition = definitions.iter().find_map(|start| store.split(start.as_str()).nth(1));
+        definition.is_some_and(|rest| owned(rest.split("\n}").next().unwrap_or_default()))
+    };
+    let called = called(&api);
+    assert!(called.len() > 50, "{called:?}");
+    for name in called.iter().filter(|name| !BY_SECRET.contains(&name.as_str())) {
+        let of_all: Vec<&str> = store.split(&format!("pub async fn {name}(")).skip(1).collect();
+        assert!(!of_all.is_empty(), "{name} was not found");
+        for rest in of_all {
+            let takes = rest.split(") ->").next().unwrap_or_default();
+            let mut words = takes.split(|c: char| !c.is_alphanumeric());
+            assert!(owned(takes) || words.any(is_owned_struct), "{name} does not say for whom: {takes}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ const CUSTOMER_ID: &str = "customer-id";
 /// The longest `customer_id`.
 pub(crate) const CUSTOMER_ID_CHARS_MAX: usize = 255;
 /// Python clients with two credentials send two `authorization` headers; more are not looked at.
-const CREDENTIALS_MAX: usize = 4;
+pub(crate) const CREDENTIALS_MAX: usize = 4;
 
 /// A customer, spoken for by itself or by its organization.
 pub(crate) struct Caller(pub(crate) Customer);

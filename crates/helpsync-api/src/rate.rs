@@ -10,12 +10,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use crate::Api;
+use crate::auth::CREDENTIALS_MAX;
 use crate::error::ApiError;
 
 const MINUTE_MS: i64 = 60_000;
@@ -94,13 +95,21 @@ pub(crate) async fn limit(State(api): State<Api>, request: Request, next: Next) 
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
         taken = api.rates().addresses.take(network(peer.ip()), now);
     }
-    if let (Ok(()), Some(credential)) = (taken, request.headers().get(AUTHORIZATION)) {
-        taken = api.rates().keys.take(Sha256::digest(credential.as_bytes()).into(), now);
+    for secret in secrets(request.headers()) {
+        taken = taken.and_then(|()| api.rates().keys.take(Sha256::digest(secret).into(), now));
     }
     match taken {
         Ok(()) => next.run(request).await,
         Err(wait_ms) => refused(wait_ms),
     }
+}
+
+/// The secrets of a request, each without its scheme: however it is spelt, a key has one bucket.
+fn secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(AUTHORIZATION).iter().take(CREDENTIALS_MAX).filter_map(|value| {
+        let (_scheme, secret) = value.to_str().ok()?.trim().split_once(' ')?;
+        Some(secret.trim())
+    })
 }
 
 fn refused(wait_ms: u64) -> Response {
@@ -127,6 +136,15 @@ mod tests {
         assert_eq!(buckets.take("a", now + 999), Err(1));
         assert_eq!(buckets.take("a", now + 1_000), Ok(()));
         assert_eq!(buckets.take("a", now + 1_000), Err(1_000));
+    }
+
+    #[test]
+    fn a_key_is_one_key_however_it_is_spelt() {
+        let mut headers = HeaderMap::new();
+        for spelt in ["Bearer the-key", "bearer   the-key ", "BEARER the-key", "alone"] {
+            headers.append(AUTHORIZATION, HeaderValue::from_static(spelt));
+        }
+        assert_eq!(secrets(&headers).collect::<Vec<_>>(), ["the-key"; 3]);
     }
 
     #[test]

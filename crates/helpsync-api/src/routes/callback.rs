@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use helpsync_account::AccountError;
 use helpsync_model::{ConnectionId, OrganizationId, Subdomain, Trigger, chain};
-use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens, TagChange};
+use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens};
 use helpsync_zendesk::{OAuthFailure, PkceVerifier, exchange_code};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -263,8 +263,8 @@ fn claim_of(api: &Api, query: Result<Query<SyncQuery>, ApiError>) -> Option<Sync
 async fn ask_to_sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>) -> Response {
     let Some(claim) = claim_of(&api, query) else { return not_ours().into() };
     match connection_of(&api, OrganizationId(claim.o), claim.d).await {
-        Ok(connection) => Page::good(&format!("Sync {}?", connection.subdomain))
-            .line("Its published help center articles are then brought up to date.")
+        Ok(connection) => Page::good(&format!("{} is connected", connection.subdomain))
+            .line("Its published help center articles can be brought up to date now.")
             .button("Sync now")
             .into(),
         Err(error) => broken(error).into(),
@@ -287,10 +287,6 @@ async fn start_again(api: &Api, claim: &SyncClaim) -> Result<String, ApiError> {
     let connection = connection_of(api, OrganizationId(claim.o), claim.d).await?;
     let options = merged(&connection.sync_options, &claim.p);
     api.store().admin().take_up_options(connection.organization, connection.id, &options).await?;
-    if let Some(tags) = claim.t.as_object().filter(|tags| !tags.is_empty()) {
-        let change = TagChange::Merge(tags.clone());
-        api.store().admin().change_connection_tags(connection.organization, connection.id, &change).await?;
-    }
     start(api, connection.organization, connection.id, Trigger::Request, Some(&claim.r)).await?;
     Ok(connection.subdomain)
 }

@@ -173,6 +173,4 @@ pub(crate) struct SyncClaim {
     pub(crate) r: String,
     /// The sync options.
     pub(crate) p: Value,
-    /// Tags of the data source.
-    pub(crate) t: Value,
 }

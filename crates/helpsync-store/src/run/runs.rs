@@ -193,11 +193,8 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn run(&self, organization: OrganizationId, id: RunId) -> Result<Run, StoreError> {
-        let row = sqlx::query("select * from run where id = $1 and organization_id = $2")
-            .bind(id.0)
-            .bind(organization.0)
-            .fetch_optional(&self.pool)
-            .await?;
+        let row = sqlx::query("select * from run where id = $1 and organization_id = $2");
+        let row = row.bind(id.0).bind(organization.0).fetch_optional(&self.pool).await?;
         run_of(&row.ok_or(StoreError::NotFound(Entity::Run))?)
     }
 
