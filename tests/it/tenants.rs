@@ -72,6 +72,7 @@ async fn planted(app: &TestApp) -> Planted {
     let files = files["results"].as_array().unwrap();
     let mut ids = BTreeSet::from([run.id.0, run.connection.0, 1, 2, 3]);
     let mut texts = BTreeSet::from([SUBDOMAIN, HOOK, CLIENT].map(str::to_owned));
+    texts.insert(run.request_id);
     for file in files {
         ids.insert(file["id"].as_i64().unwrap());
         texts.insert(file["external_file_id"].as_str().unwrap().to_owned());
