@@ -236,7 +236,7 @@ impl TestApp {
     pub(crate) async fn run(&self, request: RunRequest) -> Run {
         let parts = self.parts();
         let connection = request.connection;
-        parts.store.admin().request_run(&request).await.unwrap();
+        parts.store.admin().request_run(parts.organization, &request).await.unwrap();
         parts.wake.notify_one();
         self.ended(connection).await
     }

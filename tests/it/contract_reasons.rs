@@ -89,7 +89,7 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
     ("* /helpsync/* is ours", OWN),
     ("POST /integrations/zendesk/events/{endpoint} is ours", OWN),
     ("GET / is ours", OWN),
-    ("GET /integrations/zendesk/sync is ours", OWN),
+    ("* /integrations/zendesk/sync is ours", OWN),
     ("GET /livez is ours", OWN),
     ("GET /readyz is ours", OWN),
     ("GET /metrics is ours", OWN),

@@ -74,7 +74,7 @@ pub(crate) async fn held(store: &Store, organization: OrganizationId, customer: 
         let Some(last) = files.last() else { return held };
         query.starting_id = last.id.0;
         for file in files {
-            let content = store.admin().file_content(file.id).await.unwrap();
+            let content = store.admin().file_content(file.organization, file.id).await.unwrap();
             for translation in &content {
                 // The hash that is stored is that of what is stored.
                 let hash = helpsync_content::content_hash(&translation.title, &translation.html);

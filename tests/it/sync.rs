@@ -150,7 +150,7 @@ async fn an_article_that_has_not_changed_is_converted_again_by_another_converter
     let marked = async || {
         let mut marked = 0;
         for file in &files {
-            let texts = store.admin().file_content(file.id).await.unwrap();
+            let texts = store.admin().file_content(file.organization, file.id).await.unwrap();
             marked += usize::from(texts.iter().all(|text| text.markdown == "mine"));
         }
         marked

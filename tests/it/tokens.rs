@@ -83,6 +83,45 @@ async fn a_lost_refresh_answer_ends_in_a_clear_reconnect_where_zendesk_does_not(
     assert_equal(&app, &account, CUSTOMER).await;
 }
 
+/// A white-label client of the organization's own, known to the help center too.
+async fn white_label(app: &TestApp, account: &zendesk_sim::Account, name: &str) {
+    let redirect = app.url("/integrations/zendesk").to_string();
+    account.add_client(OauthClient {
+        client_id: name.to_owned(),
+        client_secret: Some(format!("secret of {name}")),
+        redirect_uris: vec![redirect.clone()],
+        lifetime: TokenLifetime::Expiring,
+    });
+    let credentials =
+        json!({ "client_id": name, "client_secret": format!("secret of {name}"), "redirect_uri": redirect });
+    let record = json!([{ "data_source_type": "ZENDESK", "credentials": credentials }]);
+    app.post("/white_label/create", CUSTOMER, record).await;
+}
+
+/// What older clients were granted stays theirs: to exchange, when a newer client comes in between, and to refresh.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_lives_on_with_the_client_that_it_was_made_with() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(10));
+    app.connect("by the default client", "acme").await;
+    white_label(&app, &account, "first").await;
+    app.connect("by the first", "acme").await;
+    let begun = app.consent(&app.oauth_url("begun by the first", "acme").await).await;
+    white_label(&app, &account, "second").await;
+    let ended = app.http.get(begun).send().await.unwrap();
+    assert!(ended.status().is_success(), "{}", ended.text().await.unwrap());
+    let connection = app.connection("begun by the first", "acme").await;
+    app.finished(connection).await;
+    app.connect("by the second", "acme").await;
+    account.expire_access_tokens();
+    account.clear_requests();
+    for customer in ["by the default client", "by the first", "begun by the first", "by the second"] {
+        app.sync(customer, "acme").await;
+        assert_equal(&app, &account, customer).await;
+    }
+    assert_eq!(refreshes(&account), 4);
+}
+
 /// Clients from before Zendesk's rotation: no expiry, no refresh token.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_style_token_is_never_refreshed() {

@@ -103,7 +103,8 @@ async fn translations_that_are_not_to_be_had_stay_and_the_run_says_so() {
         edit(&account, &ids);
         let run = run(&app, RunKind::Delta, RunParams::audit()).await;
         assert_eq!(held_locales(&app, CUSTOMER).await, before, "{run:?}");
-        let skipped = app.parts().store.admin().skipped(run.id, 0, 100).await.unwrap();
+        let skipped =
+            app.parts().store.admin().skipped(app.parts().organization, run.id, 0, 100).await.unwrap();
         assert!(skipped.iter().any(|one| one.reason.contains("translations cannot be had")), "{skipped:?}");
         account.clear_faults();
         self::run(&app, RunKind::Delta, RunParams::audit()).await;
@@ -122,7 +123,8 @@ async fn one_translation_that_cannot_be_read_costs_no_other() {
     edit(&account, &ids);
     let delta = run(&app, RunKind::Delta, RunParams::default()).await;
     assert_eq!(held_locales(&app, CUSTOMER).await, before, "{delta:?}");
-    let skipped = app.parts().store.admin().skipped(delta.id, 0, 100).await.unwrap();
+    let skipped =
+        app.parts().store.admin().skipped(app.parts().organization, delta.id, 0, 100).await.unwrap();
     let named: BTreeSet<Option<i64>> = skipped.iter().map(|one| one.article_id).collect();
     assert_eq!(named.len(), 30, "{skipped:?}");
     assert!(skipped.iter().all(|one| one.reason.starts_with("translation de: ")), "{skipped:?}");

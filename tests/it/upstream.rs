@@ -159,6 +159,30 @@ async fn a_dead_message_is_shown_to_the_organization_that_it_names_and_to_no_oth
         let (status, _) = app.call(method, &format!("{LIST}{path}"), CUSTOMER, None).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
     }
+
+    // Publishers of both use one id: each organization's letter is its own.
+    let theirs = Request { organization: Some("other".to_owned()), ..sync() };
+    for body in [theirs.to_bytes(), sync().to_bytes()] {
+        assert!(rabbit.publish_raw(Origin::Requests, "same", body).await.is_stored());
+    }
+    let of_id = async |id: &str| {
+        let letters = rabbit.dead_letters_of(&|letter| letter.id == id, 9, None).await.ok()?;
+        letters.into_iter().next()
+    };
+    until("both of one id to be dead", async || {
+        of_id("same").await?.reason.contains("1 other").then_some(())
+    })
+    .await;
+    listed(&app, 2).await;
+    let path = format!("{LIST}/message-same");
+    let (status, shown) = app.call(Method::GET, &path, CUSTOMER, None).await;
+    assert!(status.is_success() && !shown["error"].as_str().unwrap().contains("1 other"), "{shown}");
+    assert_eq!(app.call(Method::DELETE, &path, CUSTOMER, None).await.0, StatusCode::OK);
+    listed(&app, 1).await;
+    assert_eq!(app.call(Method::DELETE, &path, CUSTOMER, None).await.0, StatusCode::NOT_FOUND);
+    let left = app.http.get(app.url(&path)).bearer_auth(key).send().await.unwrap();
+    assert_eq!(left.status(), StatusCode::OK, "the other organization's letter is still there");
+    assert!(left.text().await.unwrap().contains("other"));
 }
 
 /// The code blocks of one language in the document, as they stand.

@@ -55,6 +55,11 @@ pub enum AccountError {
         "no Zendesk OAuth client is configured: set HELPSYNC_ZENDESK__CLIENT_ID and HELPSYNC_ZENDESK__CLIENT_SECRET, or create one with /white_label/create"
     )]
     NoApp,
+    /// The grant was made with a client that is not known any more.
+    #[error(
+        "the Zendesk OAuth client {0:?}, which the grant was made with, is not known any more: create it again with /white_label/create, or connect the workspace anew"
+    )]
+    AppGone(String),
 }
 
 /// Makes clients. Cheap to clone.
@@ -149,6 +154,26 @@ impl Accounts {
         }
         let app = self.inner.options.default_app.clone().ok_or(AccountError::NoApp)?;
         Ok((app, None))
+    }
+
+    /// The OAuth client of a grant: whatever clients came after it, Zendesk takes the grant's codes and refresh tokens
+    /// from no other one.
+    ///
+    /// # Errors
+    /// [`AccountError::AppGone`].
+    pub async fn app_of_grant(
+        &self,
+        organization: OrganizationId,
+        client_id: &str,
+    ) -> Result<OAuthApp, AccountError> {
+        if let Some(own) = self.inner.store.oauth_client_named(organization, client_id).await?
+            && let Some(client_secret) = own.client_secret
+        {
+            return Ok(OAuthApp { client_id: own.client_id, client_secret });
+        }
+        let default = self.inner.options.default_app.clone();
+        let default = default.filter(|app| app.client_id == client_id);
+        default.ok_or_else(|| AccountError::AppGone(client_id.to_owned()))
     }
 
     /// The client of the help center at `subdomain`, with the token of a connection and out of the budget of its

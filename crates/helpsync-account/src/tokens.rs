@@ -129,11 +129,11 @@ impl StoredTokens {
         refresh_token: &SecretString,
     ) -> Result<SecretString, TokenError> {
         let inner = &self.accounts.inner;
-        let (app, _) = self
-            .accounts
-            .app(self.organization)
-            .await
-            .map_err(|error| TokenError::Unavailable { reason: chain(&error), after: None })?;
+        let app = match &old.client_id {
+            Some(client_id) => self.accounts.app_of_grant(self.organization, client_id).await,
+            None => self.accounts.app(self.organization).await.map(|(app, _redirect)| app),
+        };
+        let app = app.map_err(|error| TokenError::Unavailable { reason: chain(&error), after: None })?;
         match refresh(&inner.http, &self.endpoint, &app, refresh_token).await {
             Ok(tokens) => {
                 let now = inner.clock.now_ms();

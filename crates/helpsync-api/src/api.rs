@@ -1,18 +1,21 @@
 //! What every handler shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use helpsync_account::Accounts;
 use helpsync_embeddings::Client;
 use helpsync_model::{Clock, Entropy, OrganizationId};
 use helpsync_queue::Queue;
 use helpsync_store::Store;
+use serde_json::Value;
 use tokio::sync::Notify;
 use url::Url;
 
 use crate::fair::{FairSlots, Share};
+use crate::rate::Rates;
 use crate::signing::Signer;
 use crate::{layers, routes};
 
@@ -28,12 +31,18 @@ pub struct ApiOptions {
     pub public_url: Url,
     /// The largest request body that is read.
     pub body_bytes_max: usize,
+    /// Requests a minute of one API key or access token.
+    pub requests_per_minute_of_key: u32,
+    /// Requests a minute of one address, whatever its credentials.
+    pub requests_per_minute_of_address: u32,
     /// How long an access token is good for.
     pub access_token_ttl: Duration,
     /// The longest life a caller may ask for in a presigned URL.
     pub presigned_url_ttl_max: Duration,
     /// Scopes that a grant asks for when the request names none, separated by spaces.
     pub default_scopes: String,
+    /// Scopes that a customer's access token may ask for.
+    pub customer_scopes: Vec<String>,
     /// The organization of whoever runs the installation: it also sees dead messages that name no other.
     pub operator: OrganizationId,
     /// What webhooks are taken.
@@ -70,6 +79,9 @@ struct Inner {
     signer: Signer,
     searching: FairSlots,
     embedding: FairSlots,
+    rates: Rates,
+    /// The OpenAPI document, once it was asked for.
+    document: OnceLock<Bytes>,
 }
 
 impl std::fmt::Debug for Api {
@@ -91,6 +103,7 @@ impl Api {
         wake: Arc<Notify>,
     ) -> Self {
         let signer = Signer::new(store.vault());
+        let rates = Rates::new(options.requests_per_minute_of_key, options.requests_per_minute_of_address);
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -103,6 +116,8 @@ impl Api {
                 signer,
                 searching: FairSlots::new(SEARCHES),
                 embedding: FairSlots::new(QUERIES),
+                rates,
+                document: OnceLock::new(),
             }),
         }
     }
@@ -145,6 +160,16 @@ impl Api {
     /// Slots for queries at the embeddings endpoint.
     pub(crate) fn embedding(&self) -> &FairSlots {
         &self.inner.embedding
+    }
+
+    /// How often each key and each address may ask.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.inner.rates
+    }
+
+    /// The OpenAPI document; `make` is asked once.
+    pub(crate) fn document(&self, make: impl FnOnce() -> Value) -> Bytes {
+        self.inner.document.get_or_init(|| make().to_string().into()).clone()
     }
 
     pub(crate) fn signer(&self) -> &Signer {

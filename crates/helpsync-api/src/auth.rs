@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use helpsync_model::OrganizationId;
-use helpsync_store::Customer;
+use helpsync_store::{ApiKey, Customer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,10 +12,11 @@ use crate::Api;
 use crate::error::{ApiError, Wrong};
 use crate::signing::Purpose;
 
+const CUSTOMER_ID: &str = "customer-id";
 /// The longest `customer_id`.
 pub(crate) const CUSTOMER_ID_CHARS_MAX: usize = 255;
 /// Python clients with two credentials send two `authorization` headers; more are not looked at.
-const CREDENTIALS_MAX: usize = 4;
+pub(crate) const CREDENTIALS_MAX: usize = 4;
 
 /// A customer, spoken for by itself or by its organization.
 pub(crate) struct Caller(pub(crate) Customer);
@@ -38,26 +39,30 @@ pub(crate) struct TokenClaim {
     pub(crate) c: String,
     /// The customer, as we do: a token does not outlive its customer.
     pub(crate) i: i64,
+    /// The API key that it was made with: a token does not outlive that either.
+    pub(crate) k: i64,
 }
 
 enum Credential {
-    Key(OrganizationId),
+    Key(ApiKey),
     Token(TokenClaim),
 }
 
 /// The first credential that verifies.
 async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
     let mut seen = false;
+    // Which of them would hold is nothing to guess at.
+    if parts.headers.get_all(CUSTOMER_ID).iter().nth(1).is_some() {
+        return Err(ApiError::bad("send one customer-id header, not several"));
+    }
     for value in parts.headers.get_all(AUTHORIZATION).iter().take(CREDENTIALS_MAX) {
         let Ok(text) = value.to_str() else { continue };
         let Some((scheme, secret)) = text.trim().split_once(' ') else { continue };
         let secret = secret.trim();
         seen = true;
         if scheme.eq_ignore_ascii_case("bearer") {
-            if let Some(organization) =
-                api.store().admin().organization_of_key(&secret.to_owned().into()).await?
-            {
-                return Ok(Credential::Key(organization));
+            if let Some(key) = api.store().admin().find_api_key(&secret.to_owned().into()).await? {
+                return Ok(Credential::Key(key));
             }
         } else if scheme.eq_ignore_ascii_case("token")
             && let Some(claim) = api.signer().read(Purpose::AccessToken, secret, api.now_ms())
@@ -74,7 +79,7 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
 
 /// The `customer-id` header. Clients send other letters than ASCII as UTF-8 or as Latin-1.
 fn customer_id(parts: &Parts) -> Result<Option<String>, ApiError> {
-    let Some(value) = parts.headers.get("customer-id") else { return Ok(None) };
+    let Some(value) = parts.headers.get(CUSTOMER_ID) else { return Ok(None) };
     let bytes = value.as_bytes();
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -98,12 +103,20 @@ pub(crate) fn check_customer_id(text: &str) -> Result<(), String> {
 }
 
 fn header_wrong(msg: String, kind: &'static str) -> ApiError {
-    let loc = ["header", "customer-id"].map(Value::from).to_vec();
+    let loc = ["header", CUSTOMER_ID].map(Value::from).to_vec();
     ApiError::Invalid(vec![Wrong { loc, msg, kind }])
 }
 
+fn only_keys() -> ApiError {
+    ApiError::forbidden("this endpoint takes an API key, not a customer's access token")
+}
+
 async fn customer_of(api: &Api, claim: &TokenClaim) -> Result<Customer, ApiError> {
-    let found = api.store().admin().find_customer(OrganizationId(claim.o), &claim.c).await?;
+    let organization = OrganizationId(claim.o);
+    if !api.store().admin().has_api_key(organization, claim.k).await? {
+        return Err(ApiError::unauthorized("the API key that the access token was made with was taken away"));
+    }
+    let found = api.store().admin().find_customer(organization, &claim.c).await?;
     found
         .filter(|customer| customer.id.0 == claim.i)
         .ok_or_else(|| ApiError::unauthorized("the access token's customer was deleted"))
@@ -114,7 +127,7 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         match credential(parts, api).await? {
-            Credential::Key(organization) => {
+            Credential::Key(ApiKey { organization, .. }) => {
                 let Some(id) = customer_id(parts)? else {
                     return Err(header_wrong("an API key needs a customer-id header".to_owned(), "missing"));
                 };
@@ -130,10 +143,8 @@ impl FromRequestParts<Api> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         match credential(parts, api).await? {
-            Credential::Key(organization) => Ok(Self(organization)),
-            Credential::Token(_) => {
-                Err(ApiError::forbidden("this endpoint takes an API key, not a customer's access token"))
-            }
+            Credential::Key(key) => Ok(Self(key.organization)),
+            Credential::Token(_) => Err(only_keys()),
         }
     }
 }
@@ -143,7 +154,7 @@ impl FromRequestParts<Api> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         match credential(parts, api).await? {
-            Credential::Key(organization) => match customer_id(parts)? {
+            Credential::Key(ApiKey { organization, .. }) => match customer_id(parts)? {
                 None => Ok(Self::Operator(organization)),
                 Some(id) => {
                     Ok(Self::Caller(Box::new(api.store().admin().customer(organization, &id).await?)))
@@ -154,14 +165,39 @@ impl FromRequestParts<Api> for Reader {
     }
 }
 
-/// `GET /auth/v1/access_token` takes nothing but an API key with a customer.
-pub(crate) struct KeyedCaller(pub(crate) Customer);
+/// An API key with a customer, and nothing else.
+pub(crate) struct KeyedCaller {
+    pub(crate) customer: Customer,
+    /// The key's id.
+    pub(crate) key: i64,
+}
 
 impl FromRequestParts<Api> for KeyedCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let Operator(_) = Operator::from_request_parts(parts, api).await?;
-        Ok(Self(Caller::from_request_parts(parts, api).await?.0))
+        match credential(parts, api).await? {
+            Credential::Key(key) => {
+                let Caller(customer) = Caller::from_request_parts(parts, api).await?;
+                Ok(Self { customer, key: key.id })
+            }
+            Credential::Token(_) => Err(only_keys()),
+        }
+    }
+}
+
+/// A customer, and whether it speaks for itself: what its organization alone may ask for is refused to it then.
+pub(crate) struct Speaker {
+    pub(crate) customer: Customer,
+    pub(crate) is_customer: bool,
+}
+
+impl FromRequestParts<Api> for Speaker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let is_customer = matches!(credential(parts, api).await?, Credential::Token(_));
+        let Caller(customer) = Caller::from_request_parts(parts, api).await?;
+        Ok(Self { customer, is_customer })
     }
 }

@@ -113,6 +113,7 @@ fn store_answer(error: &StoreError) -> (StatusCode, String) {
             "the workspace is disconnected, or its grant has ended: connect it again with /integrations/oauth_url"
                 .to_owned(),
         ),
+        StoreError::TooLarge { .. } => (StatusCode::BAD_REQUEST, error.to_string()),
         StoreError::NotFound(what) => (StatusCode::NOT_FOUND, format!("{what} not found")),
         StoreError::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable for the moment: try again".to_owned())
@@ -135,7 +136,7 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::Store(error) => Self::Store(error),
-            AccountError::NoApp => Self::bad(error.to_string()),
+            AccountError::NoApp | AccountError::AppGone(_) => Self::bad(error.to_string()),
             AccountError::Endpoint(_) => {
                 tracing::error!(error = chain(&error), "no address for the workspace");
                 Self::Plain(

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::uri::PathAndQuery;
@@ -25,6 +26,15 @@ use crate::error::ApiError;
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The longest JSON answer. Exports and attachments are streams, which nobody holds as a whole.
+const ANSWER_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Whether an answer whose length is known is longer than one may be.
+fn is_too_long(response: &Response) -> bool {
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    is_json && response.body().size_hint().exact().is_some_and(|bytes| bytes > ANSWER_BYTES_MAX)
+}
+
 /// Puts everything around the endpoints.
 pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
     let cors = CorsLayer::new()
@@ -41,6 +51,7 @@ pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_response(answered).on_failure(()))
         .layer(middleware::from_fn(drain))
+        .layer(middleware::from_fn_with_state(api.clone(), crate::rate::limit))
         .layer(middleware::from_fn_with_state(api.clone(), identify))
         .layer(cors)
         .with_state(api);
@@ -79,6 +90,11 @@ async fn identify(
     } else {
         next.run(request).await
     };
+    if is_too_long(&response) {
+        let text =
+            format!("the answer would be longer than {ANSWER_BYTES_MAX} bytes: ask for fewer rows at once");
+        response = ApiError::bad(text).into_response();
+    }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -20,6 +20,7 @@ mod fair;
 mod layers;
 mod openapi;
 mod page;
+mod rate;
 mod readiness;
 mod routes;
 mod signing;

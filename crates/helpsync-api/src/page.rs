@@ -17,17 +17,24 @@ pub(crate) struct Page {
     mark: &'static str,
     title: String,
     lines: Vec<Markup>,
+    posts: bool,
 }
 
 impl Page {
     /// Something worked.
     pub(crate) fn good(title: &str) -> Self {
-        Self { status: StatusCode::OK, mark: "good", title: title.to_owned(), lines: Vec::new() }
+        Self {
+            status: StatusCode::OK,
+            mark: "good",
+            title: title.to_owned(),
+            lines: Vec::new(),
+            posts: false,
+        }
     }
 
     /// Something did not; the lines say what to do.
     pub(crate) fn failed(status: StatusCode, title: &str) -> Self {
-        Self { status, mark: "failed", title: title.to_owned(), lines: Vec::new() }
+        Self { status, mark: "failed", title: title.to_owned(), lines: Vec::new(), posts: false }
     }
 
     /// Adds a line.
@@ -39,6 +46,13 @@ impl Page {
     /// Adds a link within this host.
     pub(crate) fn link(mut self, path: &str, text: &str) -> Self {
         self.lines.push(html! { a href=(path) { (text) } });
+        self
+    }
+
+    /// Adds a button that posts to the page's own address.
+    pub(crate) fn button(mut self, text: &str) -> Self {
+        self.lines.push(html! { form method="post" { button type="submit" { (text) } } });
+        self.posts = true;
         self
     }
 
@@ -73,8 +87,9 @@ impl From<Page> for Response {
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let style = STANDARD.encode(Sha256::digest(STYLE));
+        let form = if self.posts { "'self'" } else { "'none'" };
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action {form}; frame-ancestors 'none'"
         );
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -44,18 +44,54 @@ impl Home {
     /// Locks the file of `url`; `None` for a store that many may use.
     pub(crate) fn enter(url: &str) -> Result<Option<Self>, AppError> {
         let (Some(path), Some(database)) = (beside(url, ".lock"), database(url)) else { return Ok(None) };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|source| failed(&path, source))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        private(&mut options);
+        let file = options.open(&path).map_err(|source| failed(&path, source))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _lock: file })),
+            Ok(()) => {
+                keep_private(database).map_err(|source| failed(Path::new(database), source))?;
+                Ok(Some(Self { _lock: file }))
+            }
             Err(TryLockError::WouldBlock) => Err(AppError::InUse { path: database.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(&path, source)),
         }
     }
+}
+
+/// The database and what lies beside it are their owner's alone: they hold texts and sealed tokens. SQLite gives what it
+/// makes beside a database that database's mode.
+fn keep_private(database: &str) -> std::io::Result<()> {
+    // SQLite reads percent signs as escapes: such a name is another file's, and is made by SQLite itself.
+    if !database.contains(['%', ':']) {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        private(&mut options);
+        options.open(database)?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        for suffix in ["", "-wal", "-shm", ".lock", ".keys", ".api-key"] {
+            let owners = std::fs::Permissions::from_mode(0o600);
+            match std::fs::set_permissions(format!("{database}{suffix}"), owners) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                done => done?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// New files are for their owner alone.
+fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    #[cfg(not(unix))]
+    let _nothing_to_say = options;
 }
 
 /// The sealing keys of this installation, made at its first start.
@@ -98,11 +134,7 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> SecretString) -> Result<Secr
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).read(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
+    private(&mut options);
     let mut file = options.open(path)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;

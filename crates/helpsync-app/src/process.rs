@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use crate::server::ConnectionLimits;
 use crate::{AppError, Parts, Runtime, embeddings, health, requests, server, webhooks};
 
 /// Beyond draining: answers under way, and handing shards back.
@@ -67,15 +68,18 @@ impl Process {
             tasks: TaskTracker::new(),
             parts: parts.clone(),
         };
+        let limits = ConnectionLimits {
+            header_timeout: settings.api.header_timeout,
+            idle_timeout: settings.api.idle_timeout,
+            connections_max: settings.api.connections_max,
+            per_address_max: settings.api.connections_per_address_max,
+        };
         if role != Role::Worker {
             let (listener, address) = server::listen(settings.api.listen).await?;
             let url = public_url(settings.api.public_url.clone(), address);
             let router = api(&parts, url.clone()).router();
             process.api_url = Some(url);
-            process.spawn(
-                "api",
-                server::serve(listener, router, settings.api.header_timeout, process.stop.clone()),
-            );
+            process.spawn("api", server::serve(listener, router, limits, process.stop.clone()));
         }
         if role != Role::All {
             let address = match role {
@@ -85,10 +89,7 @@ impl Process {
             let (listener, bound) = server::listen(address).await?;
             process.health_address = Some(bound);
             let router = health::router(parts.clone());
-            process.spawn(
-                "health",
-                server::serve(listener, router, settings.api.header_timeout, process.stop.clone()),
-            );
+            process.spawn("health", server::serve(listener, router, limits, process.stop.clone()));
         }
         if role != Role::Worker {
             let Runtime { clock, entropy } = &parts.runtime;
@@ -230,9 +231,12 @@ fn api(parts: &Parts, public_url: Url) -> Api {
     let options = ApiOptions {
         public_url,
         body_bytes_max: settings.api.body_bytes_max,
+        requests_per_minute_of_key: settings.api.requests_per_minute_of_key,
+        requests_per_minute_of_address: settings.api.requests_per_minute_of_address,
         access_token_ttl: settings.api.access_token_ttl,
         presigned_url_ttl_max: settings.api.presigned_url_ttl_max,
         default_scopes: settings.zendesk.scopes.join(" "),
+        customer_scopes: settings.zendesk.allowed_scopes(),
         operator: parts.organization,
         webhooks: WebhookRules {
             per_organization_max: settings.webhooks.per_organization_max,

@@ -41,7 +41,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
             }
             Err(Refused::Never(reason)) => {
                 tracing::warn!(
-                    message = delivery.id,
+                    message_id = delivery.id,
                     reason,
                     "a request cannot be done: to the dead letters"
                 );
@@ -131,10 +131,10 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         upload_id: id.clone(),
         params,
     };
-    match parts.store.admin().request_run(&run_request).await {
+    match parts.store.admin().request_run(organization, &run_request).await {
         Ok(requested) => {
             // The link between the asking service's trace and the run's own.
-            tracing::info!(run = %requested.run, created = requested.created, message = id,
+            tracing::info!(run = %requested.run, created = requested.created, message_id = id,
                 traceparent = delivery.traceparent, "a request is served");
             Ok(())
         }

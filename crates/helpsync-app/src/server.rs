@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +15,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::AppError;
+use crate::connections::{ConnectionState, OpenConnections, Watched};
+
+/// The longest head of a request. Headers of our own, access tokens and presigned URLs have some kB at most.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
     let failed = |source| AppError::Listen { address, source };
@@ -22,35 +27,69 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAd
     Ok((listener, bound))
 }
 
-/// Serves HTTP/1 until `stop`, then lets answers under way end. A client has `header_timeout` to send the head of a
-/// request, counted from the connection or from the answer before; otherwise its connection is closed.
+/// What strangers may take of a listener.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionLimits {
+    /// For the head of the first request.
+    pub(crate) header_timeout: Duration,
+    /// Between two requests, the head of the second included.
+    pub(crate) idle_timeout: Duration,
+    /// Open at once.
+    pub(crate) connections_max: usize,
+    /// Open at once from one address.
+    pub(crate) per_address_max: usize,
+}
+
+/// Serves HTTP/1 until `stop`, then lets answers under way end. Nobody can keep others out by opening connections:
+/// those that ask nothing make room for new ones.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     router: Router,
-    header_timeout: Duration,
+    limits: ConnectionLimits,
     stop: CancellationToken,
 ) {
     // HTTP/1 only: telling it from HTTP/2 means waiting for the first bytes, and no timeout holds for that.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
+    // Counted from the connection's start or from the answer before.
+    let head = limits.header_timeout.max(limits.idle_timeout);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES_MAX);
     let connections = GracefulShutdown::new();
+    let open = OpenConnections::new(limits.connections_max, limits.per_address_max);
     loop {
         // Goes on after a failed accept, such as one for lack of file descriptors.
-        let (stream, _peer) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = Listener::accept(&mut listener) => accepted,
         };
-        let service = TowerToHyperService::new(router.clone());
+        let Some(place) = open.enter(peer.ip()) else {
+            tracing::warn!(%peer, "a connection is refused: all that are open are being answered");
+            continue;
+        };
+        let service = TowerToHyperService::new(Watched::new(router.clone(), peer, Arc::clone(place.state())));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended early");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(error, "a connection ended early");
+                },
+                () = place.state().closed() => tracing::debug!("a waiting connection makes room"),
+                () = silent(place.state(), limits.header_timeout) => tracing::debug!("a connection asked nothing"),
             }
+            drop(place);
         });
     }
     drop(listener);
+    open.close_waiting();
     connections.shutdown().await;
+}
+
+/// Ends when the connection has not asked anything by then.
+async fn silent(state: &ConnectionState, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    if state.has_asked() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Ends at the first SIGINT or SIGTERM.
@@ -90,7 +129,9 @@ mod tests {
         let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let router = Router::new().route("/", get(|| async { "hello" }));
         let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, router, header_timeout, stop.clone()));
+        let limits =
+            ConnectionLimits { header_timeout, idle_timeout: LATE, connections_max: 4, per_address_max: 4 };
+        let task = tokio::spawn(serve(listener, router, limits, stop.clone()));
         Served { address, stop, task }
     }
 
@@ -111,9 +152,48 @@ mod tests {
             assert!(!answer.contains("hello"), "{answer}");
         }
         let mut stream = TcpStream::connect(served.address).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         let answer = until_closed(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"), "{answer}");
+        served.stop.cancel();
+        served.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn connections_that_ask_nothing_make_room_and_those_being_answered_do_not() {
+        let served = served(LATE).await;
+        let ask = async |stream: &mut TcpStream| {
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            let mut first = [0; 12];
+            stream.read_exact(&mut first).await.unwrap();
+            assert_eq!(&first, b"HTTP/1.1 200");
+        };
+        // Far more than the four that may be open, half open for as long as they are let.
+        let mut half_open = Vec::new();
+        for _ in 0..100 {
+            let mut stream = TcpStream::connect(served.address).await.unwrap();
+            // The server may have hung up already.
+            let _sent = stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await;
+            half_open.push(stream);
+            if half_open.len() % 25 == 0 {
+                ask(&mut TcpStream::connect(served.address).await.unwrap()).await;
+            }
+        }
+        assert_eq!(until_closed(&mut half_open[0]).await, "", "the oldest is gone");
+        served.stop.cancel();
+        served.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_head_of_a_request_has_a_bound() {
+        let served = served(LATE).await;
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(2 * HEAD_BYTES_MAX));
+        let _cut = stream.write_all(head.as_bytes()).await;
+        let mut answer = [0; 12];
+        let read = tokio::time::timeout(LATE, stream.read_exact(&mut answer)).await.expect("an answer");
+        // Or the connection is reset before the answer is read: what was sent is not read to its end.
+        assert!(read.is_err() || &answer == b"HTTP/1.1 431", "{answer:?}");
         served.stop.cancel();
         served.task.await.unwrap();
     }

@@ -32,7 +32,7 @@ fn nothing_set_gives_the_documented_defaults() {
     let settings = load(&[]).unwrap();
     assert_eq!(settings.api.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.public_url().as_str(), "http://127.0.0.1:8080/");
-    assert_eq!(settings.api.access_token_ttl, Duration::from_secs(10 * 3600));
+    assert_eq!(settings.api.access_token_ttl, Duration::from_secs(3600));
     assert_eq!(settings.sync.interval, Duration::from_secs(24 * 3600));
     assert_eq!(settings.coordinator.call_timeout, Duration::from_millis(200));
     assert_eq!(settings.store.url.expose(), "sqlite:helpsync.db");

@@ -43,7 +43,7 @@ impl Engine {
             Err(failure) => return Err(failure.into()),
         };
         let (mut requests, mut bytes) = (u64::from(answer.requests), answer.bytes);
-        let known = self.store.attachments(due.file).await?;
+        let known = self.store.attachments(started.organization, due.file).await?;
         for attachment in &answer.value {
             let same = known.iter().find(|known| known.attachment_id == attachment.id);
             if same.is_some_and(|known| known.version == attachment.version) {

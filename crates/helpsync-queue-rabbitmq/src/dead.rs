@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use helpsync_model::Timestamp;
-use helpsync_queue::{DeadLetter, Origin, PublishOutcome, QueueError};
+use helpsync_queue::{DeadLetter, Origin, Owned, PublishOutcome, QueueError};
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 use lapin::types::AMQPValue;
@@ -38,12 +38,14 @@ struct Look {
 impl DeadLetters {
     pub(crate) async fn list(
         &self,
+        owned: Owned<'_>,
         limit: usize,
         after: Option<&str>,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         let _turn = self.one_at_a_time.lock().await;
         let look = self.look().await?;
-        let mut letters: Vec<_> = look.held.iter().map(|(letter, _)| letter.clone()).collect();
+        let mut letters: Vec<_> =
+            look.held.iter().map(|(letter, _)| letter).filter(|letter| owned(letter)).cloned().collect();
         self.end(look).await?;
         letters.sort_by(|a, b| (a.died_at, &a.id).cmp(&(b.died_at, &b.id)));
         let letters = one_per_id(letters);
@@ -55,12 +57,17 @@ impl DeadLetters {
     }
 
     /// Publishes with confirm, and only then takes the copies out.
-    pub(crate) async fn replay(&self, id: &str, publisher: &Publisher) -> Result<bool, QueueError> {
+    pub(crate) async fn replay(
+        &self,
+        owned: Owned<'_>,
+        id: &str,
+        publisher: &Publisher,
+    ) -> Result<bool, QueueError> {
         let _turn = self.one_at_a_time.lock().await;
         let look = self.look().await?;
         // Publishers may use an id for several messages: each of them goes back, once.
         let mut again: Vec<Outgoing> = Vec::new();
-        for (letter, _) in look.held.iter().filter(|(letter, _)| letter.id == id) {
+        for (letter, _) in look.held.iter().filter(|(letter, _)| letter.id == id && owned(letter)) {
             if again.iter().all(|other| other.body != letter.body) {
                 again.push(Outgoing::raw(&self.names, letter.origin, id, letter.body.clone(), None));
             }
@@ -71,7 +78,7 @@ impl DeadLetters {
         }
         let outcomes = publisher.publish(&again).await;
         let done = match outcomes.into_iter().find(|outcome| !outcome.is_stored()) {
-            None => self.remove(&look, id).await.map(|_| true),
+            None => self.remove(&look, owned, id).await.map(|_| true),
             Some(PublishOutcome::Refused(refusal)) => Err(QueueError::Unavailable(refusal.to_string())),
             Some(_) => Err(QueueError::Unavailable("the broker did not confirm".to_owned())),
         };
@@ -79,10 +86,10 @@ impl DeadLetters {
         done
     }
 
-    pub(crate) async fn discard(&self, id: &str) -> Result<bool, QueueError> {
+    pub(crate) async fn discard(&self, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
         let _turn = self.one_at_a_time.lock().await;
         let look = self.look().await?;
-        let removed = self.remove(&look, id).await;
+        let removed = self.remove(&look, owned, id).await;
         self.end(look).await?;
         removed
     }
@@ -99,9 +106,9 @@ impl DeadLetters {
         Ok(Look { channel, held })
     }
 
-    async fn remove(&self, look: &Look, id: &str) -> Result<bool, QueueError> {
+    async fn remove(&self, look: &Look, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
         let mut found = false;
-        for (_, message) in look.held.iter().filter(|(letter, _)| letter.id == id) {
+        for (_, message) in look.held.iter().filter(|(letter, _)| letter.id == id && owned(letter)) {
             if !self.link.call("remove a dead letter", message.ack(BasicAckOptions::default())).await? {
                 return Err(QueueError::Lost);
             }

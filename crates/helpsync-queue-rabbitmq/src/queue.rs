@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use helpsync_model::{Clock, Entropy, Lane};
 use helpsync_queue::{
-    Consumer, DeadLetter, Health, LaneStats, Message, Origin, PublishOutcome, Queue, QueueError, QueueStats,
-    Refusal,
+    Consumer, DeadLetter, Health, LaneStats, Message, Origin, Owned, PublishOutcome, Queue, QueueError,
+    QueueStats, Refusal,
 };
 use lapin::uri::AMQPUri;
 use secrecy::ExposeSecret;
@@ -207,16 +207,21 @@ impl Queue for RabbitQueue {
         }
     }
 
-    async fn dead_letters(&self, limit: usize, after: Option<&str>) -> Result<Vec<DeadLetter>, QueueError> {
-        self.dead.list(limit, after).await
+    async fn dead_letters_of(
+        &self,
+        owned: Owned<'_>,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<Vec<DeadLetter>, QueueError> {
+        self.dead.list(owned, limit, after).await
     }
 
-    async fn replay(&self, id: &str) -> Result<bool, QueueError> {
-        self.dead.replay(id, &self.desk.publisher).await
+    async fn replay_of(&self, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
+        self.dead.replay(owned, id, &self.desk.publisher).await
     }
 
-    async fn discard(&self, id: &str) -> Result<bool, QueueError> {
-        self.dead.discard(id).await
+    async fn discard_of(&self, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
+        self.dead.discard(owned, id).await
     }
 
     async fn close(&self) {

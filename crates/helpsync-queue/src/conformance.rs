@@ -220,7 +220,7 @@ pub async fn a_replayed_dead_letter_is_delivered_as_new(harness: &impl Harness) 
     assert!(!queue.replay("m-2").await.unwrap(), "it has left the list");
 }
 
-/// Rule: discard = gone, others stay.
+/// Rule: discard = gone, others stay, those of other owners too.
 pub async fn a_discarded_dead_letter_is_gone(harness: &impl Harness) {
     let queue = harness.queue();
     store(&queue, &[message(1, Lane::OnDemand), message(2, Lane::OnDemand)]).await;
@@ -228,7 +228,12 @@ pub async fn a_discarded_dead_letter_is_gone(harness: &impl Harness) {
     next(&mut consumer).await.dead("one").await.unwrap();
     next(&mut consumer).await.dead("two").await.unwrap();
     dead_letters(&queue, 2).await;
-    assert!(queue.discard("m-1").await.unwrap());
+    // An id alone names nothing: what is not one's own stays.
+    let owned = |letter: &DeadLetter| letter.reason == "one";
+    assert!(!queue.discard_of(&owned, "m-2").await.unwrap());
+    assert!(!queue.replay_of(&owned, "m-2").await.unwrap());
+    assert_eq!(queue.dead_letters_of(&owned, 9, None).await.unwrap().len(), 1);
+    assert!(queue.discard_of(&owned, "m-1").await.unwrap());
     assert_eq!(dead_letters(&queue, 1).await[0].id, "m-2");
     assert!(!queue.discard("m-1").await.unwrap());
     assert!(!queue.discard("never was").await.unwrap());

@@ -26,7 +26,7 @@ pub use delivery::{Delivery, Settlement};
 pub use error::QueueError;
 pub use in_process::{InProcessQueue, InProcessSettings};
 pub use message::{Message, PublishOutcome, Refusal};
-pub use port::{Consumer, Queue};
+pub use port::{Consumer, Owned, Queue};
 pub use stats::{DeadLetter, Health, LaneStats, Origin, QueueStats};
 
 /// How often a delivery may be lost (dropped, or its holder died) before its message is dead-lettered: the

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_model::{
-    Clock, ConnectionId, Entropy, KeyRing, Lane, ManualClock, OsEntropy, RunId, RunKind, RunParams,
-    SeededEntropy, ShardId, Timestamp, Trigger,
+    Clock, ConnectionId, Entropy, KeyRing, Lane, ManualClock, OrganizationId, OsEntropy, RunId, RunKind,
+    RunParams, SeededEntropy, ShardId, Timestamp, Trigger,
 };
 use serde_json::json;
 use sqlx::{AnyConnection, Connection as _, Executor, Row as _};
@@ -32,6 +32,9 @@ const CONNECTIONS_MAX: u32 = 4;
 const ALTER_TRIES: u32 = 10;
 /// When the tests' clocks start: 2026-01-01T00:00:00Z.
 const START_SECONDS: i64 = 1_767_225_600;
+
+/// The organization that a test's store has first.
+pub const FIRST: OrganizationId = OrganizationId(1);
 
 /// A fresh, empty, migrated store.
 #[derive(Debug)]
@@ -98,7 +101,7 @@ impl TestStore {
             upload_id: "upload-1".to_owned(),
             params: RunParams::articles(Vec::new()),
         };
-        let run = self.admin().request_run(&request).await.expect("a run").run;
+        let run = self.admin().request_run(FIRST, &request).await.expect("a run").run;
         let walk = self.start(run).await;
         let page = PageWrite { articles, ..PageWrite::default() };
         let outcome = self.sync().store_page(&walk, &page).await.expect("a stored page");

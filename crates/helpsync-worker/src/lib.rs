@@ -123,7 +123,7 @@ impl Worker {
             Ok(job) => job,
             Err(error) => {
                 tracing::error!(
-                    message = delivery.id,
+                    message_id = delivery.id,
                     error = chain(&error),
                     "not a job: to the dead letters"
                 );

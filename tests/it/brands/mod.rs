@@ -110,11 +110,11 @@ impl Brands {
             params: RunParams::audit(),
         };
         let parts = self.app.parts();
-        let requested = parts.store.admin().request_run(&request).await.unwrap();
+        let requested = parts.store.admin().request_run(parts.organization, &request).await.unwrap();
         parts.wake.notify_one();
         // A brand that is gone answers nothing: its own run may go on trying.
         until("the audit to end", async || {
-            let run = parts.store.admin().run(requested.run).await.unwrap();
+            let run = parts.store.admin().run(parts.organization, requested.run).await.unwrap();
             (!run.state.is_active()).then_some(())
         })
         .await;

@@ -85,10 +85,11 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
         .await;
         let heir = Running::start("helpsync-worker", &[], &env);
         until("the run to end without the sleeper", async || {
-            (!parts.store.admin().run(run.id).await.unwrap().state.is_active()).then_some(())
+            (!parts.store.admin().run(parts.organization, run.id).await.unwrap().state.is_active())
+                .then_some(())
         })
         .await;
-        assert_eq!(parts.store.admin().run(run.id).await.unwrap().state, RunState::Done);
+        assert_eq!(parts.store.admin().run(parts.organization, run.id).await.unwrap().state, RunState::Done);
         let copy = held(&parts.store, parts.organization, CUSTOMER).await;
         assert_same(&truth(&acme), &copy);
         sleeper.signal("CONT");

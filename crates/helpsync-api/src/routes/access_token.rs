@@ -25,9 +25,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn access_token(State(api): State<Api>, KeyedCaller(customer): KeyedCaller) -> Json<TokenResponse> {
+async fn access_token(
+    State(api): State<Api>,
+    KeyedCaller { customer, key }: KeyedCaller,
+) -> Json<TokenResponse> {
     let life = i64::try_from(api.options().access_token_ttl.as_millis()).unwrap_or(i64::MAX);
-    let claim = TokenClaim { o: customer.organization.0, c: customer.external_id, i: customer.id.0 };
+    let claim = TokenClaim { o: customer.organization.0, c: customer.external_id, i: customer.id.0, k: key };
     let access_token = api.signer().sign(Purpose::AccessToken, claim, api.now_ms().saturating_add(life));
     Json(TokenResponse { access_token, refresh_token: String::new() })
 }

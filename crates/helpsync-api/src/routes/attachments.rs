@@ -64,14 +64,15 @@ async fn content(State(api): State<Api>, Query(query): Query<PresignedQuery>) ->
     };
     let file = api.store().admin().file_of_organization(OrganizationId(claim.o), FileId(claim.f)).await?;
     let file = Viewing(claim.v.map(|segments| Viewer { segments })).of(file)?;
-    let found = api.store().sync().attachments(file.id).await?;
+    let found = api.store().sync().attachments(file.organization, file.id).await?;
     let found = found.into_iter().find(|one| one.attachment_id == claim.a);
     let found = found.ok_or_else(|| ApiError::missing("attachment"))?;
     let Some(blob) = found.blob else { return Err(ApiError::missing("the attachment's content")) };
-    let headers = headers(&found);
+    let (headers, organization) = (headers(&found), file.organization);
     // Chunk by chunk: nobody holds all of it.
     let chunks = stream::try_unfold((api, 0), move |(api, number)| async move {
-        let chunk = api.store().sync().chunk(blob, number).await.map_err(std::io::Error::other)?;
+        let chunk =
+            api.store().sync().chunk(organization, blob, number).await.map_err(std::io::Error::other)?;
         Ok::<_, std::io::Error>(chunk.map(|chunk| (chunk, (api, number + 1))))
     });
     Ok((headers, Body::from_stream(chunks)).into_response())

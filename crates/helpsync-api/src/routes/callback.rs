@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use helpsync_account::AccountError;
 use helpsync_model::{ConnectionId, OrganizationId, Subdomain, Trigger, chain};
-use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens, TagChange};
+use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens};
 use helpsync_zendesk::{OAuthFailure, PkceVerifier, exchange_code};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use url::Url;
 use super::finish::{Checked, Connected, check_account, connection_of, finish, start};
 use crate::Api;
 use crate::body::Query;
-use crate::endpoint::{Access, Endpoint, get};
+use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
 use crate::page::Page;
 use crate::signing::Purpose;
@@ -37,6 +38,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .parameter("error", "string", "Why there is no code, for example access_denied")
         .gives_text("text/html"),
         get(
+            "/integrations/zendesk/sync",
+            Access::Open,
+            "Asks whether to sync a connected workspace; answers with a page for people",
+            ask_to_sync,
+        )
+        .parameter("token", "string", "From the URL of /integrations/oauth_url")
+        .gives_text("text/html"),
+        post(
             "/integrations/zendesk/sync",
             Access::Open,
             "Starts a sync of a connected workspace; answers with a page for people",
@@ -133,12 +142,15 @@ async fn connect(api: &Api, grant: &NewGrant, code: SecretString) -> Result<Conn
     let subdomain = Subdomain::parse(&grant.subdomain).map_err(|error| broken_address(&error))?;
     let redirect = Url::parse(&grant.redirect_uri).map_err(|error| broken_address(&error))?;
     let endpoint = api.accounts().endpoint(&subdomain).map_err(|error| broken(error.into()))?;
-    let (app, _) = api.accounts().app(grant.organization).await.map_err(|error| broken(error.into()))?;
-    if app.client_id != grant.client_id {
-        return Err(Page::failed(StatusCode::CONFLICT, "Please start again")
-            .line("The connection to Zendesk was set up anew while you were granting access.")
-            .line("Nothing was changed. Please connect Zendesk again from your application."));
-    }
+    let app = match api.accounts().app_of_grant(grant.organization, &grant.client_id).await {
+        Ok(app) => app,
+        Err(AccountError::AppGone(_)) => {
+            return Err(Page::failed(StatusCode::CONFLICT, "Please start again")
+                .line("The connection to Zendesk was set up anew while you were granting access.")
+                .line("Nothing was changed. Please connect Zendesk again from your application."));
+        }
+        Err(error) => return Err(broken(error.into())),
+    };
     let verifier = PkceVerifier::from_secret(grant.verifier.clone());
     let http = api.accounts().http();
     let tokens = exchange_code(http, &endpoint, &app, &code, &redirect, Some(&verifier))
@@ -242,11 +254,25 @@ struct SyncQuery {
     token: Option<String>,
 }
 
-async fn sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>) -> Response {
+fn claim_of(api: &Api, query: Result<Query<SyncQuery>, ApiError>) -> Option<SyncClaim> {
     let token = query.ok().and_then(|Query(query)| query.token).unwrap_or_default();
-    let Some(claim) = api.signer().read::<SyncClaim>(Purpose::SyncUrl, &token, api.now_ms()) else {
-        return not_ours().into();
-    };
+    api.signer().read::<SyncClaim>(Purpose::SyncUrl, &token, api.now_ms())
+}
+
+/// Links are opened by whoever looks ahead of people: mail scanners, previews, browsers. So the link only asks.
+async fn ask_to_sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>) -> Response {
+    let Some(claim) = claim_of(&api, query) else { return not_ours().into() };
+    match connection_of(&api, OrganizationId(claim.o), claim.d).await {
+        Ok(connection) => Page::good(&format!("{} is connected", connection.subdomain))
+            .line("Its published help center articles can be brought up to date now.")
+            .button("Sync now")
+            .into(),
+        Err(error) => broken(error).into(),
+    }
+}
+
+async fn sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>) -> Response {
+    let Some(claim) = claim_of(&api, query) else { return not_ours().into() };
     match start_again(&api, &claim).await {
         Ok(subdomain) => {
             let connected =
@@ -260,11 +286,8 @@ async fn sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>)
 async fn start_again(api: &Api, claim: &SyncClaim) -> Result<String, ApiError> {
     let connection = connection_of(api, OrganizationId(claim.o), claim.d).await?;
     let options = merged(&connection.sync_options, &claim.p);
-    api.store().admin().take_up_options(connection.id, &options).await?;
-    if let Some(tags) = claim.t.as_object().filter(|tags| !tags.is_empty()) {
-        api.store().admin().change_connection_tags(connection.id, &TagChange::Merge(tags.clone())).await?;
-    }
-    start(api, connection.id, Trigger::Request, Some(&claim.r)).await?;
+    api.store().admin().take_up_options(connection.organization, connection.id, &options).await?;
+    start(api, connection.organization, connection.id, Trigger::Request, Some(&claim.r)).await?;
     Ok(connection.subdomain)
 }
 

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use helpsync_model::{ConnectionId, OrganizationId};
 use helpsync_store::{
-    Connection, ConnectionOrder, ConnectionQuery, Customer, FileFilters, FileOrder, FileQuery, TagChange,
+    Connection, ConnectionOrder, ConnectionQuery, Customer, FileFilters, FileOrder, FileQuery,
+    TAGS_BYTES_MAX, TagChange,
 };
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ use crate::wire::data_source::{
 };
 use crate::wire::file::{UserFile, tags_as_kept};
 use crate::wire::tag_filter::tag_filter;
-use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids};
+use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids, small};
 
 /// Data sources, and files of each, at most: old widgets page not at all.
 const ACTIVE_MAX: i64 = 250;
@@ -164,7 +165,7 @@ async fn disconnect(
 
 async fn retag(api: &Api, reader: &Reader, id: i64, change: TagChange) -> Result<Json<DataSource>, ApiError> {
     let connection = readable_connection(api, reader, id).await?;
-    api.store().admin().change_connection_tags(connection.id, &change).await?;
+    api.store().admin().change_connection_tags(connection.organization, connection.id, &change).await?;
     Ok(Json(api.store().admin().connection(connection.organization, connection.id).await?.into()))
 }
 
@@ -173,6 +174,7 @@ async fn add_tags(
     reader: Reader,
     Body(input): Body<AddDataSourceTagsInput>,
 ) -> Result<Json<DataSource>, ApiError> {
+    small(&input.tags, "tags", TAGS_BYTES_MAX)?;
     let Value::Object(tags) = tags_as_kept(&Value::Object(input.tags)) else {
         return Err(ApiError::field("tags", "expected an object"));
     };

@@ -1,5 +1,7 @@
 //! Work that gave up: read, replay, discard. One list of the store's shards and the queue's messages.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::{OrganizationId, ShardId};
@@ -93,36 +95,46 @@ async fn everything(api: &Api, organization: OrganizationId) -> Result<Vec<DeadL
     Ok(all)
 }
 
+/// Which dead messages are an organization's: the requests that name it. Whatever names none that exists, and every
+/// message of our own, is the operator's.
+struct Owner {
+    name: String,
+    /// Of the operator: the organizations whose requests are not its own.
+    others: Option<HashSet<String>>,
+}
+
+impl Owner {
+    async fn of(api: &Api, organization: OrganizationId) -> Result<Self, ApiError> {
+        let name = api.store().admin().organization(organization).await?.name;
+        let others = if organization == api.options().operator {
+            Some(api.store().admin().other_organizations(organization).await?.into_iter().collect())
+        } else {
+            None
+        };
+        Ok(Self { name, others })
+    }
+
+    fn owns(&self, letter: &Letter) -> bool {
+        let named = match letter.origin {
+            Origin::Requests => field(&letter.body, "organization"),
+            Origin::Lane(_) => None,
+        };
+        match (&self.others, named) {
+            (None, named) => named.as_ref() == Some(&self.name),
+            (Some(_), None) => true,
+            (Some(others), Some(named)) => !others.contains(&named),
+        }
+    }
+}
+
 /// The organization's dead messages, oldest first. The inner error: the queue cannot be asked.
 async fn messages(
     api: &Api,
     organization: OrganizationId,
     after: Option<&str>,
 ) -> Result<Result<Vec<Letter>, QueueError>, ApiError> {
-    let letters = match api.queue().dead_letters(MESSAGES_MAX, after).await {
-        Ok(letters) => letters,
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut own = Vec::new();
-    for letter in letters {
-        if owner(api, &letter).await? == organization {
-            own.push(letter);
-        }
-    }
-    Ok(Ok(own))
-}
-
-/// A request belongs to the organization that it names. Whatever names none that exists, and every message of our own,
-/// belongs to the operator's.
-async fn owner(api: &Api, letter: &Letter) -> Result<OrganizationId, ApiError> {
-    let operator = api.options().operator;
-    if letter.origin != Origin::Requests {
-        return Ok(operator);
-    }
-    match field(&letter.body, "organization") {
-        None => Ok(operator),
-        Some(name) => Ok(api.store().admin().find_organization(&name).await?.unwrap_or(operator)),
-    }
+    let owner = Owner::of(api, organization).await?;
+    Ok(api.queue().dead_letters_of(&|letter| owner.owns(letter), MESSAGES_MAX, after).await)
 }
 
 /// The message, if it is the organization's.
@@ -166,8 +178,9 @@ async fn replay(
             }))
         }
         DeadLetterId::Message(message_id) => {
-            message(&api, organization, &message_id).await?;
-            if !api.queue().replay(&message_id).await.map_err(|error| away(&error))? {
+            let owner = Owner::of(&api, organization).await?;
+            let replayed = api.queue().replay_of(&|letter| owner.owns(letter), &message_id).await;
+            if !replayed.map_err(|error| away(&error))? {
                 return Err(missing());
             }
             Ok(Json(ReplayAnswer { id, run_id: None, data_source_id: None, created: None, request_id: None }))
@@ -187,9 +200,9 @@ async fn discard(
             if gone { Ok(SUCCESS) } else { Err(still_running()) }
         }
         DeadLetterId::Message(id) => {
-            message(&api, organization, &id).await?;
-            let gone = api.queue().discard(&id).await.map_err(|error| away(&error))?;
-            if gone { Ok(SUCCESS) } else { Err(missing()) }
+            let owner = Owner::of(&api, organization).await?;
+            let gone = api.queue().discard_of(&|letter| owner.owns(letter), &id).await;
+            if gone.map_err(|error| away(&error))? { Ok(SUCCESS) } else { Err(missing()) }
         }
     }
 }

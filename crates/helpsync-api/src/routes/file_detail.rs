@@ -30,13 +30,13 @@ pub(super) async fn detail(
     path: Vec<String>,
     viewer: Option<&Viewer>,
 ) -> Result<FileDetail, ApiError> {
-    let attachments = api.store().sync().attachments(file.id).await?;
+    let attachments = api.store().sync().attachments(file.organization, file.id).await?;
     let attachments = attachments.into_iter().map(|one| {
         let url = one.blob.map(|_| presign(api, &file, one.attachment_id, viewer));
         AttachmentView::new(one, url)
     });
     let attachments = attachments.collect();
-    let translations = api.store().admin().file_content(file.id).await?;
+    let translations = api.store().admin().file_content(file.organization, file.id).await?;
     let names = api.store().admin().names(&file).await?;
     Ok(FileDetail {
         attachments,

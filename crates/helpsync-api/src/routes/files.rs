@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::FileId;
 use helpsync_store::{
-    Customer, File, FileFilters, FileOrder, FileQuery, ResyncOptions, ResyncRequested, TagChange,
+    Customer, File, FileFilters, FileOrder, FileQuery, ResyncOptions, ResyncRequested, TAGS_BYTES_MAX,
+    TagChange,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use crate::wire::file::{
     UserFile, UserFilesV2, tags_as_kept,
 };
 use crate::wire::filters::FileFiltersInput;
-use crate::wire::{GenericSuccessResponse, Int, OrderDir, Pagination, SUCCESS};
+use crate::wire::{GenericSuccessResponse, Int, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, small};
 
 /// Carbon keeps these for itself.
 const RESERVED_TAGS: [&str; 4] =
@@ -253,6 +254,7 @@ async fn add_tags(
     if let Some(reserved) = RESERVED_TAGS.iter().find(|key| input.tags.contains_key(**key)) {
         return Err(ApiError::bad(format!("the tag {reserved} is reserved")));
     }
+    small(&input.tags, "tags", TAGS_BYTES_MAX)?;
     let Value::Object(tags) = tags_as_kept(&Value::Object(input.tags)) else {
         return Err(ApiError::field("tags", "expected an object"));
     };
@@ -266,7 +268,8 @@ async fn remove_tags(
     Caller(customer): Caller,
     Body(input): Body<DeleteFileTagsInput>,
 ) -> Result<Json<UserFile>, ApiError> {
+    let tags = bounded(Some(input.tags), "tags", LIST_MAX)?.unwrap_or_default();
     let id = FileId(input.organization_user_file_id.0);
-    api.store().admin().change_file_tags(customer.id, id, &TagChange::Remove(input.tags)).await?;
+    api.store().admin().change_file_tags(customer.id, id, &TagChange::Remove(tags)).await?;
     Ok(Json(api.store().admin().file(customer.id, id).await?.into()))
 }

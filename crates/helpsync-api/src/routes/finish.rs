@@ -103,12 +103,12 @@ pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connecte
     if scopes_allow(grant.scopes.as_deref().unwrap_or_default()) {
         let mut secret = [0u8; ENDPOINT_BYTES];
         api.entropy().fill(&mut secret);
-        api.store().admin().want_subscription(connection, &hex::encode(secret)).await?;
+        api.store().admin().want_subscription(grant.organization, connection, &hex::encode(secret)).await?;
     }
     let syncing = grant.sync_options["sync_files_on_connection"] != json!(false);
     if syncing || grant.sync_options["sync_source_items"] != json!(false) {
         let request_id = grant.sync_options["request_id"].as_str();
-        start(api, connection, Trigger::Connect, request_id).await?;
+        start(api, grant.organization, connection, Trigger::Connect, request_id).await?;
     }
     Ok(Connected { connection, reconnected, syncing })
 }
@@ -116,6 +116,7 @@ pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connecte
 /// Asks for a sync of a connection.
 pub(super) async fn start(
     api: &Api,
+    organization: OrganizationId,
     connection: ConnectionId,
     trigger: Trigger,
     request_id: Option<&str>,
@@ -130,14 +131,14 @@ pub(super) async fn start(
         upload_id: api.fresh_id(),
         params: RunParams::default(),
     };
-    let requested = api.store().admin().request_run(&request).await?;
+    let requested = api.store().admin().request_run(organization, &request).await?;
     api.wake();
     Ok((requested, request_id))
 }
 
 /// Ends a connection here, and tells Zendesk in the background.
 pub(super) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
-    let webhook = api.store().admin().drop_subscription(connection.id).await?;
+    let webhook = api.store().admin().drop_subscription(connection.organization, connection.id).await?;
     if let Some(token) = api.store().admin().disconnect(connection.organization, connection.id).await? {
         farewell(api, &connection.subdomain, token, webhook);
     }

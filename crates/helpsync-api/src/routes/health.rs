@@ -1,8 +1,10 @@
 //! Whether the process lives and can work, what it is, and the document that describes it.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::Api;
@@ -42,8 +44,9 @@ async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
     (code, Json(Ready { status, version: api.options().version, parts, detail }))
 }
 
-async fn document(State(api): State<Api>) -> Json<Value> {
-    Json(openapi::document(&super::endpoints(), api.options()))
+async fn document(State(api): State<Api>) -> ([(HeaderName, HeaderValue); 1], Bytes) {
+    let json = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, json)], api.document(|| openapi::document(&super::endpoints(), api.options())))
 }
 
 async fn home(State(api): State<Api>) -> Page {

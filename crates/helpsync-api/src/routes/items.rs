@@ -19,7 +19,9 @@ use crate::wire::data_source::{DataSource, DataSourceInput};
 use crate::wire::item::{
     ExternalSourceItem, ItemId, ListDataSourceItemsRequest, ListDataSourceItemsResponse, SyncFilesRequest,
 };
-use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids, part};
+use crate::wire::{
+    GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SOUGHT_CHARS_MAX, SUCCESS, bounded, ids, short,
+};
 
 /// The most ids of one `/integrations/files/sync`.
 const CHOSEN_MAX: usize = 1_000;
@@ -63,7 +65,7 @@ async fn sync(
     Body(input): Body<DataSourceInput>,
 ) -> Result<Json<DataSource>, ApiError> {
     let connection = own_connection(&api, &customer, input.data_source_id.0).await?;
-    start(&api, connection.id, Trigger::Request, None).await?;
+    start(&api, customer.organization, connection.id, Trigger::Request, None).await?;
     Ok(Json(api.store().admin().connection(customer.organization, connection.id).await?.into()))
 }
 
@@ -73,7 +75,7 @@ async fn cancel(
     Body(input): Body<DataSourceInput>,
 ) -> Result<Json<DataSource>, ApiError> {
     let connection = own_connection(&api, &customer, input.data_source_id.0).await?;
-    api.store().admin().cancel_runs(connection.id).await?;
+    api.store().admin().cancel_runs(customer.organization, connection.id).await?;
     Ok(Json(api.store().admin().connection(customer.organization, connection.id).await?.into()))
 }
 
@@ -98,7 +100,8 @@ async fn list(
         (Some(one), Some(other)) => Some(one.into_iter().filter(|id| other.contains(id)).collect()),
         (one, other) => one.or(other),
     };
-    let name = part(filters.name, "filters.name")?.filter(|name| !name.is_empty());
+    short(filters.name.as_deref(), "filters.name", SOUGHT_CHARS_MAX)?;
+    let name = filters.name.filter(|name| !name.is_empty());
     let parent = input.parent_id.as_deref().map(str::trim).filter(|id| !id.is_empty()).map(str::parse);
     let nothing = (!formats.is_empty() && !formats.iter().any(|format| format == "ZENDESK"))
         || matches!(parent, Some(Err(_)));
@@ -109,6 +112,7 @@ async fn list(
     // A search without a parent goes through the whole tree.
     let searching = name.is_some() || kinds.is_some() || both.is_some();
     let query = ItemQuery {
+        organization: connection.organization,
         connection: connection.id,
         parent,
         roots_only: filters.root_files_only == Some(true) || (parent.is_none() && !searching),

@@ -5,15 +5,16 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::{ConnectionState, Subdomain};
-use helpsync_store::{Connection, ConnectionOrder, ConnectionQuery, Customer, NewGrant};
+use helpsync_store::{Connection, ConnectionOrder, ConnectionQuery, Customer, NewGrant, TagChange};
 use helpsync_zendesk::{PkceVerifier, authorize_url};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use url::Url;
 
 use super::data_sources::own_connection;
 use super::finish::other_workspace;
 use crate::Api;
-use crate::auth::Caller;
+use crate::auth::Speaker;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
@@ -46,13 +47,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn oauth_url(
     State(api): State<Api>,
-    Caller(customer): Caller,
+    Speaker { customer, is_customer }: Speaker,
     Body(request): Body<OAuthURLRequest>,
 ) -> Result<Json<OuthURLResponse>, ApiError> {
     if request.service != "ZENDESK" {
         return Err(ApiError::bad("this service is not served: the only one is ZENDESK"));
     }
     let scopes = scopes(&request, &api.options().default_scopes)?;
+    if is_customer {
+        check_scopes(&scopes, &api.options().customer_scopes)?;
+    }
     check_request_id(request.options.request_id.as_deref())?;
     request.options.check("")?;
     let wanted = match request.zendesk_subdomain.as_deref().map(str::trim) {
@@ -81,6 +85,14 @@ async fn oauth_url(
         }
         if request.connecting_new_account != Some(true) && connected.state == ConnectionState::Active {
             let oauth_url = sync_url(&api, &connected, &request)?;
+            // What the data source is called is the caller's own word; the link carries only what a sync does.
+            if let Value::Object(tags) = request.options.data_source_tags()
+                && !tags.is_empty()
+            {
+                let change = TagChange::Merge(tags);
+                let admin = api.store().admin();
+                admin.change_connection_tags(connected.organization, connected.id, &change).await?;
+            }
             return Ok(Json(OuthURLResponse { oauth_url }));
         }
     }
@@ -110,14 +122,11 @@ fn sync_url(api: &Api, connection: &Connection, request: &OAuthURLRequest) -> Re
         d: connection.id.0,
         r: request.options.request_id.clone().unwrap_or_else(|| api.fresh_id()),
         p: request.options.to_value(),
-        t: request.options.data_source_tags(),
     };
     let ends_at = api.now_ms().saturating_add(i64::try_from(SYNC_URL_LIFE.as_millis()).unwrap_or(i64::MAX));
     let token = api.signer().sign(Purpose::SyncUrl, claim, ends_at);
     if token.len() > SIGNED_BYTES_MAX {
-        return Err(ApiError::bad(
-            "tags, data_source_tags and file_sync_config are too large for a URL together",
-        ));
+        return Err(ApiError::bad("tags and file_sync_config are too large for a URL together"));
     }
     Ok(api.public(&format!("/integrations/zendesk/sync?token={token}")))
 }
@@ -171,6 +180,17 @@ fn scopes(request: &OAuthURLRequest, default: &str) -> Result<Vec<String>, ApiEr
         )));
     }
     Ok(scopes)
+}
+
+/// What customers may have asked for: their organization's settings say so, not they.
+fn check_scopes(scopes: &[String], allowed: &[String]) -> Result<(), ApiError> {
+    match scopes.iter().find(|scope| !allowed.contains(scope)) {
+        Some(_) => Err(ApiError::forbidden(format!(
+            "with an access token, scopes may be {}: others take an API key",
+            allowed.join(", ")
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A request id is kept with every file and shown in answers.

@@ -11,10 +11,12 @@ use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
 use crate::wire::organization::{OrganizationResponse, UpdateOrganizationInput};
-use crate::wire::{GenericSuccessResponse, SUCCESS};
+use crate::wire::{GenericSuccessResponse, SUCCESS, small};
 
 /// Data source types of one `/organization/update`.
 const CONFIGS_MAX: usize = 100;
+/// All of them together, as JSON.
+const CONFIGS_BYTES_MAX: usize = 16 * 1024;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -51,6 +53,7 @@ async fn update(
         return Err(ApiError::field("data_source_configs", format!("holds more than {CONFIGS_MAX} types")));
     }
     let connector_settings = input.connector_settings();
+    small(&connector_settings, "data_source_configs", CONFIGS_BYTES_MAX)?;
     let users = input.global_user_config.unwrap_or_default();
     let change = OrganizationChange {
         auto_sync: users.auto_sync()?,

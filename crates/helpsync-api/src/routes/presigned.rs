@@ -79,7 +79,7 @@ async fn content(State(api): State<Api>, Query(query): Query<PresignedQuery>) ->
     };
     let file = api.store().admin().file_of_organization(OrganizationId(claim.o), FileId(claim.f)).await?;
     let file = Viewing(claim.v.map(|segments| Viewer { segments })).of(file)?;
-    let first = api.store().admin().file_content(file.id).await?.into_iter().next();
+    let first = api.store().admin().file_content(file.organization, file.id).await?.into_iter().next();
     let first = first.ok_or_else(|| ApiError::missing("the file's content"))?;
     let (media_type, text) = match claim.k {
         Form::Raw => ("text/html; charset=utf-8", first.html),

@@ -30,18 +30,18 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn show(State(api): State<Api>, Caller(customer): Caller) -> Result<Json<SelectionView>, ApiError> {
     let connection = connected(&api, customer.organization, &customer.external_id).await?;
     let selection = api.store().admin().selection(customer.organization, connection).await?;
-    let brands = api.store().admin().brands(connection).await?;
+    let brands = api.store().admin().brands(customer.organization, connection).await?;
     Ok(Json(SelectionView::new(connection.0, selection, brands, None, 0)))
 }
 
 async fn select(
     State(api): State<Api>,
-    KeyedCaller(customer): KeyedCaller,
+    KeyedCaller { customer, .. }: KeyedCaller,
     Body(input): Body<SelectionInput>,
 ) -> Result<Json<SelectionView>, ApiError> {
     let selection = input.check()?;
     let connection = connected(&api, customer.organization, &customer.external_id).await?;
-    let brands = api.store().admin().brands(connection).await?;
+    let brands = api.store().admin().brands(customer.organization, connection).await?;
     check_brands(&selection, &brands)?;
     let (request_id, upload_id) = (api.fresh_id(), api.fresh_id());
     let changed = api

@@ -100,11 +100,7 @@ async fn run(
 async fn named(api: &Api, organization: OrganizationId, id: &str) -> Result<Run, ApiError> {
     // What is no number names no run; nor does another organization's.
     let Ok(id) = id.parse() else { return Err(ApiError::missing("run")) };
-    let run = api.store().admin().run(RunId(id)).await?;
-    if run.organization != organization {
-        return Err(ApiError::missing("run"));
-    }
-    Ok(run)
+    Ok(api.store().admin().run(organization, RunId(id)).await?)
 }
 
 async fn skipped(
@@ -115,7 +111,7 @@ async fn skipped(
 ) -> Result<Json<SkippedArticles>, ApiError> {
     let run = named(&api, organization, &id).await?;
     let after = query.after.map_or(0, |after| after.0);
-    let skipped = api.store().admin().skipped(run.id, after, rows(query.limit)).await?;
+    let skipped = api.store().admin().skipped(organization, run.id, after, rows(query.limit)).await?;
     let next = skipped.last().map_or(after, |one| one.id);
     Ok(Json(SkippedArticles { skipped: skipped.into_iter().map(SkippedView::from).collect(), next }))
 }

@@ -48,11 +48,12 @@ async fn sync(
         _ => return Err(ApiError::bad("send either customer_id or data_source_id")),
     };
     let kind = (input.full == Some(true)).then_some(RunKind::Full);
-    request(&api, connection, kind, input.request_id, RunParams::default()).await
+    request(&api, organization, connection, kind, input.request_id, RunParams::default()).await
 }
 
 async fn request(
     api: &Api,
+    organization: OrganizationId,
     connection: ConnectionId,
     kind: Option<RunKind>,
     request_id: Option<String>,
@@ -68,7 +69,7 @@ async fn request(
         upload_id: api.fresh_id(),
         params,
     };
-    let requested = api.store().admin().request_run(&run_request).await?;
+    let requested = api.store().admin().request_run(organization, &run_request).await?;
     api.wake();
     Ok(Json(SyncAnswer {
         run_id: requested.run.0,
@@ -119,7 +120,7 @@ async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<CancelAnswer>, ApiError> {
     let connection = named(&api, organization, &id).await?;
-    api.store().admin().cancel_runs(connection.id).await?;
+    api.store().admin().cancel_runs(organization, connection.id).await?;
     let data_source = DataSource::from(api.store().admin().connection(organization, connection.id).await?);
     Ok(Json(CancelAnswer { data_source }))
 }
@@ -132,5 +133,5 @@ async fn allow_removals(
     let connection = named(&api, organization, &id).await?;
     api.store().admin().allow_removals(organization, connection.id).await?;
     // Only a run that compares the whole listing can remove what is held back.
-    request(&api, connection.id, None, None, RunParams::audit()).await
+    request(&api, organization, connection.id, None, None, RunParams::audit()).await
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use helpsync_model::OrganizationId;
 use helpsync_store::OauthClient;
-use url::Url;
+use url::{Host, Url};
 
 use crate::Api;
 use crate::auth::Operator;
@@ -14,11 +14,13 @@ use crate::error::ApiError;
 use crate::wire::white_label::{
     DeleteWhiteLabelRequest, ListWhiteLabelRequest, WhiteLabel, WhiteLabelInput, WhiteLabels,
 };
-use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids};
+use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCESS, bounded, ids, short};
 
 /// Records of one `/white_label/create`.
 const RECORDS_MAX: usize = 10;
 const CLIENT_ID_CHARS_MAX: usize = 255;
+const REDIRECT_CHARS_MAX: usize = 2_048;
+const SECRET_CHARS_MAX: usize = 1_024;
 /// The path is fixed; the host may be the organization's own.
 const CALLBACK_PATH: &str = "/integrations/zendesk";
 
@@ -61,10 +63,12 @@ async fn update(
     Body(input): Body<WhiteLabelInput>,
 ) -> Result<Json<WhiteLabels>, ApiError> {
     let mut client = client_of(input)?;
-    let current = api.store().tokens().oauth_client(organization).await?;
-    let current = current.ok_or_else(|| ApiError::missing("white label record"))?;
-    if client.client_secret.is_none() && current.client_id == client.client_id {
-        client.client_secret = current.client_secret;
+    if api.store().tokens().oauth_client(organization).await?.is_none() {
+        return Err(ApiError::missing("white label record"));
+    }
+    if client.client_secret.is_none() {
+        let known = api.store().tokens().oauth_client_named(organization, &client.client_id).await?;
+        client.client_secret = known.and_then(|known| known.client_secret);
     }
     api.store().admin().put_oauth_client(organization, &client).await?;
     named(&api, organization, &[client.client_id]).await
@@ -114,11 +118,13 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
         return Err(ApiError::bad("credentials.client_id is the OAuth client's unique identifier"));
     }
     let fits = Url::parse(&given.redirect_uri).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
+        (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))
             && url.path().ends_with(CALLBACK_PATH)
             && url.query().is_none()
             && url.fragment().is_none()
     });
+    short(Some(&given.redirect_uri), "credentials.redirect_uri", REDIRECT_CHARS_MAX)?;
+    short(given.client_secret.as_deref(), "credentials.client_secret", SECRET_CHARS_MAX)?;
     if !fits {
         return Err(ApiError::bad(format!(
             "credentials.redirect_uri must be the registered URL, https://<your host>{CALLBACK_PATH}"
@@ -129,6 +135,16 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
         client_secret: given.client_secret.filter(|secret| !secret.is_empty()).map(Into::into),
         redirect_uri: given.redirect_uri,
     })
+}
+
+/// Codes come back to the redirect URL: in the clear to nobody but this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 async fn named(

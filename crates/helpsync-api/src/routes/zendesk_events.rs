@@ -94,8 +94,11 @@ async fn receive(
         Value::String(text) => text.parse().ok(),
         other => other.as_i64(),
     };
-    let accepted =
-        api.store().admin().accept_event(subscription.connection, &event.id, article, brand).await?;
+    let accepted = api
+        .store()
+        .admin()
+        .accept_event(subscription.organization, subscription.connection, &event.id, article, brand)
+        .await?;
     tracing::info!(connection = %subscription.connection, article, kind = event.kind, ?accepted, "zendesk event");
     api.wake();
     Ok(SUCCESS)

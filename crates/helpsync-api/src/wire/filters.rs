@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::chunk::check_model;
 use super::tag_filter::{flat_tags, tag_filter};
-use super::{Int, LIST_MAX, bounded, ids, part};
+use super::{Int, LIST_MAX, SOUGHT_CHARS_MAX, bounded, ids, short};
 use crate::error::ApiError;
 
 /// The most request or upload ids.
@@ -94,6 +94,8 @@ impl FileFiltersInput {
                 "cannot be combined with parent_file_ids or include_all_children",
             ));
         }
+        short(given.name.as_deref(), "filters.name", SOUGHT_CHARS_MAX)?;
+        short(given.sync_error_message.as_deref(), "filters.sync_error_message", SOUGHT_CHARS_MAX)?;
         let nothing = parents
             || given.source.is_some_and(|source| !source.has("ZENDESK"))
             || given.file_types_at_source.as_deref().is_some_and(is_other_type);
@@ -109,13 +111,13 @@ impl FileFiltersInput {
             ids: ids(given.ids, "filters.ids")?,
             external_file_ids: bounded(given.external_file_ids, "filters.external_file_ids", LIST_MAX)?,
             external_urls: bounded(given.external_urls, "filters.external_urls", LIST_MAX)?,
-            name: part(given.name, "filters.name")?.filter(|name| !name.is_empty()),
+            name: given.name.filter(|name| !name.is_empty()),
             connections: ids(
                 given.organization_user_data_source_id,
                 "filters.organization_user_data_source_id",
             )?,
             statuses: bounded(given.sync_statuses, "filters.sync_statuses", LIST_MAX)?,
-            error: part(given.sync_error_message, "filters.sync_error_message")?,
+            error: given.sync_error_message,
             request_ids: bounded(given.request_ids, "filters.request_ids", REQUEST_IDS_MAX)?,
             upload_ids: bounded(given.upload_ids, "filters.upload_ids", REQUEST_IDS_MAX)?,
             tags,

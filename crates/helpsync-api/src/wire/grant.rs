@@ -1,13 +1,17 @@
 //! Asking for grants: `/integrations/oauth_url`, `/integrations/connect`, the callback.
 
+use helpsync_store::TAGS_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::Int;
 use super::chunk::{check_model, check_sizes};
 use super::data_source::DataSource;
+use super::{Int, small};
 use crate::error::ApiError;
+
+/// The longest `file_sync_config`, as JSON: it is kept, and shown with every data source.
+const FILE_SYNC_CONFIG_BYTES_MAX: usize = 4 * 1024;
 
 /// What to sync, and how. Articles are synced whatever it says; options of other connectors are accepted and kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -79,6 +83,9 @@ impl SyncOptions {
     /// Refuses what cannot be done; `field` is where in the body they stand, with a dot behind it.
     pub(crate) fn check(&self, field: &str) -> Result<(), ApiError> {
         let number = |size: Option<Size>| size.map(|size| size.0);
+        small(&self.tags, &format!("{field}tags"), TAGS_BYTES_MAX)?;
+        small(&self.data_source_tags, &format!("{field}data_source_tags"), TAGS_BYTES_MAX)?;
+        small(&self.file_sync_config, &format!("{field}file_sync_config"), FILE_SYNC_CONFIG_BYTES_MAX)?;
         check_sizes(number(self.chunk_size), number(self.chunk_overlap), field)?;
         check_model(self.embedding_model.as_deref(), &format!("{field}embedding_model"))
     }
@@ -166,6 +173,4 @@ pub(crate) struct SyncClaim {
     pub(crate) r: String,
     /// The sync options.
     pub(crate) p: Value,
-    /// Tags of the data source.
-    pub(crate) t: Value,
 }

@@ -30,6 +30,9 @@ const PAGE_DEFAULT: i64 = 10;
 /// The most ids or texts in one list of a filter.
 pub(crate) const LIST_MAX: usize = 10_000;
 
+/// The longest text that something is looked for by.
+pub(crate) const SOUGHT_CHARS_MAX: usize = 1_000;
+
 /// A number that may come as text: production clients sent `"7"` where 7 is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Int(pub(crate) i64);
@@ -132,18 +135,23 @@ pub(crate) fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// The longest part of a text that is looked for, in characters: SQLite refuses patterns of 50,000 bytes, and no title
-/// is longer.
-const PART_CHARS_MAX: usize = 1_000;
-
-/// A part of a text that is looked for.
-pub(crate) fn part(text: Option<String>, field: &str) -> Result<Option<String>, ApiError> {
+/// Refuses a text that is kept, or looked for, and longer than `chars_max`.
+pub(crate) fn short(text: Option<&str>, field: &str, chars_max: usize) -> Result<(), ApiError> {
     match text {
-        Some(text) if text.chars().count() > PART_CHARS_MAX => {
-            Err(ApiError::field(field, format!("has more than {PART_CHARS_MAX} characters")))
+        Some(text) if text.chars().count() > chars_max => {
+            Err(ApiError::field(field, format!("is longer than {chars_max} characters")))
         }
-        text => Ok(text),
+        _ => Ok(()),
     }
+}
+
+/// Refuses a value that is kept, and longer than `bytes_max` as JSON.
+pub(crate) fn small<T: Serialize>(value: &T, field: &str, bytes_max: usize) -> Result<(), ApiError> {
+    let bytes = serde_json::to_vec(value).map_or(usize::MAX, |json| json.len());
+    if bytes > bytes_max {
+        return Err(ApiError::field(field, format!("is longer than {bytes_max} bytes")));
+    }
+    Ok(())
 }
 
 /// A bounded list of texts.

@@ -20,11 +20,25 @@ section! {
     "HELPSYNC_API__BOOTSTRAP_KEY" bootstrap_key: Option<SecretString>;
     /// The largest request body that is read.
     "HELPSYNC_API__BODY_BYTES_MAX" body_bytes_max: usize = "1048576", 1_024..=67_108_864;
-    /// How long a client may take to send the head of a request; then its connection is closed. Connections that are
-    /// kept open between requests are closed after it too. It holds for the health addresses as well.
-    "HELPSYNC_API__HEADER_SECONDS" header_timeout: Duration = "75", 1..=3_600;
-    /// How long an access token from `/auth/v1/access_token` is good for.
-    "HELPSYNC_API__ACCESS_TOKEN_TTL_SECONDS" access_token_ttl: Duration = "36000", 60..=604_800;
+    /// How long a client may take to send the head of its first request; then its connection is closed. This and the
+    /// next three hold for the health addresses as well.
+    "HELPSYNC_API__HEADER_SECONDS" header_timeout: Duration = "20", 1..=3_600;
+    /// How long a connection is kept open between two requests, and how long the head of the second may take. Longer than
+    /// a proxy in front keeps it.
+    "HELPSYNC_API__IDLE_SECONDS" idle_timeout: Duration = "75", 1..=3_600;
+    /// Connections open at once. For one more, the oldest that waits for a request is closed; if all are being answered,
+    /// the new one is.
+    "HELPSYNC_API__CONNECTIONS_MAX" connections_max: usize = "512", 1..=100_000;
+    /// Connections open at once from one address, likewise. Behind a proxy all come from its address.
+    "HELPSYNC_API__CONNECTIONS_PER_ADDRESS_MAX" connections_per_address_max: usize = "256", 1..=100_000;
+    /// Requests a minute of one API key or access token: as many at once, then evenly. Further ones are answered 429.
+    "HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY" requests_per_minute_of_key: u32 = "6000", 1..=1_000_000;
+    /// Requests a minute of one address (of IPv6, of a network of 64 bits), with whatever credentials, likewise. Behind
+    /// a proxy all come from its address.
+    "HELPSYNC_API__REQUESTS_PER_MINUTE_OF_ADDRESS" requests_per_minute_of_address: u32 = "12000", 1..=1_000_000;
+    /// How long an access token from `/auth/v1/access_token` is good for. It ends before that with the
+    /// API key that it was made with.
+    "HELPSYNC_API__ACCESS_TOKEN_TTL_SECONDS" access_token_ttl: Duration = "3600", 60..=604_800;
     /// The longest life a caller may ask for in a presigned URL.
     "HELPSYNC_API__PRESIGNED_URL_TTL_MAX_SECONDS" presigned_url_ttl_max: Duration = "86400", 60..=604_800;
 }

@@ -21,6 +21,9 @@ section! {
     /// screen; the granting user's name then stays unknown (that needs `users:read`). Webhooks need `webhooks:read`
     /// and `webhooks:write` as well. Further brands of an account are synced where `read` is among them.
     "HELPSYNC_ZENDESK__SCOPES" scopes: Vec<String> = "hc:read";
+    /// Further scopes that a customer may ask for with its access token, beside `hc:read` and those of `zendesk.scopes`.
+    /// Requests with an API key may ask for any.
+    "HELPSYNC_ZENDESK__CUSTOMER_SCOPES" customer_scopes: Vec<String> = "hc:read";
     /// Requests a minute per account until Zendesk's own headers say what the account may use.
     "HELPSYNC_ZENDESK__REQUESTS_PER_MINUTE" requests_per_minute: u32 = "400", 1..=10_000;
     /// Requests to one account that may be under way at once, over all workers.
@@ -40,7 +43,22 @@ section! {
     "HELPSYNC_ZENDESK__USER_AGENT" user_agent: String = "helpsync/0.1";
 }
 
+/// What reading articles takes.
+const LEAST_SCOPE: &str = "hc:read";
+
 impl ZendeskSettings {
+    /// Scopes that a customer's access token may ask for.
+    #[must_use]
+    pub fn allowed_scopes(&self) -> Vec<String> {
+        let mut allowed = vec![LEAST_SCOPE.to_owned()];
+        for scope in self.scopes.iter().chain(&self.customer_scopes) {
+            if !allowed.contains(scope) {
+                allowed.push(scope.clone());
+            }
+        }
+        allowed
+    }
+
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         match (&self.client_id, &self.client_secret) {

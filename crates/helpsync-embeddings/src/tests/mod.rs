@@ -199,7 +199,10 @@ async fn garbage_is_no_vector_and_the_text_stays_readable() {
                 })
                 .await;
             assert_eq!((file.1.as_str(), scene.server.requests()), (NOT_EMBEDDED, 1), "{answer}");
-            assert_eq!(scene.store.admin().file_content(file.0).await.unwrap().len(), 1);
+            assert_eq!(
+                scene.store.admin().file_content(helpsync_store::testing::FIRST, file.0).await.unwrap().len(),
+                1
+            );
             assert_eq!(scene.chunks().await[0].vector, None);
             scene.end().await;
         }

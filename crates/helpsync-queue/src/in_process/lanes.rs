@@ -6,7 +6,8 @@ use helpsync_model::{Lane, Timestamp};
 
 use super::InProcessSettings;
 use crate::{
-    DELIVERY_LIMIT, DeadLetter, LaneStats, Origin, PublishOutcome, QueueStats, REASON_DELIVERY_LIMIT, Refusal,
+    DELIVERY_LIMIT, DeadLetter, LaneStats, Origin, Owned, PublishOutcome, QueueStats, REASON_DELIVERY_LIMIT,
+    Refusal,
 };
 
 /// A message at rest.
@@ -124,7 +125,7 @@ impl Lanes {
         self.forget(lane);
         if self.dead.len() >= self.settings.dead_capacity {
             tracing::error!(
-                id = message.id, %lane, reason, body = %String::from_utf8_lossy(&message.body),
+                id = message.id, %lane, reason, body = &*String::from_utf8_lossy(&message.body),
                 "the dead-letter list is full; this message is not kept"
             );
             return Err(NoRoom(self.settings.dead_capacity));
@@ -139,31 +140,38 @@ impl Lanes {
         Ok(())
     }
 
-    pub(super) fn dead_letters(&self, limit: usize, after: Option<&str>) -> Vec<DeadLetter> {
+    pub(super) fn dead_letters(
+        &self,
+        owned: Owned<'_>,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Vec<DeadLetter> {
         let start = match after {
             None => 0,
             // An entry that has gone meanwhile ends the listing rather than starting it over.
             Some(id) => {
-                self.dead.iter().rposition(|letter| letter.id == id).map_or(self.dead.len(), |at| at + 1)
+                let last = self.dead.iter().rposition(|letter| letter.id == id && owned(letter));
+                last.map_or(self.dead.len(), |at| at + 1)
             }
         };
-        self.dead.iter().skip(start).take(limit).cloned().collect()
+        self.dead.iter().skip(start).filter(|letter| owned(letter)).take(limit).cloned().collect()
     }
 
-    /// Puts a dead letter back as new; every copy of the id leaves the list. Returns the lane.
-    pub(super) fn replay(&mut self, id: &str) -> Result<Option<Lane>, Refusal> {
-        let Some(letter) = self.dead.iter().find(|letter| letter.id == id) else { return Ok(None) };
+    /// Puts a dead letter back as new; every owned copy of the id leaves the list. Returns the lane.
+    pub(super) fn replay(&mut self, owned: Owned<'_>, id: &str) -> Result<Option<Lane>, Refusal> {
+        let letter = self.dead.iter().find(|letter| letter.id == id && owned(letter));
+        let Some(letter) = letter else { return Ok(None) };
         let Origin::Lane(lane) = letter.origin else { return Ok(None) };
         self.room(lane)?;
         let message = Stored::new(letter.id.clone(), letter.body.clone(), None);
         self.lanes[lane as usize].ready.push_back(message);
-        self.discard(id);
+        self.discard(owned, id);
         Ok(Some(lane))
     }
 
-    pub(super) fn discard(&mut self, id: &str) -> bool {
+    pub(super) fn discard(&mut self, owned: Owned<'_>, id: &str) -> bool {
         let before = self.dead.len();
-        self.dead.retain(|letter| letter.id != id);
+        self.dead.retain(|letter| letter.id != id || !owned(letter));
         self.dead.len() < before
     }
 

@@ -18,7 +18,8 @@ use tokio::sync::Notify;
 use self::lanes::{Lanes, Stored};
 use self::settlement::InHand;
 use crate::{
-    Consumer, DeadLetter, Delivery, Health, Message, PublishOutcome, Queue, QueueError, QueueStats, Refusal,
+    Consumer, DeadLetter, Delivery, Health, Message, Owned, PublishOutcome, Queue, QueueError, QueueStats,
+    Refusal,
 };
 
 /// Bounds of an [`InProcessQueue`].
@@ -123,12 +124,17 @@ impl Queue for InProcessQueue {
         if self.shared.lock().is_closed() { Health::Down("closed".to_owned()) } else { Health::Up }
     }
 
-    async fn dead_letters(&self, limit: usize, after: Option<&str>) -> Result<Vec<DeadLetter>, QueueError> {
-        Ok(self.shared.lock().dead_letters(limit, after))
+    async fn dead_letters_of(
+        &self,
+        owned: Owned<'_>,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<Vec<DeadLetter>, QueueError> {
+        Ok(self.shared.lock().dead_letters(owned, limit, after))
     }
 
-    async fn replay(&self, id: &str) -> Result<bool, QueueError> {
-        let replayed = self.shared.lock().replay(id);
+    async fn replay_of(&self, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
+        let replayed = self.shared.lock().replay(owned, id);
         match replayed {
             Ok(Some(lane)) => {
                 self.shared.ring(lane);
@@ -142,8 +148,8 @@ impl Queue for InProcessQueue {
         }
     }
 
-    async fn discard(&self, id: &str) -> Result<bool, QueueError> {
-        Ok(self.shared.lock().discard(id))
+    async fn discard_of(&self, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
+        Ok(self.shared.lock().discard(owned, id))
     }
 
     async fn close(&self) {

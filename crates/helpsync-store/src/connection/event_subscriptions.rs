@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use sqlx::Row;
 
 use crate::db::decode::{millis, selection_of};
+use crate::db::family::check_owner;
 use crate::db::lease::EVENT_SUBSCRIPTIONS;
 use crate::db::states::{ACTIVE_CONNECTION, BY_WEBHOOK, PENDING_SHARD, QUEUED_RUN};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, Write, decode, sql};
@@ -41,6 +42,8 @@ pub struct DueSubscription {
 /// An event subscription that is in place.
 #[derive(Debug, Clone)]
 pub struct EventSubscription {
+    /// Whose.
+    pub organization: OrganizationId,
     /// For which connection.
     pub connection: ConnectionId,
     /// What its events are signed with.
@@ -71,11 +74,13 @@ impl AdminStore {
     /// [`StoreError`].
     pub async fn want_subscription(
         &self,
+        organization: OrganizationId,
         connection: ConnectionId,
         endpoint: &str,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
+        check_owner(&mut write, organization, connection, Entity::DataSource).await?;
         sqlx::query(
             "insert into event_subscription (connection_id, endpoint, due_at, created_at, updated_at) values ($1, $2, $3, $3, $3)
              on conflict (connection_id) do update set due_at = excluded.due_at, failures = 0, error = null,
@@ -202,8 +207,13 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn drop_subscription(&self, connection: ConnectionId) -> Result<Option<String>, StoreError> {
+    pub async fn drop_subscription(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+    ) -> Result<Option<String>, StoreError> {
         let mut write = self.write().await?;
+        check_owner(&mut write, organization, connection, Entity::DataSource).await?;
         let dropped: Option<(Option<String>,)> =
             sqlx::query_as("delete from event_subscription where connection_id = $1 returning webhook_id")
                 .bind(connection.0)
@@ -222,16 +232,22 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn event_subscription(&self, endpoint: &str) -> Result<Option<EventSubscription>, StoreError> {
-        let row =
-            sqlx::query("select connection_id, secret_sealed from event_subscription where endpoint = $1")
-                .bind(endpoint)
-                .fetch_optional(&self.pool)
-                .await?;
+        let row = sqlx::query(
+            "select connection_id, secret_sealed, connection.organization_id from event_subscription
+             join connection on connection.id = connection_id where endpoint = $1",
+        )
+        .bind(endpoint)
+        .fetch_optional(&self.pool)
+        .await?;
         let Some(row) = row else { return Ok(None) };
         let connection = ConnectionId(row.try_get("connection_id")?);
         let sealed: Option<Vec<u8>> = row.try_get("secret_sealed")?;
         let Some(sealed) = sealed else { return Ok(None) };
-        Ok(Some(EventSubscription { connection, secret: self.vault.open(&place(connection), &sealed)? }))
+        Ok(Some(EventSubscription {
+            organization: OrganizationId(row.try_get("organization_id")?),
+            connection,
+            secret: self.vault.open(&place(connection), &sealed)?,
+        }))
     }
 
     /// Takes a verified event in: the article will be fetched at once, from the help center of the brand that it names.
@@ -241,6 +257,7 @@ impl AdminStore {
     /// [`StoreError`]; the event is then unknown still, and Zendesk delivers it again.
     pub async fn accept_event(
         &self,
+        organization: OrganizationId,
         connection: ConnectionId,
         event_id: &str,
         article_id: i64,
@@ -248,6 +265,7 @@ impl AdminStore {
     ) -> Result<EventAccepted, StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
+        check_owner(&mut write, organization, connection, Entity::DataSource).await?;
         sqlx::query(
             "delete from subscription_event where event_id in
                (select event_id from subscription_event where received_at < $1 order by received_at limit $2)",

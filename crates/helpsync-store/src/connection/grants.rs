@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::connection::tokens::{NewTokens, seal_into};
+use crate::db::bounds::TAGS_BYTES_MAX;
 use crate::db::decode::millis;
-use crate::db::family::{FAMILY, follow, lock};
+use crate::db::family::{FAMILY, check_owner, follow, lock};
 use crate::db::states::{ACTIVE_CONNECTION, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
@@ -155,6 +156,15 @@ impl AdminStore {
     pub async fn consume_grant(&self, state: &SecretString) -> Result<Consumed, StoreError> {
         let now = self.clock.now_ms();
         let hash = state_hash(state);
+        // Anybody may ask, as often as they like: only who knows a state takes a writer's turn.
+        let known: Option<String> =
+            sqlx::query_scalar("select state_hash from oauth_state where state_hash = $1")
+                .bind(&hash)
+                .fetch_optional(&self.pool)
+                .await?;
+        if known.is_none() {
+            return Ok(Consumed::Unknown);
+        }
         let mut write = self.write().await?;
         let row = sqlx::query(
             "update oauth_state set consumed_at = $2
@@ -212,9 +222,15 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the connection is not active.
-    pub async fn take_up_options(&self, connection: ConnectionId, options: &Value) -> Result<(), StoreError> {
+    pub async fn take_up_options(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        options: &Value,
+    ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
+        check_owner(&mut write, organization, connection, Entity::ActiveConnection).await?;
         lock(&mut write, connection).await?;
         let row = sqlx::query(sql(format!(
             "select id, sync_options from connection where id = $1 and state = {ACTIVE_CONNECTION}"
@@ -261,8 +277,7 @@ impl AdminStore {
         let (connection, reconnected) = match known {
             Some(row) => {
                 let connection = ConnectionId(row.try_get("id")?);
-                let mut tags: Value = decode::json(&row, "connection", "tags")?;
-                merge(&mut tags, &grant.tags);
+                let tags = merged(&decode::json(&row, "connection", "tags")?, &grant.tags);
                 reopen(&mut write, connection, grant, &tags).await?;
                 // Another grant may see the lists as they are.
                 sqlx::query(sql(format!(
@@ -356,9 +371,10 @@ pub(crate) async fn forget_high_water(write: &mut Write, connection: ConnectionI
     Ok(())
 }
 
-/// Adds the members of `new` to the object `old`.
-fn merge(old: &mut Value, new: &Value) {
-    if let (Value::Object(old), Value::Object(new)) = (old, new) {
-        old.extend(new.clone());
-    }
+/// The tags of a connection that is granted anew: the old ones and the new. If they are too many together, the new.
+fn merged(old: &Value, new: &Value) -> Value {
+    let mut both = old.as_object().cloned().unwrap_or_default();
+    both.extend(new.as_object().cloned().unwrap_or_default());
+    let both = Value::Object(both);
+    if both.to_string().len() > TAGS_BYTES_MAX { new.clone() } else { both }
 }

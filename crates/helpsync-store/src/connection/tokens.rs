@@ -25,6 +25,8 @@ pub struct ConnectionTokens {
     pub refresh: Option<SecretString>,
     /// When the access token ends, in ms; `None` = it does not say, and may last for ever.
     pub expires_at: Option<i64>,
+    /// The OAuth client that they were granted to; `None`: they came from elsewhere.
+    pub client_id: Option<String>,
     /// Moves with every change of the pair.
     pub version: i64,
 }
@@ -84,8 +86,8 @@ impl TokenStore {
     /// [`StoreError::NotFound`], [`StoreError::Sealed`] or [`StoreError::Unavailable`].
     pub async fn tokens(&self, connection: ConnectionId) -> Result<Option<ConnectionTokens>, StoreError> {
         let row = sqlx::query(
-            "select access_token_sealed, refresh_token_sealed, token_expires_at, token_version
-             from connection where id = $1",
+            "select access_token_sealed, refresh_token_sealed, token_expires_at, token_version,
+               oauth_client_id from connection where id = $1",
         )
         .bind(connection.0)
         .fetch_optional(&self.pool)
@@ -100,6 +102,7 @@ impl TokenStore {
             access,
             refresh: open("refresh_token_sealed", "refresh")?,
             expires_at: row.try_get("token_expires_at")?,
+            client_id: row.try_get("oauth_client_id")?,
             version: row.try_get("token_version")?,
         }))
     }

@@ -24,6 +24,14 @@ pub enum StoreError {
     /// It does not exist, or not for this customer.
     #[error("{0} not found")]
     NotFound(Entity),
+    /// What would be kept is longer than its bound.
+    #[error("{what} would be longer than {bytes_max} bytes")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// The bound.
+        bytes_max: usize,
+    },
     /// A stored value cannot be read.
     #[error("{table}.{column} of row {row} cannot be read")]
     Corrupt {

@@ -2,14 +2,31 @@
 //!
 //! A brand is a connection below the one that holds the grant. The parent's row is locked first, everywhere.
 
-use helpsync_model::{ConnectionId, SelectionFilter};
+use helpsync_model::{ConnectionId, OrganizationId, SelectionFilter};
 use sqlx::Row;
 
 use crate::db::states::ACTIVE_CONNECTION;
-use crate::db::{StoreError, Write, decode, sql};
+use crate::db::{Entity, StoreError, Write, decode, sql};
 
 /// A connection and its brands, as a condition on an id; `$1` is the connection.
 pub(crate) const FAMILY: &str = "(select id from connection where id = $1 or parent_id = $1)";
+
+/// Refuses a connection of another organization, or none, as `missing`. Whose a connection is never changes, so nothing is
+/// locked.
+pub(crate) async fn check_owner(
+    write: &mut Write,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    missing: Entity,
+) -> Result<(), StoreError> {
+    let owned: Option<i64> =
+        sqlx::query_scalar("select id from connection where id = $1 and organization_id = $2")
+            .bind(connection.0)
+            .bind(organization.0)
+            .fetch_optional(&mut *write.tx)
+            .await?;
+    owned.map(|_| ()).ok_or(StoreError::NotFound(missing))
+}
 
 /// Locks a connection's row on both databases, by writing it unchanged.
 pub(crate) async fn lock(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {

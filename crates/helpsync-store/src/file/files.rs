@@ -231,14 +231,19 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn file_content(&self, id: FileId) -> Result<Vec<FileContent>, StoreError> {
+    pub async fn file_content(
+        &self,
+        organization: OrganizationId,
+        id: FileId,
+    ) -> Result<Vec<FileContent>, StoreError> {
         sqlx::query(
             "select translation.locale, translation.title, translation.external_url, translation.html, translation.markdown,
                translation.plain, translation.hash from translation join file on file.id = translation.file_id
-             where file_id = $1 and file.hidden_at is null
+             where file_id = $1 and file.organization_id = $2 and file.hidden_at is null
              order by case when locale = file.source_locale then 0 else 1 end, locale",
         )
         .bind(id.0)
+        .bind(organization.0)
         .fetch_all(&self.pool)
         .await?
         .iter()

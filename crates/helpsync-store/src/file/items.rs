@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use helpsync_model::ConnectionId;
+use helpsync_model::{ConnectionId, OrganizationId};
 use serde_json::json;
 use sqlx::Row;
 
@@ -77,6 +77,8 @@ pub enum ItemOrder {
 /// Which entries of a connection's tree, and of its brands' trees. `None` = no condition.
 #[derive(Debug, Clone)]
 pub struct ItemQuery {
+    /// Whose.
+    pub organization: OrganizationId,
     /// Whose tree.
     pub connection: ConnectionId,
     /// Directly below this id.
@@ -139,6 +141,7 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn items(&self, query: &ItemQuery) -> Result<(Vec<Item>, i64), StoreError> {
+        self.connection(query.organization, query.connection).await?;
         let direction = if query.descending { "desc" } else { "asc" };
         let order = match query.order {
             ItemOrder::Name => format!("lower(entry.name) {direction}"),

@@ -1,9 +1,10 @@
 //! The caller's own tags of files and connections.
 
-use helpsync_model::{ConnectionId, CustomerId, FileId};
+use helpsync_model::{ConnectionId, CustomerId, FileId, OrganizationId};
 use serde_json::{Map, Value};
 use sqlx::Row;
 
+use crate::db::bounds::TAGS_BYTES_MAX;
 use crate::db::{AdminStore, Entity, StoreError, decode, sql};
 
 /// A change of tags.
@@ -47,10 +48,11 @@ impl AdminStore {
     /// [`StoreError::NotFound`].
     pub async fn change_connection_tags(
         &self,
+        organization: OrganizationId,
         id: ConnectionId,
         change: &TagChange,
     ) -> Result<(), StoreError> {
-        self.change_tags("connection", "id = $2", id.0, id.0, change).await
+        self.change_tags("connection", "organization_id = $2", id.0, organization.0, change).await
     }
 
     async fn change_tags(
@@ -73,9 +75,13 @@ impl AdminStore {
             row.ok_or(StoreError::NotFound(if table == "file" { Entity::File } else { Entity::DataSource }))?;
         let mut tags: Map<String, Value> = decode::json(&row, table, "tags")?;
         change.apply(&mut tags);
+        let text = Value::Object(tags).to_string();
+        if text.len() > TAGS_BYTES_MAX && !matches!(change, TagChange::Remove(_)) {
+            return Err(StoreError::TooLarge { what: "the tags", bytes_max: TAGS_BYTES_MAX });
+        }
         sqlx::query(sql(format!("update {table} set tags = $2, updated_at = $3 where id = $1")))
             .bind(row.try_get::<i64, _>("id")?)
-            .bind(Value::Object(tags).to_string())
+            .bind(text)
             .bind(self.clock.now_ms())
             .execute(&mut *write.tx)
             .await?;

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::family::{FAMILY, brands_below, lock, selected_brands};
+use crate::db::family::{FAMILY, brands_below, check_owner, lock, selected_brands};
 use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
@@ -189,22 +189,25 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the connection is not active.
-    pub async fn request_run(&self, request: &RunRequest) -> Result<RunRequested, StoreError> {
+    pub async fn request_run(
+        &self,
+        organization: OrganizationId,
+        request: &RunRequest,
+    ) -> Result<RunRequested, StoreError> {
         let mut write = self.write().await?;
+        check_owner(&mut write, organization, request.connection, Entity::ActiveConnection).await?;
         let requested = insert_run(&mut write, request).await?;
         write.commit().await?;
         Ok(requested)
     }
 
-    /// One run.
+    /// One run of an organization.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    pub async fn run(&self, id: RunId) -> Result<Run, StoreError> {
-        let row = sqlx::query(sql(format!("select {RUN} from run where id = $1")))
-            .bind(id.0)
-            .fetch_optional(&self.pool)
-            .await?;
+    pub async fn run(&self, organization: OrganizationId, id: RunId) -> Result<Run, StoreError> {
+        let row = sqlx::query(sql(format!("select {RUN} from run where id = $1 and organization_id = $2")));
+        let row = row.bind(id.0).bind(organization.0).fetch_optional(&self.pool).await?;
         run_of(&row.ok_or(StoreError::NotFound(Entity::Run))?)
     }
 
@@ -237,9 +240,14 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn cancel_runs(&self, connection: ConnectionId) -> Result<(), StoreError> {
+    pub async fn cancel_runs(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+    ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
+        check_owner(&mut write, organization, connection, Entity::DataSource).await?;
         cancel_active(&mut write, connection, "cancelled by request").await?;
         sqlx::query(sql(format!(
             "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, updated_at = $4

@@ -103,13 +103,19 @@ impl SyncStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn attachments(&self, file: FileId) -> Result<Vec<StoredAttachment>, StoreError> {
+    pub async fn attachments(
+        &self,
+        organization: OrganizationId,
+        file: FileId,
+    ) -> Result<Vec<StoredAttachment>, StoreError> {
         sqlx::query(
             "select attachment.attachment_id, attachment.file_name, attachment.content_type, attachment.is_inline,
                attachment.version, attachment.blob_id, attachment.skipped, blob.hash, blob.bytes from attachment left join blob on blob.id = attachment.blob_id
-             where file_id = $1 order by attachment_id",
+             where file_id = $1 and exists (select 1 from file where file.id = file_id and file.organization_id = $2)
+             order by attachment_id",
         )
         .bind(file.0)
+        .bind(organization.0)
         .fetch_all(&self.pool)
         .await?
         .iter()
@@ -161,13 +167,21 @@ impl SyncStore {
         write.commit().await
     }
 
-    /// A chunk; `None` behind the last.
+    /// A chunk of an organization's bytes; `None` behind the last.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn chunk(&self, blob: i64, number: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        let chunk = sqlx::query_scalar("select bytes from blob_chunk where blob_id = $1 and number = $2");
-        Ok(chunk.bind(blob).bind(number).fetch_optional(&self.pool).await?)
+    pub async fn chunk(
+        &self,
+        organization: OrganizationId,
+        blob: i64,
+        number: i64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let chunk = sqlx::query_scalar(
+            "select bytes from blob_chunk where blob_id = $1 and number = $2
+               and exists (select 1 from blob where blob.id = blob_id and blob.organization_id = $3)",
+        );
+        Ok(chunk.bind(blob).bind(number).bind(organization.0).fetch_optional(&self.pool).await?)
     }
 
     /// Notes what is kept of one attachment. Bytes that the organization has already are not kept twice.

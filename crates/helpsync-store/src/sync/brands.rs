@@ -4,7 +4,9 @@
 //! Outside programs know the parent only. A brand follows it: what pauses, ends or reconnects the parent does so with
 //! its brands, in the same transaction; a request for a sync of the parent is one for them. The parent is locked first.
 
-use helpsync_model::{ConnectionEvent, ConnectionId, ConnectionState, DataSourceStatus, RunParams};
+use helpsync_model::{
+    ConnectionEvent, ConnectionId, ConnectionState, DataSourceStatus, OrganizationId, RunParams,
+};
 use sqlx::Row;
 
 use crate::db::decode::count;
@@ -66,12 +68,18 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn brands(&self, connection: ConnectionId) -> Result<Vec<Brand>, StoreError> {
+    pub async fn brands(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+    ) -> Result<Vec<Brand>, StoreError> {
         let found = sqlx::query(sql(format!(
             "select brand_id, brand_name, subdomain from connection
-             where id in {FAMILY} and brand_id is not null and brand_gone = 0 order by parent_id is not null, id"
+             where id in {FAMILY} and organization_id = $2 and brand_id is not null and brand_gone = 0
+             order by parent_id is not null, id"
         )))
         .bind(connection.0)
+        .bind(organization.0)
         .fetch_all(&self.pool)
         .await?;
         found

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use helpsync_model::{EventKind, FileStatus, RunId};
+use helpsync_model::{EventKind, FileStatus, OrganizationId, RunId};
 use serde_json::{Value, json};
 use sqlx::Row;
 
@@ -34,14 +34,22 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn skipped(&self, run: RunId, after: i64, limit: u32) -> Result<Vec<Skipped>, StoreError> {
+    pub async fn skipped(
+        &self,
+        organization: OrganizationId,
+        run: RunId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Skipped>, StoreError> {
         sqlx::query(
             "select id, article_id, reason, created_at from skipped where run_id = $1 and id > $2
+               and exists (select 1 from run where run.id = run_id and run.organization_id = $4)
              order by id limit $3",
         )
         .bind(run.0)
         .bind(after)
         .bind(i64::from(limit))
+        .bind(organization.0)
         .fetch_all(&self.pool)
         .await?
         .iter()

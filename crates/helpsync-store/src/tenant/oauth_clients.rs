@@ -83,11 +83,33 @@ impl TokenStore {
         &self,
         organization: OrganizationId,
     ) -> Result<Option<OauthClient>, StoreError> {
+        self.find_oauth_client(organization, None).await
+    }
+
+    /// The organization's own OAuth client of this identifier. What was granted to one client is not another's to
+    /// exchange or to refresh, so this is the one to do that with.
+    ///
+    /// # Errors
+    /// As [`TokenStore::oauth_client`].
+    pub async fn oauth_client_named(
+        &self,
+        organization: OrganizationId,
+        client_id: &str,
+    ) -> Result<Option<OauthClient>, StoreError> {
+        self.find_oauth_client(organization, Some(client_id)).await
+    }
+
+    async fn find_oauth_client(
+        &self,
+        organization: OrganizationId,
+        client_id: Option<&str>,
+    ) -> Result<Option<OauthClient>, StoreError> {
         let Some(row) = sqlx::query(
             "select client_id, client_secret_sealed, redirect_uri from oauth_client where organization_id = $1
-             order by updated_at desc, id desc limit 1",
+               and ($2 is null or client_id = $2) order by updated_at desc, id desc limit 1",
         )
         .bind(organization.0)
+        .bind(client_id)
         .fetch_optional(&self.pool)
         .await?
         else {

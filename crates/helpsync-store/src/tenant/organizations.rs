@@ -31,6 +31,15 @@ pub struct Organization {
     pub updated_at: i64,
 }
 
+/// An API key, by what is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: i64,
+    /// Whose.
+    pub organization: OrganizationId,
+}
+
 /// The form in which API keys and OAuth states are stored: they are long and random, so a plain hash is enough.
 pub(crate) fn hash_of(secret: &SecretString) -> String {
     hex::encode(Sha256::digest(secret.expose_secret().as_bytes()))
@@ -69,6 +78,15 @@ impl AdminStore {
             .fetch_optional(&self.pool)
             .await?;
         Ok(id.map(OrganizationId))
+    }
+
+    /// The names of all organizations but this one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn other_organizations(&self, id: OrganizationId) -> Result<Vec<String>, StoreError> {
+        let names = sqlx::query_scalar("select name from organization where id <> $1 order by id");
+        Ok(names.bind(id.0).fetch_all(&self.pool).await?)
     }
 
     /// One organization.
@@ -123,18 +141,45 @@ impl AdminStore {
         write.commit().await
     }
 
-    /// Whose API key it is.
+    /// The API key that this text is.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn organization_of_key(
-        &self,
-        key: &SecretString,
-    ) -> Result<Option<OrganizationId>, StoreError> {
-        let id: Option<i64> = sqlx::query_scalar("select organization_id from api_key where key_hash = $1")
-            .bind(hash_of(key))
-            .fetch_optional(&self.pool)
+    pub async fn find_api_key(&self, key: &SecretString) -> Result<Option<ApiKey>, StoreError> {
+        let found: Option<(i64, i64)> =
+            sqlx::query_as("select id, organization_id from api_key where key_hash = $1")
+                .bind(hash_of(key))
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(found.map(|(id, organization)| ApiKey { id, organization: OrganizationId(organization) }))
+    }
+
+    /// Whether the organization still has the API key: what was made with a key ends with it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_api_key(&self, organization: OrganizationId, id: i64) -> Result<bool, StoreError> {
+        let found: Option<i64> =
+            sqlx::query_scalar("select id from api_key where id = $1 and organization_id = $2")
+                .bind(id)
+                .bind(organization.0)
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(found.is_some())
+    }
+
+    /// Takes an API key away; access tokens that were made with it end too. False: the organization has none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_api_key(&self, organization: OrganizationId, id: i64) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        let removed = sqlx::query("delete from api_key where id = $1 and organization_id = $2")
+            .bind(id)
+            .bind(organization.0)
+            .execute(&mut *write.tx)
             .await?;
-        Ok(id.map(OrganizationId))
+        write.commit().await?;
+        Ok(removed.rows_affected() == 1)
     }
 }

@@ -36,7 +36,12 @@ async fn an_article_that_changes_while_it_is_looked_at_is_looked_at_again() {
         assert_eq!(seen.len(), 1);
         store.clock.advance(std::time::Duration::from_secs(1));
         store.sync_articles(connection, vec![article(11, "B", 6)]).await;
-        let run = store.admin().request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store
+            .admin()
+            .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Resync)))
+            .await
+            .unwrap()
+            .run;
         let started = store.start(run).await;
         store.sync().settle_attachments(&started, seen[0], Some(&[]), 1, 0).await.unwrap();
         let again = store.sync().due_attachments(connection, 10).await.unwrap();
@@ -53,7 +58,12 @@ async fn equal_bytes_are_kept_once_and_go_with_the_last_that_refers_to_them() {
         let (organization, connection) = connected(&store).await;
         store.sync_articles(connection, vec![article(11, "A", 5), article(12, "B", 5)]).await;
         let due = store.sync().due_attachments(connection, 10).await.unwrap();
-        let run = store.admin().request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store
+            .admin()
+            .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Resync)))
+            .await
+            .unwrap()
+            .run;
         let started = store.start(run).await;
         for (number, file) in due.iter().enumerate() {
             let kept = arrived(&store, &started, b"a picture").await;
@@ -62,7 +72,7 @@ async fn equal_bytes_are_kept_once_and_go_with_the_last_that_refers_to_them() {
         }
         store.sync().sweep_blobs(organization).await.unwrap();
         assert_eq!(blobs(&store).await, 1);
-        let kept = store.sync().attachments(due[1].file).await.unwrap();
+        let kept = store.sync().attachments(crate::testing::FIRST, due[1].file).await.unwrap();
         assert_eq!((kept.len(), kept[0].bytes), (1, Some(9)));
 
         store.sync().settle_attachments(&started, due[0], Some(&[]), 1, 0).await.unwrap();

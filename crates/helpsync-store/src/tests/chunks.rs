@@ -254,7 +254,7 @@ async fn a_text_that_cannot_be_cut_says_so_and_stays_readable() {
         store.search().store_chunks(&[failed]).await.unwrap();
         let file = store.admin().file(customer.id, files[0].file).await.unwrap();
         assert_eq!((file.status.as_str(), file.error.as_deref()), ("SYNC_ERROR", Some("too many")));
-        assert_eq!(store.admin().file_content(file.id).await.unwrap().len(), 1);
+        assert_eq!(store.admin().file_content(crate::testing::FIRST, file.id).await.unwrap().len(), 1);
         store.sync_articles(connection, vec![written(11, 6, &["shorter"])]).await;
         chunk_all(&store, connection, false).await;
         let file = store.admin().file(customer.id, file.id).await.unwrap();

@@ -32,7 +32,7 @@ async fn started(store: &TestStore) -> StartedShard {
         upload_id: "u".to_owned(),
         params: helpsync_model::RunParams::default(),
     };
-    let run = store.admin().request_run(&request).await.unwrap().run;
+    let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
     store.start(run).await
 }
 

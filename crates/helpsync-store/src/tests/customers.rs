@@ -25,8 +25,13 @@ async fn an_api_key_belongs_to_one_organization_and_is_stored_as_a_hash() {
         for _ in 0..2 {
             store.admin().ensure_api_key(organization, &key).await.unwrap();
         }
-        assert_eq!(store.admin().organization_of_key(&key).await.unwrap(), Some(organization));
-        assert_eq!(store.admin().organization_of_key(&"another".to_owned().into()).await.unwrap(), None);
+        let found = store.admin().find_api_key(&key).await.unwrap().unwrap();
+        assert_eq!(found.organization, organization);
+        let other = store.admin().ensure_organization("key thief").await.unwrap();
+        assert!(!store.admin().has_api_key(other, found.id).await.unwrap());
+        assert!(!store.admin().remove_api_key(other, found.id).await.unwrap());
+        assert!(store.admin().has_api_key(organization, found.id).await.unwrap());
+        assert_eq!(store.admin().find_api_key(&"another".to_owned().into()).await.unwrap(), None);
         let stored: String =
             sqlx::query_scalar("select key_hash from api_key").fetch_one(&store.store.pool).await.unwrap();
         assert_eq!(stored.len(), 64);

@@ -65,7 +65,7 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             upload_id: "u".to_owned(),
             params: RunParams::default(),
         };
-        let run = store.admin().request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
         let working = store.start(run).await;
 
         let deleted = store.admin().delete_customer(organization, "gone").await.unwrap().unwrap();

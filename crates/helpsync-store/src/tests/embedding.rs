@@ -167,7 +167,7 @@ async fn a_failed_chunk_is_shown_and_announced_and_forgotten_once_it_has_its_vec
         store.search().settle_chunks(&ends, MODEL).await.unwrap();
         let shown = store.admin().file(customer.id, file).await.unwrap();
         assert_eq!((shown.status.as_str(), shown.error.as_deref()), ("SYNC_ERROR", Some(NOT_EMBEDDED)));
-        assert_eq!(store.admin().file_content(file).await.unwrap().len(), 1);
+        assert_eq!(store.admin().file_content(crate::testing::FIRST, file).await.unwrap().len(), 1);
         assert_eq!(with_status(&store, &customer, "SYNC_ERROR", "embeddings").await, 1);
         assert_eq!(with_status(&store, &customer, "READY", "").await, 0);
         let events = store.webhooks().events(customer.organization, 0, 100).await.unwrap();

@@ -14,7 +14,7 @@ async fn watched(store: &TestStore) -> ConnectionId {
     let organization = store.admin().ensure_organization("default").await.unwrap();
     let customer = store.admin().customer(organization, "cust-1").await.unwrap();
     let connection = store.connect(&customer, "acme").await;
-    store.admin().want_subscription(connection, "secret-path").await.unwrap();
+    store.admin().want_subscription(crate::testing::FIRST, connection, "secret-path").await.unwrap();
     connection
 }
 
@@ -55,9 +55,12 @@ async fn a_wanted_event_subscription_is_claimed_by_one_and_tried_again_until_it_
         assert!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap().is_empty());
 
         // A reconnect makes sure of it, under the same address.
-        store.admin().want_subscription(connection, "another-path").await.unwrap();
+        store.admin().want_subscription(crate::testing::FIRST, connection, "another-path").await.unwrap();
         assert_eq!(store.tokens().claim_subscriptions(10, LEASE).await.unwrap()[0].endpoint, "secret-path");
-        assert_eq!(store.admin().drop_subscription(connection).await.unwrap().as_deref(), Some("W1"));
+        assert_eq!(
+            store.admin().drop_subscription(crate::testing::FIRST, connection).await.unwrap().as_deref(),
+            Some("W1")
+        );
         assert!(!store.tokens().put_subscription(connection, "W2", &"late".to_owned().into()).await.unwrap());
         assert!(store.admin().event_subscription("secret-path").await.unwrap().is_none());
     }
@@ -69,7 +72,7 @@ async fn an_event_is_taken_in_once_and_a_burst_is_fetched_together() {
         let connection = watched(&store).await;
         let organization = store.admin().ensure_organization("default").await.unwrap();
         let accept = async |event: &str, article| {
-            store.admin().accept_event(connection, event, article, None).await.unwrap()
+            store.admin().accept_event(crate::testing::FIRST, connection, event, article, None).await.unwrap()
         };
         assert_eq!(accept("e1", 7).await, EventAccepted::Queued);
         assert_eq!(accept("e1", 7).await, EventAccepted::Known);

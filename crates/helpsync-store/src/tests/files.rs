@@ -124,7 +124,7 @@ async fn every_translation_is_there_with_the_source_locale_first() {
         two.translations.push(german);
         store.sync_articles(connection, vec![two]).await;
         let id = by_article(&store, &customer, 14).await.unwrap().id;
-        let content = store.admin().file_content(id).await.unwrap();
+        let content = store.admin().file_content(crate::testing::FIRST, id).await.unwrap();
         let shown: Vec<(&str, &str)> =
             content.iter().map(|one| (one.locale.as_str(), one.html.as_str())).collect();
         assert_eq!(shown, [("en-us", "<p>Delta</p>"), ("de", "<p>Dreieck</p>")]);
@@ -146,7 +146,7 @@ async fn a_hidden_file_is_nowhere_to_be_seen() {
         assert!(missing(store.admin().file(customer.id, id).await.err()));
         assert!(missing(store.admin().file_of_organization(customer.organization, id).await.err()));
         assert!(missing(store.admin().request_resync(customer.id, id, "r").await.err()));
-        assert!(store.admin().file_content(id).await.unwrap().is_empty());
+        assert!(store.admin().file_content(crate::testing::FIRST, id).await.unwrap().is_empty());
         assert_eq!(store.admin().status(customer.organization).await.unwrap().files, 2);
         let filters = FileFilters { ids: Some(vec![id.0]), ..FileFilters::default() };
         assert_eq!(store.admin().delete_files(customer.id, &filters, false, true).await.unwrap(), 0);
@@ -207,12 +207,12 @@ async fn a_preserved_record_loses_its_content_and_can_be_fetched_again() {
         assert_eq!(store.admin().delete_files(customer.id, &filters, true, false).await.unwrap(), 1);
         let file = store.admin().file(customer.id, id).await.unwrap();
         assert!(file.content_deleted && file.html_bytes == 0);
-        assert!(store.admin().file_content(id).await.unwrap().is_empty());
+        assert!(store.admin().file_content(crate::testing::FIRST, id).await.unwrap().is_empty());
         store.admin().request_resync(customer.id, id, "r").await.unwrap();
         store.sync_articles(connection, vec![article(12, "Beta", 5)]).await;
         let file = store.admin().file(customer.id, id).await.unwrap();
         assert!(!file.content_deleted && file.status == FileStatus::Ready);
-        assert_eq!(store.admin().file_content(id).await.unwrap().len(), 1);
+        assert_eq!(store.admin().file_content(crate::testing::FIRST, id).await.unwrap().len(), 1);
     }
 }
 
@@ -266,7 +266,7 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
             upload_id: String::new(),
             params: RunParams::default(),
         };
-        let run = store.admin().request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
         let started = store.start(run).await;
         store.sync().store_page(&started, &PageWrite { items, ..PageWrite::default() }).await.unwrap();
         let mut file = by_article(&store, &customer, 12).await.unwrap();

@@ -168,7 +168,7 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
             upload_id: "u".to_owned(),
             params: RunParams::default(),
         };
-        let run = store.admin().request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
         let started = store.start(run).await;
 
         let mut again = grant(&customer, "acme");
@@ -183,11 +183,23 @@ async fn reconnecting_keeps_the_files_and_stops_what_ran() {
             store.tokens().tokens(connection).await.unwrap().unwrap().access.expose_secret(),
             "access-2"
         );
-        assert_eq!(store.admin().run(run).await.unwrap().state, RunState::Cancelled);
+        assert_eq!(store.admin().run(crate::testing::FIRST, run).await.unwrap().state, RunState::Cancelled);
         let late = store.sync().store_page(&started, &crate::PageWrite::default()).await;
         assert!(matches!(late, Err(crate::StoreError::Fenced)));
         assert_eq!(store.admin().status(customer.organization).await.unwrap().files, 1);
         let events = store.webhooks().events(customer.organization, 0, 100).await.unwrap();
         assert_eq!(events.iter().filter(|event| event.kind == EventKind::Add).count(), 2);
+    }
+}
+
+/// The callback takes states from anybody.
+#[tokio::test]
+async fn an_unknown_state_takes_no_writers_turn() {
+    for store in stores().await {
+        let _turn = store.admin().write().await.unwrap();
+        let made_up = "made up".to_owned().into();
+        let asked = store.admin().consume_grant(&made_up);
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await;
+        assert!(matches!(answer, Ok(Ok(Consumed::Unknown))), "{answer:?}");
     }
 }

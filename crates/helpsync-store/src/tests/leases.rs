@@ -47,7 +47,7 @@ async fn busy(store: &TestStore) -> ConnectionId {
     let key = "00ff".to_owned().into();
     store.webhooks().add_webhook(organization, "https://a.example/hook", &key, 3).await.unwrap();
     let connection = store.connect(&customer, "acme").await;
-    store.admin().want_subscription(connection, "secret-path").await.unwrap();
+    store.admin().want_subscription(crate::testing::FIRST, connection, "secret-path").await.unwrap();
     store.sync_articles(connection, vec![article(1, "T", 1)]).await;
     store.webhooks().fan_out_events(MANY).await.unwrap();
     sqlx::query(
@@ -58,7 +58,7 @@ async fn busy(store: &TestStore) -> ConnectionId {
     .execute(&store.pool)
     .await
     .unwrap();
-    store.admin().accept_event(connection, "e1", 2, None).await.unwrap();
+    store.admin().accept_event(crate::testing::FIRST, connection, "e1", 2, None).await.unwrap();
     assert_eq!(store.queue().release_due(MANY, MANY).await.unwrap(), 1);
     connection
 }

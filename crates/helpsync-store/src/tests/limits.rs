@@ -47,10 +47,15 @@ async fn told(store: &TestStore, organization: OrganizationId, kind: EventKind) 
 
 /// A delta that waits for its plan: whether it would read everything.
 async fn would_bring_more(store: &TestStore, connection: ConnectionId) -> bool {
-    let run = store.admin().request_run(&request(connection, Some(RunKind::Delta))).await.unwrap().run;
+    let run = store
+        .admin()
+        .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Delta)))
+        .await
+        .unwrap()
+        .run;
     let plan = store.start(run).await;
     let more = store.sync().has_room_for_more(&plan).await.unwrap();
-    store.admin().cancel_runs(connection).await.unwrap();
+    store.admin().cancel_runs(crate::testing::FIRST, connection).await.unwrap();
     more
 }
 
@@ -80,7 +85,7 @@ async fn each_limit_is_reached_exactly_and_what_goes_beyond_it_is_skipped_with_i
 
             let run = store.admin().runs(organization, Some(connection), 1).await.unwrap().remove(0);
             assert_eq!(run.counters.skipped, 5 - kept, "{what}");
-            let skipped = store.admin().skipped(run.id, 0, 10).await.unwrap();
+            let skipped = store.admin().skipped(crate::testing::FIRST, run.id, 0, 10).await.unwrap();
             let reason = format!("{name} would be exceeded: it is {most}");
             assert_eq!(skipped.len(), usize::try_from(5 - kept).unwrap(), "{what}");
             assert!(skipped.iter().all(|one| one.reason == reason), "{what}: {skipped:?}");
@@ -196,11 +201,16 @@ async fn room_is_made_by_a_higher_limit_and_by_removals_and_a_delta_notices() {
         assert!(!would_bring_more(&store, connection).await);
 
         // One is gone.
-        let run = store.admin().request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store
+            .admin()
+            .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Resync)))
+            .await
+            .unwrap()
+            .run;
         let shard = store.start(run).await;
         let gone = RemovedOutcome { gone: vec![1], requests: 1 };
         store.sync().settle_removed(&shard, &gone).await.unwrap();
-        store.admin().cancel_runs(connection).await.unwrap();
+        store.admin().cancel_runs(crate::testing::FIRST, connection).await.unwrap();
         assert!(would_bring_more(&store, connection).await);
         assert_eq!(store.sync_articles(connection, ten(3..=5)).await.created, 1);
         assert!(!would_bring_more(&store, connection).await);
@@ -290,7 +300,10 @@ async fn pages_that_are_stored_at_once_never_go_beyond_a_limit_and_leave_no_room
         futures::future::join_all(tasks).await;
         assert_eq!(stored(&store).await, 15, "{}", name_of(&store));
         assert_eq!(store.sync().known_articles(connection).await.unwrap(), 120);
-        assert_eq!(store.admin().run(shards[0].run.id).await.unwrap().counters.skipped, 105);
+        assert_eq!(
+            store.admin().run(crate::testing::FIRST, shards[0].run.id).await.unwrap().counters.skipped,
+            105
+        );
         assert_eq!(told(&store, organization, EventKind::FileSyncLimitReached).await.len(), 1);
     }
 }

@@ -23,7 +23,7 @@ fn request(connection: ConnectionId, kind: RunKind, trigger: Trigger, params: Ru
 
 /// Runs from start to end; its first shard gives up where it is to fail.
 async fn run(store: &TestStore, request: RunRequest, fails: bool) {
-    let run = store.admin().request_run(&request).await.unwrap().run;
+    let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
     let mut fails = fails;
     loop {
         let started = store.start(run).await;
@@ -92,7 +92,7 @@ async fn long_waits_end_when_a_shard_is_done_or_somebody_asks() {
         let (organization, connection) = connected(&store).await;
         let sync = request(connection, RunKind::Full, Trigger::Request, RunParams::default());
         let fetch = request(connection, RunKind::Resync, Trigger::Request, RunParams::articles(vec![7]));
-        let first = store.admin().request_run(&sync).await.unwrap().run;
+        let first = store.admin().request_run(crate::testing::FIRST, &sync).await.unwrap().run;
         let put_off = async |seconds| {
             let started = store.start(first).await;
             let wait = Duration::from_secs(seconds);
@@ -112,7 +112,7 @@ async fn long_waits_end_when_a_shard_is_done_or_somebody_asks() {
         put_off(moment).await;
         run(&store, fetch.clone(), false).await;
         assert!(!is_due().await, "a short wait is kept");
-        assert_eq!(store.admin().request_run(&sync).await.unwrap().run, first);
+        assert_eq!(store.admin().request_run(crate::testing::FIRST, &sync).await.unwrap().run, first);
         assert!(is_due().await, "somebody asks");
     }
 }

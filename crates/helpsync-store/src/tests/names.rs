@@ -28,7 +28,7 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
         };
         let selection = SelectionFilter { labels: vec!["label".to_owned()], ..SelectionFilter::default() };
         store.admin().select(organization, connection, &selection, "request-0", "upload-0").await.unwrap();
-        let run = store.admin().request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
         let started = store.start(run).await;
         let author = |author_id, name: &str| NewAuthor { author_id, name: name.to_owned() };
         let tagged = IncomingArticle {

@@ -16,7 +16,7 @@ async fn request(store: &TestStore, customer: &str) -> (ConnectionId, RunId) {
     let organization = store.admin().ensure_organization("default").await.unwrap();
     let customer = store.admin().customer(organization, customer).await.unwrap();
     let connection = store.connect(&customer, "acme").await;
-    (connection, store.admin().request_run(&sync(connection)).await.unwrap().run)
+    (connection, store.admin().request_run(crate::testing::FIRST, &sync(connection)).await.unwrap().run)
 }
 
 fn sync(connection: ConnectionId) -> RunRequest {

@@ -112,7 +112,12 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
     for store in stores().await {
         let (organization, connection) = connected(&store).await;
         store.sync_articles(connection, vec![article(11, "A", 5)]).await;
-        let run = store.admin().request_run(&request(connection, Some(RunKind::Resync))).await.unwrap().run;
+        let run = store
+            .admin()
+            .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Resync)))
+            .await
+            .unwrap()
+            .run;
         let started = store.start(run).await;
         let skip = |id, reason: &str| SkippedArticle {
             article_id: id,
@@ -122,8 +127,9 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
         };
         let skipped = vec![skip(Some(11), "too big"), skip(Some(12), "broken"), skip(None, "no id")];
         store.sync().store_page(&started, &PageWrite { skipped, ..PageWrite::default() }).await.unwrap();
-        let listed = store.admin().skipped(started.fence.run, 0, 100).await.unwrap();
-        let after = store.admin().skipped(started.fence.run, listed[0].id, 1).await.unwrap();
+        let listed = store.admin().skipped(crate::testing::FIRST, started.fence.run, 0, 100).await.unwrap();
+        let after =
+            store.admin().skipped(crate::testing::FIRST, started.fence.run, listed[0].id, 1).await.unwrap();
         assert_eq!(after, listed[1..2], "paged by id");
         let reasons: Vec<String> = sqlx::query_scalar("select reason from skipped order by reason")
             .fetch_all(&store.store.pool)
@@ -131,7 +137,7 @@ async fn what_cannot_be_stored_is_recorded_with_its_reason_and_counts_as_existin
             .unwrap();
         assert_eq!(reasons, ["broken", "no id", "too big"]);
         assert_eq!(store.sync().known_articles(connection).await.unwrap(), 2);
-        assert_eq!(store.admin().run(run).await.unwrap().counters.skipped, 3);
+        assert_eq!(store.admin().run(crate::testing::FIRST, run).await.unwrap().counters.skipped, 3);
         assert_eq!(kinds(&store, organization).await.last(), Some(&EventKind::FileError));
         let error: Option<String> =
             sqlx::query_scalar("select error from file").fetch_one(&store.store.pool).await.unwrap();
@@ -145,7 +151,12 @@ pub(super) fn walk(start: i64) -> ShardParams {
 }
 
 pub(super) async fn walks(store: &TestStore, connection: ConnectionId, starts: &[i64]) -> Vec<StartedShard> {
-    let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
+    let run = store
+        .admin()
+        .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Full)))
+        .await
+        .unwrap()
+        .run;
     let plan = store.start(run).await;
     let shards = starts.iter().map(|start| NewShard {
         key: format!("walk_export-{start}"),
@@ -259,11 +270,12 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
     for store in stores().await {
         let (organization, connection) = connected(&store).await;
         sqlx::query("update connection set high_water = 5").execute(&store.store.pool).await.unwrap();
-        let run = store.admin().request_run(&request(connection, None)).await.unwrap().run;
+        let run =
+            store.admin().request_run(crate::testing::FIRST, &request(connection, None)).await.unwrap().run;
         let audit = RunRequest { params: RunParams::audit(), ..request(connection, None) };
         let full = RunRequest { lane: Lane::Backfill, ..request(connection, Some(RunKind::Full)) };
         for wanted in [&request(connection, None), &audit, &full, &request(connection, None)] {
-            let requested = store.admin().request_run(wanted).await.unwrap();
+            let requested = store.admin().request_run(crate::testing::FIRST, wanted).await.unwrap();
             assert_eq!((requested.run, requested.created), (run, false));
         }
         let plan = store.start(run).await;
@@ -279,7 +291,7 @@ async fn the_run_after_this_one_does_everything_that_was_asked_for_meanwhile() {
             name_of(&store)
         );
         // A request that the run serves as it is leaves no successor.
-        assert!(!store.admin().request_run(&audit).await.unwrap().created);
+        assert!(!store.admin().request_run(crate::testing::FIRST, &audit).await.unwrap().created);
         let plan = store.start(next.id).await;
         store.queue().end_shard(&plan.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
         let last = store.start(next.id).await;

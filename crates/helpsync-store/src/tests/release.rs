@@ -27,7 +27,7 @@ async fn request(store: &TestStore, connection: ConnectionId, lane: Lane) -> Run
         upload_id: "u".to_owned(),
         params: RunParams::default(),
     };
-    store.admin().request_run(&request).await.unwrap()
+    store.admin().request_run(crate::testing::FIRST, &request).await.unwrap()
 }
 
 /// A run whose plan has ended with so many shards.
@@ -116,7 +116,7 @@ async fn a_full_run_is_a_backfill_whoever_asks_and_so_is_a_delta_that_turns_out_
             upload_id: "u".to_owned(),
             params: RunParams::default(),
         };
-        let first = store.admin().request_run(&full).await.unwrap().run;
+        let first = store.admin().request_run(crate::testing::FIRST, &full).await.unwrap().run;
         assert_eq!(lanes(&store, first).await, ["backfill"]);
         for (name, shards, expected) in [("b", 4, vec!["on_demand"]), ("c", 5, vec!["backfill", "on_demand"])]
         {
@@ -149,7 +149,7 @@ async fn a_persons_request_goes_out_beside_the_full_window_of_their_own_backfill
             upload_id: "one".to_owned(),
             params: RunParams::articles(vec![1]),
         };
-        let resync = store.admin().request_run(&wanted).await.unwrap().run;
+        let resync = store.admin().request_run(crate::testing::FIRST, &wanted).await.unwrap().run;
         assert_eq!(store.queue().release_due(ALL, 3).await.unwrap(), 1);
         assert_eq!(out(&store).await, [resync]);
     }
@@ -164,14 +164,17 @@ async fn cancelling_stops_work_in_hand_in_the_queue_and_in_the_store_at_once() {
         let messages = store.queue().claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
         let lease = Duration::from_secs(60);
         let in_hand = store.queue().start_shard(messages[0].job.shard, "w", lease).await.unwrap().unwrap();
-        store.admin().cancel_runs(connection).await.unwrap();
+        store.admin().cancel_runs(crate::testing::FIRST, connection).await.unwrap();
 
         let late = store.sync().store_page(&in_hand, &PageWrite::default()).await;
         assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
         assert!(!store.queue().renew_shard(&in_hand.fence, lease).await.unwrap());
         assert!(store.queue().start_shard(messages[1].job.shard, "w", lease).await.unwrap().is_none());
         assert_eq!(store.queue().release_due(ALL, 8).await.unwrap(), 0);
-        assert_eq!(store.admin().run(run).await.unwrap().state, helpsync_model::RunState::Cancelled);
+        assert_eq!(
+            store.admin().run(crate::testing::FIRST, run).await.unwrap().state,
+            helpsync_model::RunState::Cancelled
+        );
         // The connection is free for the next request.
         assert!(request(&store, connection, Lane::OnDemand).await.created);
     }
@@ -221,9 +224,9 @@ async fn a_run_that_has_only_to_be_ended_is_not_kept_waiting_by_the_next() {
             upload_id: format!("u{number}"),
             params: RunParams::articles(vec![i64::try_from(number).unwrap()]),
         };
-        let first = store.admin().request_run(&request(0)).await.unwrap().run;
+        let first = store.admin().request_run(crate::testing::FIRST, &request(0)).await.unwrap().run;
         for number in 1..20 {
-            store.admin().request_run(&request(number)).await.unwrap();
+            store.admin().request_run(crate::testing::FIRST, &request(number)).await.unwrap();
         }
         let fetch = store.start(first).await;
         store.clock.advance(Duration::from_secs(1));

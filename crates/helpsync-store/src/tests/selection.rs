@@ -102,7 +102,7 @@ async fn what_is_unselected_goes_at_once_and_a_full_run_brings_the_rest() {
         assert_eq!(deleted(&store, organization).await, 2);
         // Zendesk shows them as before.
         assert_eq!(store.sync().known_articles(connection).await.unwrap(), 3);
-        let run = store.admin().run(changed.run.unwrap().run).await.unwrap();
+        let run = store.admin().run(crate::testing::FIRST, changed.run.unwrap().run).await.unwrap();
         assert_eq!(run.kind, RunKind::Full);
         assert_eq!(store.admin().selection(organization, connection).await.unwrap(), some);
 
@@ -158,7 +158,7 @@ async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in(
         assert_eq!(learned, TreeLearned { removed: 1, gained: false });
         assert_eq!(ids(&store, &customer).await, [1, 4, 5]);
         assert_eq!(deleted(&store, organization).await, 1);
-        assert_eq!(store.admin().run(run).await.unwrap().counters.removed, 1);
+        assert_eq!(store.admin().run(crate::testing::FIRST, run).await.unwrap().counters.removed, 1);
 
         // And comes back, 20 with it: nothing is here of them.
         let tree = [section(11, Some(10), 1), section(20, Some(10), 1)];
@@ -178,7 +178,7 @@ async fn a_paused_connection_is_selected_from_as_well() {
         let (_, customer, connection) = connected(&store).await;
         let secret = IncomingArticle { user_segment_id: Some(9), ..standing(1, 20) };
         store.sync_articles(connection, vec![secret, standing(2, 20)]).await;
-        let walk = store.admin().request_run(&request(connection)).await.unwrap().run;
+        let walk = store.admin().request_run(crate::testing::FIRST, &request(connection)).await.unwrap().run;
         let walk = store.start(walk).await;
         let progress = Some(Progress { position: None, newest: Some(1_000_000) });
         store.sync().store_page(&walk, &PageWrite { progress, ..PageWrite::default() }).await.unwrap();
@@ -190,7 +190,11 @@ async fn a_paused_connection_is_selected_from_as_well() {
         assert_eq!(ids(&store, &customer).await, [2], "also where only the older column says so");
 
         store.connect(&customer, "acme").await;
-        let run = store.admin().request_run(&request(connection)).await.unwrap().run;
-        assert_eq!(store.admin().run(run).await.unwrap().kind, RunKind::Full, "whatever was read before");
+        let run = store.admin().request_run(crate::testing::FIRST, &request(connection)).await.unwrap().run;
+        assert_eq!(
+            store.admin().run(crate::testing::FIRST, run).await.unwrap().kind,
+            RunKind::Full,
+            "whatever was read before"
+        );
     }
 }

@@ -23,7 +23,7 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
         };
         let mut failed = Vec::new();
         for _ in 0..2 {
-            let run = store.admin().request_run(&request).await.unwrap().run;
+            let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
             assert_eq!(store.admin().status(organization).await.unwrap().runs.len(), 1);
             let started = store.start(run).await;
             store
@@ -47,7 +47,7 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
 
         let replay =
             store.admin().replay_failed_shard(organization, failed[0], "again").await.unwrap().unwrap();
-        let run = store.admin().run(replay.run).await.unwrap();
+        let run = store.admin().run(crate::testing::FIRST, replay.run).await.unwrap();
         assert_eq!((run.kind, &run.params), (RunKind::Resync, &RunParams::articles(vec![7])));
         assert!(store.admin().replay_failed_shard(organization, failed[0], "again").await.unwrap().is_none());
         assert!(store.admin().discard_failed_shard(organization, failed[1]).await.unwrap());
@@ -93,7 +93,7 @@ async fn a_shard_that_cannot_be_read_fails_for_good_and_its_run_goes_on() {
             upload_id: "u".to_owned(),
             params: RunParams::articles(vec![7]),
         };
-        let run = store.admin().request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
         let shard: i64 = sqlx::query_scalar("update shard set params = '{\"pages\":1}' returning id")
             .fetch_one(&store.store.pool)
             .await
@@ -110,7 +110,10 @@ async fn a_shard_that_cannot_be_read_fails_for_good_and_its_run_goes_on() {
         // What its run was asked for is known, and done again.
         let replay =
             store.admin().replay_failed_shard(organization, failed.id, "again").await.unwrap().unwrap();
-        assert_eq!(store.admin().run(replay.run).await.unwrap().params, RunParams::articles(vec![7]));
+        assert_eq!(
+            store.admin().run(crate::testing::FIRST, replay.run).await.unwrap().params,
+            RunParams::articles(vec![7])
+        );
     }
 }
 
@@ -130,10 +133,10 @@ async fn a_request_kept_with_a_run_that_cannot_be_finalized_gets_a_run_of_its_ow
             upload_id: upload.to_owned(),
             params: RunParams::default(),
         };
-        let run = store.admin().request_run(&request("first")).await.unwrap().run;
+        let run = store.admin().request_run(crate::testing::FIRST, &request("first")).await.unwrap().run;
         let plan = store.start(run).await;
         store.queue().end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
-        let kept = store.admin().request_run(&request("second")).await.unwrap();
+        let kept = store.admin().request_run(crate::testing::FIRST, &request("second")).await.unwrap();
         assert_eq!((kept.run, kept.created), (run, false));
         let removal = store.start(run).await;
         store.queue().end_shard(&removal.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
@@ -145,7 +148,10 @@ async fn a_request_kept_with_a_run_that_cannot_be_finalized_gets_a_run_of_its_ow
                 .await
                 .unwrap()
         };
-        assert_eq!(store.admin().run(run).await.unwrap().state, helpsync_model::RunState::Failed);
+        assert_eq!(
+            store.admin().run(crate::testing::FIRST, run).await.unwrap().state,
+            helpsync_model::RunState::Failed
+        );
         let next: i64 =
             sqlx::query_scalar("select id from run where upload_id = 'second' and state = 'queued'")
                 .fetch_one(&store.store.pool)

@@ -31,7 +31,12 @@ async fn locales(store: &TestStore) -> Vec<String> {
 
 async fn started(store: &TestStore) -> StartedShard {
     let (_, connection) = connected(store).await;
-    let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
+    let run = store
+        .admin()
+        .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Full)))
+        .await
+        .unwrap()
+        .run;
     store.start(run).await
 }
 
@@ -92,7 +97,7 @@ async fn a_reason_for_one_text_stands_in_the_record_and_on_no_file() {
             ..PageWrite::default()
         };
         store.sync().store_page(&started, &page).await.unwrap();
-        let counters = store.admin().run(started.fence.run).await.unwrap().counters;
+        let counters = store.admin().run(crate::testing::FIRST, started.fence.run).await.unwrap().counters;
         assert_eq!((counters.skipped, counters.listed, counters.unchanged), (1, 2, 1));
         let status: String =
             sqlx::query_scalar("select status from file").fetch_one(&store.store.pool).await.unwrap();
@@ -105,7 +110,12 @@ async fn a_run_that_is_owed_articles_ends_as_incomplete_and_an_audit_is_due() {
     for store in stores().await {
         for (owed, ends) in [(2, RunState::Done), (3, RunState::Incomplete)] {
             let (organization, connection) = connected(&store).await;
-            let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
+            let run = store
+                .admin()
+                .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Full)))
+                .await
+                .unwrap()
+                .run;
             let plan = store.start(run).await;
             let articles = vec![article(1, "A", 5), article(2, "B", 5)];
             let page = PageWrite { articles, ..PageWrite::default() };
@@ -145,7 +155,10 @@ async fn removals_that_nothing_proves_are_shown_again_and_held() {
         store.sync().hold(&started, &[2]).await.unwrap();
         let left = store.sync().hidden_articles(started.fence.connection, 10).await.unwrap();
         assert_eq!(left, [1]);
-        assert_eq!(store.admin().run(started.fence.run).await.unwrap().counters.held, 1);
+        assert_eq!(
+            store.admin().run(crate::testing::FIRST, started.fence.run).await.unwrap().counters.held,
+            1
+        );
     }
 }
 
@@ -196,7 +209,12 @@ async fn how_lists_are_asked_for_is_remembered_until_the_grant_is_another() {
         assert_eq!((next.tree_mark.as_deref(), next.last_audit_at), (Some("{}"), Some(0)));
         assert_eq!(next.run.audit_reason.as_deref(), Some("why"));
         let (_, connection) = connected(&store).await;
-        let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
+        let run = store
+            .admin()
+            .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Full)))
+            .await
+            .unwrap()
+            .run;
         assert!(store.start(run).await.list_locales.is_empty());
     }
 }

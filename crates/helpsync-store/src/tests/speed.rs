@@ -67,7 +67,7 @@ async fn pages_are_stored_at_a_speed_worth_printing() {
             upload_id: "u".to_owned(),
             params: RunParams::default(),
         };
-        let run = store.admin().request_run(&request).await.unwrap().run;
+        let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
         let started = store.start(run).await;
         let bare = bare(&store).await;
         let pages: Vec<_> =

@@ -80,15 +80,18 @@ async fn filled(store: &TestStore) {
     };
     store
         .admin()
-        .request_run(&RunRequest {
-            connection,
-            kind: Some(RunKind::Full),
-            trigger: Trigger::Request,
-            lane: Lane::OnDemand,
-            request_id: "r".to_owned(),
-            upload_id: "u".to_owned(),
-            params: helpsync_model::RunParams::default(),
-        })
+        .request_run(
+            crate::testing::FIRST,
+            &RunRequest {
+                connection,
+                kind: Some(RunKind::Full),
+                trigger: Trigger::Request,
+                lane: Lane::OnDemand,
+                request_id: "r".to_owned(),
+                upload_id: "u".to_owned(),
+                params: helpsync_model::RunParams::default(),
+            },
+        )
         .await
         .unwrap();
     for statement in [

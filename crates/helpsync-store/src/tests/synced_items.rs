@@ -37,7 +37,7 @@ async fn listing(store: &TestStore, connection: ConnectionId, articles: Vec<Inco
         upload_id: "upload-0".to_owned(),
         params: RunParams::default(),
     };
-    let run = store.admin().request_run(&request).await.unwrap().run;
+    let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
     let started = store.start(run).await;
     let items = vec![
         folder(ItemKind::Category, 1, None, "Handbook"),
@@ -61,6 +61,7 @@ fn tree() -> Vec<IncomingArticle> {
 
 fn all(connection: ConnectionId) -> ItemQuery {
     ItemQuery {
+        organization: crate::testing::FIRST,
         connection,
         parent: None,
         roots_only: false,
@@ -253,7 +254,7 @@ async fn a_record_has_no_content_until_it_is_fetched() {
                 all.len() == 3 && all.iter().all(|file| file.status == FileStatus::ReadyToSync),
                 "{all:?}"
             );
-            assert!(store.admin().file_content(all[0].id).await.unwrap().is_empty());
+            assert!(store.admin().file_content(crate::testing::FIRST, all[0].id).await.unwrap().is_empty());
         }
         let file = files(&store, &customer).await.remove(0);
         let queued = store.admin().request_resync(customer.id, file.id, "r").await.unwrap();
@@ -271,7 +272,7 @@ async fn a_record_has_no_content_until_it_is_fetched() {
             .await
             .unwrap();
         assert_eq!(store.admin().file(customer.id, file.id).await.unwrap().status, FileStatus::Ready);
-        assert_eq!(store.admin().file_content(file.id).await.unwrap().len(), 1);
+        assert_eq!(store.admin().file_content(crate::testing::FIRST, file.id).await.unwrap().len(), 1);
     }
 }
 
@@ -282,7 +283,7 @@ async fn a_cancelled_fetch_leaves_the_file_as_it_was() {
         listing(&store, connection, tree()).await;
         let file = files(&store, &customer).await.remove(0);
         store.admin().request_resync(customer.id, file.id, "r").await.unwrap();
-        store.admin().cancel_runs(connection).await.unwrap();
+        store.admin().cancel_runs(crate::testing::FIRST, connection).await.unwrap();
         assert_eq!(store.admin().file(customer.id, file.id).await.unwrap().status, FileStatus::Ready);
     }
 }

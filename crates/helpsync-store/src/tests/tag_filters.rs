@@ -111,7 +111,7 @@ async fn connections_are_found_by_their_tags() {
         let connection = store.connect(&customer, "acme").await;
         store
             .admin()
-            .change_connection_tags(connection, &merge(json!({"plan": ["pro", "eu"]})))
+            .change_connection_tags(crate::testing::FIRST, connection, &merge(json!({"plan": ["pro", "eu"]})))
             .await
             .unwrap();
         let query = ConnectionQuery {

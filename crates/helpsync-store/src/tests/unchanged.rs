@@ -18,7 +18,12 @@ fn bare(id: i64, title: &str, version: i64) -> IncomingArticle {
 async fn started(store: &TestStore) -> StartedShard {
     let (_, connection) = connected(store).await;
     store.sync_articles(connection, vec![article(1, "A", 1), article(2, "B", 1)]).await;
-    let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
+    let run = store
+        .admin()
+        .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Full)))
+        .await
+        .unwrap()
+        .run;
     store.start(run).await
 }
 

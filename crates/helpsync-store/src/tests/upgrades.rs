@@ -39,6 +39,7 @@ fn every_file(customer: &Customer) -> FileQuery {
 
 fn every_item(connection: ConnectionId) -> ItemQuery {
     ItemQuery {
+        organization: crate::testing::FIRST,
         connection,
         parent: None,
         roots_only: false,
@@ -72,9 +73,9 @@ async fn work(store: &TestStore, name: &str) {
     let (files, matches) = admin.files(&every_file(&customer)).await.unwrap();
     assert_eq!((files.len(), matches), (2, 2));
     assert_eq!(admin.file(customer.id, files[0].id).await.unwrap().article_id, files[0].article_id);
-    assert_eq!(admin.file_content(files[0].id).await.unwrap().len(), 1);
+    assert_eq!(admin.file_content(crate::testing::FIRST, files[0].id).await.unwrap().len(), 1);
     admin.path(&files[0]).await.unwrap();
-    store.sync().attachments(files[0].id).await.unwrap();
+    store.sync().attachments(crate::testing::FIRST, files[0].id).await.unwrap();
     assert_eq!(admin.items(&every_item(connection)).await.unwrap().1, 2);
     assert_eq!(admin.connection(organization, connection).await.unwrap().id, connection);
     assert!(!admin.customers(organization, 0, MANY).await.unwrap().is_empty());
@@ -116,7 +117,12 @@ async fn searches(store: &TestStore, customer: &Customer) {
 
 /// A full run by way of the outbox; its last walk fails, so that there is a dead letter.
 async fn run_of_everything(store: &TestStore, connection: ConnectionId) {
-    let run = store.admin().request_run(&request(connection, Some(RunKind::Full))).await.unwrap().run;
+    let run = store
+        .admin()
+        .request_run(crate::testing::FIRST, &request(connection, Some(RunKind::Full)))
+        .await
+        .unwrap()
+        .run;
     assert!(store.queue().release_due(MANY, MANY).await.unwrap() > 0);
     let messages = store.queue().claim_outbox(MANY, LEASE).await.unwrap();
     assert!(messages.iter().any(|message| message.job.run == run));
@@ -198,10 +204,10 @@ async fn a_read_whose_result_changes_is_prepared_anew_at_once() {
     let _alone = ALONE.lock().await;
     let store = postgres().await;
     let (customer, connection) = customer(&store, "ada").await;
-    let run = store.admin().request_run(&request(connection, None)).await.unwrap().run;
+    let run = store.admin().request_run(crate::testing::FIRST, &request(connection, None)).await.unwrap().run;
     // On every connection of the pool.
     let look = || async {
-        let read = |_| async { store.admin().run(run).await.map(|run| run.id) };
+        let read = |_| async { store.admin().run(crate::testing::FIRST, run).await.map(|run| run.id) };
         let one: Vec<RunId> =
             futures::future::try_join_all((0..8).map(read)).await.unwrap().into_iter().collect();
         let list = |_| async { store.admin().runs(customer.organization, None, MANY).await };
@@ -222,12 +228,12 @@ async fn a_transaction_whose_result_changes_fails_once_as_something_that_passes(
     let _alone = ALONE.lock().await;
     let store = postgres().await;
     let (_, connection) = customer(&store, "ada").await;
-    let run = store.admin().request_run(&request(connection, None)).await.unwrap().run;
+    let run = store.admin().request_run(crate::testing::FIRST, &request(connection, None)).await.unwrap().run;
     // Every connection has the statements of a shard's start and end prepared.
     let put_back = ShardEnd::Snooze { wait: Duration::ZERO, reason: "x".to_owned() };
     for _ in 0..8 {
         let started = store.start(run).await;
-        let looks = (0..8).map(|_| store.admin().run(run));
+        let looks = (0..8).map(|_| store.admin().run(crate::testing::FIRST, run));
         futures::future::try_join_all(looks).await.unwrap();
         store.queue().end_shard(&started.fence, &put_back).await.unwrap();
     }

@@ -1,0 +1,169 @@
+//! How often one key, and one address, may ask.
+//!
+//! Each has a bucket that holds a minute's requests and fills evenly: a burst of a whole minute's worth is served, and
+//! after it as many as the rate gives. A bucket is one time, at which it will be full again (GCRA), so a full bucket need
+//! not be kept.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::Api;
+use crate::auth::CREDENTIALS_MAX;
+use crate::error::ApiError;
+
+const MINUTE_MS: i64 = 60_000;
+/// Buckets are counted in thousandths of ms, so that rates beyond 60,000 a minute are kept too.
+const PARTS: i64 = 1_000;
+/// Buckets kept at once; with more asking in one minute, those of full buckets are forgotten first.
+const BUCKETS_MAX: usize = 20_000;
+/// What supervisors ask, whoever else is asking.
+const PROBES: [&str; 3] = ["/health", "/livez", "/readyz"];
+
+/// The buckets of one kind.
+struct Buckets<K> {
+    /// Thousandths of ms that one request takes out.
+    cost: i64,
+    /// When each is full again, in thousandths of ms.
+    full_at: Mutex<HashMap<K, i64>>,
+}
+
+impl<K: Hash + Eq> Buckets<K> {
+    fn new(per_minute: u32) -> Self {
+        Self { cost: MINUTE_MS * PARTS / i64::from(per_minute.max(1)), full_at: Mutex::default() }
+    }
+
+    /// Takes one request out. Otherwise: ms until there is one.
+    fn take(&self, key: K, now_ms: i64) -> Result<(), u64> {
+        let now = now_ms.saturating_mul(PARTS);
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if full_at.len() >= BUCKETS_MAX && !full_at.contains_key(&key) {
+            full_at.retain(|_, at| *at > now);
+            if full_at.len() >= BUCKETS_MAX {
+                // A flood of invented keys: they are not worth forgetting a real one. Their address is counted too.
+                return Ok(());
+            }
+        }
+        let at = full_at.entry(key).or_insert(now);
+        let next = (*at).max(now).saturating_add(self.cost);
+        let beyond = next.saturating_sub(now).saturating_sub(MINUTE_MS * PARTS);
+        if beyond > 0 {
+            return Err(beyond.unsigned_abs().div_ceil(PARTS.unsigned_abs()));
+        }
+        *at = next;
+        Ok(())
+    }
+}
+
+/// The buckets of all keys and addresses.
+pub(crate) struct Rates {
+    keys: Buckets<[u8; 32]>,
+    addresses: Buckets<IpAddr>,
+}
+
+impl Rates {
+    pub(crate) fn new(per_minute_of_key: u32, per_minute_of_address: u32) -> Self {
+        Self { keys: Buckets::new(per_minute_of_key), addresses: Buckets::new(per_minute_of_address) }
+    }
+}
+
+/// An IPv6 network of 64 bits is one subscriber's.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+/// Turns away who asks too often, before anything is looked up for them.
+pub(crate) async fn limit(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let now = api.now_ms();
+    let mut taken = Ok(());
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        taken = api.rates().addresses.take(network(peer.ip()), now);
+    }
+    for secret in secrets(request.headers()) {
+        taken = taken.and_then(|()| api.rates().keys.take(Sha256::digest(secret).into(), now));
+    }
+    match taken {
+        Ok(()) => next.run(request).await,
+        Err(wait_ms) => refused(wait_ms),
+    }
+}
+
+/// The secrets of a request, each without its scheme: however it is spelt, a key has one bucket.
+fn secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(AUTHORIZATION).iter().take(CREDENTIALS_MAX).filter_map(|value| {
+        let (_scheme, secret) = value.to_str().ok()?.trim().split_once(' ')?;
+        Some(secret.trim())
+    })
+}
+
+fn refused(wait_ms: u64) -> Response {
+    let seconds = wait_ms.div_ceil(1_000).max(1);
+    let text = format!("too many requests: try again in {seconds} s");
+    let mut response = ApiError::throttled(text).into_response();
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_a_minutes_worth_at_once_and_then_its_rate() {
+        let buckets = Buckets::new(60);
+        let now = 1_000_000;
+        for _ in 0..60 {
+            assert_eq!(buckets.take("a", now), Ok(()));
+        }
+        assert_eq!(buckets.take("a", now), Err(1_000), "the next one in a second");
+        assert_eq!(buckets.take("b", now), Ok(()), "nobody else's");
+        assert_eq!(buckets.take("a", now + 999), Err(1));
+        assert_eq!(buckets.take("a", now + 1_000), Ok(()));
+        assert_eq!(buckets.take("a", now + 1_000), Err(1_000));
+    }
+
+    #[test]
+    fn a_key_is_one_key_however_it_is_spelt() {
+        let mut headers = HeaderMap::new();
+        for spelt in ["Bearer the-key", "bearer   the-key ", "BEARER the-key", "alone"] {
+            headers.append(AUTHORIZATION, HeaderValue::from_static(spelt));
+        }
+        assert_eq!(secrets(&headers).collect::<Vec<_>>(), ["the-key"; 3]);
+    }
+
+    #[test]
+    fn invented_keys_take_no_more_room_than_there_is() {
+        let buckets = Buckets::new(60);
+        for key in 0..2 * BUCKETS_MAX {
+            assert_eq!(buckets.take(key, 1), Ok(()));
+        }
+        assert_eq!(buckets.full_at.lock().unwrap().len(), BUCKETS_MAX);
+        // A second later all of them are full again, and forgotten.
+        assert_eq!(buckets.take(usize::MAX, 1_001), Ok(()));
+        assert_eq!(buckets.full_at.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_subscriber_is_counted_once_whatever_address_of_its_network_it_takes() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
+}

@@ -1,0 +1,172 @@
+//! What credentials, links and files give: no more than was meant, and no longer.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use zendesk_sim::GenerateOptions;
+
+use crate::app::{API_KEY, Shape, TestApp, real_time};
+
+const SECOND_KEY: &str = "second-key-of-enough-length";
+const CUSTOMER: &str = "ada";
+
+async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
+}
+
+/// An access token that was made with the key, as a header.
+async fn token(app: &TestApp, key: &str) -> String {
+    let request = app.http.get(app.url("/auth/v1/access_token")).bearer_auth(key);
+    let (status, answer) = answer(request.header("customer-id", CUSTOMER)).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    format!("Token {}", answer["access_token"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_customers_in_one_request_are_refused() {
+    let app = TestApp::embedded().await;
+    let token = token(&app, API_KEY).await;
+    let whoami = || app.http.get(app.url("/whoami"));
+    for request in [
+        whoami().bearer_auth(API_KEY).header("customer-id", "ada").header("customer-id", "bob"),
+        whoami().bearer_auth(API_KEY).header("customer-id", "ada").header("customer-id", "ada"),
+        whoami().bearer_auth(API_KEY).header("customer-id", "").header("customer-id", "bob"),
+        whoami().header("authorization", &token).header("customer-id", "ada").header("customer-id", "bob"),
+        app.http
+            .get(app.url("/helpsync/v1/runs"))
+            .bearer_auth(API_KEY)
+            .header("customer-id", "a")
+            .header("customer-id", "b"),
+    ] {
+        let (status, answer) = answer(request).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("customer-id"), "{answer}");
+    }
+    assert_eq!(
+        answer(whoami().bearer_auth(API_KEY).header("customer-id", "ada, bob")).await.0,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_ends_with_the_key_that_made_it() {
+    let app = TestApp::embedded().await;
+    assert_eq!(app.parts().settings().api.access_token_ttl, Duration::from_secs(3_600));
+    let (admin, organization) = (app.parts().store.admin(), app.parts().organization);
+    admin.ensure_api_key(organization, &SECOND_KEY.to_owned().into()).await.unwrap();
+    let key = admin.find_api_key(&SECOND_KEY.to_owned().into()).await.unwrap().unwrap();
+    let (first, second) = (token(&app, API_KEY).await, token(&app, SECOND_KEY).await);
+    let whoami = |token: &str| answer(app.http.get(app.url("/whoami")).header("authorization", token));
+    assert_eq!(whoami(&second).await.0, StatusCode::OK);
+    assert!(admin.remove_api_key(organization, key.id).await.unwrap());
+    let (status, said) = whoami(&second).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(said["detail"].as_str().unwrap().contains("taken away"), "{said}");
+    assert_eq!(whoami(&first).await.0, StatusCode::OK, "the other key's");
+    let by_key = app.http.get(app.url("/whoami")).bearer_auth(SECOND_KEY).header("customer-id", CUSTOMER);
+    assert_eq!(answer(by_key).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_asks_for_no_more_scopes_than_its_organization_allows() {
+    let named = [("HELPSYNC_ZENDESK__CUSTOMER_SCOPES", "users:read")];
+    let app = TestApp::start(Shape::Embedded, &named, real_time()).await;
+    let token = token(&app, API_KEY).await;
+    let ask = async |token: Option<&str>, scopes: Value| {
+        let mut body = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
+        body.as_object_mut().unwrap().extend(scopes.as_object().unwrap().clone());
+        let request = app.http.post(app.url("/integrations/oauth_url")).json(&body);
+        answer(match token {
+            Some(token) => request.header("authorization", token),
+            None => request.bearer_auth(API_KEY).header("customer-id", CUSTOMER),
+        })
+        .await
+    };
+    for (scopes, is_allowed) in [
+        (json!({}), true),
+        (json!({ "scopes": [] }), true),
+        (json!({ "scopes": ["hc:read"] }), true),
+        (json!({ "scopes": ["hc:read", "users:read"] }), true),
+        (json!({ "scopes": ["hc:read", "hc:write"] }), false),
+        (json!({ "scopes": ["HC:READ"] }), false),
+        (json!({ "scope": "read" }), false),
+        (json!({ "scope": "hc:read write" }), false),
+        (json!({ "scope": "read", "scopes": ["hc:read"] }), true),
+    ] {
+        let (status, said) = ask(Some(&token), scopes.clone()).await;
+        let right = if is_allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        assert_eq!(status, right, "{scopes}: {said}");
+        assert_eq!(ask(None, scopes.clone()).await.0, StatusCode::OK, "{scopes} by key");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_come_back_in_the_clear_to_this_machine_only() {
+    let app = TestApp::embedded().await;
+    for (host, is_taken) in [
+        ("https://sync.example.com", true),
+        ("http://127.0.0.1:8080", true),
+        ("http://127.8.9.1", true),
+        ("http://localhost:8080", true),
+        ("http://[::1]:8080", true),
+        ("http://sync.example.com", false),
+        ("http://localhost.example.com", false),
+        ("http://127.0.0.1.example.com", false),
+        ("http://127.0.0.1@example.com", false),
+        ("http://10.0.0.1", false),
+        ("javascript://localhost", false),
+    ] {
+        let credentials = json!({ "client_id": "c", "redirect_uri": format!("{host}/integrations/zendesk") });
+        let record = json!({ "data_source_type": "ZENDESK", "credentials": credentials });
+        let (status, said) =
+            app.call(Method::POST, "/white_label/create", CUSTOMER, Some(json!([record]))).await;
+        let right = if is_taken { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        assert_eq!(status, right, "{host}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_link_asks_and_its_button_acts() {
+    let app = TestApp::embedded().await;
+    app.account("acme", GenerateOptions { articles: 3, ..GenerateOptions::default() });
+    app.connect(CUSTOMER, "acme").await;
+    let body = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
+    let link =
+        app.post("/integrations/oauth_url", CUSTOMER, body).await["oauth_url"].as_str().unwrap().to_owned();
+    assert!(link.contains("/integrations/zendesk/sync?token="), "{link}");
+    let runs = async || {
+        app.call(Method::GET, "/helpsync/v1/runs", CUSTOMER, None).await.1["runs"].as_array().unwrap().len()
+    };
+    let before = runs().await;
+    for _ in 0..2 {
+        let page = app.http.get(&link).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("form-action 'self'"));
+        let page = page.text().await.unwrap();
+        assert!(page.contains("<form method=\"post\">") && page.contains("acme"), "{page}");
+        assert_eq!(app.http.head(&link).send().await.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(runs().await, before, "who looks at a link starts nothing");
+    let page = app.http.post(&link).send().await.unwrap();
+    assert!(page.status().is_success() && page.text().await.unwrap().contains("acme"));
+    assert_eq!(runs().await, before + 1);
+    let forged = app.http.post(app.url("/integrations/zendesk/sync?token=x.y")).send().await.unwrap();
+    assert_eq!(forged.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_embedded_shape_keeps_is_its_owners_alone() {
+    let app = TestApp::embedded().await;
+    app.account("acme", GenerateOptions { articles: 3, ..GenerateOptions::default() });
+    app.connect(CUSTOMER, "acme").await;
+    let url = app.parts().settings().store.url.expose().to_owned();
+    let database = url.strip_prefix("sqlite:").unwrap();
+    for suffix in ["", "-wal", "-shm", ".lock", ".keys"] {
+        let mode = std::fs::metadata(format!("{database}{suffix}")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{suffix}: {mode:o}");
+    }
+}

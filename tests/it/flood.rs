@@ -1,0 +1,78 @@
+//! Who asks too much, or opens connections and asks nothing: bounded, and nobody else is kept out.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::app::{API_KEY, LATE, Shape, TestApp, real_time};
+
+const OTHER_KEY: &str = "another-key-of-enough-length";
+/// Opened at once, four times over: this process holds both ends of each.
+const HALF_OPEN: usize = 250;
+const ROUNDS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_half_open_connections_lock_nobody_out() {
+    let few = [("HELPSYNC_API__CONNECTIONS_MAX", "64"), ("HELPSYNC_API__CONNECTIONS_PER_ADDRESS_MAX", "48")];
+    let app = TestApp::start(Shape::Embedded, &few, real_time()).await;
+    let url = app.url("/health");
+    let server = (url.host_str().unwrap().to_owned(), url.port().unwrap());
+    for _ in 0..ROUNDS {
+        let mut half_open = Vec::new();
+        for number in 0..HALF_OPEN {
+            let mut socket = TcpStream::connect((server.0.as_str(), server.1)).await.unwrap();
+            let start: &[u8] = if number % 2 == 0 { b"" } else { b"GET /health HTTP/1.1\r\nhost: x\r\n" };
+            // Those before may have been hung up on; the flood goes on.
+            let _sent = socket.write_all(start).await;
+            half_open.push(socket);
+        }
+        let fresh = reqwest::Client::builder().timeout(LATE).build().unwrap();
+        let answer = fresh.get(url.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_too_often_is_told_when_to_come_back_and_nobody_else_is() {
+    let few = [("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY", "20")];
+    let app = TestApp::start(Shape::Embedded, &few, real_time()).await;
+    let admin = app.parts().store.admin();
+    let other = admin.ensure_organization("other").await.unwrap();
+    admin.ensure_api_key(other, &OTHER_KEY.to_owned().into()).await.unwrap();
+    let ask = async |key: &str| app.http.get(app.url("/whoami")).bearer_auth(key).send().await.unwrap();
+    // At most one comes back every three seconds.
+    let began = Instant::now();
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = ask(API_KEY).await;
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let answer = refused.expect("a refusal");
+    let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=3).contains(&wait), "{wait}");
+    assert_eq!(answer.headers()["access-control-allow-origin"], "*", "browsers may read it");
+    let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert!(body["detail"].as_str().unwrap().contains("too many requests"), "{body}");
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert_ne!(ask(OTHER_KEY).await.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_at_keys_are_counted_by_address_and_probes_are_not() {
+    let few = [("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_ADDRESS", "20")];
+    let app = TestApp::start(Shape::Embedded, &few, real_time()).await;
+    let mut seen = Vec::new();
+    for number in 0..40 {
+        let key = format!("guess-number-{number}-of-many");
+        seen.push(app.http.get(app.url("/whoami")).bearer_auth(key).send().await.unwrap().status());
+    }
+    assert_eq!(seen[0], StatusCode::UNAUTHORIZED);
+    assert!(seen.contains(&StatusCode::TOO_MANY_REQUESTS), "{seen:?}");
+    assert_eq!(app.http.get(app.url("/readyz")).send().await.unwrap().status(), StatusCode::OK);
+}
