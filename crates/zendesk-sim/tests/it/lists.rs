@@ -89,7 +89,12 @@ async fn end_users_see_no_drafts_and_no_export() {
     let mut setup = Setup::new(GenerateOptions { draft_fraction: 0.5, ..articles(60) }).await;
     let (_, staff) = setup.get("/api/v2/help_center/articles").await;
     setup.token = setup.account.issue_tokens(CLIENT, Role::EndUser, "hc:read").access_token;
-    let (_, reader) = setup.get("/api/v2/help_center/articles").await;
+    // They have to name a locale, for the tree as well.
+    for wanted in ["articles", "sections", "categories"] {
+        assert_eq!(setup.get(&format!("/api/v2/help_center/{wanted}")).await.0, 404);
+        assert_eq!(setup.get(&format!("/api/v2/help_center/en-us/{wanted}")).await.0, 200);
+    }
+    let (_, reader) = setup.get("/api/v2/help_center/en-us/articles").await;
     assert!(reader["count"].as_i64() < staff["count"].as_i64());
     assert!(reader["articles"].as_array().unwrap().iter().all(|it| it["draft"] == false));
     assert_eq!(setup.get("/api/v2/help_center/incremental/articles?start_time=0").await.0, 404);
