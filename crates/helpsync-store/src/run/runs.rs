@@ -138,7 +138,7 @@ pub(crate) const RUN: &str =
   run.trigger_name, run.lane, run.epoch, run.state, run.stage, run.plan, run.plan_reason, run.params,
   run.request_id, run.upload_id, run.listed, run.created, run.updated, run.unchanged, run.drafts,
   run.unselected, run.skipped, run.removed, run.held, run.requests, run.bytes, run.budget_wait_ms,
-  run.remote_count, run.waiting_for, run.error, run.created_at, run.started_at, run.finished_at";
+  run.remote_count, run.waiting_for, run.audit_reason, run.error, run.created_at, run.started_at, run.finished_at";
 
 pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
     let connection = row.try_get("connection_id")?;
