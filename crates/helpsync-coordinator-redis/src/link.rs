@@ -77,6 +77,6 @@ impl Link {
 /// up.
 pub(crate) fn is_of_the_server(error: &RedisError) -> bool {
     const STATES: [&str; 5] = ["READONLY", "MASTERDOWN", "LOADING", "CLUSTERDOWN", "NOREPLICAS"];
-    let text = error.to_string();
-    error.code().is_some_and(|code| STATES.contains(&code)) || text.contains(STATES[0])
+    error.code().is_some_and(|code| STATES.contains(&code))
+        || helpsync_model::chain(error).contains(STATES[0])
 }

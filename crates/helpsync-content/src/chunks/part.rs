@@ -29,6 +29,9 @@ pub(super) fn split(
     });
     let limit = packer.index.reach(from, room.saturating_sub(closing)).min(block.end);
     let limit = text.floor_char_boundary(limit);
+    if let Some(code) = code {
+        return split_code(packer, number, code, floor, limit);
+    }
     let limit = match block.kind {
         // A delimiter row is not left alone: the end of the header stays with it.
         Kind::Head(_) => match text[floor..block.end].find('\n') {
@@ -37,21 +40,6 @@ pub(super) fn split(
         },
         _ => limit,
     };
-    let at = |end, position| Some(End { end, next: number, position, closing: code });
-    if let Some(code) = code {
-        let body = packer.blocks.fences[code].body.clone();
-        let first = floor.max(body.start);
-        if let Some(line) = text.get(first..limit.min(body.end)).and_then(|lines| lines.rfind('\n')) {
-            let end = first + line + 1;
-            // The closing line is not left over.
-            return if end < body.end { at(end, end) } else { whole(packer, number, code) };
-        }
-        if number > packer.at {
-            return None;
-        }
-        let end = word_end(text, first, limit).unwrap_or_else(|| letter_end(text, first, limit));
-        return if end < body.end { at(end, end) } else { whole(packer, number, code) };
-    }
     let prose = matches!(block.kind, Kind::Prose | Kind::Heading(_));
     let sentence = sentence_end(text, floor, limit)
         .filter(|end| prose && packer.index.between(from, *end) * 2 >= room)
@@ -82,6 +70,25 @@ pub(super) fn split(
     } else {
         End { end, next: number, position, closing: None }
     })
+}
+
+/// Where fenced code is divided: at the end of a line before `limit`, or within the line that the chunk begins with.
+fn split_code(packer: &Packer<'_>, number: usize, code: usize, floor: usize, limit: usize) -> Option<End> {
+    let text = packer.text;
+    let body = packer.blocks.fences[code].body.clone();
+    let first = floor.max(body.start);
+    let lines = text.get(first..limit.min(body.end)).and_then(|lines| lines.rfind('\n'));
+    let end = match lines {
+        Some(line) => first + line + 1,
+        None if number > packer.at => return None,
+        None => word_end(text, first, limit).unwrap_or_else(|| letter_end(text, first, limit)),
+    };
+    // The closing line is not left over.
+    if end < body.end {
+        Some(End { end, next: number, position: end, closing: Some(code) })
+    } else {
+        whole(packer, number, code)
+    }
 }
 
 /// The part ends with the last line of the code.

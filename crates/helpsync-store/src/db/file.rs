@@ -8,6 +8,8 @@ use std::io::{Error, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use helpsync_model::chain;
+
 /// As much must be free for the database to be called well.
 const ROOM_BYTES: usize = 1024 * 1024;
 
@@ -35,7 +37,10 @@ impl SqliteFile {
             ))),
             Err(error) => Err(Error::new(
                 error.kind(),
-                format!("the database file {name} is gone ({error}): put it back, or restart the process"),
+                format!(
+                    "the database file {name} is gone ({}): put it back, or restart the process",
+                    chain(&error)
+                ),
             )),
         }
     }
@@ -49,7 +54,10 @@ impl SqliteFile {
         let removed = std::fs::remove_file(&probe);
         let folder = self.path.parent().unwrap_or(Path::new("/")).display();
         written.and(removed).map_err(|error| {
-            Error::new(error.kind(), format!("the database's folder {folder} takes no files: {error}"))
+            Error::new(
+                error.kind(),
+                format!("the database's folder {folder} takes no files: {}", chain(&error)),
+            )
         })
     }
 }

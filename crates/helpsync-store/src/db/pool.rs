@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use helpsync_model::Clock;
+use helpsync_model::{Clock, chain};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Connection as _, Executor, Row};
 use tokio::sync::Semaphore;
@@ -185,6 +185,7 @@ fn read_url(url: &str) -> Result<(Dialect, String, Option<PathBuf>), StoreError>
 /// An empty file is an empty database.
 fn make_file(path: &Path) -> Result<(), StoreError> {
     let made = OpenOptions::new().create(true).append(true).open(path);
-    made.map(drop)
-        .map_err(|error| StoreError::Url(format!("the file {} cannot be used: {error}", path.display())))
+    made.map(drop).map_err(|error| {
+        StoreError::Url(format!("the file {} cannot be used: {}", path.display(), chain(&error)))
+    })
 }

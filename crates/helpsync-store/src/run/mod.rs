@@ -4,6 +4,7 @@ pub(crate) mod ended;
 pub(crate) mod failed_shards;
 pub(crate) mod fence;
 pub(crate) mod file_options;
+pub(crate) mod home;
 pub(crate) mod made_good;
 pub(crate) mod outbox;
 pub(crate) mod pending_request;

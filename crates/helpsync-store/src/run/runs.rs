@@ -14,6 +14,7 @@ use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
+use crate::run::home::Home;
 use crate::run::pending_request::PendingRequest;
 use crate::run::shards::{NewShard, insert_shard};
 use crate::run::wake;
@@ -272,41 +273,6 @@ pub(crate) async fn insert_run(write: &mut Write, request: &RunRequest) -> Resul
         }
     }
     Ok(requested)
-}
-
-/// The connection that a run is made for. Its row is locked.
-struct Home {
-    id: ConnectionId,
-    organization: OrganizationId,
-    customer: CustomerId,
-    epoch: i64,
-    high_water: Option<i64>,
-    /// The connection that it is a brand of.
-    parent: Option<i64>,
-    subdomain: String,
-}
-
-impl Home {
-    async fn lock(write: &mut Write, id: ConnectionId) -> Result<Self, StoreError> {
-        let row = sqlx::query(sql(format!(
-            "select id, organization_id, customer_id, epoch, high_water, parent_id, subdomain from connection
-             where id = $1 and state = {ACTIVE_CONNECTION}{}",
-            write.dialect.for_update()
-        )))
-        .bind(id.0)
-        .fetch_optional(&mut *write.tx)
-        .await?
-        .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;
-        Ok(Self {
-            id,
-            organization: OrganizationId(row.try_get("organization_id")?),
-            customer: CustomerId(row.try_get("customer_id")?),
-            epoch: row.try_get("epoch")?,
-            high_water: row.try_get("high_water")?,
-            parent: row.try_get("parent_id")?,
-            subdomain: row.try_get("subdomain")?,
-        })
-    }
 }
 
 /// Inserts the run that serves `request` for one connection alone, its first shard and its announcement.
