@@ -117,10 +117,10 @@ fn responses(endpoint: &Endpoint) -> Value {
         "200": { "description": "It worked" },
         "default": error("It did not; the detail says why", &Detail::name()),
     });
-    // Pages are for people, whatever they say.
+    // Pages are for people, whatever they say. What is refused before it comes to a page is answered as everywhere.
     if let Some(page) = endpoint.gives.as_ref().filter(|gives| gives.media_type == "text/html") {
-        responses["default"] =
-            json!({ "description": "It did not; the page says why", "content": content(page) });
+        responses["default"]["description"] = "It did not; the page or the detail says why".into();
+        responses["default"]["content"][page.media_type] = json!({ "schema": page.schema });
     }
     if let Some(gives) = &endpoint.gives {
         responses["200"]["content"] = content(gives);
