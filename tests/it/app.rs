@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use helpsync_app::{Parts, Process, Role, Runtime};
 use helpsync_config::Settings;
-use helpsync_model::{ConnectionId, Entropy as _, OsEntropy, RunState, SystemClock};
+use helpsync_model::{
+    ConnectionId, Entropy as _, Lane, OsEntropy, RunParams, RunState, SystemClock, Trigger,
+};
 use helpsync_store::testing::TestStore;
 use helpsync_store::{ConnectionOrder, ConnectionQuery, Run, RunRequest};
 use reqwest::{Method, StatusCode, redirect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
-use zendesk_sim::{Account, AccountOptions, GenerateOptions, OauthClient, Sim, SimOptions, TokenLifetime};
+use zendesk_sim::{
+    Account, AccountOptions, BodyProfile, GenerateOptions, OauthClient, Sim, SimOptions, TokenLifetime,
+};
 
 use crate::log::Log;
 
@@ -239,6 +243,32 @@ impl TestApp {
         parts.store.admin().request_run(parts.organization, &request).await.unwrap();
         parts.wake.notify_one();
         self.ended(connection).await
+    }
+
+    /// Lists everything of a customer's workspace again, and waits for the end of that run.
+    pub(crate) async fn audit(&self, customer: &str, subdomain: &str) -> Run {
+        let connection = self.connection(customer, subdomain).await;
+        self.run(RunRequest {
+            connection,
+            kind: None,
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: "r".to_owned(),
+            upload_id: "r".to_owned(),
+            params: RunParams::audit(),
+        })
+        .await
+    }
+}
+
+/// A help center of so many short articles that everybody may read.
+pub(crate) fn small(articles: usize) -> GenerateOptions {
+    GenerateOptions {
+        articles,
+        draft_fraction: 0.0,
+        restricted_fraction: 0.0,
+        body_profile: BodyProfile::Small,
+        ..GenerateOptions::default()
     }
 }
 

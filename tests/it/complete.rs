@@ -1,38 +1,14 @@
 //! What a run did not see is neither removed nor passed over in silence.
 
-use helpsync_model::{Lane, RunParams, RunState, Trigger};
-use helpsync_store::{Run, RunRequest};
+use helpsync_model::RunState;
+use helpsync_store::Run;
 use serde_json::json;
-use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
+use zendesk_sim::{Account, Change, Fault, FaultRule, Role};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, small};
 use crate::copy::{assert_equal, ours};
 
 const CUSTOMER: &str = "ada";
-
-fn small(articles: usize) -> GenerateOptions {
-    GenerateOptions {
-        articles,
-        draft_fraction: 0.0,
-        restricted_fraction: 0.0,
-        body_profile: BodyProfile::Small,
-        ..GenerateOptions::default()
-    }
-}
-
-async fn audit(app: &TestApp) -> Run {
-    let connection = app.connection(CUSTOMER, "acme").await;
-    app.run(RunRequest {
-        connection,
-        kind: None,
-        trigger: Trigger::Request,
-        lane: Lane::OnDemand,
-        request_id: "r".to_owned(),
-        upload_id: "r".to_owned(),
-        params: RunParams::audit(),
-    })
-    .await
-}
 
 /// Lists leave these out, while the count has them and each answers when it is asked for by id.
 fn omit(account: &Account, ids: &[i64]) {
@@ -58,7 +34,7 @@ async fn what_lists_leave_out_stays(role: Role) {
         account.apply(Change::Delete { id: *id }).unwrap();
     }
     for _ in 0..2 {
-        let run = audit(&app).await;
+        let run = app.audit(CUSTOMER, "acme").await;
         assert_eq!(run.state, RunState::Done, "{run:?}");
         let held = ours(&app, CUSTOMER).await;
         assert_eq!(held.len(), 859, "{run:?}");

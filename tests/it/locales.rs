@@ -1,7 +1,6 @@
 //! End users have to name a locale: their lists are read by locale, each once, and every language of an article is kept.
 
-use helpsync_model::{Lane, Plan, RunParams, RunState, Trigger};
-use helpsync_store::{Run, RunRequest};
+use helpsync_model::{Plan, RunState};
 use serde_json::json;
 use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
 
@@ -43,20 +42,6 @@ fn german(account: &Account) -> i64 {
     id
 }
 
-async fn audit(app: &TestApp) -> Run {
-    let connection = app.connection(CUSTOMER, "acme").await;
-    app.run(RunRequest {
-        connection,
-        kind: None,
-        trigger: Trigger::Request,
-        lane: Lane::OnDemand,
-        request_id: "r".to_owned(),
-        upload_id: "r".to_owned(),
-        params: RunParams::audit(),
-    })
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_wants_a_locale_is_read_in_each_of_them_once() {
     for status in [400, 403, 404] {
@@ -93,7 +78,7 @@ async fn a_list_that_wants_a_locale_is_read_in_each_of_them_once() {
         app.sync(CUSTOMER, "acme").await;
         // The export is known to be refused: the tree, and of each list its latest changes and its count.
         assert!(account.requests().len() <= 2 + 2 * LOCALES.len(), "{:?}", account.requests());
-        assert_eq!(audit(&app).await.state, RunState::Done);
+        assert_eq!(app.audit(CUSTOMER, "acme").await.state, RunState::Done);
         assert_equal(&app, &account, CUSTOMER).await;
     }
 }
@@ -125,7 +110,7 @@ async fn what_lists_by_locale_leave_out_stays_or_is_told() {
         account.inject(FaultRule::always(Fault::OmitArticles { ids: ids.to_vec() }).on("/articles"));
     };
     omit(&some);
-    assert_eq!(audit(&app).await.state, RunState::Done);
+    assert_eq!(app.audit(CUSTOMER, "acme").await.state, RunState::Done);
     assert_eq!(ours(&app, CUSTOMER).await, before);
     account.clear_faults();
     let made = german(&account);

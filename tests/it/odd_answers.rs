@@ -4,22 +4,12 @@
 use std::time::Duration;
 
 use helpsync_model::{Plan, RunKind};
-use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultBody, FaultRule, GenerateOptions, Role};
+use zendesk_sim::{Account, Change, Fault, FaultBody, FaultRule, Role};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, small};
 use crate::copy::assert_equal;
 
 const CUSTOMER: &str = "ada";
-
-fn small(articles: usize) -> GenerateOptions {
-    GenerateOptions {
-        articles,
-        draft_fraction: 0.0,
-        restricted_fraction: 0.0,
-        body_profile: BodyProfile::Small,
-        ..GenerateOptions::default()
-    }
-}
 
 fn edit(account: &Account, ids: &[i64]) {
     for id in ids {

@@ -1,40 +1,15 @@
 //! Every way of reading, under what goes wrong in the field: the copy is exact, or the run says why and nothing went.
 
-use helpsync_model::{Lane, Plan, RunParams, RunState, Trigger};
-use helpsync_store::{Run, RunRequest};
+use helpsync_model::{Plan, RunState};
 use serde_json::json;
 use zendesk_sim::{
     Account, BodyProfile, Change, Churn, Fault, FaultRule, GenerateOptions, RecentStartRefusal, Role,
 };
 
-use crate::app::{Shape, TestApp, real_time};
+use crate::app::{Shape, TestApp, real_time, small};
 use crate::copy::{assert_equal, ours};
 
 const CUSTOMER: &str = "ada";
-
-fn small(articles: usize) -> GenerateOptions {
-    GenerateOptions {
-        articles,
-        draft_fraction: 0.0,
-        restricted_fraction: 0.0,
-        body_profile: BodyProfile::Small,
-        ..GenerateOptions::default()
-    }
-}
-
-async fn audit(app: &TestApp) -> Run {
-    let connection = app.connection(CUSTOMER, "acme").await;
-    app.run(RunRequest {
-        connection,
-        kind: None,
-        trigger: Trigger::Request,
-        lane: Lane::OnDemand,
-        request_id: "r".to_owned(),
-        upload_id: "r".to_owned(),
-        params: RunParams::audit(),
-    })
-    .await
-}
 
 fn starts(account: &Account) -> Vec<i64> {
     let requests = account.requests();
@@ -86,7 +61,7 @@ async fn changes_during_a_walk_are_caught_up_with(role: Role) {
     account.update_settings(|settings| settings.churn = None);
     app.sync(CUSTOMER, "acme").await;
     // A new article and a removed one leave the count as it was: that is what audits are for.
-    let run = audit(&app).await;
+    let run = app.audit(CUSTOMER, "acme").await;
     assert_eq!(run.state, RunState::Done, "{run:?}");
     assert_equal(&app, &account, CUSTOMER).await;
 }
@@ -140,7 +115,7 @@ async fn a_help_center_disabled_in_mid_walk_fails_the_run_and_removes_nothing() 
     // Whatever it was doing: after the first page, before a removal is found, or while it is confirmed.
     for passed in 0..5 {
         account.inject(FaultRule::always(Fault::HelpCenterDisabled).on("/help_center/").after(passed));
-        let run = audit(&app).await;
+        let run = app.audit(CUSTOMER, "acme").await;
         assert_eq!(run.state, RunState::Failed, "{passed}: {run:?}");
         assert!(run.error.as_deref().is_some_and(|error| error.contains("help center")), "{run:?}");
         assert_eq!(ours(&app, CUSTOMER).await.len(), 400, "{passed}: {run:?}");
@@ -159,7 +134,7 @@ async fn a_smaller_role_removes_nothing_until_a_person_allows_it() {
     let before = ours(&app, CUSTOMER).await.len();
     // In the middle of a listing: the rest of it shows less, and what is missing answers 404.
     account.inject(FaultRule::once(Fault::DemoteUser).on("/help_center/articles").after(2));
-    let run = audit(&app).await;
+    let run = app.audit(CUSTOMER, "acme").await;
     assert_eq!(ours(&app, CUSTOMER).await.len(), before, "{run:?}");
     account.clear_faults();
     for _ in 0..2 {
@@ -168,7 +143,7 @@ async fn a_smaller_role_removes_nothing_until_a_person_allows_it() {
         assert!(run.plan_reason.as_deref().is_some_and(|why| why.contains("no longer")), "{run:?}");
         assert_eq!(ours(&app, CUSTOMER).await.len(), before);
     }
-    let run = audit(&app).await;
+    let run = app.audit(CUSTOMER, "acme").await;
     assert!(run.counters.held > 0 && run.counters.removed == 0, "{run:?}");
     assert_eq!(ours(&app, CUSTOMER).await.len(), before);
 
@@ -236,7 +211,7 @@ async fn a_pair_of_a_new_and_a_removed_article_is_found_by_the_audit() {
     account.generate(&GenerateOptions { seed: 77, ..small(1) });
     let delta = app.sync(CUSTOMER, "acme").await;
     assert_eq!(delta.counters.removed, 0, "{delta:?}");
-    let run = audit(&app).await;
+    let run = app.audit(CUSTOMER, "acme").await;
     assert_eq!((run.counters.removed, run.counters.created), (1, 1), "{run:?}");
     assert_equal(&app, &account, CUSTOMER).await;
 }

@@ -1,24 +1,13 @@
 //! Removal: what is gone goes away, and nothing else does.
 
-use helpsync_model::{Lane, RunParams, RunState, Trigger};
-use helpsync_store::RunRequest;
+use helpsync_model::RunState;
 use serde_json::json;
-use zendesk_sim::{BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
+use zendesk_sim::{Change, Fault, FaultRule, GenerateOptions, Role};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, small};
 use crate::copy::{assert_equal, ours, truth};
 
 const CUSTOMER: &str = "ada";
-
-fn small(articles: usize) -> GenerateOptions {
-    GenerateOptions {
-        articles,
-        draft_fraction: 0.0,
-        restricted_fraction: 0.0,
-        body_profile: BodyProfile::Small,
-        ..GenerateOptions::default()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn archived_deleted_and_restricted_articles_go_away() {
@@ -70,17 +59,7 @@ async fn a_help_center_that_answers_404_to_everything_removes_nothing() {
     let account = app.account("acme", small(50));
     app.connect(CUSTOMER, "acme").await;
     account.update_settings(|settings| settings.help_center_enabled = false);
-    let connection = app.connection(CUSTOMER, "acme").await;
-    let request = RunRequest {
-        connection,
-        kind: None,
-        trigger: Trigger::Request,
-        lane: Lane::OnDemand,
-        request_id: "r".to_owned(),
-        upload_id: "r".to_owned(),
-        params: RunParams::audit(),
-    };
-    let run = app.run(request).await;
+    let run = app.audit(CUSTOMER, "acme").await;
     assert_ne!(run.state, RunState::Done, "{run:?}");
     assert_eq!(ours(&app, CUSTOMER).await.len(), 50);
     account.update_settings(|settings| settings.help_center_enabled = true);

@@ -4,22 +4,12 @@ use helpsync_model::EventKind;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_servers::EmbeddingsServer;
-use zendesk_sim::{Account, BodyProfile, Change, GenerateOptions};
+use zendesk_sim::{Account, Change};
 
-use crate::app::{API_KEY, Shape, TestApp, real_time, until};
+use crate::app::{API_KEY, Shape, TestApp, real_time, small, until};
 
 pub(crate) const CUSTOMER: &str = "ada";
 const WORKSPACE: &str = "acme";
-
-pub(crate) fn small(articles: usize) -> GenerateOptions {
-    GenerateOptions {
-        articles,
-        draft_fraction: 0.0,
-        restricted_fraction: 0.0,
-        body_profile: BodyProfile::Small,
-        ..GenerateOptions::default()
-    }
-}
 
 /// An installation whose texts are embedded by `server`, if by anybody.
 pub(crate) async fn start(shape: Shape, server: Option<&EmbeddingsServer>) -> TestApp {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use test_servers::{EmbeddingsServer, Misbehavior};
 use zendesk_sim::{Sim, SimOptions};
 
-use crate::app::{API_KEY, LATE, Shape, account, named, settings_of, sqlite_url, until};
+use crate::app::{API_KEY, LATE, Shape, account, named, settings_of, small, sqlite_url, until};
 use crate::processes::Running;
-use crate::search::{CUSTOMER, connect, create, files, search, small, start};
+use crate::search::{CUSTOMER, connect, create, files, search, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_asks_for_patience_gets_it_and_then_everything_is_embedded() {

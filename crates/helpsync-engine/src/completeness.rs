@@ -12,7 +12,7 @@ use helpsync_zendesk::{OFFSET_RECORDS_MAX, PAGE_SIZE_MAX};
 use crate::{Engine, HandlerError};
 
 /// How often Zendesk is asked for its count before that counts as moving.
-const COUNTS_MAX: usize = 4;
+pub(crate) const COUNTS_MAX: usize = 4;
 
 /// What listing everything came to.
 pub(crate) enum Listing {

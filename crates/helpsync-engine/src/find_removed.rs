@@ -100,7 +100,7 @@ impl Engine {
         }
         let count = self.count(started, account).await?;
         let nameless = self.store.nameless_records(started.fence.run).await?;
-        let audit_due = started.last_audit_at.is_some_and(|at| self.is_audit_due(at));
+        let audit_due = self.is_audit_due(started);
         // A first sync has just read everything there is.
         if audit_asked
             || started.run.audit_reason.is_some()
@@ -131,10 +131,10 @@ impl Engine {
         Ok(gone.map_or(Compared::Unclear, Compared::Gone))
     }
 
-    /// Whether everything is to be listed again, the last time having been then (ms).
-    pub(crate) fn is_audit_due(&self, last: i64) -> bool {
+    /// Whether everything is to be listed again, as far as the last time tells.
+    pub(crate) fn is_audit_due(&self, started: &StartedShard) -> bool {
         let every = i64::try_from(self.options.audit_every.as_millis()).unwrap_or(i64::MAX);
-        last.saturating_add(every) <= self.clock.now_ms()
+        started.last_audit_at.is_some_and(|last| last.saturating_add(every) <= self.clock.now_ms())
     }
 
     /// How many articles Zendesk counts now.

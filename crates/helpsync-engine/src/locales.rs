@@ -9,15 +9,13 @@ use helpsync_model::{ExportAccess, ListEnd, ListParams, Plan, RunKind, ShardCurs
 use helpsync_store::{RunNote, StartedShard};
 use helpsync_zendesk::{Answer, Article, Failure, ListQuery, Scope, SortBy, SortOrder};
 
-use crate::completeness::Listing;
+use crate::completeness::{COUNTS_MAX, Listing};
 use crate::find_removed::Compared;
 use crate::page::{Fetched, Reached};
 use crate::{Engine, HandlerError};
 
 /// Locales that are read; Zendesk has fewer.
 const LOCALES_MAX: usize = 200;
-/// How often lists are counted before their counts are taken for moving.
-const COUNTS_MAX: usize = 4;
 /// What changed so long before the run began counts as changed meanwhile: their clock may be behind ours.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
@@ -80,8 +78,7 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
     ) -> Result<(), HandlerError> {
-        let audit =
-            started.run.params.is_audit() || started.last_audit_at.is_some_and(|at| self.is_audit_due(at));
+        let audit = started.run.params.is_audit() || self.is_audit_due(started);
         if started.list_locales.is_empty() || !audit && started.run.kind == RunKind::Delta {
             return Ok(());
         }
@@ -106,7 +103,7 @@ impl Engine {
             return Ok(Compared::Listed);
         }
         let audit = started.run.params.is_audit() || started.run.audit_reason.is_some();
-        let due = started.last_audit_at.is_some_and(|at| self.is_audit_due(at));
+        let due = self.is_audit_due(started);
         let lost = started.export_access == Some(ExportAccess::Lost);
         let same = started.locale_counts.as_ref() == Some(&counts);
         Ok(if audit || due || lost || !same { Compared::Unclear } else { Compared::Same })

@@ -55,26 +55,16 @@ impl Spans {
         let next = self.0.partition_point(|span| span.start < at);
         self.0[..next].last().filter(|span| at < span.end)
     }
-}
 
-impl Spans {
     /// Where a text that would be divided at a place behind `floor` is divided without leaving the backticks of a span
     /// alone; nothing where there is no such place between `floor` and the end of the span.
     pub(super) fn settled(&self, text: &str, floor: usize, at: usize) -> Option<usize> {
-        let Some(span) = self.around(at) else { return Some(at) };
-        let Range { start, end } = span.code;
-        if at >= end || text[at.max(start)..end].trim().is_empty() {
-            Some(span.end)
-        } else if at <= start || text[start..at].trim().is_empty() {
-            Some(span.start).filter(|start| *start > floor)
-        } else {
-            Some(at)
-        }
+        let settled = self.settled_start(text, at);
+        (settled >= at || settled > floor).then_some(settled)
     }
-}
 
-impl Spans {
-    /// As [`settled`](Self::settled), for a place where a text begins: that of a span, or behind it, or in its code.
+    /// Where a text that would begin at a place begins without leaving the backticks of a span alone: before the span,
+    /// behind it, or in its code.
     pub(super) fn settled_start(&self, text: &str, at: usize) -> usize {
         let Some(span) = self.around(at) else { return at };
         let Range { start, end } = span.code;

@@ -1,10 +1,22 @@
 //! Shards that gave up, and the status that shows them.
 
-use helpsync_model::{Lane, RunKind, RunParams, Trigger};
+use helpsync_model::{ConnectionId, Lane, RunKind, RunParams, Trigger};
 
 use super::pages::{connected, walk, walks};
 use crate::testing::stores;
 use crate::{NewShard, RunRequest, ShardEnd};
+
+fn one_article(connection: ConnectionId) -> RunRequest {
+    RunRequest {
+        connection,
+        kind: Some(RunKind::Resync),
+        trigger: Trigger::Request,
+        lane: Lane::OnDemand,
+        request_id: "r".to_owned(),
+        upload_id: "u".to_owned(),
+        params: RunParams::articles(vec![7]),
+    }
+}
 
 #[tokio::test]
 async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
@@ -12,15 +24,7 @@ async fn a_failed_shard_is_listed_replayed_once_and_discarded() {
         let organization = store.admin().ensure_organization("default").await.unwrap();
         let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
-        let request = RunRequest {
-            connection,
-            kind: Some(RunKind::Resync),
-            trigger: Trigger::Request,
-            lane: Lane::OnDemand,
-            request_id: "r".to_owned(),
-            upload_id: "u".to_owned(),
-            params: RunParams::articles(vec![7]),
-        };
+        let request = one_article(connection);
         let mut failed = Vec::new();
         for _ in 0..2 {
             let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
@@ -84,15 +88,7 @@ async fn a_shard_that_cannot_be_read_fails_for_good_and_its_run_goes_on() {
         let organization = store.admin().ensure_organization("default").await.unwrap();
         let customer = store.admin().customer(organization, "cust-1").await.unwrap();
         let connection = store.connect(&customer, "acme").await;
-        let request = RunRequest {
-            connection,
-            kind: Some(RunKind::Resync),
-            trigger: Trigger::Request,
-            lane: Lane::OnDemand,
-            request_id: "r".to_owned(),
-            upload_id: "u".to_owned(),
-            params: RunParams::articles(vec![7]),
-        };
+        let request = one_article(connection);
         let run = store.admin().request_run(crate::testing::FIRST, &request).await.unwrap().run;
         let shard: i64 = sqlx::query_scalar("update shard set params = '{\"pages\":1}' returning id")
             .fetch_one(&store.store.pool)
