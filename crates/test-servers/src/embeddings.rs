@@ -28,7 +28,8 @@ pub enum Misbehavior {
 
 #[derive(Debug, Default)]
 struct Seen {
-    requests: usize,
+    /// The inputs of each request.
+    requests: Vec<Vec<String>>,
     inputs: Vec<String>,
     keys: Vec<String>,
     next: VecDeque<Misbehavior>,
@@ -65,7 +66,13 @@ impl EmbeddingsServer {
     /// Requests so far.
     #[must_use]
     pub fn requests(&self) -> usize {
-        lock(&self.seen).requests
+        lock(&self.seen).requests.len()
+    }
+
+    /// Requests so far that had this input.
+    #[must_use]
+    pub fn requests_for(&self, input: &str) -> usize {
+        lock(&self.seen).requests.iter().filter(|inputs| inputs.iter().any(|it| it == input)).count()
     }
 
     /// Inputs that got a vector so far, in their order.
@@ -83,7 +90,7 @@ impl EmbeddingsServer {
     /// Forgets what it was asked.
     pub fn forget(&self) {
         let mut seen = lock(&self.seen);
-        (seen.requests, seen.inputs, seen.keys) = (0, Vec::new(), Vec::new());
+        (seen.requests, seen.inputs, seen.keys) = (Vec::new(), Vec::new(), Vec::new());
     }
 
     /// The next requests are answered so.
@@ -135,7 +142,7 @@ async fn embed(
     let inputs: Vec<String> = serde_json::from_value(body["input"].clone()).unwrap();
     let out_of_turn = {
         let mut seen = lock(&seen);
-        seen.requests += 1;
+        seen.requests.push(inputs.clone());
         let key = headers.get("authorization").map(|key| key.to_str().unwrap().to_owned());
         seen.keys.push(key.unwrap_or_default());
         let refused =
