@@ -148,9 +148,9 @@ async fn a_server_that_only_reads_is_named_and_good_again_once_it_writes() {
         connection.execute("set default_transaction_read_only = off").await.unwrap();
         let text = format!("alter database {name} set default_transaction_read_only = {value}");
         connection.execute(crate::db::sql(text)).await.unwrap();
-        // What is open keeps what it began with.
+        // What is open keeps what it began with, also what is on its way back and not yet idle.
         connection.close().await.unwrap();
-        while store.pool.num_idle() > 0 {
+        while store.pool.size() > 0 {
             store.pool.acquire().await.unwrap().close().await.unwrap();
         }
     };
