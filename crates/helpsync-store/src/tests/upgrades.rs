@@ -1,6 +1,6 @@
 //! Migrations of a later version, while a process of this one runs with its statements prepared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -229,14 +229,19 @@ async fn a_transaction_whose_result_changes_fails_once_as_something_that_passes(
     let store = postgres().await;
     let (_, connection) = customer(&store, "ada").await;
     let run = store.admin().request_run(crate::testing::FIRST, &request(connection, None)).await.unwrap().run;
-    // Every connection has the statements of a shard's start and end prepared.
+    // Every connection has the statements of a shard's start and end prepared: each is the only free one once.
     let put_back = ShardEnd::Snooze { wait: Duration::ZERO, reason: "x".to_owned() };
-    for _ in 0..8 {
-        let started = store.start(run).await;
-        let looks = (0..8).map(|_| store.admin().run(crate::testing::FIRST, run));
-        futures::future::try_join_all(looks).await.unwrap();
-        store.queue().end_shard(&started.fence, &put_back).await.unwrap();
+    let mut held = VecDeque::new();
+    for _ in 0..store.pool.options().get_max_connections() {
+        held.push_back(store.pool.acquire().await.unwrap());
     }
+    for _ in 0..held.len() {
+        drop(held.pop_front());
+        let started = store.start(run).await;
+        store.queue().end_shard(&started.fence, &put_back).await.unwrap();
+        held.push_back(store.pool.acquire().await.unwrap());
+    }
+    drop(held);
     let shard = store.start(run).await;
     store.queue().end_shard(&shard.fence, &put_back).await.unwrap();
     change_type(&store, "listed", "integer").await;
