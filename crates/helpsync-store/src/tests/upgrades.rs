@@ -270,12 +270,14 @@ async fn a_process_starts_on_the_schema_of_a_later_version_and_says_whether_it_c
         let again = store.reopen().await;
         again.ping().await.unwrap();
         let rename = |from: &str, to: &str| sql(format!("alter table shard rename column {from} to {to}"));
-        sqlx::query(rename("params", "parameters")).execute(&store.pool).await.unwrap();
+        // Both on one connection: SQLite looks for the column in the schema as this connection last read it.
+        let mut migrating = store.pool.acquire().await.unwrap();
+        sqlx::query(rename("params", "parameters")).execute(&mut *migrating).await.unwrap();
         for process in [&again, &store.store] {
             let error = process.ping().await.unwrap_err();
             assert!(!error.is_transient(), "{}: {error:?}", name_of(&store));
         }
-        sqlx::query(rename("parameters", "params")).execute(&store.pool).await.unwrap();
+        sqlx::query(rename("parameters", "params")).execute(&mut *migrating).await.unwrap();
         for process in [&again, &store.store] {
             process.ping().await.unwrap();
         }
