@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_content::chunks;
-use helpsync_model::{ConnectionId, chain};
+use helpsync_model::{Backoff, ConnectionId, chain};
 use helpsync_store::{ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, SearchStore, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -38,18 +38,22 @@ impl Chunker {
     /// Chunks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut after = ConnectionId(0);
+        let mut failures = 0;
         while !stop.is_cancelled() {
             match self.round(after).await {
                 Ok(Some(served)) => {
-                    after = served;
+                    (after, failures) = (served, 0);
                     continue;
                 }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(error = chain(&error), "chunking failed, trying again"),
+                Ok(None) => failures = 0,
+                Err(error) => {
+                    failures = u32::saturating_add(failures, 1);
+                    tracing::warn!(error = chain(&error), "chunking failed, trying again");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(self.poll) => {}
+                () = tokio::time::sleep(Backoff::of_looks(self.poll).ceiling(failures)) => {}
             }
         }
     }

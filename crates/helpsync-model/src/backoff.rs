@@ -7,6 +7,9 @@ use crate::Entropy;
 /// No wait is shorter: times are kept in milliseconds, and a wait of none would be a loop.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// The longest pause between two looks at a store that is away.
+const LOOK_AGAIN_MAX: Duration = Duration::from_secs(15);
+
 /// Exponential backoff with full jitter: a random part of a time that doubles with every failure, up to a bound.
 ///
 /// The whole time is random, so that what failed together is not tried again together.
@@ -22,6 +25,13 @@ impl Backoff {
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest }
+    }
+
+    /// For whoever looks for work every `poll`, while looking fails: so that a process whose store is away for hours is
+    /// quiet, and at work again within seconds of its return.
+    #[must_use]
+    pub fn of_looks(poll: Duration) -> Self {
+        Self::new(poll, poll.max(LOOK_AGAIN_MAX))
     }
 
     /// The longest wait after `failures` in a row, counted from 1. Never shorter than a millisecond.
@@ -52,6 +62,14 @@ mod tests {
         fn fill(&self, into: &mut [u8]) {
             into.fill(self.0);
         }
+    }
+
+    #[test]
+    fn who_looks_for_work_looks_as_often_as_ever_until_looking_fails() {
+        let seconds =
+            |poll: u64, failures| Backoff::of_looks(Duration::from_secs(poll)).ceiling(failures).as_secs();
+        assert_eq!([0, 1, 2, 3, 5, 99].map(|failures| seconds(1, failures)), [1, 1, 2, 4, 15, 15]);
+        assert_eq!([0, 9].map(|failures| seconds(60, failures)), [60, 60]);
     }
 
     #[test]

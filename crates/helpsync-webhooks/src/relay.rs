@@ -117,15 +117,27 @@ impl Relay {
         let mut serving = Serving::default();
         let mut poll = interval(self.options.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failures = 0;
         while !stop.is_cancelled() {
             while let Some(ended) = serving.tasks.try_join_next_with_id() {
                 serving.ended(ended);
             }
             match self.look(&mut serving, stop).await {
-                Ok(true) => continue,
-                Ok(false) => {}
+                Ok(more) => {
+                    failures = 0;
+                    if more {
+                        continue;
+                    }
+                }
                 Err(error) => {
+                    failures = u32::saturating_add(failures, 1);
                     tracing::warn!(error = chain(&error), "looking for deliveries failed, trying again");
+                    let wait = Backoff::of_looks(self.options.poll).ceiling(failures);
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    continue;
                 }
             }
             tokio::select! {
