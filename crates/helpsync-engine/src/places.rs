@@ -116,34 +116,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads both lists; of one that is as it was `known`, no more than its first page.
+    /// Reads both lists at once; of one that is as it was `known`, no more than its first page.
     async fn tree(&self, account: &Account, known: Option<&TreeMark>) -> Result<Tree, HandlerError> {
-        let mut tree = Tree::default();
-        for page in 1..=TREE_PAGES_MAX {
-            let answer = account.client.sections(page).await;
-            let changed_at = |section: &Section| section.updated_at;
-            let (list, mark, known) =
-                (&mut tree.sections, &mut tree.mark.sections, known.map(|known| &known.sections));
-            let cost = take_page(answer, page, changed_at, known, list, mark)?;
-            tree.requests += cost.requests;
-            tree.bytes += cost.bytes;
-            if cost.ended {
-                break;
-            }
-        }
-        for page in 1..=TREE_PAGES_MAX {
-            let answer = account.client.categories(page).await;
-            let changed_at = |category: &Category| category.updated_at;
-            let (list, mark, known) =
-                (&mut tree.categories, &mut tree.mark.categories, known.map(|known| &known.categories));
-            let cost = take_page(answer, page, changed_at, known, list, mark)?;
-            tree.requests += cost.requests;
-            tree.bytes += cost.bytes;
-            if cost.ended {
-                break;
-            }
-        }
-        Ok(tree)
+        let client = &account.client;
+        let (sections, categories) = tokio::try_join!(
+            read_list(
+                |page| client.sections(page),
+                |section| section.updated_at,
+                known.map(|it| &it.sections)
+            ),
+            read_list(|page| client.categories(page), |it| it.updated_at, known.map(|it| &it.categories)),
+        )?;
+        Ok(Tree {
+            mark: TreeMark { sections: sections.mark, categories: categories.mark },
+            requests: sections.requests + categories.requests,
+            bytes: sections.bytes + categories.bytes,
+            sections: sections.items,
+            categories: categories.items,
+        })
     }
 }
 
@@ -152,34 +142,40 @@ fn is_first(started: &StartedShard) -> bool {
     started.run.kind == RunKind::Full && started.last_audit_at.is_none() && !started.selection.names_places()
 }
 
-struct PageCost {
+/// One list as it was read, and what that took.
+struct List<T> {
+    items: Vec<T>,
+    mark: ListMark,
     requests: u64,
     bytes: u64,
-    ended: bool,
 }
 
-fn take_page<T>(
-    answer: Result<Answer<TreePage<T>>, Failure>,
-    page: u32,
+async fn read_list<T, Pages>(
+    mut page_of: impl FnMut(u32) -> Pages,
     changed_at: impl Fn(&T) -> Option<Timestamp>,
     known: Option<&ListMark>,
-    list: &mut Vec<T>,
-    mark: &mut ListMark,
-) -> Result<PageCost, HandlerError> {
-    let answer = answer.map_err(HandlerError::of_list)?;
-    let TreePage { items, rejected, count, next, .. } = answer.value;
-    let times: Vec<_> = items.iter().map(&changed_at).collect();
-    // Only a first page that keeps the order tells anything of those behind it.
-    let ordered = rejected.is_empty() && times.is_sorted_by(|a, b| a >= b) && !times.contains(&None);
-    if page == 1 && ordered {
-        let newest = times.first().copied().flatten().map(Timestamp::as_second);
-        *mark = ListMark { count, newest };
+) -> Result<List<T>, HandlerError>
+where
+    Pages: Future<Output = Result<Answer<TreePage<T>>, Failure>>,
+{
+    let mut list = List { items: Vec::new(), mark: ListMark::default(), requests: 0, bytes: 0 };
+    for page in 1..=TREE_PAGES_MAX {
+        let answer = page_of(page).await.map_err(HandlerError::of_list)?;
+        list.requests += u64::from(answer.requests);
+        list.bytes += answer.bytes;
+        let TreePage { items, rejected, count, next, .. } = answer.value;
+        let times: Vec<_> = items.iter().map(&changed_at).collect();
+        // Only a first page that keeps the order tells anything of those behind it.
+        let ordered = rejected.is_empty() && times.is_sorted_by(|a, b| a >= b) && !times.contains(&None);
+        if page == 1 && ordered {
+            let newest = times.first().copied().flatten().map(Timestamp::as_second);
+            list.mark = ListMark { count, newest };
+        }
+        let as_known = page == 1 && ordered && count.is_some() && known == Some(&list.mark);
+        list.items.extend(items);
+        if as_known || !matches!(next, Next::Offset(_)) {
+            break;
+        }
     }
-    let as_known = page == 1 && ordered && count.is_some() && known == Some(&*mark);
-    list.extend(items);
-    Ok(PageCost {
-        requests: answer.requests.into(),
-        bytes: answer.bytes,
-        ended: as_known || !matches!(next, Next::Offset(_)),
-    })
+    Ok(list)
 }

@@ -22,8 +22,9 @@ use helpsync_zendesk::{
 
 use crate::{Engine, HandlerError};
 
-/// Offset pages that one shard reads.
-const PAGES_PER_SHARD: u32 = 25;
+/// Stretches that the pages of a list are divided into, each read by a shard of its own at the same time. Fewer than the
+/// default `dispatcher.release_window`, so that one turn of the release brings them all out.
+const STRETCHES: u32 = 10;
 
 /// Why the export is not read to its end.
 pub(crate) enum NoExport {
@@ -177,9 +178,10 @@ fn whole_list(measured: Measured) -> (Plan, String, Vec<NewShard>) {
     if let Ok(pages) = u32::try_from(pages)
         && measured.count <= OFFSET_RECORDS_MAX
     {
-        let shards = (0..pages.div_ceil(PAGES_PER_SHARD)).map(|number| {
-            let first = number * PAGES_PER_SHARD + 1;
-            let last = pages.min(first + PAGES_PER_SHARD - 1);
+        let each = pages.div_ceil(STRETCHES);
+        let shards = (0..pages.div_ceil(each)).map(|number| {
+            let first = number * each + 1;
+            let last = pages.min(first + each - 1);
             shard(format!("walk_list-{first}"), ListParams::Pages { first, last, measured })
         });
         return (Plan::OffsetPages, format!("{pages} pages of the list by number"), shards.collect());

@@ -262,10 +262,47 @@ create table shard (
     unique (run_id, key),
     check ((state = 'running') = (lease_until is not null))
 );
-create index shard_due on shard (due_at) where state = 'pending';
-create index shard_open on shard (state) where state in ('released', 'running', 'failed');
--- How much of a connection is out already.
-create index shard_out on shard (connection_id) where state in ('released', 'running');
+create index shard_failed on shard (connection_id, id) where state = 'failed';
+-- What a sweep looks at: leases that ran out, messages that nobody heard.
+create index shard_leased on shard (lease_until) where state = 'running';
+create index shard_announced on shard (released_at) where state = 'released';
+-- What a connection's turn at the release looks at: how much is out, what ends a run, what else waits.
+create index shard_out on shard (connection_id, lane) where state in ('released', 'running');
+create index shard_ending on shard (connection_id, lane, due_at, id) where state = 'pending' and kind = 'finalize';
+create index shard_waiting on shard (connection_id, lane, due_at, id) where state = 'pending';
+
+-- When a connection has its turn at the release, in each lane: not later than its first pending shard is due.
+-- null = nothing waits, or as much is out as may be. Triggers keep it, so that no write of a shard can forget it.
+create table release_turn (
+    connection_id bigint not null references connection (id) on delete cascade,
+    lane text not null,
+    due_at bigint,
+    primary key (connection_id, lane)
+);
+create index release_turn_due on release_turn (lane, due_at, connection_id) where due_at is not null;
+create function shard_takes_turn() returns trigger language plpgsql as $$
+begin
+    -- First the row, then the look: who is visiting the connection has then done so, and who adds a shard comes after.
+    perform from release_turn where connection_id = new.connection_id and lane = new.lane for no key update;
+    -- Room in the window is worth a turn only to a shard that waits.
+    if new.state = 'pending' or exists (select 1 from shard
+        where connection_id = new.connection_id and lane = new.lane and state = 'pending') then
+        insert into release_turn (connection_id, lane, due_at)
+        values (new.connection_id, new.lane, case when new.state = 'pending' then new.due_at else new.updated_at end)
+        on conflict (connection_id, lane) do update set due_at = excluded.due_at
+        where release_turn.due_at is null or release_turn.due_at > excluded.due_at;
+    end if;
+    return null;
+end $$;
+-- At the end of the transaction, so that a turn is the last row that any of them locks.
+create constraint trigger shard_added after insert on shard deferrable initially deferred for each row
+    when (new.state = 'pending') execute function shard_takes_turn();
+create constraint trigger shard_put_back after update of state, due_at on shard deferrable initially deferred for each row
+    when (new.state = 'pending' and (old.state <> 'pending' or new.due_at < old.due_at))
+    execute function shard_takes_turn();
+create constraint trigger shard_gone after update of state on shard deferrable initially deferred for each row
+    when (old.state in ('released', 'running') and new.state not in ('pending', 'released', 'running'))
+    execute function shard_takes_turn();
 
 -- Messages that are committed and not yet published. A lease queue.
 create table outbox (

@@ -57,6 +57,14 @@ impl Dialect {
         }
     }
 
+    /// An aggregate: the integers of `column` as the text of a JSON array, in the order in which they come.
+    pub(crate) fn json_array(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_group_array({column})"),
+            Self::Postgres => format!("cast(coalesce(json_agg({column}), '[]') as text)"),
+        }
+    }
+
     /// A subselect of the integers in the JSON array that is bound as `placeholder`.
     pub(crate) fn json_integers(self, placeholder: &str) -> String {
         match self {

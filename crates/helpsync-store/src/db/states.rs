@@ -6,8 +6,8 @@
 use std::fmt;
 
 use helpsync_model::{
-    ChunkState, ConnectionState, DataSourceStatus, DeliveryState, ExportAccess, FileStatus, Lane, Machine,
-    Name, RunKind, RunState, ShardKind, ShardState, Trigger,
+    ChunkState, ConnectionState, DataSourceStatus, DeliveryState, ExportAccess, FileStatus, Machine, Name,
+    RunKind, RunState, ShardKind, ShardState, Trigger,
 };
 
 /// Runs that have not ended.
@@ -62,8 +62,6 @@ pub(crate) const FAILED_CHUNK: One<ChunkState> = One(ChunkState::Failed);
 pub(crate) const READY_FILE: One<FileStatus> = One(FileStatus::Ready);
 /// Files that show an error.
 pub(crate) const FILE_ERROR: One<FileStatus> = One(FileStatus::SyncError);
-/// The lanes, the most urgent first.
-pub(crate) const LANE_ORDER: OrderOf<Lane> = OrderOf(Lane::ALL.as_slice());
 /// What is shown of a family of connections: what is under way first, then what failed.
 pub(crate) const STATUS_ORDER: OrderOf<DataSourceStatus> =
     OrderOf(&[DataSourceStatus::Syncing, DataSourceStatus::Queued, DataSourceStatus::Error]);
@@ -152,8 +150,8 @@ mod tests {
     #[test]
     fn ranks_go_from_the_first_to_all_others() {
         assert_eq!(
-            LANE_ORDER.to_string(),
-            "when 'on_demand' then 0 when 'scheduled' then 1 when 'backfill' then 2 else 3"
+            STATUS_ORDER.to_string(),
+            "when 'SYNCING' then 0 when 'QUEUED_FOR_SYNCING' then 1 when 'SYNC_ERROR' then 2 else 3"
         );
     }
 }

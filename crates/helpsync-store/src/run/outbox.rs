@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Job, Lane, SCHEMA_VERSION};
+use helpsync_model::{Job, Lane};
+use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::db::decode::millis;
 use crate::db::lease::OUTBOX;
-use crate::db::{QueueStore, StoreError, Write, decode, sql};
+use crate::db::{QueueStore, StoreError, Write, decode, integer, sql, text};
 
 /// One message to publish.
 #[derive(Debug, Clone)]
@@ -27,17 +29,38 @@ pub struct OutboxMessage {
     pub traceparent: String,
 }
 
-/// `upload`: the run's upload id, by which runs of different installations differ.
-pub(crate) async fn put(write: &mut Write, dedup: &str, job: &Job, upload: &str) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into outbox (dedup, lane, body, created_at, traceparent) values ($1, $2, $3, $4, $5)
+/// A message that is to be published.
+#[derive(Serialize)]
+pub(crate) struct NewMessage {
+    place: usize,
+    dedup: String,
+    lane: &'static str,
+    body: String,
+    traceparent: String,
+}
+
+impl NewMessage {
+    /// Of a shard that is released at `now`. `upload`: the run's upload id, by which runs of different installations
+    /// differ. `place`: which of its release it is.
+    pub(crate) fn of(job: &Job, attempt: i64, now: i64, upload: &str, place: usize) -> Self {
+        let dedup = format!("shard-{}-{attempt}-{now}", job.shard);
+        let traceparent = traceparent(&format!("{upload}/{}", job.run), &dedup);
+        let body = String::from_utf8_lossy(&job.to_bytes()).into_owned();
+        Self { place, dedup, lane: job.lane.as_str(), body, traceparent }
+    }
+}
+
+/// Adds messages, in their order.
+pub(crate) async fn put(write: &mut Write, messages: &[NewMessage]) -> Result<(), StoreError> {
+    let columns = [integer("place"), text("dedup"), text("lane"), text("body"), text("traceparent")];
+    sqlx::query(sql(format!(
+        "insert into outbox (dedup, lane, body, traceparent, created_at)
+         select dedup, lane, body, traceparent, cast($2 as bigint) from {} where true order by place
          on conflict (dedup) do nothing",
-    )
-    .bind(dedup)
-    .bind(job.lane.as_str())
-    .bind(String::from_utf8_lossy(&job.to_bytes()).into_owned())
+        write.dialect.json_rows("$1", &columns)
+    )))
+    .bind(serde_json::to_string(messages).map_err(StoreError::unwritable)?)
     .bind(write.now)
-    .bind(traceparent(&format!("{upload}/{}", job.run), dedup))
     .execute(&mut *write.tx)
     .await?;
     Ok(())
@@ -82,9 +105,8 @@ impl QueueStore {
     /// [`StoreError`]; the messages are then published once more, which is harmless.
     pub async fn settle_outbox(&self, ids: &[i64]) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        for id in ids {
-            sqlx::query("delete from outbox where id = $1").bind(id).execute(&mut *write.tx).await?;
-        }
+        let settled = format!("delete from outbox where id in {}", self.dialect.json_integers("$1"));
+        sqlx::query(sql(settled)).bind(json!(ids).to_string()).execute(&mut *write.tx).await?;
         write.commit().await
     }
 
@@ -111,15 +133,6 @@ impl QueueStore {
 fn traceparent(run: &str, dedup: &str) -> String {
     let (trace, span) = (Sha256::digest(run), Sha256::digest(dedup));
     format!("00-{}-{}-01", hex::encode(&trace[..16]), hex::encode(&span[..8]))
-}
-
-pub(crate) fn job_of(
-    shard: helpsync_model::ShardId,
-    run: helpsync_model::RunId,
-    kind: helpsync_model::ShardKind,
-    lane: Lane,
-) -> Job {
-    Job { schema: SCHEMA_VERSION, shard, run, kind, lane }
 }
 
 #[cfg(test)]

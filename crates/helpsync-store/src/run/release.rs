@@ -1,15 +1,28 @@
 //! Release: which due shards go into the outbox, and in what order.
+//!
+//! Connections take turns, lane by lane (table `release_turn`). A look costs what it releases, however much waits: it
+//! visits the connections whose turn is due, reads as many shards of each as its window has room for, and gives each its
+//! next turn. Triggers give a connection its turn when a shard of it begins to wait or leaves room in the window.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use helpsync_model::{RunId, ShardEvent, ShardId, ShardState};
+use helpsync_model::{Job, Lane, RunId, SCHEMA_VERSION, ShardEvent, ShardId, ShardState};
 use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::states::{FINALIZE, LANE_ORDER, OUTSTANDING_SHARD, PENDING_SHARD, Step};
-use crate::db::{QueueStore, StoreError, Write, decode, sql};
-use crate::run::outbox::{self, job_of};
+use crate::db::states::{FINALIZE, OUTSTANDING_SHARD, PENDING_SHARD, Step};
+use crate::db::{Dialect, QueueStore, StoreError, Write, decode, integer, sql};
+use crate::run::outbox::{self, NewMessage};
+
+/// What one connection has due in one lane.
+struct Turn {
+    connection: i64,
+    /// Shards that are out already.
+    outstanding: usize,
+    /// Due shards in their order, the end of a run first; not more than were asked for.
+    due: Vec<i64>,
+}
 
 impl QueueStore {
     /// Moves up to `limit` due shards into the outbox: urgent lanes first, then the connections that have the least
@@ -20,82 +33,218 @@ impl QueueStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn release_due(&self, limit: u32, window: u32) -> Result<usize, StoreError> {
-        let now = self.clock.now_ms();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         // A look outside the transaction: an idle system takes no write lock every tick.
-        let due = sqlx::query(sql(format!(
-            "select id, run_id, kind, lane, attempt, (select upload_id from run where run.id = run_id) as upload_id from (
-               select shard.id, shard.run_id, shard.kind, shard.lane, shard.attempt, shard.due_at,
-                 row_number() over (partition by connection_id, lane
-                   order by case kind when {FINALIZE} then 0 else 1 end, due_at, id) as turn,
-                 (select count(*) from shard as out where out.connection_id = shard.connection_id
-                    and out.lane = shard.lane and out.state in {OUTSTANDING_SHARD}) as outstanding
-               from shard where state = {PENDING_SHARD} and due_at <= $1) as candidate
-             where turn + outstanding <= $2
-             order by case lane {LANE_ORDER} end, turn + outstanding, due_at, id limit $3"
-        )))
-        .bind(now)
-        .bind(i64::from(window))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
-        if due.is_empty() {
+        let lanes = self.lanes_with_a_turn().await?;
+        if lanes.is_empty() {
             return Ok(0);
         }
         let mut write = self.write().await?;
-        // Locked in one order, passing over what another process releases: two of them never wait for each other.
-        let ids = due.iter().map(|row| row.try_get("id")).collect::<Result<Vec<i64>, _>>()?;
-        let free: HashSet<i64> = sqlx::query_scalar(sql(format!(
-            "select id from shard where state = {PENDING_SHARD} and id in {} order by id{}",
-            self.dialect.json_integers("$1"),
-            self.dialect.for_update_skip_locked()
-        )))
-        .bind(json!(ids).to_string())
-        .fetch_all(&mut *write.tx)
-        .await?
-        .into_iter()
-        .collect();
         let mut released = 0;
-        for row in due {
-            let shard = ShardId(row.try_get("id")?);
-            if free.contains(&shard.0) {
-                released += usize::from(release(&mut write, shard, &row, now).await?);
+        for lane in lanes {
+            if released < limit {
+                released += release_lane(&mut write, lane, limit - released, window).await?;
             }
         }
         write.commit().await?;
         Ok(released)
     }
 
-    /// When the next pending shard is due, in ms.
+    /// The lanes in which a turn is due, the most urgent first.
+    async fn lanes_with_a_turn(&self) -> Result<Vec<Lane>, StoreError> {
+        let looks = Lane::ALL.map(|lane| {
+            format!(
+                "select '{lane}' as lane where exists
+                   (select 1 from release_turn where lane = '{lane}' and due_at <= $1)",
+                lane = lane.as_str()
+            )
+        });
+        let rows = sqlx::query(sql(looks.join(" union all ")))
+            .bind(self.clock.now_ms())
+            .fetch_all(&self.pool)
+            .await?;
+        let due = rows.iter().map(|row| decode::named(row, "release_turn", "lane"));
+        let due = due.collect::<Result<Vec<Lane>, _>>()?;
+        Ok(Lane::ALL.into_iter().filter(|lane| due.contains(lane)).collect())
+    }
+
+    /// When a connection next has its turn, in ms: not later than the next shard that can be released is due.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn next_due(&self) -> Result<Option<i64>, StoreError> {
-        let next = sql(format!("select min(due_at) from shard where state = {PENDING_SHARD}"));
+        let firsts = Lane::ALL.map(|lane| {
+            let lane = lane.as_str();
+            format!(
+                "select min(due_at) as due_at from release_turn where lane = '{lane}' and due_at is not null"
+            )
+        });
+        let next = sql(format!("select min(due_at) from ({}) as first", firsts.join(" union all ")));
         Ok(sqlx::query_scalar(next).fetch_one(&self.pool).await?)
     }
 }
 
-/// Releases one shard, `row`: its message goes into the outbox. False: it does not wait any more.
-async fn release(write: &mut Write, shard: ShardId, row: &AnyRow, now: i64) -> Result<bool, StoreError> {
-    let attempt: i64 = row.try_get("attempt")?;
-    let Step { from, to } = Step::of::<ShardState>(ShardEvent::Released);
-    let moved = sqlx::query(sql(format!(
-        "update shard set state = {to}, released_at = $2, updated_at = $2 where id = $1 and state in {from}"
-    )))
-    .bind(shard.0)
-    .bind(now)
-    .execute(&mut *write.tx)
-    .await?;
-    if moved.rows_affected() == 0 {
-        return Ok(false);
+/// Releases up to `limit` shards of a lane. Answers how many.
+async fn release_lane(write: &mut Write, lane: Lane, limit: usize, window: u32) -> Result<usize, StoreError> {
+    let visited = visit(write, lane, limit).await?;
+    if visited.is_empty() {
+        return Ok(0);
     }
-    let job = job_of(
-        shard,
-        RunId(row.try_get("run_id")?),
-        decode::named(row, "shard", "kind")?,
-        decode::named(row, "shard", "lane")?,
-    );
-    let (dedup, upload) = (format!("shard-{shard}-{attempt}-{now}"), row.try_get::<String, _>("upload_id")?);
-    outbox::put(write, &dedup, &job, &upload).await?;
-    Ok(true)
+    let window = usize::try_from(window).unwrap_or(usize::MAX);
+    let turns = look(write, lane, &visited, window.min(limit)).await?;
+    let chosen = choose(&turns, limit, window);
+    let released = release(write, &chosen).await?;
+    next_turns(write, lane, &turns, &chosen, window).await?;
+    Ok(released)
+}
+
+/// The connections whose turn it is, and their turns locked: what another process visits is passed over, so that two of
+/// them never wait for each other.
+async fn visit(write: &mut Write, lane: Lane, limit: usize) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar(sql(visit_sql(write.dialect)))
+        .bind(lane.as_str())
+        .bind(write.now)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *write.tx)
+        .await?)
+}
+
+pub(crate) fn visit_sql(dialect: Dialect) -> String {
+    format!(
+        "select connection_id from release_turn where lane = $1 and due_at <= $2
+         order by due_at, connection_id limit $3{}",
+        dialect.for_update_skip_locked()
+    )
+}
+
+/// What each of the connections has out and due; of due shards the first `most`.
+async fn look(write: &mut Write, lane: Lane, visited: &[i64], most: usize) -> Result<Vec<Turn>, StoreError> {
+    let rows = sqlx::query(sql(look_sql(write.dialect)))
+        .bind(json!(visited).to_string())
+        .bind(lane.as_str())
+        .bind(write.now)
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .fetch_all(&mut *write.tx)
+        .await?;
+    let mut turns = rows.iter().map(turn_of).collect::<Result<Vec<_>, _>>()?;
+    let places: HashMap<i64, usize> = visited.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    turns.sort_by_key(|turn| places.get(&turn.connection).copied());
+    Ok(turns)
+}
+
+pub(crate) fn look_sql(dialect: Dialect) -> String {
+    let of_turn = "connection_id = turn.value and lane = $2";
+    let first = |further: &str| {
+        format!(
+            "(select {} from (select id from shard where {of_turn} and state = {PENDING_SHARD}{further}
+                and due_at <= $3 order by due_at, id limit $4) as due)",
+            dialect.json_array("id")
+        )
+    };
+    format!(
+        "select turn.value as connection_id,
+           (select count(*) from shard where {of_turn} and state in {OUTSTANDING_SHARD}) as outstanding,
+           {} as endings, {} as waiting
+         from {} as turn",
+        first(&format!(" and kind = {FINALIZE}")),
+        first(""),
+        dialect.json_integers("$1")
+    )
+}
+
+fn turn_of(row: &AnyRow) -> Result<Turn, StoreError> {
+    let mut due: Vec<i64> = decode::json(row, "shard", "endings")?;
+    let waiting: Vec<i64> = decode::json(row, "shard", "waiting")?;
+    let endings = due.len();
+    due.extend(waiting.into_iter().filter(|id| !due[..endings].contains(id)).collect::<Vec<_>>());
+    let outstanding: i64 = row.try_get("outstanding")?;
+    Ok(Turn {
+        connection: row.try_get("connection_id")?,
+        outstanding: usize::try_from(outstanding).unwrap_or(usize::MAX),
+        due,
+    })
+}
+
+/// The shards to release, in order: each connection's first before anybody's second, counted with what is out, and none
+/// beyond the window.
+fn choose(turns: &[Turn], limit: usize, window: usize) -> Vec<i64> {
+    let mut candidates: Vec<(usize, usize, i64)> = Vec::new();
+    for (place, turn) in turns.iter().enumerate() {
+        let room = window.saturating_sub(turn.outstanding);
+        let counted = turn.due.iter().take(room).enumerate();
+        candidates.extend(counted.map(|(number, shard)| (turn.outstanding + number, place, *shard)));
+    }
+    candidates.sort_unstable();
+    candidates.into_iter().take(limit).map(|(_, _, shard)| shard).collect()
+}
+
+/// Releases shards: their messages go into the outbox, in this order. What another process holds, or has taken
+/// meanwhile, is passed over. Answers how many.
+async fn release(write: &mut Write, chosen: &[i64]) -> Result<usize, StoreError> {
+    let Step { from, to } = Step::of::<ShardState>(ShardEvent::Released);
+    let rows = sqlx::query(sql(format!(
+        "update shard set state = {to}, released_at = $2, updated_at = $2 where state in {from} and id in
+           (select id from shard where state = {PENDING_SHARD} and id in {} order by id{})
+         returning id, run_id, kind, lane, attempt,
+           (select upload_id from run where run.id = shard.run_id) as upload_id",
+        write.dialect.json_integers("$1"),
+        write.dialect.for_update_skip_locked()
+    )))
+    .bind(json!(chosen).to_string())
+    .bind(write.now)
+    .fetch_all(&mut *write.tx)
+    .await?;
+    let places: HashMap<i64, usize> = chosen.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let shard = ShardId(row.try_get("id")?);
+        let job = Job {
+            schema: SCHEMA_VERSION,
+            shard,
+            run: RunId(row.try_get("run_id")?),
+            kind: decode::named(row, "shard", "kind")?,
+            lane: decode::named(row, "shard", "lane")?,
+        };
+        let upload: String = row.try_get("upload_id")?;
+        let place = places.get(&shard.0).copied().unwrap_or(usize::MAX);
+        messages.push(NewMessage::of(&job, row.try_get("attempt")?, write.now, &upload, place));
+    }
+    outbox::put(write, &messages).await?;
+    Ok(messages.len())
+}
+
+/// Gives each visited connection its next turn: at the end of the line when more of it is due, none while its window is
+/// full (a shard that ends brings the next), else when its next shard is due.
+async fn next_turns(
+    write: &mut Write,
+    lane: Lane,
+    turns: &[Turn],
+    chosen: &[i64],
+    window: usize,
+) -> Result<(), StoreError> {
+    let next: Vec<_> = turns
+        .iter()
+        .map(|turn| {
+            let out = turn.outstanding + turn.due.iter().filter(|shard| chosen.contains(shard)).count();
+            json!({ "connection_id": turn.connection, "window_full": i64::from(out >= window) })
+        })
+        .collect();
+    sqlx::query(sql(next_turns_sql(write.dialect)))
+        .bind(json!(next).to_string())
+        .bind(lane.as_str())
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn next_turns_sql(dialect: Dialect) -> String {
+    format!(
+        "update release_turn set due_at = case when incoming.window_full = 1 then null else
+           (select case when min(due_at) < $3 then $3 else min(due_at) end from shard
+            where shard.connection_id = release_turn.connection_id and shard.lane = release_turn.lane
+              and state = {PENDING_SHARD}) end
+         from {} where release_turn.lane = $2 and release_turn.connection_id = incoming.connection_id",
+        dialect.json_rows("$1", &[integer("connection_id"), integer("window_full")])
+    )
 }

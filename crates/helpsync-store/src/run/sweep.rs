@@ -6,7 +6,7 @@ use helpsync_model::{ShardEvent, ShardState};
 
 use crate::db::decode::millis;
 use crate::db::lease::{LEASE_QUEUES, SHARDS};
-use crate::db::states::{OUTSTANDING_SHARD, RUNNING_SHARD, Step};
+use crate::db::states::{RUNNING_SHARD, Step};
 use crate::db::{QueueStore, StoreError, Write, sql};
 
 /// A message that still waits in the outbox is not lost: the queue is away, and another would only wait beside it.
@@ -37,9 +37,8 @@ impl QueueStore {
         let now = self.clock.now_ms();
         let lost_before = now.saturating_sub(millis(lost_after));
         let (expired, lost): (i64, i64) = sqlx::query_as(sql(format!(
-            "select cast(coalesce(sum(case when state = {RUNNING_SHARD} and lease_until < $1 then 1 else 0 end), 0) as bigint),
-               cast(coalesce(sum(case when {} then 1 else 0 end), 0) as bigint)
-             from shard where state in {OUTSTANDING_SHARD}",
+            "select (select count(*) from shard where state = {RUNNING_SHARD} and lease_until < $1),
+               (select count(*) from shard where {})",
             lost()
         )))
         .bind(now)

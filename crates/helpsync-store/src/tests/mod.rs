@@ -18,6 +18,7 @@ mod outages;
 mod pages;
 mod pgvector;
 mod release;
+mod release_scale;
 mod schedule;
 mod search_scale;
 mod search_words;

@@ -16,7 +16,7 @@ const WORDS: i64 = 100;
 const QUERY: &str = "w3x w40x, w1200x w500x w7000x w12";
 
 /// Numbers from `first` on, as a row source with the column `i`.
-fn series(dialect: Dialect, first: i64, count: i64) -> String {
+pub(super) fn series(dialect: Dialect, first: i64, count: i64) -> String {
     let last = first + count - 1;
     match dialect {
         Dialect::Sqlite => format!(
@@ -34,7 +34,7 @@ fn lexeme(customer: &str) -> String {
     format!("{customer} || ':' || {level} || ':w' || {rank} || 'x'")
 }
 
-async fn run(store: &TestStore, statement: String) {
+pub(super) async fn run(store: &TestStore, statement: String) {
     sqlx::query(sql(statement)).execute(&store.store.pool).await.unwrap();
 }
 
@@ -89,7 +89,7 @@ async fn index(store: &TestStore, customer: &str, of: &str) {
 }
 
 /// The plan that a search has for a statement, in the database's own words. `values` are the literals of what is bound.
-async fn plan(store: &TestStore, statement: &str, values: &[&str]) -> String {
+pub(super) async fn plan(store: &TestStore, statement: &str, values: &[&str]) -> String {
     let mut tx = store.store.pool.begin_with(begin_sql(store.dialect())).await.unwrap();
     let (explain, column) = match store.dialect() {
         Dialect::Sqlite => {
