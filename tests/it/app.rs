@@ -7,10 +7,11 @@ use std::time::Duration;
 use helpsync_app::{Parts, Process, Role, Runtime};
 use helpsync_config::Settings;
 use helpsync_model::{
-    ConnectionId, Entropy as _, Lane, OsEntropy, RunParams, RunState, SystemClock, Trigger,
+    ConnectionId, Entropy as _, KeyScope, Lane, OrganizationId, OsEntropy, RunParams, RunState, SystemClock,
+    Trigger,
 };
 use helpsync_store::testing::TestStore;
-use helpsync_store::{ConnectionOrder, ConnectionQuery, Run, RunRequest};
+use helpsync_store::{AdminStore, ConnectionOrder, ConnectionQuery, NewApiKey, Run, RunRequest};
 use reqwest::{Method, StatusCode, redirect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,6 +28,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) const API_KEY: &str = "test-key-of-enough-length";
 pub(crate) const CLIENT_ID: &str = "helpsync-test";
 pub(crate) const CLIENT_SECRET: &str = "test-secret";
+
+/// Makes `secret` a key of the organization that may do everything within it.
+pub(crate) async fn make_key(admin: &AdminStore, organization: OrganizationId, secret: &str) {
+    let key = NewApiKey {
+        name: secret.to_owned(),
+        scope: KeyScope::Admin,
+        expires_at: None,
+        prefix: String::new(),
+    };
+    admin.create_api_key(organization, &key, &secret.to_owned().into()).await.unwrap().unwrap();
+}
 
 /// How an installation is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use zendesk_sim::GenerateOptions;
 
-use crate::app::{API_KEY, Shape, TestApp, real_time};
+use crate::app::{API_KEY, Shape, TestApp, make_key, real_time};
 
 const SECOND_KEY: &str = "second-key-of-enough-length";
 const CUSTOMER: &str = "ada";
@@ -57,15 +57,15 @@ async fn an_access_token_ends_with_the_key_that_made_it() {
     let app = TestApp::embedded().await;
     assert_eq!(app.parts().settings().api.access_token_ttl, Duration::from_secs(3_600));
     let (admin, organization) = (app.parts().store.admin(), app.parts().organization);
-    admin.ensure_api_key(organization, &SECOND_KEY.to_owned().into()).await.unwrap();
+    make_key(admin, organization, SECOND_KEY).await;
     let key = admin.find_api_key(&SECOND_KEY.to_owned().into()).await.unwrap().unwrap();
     let (first, second) = (token(&app, API_KEY).await, token(&app, SECOND_KEY).await);
     let whoami = |token: &str| answer(app.http.get(app.url("/whoami")).header("authorization", token));
     assert_eq!(whoami(&second).await.0, StatusCode::OK);
-    assert!(admin.remove_api_key(organization, key.id).await.unwrap());
+    assert!(admin.revoke_api_key(organization, key.id).await.unwrap());
     let (status, said) = whoami(&second).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert!(said["detail"].as_str().unwrap().contains("taken away"), "{said}");
+    assert!(said["detail"].as_str().unwrap().contains("was revoked"), "{said}");
     assert_eq!(whoami(&first).await.0, StatusCode::OK, "the other key's");
     let by_key = app.http.get(app.url("/whoami")).bearer_auth(SECOND_KEY).header("customer-id", CUSTOMER);
     assert_eq!(answer(by_key).await.0, StatusCode::UNAUTHORIZED);

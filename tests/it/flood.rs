@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::app::{API_KEY, LATE, Shape, TestApp, real_time};
+use crate::app::{API_KEY, LATE, Shape, TestApp, make_key, real_time};
 
 const OTHER_KEY: &str = "another-key-of-enough-length";
 /// Opened at once, four times over: this process holds both ends of each.
@@ -41,7 +41,7 @@ async fn who_asks_too_often_is_told_when_to_come_back_and_nobody_else_is() {
     let app = TestApp::start(Shape::Embedded, &few, real_time()).await;
     let admin = app.parts().store.admin();
     let other = admin.ensure_organization("other").await.unwrap();
-    admin.ensure_api_key(other, &OTHER_KEY.to_owned().into()).await.unwrap();
+    make_key(admin, other, OTHER_KEY).await;
     let ask = async |key: &str| app.http.get(app.url("/whoami")).bearer_auth(key).send().await.unwrap();
     // At most one comes back every three seconds.
     let began = Instant::now();

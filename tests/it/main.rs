@@ -4,6 +4,7 @@
 //! run twice: embedded, and as a dispatcher with two workers over Postgres, RabbitMQ and Redis.
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+mod api_keys;
 mod app;
 mod attachments;
 mod bad_input;

@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use zendesk_sim::{Change, GenerateOptions};
 
-use crate::app::{API_KEY, Shape, TestApp, broker, named, real_time, until};
+use crate::app::{API_KEY, Shape, TestApp, broker, make_key, named, real_time, until};
 use crate::copy::assert_equal;
 use crate::processes::binary;
 use crate::rabbit_node::Node;
@@ -142,7 +142,7 @@ async fn a_dead_message_is_shown_to_the_organization_that_it_names_and_to_no_oth
     let store = &app.parts().store;
     let other = store.admin().ensure_organization("other").await.unwrap();
     let key = "another-key-of-enough-length";
-    store.admin().ensure_api_key(other, &key.to_owned().into()).await.unwrap();
+    make_key(store.admin(), other, key).await;
     let rabbit = app.parts().rabbit.clone().unwrap();
     let theirs = Request { organization: Some("other".to_owned()), ..sync() };
     for (id, body) in [("theirs", theirs.to_bytes()), ("ours", b"{".to_vec())] {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use zendesk_sim::{BodyProfile, GenerateOptions};
 
-use crate::app::{Shape, TestApp, real_time, until};
+use crate::app::{Shape, TestApp, make_key, real_time, until};
 use crate::copy::assert_equal;
 
 const CUSTOMER: &str = "ada";
@@ -407,7 +407,7 @@ async fn webhooks_are_bounded_unique_and_the_organizations_own() {
         app.call(Method::GET, "/auth/v1/access_token", CUSTOMER, None).await.1["access_token"].clone();
     let parts = app.parts();
     let stranger = parts.store.admin().ensure_organization("other").await.unwrap();
-    parts.store.admin().ensure_api_key(stranger, &"another-organization".to_owned().into()).await.unwrap();
+    make_key(parts.store.admin(), stranger, "another-organization").await;
     for (credential, status) in [
         (format!("Token {}", token.as_str().unwrap()), StatusCode::FORBIDDEN),
         ("Bearer another-organization".to_owned(), StatusCode::NOT_FOUND),

@@ -127,7 +127,7 @@ impl Api {
     pub fn router(self) -> Router {
         let mut router = Router::new();
         for endpoint in routes::endpoints() {
-            router = router.route(endpoint.path, endpoint.handler);
+            router = router.route(endpoint.path, endpoint.route());
         }
         layers::surround(router, self)
     }

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use helpsync_model::OrganizationId;
+use helpsync_model::{KeyScope, OrganizationId, chain};
 use helpsync_store::{ApiKey, Customer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,9 @@ pub(crate) struct Caller(pub(crate) Customer);
 
 /// An organization, by its API key alone.
 pub(crate) struct Operator(pub(crate) OrganizationId);
+
+/// An API key alone, where it matters which.
+pub(crate) struct Keyed(pub(crate) ApiKey);
 
 /// An organization by its API key, or a customer.
 pub(crate) enum Reader {
@@ -48,7 +51,7 @@ enum Credential {
     Token(TokenClaim),
 }
 
-/// The first credential that verifies.
+/// The first credential that verifies, if it may do what the endpoint asks for.
 async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
     let mut seen = false;
     // Which of them would hold is nothing to guess at.
@@ -62,11 +65,17 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
         seen = true;
         if scheme.eq_ignore_ascii_case("bearer") {
             if let Some(key) = api.store().admin().find_api_key(&secret.to_owned().into()).await? {
+                check_key(parts, api, &key, "the API key").await?;
                 return Ok(Credential::Key(key));
             }
         } else if scheme.eq_ignore_ascii_case("token")
-            && let Some(claim) = api.signer().read(Purpose::AccessToken, secret, api.now_ms())
+            && let Some(claim) = api.signer().read::<TokenClaim>(Purpose::AccessToken, secret, api.now_ms())
         {
+            let key = api.store().admin().api_key(OrganizationId(claim.o), claim.k).await?;
+            let key = key.ok_or_else(|| {
+                ApiError::unauthorized("the API key that the access token was made with was revoked")
+            })?;
+            check_key(parts, api, &key, "the API key that the access token was made with").await?;
             return Ok(Credential::Token(claim));
         }
     }
@@ -75,6 +84,25 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
     } else {
         "send `authorization: Bearer <API key>` with `customer-id`, or `authorization: Token <access token>`"
     }))
+}
+
+/// Refuses a key that has ended, or that may not do what the endpoint asks for, and notes the use of one that may.
+async fn check_key(parts: &Parts, api: &Api, key: &ApiKey, what: &str) -> Result<(), ApiError> {
+    if key.has_ended(api.now_ms()) {
+        return Err(ApiError::unauthorized(format!("{what} has expired: make another")));
+    }
+    // An endpoint that says nothing is the operator's.
+    let needed = parts.extensions.get::<KeyScope>().copied().unwrap_or(KeyScope::Operator);
+    if !key.scope.covers(needed) {
+        return Err(ApiError::forbidden(format!(
+            "{what} has the scope {}, and this takes {needed}: use a key of that scope",
+            key.scope
+        )));
+    }
+    if let Err(error) = api.store().admin().note_key_use(key).await {
+        tracing::warn!(error = chain(&error), "the use of an API key was not noted");
+    }
+    Ok(())
 }
 
 /// The `customer-id` header. Clients send other letters than ASCII as UTF-8 or as Latin-1.
@@ -113,9 +141,6 @@ fn only_keys() -> ApiError {
 
 async fn customer_of(api: &Api, claim: &TokenClaim) -> Result<Customer, ApiError> {
     let organization = OrganizationId(claim.o);
-    if !api.store().admin().has_api_key(organization, claim.k).await? {
-        return Err(ApiError::unauthorized("the API key that the access token was made with was taken away"));
-    }
     let found = api.store().admin().find_customer(organization, &claim.c).await?;
     found
         .filter(|customer| customer.id.0 == claim.i)
@@ -134,6 +159,17 @@ impl FromRequestParts<Api> for Caller {
                 Ok(Self(api.store().admin().customer(organization, &id).await?))
             }
             Credential::Token(claim) => Ok(Self(customer_of(api, &claim).await?)),
+        }
+    }
+}
+
+impl FromRequestParts<Api> for Keyed {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        match credential(parts, api).await? {
+            Credential::Key(key) => Ok(Self(key)),
+            Credential::Token(_) => Err(only_keys()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What an endpoint is: how it is reached, what it takes and gives, and who carries it out.
 
+use axum::Extension;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
+use helpsync_model::KeyScope;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -72,6 +74,8 @@ pub(crate) struct Endpoint {
     pub(crate) group: &'static str,
     pub(crate) about: &'static str,
     pub(crate) access: Access,
+    /// What the API key must be good for, or the one that the access token was made with.
+    pub(crate) scope: KeyScope,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) takes: Option<Content>,
     pub(crate) gives: Option<Content>,
@@ -91,6 +95,7 @@ fn endpoint(
         group: "",
         about,
         access,
+        scope: if method == "get" { KeyScope::Read } else { KeyScope::Admin },
         parameters: Vec::new(),
         takes: None,
         gives: None,
@@ -131,6 +136,16 @@ where
 }
 
 impl Endpoint {
+    /// Asks for another scope than its method does: GET reads, and everything else is an administrator's.
+    pub(crate) fn needs(self, scope: KeyScope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// What the router calls: the handler, told what scope it needs.
+    pub(crate) fn route(self) -> MethodRouter<Api> {
+        self.handler.layer(Extension(self.scope))
+    }
+
     /// Its JSON body.
     pub(crate) fn takes<T: ToSchema + PartialSchema>(mut self) -> Self {
         self.takes = Some(Content::json::<T>());

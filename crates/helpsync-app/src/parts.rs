@@ -101,7 +101,7 @@ impl Parts {
             None => home::api_key(url, &**entropy)?,
         };
         if let Some(key) = &api_key {
-            store.admin().ensure_api_key(organization, key).await?;
+            store.admin().set_bootstrap_key(organization, key).await?;
         }
         let rabbit = open_rabbit(&settings, &runtime)?;
         let queue: Arc<dyn Queue> = match &rabbit {

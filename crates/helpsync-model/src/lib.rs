@@ -43,8 +43,9 @@ pub use retry_after::retry_after;
 pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{
-    ChunkState, ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus, Name,
-    Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, UnknownName, WebhookStatus,
+    ChunkState, ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus,
+    KeyScope, Name, Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, UnknownName,
+    WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
 pub use text::{is_sound_json, sound_json};

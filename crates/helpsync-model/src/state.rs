@@ -296,6 +296,18 @@ names! {
         Failed = "failed",
     }
 
+    /// What an API key may do; each may do what those before it may.
+    KeyScope {
+        /// Read what is stored.
+        Read = "read",
+        /// Connect, sync, replay: whatever starts work.
+        Sync = "sync",
+        /// Everything within its organization, its keys included.
+        Admin = "admin",
+        /// Everything, and organizations.
+        Operator = "operator",
+    }
+
     /// Where a delivery stands. [`DeliveryState::after`](crate::Machine::after) has every edge; docs/states.md shows
     /// them.
     DeliveryState {
@@ -305,6 +317,14 @@ names! {
         Delivered = "delivered",
         /// It was tried too often or for too long.
         Dead = "dead",
+    }
+}
+
+impl KeyScope {
+    /// Whether a key of this scope may do what takes `needed`.
+    #[must_use]
+    pub const fn covers(self, needed: Self) -> bool {
+        self as u8 >= needed as u8
     }
 }
 

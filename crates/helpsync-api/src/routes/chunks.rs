@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::FileId;
+use helpsync_model::{FileId, KeyScope};
 use helpsync_store::{ChunkOrder, ChunkQuery, Customer, FileFilters, FileOrder, Uploaded, VectorsOf};
 
 use crate::Api;
@@ -24,10 +24,12 @@ const VECTORS_PAGE_MAX: i64 = 200;
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         post("/text_chunks", Access::Customer, "The chunks of a file", of_one_file)
+            .needs(KeyScope::Read)
             .takes::<EmbeddingsAndChunksQueryInput>()
             .viewed()
             .gives::<EmbeddingsAndChunksResponse>(),
         post("/list_chunks_and_embeddings", Access::Customer, "The chunks of many files", of_many_files)
+            .needs(KeyScope::Read)
             .takes::<EmbeddingsAndChunksQueryInputV2>()
             .viewed()
             .gives::<EmbeddingsAndChunksResponse>(),

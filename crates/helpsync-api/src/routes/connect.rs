@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::Subdomain;
+use helpsync_model::{KeyScope, Subdomain};
 use helpsync_store::{GrantCompleted, NewTokens};
 use secrecy::SecretString;
 
@@ -25,6 +25,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Connect a workspace with a token of your own",
             connect,
         )
+        .needs(KeyScope::Sync)
         .takes::<ConnectDataSourceInput>()
         .gives::<ConnectDataSourceResponse>(),
     ]

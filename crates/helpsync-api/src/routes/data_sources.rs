@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::{ConnectionId, OrganizationId};
+use helpsync_model::{ConnectionId, KeyScope, OrganizationId};
 use helpsync_store::{
     Connection, ConnectionOrder, ConnectionQuery, Customer, FileFilters, FileOrder, FileQuery,
     TAGS_BYTES_MAX, TagChange,
@@ -29,9 +29,11 @@ const ACTIVE_MAX: i64 = 250;
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         post("/user_data_sources", Access::Customer, "The customer's data sources", of_customer)
+            .needs(KeyScope::Read)
             .takes::<OrganizationUserDataSourceQueryInput>()
             .gives::<OrganizationUserDataSourceResponse>(),
         post("/data_sources", Access::Key, "The organization's data sources", of_organization)
+            .needs(KeyScope::Read)
             .takes::<OrganizationUserDataSourceQueryInput>()
             .gives::<OrganizationUserDataSourceResponse>(),
         get("/integrations", Access::Customer, "The customer's data sources, for old widgets", active)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{OrganizationId, ShardId};
+use helpsync_model::{KeyScope, OrganizationId, ShardId};
 use helpsync_queue::{DeadLetter as Letter, Origin, QueueError};
 
 use super::status::rows;
@@ -32,6 +32,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         get("/helpsync/v1/dead-letters/{id}", Access::Key, "One piece of work that gave up", show)
             .gives::<DeadLetter>(),
         post("/helpsync/v1/dead-letters/{id}/replay", Access::Key, "Do the work once more", replay)
+            .needs(KeyScope::Sync)
             .gives::<ReplayAnswer>(),
         delete("/helpsync/v1/dead-letters/{id}", Access::Key, "Take it off the list", discard)
             .gives::<GenericSuccessResponse>(),

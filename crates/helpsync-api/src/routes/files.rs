@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::FileId;
+use helpsync_model::{FileId, KeyScope};
 use helpsync_store::{
     Customer, File, FileFilters, FileOrder, FileQuery, ResyncOptions, ResyncRequested, TAGS_BYTES_MAX,
     TagChange,
@@ -32,6 +32,7 @@ const RESERVED_TAGS: [&str; 4] =
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         post("/user_files_v2", Access::Customer, "The customer's files", list)
+            .needs(KeyScope::Read)
             .viewed()
             .takes::<OrganizationUserFilesToSyncQueryInput>()
             .gives::<UserFilesV2>(),
@@ -41,10 +42,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "As /user_files_v2, as a bare list, for old clients",
             list_bare,
         )
+        .needs(KeyScope::Read)
         .viewed()
         .takes::<OrganizationUserFilesToSyncQueryInput>()
         .gives::<Vec<UserFile>>(),
         post("/resync_file", Access::Customer, "Fetch one article again", resync)
+            .needs(KeyScope::Sync)
             .takes::<ResyncFileQueryInput>()
             .gives::<UserFile>(),
         post("/delete_files_v2", Access::Customer, "Delete files; without filters all of them", delete_v2)

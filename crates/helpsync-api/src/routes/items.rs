@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::Trigger;
+use helpsync_model::{KeyScope, Trigger};
 use helpsync_store::{ItemOrder, ItemQuery, ItemsRequest, ItemsRequested};
 use serde_json::Value;
 
@@ -39,12 +39,15 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
              sync_files_on_connection false",
             sync,
         )
+        .needs(KeyScope::Sync)
         .takes::<DataSourceInput>()
         .gives::<DataSource>(),
         post("/integrations/items/sync/cancel", Access::Customer, "Stop syncing the workspace", cancel)
+            .needs(KeyScope::Sync)
             .takes::<DataSourceInput>()
             .gives::<DataSource>(),
         post("/integrations/items/list", Access::Customer, "The workspace's tree", list)
+            .needs(KeyScope::Read)
             .viewed()
             .takes::<ListDataSourceItemsRequest>()
             .gives::<ListDataSourceItemsResponse>(),
@@ -54,6 +57,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Sync the named articles, and all below the named sections and categories",
             sync_files,
         )
+        .needs(KeyScope::Sync)
         .takes::<SyncFilesRequest>()
         .gives::<GenericSuccessResponse>(),
     ]

@@ -1,6 +1,7 @@
 //! What is done, one file per resource. Each says what its endpoints are; together they are the router and the document.
 
 mod access_token;
+mod api_keys;
 mod attachments;
 mod callback;
 mod chunks;
@@ -56,6 +57,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         group("Helpsync", export::endpoints()),
         group("Helpsync", dead_letters::endpoints()),
         group("Helpsync", webhook_deliveries::endpoints()),
+        group("Helpsync", api_keys::endpoints()),
         group("Health", health::endpoints()),
     ]
     .into_iter()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::{ConnectionState, Subdomain};
+use helpsync_model::{ConnectionState, KeyScope, Subdomain};
 use helpsync_store::{Connection, ConnectionOrder, ConnectionQuery, Customer, NewGrant, TagChange};
 use helpsync_zendesk::{PkceVerifier, authorize_url};
 use secrecy::{ExposeSecret, SecretString};
@@ -40,6 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
              wanted, a URL that starts a sync",
             oauth_url,
         )
+.needs(KeyScope::Sync)
         .takes::<OAuthURLRequest>()
         .gives::<OuthURLResponse>(),
     ]

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::EventKind;
+use helpsync_model::{EventKind, KeyScope};
 use helpsync_store::OrganizationChange;
 
 use crate::Api;
@@ -31,6 +31,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .takes::<UpdateOrganizationInput>()
         .gives::<GenericSuccessResponse>(),
         post("/organization/statistics", Access::Key, "Accepted: statistics are always current", statistics)
+            .needs(KeyScope::Read)
             .gives::<GenericSuccessResponse>(),
     ]
 }

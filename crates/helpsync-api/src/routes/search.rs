@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::{IntoResponse as _, Response};
+use helpsync_model::KeyScope;
 use helpsync_store::{Customer, File, FileFilters, FileOrder, FileQuery, Scored, VectorSearch};
 
 use super::presigned::{Form, PRESIGNED_SECONDS, presign};
@@ -39,6 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
              that hold its words",
             search,
         )
+.needs(KeyScope::Read)
         .takes::<GetEmbeddingDocumentsBody>()
         .viewed()
         .gives::<DocumentResponseList>(),

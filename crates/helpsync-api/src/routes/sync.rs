@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, RunParams, Trigger};
+use helpsync_model::{ConnectionId, KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger};
 use helpsync_store::{ConnectionOrder, ConnectionQuery, RunRequest};
 
 use super::oauth_url::check_request_id;
@@ -17,6 +17,7 @@ use crate::wire::native::{CancelAnswer, SyncAnswer, SyncInput};
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         post("/helpsync/v1/sync", Access::Key, "Sync a customer's workspace now", sync)
+            .needs(KeyScope::Sync)
             .takes::<SyncInput>()
             .gives::<SyncAnswer>(),
         post(
@@ -25,6 +26,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Stop every run of a data source",
             cancel,
         )
+        .needs(KeyScope::Sync)
         .gives::<CancelAnswer>(),
         post(
             "/helpsync/v1/data_sources/{data_source_id}/allow_removals",

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use helpsync_model::KeyScope;
 use helpsync_store::{Customer, CustomerQuery, ScheduleChange};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -22,13 +23,16 @@ use crate::wire::{GenericSuccessResponse, LIST_MAX, OrderDir, Pagination, SUCCES
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         post("/update_users", Access::Key, "Switch the schedules of up to 100 customers", update)
+            .needs(KeyScope::Sync)
             .takes::<UpdateUsersInput>()
             .gives::<GenericSuccessResponse>(),
         post("/user", Access::Key, "One customer", user)
+            .needs(KeyScope::Read)
             .takes::<UserRequestContent>()
             .gives::<UserResponse>(),
         get("/whoami", Access::Customer, "The calling customer", whoami).gives::<UserResponse>(),
         post("/list_users", Access::Key, "The organization's customers", list)
+            .needs(KeyScope::Read)
             .takes::<ListUsersRequest>()
             .gives::<UserListResponse>(),
         post(

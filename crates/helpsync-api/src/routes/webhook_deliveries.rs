@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{DeliveryId, DeliveryState};
+use helpsync_model::{DeliveryId, DeliveryState, KeyScope};
 
 use super::status::rows;
 use super::webhooks::webhook;
@@ -35,6 +35,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Send dead deliveries once more: the 1,000 oldest; repeat until it answers 0",
             redeliver_dead,
         )
+        .needs(KeyScope::Sync)
         .gives::<Redelivered>(),
         post(
             "/helpsync/v1/webhook-deliveries/{id}/redeliver",
@@ -42,6 +43,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Send a delivery once more, whatever became of it",
             redeliver,
         )
+        .needs(KeyScope::Sync)
         .gives::<GenericSuccessResponse>(),
     ]
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::WebhookId;
+use helpsync_model::{KeyScope, WebhookId};
 use helpsync_store::{WebhookAdded, WebhookQuery};
 use helpsync_webhooks::check_url;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +26,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .takes::<AddWebhookProps>()
             .gives::<Webhook>(),
         post("/webhooks", Access::Key, "The organization's webhooks, without their keys", list)
+            .needs(KeyScope::Read)
             .takes::<WebhookQueryInput>()
             .gives::<WebhookQueryResponse>(),
         delete("/delete_webhook/{webhook_id}", Access::Key, "Send nothing more to a webhook", remove)

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::OrganizationId;
+use helpsync_model::{KeyScope, OrganizationId};
 use helpsync_store::OauthClient;
 use url::{Host, Url};
 
@@ -33,6 +33,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .takes::<WhiteLabelInput>()
             .gives::<WhiteLabels>(),
         post("/white_label/list", Access::Key, "The organization's OAuth clients, without secrets", list)
+            .needs(KeyScope::Read)
             .takes::<ListWhiteLabelRequest>()
             .gives::<WhiteLabels>(),
         post("/white_label/delete", Access::Key, "Forget OAuth clients", delete)

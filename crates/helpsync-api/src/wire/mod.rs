@@ -1,6 +1,7 @@
 //! What crosses the line, in Carbon's names and nullability. Every declared field of an answer is always there, with
 //! `null` where there is no value; every optional field of a request may be `null`, which means absent.
 
+pub(crate) mod api_key;
 pub(crate) mod chunk;
 pub(crate) mod data_source;
 pub(crate) mod dead_letter;

@@ -30,8 +30,18 @@ create table organization (
 create table api_key (
     id integer primary key autoincrement,
     organization_id bigint not null references organization (id),
+    name text not null,
     key_hash text not null unique,
-    created_at bigint not null
+    -- what people know it by: its first letters; empty = it was not made here
+    prefix text not null default '',
+    scope text not null check (scope in ('read', 'sync', 'admin', 'operator')),
+    -- the one that the settings name, or that the embedded shape made for itself
+    is_bootstrap bigint not null default 0,
+    expires_at bigint,
+    -- to the minute
+    last_used_at bigint,
+    created_at bigint not null,
+    unique (organization_id, name)
 );
 
 create table oauth_client (

@@ -1,5 +1,6 @@
-//! Organizations, customers, OAuth clients.
+//! Organizations, API keys, customers, OAuth clients.
 
+pub(crate) mod api_keys;
 pub(crate) mod customer_deletion;
 pub(crate) mod customer_list;
 pub(crate) mod customers;

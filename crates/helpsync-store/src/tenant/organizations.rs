@@ -1,12 +1,10 @@
 //! Organizations and their API keys.
 
 use helpsync_model::{AutoSync, OrganizationId};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use sqlx::Row;
 
-use crate::db::{AdminStore, Entity, StoreError, decode};
+use crate::db::{AdminStore, Entity, StoreError, decode, sql};
 
 /// Who everything else belongs to.
 #[derive(Debug, Clone)]
@@ -31,19 +29,33 @@ pub struct Organization {
     pub updated_at: i64,
 }
 
-/// An API key, by what is known of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ApiKey {
+/// An organization in a list.
+#[derive(Debug, Clone)]
+pub struct OrganizationSummary {
     /// Its id.
-    pub id: i64,
-    /// Whose.
-    pub organization: OrganizationId,
+    pub id: OrganizationId,
+    /// Its name, unique.
+    pub name: String,
+    /// Its API keys.
+    pub keys: i64,
+    /// Its customers.
+    pub customers: i64,
+    /// ms.
+    pub created_at: i64,
 }
 
-/// The form in which API keys and OAuth states are stored: they are long and random, so a plain hash is enough.
-pub(crate) fn hash_of(secret: &SecretString) -> String {
-    hex::encode(Sha256::digest(secret.expose_secret().as_bytes()))
-}
+/// What an organization without customers still has, children before parents.
+const OF_ORGANIZATION: [&str; 9] = [
+    "delete from webhook_delivery where organization_id = $1",
+    "delete from event where organization_id = $1",
+    "delete from webhook where organization_id = $1",
+    "delete from oauth_state where organization_id = $1",
+    "delete from oauth_client where organization_id = $1",
+    "delete from blob_chunk where blob_id in (select id from blob where organization_id = $1)",
+    "delete from blob where organization_id = $1",
+    "delete from api_key where organization_id = $1",
+    "delete from organization where id = $1",
+];
 
 impl AdminStore {
     /// The organization called `name`, made if there is none.
@@ -118,68 +130,83 @@ impl AdminStore {
         })
     }
 
-    /// Makes `key` an API key of the organization. Only its SHA-256 is stored. A key that is already known stays whose
-    /// it is.
+    /// Makes an organization. `None`: the name is taken.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn ensure_api_key(
-        &self,
-        organization: OrganizationId,
-        key: &SecretString,
-    ) -> Result<(), StoreError> {
+    pub async fn create_organization(&self, name: &str) -> Result<Option<OrganizationId>, StoreError> {
         let mut write = self.write().await?;
-        sqlx::query(
-            "insert into api_key (organization_id, key_hash, created_at) values ($1, $2, $3)
-             on conflict (key_hash) do nothing",
+        let id: Option<i64> = sqlx::query_scalar(
+            "insert into organization (name, created_at, updated_at) values ($1, $2, $2)
+             on conflict (name) do nothing returning id",
         )
-        .bind(organization.0)
-        .bind(hash_of(key))
-        .bind(self.clock.now_ms())
-        .execute(&mut *write.tx)
+        .bind(name)
+        .bind(write.now)
+        .fetch_optional(&mut *write.tx)
         .await?;
-        write.commit().await
-    }
-
-    /// The API key that this text is.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn find_api_key(&self, key: &SecretString) -> Result<Option<ApiKey>, StoreError> {
-        let found: Option<(i64, i64)> =
-            sqlx::query_as("select id, organization_id from api_key where key_hash = $1")
-                .bind(hash_of(key))
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(found.map(|(id, organization)| ApiKey { id, organization: OrganizationId(organization) }))
-    }
-
-    /// Whether the organization still has the API key: what was made with a key ends with it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn has_api_key(&self, organization: OrganizationId, id: i64) -> Result<bool, StoreError> {
-        let found: Option<i64> =
-            sqlx::query_scalar("select id from api_key where id = $1 and organization_id = $2")
-                .bind(id)
-                .bind(organization.0)
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(found.is_some())
-    }
-
-    /// Takes an API key away; access tokens that were made with it end too. False: the organization has none of this id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn remove_api_key(&self, organization: OrganizationId, id: i64) -> Result<bool, StoreError> {
-        let mut write = self.write().await?;
-        let removed = sqlx::query("delete from api_key where id = $1 and organization_id = $2")
-            .bind(id)
-            .bind(organization.0)
-            .execute(&mut *write.tx)
-            .await?;
         write.commit().await?;
-        Ok(removed.rows_affected() == 1)
+        Ok(id.map(OrganizationId))
+    }
+
+    /// Up to `limit` organizations with an id above `after`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn organizations(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<OrganizationSummary>, StoreError> {
+        let rows = sqlx::query(
+            "select id, name, created_at,
+               (select count(*) from api_key where api_key.organization_id = organization.id) as keys,
+               (select count(*) from customer where customer.organization_id = organization.id) as customers
+             from organization where id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OrganizationSummary {
+                    id: OrganizationId(row.try_get("id")?),
+                    name: row.try_get("name")?,
+                    keys: row.try_get("keys")?,
+                    customers: row.try_get("customers")?,
+                    created_at: row.try_get("created_at")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Removes an organization that has no customers, with its keys, OAuth clients and webhooks. False: it has some.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn remove_organization(&self, id: OrganizationId) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        let lock = write.dialect.for_update();
+        // Whoever adds a customer refers to this row, and waits.
+        let found: Option<i64> =
+            sqlx::query_scalar(sql(format!("select id from organization where id = $1{lock}")))
+                .bind(id.0)
+                .fetch_optional(&mut *write.tx)
+                .await?;
+        if found.is_none() {
+            return Err(StoreError::NotFound(Entity::Organization));
+        }
+        let customers: i64 = sqlx::query_scalar("select count(*) from customer where organization_id = $1")
+            .bind(id.0)
+            .fetch_one(&mut *write.tx)
+            .await?;
+        if customers > 0 {
+            return Ok(false);
+        }
+        for statement in OF_ORGANIZATION {
+            sqlx::query(statement).bind(id.0).execute(&mut *write.tx).await?;
+        }
+        write.commit().await?;
+        Ok(true)
     }
 }

@@ -1,4 +1,4 @@
-//! Organizations, customers and schedules.
+//! Customers, schedules and OAuth clients.
 
 use std::time::Duration;
 
@@ -13,29 +13,6 @@ const HOUR_MS: i64 = 3_600_000;
 
 fn on() -> ScheduleChange {
     ScheduleChange { auto_sync: Some(AutoSync::Sources(vec![Source::Zendesk])), ..ScheduleChange::default() }
-}
-
-#[tokio::test]
-async fn an_api_key_belongs_to_one_organization_and_is_stored_as_a_hash() {
-    for store in stores().await {
-        let organization = store.admin().ensure_organization("default").await.unwrap();
-        assert_eq!(store.admin().ensure_organization("default").await.unwrap(), organization);
-        assert_eq!(store.admin().organization(organization).await.unwrap().name, "default");
-        let key = "a-long-random-key".to_owned().into();
-        for _ in 0..2 {
-            store.admin().ensure_api_key(organization, &key).await.unwrap();
-        }
-        let found = store.admin().find_api_key(&key).await.unwrap().unwrap();
-        assert_eq!(found.organization, organization);
-        let other = store.admin().ensure_organization("key thief").await.unwrap();
-        assert!(!store.admin().has_api_key(other, found.id).await.unwrap());
-        assert!(!store.admin().remove_api_key(other, found.id).await.unwrap());
-        assert!(store.admin().has_api_key(organization, found.id).await.unwrap());
-        assert_eq!(store.admin().find_api_key(&"another".to_owned().into()).await.unwrap(), None);
-        let stored: String =
-            sqlx::query_scalar("select key_hash from api_key").fetch_one(&store.store.pool).await.unwrap();
-        assert_eq!(stored.len(), 64);
-    }
 }
 
 #[tokio::test]

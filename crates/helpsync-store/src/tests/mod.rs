@@ -14,6 +14,7 @@ mod leases;
 mod limits;
 mod made_good;
 mod names;
+mod organizations;
 mod outages;
 mod pages;
 mod pgvector;

@@ -1,0 +1,174 @@
+//! API keys and organizations: who may do what, over the API alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpsync_app::Runtime;
+use helpsync_model::{Clock, ManualClock, OsEntropy, SystemClock};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::app::{API_KEY, Shape, TestApp, small};
+
+const KEYS: &str = "/helpsync/v1/api-keys";
+const ORGANIZATIONS: &str = "/helpsync/v1/organizations";
+
+/// A call with a key, for a customer.
+async fn ask(app: &TestApp, key: &str, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+    let request =
+        app.http.request(method.clone(), app.url(path)).bearer_auth(key).header("customer-id", "ada");
+    let request = if method == Method::GET { request } else { request.json(&body) };
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap_or(Value::Null))
+}
+
+async fn made(app: &TestApp, with: &str, wanted: Value) -> (String, Value) {
+    let (status, answer) = ask(app, with, Method::POST, KEYS, wanted).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    (answer["api_key"].as_str().unwrap().to_owned(), answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_does_what_its_scope_covers_and_nothing_more() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect("ada", "acme").await;
+    let (post, get, delete) = (Method::POST, Method::GET, Method::DELETE);
+    let calls = [
+        (get.clone(), "/helpsync/v1/runs", json!({}), "read"),
+        (post.clone(), "/user_files_v2", json!({}), "read"),
+        (post.clone(), "/embeddings", json!({ "query": "word", "k": 1 }), "read"),
+        (get.clone(), "/helpsync/v1/status", json!({}), "read"),
+        (post.clone(), "/helpsync/v1/sync", json!({ "customer_id": "ada" }), "sync"),
+        (post.clone(), "/resync_file", json!({ "file_id": 1 }), "sync"),
+        (
+            post.clone(),
+            "/update_users",
+            json!({ "customer_ids": ["ada"], "auto_sync_enabled_sources": "ALL" }),
+            "sync",
+        ),
+        (post.clone(), "/add_webhook", json!({ "url": "https://example.com/hook" }), "admin"),
+        (post.clone(), "/delete_users", json!({ "customer_ids": ["nobody"] }), "admin"),
+        (get.clone(), KEYS, json!({}), "admin"),
+        (get, ORGANIZATIONS, json!({}), "operator"),
+        (post, ORGANIZATIONS, json!({ "name": "made by an operator" }), "operator"),
+        (delete, "/helpsync/v1/organizations/999", json!({}), "operator"),
+    ];
+    let order = ["read", "sync", "admin", "operator"];
+    for (rank, scope) in order.iter().enumerate() {
+        let (key, shown) = made(&app, API_KEY, json!({ "name": scope, "scope": scope })).await;
+        assert!(
+            key.starts_with("helpsync_") && key.starts_with(shown["prefix"].as_str().unwrap()),
+            "{shown}"
+        );
+        for (method, path, body, needed) in &calls {
+            let (status, answer) = ask(&app, &key, method.clone(), path, body.clone()).await;
+            let covered = rank >= order.iter().position(|at| at == needed).unwrap();
+            assert_eq!(status != StatusCode::FORBIDDEN, covered, "{scope} at {path}: {status} {answer}");
+            if !covered {
+                let said = answer["detail"].as_str().unwrap();
+                assert!(said.contains(&format!("has the scope {scope}, and this takes {needed}")), "{said}");
+            }
+        }
+        // What a key makes is worth no more than it is.
+        let (status, _) =
+            ask(&app, &key, Method::POST, KEYS, json!({ "name": "higher", "scope": "operator" })).await;
+        assert_eq!(status == StatusCode::OK, *scope == "operator", "{scope}");
+        let (_, token) = ask(&app, &key, Method::GET, "/auth/v1/access_token", json!({})).await;
+        let token = format!("Token {}", token["access_token"].as_str().unwrap());
+        let by_token =
+            app.http.post(app.url("/integrations/items/sync/cancel")).header("authorization", token);
+        let status = by_token.json(&json!({ "data_source_id": 1 })).send().await.unwrap().status();
+        assert_eq!(status == StatusCode::FORBIDDEN, *scope == "read", "{scope}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_without_secrets_end_by_themselves_and_are_revoked_at_once() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let runtime = Runtime { clock: Arc::clone(&clock) as Arc<dyn Clock>, entropy: Arc::new(OsEntropy) };
+    let app = TestApp::start(Shape::Embedded, &[], runtime).await;
+    let wanted = json!({ "name": "for a day", "scope": "read", "expires_in_days": 1 });
+    let (short, _) = made(&app, API_KEY, wanted).await;
+    let (long, shown) = made(&app, API_KEY, json!({ "name": "for good", "scope": "admin" })).await;
+    let whoami = async |key: &str| ask(&app, key, Method::GET, "/whoami", json!({})).await;
+    assert_eq!(whoami(&short).await.0, StatusCode::OK);
+    clock.advance(Duration::from_secs(24 * 3600));
+    let (status, answer) = whoami(&short).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(answer["detail"].as_str().unwrap().contains("has expired"), "{answer}");
+
+    let (_, listed) = ask(&app, &long, Method::GET, KEYS, json!({})).await;
+    let listed = listed["keys"].as_array().unwrap().clone();
+    let names: Vec<&str> = listed.iter().map(|key| key["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["bootstrap", "for a day", "for good"]);
+    assert_eq!(listed[1]["has_ended"], true);
+    assert!(listed[1]["last_used_at"].is_string() && listed[2]["last_used_at"].is_string(), "{listed:?}");
+    let text = serde_json::to_string(&listed).unwrap();
+    assert!(!text.contains(&short) && !text.contains(&long) && !text.contains("hash"), "{text}");
+    let (_, page) = ask(&app, &long, Method::GET, &format!("{KEYS}?limit=1"), json!({})).await;
+    assert_eq!((page["keys"].as_array().unwrap().len(), &page["next_after"]), (1, &listed[0]["id"]));
+
+    for (id, right) in [
+        (listed[0]["id"].to_string(), StatusCode::CONFLICT),
+        ("999".to_owned(), StatusCode::NOT_FOUND),
+        ("x".to_owned(), StatusCode::NOT_FOUND),
+        (shown["id"].to_string(), StatusCode::OK),
+    ] {
+        let (status, answer) = ask(&app, API_KEY, Method::DELETE, &format!("{KEYS}/{id}"), json!({})).await;
+        assert_eq!(status, right, "{id}: {answer}");
+    }
+    assert_eq!(whoami(&long).await.0, StatusCode::UNAUTHORIZED);
+    for wrong in [
+        json!({ "name": "", "scope": "read" }),
+        json!({ "name": "a\nb", "scope": "read" }),
+        json!({ "name": "x".repeat(101), "scope": "read" }),
+        json!({ "name": "x", "scope": "root" }),
+        json!({ "name": "x" }),
+        json!({ "name": "x", "scope": "read", "expires_in_days": 0 }),
+        json!({ "name": "x", "scope": "read", "expires_in_days": 4_000 }),
+    ] {
+        let (status, answer) = ask(&app, API_KEY, Method::POST, KEYS, wrong.clone()).await;
+        assert!(status.is_client_error(), "{wrong}: {status} {answer}");
+    }
+    let (status, _) =
+        ask(&app, API_KEY, Method::POST, KEYS, json!({ "name": "for a day", "scope": "read" })).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_makes_organizations_that_are_apart_and_removes_them() {
+    let app = TestApp::embedded().await;
+    let (status, other) = ask(&app, API_KEY, Method::POST, ORGANIZATIONS, json!({ "name": "other" })).await;
+    assert_eq!(status, StatusCode::OK, "{other}");
+    let key = other["api_key"].as_str().unwrap().to_owned();
+    let (status, _) = ask(&app, API_KEY, Method::POST, ORGANIZATIONS, json!({ "name": "other" })).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let (second, _) =
+        made(&app, API_KEY, json!({ "name": "second", "scope": "read", "organization": "other" })).await;
+    for key in [&key, &second] {
+        let (_, organization) = ask(&app, key, Method::GET, "/organization", json!({})).await;
+        assert_eq!(organization["name"], "other");
+    }
+    let of_default = json!({ "name": "spy", "scope": "read", "organization": "default" });
+    assert_eq!(ask(&app, &key, Method::POST, KEYS, of_default).await.0, StatusCode::FORBIDDEN);
+
+    assert_eq!(
+        ask(&app, &key, Method::GET, "/whoami", json!({})).await.0,
+        StatusCode::OK,
+        "makes a customer"
+    );
+    let path = format!("{ORGANIZATIONS}/{}", other["id"]);
+    let (status, answer) = ask(&app, API_KEY, Method::DELETE, &path, json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+    let ada = json!({ "customer_ids": ["ada"] });
+    assert_eq!(ask(&app, &key, Method::POST, "/delete_users", ada).await.0, StatusCode::OK);
+    let (status, answer) = ask(&app, API_KEY, Method::DELETE, &path, json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(ask(&app, &key, Method::GET, "/organization", json!({})).await.0, StatusCode::UNAUTHORIZED);
+    let own = app.parts().organization;
+    let (status, _) = ask(&app, API_KEY, Method::DELETE, &format!("{ORGANIZATIONS}/{own}"), json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let (_, left) = ask(&app, API_KEY, Method::GET, ORGANIZATIONS, json!({})).await;
+    assert_eq!(left["organizations"].as_array().unwrap().len(), 1, "{left}");
+}
