@@ -46,6 +46,7 @@ mod schedule;
 mod sdk;
 mod search;
 mod search_faults;
+mod search_load;
 mod selection;
 mod sizes;
 mod store_gone;
