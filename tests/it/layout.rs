@@ -129,9 +129,9 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
 #[test]
 fn functions_stay_small_enough_to_read_at_once() {
     let mut longest = 0;
-    let crates = root().join("crates");
-    for (path, text) in sources(crates.clone()) {
-        let path = path.strip_prefix(&crates).unwrap().to_string_lossy();
+    let root = root();
+    for (path, text) in ["crates", "bench"].into_iter().flat_map(|folder| sources(root.join(folder))) {
+        let path = path.strip_prefix(&root).unwrap().to_string_lossy();
         if path.contains("/tests") || path.contains("conformance") || path.contains("/testing") {
             continue;
         }
@@ -182,7 +182,9 @@ fn sources(folder: PathBuf) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn files_stay_small_enough_to_hold_in_the_head() {
-    for (path, text) in ["crates", "tests"].into_iter().flat_map(|folder| sources(root().join(folder))) {
+    for (path, text) in
+        ["crates", "bench", "tests"].into_iter().flat_map(|folder| sources(root().join(folder)))
+    {
         let lines = text.lines().count();
         assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
     }

@@ -47,6 +47,7 @@ mod schedule;
 mod sdk;
 mod search;
 mod search_faults;
+mod search_load;
 mod selection;
 mod sizes;
 mod store_gone;

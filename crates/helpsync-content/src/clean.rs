@@ -8,14 +8,11 @@ use markup5ever_rcdom::{Handle, Node, NodeData};
 use url::Url;
 
 use crate::address::resolved;
-use crate::tree::{all_text, attribute, element, is_preformatted, put, set, tag, text, value, words_of};
+use crate::tree::{
+    all_text, attribute, element, is_unseen, keeps_lines, put, says_something, set, tag, text, words_of,
+};
 use crate::{math, scripts};
 
-/// Elements that readers do not see, or that are only machinery.
-const DROPPED: [&str; 13] = [
-    "script", "style", "noscript", "template", "head", "link", "meta", "noframes", "noembed", "datalist",
-    "rp", "param", "track",
-];
 /// Where pages keep the address of a picture that is loaded late.
 const LATE_SOURCES: [&str; 3] = ["data-src", "data-original", "data-lazy-src"];
 
@@ -25,7 +22,7 @@ pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
     // With each, whether it stands in code and in preformatted text.
     let mut stack = vec![(Rc::clone(document), false, false)];
     while let Some((parent, in_code, in_pre)) = stack.pop() {
-        let in_pre = in_pre || is_preformatted(tag(&parent));
+        let in_pre = in_pre || keeps_lines(&parent);
         let in_code = in_code || tag(&parent) == "code";
         let children = std::mem::take(&mut *parent.children.borrow_mut());
         let mut kept: Vec<Handle> = children
@@ -84,7 +81,7 @@ fn kept(node: &Handle, base: Option<&Url>, in_code: bool) -> Kept {
 
 fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
     match tag(node) {
-        dropped if DROPPED.contains(&dropped) => Kept::No,
+        unseen if is_unseen(unseen) => Kept::No,
         "video" | "audio" => film(node, base).map_or(Kept::AsIs, Kept::As),
         // Its inside is shown by no browser.
         "iframe" | "embed" => match film(node, base) {
@@ -205,24 +202,6 @@ fn linked(words: Option<String>, address: &str) -> Handle {
     let link = element(local_name!("a"), vec![text(&words)]);
     set(&link, "href", Some(address.to_owned()));
     element(local_name!("p"), vec![link])
-}
-
-/// Whether a link holds something to click at.
-fn says_something(node: &Handle) -> bool {
-    let mut stack = vec![Rc::clone(node)];
-    while let Some(node) = stack.pop() {
-        match &node.data {
-            NodeData::Text { contents } if !contents.borrow().trim().is_empty() => return true,
-            NodeData::Element { attrs, .. } => match tag(&node) {
-                "img" if value(&attrs.borrow(), "src").is_some() => return true,
-                "svg" | "video" | "iframe" | "object" | "math" => return true,
-                _ => {}
-            },
-            _ => {}
-        }
-        stack.extend(node.children.borrow().iter().cloned());
-    }
-    false
 }
 
 /// Non-breaking spaces as spaces, zero-width characters and stray controls gone; `None` when there are none.

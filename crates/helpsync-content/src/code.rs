@@ -3,7 +3,7 @@
 use markup5ever_rcdom::{Handle, NodeData};
 
 use crate::blocks::{Block, LinkId};
-use crate::tree::{all_text, attribute, is_block as is_block_tag, is_shown_as_block, tag};
+use crate::tree::{all_text, attribute, is_block as is_block_tag, is_shown_as_block, keeps_lines, tag};
 
 /// The longest name of a language.
 const LANGUAGE_BYTES_MAX: usize = 30;
@@ -15,7 +15,7 @@ pub(crate) fn is_block(code: &Handle) -> bool {
     }
     let text = text(code);
     text.trim().contains('\n')
-        && holds(code, &|tag| tag == "br")
+        && (keeps_lines(code) || holds(code, &|tag| tag == "br"))
         && !holds(code, &|tag| tag == "a" || is_passed_over(tag))
 }
 

@@ -17,6 +17,7 @@ mod chunks;
 mod clean;
 mod code;
 mod escape;
+mod frames;
 mod hash;
 mod inline;
 mod limits;
@@ -49,7 +50,7 @@ pub use limits::{
 
 /// The version of what [`convert`] makes of the same HTML. Raise it with every change of that: whatever was stored by
 /// another version is converted again.
-pub const CONVERTER_VERSION: u32 = 4;
+pub const CONVERTER_VERSION: u32 = 5;
 
 /// An article's body in the two forms that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +90,11 @@ fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<C
         return Err(ConvertError::Attributes { attributes_max: limits.attributes_max });
     }
     let base = url.and_then(address::web);
-    let document = parse::parse(html, limits)?;
+    let parsed = parse::parse(html, limits)?;
+    if frames::may_hold(html) {
+        frames::open(&parsed, limits)?;
+    }
+    let document = parsed.root;
     clean::clean(&document, base.as_ref());
     let text = text::text(&document);
     limits.check_output(text.len())?;

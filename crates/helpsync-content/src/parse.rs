@@ -17,7 +17,7 @@ use crate::{ConvertError, Limits};
 const PIECE_BYTES: usize = 512;
 
 /// The document of `html`.
-pub(crate) fn parse(html: &str, limits: &Limits) -> Result<Handle, ConvertError> {
+pub(crate) fn parse(html: &str, limits: &Limits) -> Result<Parsed, ConvertError> {
     let options = ParseOpts {
         // Readers have scripts switched on: what stands in <noscript> is not what they see.
         tree_builder: TreeBuilderOpts { scripting_enabled: true, ..TreeBuilderOpts::default() },
@@ -39,7 +39,7 @@ pub(crate) fn parse(html: &str, limits: &Limits) -> Result<Handle, ConvertError>
     if depth(&document.root) > limits.depth_max + ROOT_LEVELS {
         return Err(ConvertError::Depth { depth_max: limits.depth_max });
     }
-    Ok(document.root)
+    Ok(document)
 }
 
 /// The document, `<html>` and `<body>` that surround every fragment.
@@ -67,9 +67,10 @@ fn depth(root: &Handle) -> usize {
 }
 
 /// A finished tree.
-struct Parsed {
-    root: Handle,
-    nodes: usize,
+pub(crate) struct Parsed {
+    pub(crate) root: Handle,
+    /// How many it was made of.
+    pub(crate) nodes: usize,
 }
 
 /// htmd's tree, counting.

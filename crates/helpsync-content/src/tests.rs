@@ -231,6 +231,20 @@ fn misnested_formatting_cannot_multiply_without_end() {
 }
 
 #[test]
+fn pages_of_frames_are_held_to_the_bounds_of_their_article() {
+    let frame = |page: &str| format!("<iframe srcdoc='{page}'></iframe>");
+    let limits = Limits { nodes_max: 100, ..Limits::default() };
+    let few = frame(&format!("x{}", "<br>".repeat(20)));
+    assert!(convert(&few.repeat(2), None, &limits).is_ok());
+    let many = Err(ConvertError::Nodes { nodes_max: 100 });
+    assert_eq!(convert(&few.repeat(5), None, &limits), many, "all of them together");
+    let around = |page: String| format!("{}{page}{}", "<div>".repeat(100), "</div>".repeat(100));
+    let deep = |levels: usize| around(frame(&format!("{}x", "<b>".repeat(levels))));
+    assert!(on_a_small_stack(deep(80)).is_ok());
+    assert_eq!(on_a_small_stack(deep(110)), Err(ConvertError::Depth { depth_max: DEPTH_MAX }));
+}
+
+#[test]
 fn nodes_are_bounded() {
     let limits = Limits { nodes_max: 100, ..Limits::default() };
     assert!(convert(&"<br>".repeat(90), None, &limits).is_ok());

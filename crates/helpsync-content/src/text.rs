@@ -5,7 +5,7 @@ use std::rc::Rc;
 use markup5ever_rcdom::{Handle, NodeData};
 
 use crate::code;
-use crate::tree::{is_preformatted, is_shown_as_block, is_struck, tag};
+use crate::tree::{is_shown_as_block, is_struck, keeps_lines, tag};
 
 /// Around what is struck through.
 const MARK: &str = "~~";
@@ -70,7 +70,7 @@ pub(crate) fn text(document: &Handle) -> String {
                 if gap > Gap::Nothing {
                     stack.push(Step::Break(gap));
                 }
-                if is_preformatted(tag) {
+                if keeps_lines(&node) {
                     preformatted += 1;
                     stack.push(Step::EndPreformatted);
                 }

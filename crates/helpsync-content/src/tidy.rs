@@ -3,9 +3,6 @@
 
 use crate::blocks::{Leaf, LeafKind, Style};
 
-/// The fewest no-break spaces that indent code; one alone pads it.
-const INDENT_MIN: usize = 2;
-
 /// Collapses white space, joins what is alike, and gives each space the style that both neighbours have: so no style
 /// and no link ever begins or ends with one. With `one_line`, line breaks become spaces.
 pub(crate) fn tidy(leaves: &[Leaf], one_line: bool) -> Vec<Leaf> {
@@ -64,22 +61,37 @@ impl Tidy {
         }
     }
 
-    /// Code keeps its inner spaces, and its indent of no-break spaces.
+    /// Code keeps its spaces, also those at its ends. A line end is a space that only parts: it comes of how the HTML was
+    /// written.
     fn code(&mut self, text: &str, like: &Leaf) {
+        let ends = |c: char| matches!(c, '\n' | '\r');
+        let blank = |part: &str| part.contains(ends);
         let inner = text.trim();
-        let indent = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
-        let indent = indent.chars().take_while(|c| *c == '\u{a0}').count();
-        if text.starts_with(char::is_whitespace) && indent < INDENT_MIN {
+        let (before, after) = if inner.is_empty() {
+            (text, "")
+        } else {
+            let start = text.len() - text.trim_start().len();
+            (&text[..start], &text[start + inner.len()..])
+        };
+        if blank(before) || (inner.is_empty() && !self.continues(like)) {
             self.space(true);
         }
-        if !inner.is_empty() {
-            let indent = if indent < INDENT_MIN { 0 } else { indent };
-            let inner = format!("{}{}", " ".repeat(indent), inner.replace(char::is_whitespace, " "));
-            self.push(Leaf { kind: LeafKind::Text(inner), ..*like });
+        let kept = |part| if blank(part) { "" } else { part };
+        let code: String = [kept(before), inner, kept(after)].concat();
+        // A tab may stand in a span, a line end may not.
+        let code = code.replace(|c: char| c.is_whitespace() && c != '\t', " ");
+        if !inner.is_empty() || (!code.is_empty() && self.continues(like)) {
+            self.push(Leaf { kind: LeafKind::Text(code), ..*like });
         }
-        if text.ends_with(char::is_whitespace) {
+        if blank(after) {
             self.space(true);
         }
+    }
+
+    /// Whether the last piece is code that goes on without a gap.
+    fn continues(&self, like: &Leaf) -> bool {
+        self.pending.is_none()
+            && self.leaves.last().is_some_and(|last| last.style == like.style && last.link == like.link)
     }
 
     fn push(&mut self, leaf: Leaf) {

@@ -130,6 +130,46 @@ pub(crate) fn is_preformatted(tag: &str) -> bool {
     matches!(tag, "pre" | "listing" | "xmp" | "plaintext")
 }
 
+/// The same of an element: code may be styled so.
+pub(crate) fn keeps_lines(node: &Node) -> bool {
+    let styled = || {
+        ["pre", "pre-wrap", "pre-line", "break-spaces"]
+            .iter()
+            .any(|value| declares(node, "white-space", value))
+    };
+    is_preformatted(tag(node)) || (tag(node) == "code" && styled())
+}
+
+/// Elements that readers do not see, or that are only machinery.
+const UNSEEN: [&str; 13] = [
+    "script", "style", "noscript", "template", "head", "link", "meta", "noframes", "noembed", "datalist",
+    "rp", "param", "track",
+];
+
+/// Whether readers never see an element of this name.
+pub(crate) fn is_unseen(tag: &str) -> bool {
+    UNSEEN.contains(&tag)
+}
+
+/// Whether something stands below a node that readers see: words, a picture, a film.
+pub(crate) fn says_something(node: &Handle) -> bool {
+    let mut stack = vec![Rc::clone(node)];
+    while let Some(node) = stack.pop() {
+        match &node.data {
+            NodeData::Text { contents } if !contents.borrow().trim().is_empty() => return true,
+            NodeData::Element { attrs, .. } => match tag(&node) {
+                "img" if value(&attrs.borrow(), "src").is_some() => return true,
+                "svg" | "video" | "iframe" | "object" | "math" => return true,
+                unseen if is_unseen(unseen) => continue,
+                _ => {}
+            },
+            _ => {}
+        }
+        stack.extend(node.children.borrow().iter().cloned());
+    }
+    false
+}
+
 /// Whether an element begins and ends on lines of its own.
 pub(crate) fn is_block(tag: &str) -> bool {
     is_preformatted(tag)

@@ -202,9 +202,19 @@ impl Facts {
             let lines = code.split('\n').map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
             self.code.extend(lines);
         } else if !code.trim().is_empty() {
-            self.code.push(code.trim().to_owned());
+            self.code.push(spaces_of_code(&code));
         }
     }
+}
+
+/// Every space of a span of code stays; line ends only part it, and at its ends they come of how the HTML was written.
+fn spaces_of_code(code: &str) -> String {
+    let code = code.replace('\u{a0}', " ");
+    let inner = code.trim();
+    let start = code.len() - code.trim_start().len();
+    let kept = |part: &str| if part.contains('\n') { String::new() } else { part.to_owned() };
+    let (before, after) = (kept(&code[..start]), kept(&code[start + inner.len()..]));
+    format!("{before}{inner}{after}").replace(['\n', '\r'], " ")
 }
 
 /// The text of code, with line ends where they are seen.

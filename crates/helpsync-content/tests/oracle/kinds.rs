@@ -84,7 +84,7 @@ fn code_in_every_form() {
         ("<pre><div>a</div><div>b</div></pre>", "```\na\nb\n```"),
         ("<pre><span class=l>a</span>\n<span class=l>b</span></pre>", "```\na\nb\n```"),
         ("<p>Run <code>a<br>b</code> now</p>", "Run\n\n```\na\nb\n```\n\nnow"),
-        ("<p><code>a`b</code> <code>`</code> <code> x </code></p>", "``a`b`` `` ` `` `x`"),
+        ("<p><code>a`b</code> <code>`</code> <code> x </code></p>", "``a`b`` `` ` `` `  x  `"),
         ("<p><code>a <b>b</b></code></p>", "`a b`"),
         ("<p><code>a</code><code>b</code></p>", "`ab`"),
         ("<p><b><code>a</code></b></p>", "**`a`**"),
@@ -103,9 +103,13 @@ fn code_in_every_form() {
         ),
         ("<p><code>&nbsp;&nbsp;&nbsp;&nbsp;return 1</code></p>", "`    return 1`"),
         ("<pre><code>&nbsp;&nbsp;a&nbsp;b</code></pre>", "```\n  a b\n```"),
-        ("<p>a<code>&nbsp;b&nbsp;c&nbsp;</code>d</p>", "a `b c` d"),
+        ("<p>a<code>&nbsp;b&nbsp;c&nbsp;</code>d</p>", "a`  b c  `d"),
+        ("<p><code>&nbsp;a</code> <code>a&nbsp;&nbsp; b\tc</code></p>", "` a` `a   b\tc`"),
+        ("<p>a<code>\n  b  c\n</code>d</p>", "a `b  c` d"),
+        ("<p><code>a<i> </i>b<i>&nbsp; </i></code></p>", "`a b  `"),
+        ("<p><code style='white-space: pre-wrap'>a\n  b</code></p>", "```\na\n  b\n```"),
         ("<pre>10<sup>6</sup> <del>x</del></pre>", "```\n106 x\n```"),
-        ("<p><code>10<sup>6</sup> <del>x</del></code></p>", "`106` ~~`x`~~"),
+        ("<p><code>10<sup>6</sup> <del>x</del></code></p>", "`106 `~~`x`~~"),
         ("<del><pre>a\n  b</pre></del>", "~~`a`  \n`  b`~~"),
         (
             "<pre><span style='display:block'>a</span><span style='display: block'>b</span></pre>",
@@ -301,7 +305,7 @@ fn links_pictures_and_films() {
         ("<iframe src='//v.example/1' title='A <b>'></iframe>", "[A \\<b>](https://v.example/1)"),
         ("<iframe data-src=/v title=Tour></iframe>", "[Tour](ACME/v)"),
         ("<iframe src=about:blank data-src=/v></iframe>", "[ACME/v](ACME/v)"),
-        ("<iframe srcdoc='<p>x' title=Form></iframe>", "Form"),
+        ("<iframe srcdoc=' ' title=Form></iframe>", "Form"),
         ("<video data-src=/v title=Tour></video>", "[Tour](ACME/v)"),
         ("<video title=Tour><source data-src=/v></video>", "[Tour](ACME/v)"),
         ("<img src=/placeholder.gif data-src=/real.png>", "![](ACME/real.png)"),
@@ -350,4 +354,36 @@ fn a_spanning_cell_is_repeated_while_it_is_short_and_there_is_room() {
     let html = table(80, 1_000);
     let repeated = count(&html) - 1;
     assert!(repeated * 80 <= html.len() && (repeated + 1) * 80 > html.len(), "{repeated}");
+}
+
+#[test]
+fn frames_that_bring_their_page_along_show_it() {
+    for (html, expected) in [
+        (
+            "<p>a</p><iframe srcdoc='<h2>Plans</h2><p>Gold &amp;amp; more</p>'></iframe>",
+            "a\n\n## Plans\n\nGold & more",
+        ),
+        ("<p>a<iframe srcdoc='b &lt;i>c&lt;/i>' src='/x' title=t></iframe>d</p>", "a\n\nb *c*\n\nd"),
+        // Text is not markup, and what readers do not see is not shown.
+        (
+            "<iframe srcdoc='&amp;lt;b&amp;gt; <script>x</script><img onerror=x alt=pic src=javascript:1>'></iframe>",
+            "\\<b> pic",
+        ),
+        (
+            "<iframe srcdoc='<script>x</script>' src='/w' title=Widget></iframe>",
+            "[Widget](https://acme.example.com/w)",
+        ),
+        ("<iframe srcdoc=' ' src='/w'></iframe>", "[https://acme.example.com/w](https://acme.example.com/w)"),
+        // A frame in a frame, and addresses of the article that it stands in.
+        (
+            "<iframe srcdoc='&lt;iframe srcdoc=\"&lt;a href=9>in&lt;/a>\">&lt;/iframe>'></iframe>",
+            "[in](https://acme.example.com/hc/en-us/articles/9)",
+        ),
+        (
+            "<table><tr><td>a</td><td><iframe srcdoc='<p>b</p><p>c|d</p>'></iframe></td></tr></table>",
+            "| a | b<br>c\\|d |\n| --- | --- |",
+        ),
+    ] {
+        becomes(html, expected);
+    }
 }

@@ -579,10 +579,14 @@ create index chunk_by_model on chunk (model) where state = 'embedded' and upload
 -- found, behind the customer's id: CUSTOMER:LEVEL:TERM (docs/search.md).
 create table chunk_word (
     chunk_id bigint primary key references chunk (id) on delete cascade,
-    words tsvector not null
+    words tsvector not null,
+    -- Blanks that are stored in some 40 bytes: Postgres moves words out of rows of more than 2 kB only.
+    width text generated always as (repeat(' ', 2048)) stored
 );
--- Searches read ids only: rows of more than 2 kB keep their words apart, so that a page holds many.
+-- Searches read ids only, one row for each entry of each list. Rows without their words stand eighty to a page, so that
+-- a customer's 10,000 chunks are 130 pages in place of 1,700.
 alter table chunk_word set (toast_tuple_target = 128);
+alter table chunk_word alter column words set storage external;
 -- Without a list of pending entries, which every look-up would have to read as well.
 create index chunk_word_words on chunk_word using gin (words) with (fastupdate = off);
 

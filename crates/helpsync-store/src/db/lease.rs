@@ -169,6 +169,16 @@ impl LeaseQueue {
         format!("update {} set lease_until = null{comma}{outcome} where {}", self.table, self.held())
     }
 
+    /// Ends the leases of many rows and writes `outcome` with that. `rows` is a source called `incoming` with the columns
+    /// `held` (the key) and `held_attempt`. Changes no row that is in other hands.
+    pub(crate) fn settle_all(&self, rows: &str, outcome: &str) -> String {
+        format!(
+            "update {} set lease_until = null, {outcome} from {rows}
+             where {} = incoming.held and attempt = incoming.held_attempt and lease_until is not null",
+            self.table, self.key
+        )
+    }
+
     fn held(&self) -> String {
         format!("{} = $1 and attempt = $2 and lease_until is not null", self.key)
     }

@@ -22,16 +22,17 @@ pub(crate) async fn hold_files(write: &mut Write, files: &[i64]) -> Result<Vec<i
     .await?)
 }
 
-/// Counts a file's chunks anew.
-pub(crate) async fn recount(write: &mut Write, file: i64) -> Result<(), StoreError> {
-    sqlx::query(
+/// Counts these files' chunks anew.
+pub(crate) async fn recount(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
+    sqlx::query(sql(format!(
         "update chunking set
-           tokens = (select cast(coalesce(sum(tokens), 0) as bigint) from chunk where chunk.file_id = $1),
-           chunks = (select count(*) from chunk where chunk.file_id = $1),
-           embedded = (select count(*) from chunk where chunk.file_id = $1 and dimensions is not null)
-         where file_id = $1",
-    )
-    .bind(file)
+           tokens = (select cast(coalesce(sum(tokens), 0) as bigint) from chunk where chunk.file_id = chunking.file_id),
+           chunks = (select count(*) from chunk where chunk.file_id = chunking.file_id),
+           embedded = (select count(dimensions) from chunk where chunk.file_id = chunking.file_id)
+         where file_id in {}",
+        write.dialect.json_integers("$1")
+    )))
+    .bind(json!(files).to_string())
     .execute(&mut *write.tx)
     .await?;
     Ok(())

@@ -146,7 +146,7 @@ impl SearchStore {
             .fetch_one(&mut *write.tx)
             .await?;
             show_error(&mut write, file, (failed > 0).then_some(NOT_EMBEDDED)).await?;
-            recount(&mut write, file).await?;
+            recount(&mut write, &[file]).await?;
         }
         write.commit().await
     }

@@ -4,7 +4,7 @@
 //! the sum over the query's words of how rare the word is among the customer's chunks times what it is worth there. Then
 //! the best, as far as they are shown and match the filters, are taken from the top.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use helpsync_model::CustomerId;
 use serde_json::json;
@@ -48,27 +48,32 @@ fn lookups(dialect: Dialect, customer: i64, wanted: usize, spellings: &[Spelling
     all
 }
 
-/// The chunks of each word, each with the most that it is worth there.
-type Found = Vec<HashMap<i64, f64>>;
+/// The chunks of each word in the order of their ids, each once, with the most that the word is worth there.
+type Found = Vec<Scored>;
 
 /// How rare a word is that `holding` of `all` chunks hold: BM25's inverse document frequency, above 0.
 fn rarity(all: f64, holding: f64) -> f64 {
     (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()
 }
 
-/// Ranks chunks, best first.
+/// Ranks chunks, best first. What is sorted by ids consists of long ascending runs, which sorting merges.
 fn rank(found: &Found, all: usize) -> Scored {
-    let mut scores: HashMap<i64, f64> = HashMap::new();
+    let mut scores = Scored::with_capacity(found.iter().map(Vec::len).sum());
     for chunks in found {
         let rarity = rarity(all.max(chunks.len()) as f64, chunks.len() as f64);
-        for (chunk, worth) in chunks {
-            *scores.entry(*chunk).or_default() += rarity * worth;
-        }
+        scores.extend(chunks.iter().map(|(chunk, worth)| (*chunk, rarity * worth)));
     }
-    let mut ranked: Scored = scores.into_iter().collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    ranked.truncate(CANDIDATES_MAX);
-    ranked
+    scores.sort_by_key(|(chunk, _)| *chunk);
+    scores.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    scores.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    scores.truncate(CANDIDATES_MAX);
+    scores
 }
 
 /// How a search begins: all of it sees one state of the database. On Postgres, its statements are also kept from the plans
@@ -164,7 +169,7 @@ impl SearchStore {
         customer: CustomerId,
         wanted: &[Wanted],
     ) -> Result<Found, StoreError> {
-        let mut found = vec![HashMap::new(); wanted.len()];
+        let mut found = vec![Scored::new(); wanted.len()];
         let exact = wanted
             .iter()
             .enumerate()
@@ -203,13 +208,15 @@ impl SearchStore {
             let ids: Option<String> = row.try_get("ids")?;
             lists.extend(usize::try_from(place).ok().zip(ids));
         }
-        // Look-ups stand best first for each word: the first that names a chunk tells the most that it is worth.
-        lists.sort_by_key(|(place, _)| *place);
         for (place, ids) in &lists {
             let Some(lookup) = lookups.get(*place) else { continue };
-            for id in ids.split(',').filter_map(|id| id.parse().ok()) {
-                found[lookup.wanted].entry(id).or_insert(lookup.worth);
-            }
+            let ids = ids.split(',').filter_map(|id| id.parse().ok());
+            found[lookup.wanted].extend(ids.map(|id| (id, lookup.worth)));
+        }
+        // Look-ups stand best first for each word: the first that names a chunk tells the most that it is worth.
+        for chunks in found {
+            chunks.sort_by_key(|(chunk, _)| *chunk);
+            chunks.dedup_by_key(|(chunk, _)| *chunk);
         }
         Ok(())
     }
@@ -274,16 +281,24 @@ mod tests {
 
     #[test]
     fn a_search_looks_at_the_best_and_no_more_than_it_may() {
-        let words = |first: usize, worth: f64| -> HashMap<i64, f64> {
+        let words = |first: usize, worth: f64| -> Scored {
             (first..=first + CANDIDATES_MAX / 2).map(|chunk| (chunk as i64, worth)).collect()
         };
         // One chunk more than may be looked at, and it is the worst.
         let mut found = vec![words(0, 2.0), words(CANDIDATES_MAX / 2 + 1, 1.0)];
         let worst = i64::MAX;
-        found[1].insert(worst, 0.1);
+        found[1].push((worst, 0.1));
         let ranked = rank(&found, 2 * CANDIDATES_MAX);
         assert_eq!(ranked.len(), CANDIDATES_MAX);
         assert!(ranked[0].1 > ranked[CANDIDATES_MAX - 1].1);
         assert!(ranked.iter().all(|(chunk, _)| *chunk != worst));
+    }
+
+    #[test]
+    fn what_words_say_about_a_chunk_adds_up() {
+        let found = vec![vec![(1, 1.0), (3, 1.0)], vec![(2, 1.0), (3, 2.0)]];
+        let ranked = rank(&found, 10);
+        assert_eq!(ranked.iter().map(|(chunk, _)| *chunk).collect::<Vec<_>>(), [3, 1, 2]);
+        assert!((ranked[0].1 - 3.0 * ranked[1].1).abs() < 1e-9, "{ranked:?}");
     }
 }

@@ -12,5 +12,6 @@ mod language;
 pub(crate) mod query;
 pub(crate) mod query_words;
 mod stop_words;
+pub(crate) mod store_chunks;
 pub(crate) mod terms;
 pub(crate) mod uploads;

@@ -197,7 +197,7 @@ async fn store_uploaded(
         found.push((id, words));
     }
     index_chunks(write, customer.0, &found).await?;
-    recount(write, id).await?;
+    recount(write, &[id]).await?;
     let mut options: serde_json::Map<String, serde_json::Value> = decode::json(row, "file", "sync_options")?;
     for (name, size) in [("chunk_size", file.chunk_size), ("chunk_overlap", file.chunk_overlap)] {
         options.extend(size.map(|size| (name.to_owned(), json!(size))));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use helpsync_model::{ConnectionId, FileId};
 use serde_json::json;
 
+use crate::search::store_chunks::ADDED_PER_STATEMENT;
 use crate::testing::{TestStore, article, stores};
 use crate::{
     Chunk, ChunkOrder, ChunkQuery, ChunkWords, Chunked, ChunkedFile, Customer, FileFilters, FileToChunk,
@@ -283,5 +284,33 @@ async fn a_resync_changes_the_options_that_it_names_and_may_fetch_nothing() {
         let waiting = claim(&store, connection).await;
         assert_eq!((waiting.len(), waiting[0].file), (1, FileId(id.0)));
         assert_eq!(waiting[0].options, file.sync_options);
+    }
+}
+
+#[tokio::test]
+async fn chunks_beyond_what_one_statement_takes_are_stored_in_their_order() {
+    for store in stores().await {
+        let (customer, connection) = customer(&store, "ada").await;
+        let texts: Vec<String> = (0..=ADDED_PER_STATEMENT).map(|number| format!("word{number}")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let articles = vec![written(11, 5, &texts), written(12, 5, &["before", "word7", "after"])];
+        store.sync_articles(connection, articles).await;
+        chunk_all(&store, connection, false).await;
+        let query = ChunkQuery { limit: 10_000, ..all(&customer) };
+        let (found, _) = store.search().chunks(&query).await.unwrap();
+        assert_eq!(found.len(), texts.len() + 3);
+        let first = found.iter().map(|chunk| chunk.file).min().unwrap();
+        let of = |wanted: bool| {
+            let of_file = found.iter().filter(move |chunk| (chunk.file == first) == wanted);
+            of_file.map(|chunk| chunk.content.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(true), texts);
+        assert_eq!(of(false), ["before", "word7", "after"]);
+        // Each is found by its own words.
+        let last = texts[texts.len() - 1];
+        let hits =
+            store.search().chunks_with_words(customer.id, &FileFilters::default(), last, 5).await.unwrap();
+        let hit = found.iter().find(|chunk| chunk.id == hits[0].0).unwrap();
+        assert_eq!(hit.content, last);
     }
 }

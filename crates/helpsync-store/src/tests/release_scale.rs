@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::search_scale::{plan, run, series};
+use super::search_scale::plan;
 use crate::db::Dialect;
 use crate::run::release::{look_sql, next_turns_sql, visit_sql};
+use crate::testing::searchable::{run, series};
 use crate::testing::{TestStore, name_of, stores};
 
 const WINDOW: u32 = 8;

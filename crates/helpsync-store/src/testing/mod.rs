@@ -4,6 +4,8 @@
 //! user `postgres`), where every store gets a database of its own that is dropped with it. A Postgres that cannot be
 //! reached fails the test: a test that silently runs on half of what it claims is worse.
 
+pub mod searchable;
+
 use std::ops::Deref;
 use std::sync::Arc;
 

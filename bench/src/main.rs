@@ -1,0 +1,75 @@
+//! What the product costs, beside a bare baseline taken in the same run: ratios hold on other machines, figures do not.
+//!
+//! `cargo run --release -p helpsync-bench` measures everything and prints one table; names of targets measure these only.
+//! It needs a Postgres, as the tests do (`HELPSYNC_TEST_POSTGRES_URL`). A new target is a function that takes [`Options`]
+//! and fills a [`Report`], and one line in [`TARGETS`].
+
+mod chunk;
+mod convert;
+mod installation;
+mod meter;
+mod old_search;
+mod report;
+mod search;
+mod simulator;
+mod sync;
+mod texts;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use clap::Parser;
+
+use crate::report::Report;
+
+/// What is measured.
+#[derive(Debug, Clone, Parser)]
+#[command(about = "Measures the product beside bare baselines and prints the ratios")]
+pub(crate) struct Options {
+    /// Targets: convert, chunk, search, sync. All of them unless told.
+    targets: Vec<String>,
+    /// Articles to convert and chunk, as Zendesk lists them (`{"articles": [{"body": …}]}`), in place of simulated ones.
+    #[arg(long)]
+    articles: Option<PathBuf>,
+    /// Articles of a sync.
+    #[arg(long, default_value_t = 2_000)]
+    synced: usize,
+    /// Chunks of other customers beside which searches are measured.
+    #[arg(long, default_value_t = 200_000)]
+    others: i64,
+    /// The simulated help center that a sync reads, as a process of its own.
+    #[arg(long, hide = true)]
+    simulate: bool,
+}
+
+type Measured<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
+type Target = (&'static str, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
+
+/// Every target, in the order in which they run.
+const TARGETS: [Target; 4] = [
+    ("convert", |options, report| Box::pin(convert::measure(options, report))),
+    ("chunk", |options, report| Box::pin(chunk::measure(options, report))),
+    ("search", |options, report| Box::pin(search::measure(options, report))),
+    ("sync", |options, report| Box::pin(sync::measure(options, report))),
+];
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    if options.simulate {
+        return simulator::serve(&options).await;
+    }
+    let known = |name: &String| TARGETS.iter().any(|(target, _)| target == name);
+    if let Some(unknown) = options.targets.iter().find(|name| !known(name)) {
+        anyhow::bail!("no target is called {unknown:?}");
+    }
+    let mut report = Report::new();
+    for (name, measure) in TARGETS {
+        if options.targets.is_empty() || options.targets.iter().any(|wanted| wanted == name) {
+            eprintln!("measuring: {name}");
+            measure(&options, &mut report).await?;
+        }
+    }
+    println!("{report}");
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The table that is printed.
+
+use std::fmt;
+use std::time::Instant;
+
+use crate::meter;
+
+/// One measure beside its baseline, both in the same unit.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// What of the product was measured.
+    pub(crate) what: String,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: f64,
+    /// What it is compared with.
+    pub(crate) bare: String,
+    pub(crate) theirs: f64,
+    /// The ratio is to stay at or below this.
+    pub(crate) goal: Option<f64>,
+}
+
+/// Everything measured so far.
+#[derive(Debug)]
+pub(crate) struct Report {
+    began: Instant,
+    rows: Vec<Row>,
+}
+
+impl Report {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), rows: Vec::new() }
+    }
+
+    /// Adds a row, and tells of it at once.
+    pub(crate) fn add(&mut self, row: Row) {
+        eprintln!("  {}: {:.2} {}, {:.2} of {}", row.what, row.ours, row.unit, row.ratio(), row.bare);
+        self.rows.push(row);
+    }
+}
+
+impl Row {
+    fn ratio(&self) -> f64 {
+        self.ours / self.theirs
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| what | ours | baseline of the same run | its | ratio | goal |")?;
+        writeln!(f, "| --- | --- | --- | --- | --- | --- |")?;
+        for row in &self.rows {
+            let Row { what, unit, ours, bare, theirs, goal } = row;
+            let goal = goal.map_or(String::new(), |goal| {
+                format!("≤ {goal}{}", if row.ratio() > goal { ", missed" } else { "" })
+            });
+            let ratio = row.ratio();
+            writeln!(f, "| {what} | {ours:.2} {unit} | {bare} | {theirs:.2} {unit} | {ratio:.3} | {goal} |")?;
+        }
+        let minutes = self.began.elapsed().as_secs_f64() / 60.0;
+        write!(f, "\n{minutes:.1} minutes, load average {}, {} cores", meter::load(), meter::cores())
+    }
+}
