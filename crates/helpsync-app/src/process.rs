@@ -75,18 +75,18 @@ impl Process {
             per_address_max: settings.api.connections_per_address_max,
         };
         if role != Role::Worker {
-            let (listener, address) = server::listen(settings.api.listen).await?;
+            let (listener, address) = server::listen(settings.api.listen, "HELPSYNC_API__LISTEN").await?;
             let url = public_url(settings.api.public_url.clone(), address);
             let router = api(&parts, url.clone()).router();
             process.api_url = Some(url);
             process.spawn("api", server::serve(listener, router, limits, process.stop.clone()));
         }
         if role != Role::All {
-            let address = match role {
-                Role::Worker => settings.worker.health_listen,
-                _ => settings.dispatcher.health_listen,
+            let (address, setting) = match role {
+                Role::Worker => (settings.worker.health_listen, "HELPSYNC_WORKER__HEALTH_LISTEN"),
+                _ => (settings.dispatcher.health_listen, "HELPSYNC_DISPATCHER__HEALTH_LISTEN"),
             };
-            let (listener, bound) = server::listen(address).await?;
+            let (listener, bound) = server::listen(address, setting).await?;
             process.health_address = Some(bound);
             let router = health::router(parts.clone());
             process.spawn("health", server::serve(listener, router, limits, process.stop.clone()));
