@@ -184,14 +184,22 @@ pub(crate) fn unknown_customer(customer: &str) -> anyhow::Error {
 fn innermost(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => innermost(source),
-        None => error.to_string(),
+        None => chain(error),
     }
 }
 
-/// The text in the error envelope.
+/// The text in the error envelope; of several faults, each with the field that it is about.
 fn said(body: &Value) -> Option<String> {
     let detail = body.get("detail").or_else(|| body.get("message"))?;
-    Some(detail.as_str().map_or_else(|| detail.to_string(), ToOwned::to_owned))
+    let Some(faults) = detail.as_array() else {
+        return Some(detail.as_str().map_or_else(|| detail.to_string(), ToOwned::to_owned));
+    };
+    let faults = faults.iter().map(|fault| {
+        let place =
+            fault["loc"].as_array().and_then(|loc| loc.last()).and_then(Value::as_str).unwrap_or("request");
+        format!("{place} {}", fault["msg"].as_str().unwrap_or("is wrong"))
+    });
+    Some(faults.collect::<Vec<_>>().join("; "))
 }
 
 fn local_key() -> anyhow::Result<String> {

@@ -2,11 +2,13 @@
 //! `null` where there is no value; every optional field of a request may be `null`, which means absent.
 
 pub(crate) mod chunk;
+pub(crate) mod customer_state;
 pub(crate) mod data_source;
 pub(crate) mod dead_letter;
 pub(crate) mod file;
 pub(crate) mod filters;
 pub(crate) mod grant;
+pub(crate) mod installation;
 pub(crate) mod item;
 pub(crate) mod native;
 pub(crate) mod organization;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod manage;
 mod process;
 #[cfg(test)]
 mod reference;
@@ -8,6 +9,7 @@ mod reference;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use client::*;
+pub(crate) use manage::*;
 pub(crate) use process::*;
 
 /// What `--help` says below the options.
@@ -65,6 +67,36 @@ pub(crate) enum Command {
     Webhooks(Webhooks),
     /// The customers: workspace, state, files, and when they were last and are next synced.
     Customers(Remote),
+    /// One customer: what is under way, what it waits for, what is held, what failed.
+    Show(OneCustomer),
+    /// Runs and their receipts, newest first.
+    Runs(Runs),
+    /// The files of a customer.
+    Files(Files),
+    /// One file with its texts.
+    File(File),
+    /// Search the files of a customer.
+    Search(Search),
+    /// Show or change what of a help center is kept.
+    Select(Select),
+    /// Whether a customer is synced by itself, and how often.
+    Schedule(Schedule),
+    /// End the syncs of a customer's workspace; its files stay.
+    Disconnect(Disconnect),
+    /// Let removals go that are held for a person.
+    ApproveRemovals(OneCustomer),
+    /// Keep the files whose removals are held for a person.
+    RefuseRemovals(OneCustomer),
+    /// Hand no work out, of a customer or in a lane; what is under way ends.
+    Pause(Pause),
+    /// Let paused work go on.
+    Resume(Pause),
+    /// The processes of the installation: who lives, and what each does.
+    Workers(Remote),
+    /// The lanes: how much waits in each.
+    Lanes(Remote),
+    /// What is left of the request limit of each Zendesk account.
+    Budgets(Remote),
     /// Every file of a customer as JSON lines, content included.
     Export(Export),
     /// Check settings, store, keys, queue, coordinator, clocks and Zendesk, and say how to mend what is wrong; changes nothing.

@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use url::Url;
 
-use crate::args::{Connect, Export, Remote, Resync, Sync};
+use crate::args::{Connect, Export, Resync, Sync};
 use crate::client::Client;
 use crate::commands::watch::watch_run;
 use crate::exit::{Exit, refusal};
@@ -77,13 +78,6 @@ pub(crate) async fn resync(args: Resync, output: Output) -> anyhow::Result<()> {
     output.show(&file, || format!("file {} is {}", args.file_id, cell(&file["sync_status"])))
 }
 
-pub(crate) async fn customers(remote: &Remote, output: Output) -> anyhow::Result<()> {
-    let client = Client::of(remote, output)?;
-    let answer = client.post("/list_users", json!({ "pagination": { "limit": 250 } })).await?;
-    let columns = ["id", "organization_supplied_user_id", "auto_sync_enabled_sources", "num_files_synced"];
-    output.show(&answer, || rows(&answer["users"], &columns))
-}
-
 pub(crate) async fn export(args: Export, output: Output) -> anyhow::Result<()> {
     let client = Client::known_customer(&args.remote, &args.customer, output).await?;
     client.copy("/helpsync/v1/export", &mut std::io::stdout().lock()).await
@@ -91,18 +85,35 @@ pub(crate) async fn export(args: Export, output: Output) -> anyhow::Result<()> {
 
 /// A table of objects; `none` where there are none.
 pub(crate) fn rows(list: &Value, columns: &[&str]) -> String {
-    let rows: Vec<Vec<String>> = list
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|row| columns.iter().map(|column| cell(&row[*column])).collect())
-        .collect();
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    rows_of(columns, list, |row| columns.iter().map(|column| cell(&row[*column])).collect())
+}
+
+/// A table of what `cells` makes of each; `none` where there are none.
+pub(crate) fn rows_of(columns: &[&str], list: &[Value], cells: impl Fn(&Value) -> Vec<String>) -> String {
+    let rows: Vec<Vec<String>> = list.iter().map(cells).collect();
     if rows.is_empty() { "none".to_owned() } else { table_text(columns, &rows) }
+}
+
+/// A path of the API, whatever the parts behind its beginning hold: each stays one segment.
+pub(crate) fn path(parts: &[&str]) -> String {
+    let (first, more) = parts.split_first().unwrap_or((&"", &[]));
+    let Ok(mut url) = Url::parse(&format!("http://localhost{first}")) else { return (*first).to_owned() };
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.extend(more);
+    }
+    url.path().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_stays_one_segment_whatever_it_holds() {
+        assert_eq!(path(&["/a/b", "shard-7"]), "/a/b/shard-7");
+        assert_eq!(path(&["/a", "message-a/../b ?#%", "replay"]), "/a/message-a%2F..%2Fb%20%3F%23%25/replay");
+    }
 
     #[test]
     fn run_ids_are_found_in_any_depth() {

@@ -2,11 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::args::{DeadLetterAction, DeadLetters};
 use crate::client::Client;
-use crate::commands::ask::{rows, run_ids};
+use crate::commands::ask::{path, rows, run_ids};
 use crate::output::Output;
 
 const LIST: &str = "/helpsync/v1/dead-letters";
@@ -15,12 +14,12 @@ pub(crate) async fn dead_letters(args: DeadLetters, output: Output) -> anyhow::R
     match args.action {
         DeadLetterAction::List(remote) => list(&Client::of(&remote, output)?, output).await,
         DeadLetterAction::Show(one) => {
-            let answer = Client::of(&one.remote, output)?.get(&path(&one.id, None)?).await?;
+            let answer = Client::of(&one.remote, output)?.get(&path(&[LIST, &one.id])).await?;
             output.answer(format_args!("{answer:#}"))
         }
         DeadLetterAction::Replay(one) => {
             let client = Client::of(&one.remote, output)?;
-            let answer = client.post(&path(&one.id, Some("replay"))?, json!({})).await?;
+            let answer = client.post(&path(&[LIST, &one.id, "replay"]), json!({})).await?;
             output.show(&answer, || match run_ids(&answer).first() {
                 Some(run) => format!("{} is done again in run {run}", one.id),
                 None => format!("{} is read again", one.id),
@@ -28,7 +27,7 @@ pub(crate) async fn dead_letters(args: DeadLetters, output: Output) -> anyhow::R
         }
         DeadLetterAction::Discard(one) => {
             let client = Client::of(&one.remote, output)?;
-            client.send(Method::DELETE, &path(&one.id, None)?, None).await?;
+            client.send(Method::DELETE, &path(&[LIST, &one.id]), None).await?;
             output.show(&json!({ "discarded": one.id }), || format!("{} is forgotten", one.id))
         }
     }
@@ -66,27 +65,4 @@ async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
         }
         text
     })
-}
-
-/// An id may hold anything, so it is made one segment.
-fn path(id: &str, action: Option<&str>) -> anyhow::Result<String> {
-    let mut url = Url::parse("http://localhost")?.join(LIST)?;
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.push(id).extend(action);
-    }
-    Ok(url.path().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_stays_one_segment_whatever_it_holds() {
-        assert_eq!(path("shard-7", None).unwrap(), "/helpsync/v1/dead-letters/shard-7");
-        assert_eq!(
-            path("message-a/../b ?#%", Some("replay")).unwrap(),
-            "/helpsync/v1/dead-letters/message-a%2F..%2Fb%20%3F%23%25/replay"
-        );
-    }
 }

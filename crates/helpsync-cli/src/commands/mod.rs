@@ -2,12 +2,16 @@
 
 mod ask;
 mod convert;
+mod customers;
 mod dead_letters;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod enqueue;
+mod files;
 mod generate;
+mod installation;
+mod runs;
 #[cfg(feature = "demo")]
 mod simulated;
 mod status;
@@ -60,7 +64,22 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Enqueue(args) => enqueue::enqueue(args, output).await,
         Command::DeadLetters(args) => dead_letters::dead_letters(args, output).await,
         Command::Webhooks(args) => webhooks::webhooks(args, output).await,
-        Command::Customers(remote) => ask::customers(&remote, output).await,
+        Command::Customers(remote) => customers::customers(&remote, output).await,
+        Command::Show(args) => customers::show(args, output).await,
+        Command::Runs(args) => runs::runs(args, output).await,
+        Command::Files(args) => files::files(args, output).await,
+        Command::File(args) => files::file(args, output).await,
+        Command::Search(args) => files::search(args, output).await,
+        Command::Select(args) => files::select(args, output).await,
+        Command::Schedule(args) => customers::schedule(args, output).await,
+        Command::Disconnect(args) => customers::disconnect(args, output).await,
+        Command::ApproveRemovals(args) => customers::approve_removals(args, output).await,
+        Command::RefuseRemovals(args) => customers::refuse_removals(args, output).await,
+        Command::Pause(args) => customers::pause(args, true, output).await,
+        Command::Resume(args) => customers::pause(args, false, output).await,
+        Command::Workers(remote) => installation::workers(&remote, output).await,
+        Command::Lanes(remote) => installation::lanes(&remote, output).await,
+        Command::Budgets(remote) => installation::budgets(&remote, output).await,
         Command::Export(args) => ask::export(args, output).await,
         Command::Doctor(args) => doctor::doctor(args, output).await,
         Command::Convert(args) => convert::convert(&args, output),

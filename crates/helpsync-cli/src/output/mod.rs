@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::args::Manner;
 use crate::exit::{Exit, ReaderGone};
 
-pub(crate) use progress::{LOOK_EVERY, Position, Progress};
+pub(crate) use progress::{LOOK_EVERY, Position, Progress, span};
 pub(crate) use table::{cell, table_text};
 
 /// How to speak. Cheap to copy.

@@ -3,6 +3,7 @@
 
 mod convert;
 mod manners;
+mod served;
 
 use std::process::{Command, Output};
 
