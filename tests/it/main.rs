@@ -16,6 +16,7 @@ mod contract;
 mod contract_reasons;
 mod copy;
 mod credentials;
+mod customer_states;
 mod deploy;
 mod documents;
 mod error_texts;

@@ -13,6 +13,7 @@ mod working;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use helpsync_coordinator::BudgetView;
 use helpsync_coordinator::{Coordinator, Waited};
 use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, Subdomain};
 use helpsync_store::{StoreError, TokenStore};

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use helpsync_coordinator::BudgetView;
 use helpsync_model::{RunId, chain};
 
 use crate::Accounts;
@@ -19,6 +20,14 @@ impl Accounts {
     /// Why not, for people.
     pub async fn ping_coordinator(&self) -> Result<(), String> {
         self.inner.coordinator.ping().await.map_err(|error| chain(&error))
+    }
+
+    /// What is left of an account's budget for its help center.
+    ///
+    /// # Errors
+    /// Why it cannot be told, for people.
+    pub async fn budget(&self, subdomain: &str) -> Result<BudgetView, String> {
+        self.inner.coordinator.budget(subdomain).await.map_err(|error| chain(&error))
     }
 
     /// Says where a run is. A coordinator that is away is no trouble.

@@ -34,8 +34,10 @@ pub enum AppError {
         source: std::io::Error,
     },
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address}: set {setting} to another address, or stop what listens there")]
     Listen {
+        /// The setting that names the address.
+        setting: &'static str,
         /// Where.
         address: SocketAddr,
         /// Why.

@@ -8,6 +8,7 @@
 //! `helpsync up` runs both over one store; the backends decide how far they may be apart. There is no second code
 //! path for the embedded mode: it is the same roles on a SQLite file, an in-process queue and coordinator.
 
+mod alive;
 mod connections;
 mod embeddings;
 mod error;

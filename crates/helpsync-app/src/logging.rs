@@ -19,7 +19,13 @@ pub fn start_logging(settings: &LogSettings) -> Result<(), AppError> {
         LogFormat::Json => false,
         LogFormat::Auto => std::io::stderr().is_terminal(),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| OneLine(io::stderr()));
+    // Colours are for a terminal whose owner has not said otherwise.
+    let has_colours =
+        io::stderr().is_terminal() && std::env::var("NO_COLOR").map_or(true, |text| text.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colours)
+        .with_writer(|| OneLine(io::stderr()));
     let started = if as_text { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
     // The one error is that a subscriber is there already: that one then gets the lines.
     started.unwrap_or(());
@@ -32,7 +38,8 @@ struct OneLine<W>(W);
 
 impl<W: Write> Write for OneLine<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.0.write_all(&on_one_line(event))?;
+        // A log that nobody reads any more stops no work: the formatter would end the task that had something to say.
+        drop(self.0.write_all(&on_one_line(event)));
         Ok(event.len())
     }
 

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::server::ConnectionLimits;
-use crate::{AppError, Parts, Runtime, embeddings, health, requests, server, webhooks};
+use crate::{AppError, Parts, Runtime, alive, embeddings, health, requests, server, webhooks};
 
 /// Beyond draining: answers under way, and handing shards back.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -75,18 +75,18 @@ impl Process {
             per_address_max: settings.api.connections_per_address_max,
         };
         if role != Role::Worker {
-            let (listener, address) = server::listen(settings.api.listen).await?;
+            let (listener, address) = server::listen(settings.api.listen, "HELPSYNC_API__LISTEN").await?;
             let url = public_url(settings.api.public_url.clone(), address);
             let router = api(&parts, url.clone()).router();
             process.api_url = Some(url);
             process.spawn("api", server::serve(listener, router, limits, process.stop.clone()));
         }
         if role != Role::All {
-            let address = match role {
-                Role::Worker => settings.worker.health_listen,
-                _ => settings.dispatcher.health_listen,
+            let (address, setting) = match role {
+                Role::Worker => (settings.worker.health_listen, "HELPSYNC_WORKER__HEALTH_LISTEN"),
+                _ => (settings.dispatcher.health_listen, "HELPSYNC_DISPATCHER__HEALTH_LISTEN"),
             };
-            let (listener, bound) = server::listen(address).await?;
+            let (listener, bound) = server::listen(address, setting).await?;
             process.health_address = Some(bound);
             let router = health::router(parts.clone());
             process.spawn("health", server::serve(listener, router, limits, process.stop.clone()));
@@ -98,11 +98,17 @@ impl Process {
                 Relay::new(parts.store.webhooks().clone(), Arc::clone(clock), Arc::clone(entropy), options)?;
             process.spawn("webhooks", relay.run(process.stop.clone()));
         }
-        process.start_roles(role);
+        let holder = format!("{}-{}", std::process::id(), parts.runtime.entropy.uuid().simple());
+        let concurrency = settings.worker.concurrency;
+        process.spawn(
+            "alive",
+            alive::tell(parts.clone(), alive::sign(&holder, role, concurrency), process.stop.clone()),
+        );
+        process.start_roles(role, holder);
         Ok(process)
     }
 
-    fn start_roles(&self, role: Role) {
+    fn start_roles(&self, role: Role, holder: String) {
         let (parts, stop) = (&self.parts, &self.stop);
         let dispatcher = Dispatcher::new(
             parts.store.queue().clone(),
@@ -135,7 +141,7 @@ impl Process {
                 parts.store.queue().clone(),
                 Arc::clone(&parts.queue),
                 parts.engine.clone(),
-                worker_options(parts),
+                worker_options(parts, holder),
                 Arc::clone(&parts.wake),
             );
             self.spawn("worker", worker.run(stop.clone()));
@@ -270,10 +276,10 @@ fn dispatcher_options(parts: &Parts) -> DispatcherOptions {
     }
 }
 
-fn worker_options(parts: &Parts) -> WorkerOptions {
+fn worker_options(parts: &Parts, holder: String) -> WorkerOptions {
     let worker = &parts.settings().worker;
     WorkerOptions {
-        holder: format!("{}-{}", std::process::id(), parts.runtime.entropy.uuid().simple()),
+        holder,
         concurrency: worker.concurrency,
         on_demand_concurrency: (worker.concurrency / SLOTS_PER_ON_DEMAND).max(1),
         lease: worker.shard_lease,

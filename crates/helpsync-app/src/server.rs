@@ -20,8 +20,12 @@ use crate::connections::{ConnectionState, OpenConnections, Watched};
 /// The longest head of a request. Headers of our own, access tokens and presigned URLs have some kB at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
-    let failed = |source| AppError::Listen { address, source };
+/// Listens on the address that `setting` names.
+pub(crate) async fn listen(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(TcpListener, SocketAddr), AppError> {
+    let failed = |source| AppError::Listen { setting, address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
@@ -126,7 +130,7 @@ mod tests {
     }
 
     async fn served(header_timeout: Duration) -> Served {
-        let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "").await.unwrap();
         let router = Router::new().route("/", get(|| async { "hello" }));
         let stop = CancellationToken::new();
         let limits =

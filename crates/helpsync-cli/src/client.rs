@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::Context as _;
 use helpsync_app::api_key_file;
-use reqwest::{Method, RequestBuilder, Response};
-use serde_json::Value;
+use helpsync_model::chain;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::args::Remote;
+use crate::exit::{Exit, refusal};
+use crate::output::{Output, written};
 use crate::role::settings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,24 +27,54 @@ pub(crate) struct Client {
     url: Url,
     key: String,
     customer: Option<String>,
+    output: Output,
 }
 
 impl Client {
-    /// Takes the key from the flags, or from the file beside the SQLite database that the settings name.
-    pub(crate) fn of(remote: &Remote, customer: Option<&str>) -> anyhow::Result<Self> {
+    /// Speaks for the organization. Takes the key from the flags, or from the file beside the SQLite database that the
+    /// settings name.
+    pub(crate) fn of(remote: &Remote, output: Output) -> anyhow::Result<Self> {
         let key = match &remote.api_key {
             Some(key) => key.clone(),
             None => local_key()?,
         };
-        Self::new(remote.url.clone(), key, customer)
+        Self::new(remote.url.clone(), key, output)
     }
 
-    pub(crate) fn new(url: Url, key: String, customer: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) fn new(url: Url, key: String, output: Output) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(ANSWER_TIMEOUT)
             .build()?;
-        Ok(Self { http, url, key, customer: customer.map(ToOwned::to_owned) })
+        Ok(Self { http, url, key, customer: None, output })
+    }
+
+    /// Speaks for a customer from now on. One that is not known is made by whatever is asked for it first, so this is for
+    /// who means to make one.
+    pub(crate) fn speaking_for(mut self, customer: &str) -> Self {
+        self.customer = Some(customer.to_owned());
+        self
+    }
+
+    /// Speaks for a customer that is known.
+    pub(crate) async fn known_customer(
+        remote: &Remote,
+        customer: &str,
+        output: Output,
+    ) -> anyhow::Result<Self> {
+        let client = Self::of(remote, output)?;
+        client.check_customer(customer).await?;
+        Ok(client.speaking_for(customer))
+    }
+
+    /// An error where there is no such customer; makes none.
+    pub(crate) async fn check_customer(&self, customer: &str) -> anyhow::Result<()> {
+        let asked = self.request(Method::POST, "/user")?.json(&json!({ "customer_id": customer }));
+        let answer = self.sent(asked).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Err(unknown_customer(customer));
+        }
+        self.understood(answer).await.map(drop)
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -63,7 +96,7 @@ impl Client {
             request = request.json(&body);
         }
         let answer = self.answer(request).await?;
-        let text = answer.text().await?;
+        let text = answer.text().await.map_err(|error| self.unanswered(&error))?;
         if text.is_empty() {
             return Ok(Value::Null);
         }
@@ -73,10 +106,10 @@ impl Client {
     /// Copies an answer to `out` as it arrives.
     pub(crate) async fn copy(&self, path: &str, out: &mut impl std::io::Write) -> anyhow::Result<()> {
         let mut answer = self.answer(self.request(Method::GET, path)?).await?;
-        while let Some(piece) = answer.chunk().await? {
-            out.write_all(&piece)?;
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.unanswered(&error))? {
+            written(out.write_all(&piece))?;
         }
-        Ok(out.flush()?)
+        written(out.flush())
     }
 
     fn request(&self, method: Method, path: &str) -> anyhow::Result<RequestBuilder> {
@@ -89,35 +122,97 @@ impl Client {
     }
 
     async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let answer = request.send().await.map_err(|error| {
-            if error.is_connect() {
-                anyhow!("nothing answers at {}: start it with `helpsync up`, or name it with --url", self.url)
-            } else {
-                anyhow!(error)
-            }
-        })?;
+        let answer = self.sent(request).await?;
+        self.understood(answer).await
+    }
+
+    async fn sent(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let (http, request) = request.build_split();
+        let request = request?;
+        let what = format!("{} {}", request.method(), request.url());
+        let answer = http.execute(request).await.map_err(|error| self.unanswered(&error))?;
+        self.output.detail(format_args!("{what}: {}", answer.status()));
+        Ok(answer)
+    }
+
+    /// An answer that is none of an error.
+    async fn understood(&self, answer: Response) -> anyhow::Result<Response> {
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
         let text = answer.text().await.unwrap_or_default();
         let said = serde_json::from_str::<Value>(&text).ok().and_then(|body| said(&body));
-        let said = said.unwrap_or_else(|| text.chars().take(SHOWN_CHARACTERS_MAX).collect());
-        bail!("{said} ({status})");
+        let said = said.unwrap_or_else(|| {
+            let start: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+            format!("{} answers {status}, not as Helpsync does: is --url right? {start}", self.url)
+        });
+        let (exit, next) = match status {
+            StatusCode::UNAUTHORIZED => (Exit::Failed, ": pass another with --api-key or HELPSYNC_API_KEY"),
+            StatusCode::TOO_MANY_REQUESTS => (Exit::Unavailable, ": try again in a minute"),
+            status if status.is_server_error() => (Exit::Unavailable, ""),
+            _ => (Exit::Failed, ""),
+        };
+        Err(refusal(exit, format!("{}{next}", said.trim_end())))
+    }
+
+    fn unanswered(&self, error: &reqwest::Error) -> anyhow::Error {
+        let url = &self.url;
+        let text = if error.is_connect() {
+            format!(
+                "nothing answers at {url} ({}): start it with `helpsync up`, or name it with --url or HELPSYNC_URL",
+                innermost(error)
+            )
+        } else if error.is_timeout() {
+            format!("{url} does not answer within {} s: its log says what it does", ANSWER_TIMEOUT.as_secs())
+        } else {
+            format!("{url} broke off its answer ({}): its log says why, try again", chain(error))
+        };
+        refusal(Exit::Unavailable, text)
     }
 }
 
-/// The text in the error envelope.
+/// What to tell who names a customer that is not there.
+pub(crate) fn unknown_customer(customer: &str) -> anyhow::Error {
+    let text = format!(
+        "there is no customer {customer:?}: `helpsync customers` lists them, `helpsync connect` makes one; --customer says which"
+    );
+    refusal(Exit::Failed, text)
+}
+
+/// The last cause: what the system said.
+fn innermost(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => innermost(source),
+        None => chain(error),
+    }
+}
+
+/// The text in the error envelope; of several faults, each with the field that it is about.
 fn said(body: &Value) -> Option<String> {
     let detail = body.get("detail").or_else(|| body.get("message"))?;
-    Some(detail.as_str().map_or_else(|| detail.to_string(), ToOwned::to_owned))
+    let Some(faults) = detail.as_array() else {
+        return Some(detail.as_str().map_or_else(|| detail.to_string(), ToOwned::to_owned));
+    };
+    let faults = faults.iter().map(|fault| {
+        let place =
+            fault["loc"].as_array().and_then(|loc| loc.last()).and_then(Value::as_str).unwrap_or("request");
+        format!("{place} {}", fault["msg"].as_str().unwrap_or("is wrong"))
+    });
+    Some(faults.collect::<Vec<_>>().join("; "))
 }
 
 fn local_key() -> anyhow::Result<String> {
     const HINT: &str = "no API key: pass --api-key or set HELPSYNC_API_KEY";
     let settings = settings(None)?;
-    let path = api_key_file(settings.store.url.expose()).context(HINT)?;
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("{HINT} (there is none at {} either)", path.display()))?;
-    Ok(text.trim().to_owned())
+    let none = |more: String| refusal(Exit::Usage, format!("{HINT}{more}"));
+    let path = api_key_file(settings.store.url.expose()).ok_or_else(|| none(String::new()))?;
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) => Err(none(format!(
+            ", or go to the folder of `helpsync up` ({}: {})",
+            path.display(),
+            chain(&error)
+        ))),
+    }
 }

@@ -22,6 +22,16 @@ pub enum Origin {
     Environment,
 }
 
+impl Origin {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File => "file",
+            Self::Environment => "environment",
+        }
+    }
+}
+
 /// Everything that can be set. Fields are public so that tests and the composition root may adjust a loaded value.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each section's type says what it is")]
@@ -166,6 +176,20 @@ impl Settings {
         self.origins.get(key).copied().unwrap_or(Origin::Default)
     }
 
+    /// The settings in force, each by its dotted name with its value (secrets as `***`, `None` = not set) and where that came
+    /// from: `default`, `file` or `environment`.
+    #[must_use]
+    pub fn values(&self) -> Vec<(String, Option<String>, &'static str)> {
+        let shown = self.sections().into_iter().flat_map(|section| section.shown);
+        shown
+            .map(|(setting, value)| {
+                let key = setting.key();
+                let origin = self.origin(&key).as_str();
+                (key, value, origin)
+            })
+            .collect()
+    }
+
     /// The settings in force as TOML, secrets as `***`, each line saying where the value came from. Settings that
     /// are absent stand as comments.
     #[must_use]
@@ -177,11 +201,7 @@ impl Settings {
             }
             writeln!(out, "[{}]", section.name).expect("writing to a string");
             for (setting, value) in section.shown {
-                let origin = match self.origin(&setting.key()) {
-                    Origin::Default => "default",
-                    Origin::File => "file",
-                    Origin::Environment => "environment",
-                };
+                let origin = self.origin(&setting.key()).as_str();
                 match value {
                     Some(text) => {
                         writeln!(out, "{} = {} # {origin}", setting.leaf(), toml_value(setting, &text))

@@ -6,6 +6,7 @@ mod attachments;
 mod callback;
 mod chunks;
 mod connect;
+mod customer_states;
 mod data_sources;
 mod dead_letters;
 mod export;
@@ -13,6 +14,7 @@ mod file_detail;
 mod files;
 mod finish;
 mod health;
+mod installation;
 mod items;
 mod oauth_url;
 mod organization;
@@ -51,6 +53,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         group("White Label", white_label::endpoints()),
         group("Webhooks", webhooks::endpoints()),
         group("Helpsync", status::endpoints()),
+        group("Helpsync", customer_states::endpoints()),
+        group("Helpsync", installation::endpoints()),
         group("Helpsync", sync::endpoints()),
         group("Helpsync", selection::endpoints()),
         group("Helpsync", file_detail::endpoints()),

@@ -92,8 +92,21 @@ async fn run(
     Path(id): Path<String>,
 ) -> Result<Json<RunView>, ApiError> {
     let run = named(&api, organization, &id).await?;
-    let working_on = if run.state.is_active() { api.accounts().working(run.id).await } else { None };
-    Ok(Json(RunView { working_on, ..RunView::from(run) }))
+    if !run.state.is_active() {
+        return Ok(Json(RunView::from(run)));
+    }
+    let working_on = api.accounts().working(run.id).await;
+    let customer = api.store().admin().customer_state(organization, &run.customer_external_id).await?;
+    let is_paused = customer.is_some_and(|customer| customer.paused_at.is_some());
+    let lanes = api.store().queue().lanes().await?;
+    let lane = lanes.iter().find(|state| state.lane == run.lane && state.paused_at.is_some());
+    let person = match lane {
+        _ if is_paused => Some("a person to resume its customer".to_owned()),
+        Some(state) => Some(format!("a person to resume the lane {}", state.lane.as_str())),
+        None => None,
+    };
+    let view = RunView::from(run);
+    Ok(Json(RunView { working_on, waiting_for: person.or(view.waiting_for.clone()), ..view }))
 }
 
 /// The run that a path names.

@@ -53,7 +53,7 @@ async fn sync(
     request(&api, organization, connection, kind, input.request_id, RunParams::default()).await
 }
 
-async fn request(
+pub(super) async fn request(
     api: &Api,
     organization: OrganizationId,
     connection: ConnectionId,

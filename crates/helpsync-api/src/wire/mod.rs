@@ -3,11 +3,13 @@
 
 pub(crate) mod api_key;
 pub(crate) mod chunk;
+pub(crate) mod customer_state;
 pub(crate) mod data_source;
 pub(crate) mod dead_letter;
 pub(crate) mod file;
 pub(crate) mod filters;
 pub(crate) mod grant;
+pub(crate) mod installation;
 pub(crate) mod item;
 pub(crate) mod native;
 pub(crate) mod organization;

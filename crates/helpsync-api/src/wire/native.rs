@@ -35,6 +35,9 @@ pub(crate) struct Ready {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RunView {
     pub(crate) id: i64,
+    pub(crate) customer_id: String,
+    /// The subdomain of the customer's workspace.
+    pub(crate) workspace: String,
     pub(crate) data_source_id: i64,
     /// The brand's subdomain, of a run over one of the workspace's further brands.
     pub(crate) brand: Option<String>,
@@ -71,6 +74,8 @@ impl From<Run> for RunView {
     fn from(run: Run) -> Self {
         Self {
             id: run.id.0,
+            customer_id: run.customer_external_id,
+            workspace: run.subdomain,
             data_source_id: run.source.0,
             brand: run.brand,
             kind: run.kind.as_str(),

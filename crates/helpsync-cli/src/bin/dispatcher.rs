@@ -1,18 +1,11 @@
-//! `helpsync-dispatcher`: one role of a distributed installation. Settings come from `HELPSYNC_CONFIG` and the environment.
+//! `helpsync-dispatcher`: one role of a distributed installation; see `helpsync-dispatcher --help`.
 
 use std::process::ExitCode;
 
 use helpsync_app::Role;
-use helpsync_cli::run_role;
-use helpsync_model::chain;
+use helpsync_cli::role_main;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run_role(Role::Dispatcher).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("helpsync-dispatcher: {}", chain(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    role_main(Role::Dispatcher).await.into()
 }

@@ -1,12 +1,14 @@
 //! Commands that are one or two calls of the API.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::{Value, json};
+use url::Url;
 
-use crate::args::{Connect, Export, Plain, Resync, Sync};
+use crate::args::{Connect, Export, Resync, Sync};
 use crate::client::Client;
-use crate::commands::status::watch_run;
-use crate::output::{cell, table};
+use crate::commands::watch::watch_run;
+use crate::exit::{Exit, refusal};
+use crate::output::{Output, cell, table_text};
 
 /// Asks for a connect URL.
 pub(crate) async fn oauth_url(client: &Client, subdomain: &str) -> anyhow::Result<String> {
@@ -16,29 +18,40 @@ pub(crate) async fn oauth_url(client: &Client, subdomain: &str) -> anyhow::Resul
     Ok(url.to_owned())
 }
 
-pub(crate) async fn connect(args: Connect) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, Some(&args.customer))?;
+pub(crate) async fn connect(args: Connect, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?.speaking_for(&args.customer);
     let url = oauth_url(&client, &args.subdomain).await?;
-    println!(
-        "Open this as an administrator of {} (it is good for some minutes):\n\n  {url}\n",
-        args.subdomain
-    );
-    println!("Then look at the sync with: helpsync status --watch");
-    Ok(())
+    let document = json!({ "customer_id": args.customer, "workspace": args.subdomain, "oauth_url": url });
+    output.show(&document, || {
+        format!(
+            "Open this as an administrator of {} (it is good for some minutes):\n\n  {url}\n\n\
+             Then look at the sync with: helpsync status --watch",
+            args.subdomain
+        )
+    })
 }
 
-pub(crate) async fn sync(args: Sync) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, Some(&args.customer))?;
+pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    client.check_customer(&args.customer).await?;
     let body = json!({ "customer_id": args.customer, "full": args.full });
     let answer = client.post("/helpsync/v1/sync", body).await?;
     let runs = run_ids(&answer);
     if runs.is_empty() {
-        bail!("customer {:?} has no connected workspace: start with `helpsync connect`", args.customer);
+        let text =
+            format!("customer {:?} has no connected workspace: start with `helpsync connect`", args.customer);
+        return Err(refusal(Exit::Failed, text));
+    }
+    if !args.watch {
+        return output.show(&answer, || {
+            let told = runs.iter().map(|run| format!("run {run} of {} is queued", args.customer));
+            told.collect::<Vec<_>>().join("\n")
+        });
     }
     for run in runs {
-        println!("run {run} is queued");
-        if args.watch {
-            watch_run(&client, run).await?;
+        let run = watch_run(&client, run, output).await?;
+        if output.json {
+            output.answer(format_args!("{run:#}"))?;
         }
     }
     Ok(())
@@ -59,47 +72,48 @@ pub(crate) fn run_ids(answer: &Value) -> Vec<i64> {
     }
 }
 
-pub(crate) async fn resync(args: Resync) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, Some(&args.customer))?;
+pub(crate) async fn resync(args: Resync, output: Output) -> anyhow::Result<()> {
+    let client = Client::known_customer(&args.remote, &args.customer, output).await?;
     let file = client.post("/resync_file", json!({ "file_id": args.file_id })).await?;
-    println!("file {} is {}", args.file_id, cell(&file["sync_status"]));
-    Ok(())
+    output.show(&file, || format!("file {} is {}", args.file_id, cell(&file["sync_status"])))
 }
 
-pub(crate) async fn customers(args: Plain) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, None)?;
-    let answer = client.post("/list_users", json!({ "pagination": { "limit": 250 } })).await?;
-    if args.json {
-        println!("{answer:#}");
-        return Ok(());
-    }
-    let columns = ["id", "organization_supplied_user_id", "auto_sync_enabled_sources", "num_files_synced"];
-    print_rows(&answer["users"], &columns);
-    Ok(())
-}
-
-pub(crate) async fn export(args: Export) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, Some(&args.customer))?;
+pub(crate) async fn export(args: Export, output: Output) -> anyhow::Result<()> {
+    let client = Client::known_customer(&args.remote, &args.customer, output).await?;
     client.copy("/helpsync/v1/export", &mut std::io::stdout().lock()).await
 }
 
-pub(crate) fn print_rows(list: &Value, columns: &[&str]) {
-    let rows: Vec<Vec<String>> = list
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|row| columns.iter().map(|column| cell(&row[*column])).collect())
-        .collect();
-    if rows.is_empty() {
-        println!("none");
-    } else {
-        table(columns, &rows);
+/// A table of objects; `none` where there are none.
+pub(crate) fn rows(list: &Value, columns: &[&str]) -> String {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    rows_of(columns, list, |row| columns.iter().map(|column| cell(&row[*column])).collect())
+}
+
+/// A table of what `cells` makes of each; `none` where there are none.
+pub(crate) fn rows_of(columns: &[&str], list: &[Value], cells: impl Fn(&Value) -> Vec<String>) -> String {
+    let rows: Vec<Vec<String>> = list.iter().map(cells).collect();
+    if rows.is_empty() { "none".to_owned() } else { table_text(columns, &rows) }
+}
+
+/// A path of the API, whatever the parts behind its beginning hold: each stays one segment.
+pub(crate) fn path(parts: &[&str]) -> String {
+    let (first, more) = parts.split_first().unwrap_or((&"", &[]));
+    let Ok(mut url) = Url::parse(&format!("http://localhost{first}")) else { return (*first).to_owned() };
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.extend(more);
     }
+    url.path().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_stays_one_segment_whatever_it_holds() {
+        assert_eq!(path(&["/a/b", "shard-7"]), "/a/b/shard-7");
+        assert_eq!(path(&["/a", "message-a/../b ?#%", "replay"]), "/a/message-a%2F..%2Fb%20%3F%23%25/replay");
+    }
 
     #[test]
     fn run_ids_are_found_in_any_depth() {

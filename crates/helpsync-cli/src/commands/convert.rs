@@ -1,6 +1,6 @@
 //! `helpsync convert`: how an article will be stored, without a server, a store or settings.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -11,17 +11,19 @@ use helpsync_content::{
 use serde_json::json;
 
 use crate::args::{Convert, Form};
+use crate::output::Output;
 
-pub(crate) fn convert(args: &Convert) -> anyhow::Result<()> {
+pub(crate) fn convert(args: &Convert, output: Output) -> anyhow::Result<()> {
     let html = read(args.file.as_deref())?;
     let converted = run(&html, args.url.as_deref(), &Limits::default())?;
-    let said = match args.form {
+    let form = if output.json { Form::Json } else { args.form };
+    let said = match form {
         Form::Markdown => converted.markdown,
         Form::Text => converted.text,
         Form::Chunks => listing(&chunked(&converted)?),
         Form::Json => document(args, &html, &converted)?,
     };
-    say(&said)
+    output.answer(said)
 }
 
 /// The HTML of a file, or of standard input.
@@ -74,13 +76,4 @@ fn document(args: &Convert, html: &str, converted: &Converted) -> anyhow::Result
         "chunks": chunks,
     });
     Ok(serde_json::to_string_pretty(&document)?)
-}
-
-/// Prints a text. A reader who has seen enough, like `head`, is no error.
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done.context("standard output cannot be written"),
-    }
 }

@@ -2,41 +2,39 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use url::Url;
 
-use crate::args::{DeadLetterAction, DeadLetters, Plain};
+use crate::args::{DeadLetterAction, DeadLetters};
 use crate::client::Client;
-use crate::commands::ask::{print_rows, run_ids};
+use crate::commands::ask::{path, rows, run_ids};
+use crate::output::Output;
 
 const LIST: &str = "/helpsync/v1/dead-letters";
 
-pub(crate) async fn dead_letters(args: DeadLetters) -> anyhow::Result<()> {
+pub(crate) async fn dead_letters(args: DeadLetters, output: Output) -> anyhow::Result<()> {
     match args.action {
-        DeadLetterAction::List(plain) => list(plain).await?,
+        DeadLetterAction::List(remote) => list(&Client::of(&remote, output)?, output).await,
         DeadLetterAction::Show(one) => {
-            let answer = Client::of(&one.remote, None)?.get(&path(&one.id, None)?).await?;
-            println!("{answer:#}");
+            let answer = Client::of(&one.remote, output)?.get(&path(&[LIST, &one.id])).await?;
+            output.answer(format_args!("{answer:#}"))
         }
         DeadLetterAction::Replay(one) => {
-            let client = Client::of(&one.remote, None)?;
-            let answer = client.post(&path(&one.id, Some("replay"))?, json!({})).await?;
-            match run_ids(&answer).first() {
-                Some(run) => println!("{} is done again in run {run}", one.id),
-                None => println!("{} is read again", one.id),
-            }
+            let client = Client::of(&one.remote, output)?;
+            let answer = client.post(&path(&[LIST, &one.id, "replay"]), json!({})).await?;
+            output.show(&answer, || match run_ids(&answer).first() {
+                Some(run) => format!("{} is done again in run {run}", one.id),
+                None => format!("{} is read again", one.id),
+            })
         }
         DeadLetterAction::Discard(one) => {
-            let client = Client::of(&one.remote, None)?;
-            client.send(Method::DELETE, &path(&one.id, None)?, None).await?;
-            println!("{} is forgotten", one.id);
+            let client = Client::of(&one.remote, output)?;
+            client.send(Method::DELETE, &path(&[LIST, &one.id]), None).await?;
+            output.show(&json!({ "discarded": one.id }), || format!("{} is forgotten", one.id))
         }
     }
-    Ok(())
 }
 
 /// Every page of the list.
-async fn list(args: Plain) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, None)?;
+async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
     let (mut all, mut groups, mut after) = (Vec::new(), Value::Null, String::new());
     let unavailable = loop {
         let query: String = url::form_urlencoded::Serializer::new(String::new())
@@ -55,42 +53,16 @@ async fn list(args: Plain) -> anyhow::Result<()> {
             None => break answer["messages_unavailable"].take(),
         }
     };
-    if args.json {
-        println!(
-            "{:#}",
-            json!({ "dead_letters": all, "groups": groups, "messages_unavailable": unavailable })
-        );
-        return Ok(());
-    }
-    if all.len() > groups.as_array().map_or(0, Vec::len) {
-        print_rows(&groups, &["count", "customers", "last_failed_at", "example", "cause"]);
-    }
-    print_rows(&Value::Array(all), &["id", "kind", "customer_id", "failed_at", "error"]);
-    if let Some(why) = unavailable.as_str() {
-        println!("messages are not in this list: {why}");
-    }
-    Ok(())
-}
-
-/// An id may hold anything, so it is made one segment.
-fn path(id: &str, action: Option<&str>) -> anyhow::Result<String> {
-    let mut url = Url::parse("http://localhost")?.join(LIST)?;
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.push(id).extend(action);
-    }
-    Ok(url.path().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_stays_one_segment_whatever_it_holds() {
-        assert_eq!(path("shard-7", None).unwrap(), "/helpsync/v1/dead-letters/shard-7");
-        assert_eq!(
-            path("message-a/../b ?#%", Some("replay")).unwrap(),
-            "/helpsync/v1/dead-letters/message-a%2F..%2Fb%20%3F%23%25/replay"
-        );
-    }
+    let document = json!({ "dead_letters": all, "groups": groups, "messages_unavailable": unavailable });
+    output.show(&document, || {
+        let mut text = String::new();
+        if all.len() > groups.as_array().map_or(0, Vec::len) {
+            text = rows(&groups, &["count", "customers", "last_failed_at", "example", "cause"]) + "\n\n";
+        }
+        text += &rows(&document["dead_letters"], &["id", "kind", "customer_id", "failed_at", "error"]);
+        if let Some(why) = unavailable.as_str() {
+            text += &format!("\nmessages are not in this list: {why}");
+        }
+        text
+    })
 }

@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use helpsync_app::{Parts, Process, Role, Runtime};
+use helpsync_app::{Parts, Process, Role, Runtime, stop_signal};
 use helpsync_config::Settings;
 use helpsync_store::{FileFilters, FileOrder, FileQuery};
-use serde_json::json;
-use zendesk_sim::{Account, AccountOptions, GenerateOptions, OauthClient, Sim, SimOptions, TokenLifetime};
+use serde_json::{Value, json};
+use zendesk_sim::Account;
 
 use crate::args::Demo;
 use crate::client::Client;
-use crate::commands::ask::{oauth_url, run_ids};
-use crate::commands::status::watch_run;
-use crate::output::Progress;
+use crate::commands::ask::run_ids;
+use crate::commands::simulated::{SUBDOMAIN, Simulated};
+use crate::commands::watch::watch_run;
+use crate::exit::Exit;
+use crate::output::{Output, Position, Progress};
 
 const CUSTOMER: &str = "ada@example.com";
-const SUBDOMAIN: &str = "acme";
-const CLIENT: (&str, &str) = ("helpsync-demo", "demo-secret");
 /// The demo gives up on a run that has not appeared after this.
 const RUN_WAIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -30,97 +30,88 @@ const PAGE: i64 = 500;
 /// Title and content hash of every file, by article id.
 type Copy = BTreeMap<i64, (String, Option<String>)>;
 
-pub(crate) async fn demo(args: Demo) -> anyhow::Result<()> {
+pub(crate) async fn demo(args: Demo, output: Output) -> anyhow::Result<Exit> {
     let began = Instant::now();
-    let folder = tempfile::tempdir().context("cannot make a folder for the demo")?;
-    println!("Helpsync demo: a simulated Zendesk, and a sync of it into {}\n", folder.path().display());
-    let sim = Sim::start(SimOptions { seed: args.seed, ..SimOptions::default() }).await?;
-    let account = make_account(&sim, &args);
-    let drafts = account.article_ids().len() - account.truth().len();
-    println!(
-        "  the help center \"{SUBDOMAIN}\": {} articles in 3 locales, {} of them drafts or hidden",
-        account.article_ids().len(),
-        drafts
-    );
-    let process = start(&sim, &folder).await?;
-    let outcome = tell(&process, &account, &args).await;
+    let stop = stop_signal().context("cannot handle signals")?;
+    let simulated = Simulated::start(args.articles, args.seed).await?;
+    let process = start(&simulated).await?;
+    let told = tokio::select! {
+        told = tell(&process, &simulated, &args, output) => Some(told),
+        () = stop => None,
+    };
     process.stop().await;
-    sim.stop().await;
-    outcome?;
-    println!(
-        "\nDone in {:.1} s. All of it was temporary. Your own help center next:\n",
-        began.elapsed().as_secs_f64()
-    );
-    println!("  export HELPSYNC_ZENDESK__CLIENT_ID=…  HELPSYNC_ZENDESK__CLIENT_SECRET=…");
-    println!("  helpsync up --connect SUBDOMAIN      open the URL it prints, and articles arrive");
-    println!("  helpsync status --watch              what is running");
-    println!("  helpsync export --customer me        everything as JSON lines");
-    Ok(())
+    simulated.stop().await;
+    let Some(told) = told else {
+        output.note("stopped; nothing is left behind");
+        return Ok(Exit::Interrupted);
+    };
+    let runs = told?;
+    let seconds = began.elapsed().as_secs_f64();
+    if output.json {
+        output.answer(format_args!("{:#}", json!({ "runs": runs, "seconds": seconds })))?;
+    }
+    output.say(format_args!(
+        "\nDone in {seconds:.1} s. All of it was temporary. Your own help center next:\n\n  \
+         export HELPSYNC_ZENDESK__CLIENT_ID=…  HELPSYNC_ZENDESK__CLIENT_SECRET=…\n  \
+         helpsync up --connect SUBDOMAIN      open the URL it prints, and articles arrive\n  \
+         helpsync status --watch              what is running\n  \
+         helpsync export --customer me        everything as JSON lines\n\n\
+         Without a Zendesk account: helpsync up --simulated"
+    ))?;
+    Ok(Exit::Done)
 }
 
-fn make_account(sim: &Sim, args: &Demo) -> Account {
-    sim.create_account(AccountOptions {
-        subdomain: SUBDOMAIN.to_owned(),
-        locales: ["en-us", "de", "fr"].map(ToOwned::to_owned).to_vec(),
-        clients: vec![OauthClient {
-            client_id: CLIENT.0.to_owned(),
-            client_secret: Some(CLIENT.1.to_owned()),
-            redirect_uris: Vec::new(),
-            lifetime: TokenLifetime::Expiring,
-        }],
-        generate: GenerateOptions {
-            articles: args.articles as usize,
-            seed: args.seed,
-            ..GenerateOptions::default()
-        },
-        ..AccountOptions::default()
-    })
-}
-
-async fn start(sim: &Sim, folder: &tempfile::TempDir) -> anyhow::Result<Process> {
-    let settings = Settings::load(
-        None,
-        [
-            ("HELPSYNC_API__LISTEN", "127.0.0.1:0".to_owned()),
-            ("HELPSYNC_STORE__URL", format!("sqlite:{}", folder.path().join("demo.db").display())),
-            ("HELPSYNC_ZENDESK__BASE_URL", sim.base_url_template()),
-            ("HELPSYNC_ZENDESK__CLIENT_ID", CLIENT.0.to_owned()),
-            ("HELPSYNC_ZENDESK__CLIENT_SECRET", CLIENT.1.to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    )?;
+async fn start(simulated: &Simulated) -> anyhow::Result<Process> {
+    let mut env = simulated.env();
+    env.push(("HELPSYNC_API__LISTEN".to_owned(), "127.0.0.1:0".to_owned()));
+    let settings = Settings::load(None, env)?;
     Ok(Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?)
 }
 
-async fn tell(process: &Process, account: &Account, args: &Demo) -> anyhow::Result<()> {
+/// The two runs.
+async fn tell(
+    process: &Process,
+    simulated: &Simulated,
+    args: &Demo,
+    output: Output,
+) -> anyhow::Result<[Value; 2]> {
+    let account = &simulated.account;
+    output.say(format_args!(
+        "Helpsync demo: a simulated Zendesk, and a sync of it into {}\n",
+        simulated.folder()
+    ))?;
+    let all = account.article_ids().len();
+    output.say(format_args!(
+        "  the help center \"{SUBDOMAIN}\": {all} articles in 3 locales, {} of them drafts or hidden",
+        all - account.truth().len()
+    ))?;
     let url = process.api_url().context("the API did not start")?.clone();
     let key = process.parts().api_key_text().context("there is no API key")?.to_owned();
-    let client = Client::new(url, key, Some(CUSTOMER))?;
-
-    let grant = oauth_url(&client, SUBDOMAIN).await?;
-    // The browser's part: Zendesk's page (the simulated administrator allows at once), then back to our callback.
-    let landed = reqwest::Client::builder().timeout(RUN_WAIT).build()?.get(&grant).send().await?;
-    ensure!(landed.status().is_success(), "the grant ended with {}", landed.status());
-    println!("  {CUSTOMER} connected it through OAuth (state, PKCE, refresh token sealed)\n");
+    let client = Client::new(url, key, output)?.speaking_for(CUSTOMER);
+    simulated.grant(&client).await?;
+    output
+        .say(format_args!("  {CUSTOMER} connected it through OAuth (state, PKCE, refresh token sealed)\n"))?;
 
     let began = Instant::now();
-    watch_run(&client, first_run(&client).await?).await?;
+    let first = watch_run(&client, first_run(&client, output).await?, output).await?;
     let before = copy(process).await?;
-    show_equal(account, &before, began)?;
+    show_equal(account, &before, began, output)?;
 
-    println!("\n  {} random changes in the help center …", args.changes);
+    output.say(format_args!("\n  {} random changes in the help center …", args.changes))?;
     account.apply_random(args.changes, args.seed);
     let began = Instant::now();
     let answer = client.post("/helpsync/v1/sync", json!({ "customer_id": CUSTOMER })).await?;
     let run = *run_ids(&answer).first().context("the sync named no run")?;
-    watch_run(&client, run).await?;
+    let second = watch_run(&client, run, output).await?;
     let after = copy(process).await?;
-    show_changes(&before, &after);
-    show_equal(account, &after, began)
+    show_changes(&before, &after, output)?;
+    show_equal(account, &after, began, output)?;
+    Ok([first, second])
 }
 
-async fn first_run(client: &Client) -> anyhow::Result<i64> {
-    let progress = Progress::start("waiting for the first run");
+async fn first_run(client: &Client, output: Output) -> anyhow::Result<i64> {
+    let mut progress = Progress::start(output);
+    progress.set(&Position { doing: "waiting for the first run".to_owned(), ..Position::default() });
     let found = tokio::time::timeout(RUN_WAIT, async {
         loop {
             let answer = client.get("/helpsync/v1/runs?limit=1").await?;
@@ -131,7 +122,6 @@ async fn first_run(client: &Client) -> anyhow::Result<i64> {
         }
     });
     let Ok(found) = found.await else { bail!("no sync started within {RUN_WAIT:?}") };
-    drop(progress);
     found
 }
 
@@ -157,19 +147,18 @@ async fn copy(process: &Process) -> anyhow::Result<Copy> {
 }
 
 /// The proof: the simulator knows what a correct copy holds.
-fn show_equal(account: &Account, copy: &Copy, began: Instant) -> anyhow::Result<()> {
+fn show_equal(account: &Account, copy: &Copy, began: Instant, output: Output) -> anyhow::Result<()> {
     let truth: Vec<i64> = account.truth().iter().map(|article| article.id).collect();
     let ours: Vec<i64> = copy.keys().copied().collect();
     ensure!(truth == ours, "the copy has {} articles, Zendesk has {} published", ours.len(), truth.len());
-    println!(
+    output.say(format_args!(
         "     {} published articles, the same ids here and there, after {:.1} s",
         ours.len(),
         began.elapsed().as_secs_f64()
-    );
-    Ok(())
+    ))
 }
 
-fn show_changes(before: &Copy, after: &Copy) {
+fn show_changes(before: &Copy, after: &Copy, output: Output) -> anyhow::Result<()> {
     let added: Vec<&str> = after
         .iter()
         .filter(|(id, _)| !before.contains_key(id))
@@ -187,10 +176,11 @@ fn show_changes(before: &Copy, after: &Copy) {
         .collect();
     for (what, titles) in [("+", added), ("~", changed), ("-", gone)] {
         for title in titles.iter().take(TITLES_SHOWN) {
-            println!("     {what} {title}");
+            output.say(format_args!("     {what} {title}"))?;
         }
         if titles.len() > TITLES_SHOWN {
-            println!("     {what} and {} more", titles.len() - TITLES_SHOWN);
+            output.say(format_args!("     {what} and {} more", titles.len() - TITLES_SHOWN))?;
         }
     }
+    Ok(())
 }

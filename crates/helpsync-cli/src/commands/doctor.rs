@@ -8,18 +8,19 @@ use helpsync_model::chain;
 use helpsync_queue::Health;
 
 use crate::args::Doctor;
+use crate::output::Output;
 use crate::role::settings;
 
 const BROKER_WAIT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-pub(crate) async fn doctor(args: Doctor) -> anyhow::Result<()> {
+pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<()> {
     let mut sick = 0;
     let mut say = |name: &str, found: Result<String, String>| match found {
-        Ok(text) => println!("  ok    {name}: {text}"),
+        Ok(text) => drop(output.answer(format_args!("  ok    {name}: {text}"))),
         Err(text) => {
             sick += 1;
-            println!("  WRONG {name}: {text}");
+            drop(output.answer(format_args!("  WRONG {name}: {text}")));
         }
     };
     let settings = match settings(args.config) {
@@ -31,7 +32,7 @@ pub(crate) async fn doctor(args: Doctor) -> anyhow::Result<()> {
     };
     say("settings", Ok("every name and value is understood".to_owned()));
     for warning in settings.warnings() {
-        println!("  note  {warning}");
+        output.say(format_args!("  note  {warning}"))?;
     }
     let client = if settings.zendesk.client_id.is_some() {
         Ok(format!("configured; register the redirect URL {}", redirect_url(&settings)))

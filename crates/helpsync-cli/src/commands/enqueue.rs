@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use helpsync_model::{Entropy as _, OsEntropy};
 use helpsync_upstream::{Request, RequestAction, Upstream};
+use serde_json::json;
 
 use crate::args::Enqueue;
+use crate::output::Output;
 use crate::role::settings;
 
 /// The default of `queue.name_prefix`.
 const PREFIX: &str = "helpsync";
 
-pub(crate) async fn enqueue(args: Enqueue) -> anyhow::Result<()> {
+pub(crate) async fn enqueue(args: Enqueue, output: Output) -> anyhow::Result<()> {
     let (url, prefix) = broker(args.broker, args.prefix, args.config)?;
     let upstream = Upstream::new(&url)?.with_prefix(&prefix);
     let action = match args.article {
@@ -23,8 +25,7 @@ pub(crate) async fn enqueue(args: Enqueue) -> anyhow::Result<()> {
     let published = upstream.publish(&id, &Request::new(args.customer, action)).await;
     upstream.close().await;
     published?;
-    println!("request {id} is queued");
-    Ok(())
+    output.show(&json!({ "request_id": id }), || format!("request {id} is queued"))
 }
 
 /// Address and prefix. Only a file is read as the settings of a whole installation, with all that they must hold.

@@ -2,16 +2,29 @@
 
 mod ask;
 mod convert;
+mod customers;
 mod dead_letters;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod enqueue;
+mod files;
+mod generate;
+mod installation;
+mod runs;
+#[cfg(feature = "demo")]
+mod simulated;
 mod status;
 mod up;
+mod watch;
 mod webhooks;
 
+use clap::Parser as _;
+use serde_json::{Value, json};
+
 use crate::args::{Cli, Command, Config};
+use crate::exit::{Exit, exit_of};
+use crate::output::Output;
 use crate::role::settings;
 
 /// What `demo` says in a build that has no simulated Zendesk.
@@ -20,40 +33,74 @@ const NO_DEMO: &str = "this build has no simulated Zendesk and therefore no demo
     `demo`, as the production image is. In the repository, `deploy/dev.sh demo` builds one that has it; \
     `docker compose --env-file deploy/demo.env --profile demo up --build` shows the demo in containers";
 
-/// Runs a command.
-///
-/// # Errors
-/// With a text that says what to do.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
-        Command::Up(args) => up::up(args).await,
-        #[cfg(feature = "demo")]
-        Command::Demo(args) => demo::demo(args).await,
-        #[cfg(not(feature = "demo"))]
-        Command::Demo(_) => anyhow::bail!(NO_DEMO),
-        Command::Connect(args) => ask::connect(args).await,
-        Command::Sync(args) => ask::sync(args).await,
-        Command::Resync(args) => ask::resync(args).await,
-        Command::Status(args) => status::status(args).await,
-        Command::Enqueue(args) => enqueue::enqueue(args).await,
-        Command::DeadLetters(args) => dead_letters::dead_letters(args).await,
-        Command::Webhooks(args) => webhooks::webhooks(args).await,
-        Command::Customers(args) => ask::customers(args).await,
-        Command::Export(args) => ask::export(args).await,
-        Command::Doctor(args) => doctor::doctor(args).await,
-        Command::Convert(args) => convert::convert(&args),
-        Command::Config(args) => config(&args),
+/// The whole of `helpsync`: reads the command line, runs the command and says what went wrong.
+pub async fn main() -> Exit {
+    let cli = Cli::parse();
+    let output = Output::from(cli.manner);
+    // Boxed: the commands' futures are large, and one of them runs.
+    match Box::pin(run(cli, output)).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = exit_of(&error);
+            if exit != Exit::Done {
+                output.error("helpsync", &error, exit);
+            }
+            exit
+        }
     }
 }
 
-fn config(args: &Config) -> anyhow::Result<()> {
-    let text = if args.reference {
-        helpsync_config::reference()
-    } else if args.example {
-        helpsync_config::example()
+async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Up(args) => Box::pin(up::up(args, cli.manner)).await,
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => return Box::pin(demo::demo(args, output)).await,
+        #[cfg(not(feature = "demo"))]
+        Command::Demo(_) => anyhow::bail!(NO_DEMO),
+        Command::Connect(args) => ask::connect(args, output).await,
+        Command::Sync(args) => ask::sync(args, output).await,
+        Command::Resync(args) => ask::resync(args, output).await,
+        Command::Status(args) => status::status(args, output).await,
+        Command::Enqueue(args) => enqueue::enqueue(args, output).await,
+        Command::DeadLetters(args) => dead_letters::dead_letters(args, output).await,
+        Command::Webhooks(args) => webhooks::webhooks(args, output).await,
+        Command::Customers(remote) => customers::customers(&remote, output).await,
+        Command::Show(args) => customers::show(args, output).await,
+        Command::Runs(args) => runs::runs(args, output).await,
+        Command::Files(args) => files::files(args, output).await,
+        Command::File(args) => files::file(args, output).await,
+        Command::Search(args) => files::search(args, output).await,
+        Command::Select(args) => files::select(args, output).await,
+        Command::Schedule(args) => customers::schedule(args, output).await,
+        Command::Disconnect(args) => customers::disconnect(args, output).await,
+        Command::ApproveRemovals(args) => customers::approve_removals(args, output).await,
+        Command::RefuseRemovals(args) => customers::refuse_removals(args, output).await,
+        Command::Pause(args) => customers::pause(args, true, output).await,
+        Command::Resume(args) => customers::pause(args, false, output).await,
+        Command::Workers(remote) => installation::workers(&remote, output).await,
+        Command::Lanes(remote) => installation::lanes(&remote, output).await,
+        Command::Budgets(remote) => installation::budgets(&remote, output).await,
+        Command::Export(args) => ask::export(args, output).await,
+        Command::Doctor(args) => doctor::doctor(args, output).await,
+        Command::Convert(args) => convert::convert(&args, output),
+        Command::Config(args) => config(&args, output),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args, output),
+    }
+    .map(|()| Exit::Done)
+}
+
+fn config(args: &Config, output: Output) -> anyhow::Result<()> {
+    let (document, text) = if args.reference || args.example {
+        let text = if args.reference { helpsync_config::reference() } else { helpsync_config::example() };
+        (json!({ "text": text }), text)
     } else {
-        settings(args.config.clone())?.redacted()
+        let settings = settings(args.config.clone())?;
+        let values = settings
+            .values()
+            .into_iter()
+            .map(|(key, value, origin)| (key, json!({ "value": value, "from": origin })));
+        (Value::Object(values.collect()), settings.redacted())
     };
-    println!("{}", text.trim_end());
-    Ok(())
+    output.show(&document, || text)
 }

@@ -1,29 +1,29 @@
-//! Watching: the whole installation, or one run.
+//! The whole installation at a glance.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use anyhow::bail;
 use serde_json::Value;
 
 use crate::args::Status;
 use crate::client::Client;
-use crate::output::{LOOK_EVERY, Progress, cell, table};
+use crate::commands::watch::doing;
+use crate::output::{Output, cell, table_text};
 
 const REFRESH: Duration = Duration::from_secs(2);
 const RUNS_SHOWN: usize = 10;
 
-pub(crate) async fn status(args: Status) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, None)?;
+pub(crate) async fn status(args: Status, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    // Another screen on a terminal, lines one after the other elsewhere.
+    let clears = args.watch && !output.json && std::io::stdout().is_terminal();
     loop {
         let answer = client.get("/helpsync/v1/status").await?;
-        if args.json {
-            println!("{}", if args.watch { answer.to_string() } else { format!("{answer:#}") });
+        if args.watch && output.json {
+            output.answer(&answer)?;
         } else {
-            if args.watch && std::io::stdout().is_terminal() {
-                print!("\u{1b}[2J\u{1b}[H");
-            }
-            print_status(&answer);
+            let clear = if clears { "\u{1b}[2J\u{1b}[H" } else { "" };
+            output.show(&answer, || format!("{clear}{}", status_text(&answer)))?;
         }
         if !args.watch {
             return Ok(());
@@ -32,23 +32,26 @@ pub(crate) async fn status(args: Status) -> anyhow::Result<()> {
     }
 }
 
-fn print_status(status: &Value) {
+fn status_text(status: &Value) -> String {
     let count = |name: &str| status[name].as_i64().unwrap_or(0);
-    println!(
-        "{} connected, {} paused, {} files, {} removals held for a person",
+    let mut text = format!(
+        "{} connected, {} paused, {} files, {} removals held for a person\n",
         count("active"),
         count("paused"),
         count("files"),
         count("held")
     );
+    let mut line = |more: std::fmt::Arguments<'_>| text += &format!("{more}\n");
     if let Some(why) = status["store"].as_str().filter(|store| *store != "up") {
-        println!("the database is in trouble: {why}");
+        line(format_args!("the database is in trouble: {why}"));
     }
     let columns = [
         "id",
+        "customer",
+        "workspace",
         "kind",
         "state",
-        "stage",
+        "doing",
         "listed",
         "created",
         "updated",
@@ -56,63 +59,41 @@ fn print_status(status: &Value) {
         "requests",
         "waiting_for",
     ];
-    let rows: Vec<Vec<String>> = status["runs"]
-        .as_array()
-        .into_iter()
-        .flatten()
+    let runs = status["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows: Vec<Vec<String>> = runs
+        .iter()
         .take(RUNS_SHOWN)
         .map(|run| {
-            // Counters are in an object of their own.
-            let value = |name: &str| if run[name].is_null() { &run["counters"][name] } else { &run[name] };
-            columns.iter().map(|name| cell(value(name))).collect()
+            let value = |name: &str| match name {
+                "customer" => cell(&run["customer_id"]),
+                "doing" => doing(run).to_owned(),
+                // Counters are in an object of their own.
+                name if run[name].is_null() => cell(&run["counters"][name]),
+                name => cell(&run[name]),
+            };
+            columns.iter().map(|name| value(name)).collect()
         })
         .collect();
     if rows.is_empty() {
-        println!("nothing is running");
+        line(format_args!("nothing is running"));
     } else {
-        println!();
-        table(&columns, &rows);
+        line(format_args!("\n{}", table_text(&columns, &rows)));
+    }
+    if runs.len() > RUNS_SHOWN {
+        line(format_args!("and {} more: helpsync runs", runs.len() - RUNS_SHOWN));
+    }
+    if count("held") > 0 {
+        line(format_args!("\n{} removals are held: helpsync customers says whose", count("held")));
     }
     let failed = status["dead_letters"].as_array().map_or(0, Vec::len);
     if failed > 0 {
-        println!("\n{failed} shards gave up: helpsync dead-letters list");
+        line(format_args!("\n{failed} shards gave up: helpsync dead-letters list"));
     }
     if count("dead_messages") > 0 {
-        println!("\n{} messages could not be done: helpsync dead-letters list", count("dead_messages"));
+        line(format_args!(
+            "\n{} messages could not be done: helpsync dead-letters list",
+            count("dead_messages")
+        ));
     }
-}
-
-/// Shows a run until it has ended.
-pub(crate) async fn watch_run(client: &Client, id: i64) -> anyhow::Result<Value> {
-    let progress = Progress::start(&format!("run {id}"));
-    loop {
-        let run = client.get(&format!("/helpsync/v1/runs/{id}")).await?;
-        let counters = &run["counters"];
-        let count = |name: &str| counters[name].as_u64().unwrap_or(0);
-        let done =
-            count("created") + count("updated") + count("unchanged") + count("drafts") + count("unselected");
-        match run["state"].as_str() {
-            Some("done") => {
-                progress.end(&format!(
-                    "{} sync: {} new, {} changed, {} removed, {} unchanged, {} requests",
-                    cell(&run["kind"]),
-                    count("created"),
-                    count("updated"),
-                    count("removed"),
-                    count("unchanged"),
-                    count("requests")
-                ));
-                return Ok(run);
-            }
-            Some("failed" | "incomplete" | "cancelled") => {
-                bail!("run {id} is {}: {}", cell(&run["state"]), cell(&run["error"]));
-            }
-            _ => {
-                let waits = run["waiting_for"].as_str().map(|what| format!("waits for {what}"));
-                let works = || run["working_on"].as_str().map(str::to_owned);
-                progress.set(done, count("remote_count"), waits.or_else(works));
-            }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    text
 }

@@ -2,46 +2,168 @@
 
 use anyhow::Context as _;
 use helpsync_app::{Parts, Process, Role, Runtime, api_key_file, start_logging, stop_signal};
+use helpsync_config::Settings;
+use serde_json::json;
+use url::Url;
 
-use crate::args::Up;
+use crate::args::{Manner, Up};
 use crate::client::Client;
 use crate::commands::ask::oauth_url;
-use crate::role::{run_until, settings};
+use crate::output::Output;
+use crate::role::{log_settings, run_until, settings};
 
-pub(crate) async fn up(args: Up) -> anyhow::Result<()> {
-    let settings = settings(args.config)?;
-    start_logging(&settings.log)?;
+pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<()> {
+    if args.simulated {
+        return simulated(args, manner).await;
+    }
+    let settings = settings(args.config.clone())?;
+    let output = Output::from(manner);
+    start_logging(&log_settings(&settings.log, manner))?;
     let stop = stop_signal().context("cannot handle signals")?;
-    let has_client = settings.zendesk.client_id.is_some();
-    let store = settings.store.url.to_string();
-    let key_file =
-        settings.api.bootstrap_key.is_none().then(|| api_key_file(settings.store.url.expose())).flatten();
+    let facts = Facts::of(&settings);
     let process = Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?;
     let url = process.api_url().context("the API did not start")?.clone();
-    println!("Helpsync is up at {url}");
-    println!("  store    {store}");
-    if let Some(path) = key_file {
-        println!("  API key  in {}", path.display());
+    // Before anything is said to be up: without a client it must not look as if it were.
+    let grant = match &args.connect {
+        None => None,
+        Some(subdomain) => {
+            let client = client(&process, output)?.speaking_for(&args.customer);
+            match oauth_url(&client, subdomain).await {
+                Ok(grant) => Some(grant),
+                Err(error) => {
+                    process.stop().await;
+                    return Err(error.context(format!("cannot connect {subdomain}")));
+                }
+            }
+        }
+    };
+    unless_unread(tell(output, &facts, &url, args.connect.as_deref().zip(grant.as_deref())))?;
+    run_until(process, stop, output).await
+}
+
+/// What is told of the settings.
+struct Facts {
+    store: String,
+    key_file: Option<String>,
+    has_client: bool,
+}
+
+impl Facts {
+    fn of(settings: &Settings) -> Self {
+        let key_file =
+            settings.api.bootstrap_key.is_none().then(|| api_key_file(settings.store.url.expose())).flatten();
+        Self {
+            store: settings.store.url.to_string(),
+            key_file: key_file.map(|path| path.display().to_string()),
+            has_client: settings.zendesk.client_id.is_some(),
+        }
     }
+}
+
+fn client(process: &Process, output: Output) -> anyhow::Result<Client> {
+    let url = process.api_url().context("the API did not start")?.clone();
+    let key = process.parts().api_key_text().context("no API key is known here")?.to_owned();
+    Client::new(url, key, output)
+}
+
+/// A server does not end because nobody reads what it says at its start.
+fn unless_unread(said: anyhow::Result<()>) -> anyhow::Result<()> {
+    said.or_else(|error| if error.is::<crate::exit::ReaderGone>() { Ok(()) } else { Err(error) })
+}
+
+fn tell(output: Output, facts: &Facts, url: &Url, grant: Option<(&str, &str)>) -> anyhow::Result<()> {
     let redirect = url.join("/integrations/zendesk")?;
-    if has_client {
-        println!("  OAuth    register {redirect} as a redirect URL of your Zendesk OAuth client");
-    } else {
-        println!(
-            "  OAuth    no client yet: make one in Zendesk's Admin Center (Apps and integrations, APIs, OAuth"
-        );
-        println!("           clients) with the redirect URL {redirect},");
-        println!("           then set HELPSYNC_ZENDESK__CLIENT_ID and HELPSYNC_ZENDESK__CLIENT_SECRET");
+    if output.json {
+        return output.answer(json!({
+            "url": url, "store": facts.store, "api_key_file": facts.key_file, "redirect_url": redirect,
+            "oauth_url": grant.map(|(_, grant)| grant),
+        }));
     }
-    if let Some(subdomain) = &args.connect {
-        let key = process.parts().api_key_text().context("no API key is known here")?.to_owned();
-        let client = Client::new(url, key, Some(&args.customer))?;
-        println!(
-            "\nOpen this as an administrator of {subdomain}:\n\n  {}\n",
-            oauth_url(&client, subdomain).await?
-        );
-    } else {
-        println!("  next     helpsync connect SUBDOMAIN   (in another terminal, same folder)");
+    output.say(format_args!("Helpsync is up at {url}\n  store    {}", facts.store))?;
+    if let Some(path) = &facts.key_file {
+        output.say(format_args!("  API key  in {path}"))?;
     }
-    run_until(process, stop).await
+    if facts.has_client {
+        output.say(format_args!(
+            "  OAuth    register {redirect} as a redirect URL of your Zendesk OAuth client"
+        ))?;
+    } else {
+        output.say(format_args!(
+            "  OAuth    no client yet: make one in Zendesk's Admin Center (Apps and integrations, APIs, OAuth\n           \
+             clients) with the redirect URL {redirect},\n           \
+             then set HELPSYNC_ZENDESK__CLIENT_ID and HELPSYNC_ZENDESK__CLIENT_SECRET"
+        ))?;
+    }
+    match grant {
+        Some((subdomain, grant)) => {
+            output.say(format_args!("\nOpen this as an administrator of {subdomain}:\n\n  {grant}\n"))
+        }
+        None => output.say("  next     helpsync connect SUBDOMAIN   (in another terminal, same folder)"),
+    }
+}
+
+#[cfg(not(feature = "demo"))]
+async fn simulated(_: Up, _: Manner) -> anyhow::Result<()> {
+    anyhow::bail!(super::NO_DEMO)
+}
+
+#[cfg(feature = "demo")]
+async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
+    use crate::commands::simulated::{SUBDOMAIN, Simulated};
+
+    let output = Output::from(manner);
+    let simulated = Simulated::start(ARTICLES, SEED).await?;
+    // What the simulation needs wins over what is set for a real Zendesk.
+    let env = std::env::vars().chain(simulated.env()).collect::<std::collections::BTreeMap<_, _>>();
+    let settings = Settings::load(args.config, env)?;
+    start_logging(&log_settings(&settings.log, manner))?;
+    let stop = stop_signal().context("cannot handle signals")?;
+    let process = Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?;
+    let url = process.api_url().context("the API did not start")?.clone();
+    let outcome = async {
+        simulated.grant(&client(&process, output)?.speaking_for(&args.customer)).await?;
+        let store = simulated.store_url();
+        if output.json {
+            return output.answer(json!({ "url": url, "store": store, "workspace": SUBDOMAIN }));
+        }
+        output.say(format_args!(
+            "Helpsync is up at {url}, and syncs a simulated Zendesk: the workspace {SUBDOMAIN} of customer {customer}, \
+             {ARTICLES} articles,\nof which one changes every {every} s. All of it ends with Ctrl-C. In another terminal:\n\n  \
+             export HELPSYNC_URL={url} HELPSYNC_STORE__URL={store}\n  \
+             helpsync status\n  \
+             helpsync sync --watch --customer {customer}\n  \
+             helpsync export --customer {customer}\n  \
+             helpsync connect {SUBDOMAIN} --customer somebody    a browser may open the URL",
+            customer = args.customer,
+            every = CHANGE_EVERY.as_secs(),
+        ))
+    };
+    if let Err(error) = unless_unread(outcome.await) {
+        process.stop().await;
+        simulated.stop().await;
+        return Err(error);
+    }
+    let ended = tokio::select! {
+        ended = run_until(process, stop, output) => ended,
+        never = change(&simulated.account) => match never {},
+    };
+    simulated.stop().await;
+    ended
+}
+
+/// Articles of the simulated help center.
+#[cfg(feature = "demo")]
+const ARTICLES: u32 = 500;
+#[cfg(feature = "demo")]
+const SEED: u64 = 7;
+#[cfg(feature = "demo")]
+const CHANGE_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[cfg(feature = "demo")]
+async fn change(account: &zendesk_sim::Account) -> std::convert::Infallible {
+    for seed in SEED.. {
+        tokio::time::sleep(CHANGE_EVERY).await;
+        account.apply_random(1, seed);
+    }
+    unreachable!("no number of changes is the last")
 }

@@ -1,52 +1,46 @@
 //! `helpsync webhooks`: where events are sent, what did not arrive, and sending it again.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{Redeliver, WebhookAction, WebhookDeliveries, Webhooks};
 use crate::client::Client;
-use crate::commands::ask::print_rows;
+use crate::commands::ask::rows;
+use crate::output::Output;
 
 /// Dead deliveries are sent again in so many requests at most; each takes the oldest 1,000.
 const REQUESTS_MAX: usize = 1_000;
 
-pub(crate) async fn webhooks(args: Webhooks) -> anyhow::Result<()> {
+pub(crate) async fn webhooks(args: Webhooks, output: Output) -> anyhow::Result<()> {
     match args.action {
-        WebhookAction::List(plain) => {
-            let client = Client::of(&plain.remote, None)?;
+        WebhookAction::List(remote) => {
+            let client = Client::of(&remote, output)?;
             let answer = client.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
-            show(&answer, "results", &["id", "url", "status", "status_reason"], plain.json);
+            output.show(&answer, || rows(&answer["results"], &["id", "url", "status", "status_reason"]))
         }
-        WebhookAction::Deliveries(args) => deliveries(args).await?,
-        WebhookAction::Redeliver(args) => redeliver(args).await?,
-    }
-    Ok(())
-}
-
-fn show(answer: &Value, list: &str, columns: &[&str], as_json: bool) {
-    if as_json {
-        println!("{answer:#}");
-    } else {
-        print_rows(&answer[list], columns);
+        WebhookAction::Deliveries(args) => deliveries(args, output).await,
+        WebhookAction::Redeliver(args) => redeliver(args, output).await,
     }
 }
 
-async fn deliveries(args: WebhookDeliveries) -> anyhow::Result<()> {
-    let client = Client::of(&args.plain.remote, None)?;
+async fn deliveries(args: WebhookDeliveries, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
     let state = args.state.map(|state| format!("&state={state}")).unwrap_or_default();
     let path = format!("/helpsync/v1/webhooks/{}/deliveries?after={}{state}", args.webhook, args.after);
     let answer = client.get(&path).await?;
-    show(&answer, "deliveries", &["id", "kind", "object_id", "state", "attempts", "error"], args.plain.json);
-    if let (false, Some(next)) = (args.plain.json, answer["next"].as_i64()) {
-        println!("there may be more: --after {next}");
+    output.show(&answer, || {
+        rows(&answer["deliveries"], &["id", "kind", "object_id", "state", "attempts", "error"])
+    })?;
+    if let Some(next) = answer["next"].as_i64() {
+        output.note(format_args!("there may be more: --after {next}"));
     }
     Ok(())
 }
 
-async fn redeliver(args: Redeliver) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, None)?;
+async fn redeliver(args: Redeliver, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
     if let Some(id) = args.delivery {
         client.post(&format!("/helpsync/v1/webhook-deliveries/{id}/redeliver"), json!({})).await?;
-        println!("delivery {id} is sent again");
+        output.show(&json!({ "redelivered": 1 }), || format!("delivery {id} is sent again"))?;
     }
     if let Some(webhook) = args.dead_of {
         let path = format!("/helpsync/v1/webhooks/{webhook}/redeliver");
@@ -58,7 +52,8 @@ async fn redeliver(args: Redeliver) -> anyhow::Result<()> {
                 break;
             }
         }
-        println!("{total} dead deliveries are sent again");
+        output
+            .show(&json!({ "redelivered": total }), || format!("{total} dead deliveries are sent again"))?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
 mod convert;
+mod manners;
+mod served;
 
 use std::process::{Command, Output};
 

@@ -62,6 +62,8 @@ create table customer (
     auto_sync text,
     interval_hours bigint,
     limits text not null default '{}',
+    -- since when a person has paused its work
+    paused_at bigint,
     created_at bigint not null,
     updated_at bigint not null,
     unique (organization_id, external_id)
@@ -322,6 +324,23 @@ create table outbox (
     attempt bigint not null default 0,
     lease_until bigint,
     created_at bigint not null
+);
+
+-- Lanes that a person has paused: their shards are not handed out.
+create table paused_lane (
+    lane text primary key,
+    paused_at bigint not null
+);
+
+-- Processes that live, or did within the last day. What they do is in the shards that they hold.
+create table process (
+    holder text primary key,
+    role text not null,
+    host text not null,
+    version text not null,
+    concurrency bigint not null,
+    started_at bigint not null,
+    seen_at bigint not null
 );
 
 -- Articles that could not be stored, with the reason. Nothing is dropped silently.

@@ -313,4 +313,30 @@ impl AdminStore {
             .await?;
         write.commit().await
     }
+    /// Keeps the files of a connection and its brands whose removal is held, until a run finds them missing again, and takes
+    /// a leave back that no run has used. Answers how many were held.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn refuse_removals(
+        &self,
+        organization: OrganizationId,
+        id: ConnectionId,
+    ) -> Result<u64, StoreError> {
+        self.connection(organization, id).await?;
+        let mut write = self.write().await?;
+        lock(&mut write, id).await?;
+        sqlx::query(sql(format!("update connection set removals_allowed = 0 where id in {FAMILY}")))
+            .bind(id.0)
+            .execute(&mut *write.tx)
+            .await?;
+        let kept = sqlx::query(sql(format!(
+            "update file set held_at = null where connection_id in {FAMILY} and held_at is not null"
+        )))
+        .bind(id.0)
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        Ok(kept.rows_affected())
+    }
 }

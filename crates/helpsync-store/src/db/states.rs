@@ -14,6 +14,8 @@ use helpsync_model::{
 pub(crate) const ACTIVE_RUN: AnyOf<RunState> = AnyOf(RunState::ACTIVE);
 /// Runs of which no shard has started.
 pub(crate) const QUEUED_RUN: One<RunState> = One(RunState::Queued);
+/// Runs that have ended well.
+pub(crate) const DONE_RUN: One<RunState> = One(RunState::Done);
 /// Runs that sync a connection, of which one at a time is active.
 pub(crate) const SYNC: AnyOf<RunKind> = AnyOf(RunKind::SYNCS);
 /// Runs over requested articles, or over attachments.

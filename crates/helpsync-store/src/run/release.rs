@@ -20,6 +20,8 @@ struct Turn {
     connection: i64,
     /// Shards that are out already.
     outstanding: usize,
+    /// A person has paused its customer: nothing of it is due.
+    paused: bool,
     /// Due shards in their order, the end of a run first; not more than were asked for.
     due: Vec<i64>,
 }
@@ -28,7 +30,7 @@ impl QueueStore {
     /// Moves up to `limit` due shards into the outbox: urgent lanes first, then the connections that have the least
     /// out, and never more than `window` of one connection in one lane at once. A connection with a million due shards thus delays
     /// another's first one by no more than its window, and its own people's requests by nothing. Within a connection and
-    /// lane the end of a run goes before more work of the next. Answers how many.
+    /// lane the end of a run goes before more work of the next. What a person has paused stays. Answers how many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -55,7 +57,8 @@ impl QueueStore {
         let looks = Lane::ALL.map(|lane| {
             format!(
                 "select '{lane}' as lane where exists
-                   (select 1 from release_turn where lane = '{lane}' and due_at <= $1)",
+                   (select 1 from release_turn where lane = '{lane}' and due_at <= $1)
+                   and not exists (select 1 from paused_lane where lane = '{lane}')",
                 lane = lane.as_str()
             )
         });
@@ -76,7 +79,8 @@ impl QueueStore {
         let firsts = Lane::ALL.map(|lane| {
             let lane = lane.as_str();
             format!(
-                "select min(due_at) as due_at from release_turn where lane = '{lane}' and due_at is not null"
+                "select min(due_at) as due_at from release_turn where lane = '{lane}' and due_at is not null
+                   and not exists (select 1 from paused_lane where lane = '{lane}')"
             )
         });
         let next = sql(format!("select min(due_at) from ({}) as first", firsts.join(" union all ")));
@@ -144,6 +148,8 @@ pub(crate) fn look_sql(dialect: Dialect) -> String {
     format!(
         "select turn.value as connection_id,
            (select count(*) from shard where {of_turn} and state in {OUTSTANDING_SHARD}) as outstanding,
+           (select count(*) from connection join customer on customer.id = connection.customer_id
+            where connection.id = turn.value and customer.paused_at is not null) as paused,
            {} as endings, {} as waiting
          from {} as turn",
         first(&format!(" and kind = {FINALIZE}")),
@@ -158,9 +164,14 @@ fn turn_of(row: &AnyRow) -> Result<Turn, StoreError> {
     let endings = due.len();
     due.extend(waiting.into_iter().filter(|id| !due[..endings].contains(id)).collect::<Vec<_>>());
     let outstanding: i64 = row.try_get("outstanding")?;
+    let paused = row.try_get::<i64, _>("paused")? > 0;
+    if paused {
+        due.clear();
+    }
     Ok(Turn {
         connection: row.try_get("connection_id")?,
         outstanding: usize::try_from(outstanding).unwrap_or(usize::MAX),
+        paused,
         due,
     })
 }
@@ -214,7 +225,7 @@ async fn release(write: &mut Write, chosen: &[i64]) -> Result<usize, StoreError>
 }
 
 /// Gives each visited connection its next turn: at the end of the line when more of it is due, none while its window is
-/// full (a shard that ends brings the next), else when its next shard is due.
+/// full (a shard that ends brings the next) or its customer is paused (who resumes it brings the next), else when its next shard is due.
 async fn next_turns(
     write: &mut Write,
     lane: Lane,
@@ -226,7 +237,8 @@ async fn next_turns(
         .iter()
         .map(|turn| {
             let out = turn.outstanding + turn.due.iter().filter(|shard| chosen.contains(shard)).count();
-            json!({ "connection_id": turn.connection, "window_full": i64::from(out >= window) })
+            let waits = turn.paused || out >= window;
+            json!({ "connection_id": turn.connection, "window_full": i64::from(waits) })
         })
         .collect();
     sqlx::query(sql(next_turns_sql(write.dialect)))

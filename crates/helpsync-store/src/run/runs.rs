@@ -88,6 +88,10 @@ pub struct Run {
     pub organization: OrganizationId,
     /// Whose.
     pub customer: CustomerId,
+    /// What the organization calls the customer.
+    pub customer_external_id: String,
+    /// The workspace.
+    pub subdomain: String,
     /// Over which connection.
     pub connection: ConnectionId,
     /// The connection that people know: another one where the run is of a brand.
@@ -135,7 +139,10 @@ pub struct Run {
 /// What [`run_of`] reads. Columns are named one by one everywhere: a process of this version must not notice one that
 /// a later version adds.
 pub(crate) const RUN: &str =
-    "run.id, run.organization_id, run.customer_id, run.connection_id, run.source_id, run.brand, run.kind,
+    "run.id, run.organization_id, run.customer_id,
+  (select customer.external_id from customer where customer.id = run.customer_id) as run_customer,
+  (select connection.subdomain from connection where connection.id = coalesce(run.source_id, run.connection_id))
+    as run_subdomain, run.connection_id, run.source_id, run.brand, run.kind,
   run.trigger_name, run.lane, run.epoch, run.state, run.stage, run.plan, run.plan_reason, run.params,
   run.request_id, run.upload_id, run.listed, run.created, run.updated, run.unchanged, run.drafts,
   run.unselected, run.skipped, run.removed, run.held, run.requests, run.bytes, run.budget_wait_ms,
@@ -147,6 +154,8 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
         id: RunId(row.try_get("id")?),
         organization: OrganizationId(row.try_get("organization_id")?),
         customer: CustomerId(row.try_get("customer_id")?),
+        customer_external_id: row.try_get("run_customer")?,
+        subdomain: row.try_get("run_subdomain")?,
         connection: ConnectionId(connection),
         source: ConnectionId(row.try_get::<Option<i64>, _>("source_id")?.unwrap_or(connection)),
         brand: row.try_get("brand")?,

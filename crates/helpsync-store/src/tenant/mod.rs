@@ -3,6 +3,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod customer_deletion;
 pub(crate) mod customer_list;
+pub(crate) mod customer_state;
 pub(crate) mod customers;
 pub(crate) mod oauth_clients;
 pub(crate) mod organization_settings;

@@ -10,6 +10,7 @@ mod embedding;
 mod event_subscriptions;
 mod files;
 mod grants;
+mod held_back;
 mod leases;
 mod limits;
 mod made_good;

@@ -1,0 +1,152 @@
+//! How customers stand, and what a person decides about one: its removals, and whether its work goes on.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use helpsync_model::{OrganizationId, RunParams};
+
+use super::status::rows;
+use super::sync::{connected, request};
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::Query;
+use crate::endpoint::{Access, Endpoint, get, post};
+use crate::error::ApiError;
+use crate::wire::customer_state::{CustomerView, Customers, HeldFiles, RefusedRemovals};
+use crate::wire::native::{After, SyncAnswer};
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/helpsync/v1/customers", Access::Key, "How every customer stands, oldest first", list)
+            .parameter("after", "integer", "Only ids above this")
+            .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+            .gives::<Customers>(),
+        get("/helpsync/v1/customers/{customer_id}", Access::Key, "How a customer stands", show)
+            .gives::<CustomerView>(),
+        get(
+            "/helpsync/v1/customers/{customer_id}/held",
+            Access::Key,
+            "Files whose removal waits for a person, oldest first",
+            held,
+        )
+        .parameter("after", "integer", "Only ids above this")
+        .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+        .gives::<HeldFiles>(),
+        post(
+            "/helpsync/v1/customers/{customer_id}/approve_removals",
+            Access::Key,
+            "Let the next run remove what is held, and start it",
+            approve,
+        )
+        .gives::<SyncAnswer>(),
+        post(
+            "/helpsync/v1/customers/{customer_id}/refuse_removals",
+            Access::Key,
+            "Keep what is held, until a run finds it missing again",
+            refuse,
+        )
+        .gives::<RefusedRemovals>(),
+        post(
+            "/helpsync/v1/customers/{customer_id}/pause",
+            Access::Key,
+            "Hand no work of a customer out; what is under way ends",
+            pause,
+        )
+        .gives::<CustomerView>(),
+        post(
+            "/helpsync/v1/customers/{customer_id}/resume",
+            Access::Key,
+            "Let the work of a customer go on",
+            resume,
+        )
+        .gives::<CustomerView>(),
+    ]
+}
+
+/// The id of a full page's last row.
+fn next_of(count: usize, limit: u32, last: Option<i64>) -> Option<i64> {
+    last.filter(|_| u32::try_from(count).is_ok_and(|count| count == limit))
+}
+
+async fn list(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Query(query): Query<After>,
+) -> Result<Json<Customers>, ApiError> {
+    let (after, limit) = (query.after.map_or(0, |after| after.0), rows(query.limit));
+    let states = api.store().admin().customer_states(organization, after, limit).await?;
+    let next = next_of(states.len(), limit, states.last().map(|last| last.id));
+    let now = api.now_ms();
+    let customers = states.into_iter().map(|state| CustomerView::new(state, now)).collect();
+    Ok(Json(Customers { customers, next }))
+}
+
+async fn show(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(customer): Path<String>,
+) -> Result<Json<CustomerView>, ApiError> {
+    view(&api, organization, &customer).await
+}
+
+async fn view(
+    api: &Api,
+    organization: OrganizationId,
+    customer: &str,
+) -> Result<Json<CustomerView>, ApiError> {
+    let state = api.store().admin().customer_state(organization, customer).await?;
+    let state = state.ok_or_else(|| ApiError::missing("customer"))?;
+    Ok(Json(CustomerView::new(state, api.now_ms())))
+}
+
+async fn held(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(customer): Path<String>,
+    Query(query): Query<After>,
+) -> Result<Json<HeldFiles>, ApiError> {
+    let connection = connected(&api, organization, &customer).await?;
+    let (after, limit) = (query.after.map_or(0, |after| after.0), rows(query.limit));
+    let files = api.store().admin().held_files(organization, connection, after, limit).await?;
+    let next = next_of(files.len(), limit, files.last().map(|last| last.id));
+    Ok(Json(HeldFiles { held: files.into_iter().map(Into::into).collect(), next }))
+}
+
+async fn approve(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(customer): Path<String>,
+) -> Result<Json<SyncAnswer>, ApiError> {
+    let connection = connected(&api, organization, &customer).await?;
+    api.store().admin().allow_removals(organization, connection).await?;
+    // Only a run that compares the whole listing can remove what is held back.
+    request(&api, organization, connection, None, None, RunParams::audit()).await
+}
+
+async fn refuse(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(customer): Path<String>,
+) -> Result<Json<RefusedRemovals>, ApiError> {
+    let connection = connected(&api, organization, &customer).await?;
+    let kept = api.store().admin().refuse_removals(organization, connection).await?;
+    Ok(Json(RefusedRemovals { kept }))
+}
+
+async fn pause(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(customer): Path<String>,
+) -> Result<Json<CustomerView>, ApiError> {
+    api.store().admin().set_customer_paused(organization, &customer, true).await?;
+    view(&api, organization, &customer).await
+}
+
+async fn resume(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Path(customer): Path<String>,
+) -> Result<Json<CustomerView>, ApiError> {
+    api.store().admin().set_customer_paused(organization, &customer, false).await?;
+    api.wake();
+    view(&api, organization, &customer).await
+}

@@ -1,0 +1,126 @@
+//! The whole installation: its processes and lanes, for whoever runs it; the budgets of an organization's accounts.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use helpsync_model::Lane;
+use helpsync_store::{ConnectionOrder, ConnectionQuery};
+
+use crate::Api;
+use crate::auth::Operator;
+use crate::endpoint::{Access, Endpoint, get, post};
+use crate::error::ApiError;
+use crate::wire::installation::{AccountBudget, Budgets, LaneView, Lanes, ProcessView, Processes};
+
+/// Accounts of one answer.
+const BUDGETS_MAX: usize = 250;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get(
+            "/helpsync/v1/workers",
+            Access::Key,
+            "The installation's processes, and what each does; only with a key of its own organization",
+            processes,
+        )
+        .gives::<Processes>(),
+        get(
+            "/helpsync/v1/lanes",
+            Access::Key,
+            "The lanes, and how much waits in each; only with a key of the installation's own organization",
+            lanes,
+        )
+        .gives::<Lanes>(),
+        post(
+            "/helpsync/v1/lanes/{lane}/pause",
+            Access::Key,
+            "Hand nothing out in a lane; only with a key of the installation's own organization",
+            pause,
+        )
+        .gives::<Lanes>(),
+        post(
+            "/helpsync/v1/lanes/{lane}/resume",
+            Access::Key,
+            "Hand out again in a lane; only with a key of the installation's own organization",
+            resume,
+        )
+        .gives::<Lanes>(),
+        get("/helpsync/v1/budgets", Access::Key, "What is left of each Zendesk account's limit", budgets)
+            .gives::<Budgets>(),
+    ]
+}
+
+/// Whoever runs the installation: an API key of its own organization.
+struct Installer;
+
+impl FromRequestParts<Api> for Installer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let Operator(organization) = Operator::from_request_parts(parts, api).await?;
+        if organization == api.options().operator {
+            return Ok(Self);
+        }
+        Err(ApiError::forbidden("this takes an API key of the organization that runs the installation"))
+    }
+}
+
+async fn processes(State(api): State<Api>, _: Installer) -> Result<Json<Processes>, ApiError> {
+    let (seen, now) = (api.store().queue().processes().await?, api.now_ms());
+    Ok(Json(Processes { processes: seen.into_iter().map(|one| ProcessView::new(one, now)).collect() }))
+}
+
+async fn lanes(State(api): State<Api>, _: Installer) -> Result<Json<Lanes>, ApiError> {
+    let lanes = api.store().queue().lanes().await?;
+    Ok(Json(Lanes { lanes: lanes.into_iter().map(LaneView::from).collect() }))
+}
+
+fn lane(name: &str) -> Result<Lane, ApiError> {
+    Lane::ALL.into_iter().find(|lane| lane.as_str() == name).ok_or_else(|| ApiError::missing("lane"))
+}
+
+async fn pause(
+    State(api): State<Api>,
+    installer: Installer,
+    Path(name): Path<String>,
+) -> Result<Json<Lanes>, ApiError> {
+    api.store().queue().set_lane_paused(lane(&name)?, true).await?;
+    lanes(State(api), installer).await
+}
+
+async fn resume(
+    State(api): State<Api>,
+    installer: Installer,
+    Path(name): Path<String>,
+) -> Result<Json<Lanes>, ApiError> {
+    api.store().queue().set_lane_paused(lane(&name)?, false).await?;
+    api.wake();
+    lanes(State(api), installer).await
+}
+
+async fn budgets(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+) -> Result<Json<Budgets>, ApiError> {
+    let query = ConnectionQuery {
+        organization,
+        customer: None,
+        ids: None,
+        revoked: Some(false),
+        starting_id: 0,
+        order: ConnectionOrder::UpdatedAt,
+        descending: true,
+        limit: i64::try_from(BUDGETS_MAX).unwrap_or(i64::MAX),
+        offset: 0,
+    };
+    let (connections, _) = api.store().admin().connections(&query).await?;
+    let workspaces: BTreeSet<String> = connections.into_iter().map(|one| one.subdomain).collect();
+    let mut budgets = Vec::with_capacity(workspaces.len());
+    for workspace in workspaces {
+        let seen = api.accounts().budget(&workspace).await;
+        budgets.push(AccountBudget::new(workspace, seen));
+    }
+    Ok(Json(Budgets { budgets }))
+}

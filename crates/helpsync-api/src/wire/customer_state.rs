@@ -1,0 +1,132 @@
+//! How customers stand.
+
+use helpsync_store::{CustomerState, HeldFile, WorkspaceState};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::time;
+
+/// How a customer stands.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CustomerView {
+    pub(crate) customer_id: String,
+    pub(crate) organization_user_id: i64,
+    /// Since when a person has paused its work.
+    pub(crate) paused_at: Option<String>,
+    /// Hours between its scheduled syncs, if it has an interval of its own.
+    pub(crate) interval_hours: Option<i64>,
+    /// Files shown.
+    pub(crate) files: i64,
+    /// Its connected workspace.
+    pub(crate) workspace: Option<WorkspaceView>,
+}
+
+/// A connected workspace, its brands included.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorkspaceView {
+    pub(crate) data_source_id: i64,
+    pub(crate) subdomain: String,
+    /// `active`, or `paused`: its grant has ended, and it waits to be connected again.
+    pub(crate) state: String,
+    pub(crate) pause_reason: Option<String>,
+    /// `QUEUED_FOR_SYNCING`, `SYNCING`, `READY` or `SYNC_ERROR`.
+    pub(crate) sync_status: String,
+    /// When a sync last ended well.
+    pub(crate) complete_at: Option<String>,
+    /// Seconds since then.
+    pub(crate) age_seconds: Option<i64>,
+    /// When its schedule fires next.
+    pub(crate) next_sync_at: Option<String>,
+    /// Files whose removal waits for a person.
+    pub(crate) held: i64,
+    /// Shards that gave up.
+    pub(crate) dead_letters: i64,
+    /// The run under way.
+    pub(crate) run_id: Option<i64>,
+    /// What that waits for.
+    pub(crate) waiting_for: Option<String>,
+    /// Until when; null when it waits for nothing but a free worker.
+    pub(crate) waiting_until: Option<String>,
+    /// What is wrong with Zendesk's events, if anything: changes then come with the next sync.
+    pub(crate) events_error: Option<String>,
+}
+
+impl CustomerView {
+    pub(crate) fn new(state: CustomerState, now_ms: i64) -> Self {
+        Self {
+            customer_id: state.customer_id,
+            organization_user_id: state.id,
+            paused_at: state.paused_at.map(time),
+            interval_hours: state.interval_hours,
+            files: state.files,
+            workspace: state.workspace.map(|workspace| WorkspaceView::new(workspace, now_ms)),
+        }
+    }
+}
+
+impl WorkspaceView {
+    fn new(state: WorkspaceState, now_ms: i64) -> Self {
+        Self {
+            data_source_id: state.connection.0,
+            subdomain: state.subdomain,
+            state: state.state,
+            pause_reason: state.pause_reason,
+            sync_status: state.sync_status,
+            complete_at: state.complete_at.map(time),
+            age_seconds: state.complete_at.map(|at| (now_ms - at).max(0) / 1_000),
+            next_sync_at: state.next_sync_at.map(time),
+            held: state.held,
+            dead_letters: state.dead_letters,
+            run_id: state.run,
+            waiting_for: state.waiting_for,
+            waiting_until: state.waiting_until.filter(|at| *at > now_ms).map(time),
+            events_error: state.events_error,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Customers {
+    /// Oldest first.
+    pub(crate) customers: Vec<CustomerView>,
+    /// Pass it as `after` to read on; null at the end.
+    pub(crate) next: Option<i64>,
+}
+
+/// A file whose removal waits for a person.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeldFileView {
+    pub(crate) id: i64,
+    /// Zendesk's.
+    pub(crate) article_id: i64,
+    pub(crate) name: String,
+    pub(crate) external_url: Option<String>,
+    pub(crate) held_at: String,
+}
+
+impl From<HeldFile> for HeldFileView {
+    fn from(file: HeldFile) -> Self {
+        Self {
+            id: file.id,
+            article_id: file.article_id,
+            name: file.name,
+            external_url: file.external_url,
+            held_at: time(file.held_at),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeldFiles {
+    /// Oldest first.
+    pub(crate) held: Vec<HeldFileView>,
+    /// Pass it as `after` to read on; null at the end.
+    pub(crate) next: Option<i64>,
+}
+
+/// What came of refusing removals.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RefusedRemovals {
+    /// Files that are kept.
+    pub(crate) kept: u64,
+}

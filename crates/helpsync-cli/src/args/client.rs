@@ -1,0 +1,160 @@
+//! Arguments of commands that ask a running Helpsync.
+
+use clap::{Args, Subcommand};
+use url::Url;
+
+/// A running Helpsync.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Remote {
+    /// Address of the API.
+    #[arg(long, env = "HELPSYNC_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: Url,
+    /// API key; without it, the one beside the SQLite file of `helpsync up` in this folder.
+    #[arg(long, env = "HELPSYNC_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+}
+
+/// For `connect`.
+#[derive(Debug, Args)]
+pub(crate) struct Connect {
+    /// The part before .zendesk.com.
+    pub(crate) subdomain: String,
+    /// Whose workspace it is.
+    #[arg(long, default_value = "me")]
+    pub(crate) customer: String,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `sync`.
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// Whose.
+    #[arg(long, default_value = "me")]
+    pub(crate) customer: String,
+    /// Read everything anew instead of what changed.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Stay and show progress until it has ended.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `resync`.
+#[derive(Debug, Args)]
+pub(crate) struct Resync {
+    /// The file's id.
+    pub(crate) file_id: i64,
+    /// Whose.
+    #[arg(long, default_value = "me")]
+    pub(crate) customer: String,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Look again every two seconds until Ctrl-C.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `dead-letters`.
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) action: DeadLetterAction,
+}
+
+/// For `dead-letters`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetterAction {
+    /// All of them: shards, then messages, each oldest first.
+    List(Remote),
+    /// One, with all that is known of it.
+    Show(DeadLetter),
+    /// Do its work again.
+    Replay(DeadLetter),
+    /// Forget it.
+    Discard(DeadLetter),
+}
+
+/// One dead letter.
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetter {
+    /// Its id, from the list: `shard-7`, or `message-` and the publisher's id.
+    pub(crate) id: String,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `webhooks`.
+#[derive(Debug, Args)]
+pub(crate) struct Webhooks {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) action: WebhookAction,
+}
+
+/// For `webhooks`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookAction {
+    /// All of them.
+    List(Remote),
+    /// The deliveries to one, oldest first.
+    Deliveries(WebhookDeliveries),
+    /// Send a delivery once more, or all dead ones of a webhook.
+    Redeliver(Redeliver),
+}
+
+/// For `webhooks deliveries`.
+#[derive(Debug, Args)]
+pub(crate) struct WebhookDeliveries {
+    /// The webhook's id, from the list.
+    pub(crate) webhook: i64,
+    /// Only those in this state: pending, delivered or dead.
+    #[arg(long, value_parser = ["pending", "delivered", "dead"])]
+    pub(crate) state: Option<String>,
+    /// Only ids above this.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) after: i64,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `webhooks redeliver`.
+#[derive(Debug, Args)]
+pub(crate) struct Redeliver {
+    /// The delivery's id, from the list of deliveries.
+    #[arg(required_unless_present = "dead_of")]
+    pub(crate) delivery: Option<i64>,
+    /// Every dead delivery of this webhook instead.
+    #[arg(long, value_name = "WEBHOOK", conflicts_with = "delivery")]
+    pub(crate) dead_of: Option<i64>,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Whose.
+    #[arg(long, default_value = "me")]
+    pub(crate) customer: String,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}

@@ -1,0 +1,191 @@
+//! Arguments of commands that look at customers and steer them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Remote;
+
+/// One customer.
+#[derive(Debug, Args)]
+pub(crate) struct OneCustomer {
+    /// Which, as `helpsync customers` names it.
+    pub(crate) customer: String,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `runs`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Runs {
+    /// What to do with them; without it they are listed.
+    #[command(subcommand)]
+    pub(crate) action: Option<RunAction>,
+    /// Of this customer only.
+    #[arg(long)]
+    pub(crate) customer: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `runs`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunAction {
+    /// One run and its receipt.
+    Show(OneRun),
+    /// Show a run until it has ended.
+    Watch(OneRun),
+}
+
+/// One run.
+#[derive(Debug, Args)]
+pub(crate) struct OneRun {
+    /// Its id, from the list.
+    pub(crate) run: i64,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `files`.
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// Whose.
+    #[arg(long, default_value = "me")]
+    pub(crate) customer: String,
+    /// Only those whose removal waits for a person.
+    #[arg(long)]
+    pub(crate) held: bool,
+    /// Only ids above this.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) after: i64,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=250))]
+    pub(crate) limit: u32,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `file`.
+#[derive(Debug, Args)]
+pub(crate) struct File {
+    /// Its id, from the list.
+    pub(crate) id: i64,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `search`.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// What to look for.
+    pub(crate) query: String,
+    /// Whose files.
+    #[arg(long, default_value = "me")]
+    pub(crate) customer: String,
+    /// So many answers.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `select`: the selection as it is, unless an option or a file changes it. What is given takes the place of all that was
+/// selected before.
+#[derive(Debug, Args)]
+pub(crate) struct Select {
+    /// Whose.
+    #[arg(long, default_value = "me")]
+    pub(crate) customer: String,
+    /// Keep everything.
+    #[arg(long, group = "choice")]
+    pub(crate) everything: bool,
+    /// Keep what this JSON file says, in the form of PUT /helpsync/v1/selection; `-` for standard input.
+    #[arg(long, group = "choice", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Articles of this category; may be repeated.
+    #[arg(long, conflicts_with = "choice", value_name = "ID")]
+    pub(crate) category: Vec<i64>,
+    /// Articles of this section and all below it; may be repeated.
+    #[arg(long, conflicts_with = "choice", value_name = "ID")]
+    pub(crate) section: Vec<i64>,
+    /// Articles of this brand; may be repeated.
+    #[arg(long, conflicts_with = "choice", value_name = "ID")]
+    pub(crate) brand: Vec<i64>,
+    /// Articles with this label; may be repeated.
+    #[arg(long, conflicts_with = "choice")]
+    pub(crate) label: Vec<String>,
+    /// Translations in this locale; may be repeated.
+    #[arg(long, conflicts_with = "choice")]
+    pub(crate) locale: Vec<String>,
+    /// Only what everybody may read.
+    #[arg(long, conflicts_with = "choice")]
+    pub(crate) public_only: bool,
+    /// Attachments too.
+    #[arg(long, conflicts_with = "choice")]
+    pub(crate) attachments: bool,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `schedule`.
+#[derive(Debug, Args)]
+pub(crate) struct Schedule {
+    /// Whose.
+    pub(crate) customer: String,
+    /// Whether it is synced by itself.
+    #[arg(value_enum)]
+    pub(crate) switch: Switch,
+    /// Hours between two syncs, instead of the organization's or 24.
+    #[arg(long, value_name = "HOURS", value_parser = ["3", "6", "12", "24"])]
+    pub(crate) every: Option<String>,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `schedule`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
+/// For `disconnect`.
+#[derive(Debug, Args)]
+pub(crate) struct Disconnect {
+    /// Whose workspace.
+    pub(crate) customer: String,
+    /// Do it: the token is revoked, syncs stop, files stay.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `pause` and `resume`.
+#[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = false, args = ["customer", "lane"])]
+pub(crate) struct Pause {
+    /// The work of this customer.
+    pub(crate) customer: Option<String>,
+    /// The work of a lane, of every organization.
+    #[arg(long, value_parser = ["on_demand", "scheduled", "backfill"])]
+    pub(crate) lane: Option<String>,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}

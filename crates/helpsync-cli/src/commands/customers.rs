@@ -1,0 +1,322 @@
+//! Looking at customers, and steering one.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::args::{Disconnect, OneCustomer, Pause, Remote, Schedule, Switch};
+use crate::client::{Client, unknown_customer};
+use crate::commands::ask::{path, rows_of};
+use crate::commands::watch::{doing, whose};
+use crate::exit::{Exit, refusal};
+use crate::output::{Output, cell, span};
+
+const CUSTOMERS: &str = "/helpsync/v1/customers";
+/// Customers are read in pages of so many.
+const PAGE: u32 = 1_000;
+
+pub(crate) async fn customers(remote: &Remote, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(remote, output)?;
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let mut answer = client.get(&format!("{CUSTOMERS}?after={after}&limit={PAGE}")).await?;
+        if let Value::Array(page) = answer["customers"].take() {
+            all.extend(page);
+        }
+        match answer["next"].as_i64() {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    let document = json!({ "customers": all });
+    output.show(&document, || {
+        let columns = [
+            "customer",
+            "workspace",
+            "state",
+            "files",
+            "last sync",
+            "age",
+            "next sync",
+            "held",
+            "dead",
+            "waits for",
+        ];
+        rows_of(&columns, &all, |customer| {
+            let workspace = &customer["workspace"];
+            vec![
+                cell(&customer["customer_id"]),
+                cell(&workspace["subdomain"]),
+                state(customer),
+                cell(&customer["files"]),
+                cell(&workspace["complete_at"]),
+                age(workspace),
+                cell(&workspace["next_sync_at"]),
+                cell(&workspace["held"]),
+                cell(&workspace["dead_letters"]),
+                cell(&workspace["waiting_for"]),
+            ]
+        })
+    })
+}
+
+/// One word for how a customer stands.
+fn state(customer: &Value) -> String {
+    let workspace = &customer["workspace"];
+    if !customer["paused_at"].is_null() {
+        "paused by a person".to_owned()
+    } else if workspace.is_null() {
+        "not connected".to_owned()
+    } else if workspace["state"] == "paused" {
+        "grant ended".to_owned()
+    } else {
+        match workspace["sync_status"].as_str() {
+            Some("READY") => "ready".to_owned(),
+            Some("SYNCING") => "syncing".to_owned(),
+            Some("QUEUED_FOR_SYNCING") => "queued".to_owned(),
+            Some("SYNC_ERROR") => "error".to_owned(),
+            _ => cell(&workspace["sync_status"]),
+        }
+    }
+}
+
+fn age(workspace: &Value) -> String {
+    workspace["age_seconds"].as_u64().map_or_else(|| "-".to_owned(), |age| span(Duration::from_secs(age)))
+}
+
+async fn stands(client: &Client, customer: &str) -> anyhow::Result<Value> {
+    client.check_customer(customer).await?;
+    client.get(&path(&[CUSTOMERS, customer])).await
+}
+
+pub(crate) async fn show(args: OneCustomer, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    let mut customer = stands(&client, &args.customer).await?;
+    let run = match customer["workspace"]["run_id"].as_i64() {
+        Some(id) => client.get(&format!("/helpsync/v1/runs/{id}")).await?,
+        None => Value::Null,
+    };
+    let webhooks = client.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
+    customer["run"] = run;
+    customer["webhooks"] = webhooks["results"].clone();
+    output.show(&customer, || show_text(&customer))
+}
+
+fn show_text(customer: &Value) -> String {
+    let (workspace, run) = (&customer["workspace"], &customer["run"]);
+    let name = cell(&customer["customer_id"]);
+    let mut lines = vec![("customer", name.clone()), ("state", state(customer))];
+    if workspace.is_null() {
+        lines.push(("files", cell(&customer["files"])));
+        lines.push(("next step", format!("helpsync connect SUBDOMAIN --customer {name}")));
+        return listed(&lines);
+    }
+    lines.push(("workspace", cell(&workspace["subdomain"])));
+    if let Some(reason) = workspace["pause_reason"].as_str() {
+        let subdomain = cell(&workspace["subdomain"]);
+        lines.push(("paused for", format!("{reason}: helpsync connect {subdomain} --customer {name}")));
+    }
+    lines.push(("files", cell(&customer["files"])));
+    lines.push(("last sync", format!("{} ({} ago)", cell(&workspace["complete_at"]), age(workspace))));
+    lines.push(("next sync", cell(&workspace["next_sync_at"])));
+    if !run.is_null() {
+        lines.push(("under way", format!("run {}, {}: {}", run["id"], cell(&run["kind"]), doing(run))));
+        let waiting = run["waiting_for"].as_str().or(workspace["waiting_for"].as_str());
+        if let Some(what) = waiting {
+            let until = workspace["waiting_until"].as_str().map(|at| format!(", until {at}"));
+            lines.push(("waits for", format!("{what}{}", until.unwrap_or_default())));
+        }
+    }
+    let count = |name: &str| workspace[name].as_i64().unwrap_or(0);
+    if count("held") > 0 {
+        let what = format!("{} removals: helpsync files --held --customer {name}", count("held"));
+        lines.push(("held", what));
+    }
+    if count("dead_letters") > 0 {
+        lines.push(("gave up", format!("{} shards: helpsync dead-letters list", count("dead_letters"))));
+    }
+    if let Some(why) = workspace["events_error"].as_str() {
+        lines.push(("events", format!("Zendesk tells of no changes ({why}): they come with the next sync")));
+    }
+    for webhook in customer["webhooks"].as_array().into_iter().flatten() {
+        let reason = webhook["status_reason"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
+        lines.push(("webhook", format!("{} {}{reason}", cell(&webhook["url"]), cell(&webhook["status"]))));
+    }
+    listed(&lines)
+}
+
+/// `name   what`, a line each.
+pub(crate) fn listed(lines: &[(&str, String)]) -> String {
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    lines.iter().map(|(name, what)| format!("{name:width$}  {what}\n")).collect()
+}
+
+pub(crate) async fn pause(args: Pause, paused: bool, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    let verb = if paused { "pause" } else { "resume" };
+    let what = if paused { "is paused: what is under way ends, nothing new begins" } else { "goes on" };
+    let (place, text) = match (args.customer, args.lane) {
+        (Some(customer), _) => {
+            client.check_customer(&customer).await?;
+            (path(&[CUSTOMERS, &customer, verb]), format!("the work of {customer} {what}"))
+        }
+        (None, lane) => {
+            let lane = lane.unwrap_or_default();
+            (path(&["/helpsync/v1/lanes", &lane, verb]), format!("the lane {lane} {what}"))
+        }
+    };
+    let answer = client.post(&place, json!({})).await?;
+    output.show(&answer, || text)
+}
+
+pub(crate) async fn approve_removals(args: OneCustomer, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    let state = stands(&client, &args.customer).await?;
+    let held = state["workspace"]["held"].as_i64().unwrap_or(0);
+    if held == 0 {
+        return Err(refusal(
+            Exit::Failed,
+            format!("no removal of {} is held: there is nothing to approve", args.customer),
+        ));
+    }
+    let answer = client.post(&path(&[CUSTOMERS, &args.customer, "approve_removals"]), json!({})).await?;
+    output.show(&answer, || {
+        format!(
+            "{held} removals of {} may go: run {} looks once more and removes what is gone\nhelpsync runs watch {}",
+            args.customer, answer["run_id"], answer["run_id"]
+        )
+    })
+}
+
+pub(crate) async fn refuse_removals(args: OneCustomer, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    client.check_customer(&args.customer).await?;
+    let answer = client.post(&path(&[CUSTOMERS, &args.customer, "refuse_removals"]), json!({})).await?;
+    output.show(&answer, || {
+        format!(
+            "{} files of {} are kept; a run that finds them missing again holds them again",
+            answer["kept"], args.customer
+        )
+    })
+}
+
+pub(crate) async fn schedule(args: Schedule, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    client.check_customer(&args.customer).await?;
+    let sources = if args.switch == Switch::On { json!(["ZENDESK"]) } else { json!([]) };
+    let mut body = json!({ "customer_ids": [args.customer], "auto_sync_enabled_sources": sources });
+    if let Some(hours) = args.every {
+        body["auto_sync_interval"] = json!(hours.parse::<u32>()?);
+    }
+    client.post("/update_users", body).await?;
+    let state = stands(&client, &args.customer).await?;
+    output.show(&state, || match state["workspace"]["next_sync_at"].as_str() {
+        Some(next) => format!("{} is synced by itself, next at {next}", args.customer),
+        None if args.switch == Switch::On => {
+            format!("{} is synced by itself once its workspace is connected", args.customer)
+        }
+        None => format!("{} is synced when somebody asks for it", args.customer),
+    })
+}
+
+pub(crate) async fn disconnect(args: Disconnect, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    let state = stands(&client, &args.customer).await?;
+    let Some(id) = state["workspace"]["data_source_id"].as_i64() else {
+        return Err(refusal(Exit::Failed, format!("{} has no connected workspace", args.customer)));
+    };
+    let workspace = cell(&state["workspace"]["subdomain"]);
+    if !args.yes {
+        let text = format!(
+            "this ends the syncs of {workspace} for {}, and its token is revoked; its files stay: say --yes to do it",
+            args.customer
+        );
+        return Err(refusal(Exit::Usage, text));
+    }
+    let client = client.speaking_for(&args.customer);
+    let body = json!({ "data_source_id": id });
+    let answer = client.send(Method::POST, "/revoke_access_token", Some(body)).await?;
+    output.show(&answer, || format!("{workspace} of {} is disconnected; its files stay", args.customer))
+}
+
+/// What to tell who names a run's customer wrongly.
+pub(crate) async fn data_source_of(client: &Client, customer: &str) -> anyhow::Result<Option<i64>> {
+    let answer = client.get(&path(&[CUSTOMERS, customer])).await;
+    match answer {
+        Ok(state) => Ok(state["workspace"]["data_source_id"].as_i64()),
+        Err(_) => Err(unknown_customer(customer)),
+    }
+}
+
+/// A run, in lines.
+pub(crate) fn run_text(run: &Value) -> String {
+    let mut lines = vec![
+        ("run", run["id"].to_string()),
+        ("of", whose(run)),
+        ("kind", format!("{}, for {}", cell(&run["kind"]), cell(&run["trigger"]))),
+        ("state", cell(&run["state"])),
+        ("doing", doing(run).to_owned()),
+        ("plan", format!("{}: {}", cell(&run["plan"]), cell(&run["plan_reason"]))),
+    ];
+    for (name, value) in [
+        ("waits for", &run["waiting_for"]),
+        ("working on", &run["working_on"]),
+        ("audits", &run["audit_reason"]),
+        ("error", &run["error"]),
+        ("created", &run["created_at"]),
+        ("started", &run["started_at"]),
+        ("finished", &run["finished_at"]),
+    ] {
+        if !value.is_null() {
+            lines.push((name, cell(value)));
+        }
+    }
+    if !run["finished_at"].is_null() {
+        lines.retain(|(name, _)| *name != "doing");
+    }
+    let counters = run["counters"].as_object().into_iter().flatten();
+    lines.extend(counters.map(|(name, value)| (name.as_str(), cell(value))));
+    listed(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_customer_is_one_word() {
+        let workspace = json!({ "state": "active", "sync_status": "READY" });
+        for (customer, word) in [
+            (json!({ "paused_at": null, "workspace": null }), "not connected"),
+            (json!({ "paused_at": null, "workspace": workspace }), "ready"),
+            (json!({ "paused_at": "2026", "workspace": workspace }), "paused by a person"),
+            (json!({ "paused_at": null, "workspace": { "state": "paused" } }), "grant ended"),
+        ] {
+            assert_eq!(state(&customer), word);
+        }
+    }
+
+    #[test]
+    fn a_customer_is_shown_with_what_to_do_about_what_is_wrong() {
+        let text = show_text(&json!({
+            "customer_id": "ada", "paused_at": null, "files": 7,
+            "workspace": {
+                "subdomain": "acme", "state": "active", "sync_status": "SYNCING", "complete_at": "T", "age_seconds": 90,
+                "next_sync_at": null, "held": 3, "dead_letters": 2, "waiting_until": "T2", "events_error": null,
+            },
+            "run": { "id": 4, "kind": "delta", "state": "running", "stage": "walk", "waiting_for": "budget of acme" },
+            "webhooks": [{ "url": "https://x", "status": "FLAGGED", "status_reason": "500" }],
+        }));
+        for part in [
+            "T (1 min 30 s ago)",
+            "run 4, delta: reading articles",
+            "budget of acme, until T2",
+            "helpsync files --held --customer ada",
+            "helpsync dead-letters list",
+            "https://x FLAGGED (500)",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

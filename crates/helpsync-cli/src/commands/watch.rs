@@ -1,0 +1,162 @@
+//! Watching one run until it has ended.
+
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::exit::{Exit, refusal};
+use crate::output::{LOOK_EVERY, Output, Position, Progress, cell};
+
+/// Shows a run until it has ended.
+pub(crate) async fn watch_run(client: &Client, id: i64, output: Output) -> anyhow::Result<Value> {
+    let mut progress = Progress::start(output);
+    loop {
+        let run = client.get(&format!("/helpsync/v1/runs/{id}")).await?;
+        match run["state"].as_str() {
+            Some("done") => {
+                progress.end(&ended(&run))?;
+                if let Some(text) = held(&run) {
+                    output.say(text)?;
+                }
+                return Ok(run);
+            }
+            Some(state @ ("failed" | "incomplete" | "cancelled")) => {
+                progress.clear();
+                return Err(refusal(Exit::Failed, stopped(&run, id, state)));
+            }
+            _ => progress.set(&position(&run)),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn count(run: &Value, name: &str) -> u64 {
+    run["counters"][name].as_u64().unwrap_or(0)
+}
+
+/// A run's stage in a person's words.
+pub(crate) fn doing(run: &Value) -> &'static str {
+    match (run["state"].as_str(), run["stage"].as_str()) {
+        (Some("queued"), _) => "waiting for a worker",
+        (_, Some("plan")) => "asking Zendesk what there is",
+        (_, Some("walk")) => "reading articles",
+        (_, Some("removal")) => "looking for removed articles",
+        _ => "finishing",
+    }
+}
+
+pub(crate) fn position(run: &Value) -> Position {
+    let done = ["created", "updated", "unchanged", "drafts", "unselected", "skipped"]
+        .into_iter()
+        .map(|name| count(run, name))
+        .sum();
+    // Of what only reads changes, nobody knows beforehand how many there are.
+    let reads_all = run["kind"] == "full" && run["stage"] == "walk";
+    Position {
+        doing: doing(run).to_owned(),
+        done,
+        total: run["counters"]["remote_count"].as_u64().filter(|total| reads_all && *total > 0),
+        waits: run["waiting_for"].as_str().map(str::to_owned),
+    }
+}
+
+fn ended(run: &Value) -> String {
+    format!(
+        "{} sync of {}: {} new, {} changed, {} removed, {} unchanged, {} requests",
+        cell(&run["kind"]),
+        whose(run),
+        count(run, "created"),
+        count(run, "updated"),
+        count(run, "removed"),
+        count(run, "unchanged"),
+        count(run, "requests")
+    )
+}
+
+/// Customer and workspace of a run.
+pub(crate) fn whose(run: &Value) -> String {
+    match (run["customer_id"].as_str(), run["workspace"].as_str()) {
+        (Some(customer), Some(workspace)) => format!("{customer} ({workspace})"),
+        _ => format!("data source {}", run["data_source_id"]),
+    }
+}
+
+/// What is held back, and what to do about it.
+fn held(run: &Value) -> Option<String> {
+    let held = count(run, "held");
+    (held > 0).then(|| {
+        let customer = cell(&run["customer_id"]);
+        format!(
+            "  {held} removals are held: Zendesk shows so much less than before that a person must look first.\n\
+             \x20   helpsync files --held --customer {customer}      which they are\n\
+             \x20   helpsync approve-removals {customer}             they are gone: remove them\n\
+             \x20   helpsync refuse-removals {customer}              keep them, until a run finds them missing again"
+        )
+    })
+}
+
+/// Why a run ended badly, and what to do.
+fn stopped(run: &Value, id: i64, state: &str) -> String {
+    let next = match state {
+        "failed" => "`helpsync dead-letters list` has its shards, and replays them",
+        "incomplete" => "the next run reads what is missing: `helpsync sync` starts it",
+        _ => "`helpsync sync` starts another",
+    };
+    let why = run["error"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("run {id} of {} is {state}{why}: {next}", whose(run))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn run() -> Value {
+        json!({
+            "kind": "full", "state": "running", "stage": "walk", "customer_id": "ada", "workspace": "acme",
+            "waiting_for": null, "error": null,
+            "counters": { "created": 3, "drafts": 1, "skipped": 1, "remote_count": 10, "held": 0 },
+        })
+    }
+
+    #[test]
+    fn a_position_counts_everything_that_was_read() {
+        let expected =
+            Position { doing: "reading articles".to_owned(), done: 5, total: Some(10), waits: None };
+        assert_eq!(position(&run()), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_shown_as_complete() {
+        for change in [
+            json!({ "stage": "plan" }),
+            json!({ "kind": "delta" }),
+            json!({ "counters": { "remote_count": 0 } }),
+            json!({ "counters": { "remote_count": null } }),
+        ] {
+            let mut run = run();
+            run.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert_eq!(position(&run).total, None, "{change}");
+        }
+    }
+
+    #[test]
+    fn a_held_removal_says_what_to_do() {
+        assert_eq!(held(&run()), None);
+        let mut run = run();
+        run["counters"]["held"] = json!(7);
+        let text = held(&run).unwrap();
+        assert!(text.contains("7 removals are held") && text.contains("approve-removals ada"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_ended_badly_says_whose_and_why_and_what_next() {
+        let mut run = run();
+        run["error"] = json!("1 shard gave up");
+        let text = stopped(&run, 4, "failed");
+        assert_eq!(
+            text,
+            "run 4 of ada (acme) is failed (1 shard gave up): `helpsync dead-letters list` has its shards, and replays them"
+        );
+    }
+}

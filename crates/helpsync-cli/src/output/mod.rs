@@ -1,0 +1,100 @@
+//! What is said: answers on standard output, everything else on standard error.
+//!
+//! A reader that leaves early ends a command quietly ([`ReaderGone`]), and nobody who reads standard error is missed.
+
+mod progress;
+mod table;
+
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write as _};
+
+use anyhow::Context as _;
+use helpsync_model::chain;
+use serde_json::{Value, json};
+
+use crate::args::Manner;
+use crate::exit::{Exit, ReaderGone};
+
+pub(crate) use progress::{LOOK_EVERY, Position, Progress, span};
+pub(crate) use table::{cell, table_text};
+
+/// How to speak. Cheap to copy.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Output {
+    /// Answers are JSON.
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: u8,
+}
+
+impl From<Manner> for Output {
+    fn from(manner: Manner) -> Self {
+        Self { json: manner.json, quiet: manner.quiet, verbose: manner.verbose }
+    }
+}
+
+impl Output {
+    /// A line of the answer, for people and for pipes.
+    pub(crate) fn answer(self, text: impl Display) -> anyhow::Result<()> {
+        write_out(&format!("{text}\n"))
+    }
+
+    /// The answer: the JSON document, or what `text` makes of it.
+    pub(crate) fn show(self, document: &Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json { self.answer(format!("{document:#}")) } else { self.answer(text().trim_end()) }
+    }
+
+    /// A line for people beside the answer, on standard output: nobody's with `--quiet` and `--json`.
+    pub(crate) fn say(self, text: impl Display) -> anyhow::Result<()> {
+        if self.quiet || self.json { Ok(()) } else { self.answer(text) }
+    }
+
+    /// A line for people about the way to the answer, on standard error.
+    pub(crate) fn note(self, text: impl Display) {
+        if !self.quiet && !self.json {
+            write_err(&format!("{text}\n"));
+        }
+    }
+
+    /// A line with `-v`, on standard error.
+    pub(crate) fn detail(self, text: impl Display) {
+        if self.verbose > 0 {
+            write_err(&format!("{text}\n"));
+        }
+    }
+
+    /// What went wrong, said once.
+    pub(crate) fn error(self, who: &str, error: &anyhow::Error, exit: Exit) {
+        let text = chain(error.as_ref());
+        if self.json {
+            write_err(&format!("{}\n", json!({ "error": text, "exit_code": exit as u8 })));
+        } else {
+            write_err(&format!("{who}: {text}\n"));
+        }
+    }
+}
+
+/// Writes a piece of the answer.
+pub(crate) fn write_out(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What became of writing a piece of the answer.
+pub(crate) fn written(done: std::io::Result<()>) -> anyhow::Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        done => done.context("standard output cannot be written"),
+    }
+}
+
+fn write_err(text: &str) {
+    // Whoever does not read it misses nothing that could be told otherwise.
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Whether colours go there.
+pub(crate) fn has_colours(stream: &impl IsTerminal) -> bool {
+    let off = |name: &str, is_off: fn(&str) -> bool| std::env::var(name).is_ok_and(|text| is_off(&text));
+    stream.is_terminal() && !off("NO_COLOR", |text| !text.is_empty()) && !off("TERM", |text| text == "dumb")
+}

@@ -1,0 +1,165 @@
+//! Manners: who reads, who does not, what an error says, how a command ends.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{helpsync, run, said};
+
+const ROLES: [&str; 2] = [env!("CARGO_BIN_EXE_helpsync-worker"), env!("CARGO_BIN_EXE_helpsync-dispatcher")];
+
+#[test]
+fn a_role_tells_of_itself_and_refuses_what_it_does_not_know() {
+    for binary in ROLES {
+        let help = run(binary, &["--help"], &[]);
+        assert!(help.status.success() && said(&help).contains("--config"), "{}", said(&help));
+        let version = run(binary, &["--version"], &[]);
+        assert!(version.status.success() && said(&version).contains(env!("CARGO_PKG_VERSION")));
+        for arguments in [&["--halp"][..], &["now"], &["--config"], &["--config", "/nowhere/x.toml"]] {
+            let output = run(binary, arguments, &[]);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        }
+    }
+}
+
+#[test]
+fn a_role_reads_the_file_that_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, "[api]\nlistn = \"127.0.0.1:0\"\n").unwrap();
+    for binary in ROLES {
+        let output = run(binary, &["--config", file.to_str().unwrap()], &[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains("api.listn"), "{}", said(&output));
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_at_once_is_no_error_whatever_the_command() {
+    for arguments in [
+        &["config"][..],
+        &["config", "--reference"],
+        &["config", "--json"],
+        &["completions", "bash"],
+        &["man"],
+        &["--help"],
+        &["up", "--help"],
+        &["--version"],
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"));
+        let mut child = child
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut text = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(child.wait().unwrap().success() && text.is_empty(), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn nobody_who_reads_errors_is_missed() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"))
+        .args(["status", "-v", "--url", "http://127.0.0.1:1", "--api-key", "x"])
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(3), "and no panic, which is 101");
+}
+
+#[test]
+fn what_is_redirected_has_no_colours() {
+    for (arguments, env) in [
+        (&["--help"][..], &[][..]),
+        (&["nonsense"], &[]),
+        (
+            &["up", "--connect", "acme"],
+            &[("HELPSYNC_LOG__FORMAT", "text"), ("HELPSYNC_API__LISTEN", "127.0.0.1:0")],
+        ),
+    ] {
+        let output = helpsync(arguments, env);
+        assert!(!said(&output).contains('\u{1b}'), "{arguments:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn an_address_in_use_names_its_setting_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = helpsync(&["up", "-q"], &[("HELPSYNC_API__LISTEN", &address)]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("HELPSYNC_API__LISTEN") && text.contains("in use"), "{text}");
+    assert_eq!(text.matches(&address).count(), 1, "{text}");
+}
+
+#[test]
+fn a_connect_without_a_client_fails_before_it_says_up() {
+    let output = helpsync(&["up", "--connect", "acme"], &[("HELPSYNC_API__LISTEN", "127.0.0.1:0")]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("HELPSYNC_ZENDESK__CLIENT_ID") && !text.contains("is up"), "{text}");
+}
+
+#[test]
+fn an_error_is_json_where_answers_are() {
+    let output = helpsync(&["status", "--json", "--url", "http://127.0.0.1:1", "--api-key", "x"], &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(output.stdout.is_empty());
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["exit_code"], 3);
+    assert!(error["error"].as_str().unwrap().contains("helpsync up"), "{error}");
+}
+
+#[test]
+fn settings_are_json_where_answers_are() {
+    let env = [
+        ("HELPSYNC_API__LISTEN", "127.0.0.1:99"),
+        ("HELPSYNC_API__BOOTSTRAP_KEY", "a-long-enough-secret-key-of-mine"),
+    ];
+    let output = helpsync(&["config", "--json"], &env);
+    let settings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(settings["api.listen"]["value"], "127.0.0.1:99");
+    assert_eq!(settings["api.listen"]["from"], "environment");
+    assert!(!said(&output).contains("a-long-enough-secret"), "{}", said(&output));
+}
+
+#[test]
+fn each_exit_code_says_what_kind_of_error_it_is() {
+    for (arguments, env, code) in [
+        (&["config"][..], &[][..], 0),
+        (&["nonsense"], &[], 2),
+        (&["config", "-q", "-v"], &[], 2),
+        (&["config"], &[("HELPSYNC_API__LISTN", "x")], 2),
+        (&["status"], &[], 2),
+        (&["status", "--url", "http://127.0.0.1:1", "--api-key", "x"], &[], 3),
+        (&["convert", "/nowhere/x.html"], &[], 1),
+    ] {
+        let output = helpsync(arguments, env);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn every_shell_has_completions_and_every_command_a_page() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = helpsync(&["completions", shell], &[]);
+        assert!(output.status.success() && said(&output).contains("dead-letters"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = helpsync(&["man", "--into", folder.path().to_str().unwrap()], &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    for page in ["helpsync.1", "helpsync-up.1", "helpsync-dead-letters-replay.1"] {
+        assert!(folder.path().join(page).exists(), "{page}");
+    }
+}

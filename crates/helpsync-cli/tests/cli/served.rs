@@ -1,0 +1,233 @@
+//! Every command that asks a server, against one that syncs a simulated Zendesk: text, JSON and errors.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::said;
+
+const LATE: Duration = Duration::from_secs(120);
+
+/// `helpsync up --simulated`, and who asks it.
+struct Served {
+    child: Child,
+    env: [(&'static str, String); 2],
+    folder: TempDir,
+}
+
+impl Served {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"))
+            .args(["up", "--simulated", "--json", "-q", "--customer", "ada/1"])
+            .env_clear()
+            .env("HELPSYNC_API__LISTEN", "127.0.0.1:0")
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap();
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        let env = [("HELPSYNC_URL", text("url")), ("HELPSYNC_STORE__URL", text("store"))];
+        Self { child, env, folder }
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_helpsync"))
+            .args(arguments)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// The answer of what must work, with one blank where columns have more.
+    fn flat(&self, arguments: &[&str]) -> String {
+        let text = self.text(arguments);
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+    }
+
+    /// The answer of what must work.
+    fn text(&self, arguments: &[&str]) -> String {
+        let output = self.ask(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+        assert!(!said(&output).contains('\u{1b}'), "{arguments:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.text(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+    }
+
+    /// The error of what must not work, with its exit code.
+    fn error(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.ask(arguments);
+        assert!(output.stdout.is_empty(), "{arguments:?}: {}", said(&output));
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let told = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(told.unwrap().success());
+        let code = self.child.wait().unwrap().code();
+        let store = self.env[1].1.trim_start_matches("sqlite:");
+        if !std::thread::panicking() {
+            assert_eq!(code, Some(0));
+            assert!(!std::path::Path::new(store).parent().unwrap().exists(), "nothing is left behind");
+        }
+    }
+}
+
+fn commands_that_show(served: &Served) {
+    let run = served.text(&["sync", "--customer", "ada/1", "--watch"]);
+    assert!(run.contains("ok ") && run.contains("sync of ada/1 (acme)"), "{run}");
+    let customers = served.text(&["customers"]);
+    assert!(
+        customers.contains("ada/1") && customers.contains("acme") && customers.contains("ready"),
+        "{customers}"
+    );
+    let all = served.json(&["customers"]);
+    let workspace = &all["customers"][0]["workspace"];
+    assert!(workspace["age_seconds"].as_u64().unwrap() < 120 && workspace["held"] == 0, "{all}");
+    let shown = served.flat(&["show", "ada/1"]);
+    assert!(shown.contains("workspace acme") && shown.contains("last sync"), "{shown}");
+    assert_eq!(served.json(&["show", "ada/1"])["workspace"]["subdomain"], "acme");
+
+    let runs = served.flat(&["runs", "--customer", "ada/1"]);
+    assert!(runs.lines().nth(1).unwrap().contains(" ada/1 acme "), "{runs}");
+    let runs = served.json(&["runs", "--limit", "1"]);
+    let id = runs["runs"][0]["id"].to_string();
+    assert!(served.flat(&["runs", "show", &id]).contains("of ada/1 (acme)"));
+    assert_eq!(served.json(&["runs", "show", &id])["customer_id"], "ada/1");
+    assert_eq!(served.json(&["runs", "watch", "1"])["state"], "done");
+
+    let files = served.json(&["files", "--customer", "ada/1", "--limit", "2"]);
+    assert_eq!(files["results"].as_array().unwrap().len(), 2, "{files}");
+    let file = files["results"][0]["id"].to_string();
+    let name = files["results"][0]["name"].as_str().unwrap();
+    assert!(served.text(&["files", "--customer", "ada/1"]).contains(name));
+    assert!(served.text(&["file", &file]).contains(name));
+    assert_eq!(served.json(&["file", &file])["id"].to_string(), file);
+    assert_eq!(served.text(&["files", "--customer", "ada/1", "--held"]), "none\n");
+    assert_eq!(served.json(&["resync", &file, "--customer", "ada/1"])["id"].to_string(), file);
+    let word = name.split_whitespace().find(|word| word.len() > 4).unwrap_or(name);
+    served.text(&["search", word, "--customer", "ada/1"]);
+    assert!(served.json(&["search", word, "--customer", "ada/1"])["documents"].is_array());
+    let exported = served.text(&["export", "--customer", "ada/1"]);
+    assert!(exported.lines().count() > 300 && exported.lines().all(|line| line.starts_with('{')));
+    assert!(served.text(&["status"]).contains("1 connected"));
+    assert_eq!(served.json(&["status"])["active"], 1);
+
+    let workers = served.flat(&["workers"]);
+    assert!(workers.contains(" all ") && workers.contains(" yes "), "{workers}");
+    assert_eq!(served.json(&["workers"])["processes"][0]["alive"], true);
+    let lanes = served.text(&["lanes"]);
+    assert!(["on_demand", "scheduled", "backfill"].iter().all(|lane| lanes.contains(lane)), "{lanes}");
+    assert!(served.text(&["budgets"]).contains("acme"));
+    assert!(served.json(&["budgets"])["budgets"][0]["granted"].as_u64().unwrap() > 0);
+    assert_eq!(served.text(&["dead-letters", "list"]), "none\n");
+    assert_eq!(served.text(&["webhooks", "list"]), "none\n");
+}
+
+fn commands_that_change(served: &Served) {
+    assert!(served.text(&["schedule", "ada/1", "on", "--every", "6"]).contains("next at"));
+    assert_eq!(served.json(&["schedule", "ada/1", "on"])["interval_hours"], 6);
+    assert_eq!(served.json(&["schedule", "ada/1", "off"])["workspace"]["next_sync_at"], Value::Null);
+    assert!(served.flat(&["select", "--customer", "ada/1"]).contains("locales all"));
+    let selection = served.json(&["select", "--customer", "ada/1", "--locale", "de", "--public-only"]);
+    assert_eq!(
+        (&selection["locales"][0], &selection["public_only"]),
+        (&"de".into(), &true.into()),
+        "{selection}"
+    );
+    assert!(served.flat(&["select", "--customer", "ada/1"]).contains("locales de"));
+    assert_eq!(served.json(&["select", "--customer", "ada/1", "--everything"])["public_only"], false);
+
+    // A run that waits for a person says so.
+    served.text(&["pause", "ada/1"]);
+    assert!(served.text(&["customers"]).contains("paused by a person"));
+    let run = served.json(&["sync", "--customer", "ada/1", "--full"])["run_id"].to_string();
+    let began = Instant::now();
+    loop {
+        let shown = served.json(&["runs", "show", &run]);
+        let waits = shown["waiting_for"].as_str().unwrap_or_default();
+        if waits.contains("a person") {
+            break;
+        }
+        assert!(began.elapsed() < LATE, "{shown}");
+    }
+    served.text(&["resume", "ada/1"]);
+    served.text(&["pause", "--lane", "backfill"]);
+    assert!(!served.json(&["lanes"])["lanes"][2]["paused_at"].is_null());
+    served.text(&["resume", "--lane", "backfill"]);
+    assert!(served.text(&["runs", "watch", &run]).contains("full sync of ada/1 (acme)"));
+    assert!(served.text(&["refuse-removals", "ada/1"]).starts_with("0 files"));
+    assert!(served.text(&["connect", "acme", "--customer", "ada/1"]).contains("/oauth/authorizations/new"));
+}
+
+fn errors(served: &Served) {
+    let before = served.json(&["customers"]);
+    for arguments in [
+        &["sync", "--customer", "bob"][..],
+        &["resync", "1", "--customer", "bob"],
+        &["export", "--customer", "bob"],
+        &["show", "bob"],
+        &["files", "--customer", "bob"],
+        &["search", "x", "--customer", "bob"],
+        &["select", "--customer", "bob", "--everything"],
+        &["schedule", "bob", "on"],
+        &["disconnect", "bob", "--yes"],
+        &["approve-removals", "bob"],
+        &["refuse-removals", "bob"],
+        &["pause", "bob"],
+        &["runs", "--customer", "bob"],
+    ] {
+        let (code, text) = served.error(arguments);
+        assert_eq!(code, 1, "{arguments:?}: {text}");
+        assert!(
+            text.contains("no customer \"bob\"") && text.contains("helpsync customers"),
+            "{arguments:?}: {text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
+    }
+    assert_eq!(served.json(&["customers"])["customers"].as_array().unwrap().len(), 1, "{before}");
+    for (arguments, code, part) in [
+        (&["runs", "show", "999"][..], 1, "run not found"),
+        (&["file", "999999"], 1, "file not found"),
+        (&["approve-removals", "ada/1"], 1, "nothing to approve"),
+        (&["disconnect", "ada/1"], 2, "--yes"),
+        (&["schedule", "ada/1", "on", "--every", "5"], 2, "[possible values: 3, 6, 12, 24]"),
+        (&["select", "--customer", "ada/1", "--locale", ""], 1, "locales"),
+        (&["pause"], 2, "--lane"),
+        (&["pause", "--lane", "slow"], 2, "backfill"),
+        (&["status", "--api-key", "wrong"], 1, "HELPSYNC_API_KEY"),
+        (&["dead-letters", "replay", "shard-99"], 1, "not found"),
+    ] {
+        let (found, text) = served.error(arguments);
+        assert!(found == code && text.contains(part), "{arguments:?}: {found} {text}");
+    }
+    let (_, text) = served.error(&["show", "bob", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["exit_code"], 1);
+}
+
+#[test]
+fn every_command_answers_in_text_and_json_and_says_what_is_wrong() {
+    let served = Served::start();
+    commands_that_show(&served);
+    commands_that_change(&served);
+    errors(&served);
+    assert!(served.text(&["disconnect", "ada/1", "--yes"]).contains("its files stay"));
+    assert!(served.text(&["show", "ada/1"]).contains("helpsync connect"));
+}

@@ -1,0 +1,110 @@
+//! Work that a person has paused: of a customer, or of a lane. It is asked for and planned as always, and not handed out;
+//! what is under way ends.
+
+use helpsync_model::{Lane, OrganizationId};
+use sqlx::Row;
+
+use crate::db::states::{OUTSTANDING_SHARD, PENDING_SHARD};
+use crate::db::{AdminStore, QueueStore, StoreError, decode, sql};
+
+/// A lane, and how much waits in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneState {
+    /// Which.
+    pub lane: Lane,
+    /// Since when it is paused, in ms.
+    pub paused_at: Option<i64>,
+    /// Shards that wait to be handed out.
+    pub pending: i64,
+    /// Shards that are handed out, or run.
+    pub out: i64,
+}
+
+impl AdminStore {
+    /// Pauses the work of a customer, or lets it go on. False: there is no such customer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_customer_paused(
+        &self,
+        organization: OrganizationId,
+        external_id: &str,
+        paused: bool,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        let changed = sqlx::query(
+            "update customer set paused_at = case when $3 = 1 then coalesce(paused_at, $4) end
+             where organization_id = $1 and external_id = $2",
+        )
+        .bind(organization.0)
+        .bind(external_id)
+        .bind(i64::from(paused))
+        .bind(now)
+        .execute(&mut *write.tx)
+        .await?;
+        if !paused {
+            // While it was paused it lost its turns (see `release`).
+            sqlx::query(
+                "update release_turn set due_at = $3 where connection_id in
+                   (select connection.id from connection join customer on customer.id = connection.customer_id
+                    where customer.organization_id = $1 and customer.external_id = $2)",
+            )
+            .bind(organization.0)
+            .bind(external_id)
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
+        }
+        write.commit().await?;
+        Ok(changed.rows_affected() > 0)
+    }
+}
+
+impl QueueStore {
+    /// Pauses a lane for every organization, or lets it go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_lane_paused(&self, lane: Lane, paused: bool) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let now = write.now;
+        let statement = if paused {
+            "insert into paused_lane (lane, paused_at) values ($1, $2) on conflict (lane) do nothing"
+        } else {
+            "delete from paused_lane where lane = $1 and paused_at <= $2"
+        };
+        sqlx::query(statement).bind(lane.as_str()).bind(now).execute(&mut *write.tx).await?;
+        write.commit().await
+    }
+
+    /// Every lane, most urgent first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lanes(&self) -> Result<Vec<LaneState>, StoreError> {
+        let paused = sqlx::query("select lane, paused_at from paused_lane").fetch_all(&self.pool).await?;
+        let counted = sqlx::query(sql(format!(
+            "select lane, count(case when state = {PENDING_SHARD} then 1 end) as pending,
+               count(case when state in {OUTSTANDING_SHARD} then 1 end) as out_now
+             from shard where state = {PENDING_SHARD} or state in {OUTSTANDING_SHARD} group by lane"
+        )))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut lanes = Lane::ALL.map(|lane| LaneState { lane, paused_at: None, pending: 0, out: 0 });
+        for row in paused {
+            let named: Lane = decode::named(&row, "paused_lane", "lane")?;
+            for state in lanes.iter_mut().filter(|state| state.lane == named) {
+                state.paused_at = row.try_get("paused_at")?;
+            }
+        }
+        for row in counted {
+            let named: Lane = decode::named(&row, "shard", "lane")?;
+            for state in lanes.iter_mut().filter(|state| state.lane == named) {
+                state.pending = row.try_get("pending")?;
+                state.out = row.try_get("out_now")?;
+            }
+        }
+        Ok(lanes.to_vec())
+    }
+}
