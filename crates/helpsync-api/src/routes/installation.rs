@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::request::Parts;
-use helpsync_model::Lane;
+use axum::extract::{Path, State};
+use helpsync_model::{KeyScope, Lane};
 use helpsync_store::{ConnectionOrder, ConnectionQuery};
 
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::{Keyed, Operator};
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
 use crate::wire::installation::{AccountBudget, Budgets, LaneView, Lanes, ProcessView, Processes};
@@ -22,57 +21,46 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         get(
             "/helpsync/v1/workers",
             Access::Key,
-            "The installation's processes, and what each does; only with a key of its own organization",
+            "The installation's processes, and what each does; takes an operator's key",
             processes,
         )
+        .needs(KeyScope::Operator)
         .gives::<Processes>(),
         get(
             "/helpsync/v1/lanes",
             Access::Key,
-            "The lanes, and how much waits in each; only with a key of the installation's own organization",
+            "The lanes, and how much waits in each; takes an operator's key",
             lanes,
         )
+        .needs(KeyScope::Operator)
         .gives::<Lanes>(),
         post(
             "/helpsync/v1/lanes/{lane}/pause",
             Access::Key,
-            "Hand nothing out in a lane; only with a key of the installation's own organization",
+            "Hand nothing out in a lane; takes an operator's key",
             pause,
         )
+        .needs(KeyScope::Operator)
         .gives::<Lanes>(),
         post(
             "/helpsync/v1/lanes/{lane}/resume",
             Access::Key,
-            "Hand out again in a lane; only with a key of the installation's own organization",
+            "Hand out again in a lane; takes an operator's key",
             resume,
         )
+        .needs(KeyScope::Operator)
         .gives::<Lanes>(),
         get("/helpsync/v1/budgets", Access::Key, "What is left of each Zendesk account's limit", budgets)
             .gives::<Budgets>(),
     ]
 }
 
-/// Whoever runs the installation: an API key of its own organization.
-struct Installer;
-
-impl FromRequestParts<Api> for Installer {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let Operator(organization) = Operator::from_request_parts(parts, api).await?;
-        if organization == api.options().operator {
-            return Ok(Self);
-        }
-        Err(ApiError::forbidden("this takes an API key of the organization that runs the installation"))
-    }
-}
-
-async fn processes(State(api): State<Api>, _: Installer) -> Result<Json<Processes>, ApiError> {
+async fn processes(State(api): State<Api>, _: Keyed) -> Result<Json<Processes>, ApiError> {
     let (seen, now) = (api.store().queue().processes().await?, api.now_ms());
     Ok(Json(Processes { processes: seen.into_iter().map(|one| ProcessView::new(one, now)).collect() }))
 }
 
-async fn lanes(State(api): State<Api>, _: Installer) -> Result<Json<Lanes>, ApiError> {
+async fn lanes(State(api): State<Api>, _: Keyed) -> Result<Json<Lanes>, ApiError> {
     let lanes = api.store().queue().lanes().await?;
     Ok(Json(Lanes { lanes: lanes.into_iter().map(LaneView::from).collect() }))
 }
@@ -83,21 +71,21 @@ fn lane(name: &str) -> Result<Lane, ApiError> {
 
 async fn pause(
     State(api): State<Api>,
-    installer: Installer,
+    key: Keyed,
     Path(name): Path<String>,
 ) -> Result<Json<Lanes>, ApiError> {
     api.store().queue().set_lane_paused(lane(&name)?, true).await?;
-    lanes(State(api), installer).await
+    lanes(State(api), key).await
 }
 
 async fn resume(
     State(api): State<Api>,
-    installer: Installer,
+    key: Keyed,
     Path(name): Path<String>,
 ) -> Result<Json<Lanes>, ApiError> {
     api.store().queue().set_lane_paused(lane(&name)?, false).await?;
     api.wake();
-    lanes(State(api), installer).await
+    lanes(State(api), key).await
 }
 
 async fn budgets(
