@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use zendesk_sim::Change;
 
-use crate::app::{Shape, TestApp, small, until};
+use crate::app::{Shape, TestApp, make_key, small, until};
 use crate::copy::{assert_equal, ours};
 
 /// An id that must stay one segment of a path.
@@ -121,7 +121,7 @@ async fn nobody_else_sees_or_steers_a_customer_or_the_installation() {
     app.connect(CUSTOMER, "acme").await;
     let admin = app.parts().store.admin();
     let other = admin.ensure_organization("other").await.unwrap();
-    admin.ensure_api_key(other, &OTHER_KEY.to_owned().into()).await.unwrap();
+    make_key(admin, other, OTHER_KEY).await;
     let of_customer = ["", "/held", "/approve_removals", "/refuse_removals", "/pause", "/resume"];
     let of_all = ["workers", "lanes", "lanes/backfill/pause", "lanes/backfill/resume"];
     let places = of_customer
