@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use helpsync_config::Settings;
 use helpsync_coordinator_redis::{RedisCoordinator, RedisSettings};
@@ -14,6 +15,8 @@ use crate::home;
 
 /// Clocks may differ by so much: leases and budgets are counted in seconds.
 const CLOCK_DIFFERENCE_MAX_MS: u64 = 2_000;
+/// A person who asks waits longer than a worker does: what is slow is not called away.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Less room than this beside a SQLite file is worth a warning.
 const ROOM_BYTES_LOW: u64 = 1024 * 1024 * 1024;
 /// With less than this, work stops soon.
@@ -238,7 +241,7 @@ async fn examine_coordinator(settings: &Settings, found: &mut Vec<Finding>) {
     };
     let redis = RedisSettings {
         prefix: settings.coordinator.key_prefix.clone(),
-        deadline: settings.coordinator.call_timeout,
+        deadline: settings.coordinator.call_timeout.max(PATIENCE),
         ..RedisSettings::new(url.expose().to_owned().into())
     };
     let exam = match RedisCoordinator::new(redis, Arc::new(SystemClock)) {
