@@ -27,7 +27,10 @@ async fn a_run_under_way_says_what_it_is_doing(shape: Shape) {
     let said = until("the run to say something", async || {
         let (_, view) = app.call(Method::GET, &path, CUSTOMER, None).await;
         assert_ne!(view["state"], "done", "it ended without a word");
-        view["working_on"].as_str().map(str::to_owned)
+        let said = view["working_on"].as_str().map(str::to_owned)?;
+        // Before the first page is stored, who watches knows how many articles there are.
+        assert!(view["counters"]["remote_count"].as_i64() > Some(200), "{view}");
+        Some(said)
     })
     .await;
     assert!(said.starts_with("walk_export") && said.ends_with(": storing 20 articles"), "{said}");

@@ -22,6 +22,8 @@ mod openapi;
 mod page;
 mod rate;
 mod readiness;
+#[cfg(test)]
+mod reference;
 mod routes;
 mod signing;
 mod viewer;

@@ -13,7 +13,7 @@ use crate::AppError;
 const API_KEY_BYTES: usize = 32;
 
 /// The database file of a `sqlite:` URL; `None` for another store.
-fn database(url: &str) -> Option<&str> {
+pub(crate) fn database(url: &str) -> Option<&str> {
     let path = url.strip_prefix("sqlite:")?;
     path.strip_prefix("//").unwrap_or(path).split('?').next()
 }
@@ -100,6 +100,19 @@ pub(crate) fn key_ring(url: &str, entropy: &dyn Entropy) -> Result<Option<KeyRin
     let text = read_or_make(&path, || KeyRing::generate("k1", entropy).to_secret())?;
     let ring = KeyRing::parse(text.expose_secret());
     ring.map(Some).map_err(|fault| failed(&path, std::io::Error::new(ErrorKind::InvalidData, fault)))
+}
+
+/// The sealing keys beside a SQLite file, where there are any; none are made.
+pub(crate) fn read_key_ring(url: &str) -> Result<Option<KeyRing>, AppError> {
+    let Some(path) = key_ring_file(url) else { return Ok(None) };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let ring = KeyRing::parse(text.trim());
+            ring.map(Some).map_err(|fault| failed(&path, std::io::Error::new(ErrorKind::InvalidData, fault)))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(failed(&path, source)),
+    }
 }
 
 /// The API key of this installation, made at its first start.

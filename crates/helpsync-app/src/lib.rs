@@ -10,6 +10,7 @@
 
 mod alive;
 mod connections;
+mod doctor;
 mod embeddings;
 mod error;
 mod health;
@@ -21,6 +22,7 @@ mod requests;
 mod server;
 mod webhooks;
 
+pub use doctor::{Finding, Severity, clock_finding, examine_backends};
 pub use error::AppError;
 pub use home::{api_key_file, key_ring_file};
 pub use logging::start_logging;

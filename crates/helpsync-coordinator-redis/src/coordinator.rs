@@ -69,6 +69,10 @@ impl RedisCoordinator {
             .map(|it| it.trim().to_owned()))
     }
 
+    pub(crate) fn connection(&self) -> redis::aio::ConnectionManager {
+        self.link.connection()
+    }
+
     fn keys(&self, account: &str) -> BudgetKeys {
         BudgetKeys::new(&self.settings.prefix, account)
     }
@@ -78,7 +82,10 @@ impl RedisCoordinator {
     }
 
     /// One call under the deadline and the breaker.
-    async fn call<T>(&self, call: impl Future<Output = RedisResult<T>>) -> Result<T, CoordinatorError> {
+    pub(crate) async fn call<T>(
+        &self,
+        call: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, CoordinatorError> {
         if !self.breaker.lets_through(Instant::now()) {
             let why = self.breaker.why().unwrap_or_default();
             return Err(CoordinatorError::Unavailable(format!("redis did not answer lately: {why}")));

@@ -12,10 +12,12 @@
 
 mod breaker;
 mod coordinator;
+mod examine;
 mod fallback;
 mod link;
 mod scripts;
 mod settings;
 
 pub use coordinator::RedisCoordinator;
+pub use examine::RedisExam;
 pub use settings::RedisSettings;

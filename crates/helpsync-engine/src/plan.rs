@@ -17,7 +17,7 @@ use helpsync_model::{
 };
 use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{
-    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
+    Answer, Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
 
 use crate::{Engine, HandlerError};
@@ -70,13 +70,39 @@ impl Engine {
         } else {
             format!("the incremental export, from {start}: what changed since the mark, with overlap")
         };
-        let plan = Some((Plan::Export, reason));
-        self.store.note_run(fence, &RunNote { plan, ..RunNote::default() }).await?;
+        let counted = self.count_before(started, account, start).await;
+        let note = RunNote {
+            plan: Some((Plan::Export, reason)),
+            remote_count: counted.as_ref().and_then(|count| i64::try_from(count.value).ok()),
+            requests: counted.map_or(0, |count| count.requests.into()),
+            ..RunNote::default()
+        };
+        self.store.note_run(fence, &note).await?;
         Ok(ShardEnd::Done(vec![NewShard {
             key: "walk_export".to_owned(),
             params: ShardParams::WalkExport(ExportRange { start, end: None, everything: gained }),
             position: Some(start),
         }]))
+    }
+
+    /// How many articles Zendesk counts, before the first page is read: who watches a full run sees how much is left. The
+    /// run does well without it, so a failure is nobody's.
+    async fn count_before(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        start: i64,
+    ) -> Option<Answer<u64>> {
+        if started.run.kind != RunKind::Full || start != 0 || !started.list_locales.is_empty() {
+            return None;
+        }
+        match account.client.count_articles().await {
+            Ok(count) => Some(count),
+            Err(failure) => {
+                tracing::debug!(error = chain(&failure), "articles are not counted beforehand");
+                None
+            }
+        }
     }
 
     /// Where a delta starts, in epoch seconds.

@@ -15,6 +15,7 @@
 mod cleanup;
 mod consumer;
 mod dead;
+mod examine;
 mod link;
 mod outgoing;
 mod publisher;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use helpsync_model::Backoff;
 
 pub use cleanup::delete_topology;
+pub use examine::{BrokerExam, examine};
 pub use queue::RabbitQueue;
 pub use settings::RabbitSettings;
 pub use topology::{Names, REQUEST_ROUTING_KEY};

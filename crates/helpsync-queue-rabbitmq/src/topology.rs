@@ -102,9 +102,7 @@ pub(crate) async fn declare(
     names: &Names,
     lane_capacity: Option<u32>,
 ) -> Result<(), lapin::Error> {
-    let mut keep = FieldTable::default();
-    put_text(&mut keep, "x-queue-type", "quorum");
-    put_number(&mut keep, "x-delivery-limit", NEVER_REACHED);
+    let (keep, work) = arguments(names, lane_capacity);
     for (exchange, queue) in
         [(names.dead_exchange(), names.dead()), (names.unrouted_exchange(), names.unrouted())]
     {
@@ -117,16 +115,6 @@ pub(crate) async fn declare(
     put_text(&mut alternate, "alternate-exchange", &names.unrouted_exchange());
     declare_exchange(channel, &names.jobs(), ExchangeKind::Direct, alternate).await?;
 
-    let mut work = FieldTable::default();
-    put_text(&mut work, "x-queue-type", "quorum");
-    put_number(&mut work, "x-delivery-limit", i32::try_from(DELIVERY_LIMIT).unwrap_or(i32::MAX));
-    put_text(&mut work, "x-dead-letter-exchange", &names.dead_exchange());
-    put_text(&mut work, "x-dead-letter-strategy", "at-least-once");
-    // At-least-once dead-lettering asks for it: a full queue says no instead of dropping its head.
-    put_text(&mut work, "x-overflow", "reject-publish");
-    if let Some(capacity) = lane_capacity {
-        put_number(&mut work, "x-max-length", i32::try_from(capacity).unwrap_or(i32::MAX));
-    }
     for origin in origins() {
         let queue = names.work(origin);
         declare_queue(channel, &queue, work.clone()).await?;
@@ -137,6 +125,31 @@ pub(crate) async fn declare(
         bind(channel, &queue, &names.jobs(), key).await?;
     }
     Ok(())
+}
+
+/// Every queue with the arguments that it is declared with.
+pub(crate) fn queues(names: &Names, lane_capacity: Option<u32>) -> Vec<(String, FieldTable)> {
+    let (keep, work) = arguments(names, lane_capacity);
+    let kept = [names.dead(), names.unrouted()].map(|queue| (queue, keep.clone()));
+    origins().map(|origin| (names.work(origin), work.clone())).chain(kept).collect()
+}
+
+/// The arguments of queues that keep what nobody could use, and of those that work waits in.
+fn arguments(names: &Names, lane_capacity: Option<u32>) -> (FieldTable, FieldTable) {
+    let mut keep = FieldTable::default();
+    put_text(&mut keep, "x-queue-type", "quorum");
+    put_number(&mut keep, "x-delivery-limit", NEVER_REACHED);
+    let mut work = FieldTable::default();
+    put_text(&mut work, "x-queue-type", "quorum");
+    put_number(&mut work, "x-delivery-limit", i32::try_from(DELIVERY_LIMIT).unwrap_or(i32::MAX));
+    put_text(&mut work, "x-dead-letter-exchange", &names.dead_exchange());
+    put_text(&mut work, "x-dead-letter-strategy", "at-least-once");
+    // At-least-once dead-lettering asks for it: a full queue says no instead of dropping its head.
+    put_text(&mut work, "x-overflow", "reject-publish");
+    if let Some(capacity) = lane_capacity {
+        put_number(&mut work, "x-max-length", i32::try_from(capacity).unwrap_or(i32::MAX));
+    }
+    (keep, work)
 }
 
 async fn declare_exchange(

@@ -79,6 +79,7 @@ pub use tenant::customer_deletion::DeletedCustomer;
 pub use tenant::customer_list::{CustomerQuery, CustomerTotals};
 pub use tenant::customer_state::{CustomerState, HeldFile, WorkspaceState};
 pub use tenant::customers::{Customer, ScheduleChange};
+pub use tenant::examine::{StoreExam, examine};
 pub use tenant::oauth_clients::{OauthClient, StoredOauthClient};
 pub use tenant::organization_settings::OrganizationChange;
 pub use tenant::organizations::{Organization, OrganizationSummary};

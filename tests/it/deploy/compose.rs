@@ -173,6 +173,40 @@ fn the_roles_read_their_settings_and_are_asked_where_they_listen() {
     }
 }
 
+/// Settings that the compose file decides itself, because other parts of it must agree with them.
+const DECIDED: [&str; 4] = [
+    "HELPSYNC_STORE__URL",
+    "HELPSYNC_QUEUE__URL",
+    "HELPSYNC_COORDINATOR__URL",
+    "HELPSYNC_WORKER__DRAIN_SECONDS",
+];
+
+#[test]
+fn every_setting_in_the_env_file_reaches_the_roles() {
+    let all: BTreeMap<String, Value> = services(MAIN).into_iter().collect();
+    let known = Settings::load(None, Vec::new()).unwrap().values();
+    assert!(known.len() > 40, "{} settings", known.len());
+    for role in ["dispatcher", "worker"] {
+        let service = &all[role];
+        assert_eq!(service["env_file"][0]["path"], ".env", "{role}");
+        let overrides = environment_of(service);
+        for (key, ..) in &known {
+            let name = format!("HELPSYNC_{}", key.to_uppercase().replace('.', "__"));
+            let mut env = environment(DEMO);
+            env.insert(name.clone(), "from the file".to_owned());
+            // `environment` wins over the file.
+            let reached = overrides
+                .get(&name)
+                .map_or_else(|| env[&name].clone(), |text| interpolate(text, &env).unwrap());
+            assert_eq!(
+                reached == "from the file",
+                !DECIDED.contains(&name.as_str()),
+                "{role}: {name} is {reached:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn everything_waits_for_what_it_needs_to_be_healthy() {
     let all: BTreeMap<String, Value> = services(MAIN).into_iter().collect();

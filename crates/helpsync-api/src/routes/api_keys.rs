@@ -81,7 +81,7 @@ async fn keys(
     Operator(organization): Operator,
     Query(query): Query<AfterQuery>,
 ) -> Result<Json<Keys>, ApiError> {
-    let (after, limit) = page(query);
+    let (after, limit) = page(&query);
     let keys = api.store().admin().api_keys(organization, after, limit).await?;
     let next_after = next_after(&keys, limit, |key| key.id);
     let now = api.now_ms();
@@ -178,7 +178,7 @@ async fn organizations(
     Keyed(_): Keyed,
     Query(query): Query<AfterQuery>,
 ) -> Result<Json<Organizations>, ApiError> {
-    let (after, limit) = page(query);
+    let (after, limit) = page(&query);
     let found = api.store().admin().organizations(after, limit).await?;
     let next_after = next_after(&found, limit, |organization| organization.id.0);
     let organizations = found.into_iter().map(OrganizationRow::from).collect();
@@ -229,7 +229,7 @@ fn name(text: &str) -> Result<String, ApiError> {
     Ok(text.to_owned())
 }
 
-fn page(query: AfterQuery) -> (i64, u32) {
+fn page(query: &AfterQuery) -> (i64, u32) {
     (query.after.map_or(0, |after| after.0), rows(query.limit))
 }
 

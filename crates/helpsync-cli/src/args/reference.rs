@@ -30,6 +30,36 @@ fn section(command: &mut Command, path: &str, page: &mut String) {
     }
 }
 
+/// The commands of a document: lines of its shell blocks that begin with `helpsync`, up to a pipe or a comment.
+fn commands(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for block in text.split("```sh\n").skip(1) {
+        let block = block.split("```").next().unwrap_or_default();
+        for line in block.lines().map(str::trim).filter(|line| line.starts_with("helpsync ")) {
+            let end = line.find(['|', '>', '#']).unwrap_or(line.len());
+            found.push(line[..end].trim().replace('…', "x"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_in_the_documents_is_one() {
+    use clap::Parser as _;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let pages =
+        ["README.md", "docs/operating.md", "docs/from-carbon.md", "docs/upstream.md", "deploy/runbook.md"];
+    let mut seen = 0;
+    for page in pages {
+        for command in commands(&std::fs::read_to_string(root.join(page)).unwrap()) {
+            seen += 1;
+            let words = command.split_whitespace();
+            Cli::try_parse_from(words).unwrap_or_else(|fault| panic!("{page}: {command}: {fault}"));
+        }
+    }
+    assert!(seen > 15, "{seen} commands were found");
+}
+
 #[test]
 fn the_reference_is_the_command_line_itself() {
     let mut page = HEAD.to_owned();

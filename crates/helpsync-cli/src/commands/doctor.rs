@@ -1,83 +1,269 @@
-//! `helpsync doctor`: what a newcomer would otherwise find out one error at a time.
+//! `helpsync doctor`: what a newcomer would otherwise find out one error at a time, and an operator in the night. It looks,
+//! and changes nothing.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
-use anyhow::bail;
-use helpsync_app::{Parts, Runtime};
+use helpsync_app::{Finding, Severity, clock_finding, examine_backends};
+use helpsync_config::Settings;
 use helpsync_model::chain;
-use helpsync_queue::Health;
+use helpsync_store::StoreExam;
+use reqwest::{Client, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use url::Url;
 
 use crate::args::Doctor;
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::role::settings;
 
-const BROKER_WAIT: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// For each question to another machine.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Webhooks looked at.
+const WEBHOOKS_MAX: usize = 5;
+/// No token of anybody's: the right answer is a refusal.
+const NOBODY: &str = "helpsync-doctor";
+/// Covers articles, or everything.
+const SCOPES: [&str; 2] = ["hc:read", "read"];
 
-pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<()> {
-    let mut sick = 0;
-    let mut say = |name: &str, found: Result<String, String>| match found {
-        Ok(text) => drop(output.answer(format_args!("  ok    {name}: {text}"))),
-        Err(text) => {
-            sick += 1;
-            drop(output.answer(format_args!("  WRONG {name}: {text}")));
-        }
-    };
-    let settings = match settings(args.config) {
-        Ok(settings) => settings,
+pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<Exit> {
+    let found = match settings(args.config.clone()) {
+        Ok(settings) => examine(&settings, &args).await?,
         Err(error) => {
-            say("settings", Err(chain(error.as_ref())));
-            bail!("1 thing is wrong");
+            let mend = "docs/settings.md has every setting; `helpsync config --reference` prints it";
+            vec![Finding::wrong("settings", chain(error.as_ref()), mend)]
         }
     };
-    say("settings", Ok("every name and value is understood".to_owned()));
-    for warning in settings.warnings() {
-        output.say(format_args!("  note  {warning}"))?;
-    }
-    let client = if settings.zendesk.client_id.is_some() {
-        Ok(format!("configured; register the redirect URL {}", redirect_url(&settings)))
-    } else {
-        Err("set HELPSYNC_ZENDESK__CLIENT_ID and HELPSYNC_ZENDESK__CLIENT_SECRET".to_owned())
-    };
-    say("OAuth client", client);
-    match Parts::open(settings, Runtime::default()).await {
-        Err(error) => say("store", Err(chain(&error))),
-        Ok(parts) => {
-            say(
-                "store",
-                parts
-                    .store
-                    .ping()
-                    .await
-                    .map(|()| "answers, migrated".to_owned())
-                    .map_err(|error| chain(&error)),
-            );
-            let waited = tokio::time::timeout(BROKER_WAIT, async {
-                while parts.queue.health() != Health::Up {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-            });
-            let queue = match waited.await {
-                Ok(()) => Ok("works".to_owned()),
-                Err(_elapsed) => Err(format!("{:?}", parts.queue.health())),
-            };
-            say("queue", queue);
-            let coordinator = parts.accounts.ping_coordinator().await;
-            say("coordinator", coordinator.map(|()| "works".to_owned()));
-            if let Some(text) = args.subdomain {
-                say("workspace", parts.probe(&text).await);
-            }
-            parts.queue.close().await;
-            parts.store.close().await;
-        }
-    }
-    match sick {
-        0 => Ok(()),
-        1 => bail!("1 thing is wrong"),
-        more => bail!("{more} things are wrong"),
+    let worst = found.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
+    let document =
+        json!({ "severity": word(worst), "findings": found.iter().map(as_json).collect::<Vec<_>>() });
+    output.show(&document, || text(&found, output))?;
+    Ok(match worst {
+        Severity::Ok => Exit::Done,
+        Severity::Warning => Exit::Attention,
+        Severity::Wrong => Exit::Failed,
+    })
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "ok",
+        Severity::Warning => "warning",
+        Severity::Wrong => "wrong",
     }
 }
 
-fn redirect_url(settings: &helpsync_config::Settings) -> String {
-    format!("{}/integrations/zendesk", settings.public_url().as_str().trim_end_matches('/'))
+fn as_json(finding: &Finding) -> Value {
+    json!({ "name": finding.name, "severity": word(finding.severity), "text": finding.text, "mend": finding.mend })
+}
+
+/// A line for each, with how to mend it. With `--quiet` only what is not well.
+fn text(found: &[Finding], output: Output) -> String {
+    let shown = found.iter().filter(|finding| !output.quiet || finding.severity != Severity::Ok);
+    let lines = shown.map(|finding| {
+        let mark = match finding.severity {
+            Severity::Ok => "ok   ",
+            Severity::Warning => "note ",
+            Severity::Wrong => "WRONG",
+        };
+        let mend = finding.mend.as_deref().map(|mend| format!(" -> {mend}")).unwrap_or_default();
+        format!("  {mark} {}: {}{mend}\n", finding.name, finding.text.replace('\n', " "))
+    });
+    let lines: String = lines.collect();
+    let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
+    let (wrong, warnings) = (count(Severity::Wrong), count(Severity::Warning));
+    let sum = match (wrong, warnings) {
+        (0, 0) => "all is well".to_owned(),
+        _ => format!("{wrong} wrong, {warnings} to look at"),
+    };
+    format!("{lines}{sum}")
+}
+
+async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Finding>> {
+    let http = Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build()?;
+    let mut found = vec![Finding::ok("settings", "every name and value is understood")];
+    found.extend(settings.warnings().into_iter().map(|warning| {
+        Finding::warning("settings", warning, "docs/settings.md says what each setting means")
+    }));
+    let (backends, exam) = examine_backends(settings).await;
+    found.extend(backends);
+    found.push(port(settings, &http).await);
+    found.push(public_url(settings, &http).await);
+    found.extend(zendesk(settings, args, &exam, &http).await);
+    for (url, status, reason) in exam.webhooks.iter().take(WEBHOOKS_MAX) {
+        found.push(webhook(url, status, reason.as_deref()).await);
+    }
+    Ok(found)
+}
+
+/// Whether a Helpsync answers there.
+async fn answers(http: &Client, base: &str) -> Result<(), String> {
+    let url = format!("{}/health", base.trim_end_matches('/'));
+    let answer = http.get(&url).send().await.map_err(|error| chain(&error))?;
+    let status = answer.status();
+    let body: Value = answer.json().await.unwrap_or_default();
+    match body["status"].as_str() {
+        Some("ok") => Ok(()),
+        _ => Err(format!("{url} answers {status}, and not as Helpsync does")),
+    }
+}
+
+async fn port(settings: &Settings, http: &Client) -> Finding {
+    const NAME: &str = "port";
+    let address = settings.api.listen;
+    if TcpListener::bind(address).is_ok() {
+        return Finding::ok(NAME, format!("{address} is free"));
+    }
+    match answers(http, &format!("http://{address}")).await {
+        Ok(()) => Finding::ok(NAME, format!("a Helpsync answers at {address}")),
+        Err(why) => Finding::wrong(
+            NAME,
+            format!("{address} cannot be listened on ({why})"),
+            "set HELPSYNC_API__LISTEN to another address, or stop what listens there",
+        ),
+    }
+}
+
+async fn public_url(settings: &Settings, http: &Client) -> Finding {
+    const NAME: &str = "public URL";
+    let url = settings.public_url();
+    let local =
+        url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
+    let redirect = format!("{}/integrations/zendesk", url.as_str().trim_end_matches('/'));
+    let register = format!("register {redirect} as a redirect URL of the Zendesk OAuth client");
+    if url.scheme() != "https" && !local {
+        return Finding::warning(
+            NAME,
+            format!("{url} is plain http: Zendesk takes redirect URLs of https only"),
+            "set HELPSYNC_API__PUBLIC_URL to the https address that browsers see",
+        );
+    }
+    if settings.api.public_url.is_none() {
+        return Finding::ok(NAME, format!("browsers on this machine only; {register}"));
+    }
+    match answers(http, url.as_str()).await {
+        Ok(()) => Finding::ok(NAME, format!("it leads here; {register}")),
+        Err(why) => Finding::warning(
+            NAME,
+            format!("nobody answers as Helpsync at {url} ({why})"),
+            "start Helpsync, and let the proxy at HELPSYNC_API__PUBLIC_URL lead to HELPSYNC_API__LISTEN",
+        ),
+    }
+}
+
+async fn zendesk(settings: &Settings, args: &Doctor, exam: &StoreExam, http: &Client) -> Vec<Finding> {
+    const CLIENT: &str = "OAuth client";
+    let scopes = &settings.zendesk.scopes;
+    let mut found = Vec::new();
+    if !scopes.iter().any(|scope| SCOPES.contains(&scope.as_str())) {
+        let text = format!("the scopes {} do not cover articles", scopes.join(" "));
+        found.push(Finding::wrong("scopes", text, "put hc:read into HELPSYNC_ZENDESK__SCOPES"));
+    }
+    let client = match (&settings.zendesk.client_id, &settings.zendesk.client_secret) {
+        (Some(id), Some(secret)) => Some((id, secret)),
+        _ => {
+            let mend = "set HELPSYNC_ZENDESK__CLIENT_ID and HELPSYNC_ZENDESK__CLIENT_SECRET, or store one for each \
+                 organization with /white_label/create";
+            found.push(Finding::warning(CLIENT, "none is configured", mend));
+            None
+        }
+    };
+    let Some(subdomain) = args.subdomain.as_ref().or(exam.workspaces.first()) else {
+        if client.is_some() {
+            found.push(Finding::ok(
+                CLIENT,
+                "configured; `helpsync doctor --subdomain SUBDOMAIN` asks Zendesk about it",
+            ));
+        }
+        return found;
+    };
+    let base = settings.zendesk.base_url.as_str().replace("{subdomain}", subdomain);
+    let base = base.trim_end_matches('/');
+    match http.get(format!("{base}/api/v2/help_center/articles?per_page=1")).bearer_auth(NOBODY).send().await
+    {
+        Err(error) => found.push(Finding::wrong(
+            "workspace",
+            format!("{base} does not answer: {}", chain(&error)),
+            "check the subdomain, and that this machine may reach Zendesk (proxy, firewall, DNS)",
+        )),
+        Ok(answer) => {
+            let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+            let at = date.and_then(|date| httpdate::parse_http_date(date).ok());
+            let at = at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+            if let Some(at) = at.and_then(|at| i64::try_from(at.as_millis()).ok()) {
+                found.push(clock_finding("clock of Zendesk", base, at));
+            }
+            found.push(workspace(base, answer.status()));
+        }
+    }
+    if let Some((id, secret)) = client {
+        found.push(known_client(http, base, id, secret.expose_secret()).await);
+    }
+    found
+}
+
+fn workspace(base: &str, status: StatusCode) -> Finding {
+    match status.as_u16() {
+        200..=299 | 401 | 403 => Finding::ok("workspace", format!("{base} answers")),
+        404 => Finding::wrong("workspace", format!("{base} has no help center"), "check the subdomain"),
+        _ => Finding::warning(
+            "workspace",
+            format!("{base} answers {status}"),
+            "look at Zendesk's status page, and whether the account is suspended",
+        ),
+    }
+}
+
+/// Asks Zendesk to exchange a code that nobody has: it says whether it knows the client.
+async fn known_client(http: &Client, base: &str, id: &str, secret: &str) -> Finding {
+    const NAME: &str = "OAuth client";
+    let body = json!({
+        "grant_type": "authorization_code", "code": NOBODY, "client_id": id, "client_secret": secret,
+        "redirect_uri": "https://localhost/", "scope": "hc:read",
+    });
+    let answer = match http.post(format!("{base}/oauth/tokens")).json(&body).send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return Finding::warning(NAME, format!("Zendesk does not say ({})", chain(&error)), "try again");
+        }
+    };
+    let status = answer.status();
+    let said: Value = answer.json().await.unwrap_or_default();
+    match said["error"].as_str() {
+        Some("invalid_client") => Finding::wrong(
+            NAME,
+            format!("{base} does not know the client {id:?}, or its secret is another"),
+            "copy identifier and secret from Admin Center > Apps and integrations > APIs > OAuth clients; a client of another \
+             account must be a global one",
+        ),
+        Some("invalid_grant") => Finding::ok(NAME, format!("{base} knows the client {id:?} and its secret")),
+        _ => Finding::warning(
+            NAME,
+            format!("{base} answers {status} about the client {id:?}"),
+            "try to connect a workspace",
+        ),
+    }
+}
+
+async fn webhook(url: &str, status: &str, reason: Option<&str>) -> Finding {
+    const NAME: &str = "webhook";
+    let mend =
+        "look at the receiver, then `helpsync webhooks redeliver --dead-of WEBHOOK` sends what it missed";
+    if status != "ACTIVE" {
+        let text = format!("{url} is {status}: {}", reason.unwrap_or("it failed too often"));
+        return Finding::warning(NAME, text, mend);
+    }
+    // Connecting tells of name, firewall and listener; a request would be an event that is none.
+    let place = Url::parse(url).ok().and_then(|url| {
+        Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
+    });
+    let Some((host, port)) = place else {
+        return Finding::warning(NAME, format!("{url} is no address"), mend);
+    };
+    match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((host.as_str(), port))).await {
+        Ok(Ok(_)) => Finding::ok(NAME, format!("{url} can be reached")),
+        Ok(Err(error)) => Finding::warning(NAME, format!("{url} cannot be reached: {}", chain(&error)), mend),
+        Err(_elapsed) => Finding::warning(NAME, format!("{url} does not answer"), mend),
+    }
 }

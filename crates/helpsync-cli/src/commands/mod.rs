@@ -81,7 +81,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Lanes(remote) => installation::lanes(&remote, output).await,
         Command::Budgets(remote) => installation::budgets(&remote, output).await,
         Command::Export(args) => ask::export(args, output).await,
-        Command::Doctor(args) => doctor::doctor(args, output).await,
+        Command::Doctor(args) => return doctor::doctor(args, output).await,
         Command::Convert(args) => convert::convert(&args, output),
         Command::Config(args) => config(&args, output),
         Command::Completions(args) => generate::completions(&args),

@@ -49,11 +49,16 @@ impl Simulated {
         format!("sqlite:{}", self.folder.path().join("simulated.db").display())
     }
 
+    /// Where its Zendesk is, as `HELPSYNC_ZENDESK__BASE_URL` has it.
+    pub(crate) fn base_url(&self) -> String {
+        self.sim.base_url_template()
+    }
+
     /// The settings that lead a process here.
     pub(crate) fn env(&self) -> Vec<(String, String)> {
         [
             ("HELPSYNC_STORE__URL", self.store_url()),
-            ("HELPSYNC_ZENDESK__BASE_URL", self.sim.base_url_template()),
+            ("HELPSYNC_ZENDESK__BASE_URL", self.base_url()),
             ("HELPSYNC_ZENDESK__CLIENT_ID", CLIENT.0.to_owned()),
             ("HELPSYNC_ZENDESK__CLIENT_SECRET", CLIENT.1.to_owned()),
         ]

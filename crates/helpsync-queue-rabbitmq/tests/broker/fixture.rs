@@ -46,6 +46,17 @@ pub(crate) async fn through(url: &str) -> Option<Fixture> {
 }
 
 impl Fixture {
+    /// What its queue was made with.
+    pub(crate) fn settings(&self) -> RabbitSettings {
+        let work = self.queue.names().jobs();
+        let prefix = work.trim_end_matches(".jobs").to_owned();
+        RabbitSettings {
+            prefix,
+            lane_capacity: Some(LANE_CAPACITY),
+            ..RabbitSettings::new(self.url.clone().into())
+        }
+    }
+
     pub(crate) fn port(&self) -> Arc<dyn Queue> {
         Arc::clone(&self.queue) as Arc<dyn Queue>
     }

@@ -63,7 +63,7 @@ pub enum EventAccepted {
     OtherBrand,
 }
 
-fn place(connection: ConnectionId) -> String {
+pub(crate) fn place(connection: ConnectionId) -> String {
     format!("event_subscription/{connection}/secret")
 }
 

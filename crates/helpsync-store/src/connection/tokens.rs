@@ -44,7 +44,7 @@ pub struct NewTokens {
     pub refresh_expires_at: Option<i64>,
 }
 
-fn place(connection: ConnectionId, which: &str) -> String {
+pub(crate) fn place(connection: ConnectionId, which: &str) -> String {
     format!("connection/{connection}/{which}")
 }
 

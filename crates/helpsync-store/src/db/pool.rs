@@ -161,7 +161,8 @@ fn idle_limit() -> String {
 }
 
 /// The dialect, the URL to connect with, and SQLite's file.
-fn read_url(url: &str) -> Result<(Dialect, String, Option<PathBuf>), StoreError> {
+/// Which database it is, what it is connected to by, and SQLite's file.
+pub(crate) fn read_url(url: &str) -> Result<(Dialect, String, Option<PathBuf>), StoreError> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok((Dialect::Postgres, url.to_owned(), None));
     }

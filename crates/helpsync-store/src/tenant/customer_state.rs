@@ -189,9 +189,8 @@ impl AdminStore {
     ) -> Result<Vec<HeldFile>, StoreError> {
         let rows = sqlx::query(sql(format!(
             "select id, article_id, name, external_url, held_at from file
-             where connection_id in {} and organization_id = $2 and held_at is not null and id > $3
-             order by id limit $4",
-            FAMILY
+             where connection_id in {FAMILY} and organization_id = $2 and held_at is not null and id > $3
+             order by id limit $4"
         )))
         .bind(connection.0)
         .bind(organization.0)

@@ -5,6 +5,7 @@ pub(crate) mod customer_deletion;
 pub(crate) mod customer_list;
 pub(crate) mod customer_state;
 pub(crate) mod customers;
+pub(crate) mod examine;
 pub(crate) mod oauth_clients;
 pub(crate) mod organization_settings;
 pub(crate) mod organizations;

@@ -21,7 +21,7 @@ pub struct OauthClient {
     pub redirect_uri: String,
 }
 
-fn place(organization: OrganizationId, client_id: &str) -> String {
+pub(crate) fn place(organization: OrganizationId, client_id: &str) -> String {
     format!("oauth_client/{organization}/{client_id}")
 }
 

@@ -33,7 +33,7 @@ async fn an_api_key_belongs_to_one_organization_and_is_stored_as_a_hash() {
         assert_eq!(admin.api_key(other, made.id).await.unwrap(), None);
         assert_eq!(admin.api_keys(other, 0, 10).await.unwrap(), []);
         assert!(!admin.revoke_api_key(other, made.id).await.unwrap());
-        assert_eq!(admin.api_keys(organization, 0, 10).await.unwrap(), [made.clone()]);
+        assert_eq!(admin.api_keys(organization, 0, 10).await.unwrap(), std::slice::from_ref(&made));
         let stored: String =
             sqlx::query_scalar("select key_hash from api_key").fetch_one(&store.store.pool).await.unwrap();
         assert_eq!(stored.len(), 64);
