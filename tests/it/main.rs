@@ -43,6 +43,7 @@ mod rabbit_node;
 mod rate;
 mod removal;
 mod requests;
+mod restored;
 mod run_ends;
 mod schedule;
 mod sdk;
