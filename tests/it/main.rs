@@ -31,6 +31,7 @@ mod layout;
 mod limits;
 mod locales;
 mod log;
+mod migration_kills;
 mod names;
 mod odd_answers;
 mod odd_text;
