@@ -30,6 +30,7 @@ mod kills;
 mod layout;
 mod limits;
 mod locales;
+mod locks;
 mod log;
 mod migration_kills;
 mod names;
