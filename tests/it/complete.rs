@@ -141,3 +141,33 @@ async fn a_delta_that_misses_some_says_so_until_an_audit_has_them() {
     assert_eq!(run.counters.created, 4, "{run:?}");
     assert_equal(&app, &account, CUSTOMER).await;
 }
+
+/// An article goes with every request, and lists lack some: no two counts in a row are equal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_shrinks_while_it_is_read_is_read_again_by_the_next_run() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(400));
+    app.connect(CUSTOMER, "acme").await;
+    let ids = account.article_ids();
+    omit(&account, &ids[..60]);
+    account.update_settings(|settings| settings.shrinks = true);
+    let run = app.audit(CUSTOMER, "acme").await;
+    account.update_settings(|settings| settings.shrinks = false);
+    assert_eq!(run.state, RunState::Done, "{run:?}");
+    let said = run.audit_reason.as_deref().unwrap();
+    assert!(said.contains("does not stand still"), "{said}");
+    let held = ours(&app, CUSTOMER).await;
+    assert!(ids[..60].iter().all(|id| held.contains_key(id)), "what a moving list leaves out stays");
+
+    // One comes that the export does not show, and one goes, so that the counts agree: only an audit tells.
+    account.clear_faults();
+    account.apply(Change::Delete { id: ids[0] }).unwrap();
+    let (title, body) = ("New".to_owned(), "<p>new</p>".to_owned());
+    let new = account.apply(Change::Create { section_id: None, title, body, draft: false }).unwrap().article;
+    account.inject(FaultRule::always(Fault::OmitArticles { ids: vec![new] }).on("/incremental/articles"));
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    account.clear_requests();
+    app.sync(CUSTOMER, "acme").await;
+    assert!(account.requests().len() <= 4, "and one after that is none");
+}

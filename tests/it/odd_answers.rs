@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Plan, RunKind};
+use helpsync_model::{Plan, RunKind, RunState};
 use zendesk_sim::{Account, Change, Fault, FaultBody, FaultRule, Role};
 
 use crate::app::{TestApp, small};
@@ -90,5 +90,33 @@ async fn a_list_that_ignores_its_order_is_read_to_its_end() {
     let ids = account.article_ids();
     edit(&account, &ids[200..219]);
     app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+}
+
+/// Pages without an article that each name a next one: they are not followed for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_end_is_not_followed_for_ever() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(250));
+    let endless = |path: &str| account.inject(FaultRule::always(Fault::EndlessList).on(path));
+    endless("/incremental/articles");
+    let run = app.connect(CUSTOMER, "acme").await;
+    let why = run.plan_reason.as_deref().unwrap();
+    assert!(why.contains("empty pages without end"), "{why}");
+    assert_equal(&app, &account, CUSTOMER).await;
+    edit(&account, &account.article_ids()[..5]);
+    account.clear_requests();
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    assert!(account.requests().len() < 100, "{}", account.requests().len());
+
+    // Lists by cursor too: the shard fails, is tried again, and what is held stays.
+    let by_cursor = FaultRule::always(Fault::EndlessList).on("/help_center/articles").times(25);
+    account.inject(FaultRule { query: Some("page%5Bsize%5D".to_owned()), ..by_cursor });
+    account.clear_requests();
+    let run = app.audit(CUSTOMER, "acme").await;
+    assert_eq!(run.state, RunState::Done, "{run:?}");
+    let followed = account.requests().iter().map(|seen| seen.query.matches('x').count()).max();
+    assert!(followed.unwrap() <= 12, "{followed:?}");
     assert_equal(&app, &account, CUSTOMER).await;
 }

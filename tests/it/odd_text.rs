@@ -92,9 +92,12 @@ async fn what_a_caller_sends_is_refused(shape: Shape) {
         "/integrations/zendesk?code=%00&state=%00",
         "/integrations/zendesk/events/%00",
         "/%00",
+        "/helpsync/v1/data_sources/%ED%A0%80/cancel",
+        "/helpsync/v1/export?customer_id=a%FFb",
     ] {
         let (status, answer) = app.call(Method::GET, path, CUSTOMER, None).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {answer}");
+        assert!(answer["detail"].is_string(), "{path}: in the envelope of every error");
     }
 }
 

@@ -11,6 +11,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -85,10 +86,9 @@ async fn identify(
 ) -> Response {
     let id = HeaderValue::from_str(&api.fresh_id()).unwrap_or_else(|_ascii| HeaderValue::from_static("-"));
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let mut response = if holds_nul(request.uri()) {
-        ApiError::bad("the address holds a NUL character").into_response()
-    } else {
-        next.run(request).await
+    let mut response = match unreadable(request.uri()) {
+        Some(why) => ApiError::bad(why).into_response(),
+        None => next.run(request).await,
     };
     if is_too_long(&response) {
         let text =
@@ -106,9 +106,17 @@ async fn identify(
     response
 }
 
-/// In its path or its query; a raw one is no address at all.
-fn holds_nul(uri: &Uri) -> bool {
-    uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00"))
+/// Why an address cannot be read, in its path or its query: it holds what no text of the store can. Half of a surrogate
+/// pair is no UTF-8 either.
+fn unreadable(uri: &Uri) -> Option<&'static str> {
+    let part_is = |test: fn(&str) -> bool| test(uri.path()) || uri.query().is_some_and(test);
+    if part_is(|part| part.contains("%00")) {
+        Some("the address holds a NUL character")
+    } else if part_is(|part| percent_decode_str(part).decode_utf8().is_err()) {
+        Some("the address is not UTF-8")
+    } else {
+        None
+    }
 }
 
 /// The path alone: query strings hold codes, states and signatures.

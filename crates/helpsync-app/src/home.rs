@@ -1,10 +1,13 @@
 //! What lies beside a SQLite file: its lock, the sealing keys and the API key that were made for it.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write as _};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{Error, ErrorKind, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use helpsync_model::{Entropy, KeyRing};
+use helpsync_store::Holder;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::AppError;
@@ -37,25 +40,71 @@ pub fn key_ring_file(store_url: &str) -> Option<PathBuf> {
 /// Holds a SQLite file for one process; the operating system lets go of it when the process dies, however it dies.
 #[derive(Debug)]
 pub(crate) struct Home {
-    _lock: File,
+    database: String,
+    path: PathBuf,
+    /// The file of this path, locked.
+    lock: Mutex<File>,
 }
 
 impl Home {
     /// Locks the file of `url`; `None` for a store that many may use.
     pub(crate) fn enter(url: &str) -> Result<Option<Self>, AppError> {
         let (Some(path), Some(database)) = (beside(url, ".lock"), database(url)) else { return Ok(None) };
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        private(&mut options);
-        let file = options.open(&path).map_err(|source| failed(&path, source))?;
-        match file.try_lock() {
-            Ok(()) => {
+        match lock(&path) {
+            Ok(lock) => {
                 keep_private(database).map_err(|source| failed(Path::new(database), source))?;
-                Ok(Some(Self { _lock: file }))
+                Ok(Some(Self { database: database.to_owned(), path, lock: Mutex::new(lock) }))
             }
             Err(TryLockError::WouldBlock) => Err(AppError::InUse { path: database.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(&path, source)),
         }
+    }
+}
+
+impl Holder for Home {
+    /// A lock file that somebody deleted keeps nobody out any more. It is made again, unless another process was faster:
+    /// then the database is that one's.
+    fn check(&self) -> std::io::Result<()> {
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_at(&held, &self.path)? {
+            return Ok(());
+        }
+        match lock(&self.path) {
+            Ok(lock) => {
+                tracing::warn!(path = %self.path.display(), "the lock file was deleted or replaced, it is locked anew");
+                *held = lock;
+                Ok(())
+            }
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::other(AppError::InUse { path: self.database.clone() }.to_string()))
+            }
+            Err(TryLockError::Error(source)) => Err(source),
+        }
+    }
+}
+
+/// Locks the file of this path.
+fn lock(path: &Path) -> Result<File, TryLockError> {
+    loop {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        private(&mut options);
+        let file = options.open(path).map_err(TryLockError::Error)?;
+        file.try_lock()?;
+        // One that was deleted in between keeps nobody out.
+        if is_at(&file, path).map_err(TryLockError::Error)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether an open file is the one of this path.
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let identity = |of: &Metadata| (of.dev(), of.ino());
+    match std::fs::metadata(path) {
+        Ok(now) => Ok(identity(&now) == identity(&file.metadata()?)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -175,6 +224,24 @@ mod tests {
         assert!(matches!(Home::enter(&url(&folder)), Err(AppError::InUse { .. })));
         drop(first);
         assert!(Home::enter(&url(&folder)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_file_that_was_deleted_is_made_again_or_left_to_who_was_faster() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = beside(&url(&folder), ".lock").unwrap();
+        let first = Home::enter(&url(&folder)).unwrap().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        first.check().unwrap();
+        assert!(matches!(Home::enter(&url(&folder)), Err(AppError::InUse { .. })));
+
+        std::fs::remove_file(&path).unwrap();
+        let faster = Home::enter(&url(&folder)).unwrap().unwrap();
+        let refused = first.check().unwrap_err().to_string();
+        assert!(refused.contains("in use by another helpsync process"), "{refused}");
+        faster.check().unwrap();
+        drop(faster);
+        first.check().unwrap();
     }
 
     #[test]

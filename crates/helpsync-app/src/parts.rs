@@ -12,7 +12,7 @@ use helpsync_engine::{Engine, EngineOptions};
 use helpsync_model::{Clock, Entropy, OrganizationId, OsEntropy, Subdomain, SystemClock, chain};
 use helpsync_queue::{InProcessQueue, InProcessSettings, Queue};
 use helpsync_queue_rabbitmq::{RabbitQueue, RabbitSettings};
-use helpsync_store::{RemovalCeiling, Store, StoreOptions, Vault};
+use helpsync_store::{Holder, RemovalCeiling, Store, StoreOptions, Vault};
 use helpsync_zendesk::{Class, Http, HttpOptions, OAuthApp};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
@@ -95,6 +95,9 @@ impl Parts {
             acquire_timeout: settings.store.acquire_timeout,
         };
         let store = Store::open(&options, vault, Arc::clone(clock)).await?;
+        if let Some(home) = &home {
+            store.hold(&(Arc::clone(home) as Arc<dyn Holder>));
+        }
         let organization = store.admin().ensure_organization(DEFAULT_ORGANIZATION).await?;
         let api_key = match &settings.api.bootstrap_key {
             Some(key) => Some(key.clone()),

@@ -197,11 +197,11 @@ impl Dispatcher {
             })
             .collect();
         let outcomes = self.queue.publish(&messages).await;
-        let stored: Vec<i64> = claimed
+        let stored: Vec<&OutboxMessage> = claimed
             .iter()
             .zip(&outcomes)
             .filter(|(_, outcome)| outcome.is_stored())
-            .map(|(message, _)| message.id)
+            .map(|(message, _)| message)
             .collect();
         self.store.settle_outbox(&stored).await?;
         if stored.len() < claimed.len() {

@@ -34,6 +34,8 @@ pub(crate) enum NoExport {
     Crowded(i64),
     /// A page of it is too long even without its long texts.
     TooLarge,
+    /// From this start (epoch seconds) it gives empty pages that lead on and on.
+    Endless(i64),
     /// It does not answer from this start (epoch seconds).
     Failing(i64, Failure),
 }
@@ -131,7 +133,7 @@ impl Engine {
         let count =
             answer.value.count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))?;
         let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());
-        let no_export = matches!(why, NoExport::Refused(_) | NoExport::Failing(..));
+        let no_export = matches!(why, NoExport::Refused(_) | NoExport::Failing(..) | NoExport::Endless(_));
         let found = self.why_list(started, why, newest);
         let changes_only =
             no_export && started.run.kind == RunKind::Delta && started.high_water.is_some() && !everything;
@@ -177,6 +179,10 @@ impl Engine {
             }
             NoExport::Failing(start, failure) => {
                 let why = format!("the incremental export fails from {start} ({})", chain(&failure));
+                WhyList { access: None, why, crowded: None }
+            }
+            NoExport::Endless(start) => {
+                let why = format!("the incremental export gives empty pages without end from {start}");
                 WhyList { access: None, why, crowded: None }
             }
             NoExport::TooLarge => {

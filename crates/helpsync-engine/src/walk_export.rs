@@ -17,6 +17,8 @@ use crate::{Engine, HandlerError};
 
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
 const PAGES_PER_TURN: u32 = 100;
+/// Pages without an article, one after the other, before the export counts as one that does not lead on.
+const EMPTY_PAGES_MAX: u32 = 10;
 /// Ranges of one run. Each one more may cost a request: its last page is not full.
 pub(crate) const RANGES_MAX: i64 = 3;
 /// A range is heavy when so many full pages did not end it.
@@ -92,7 +94,9 @@ impl Engine {
         };
         self.note_allowed(started).await?;
         let mut may_split = true;
+        let mut empty = 0;
         for turn in 1_u32.. {
+            empty = if answer.value.is_empty() { empty + 1 } else { 0 };
             // An empty page carries `end_time: 1`; only `next_page` says where to go on.
             let next = answer.value.next_start.filter(|next| range.end.is_none_or(|end| *next < end));
             let Some(mut next) = next else {
@@ -111,28 +115,27 @@ impl Engine {
                 }
                 next = second + 1;
             }
+            if empty >= EMPTY_PAGES_MAX {
+                let why = NoExport::Endless(range.start);
+                return self.list_instead(started, account, everything, why).await;
+            }
             range.start = next;
             range.pages += 1;
             let cut = split(range, self.clock.now_ms() / 1000).filter(|_| may_split);
-            if cut.is_some() || turn >= PAGES_PER_TURN {
+            let followed = if cut.is_some() || turn >= PAGES_PER_TURN {
                 let split_done = self.store_export_page(started, account, answer, &range, cut).await?;
                 if split_done || turn >= PAGES_PER_TURN {
                     break;
                 }
                 may_split = false;
-                answer = match self.next_page(account, next).await? {
-                    Followed::Page(page) => *page,
-                    Followed::TooRecent => return Ok(ShardEnd::Done(Vec::new())),
-                    Followed::Elsewhere => break,
-                };
-                continue;
-            }
-            let (stored, fetched) = tokio::join!(
-                self.store_export_page(started, account, answer, &range, None),
-                self.next_page(account, next)
-            );
-            stored?;
-            answer = match fetched? {
+                self.next_page(account, next).await?
+            } else {
+                let stored = self.store_export_page(started, account, answer, &range, None);
+                let (stored, fetched) = tokio::join!(stored, self.next_page(account, next));
+                stored?;
+                fetched?
+            };
+            answer = match followed {
                 Followed::Page(page) => *page,
                 Followed::TooRecent => return Ok(ShardEnd::Done(Vec::new())),
                 Followed::Elsewhere => break,

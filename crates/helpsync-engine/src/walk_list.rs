@@ -17,15 +17,21 @@ use std::ops::Not as _;
 use std::time::Duration;
 
 use helpsync_account::Account;
-use helpsync_model::{ListCursor, ListEnd, ListParams, ShardCursor};
-use helpsync_store::{Progress, ShardEnd, StartedShard};
-use helpsync_zendesk::{Answer, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder};
+use helpsync_model::{ListCursor, ListEnd, ListParams, ShardCursor, chain};
+use helpsync_store::{PageWrite, Progress, ShardEnd, StartedShard};
+use helpsync_zendesk::{
+    Answer, Failure, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
+};
 
 use crate::page::{Fetched, Reached};
 use crate::{Engine, HandlerError};
 
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
 const PAGES_PER_TURN: u32 = 200;
+/// Pages in a row that bring no article that the one before did not end with, before the list counts as one without end.
+const IDLE_PAGES_MAX: u32 = 10;
+/// So often a walk begins anew where a cursor leads nowhere.
+const RESTARTS_MAX: u32 = 3;
 
 /// Whether walks from both ends have met, so that together they are the whole list.
 pub(crate) fn have_met(up: &ListCursor, down: &ListCursor) -> bool {
@@ -140,7 +146,7 @@ impl Engine {
         until: Until,
     ) -> Result<ListCursor, HandlerError> {
         let locales = &started.list_locales;
-        let mut at = match &started.shard.cursor {
+        let at = match &started.shard.cursor {
             // A cursor of the list without locale leads nowhere in one of those with.
             Some(ShardCursor::List(at)) if at.locale.is_some() != locales.is_empty() => at.clone(),
             _ => ListCursor { locale: (!locales.is_empty()).then_some(0), ..ListCursor::default() },
@@ -148,17 +154,52 @@ impl Engine {
         if at.ended {
             return Ok(at);
         }
+        let begun =
+            ListCursor { locale: at.locale.map(|_| 0), restarts: at.restarts + 1, ..ListCursor::default() };
+        match self.follow(started, account, query, &until, at).await? {
+            Walked::To(at) => Ok(at),
+            Walked::Nowhere(why) => {
+                if begun.restarts <= RESTARTS_MAX {
+                    let progress = until.progress(&begun);
+                    let reached = Reached { cursor: Some(ShardCursor::List(begun)), progress, split: None };
+                    self.store_whole(started, Vec::new(), PageWrite::default(), reached).await?;
+                }
+                Err(HandlerError::Passing(why))
+            }
+        }
+    }
+
+    /// Reads on from `at`.
+    async fn follow(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        query: ListQuery,
+        until: &Until,
+        mut at: ListCursor,
+    ) -> Result<Walked, HandlerError> {
+        let locales = &started.list_locales;
         let page = |at: &ListCursor| {
             let page = PageRef::Cursor { after: at.after.clone(), size: PAGE_SIZE_MAX };
             let locale = at.locale.and_then(|number| locales.get(number)).map(String::as_str);
             (account.client.in_locale(locale), ListQuery { page, ..query.clone() })
         };
         let (client, first) = page(&at);
-        let mut answer = client.list_articles(&first).await.map_err(HandlerError::of_list)?;
+        let mut answer = match client.list_articles(&first).await {
+            Ok(answer) => answer,
+            Err(failure) => return nowhere(failure, &at),
+        };
+        let mut idle = 0;
         for turn in 1.. {
+            let edge = at.edge;
             at.unordered |= until.is_unordered(&at, &answer.value);
             let in_default_locale = at.locale.unwrap_or(0) == 0;
             pass(&mut at, &answer)?;
+            let leads_on = at.edge != edge || !answer.value.rejected.is_empty();
+            idle = if leads_on { 0 } else { idle + 1 };
+            if idle >= IDLE_PAGES_MAX && !at.ended {
+                return Ok(Walked::Nowhere(format!("{idle} pages of the list in a row led nowhere")));
+            }
             at.ended = at.ended || until.is_reached(&at, &answer.value);
             if at.ended {
                 at = to_next_locale(at, locales.len());
@@ -182,9 +223,29 @@ impl Engine {
             let (client, query) = page(&at);
             let (stored, fetched) = tokio::join!(store, client.list_articles(&query));
             stored?;
-            answer = fetched.map_err(HandlerError::of_list)?;
+            answer = match fetched {
+                Ok(answer) => answer,
+                Err(failure) => return nowhere(failure, &at),
+            };
         }
-        Ok(at)
+        Ok(Walked::To(at))
+    }
+}
+
+/// What following a list came to.
+enum Walked {
+    To(ListCursor),
+    /// The cursor leads to nothing: the list has to be read from its start.
+    Nowhere(String),
+}
+
+/// A cursor that is refused may have ended, or never have been one.
+fn nowhere(failure: Failure, at: &ListCursor) -> Result<Walked, HandlerError> {
+    match failure {
+        Failure::Rejected { status: 400 | 422, .. } if at.after.is_some() => {
+            Ok(Walked::Nowhere(format!("the place in the list is not known any more ({})", chain(&failure))))
+        }
+        failure => Err(HandlerError::of_list(failure)),
     }
 }
 
@@ -199,6 +260,7 @@ fn to_next_locale(at: ListCursor, locales: usize) -> ListCursor {
         pages: at.pages,
         newest: at.newest,
         listed: at.listed,
+        restarts: at.restarts,
         ..ListCursor::default()
     }
 }

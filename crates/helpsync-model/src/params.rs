@@ -295,6 +295,9 @@ pub struct ListCursor {
     /// The list does not keep the order that was asked for: it has to be read to its end.
     #[serde(default)]
     pub unordered: bool,
+    /// How often it began anew, because a cursor led nowhere.
+    #[serde(default)]
+    pub restarts: u32,
     /// It has read what it was to read.
     pub ended: bool,
 }

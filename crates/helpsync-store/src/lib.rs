@@ -32,6 +32,7 @@ pub use db::bounds::TAGS_BYTES_MAX;
 pub use db::dialect::Dialect;
 pub use db::error::{DatabaseError, Entity, StoreError};
 pub use db::facets::{AdminStore, QueueStore, SearchStore, Store, SyncStore, TokenStore, WebhookStore};
+pub use db::file::Holder;
 pub use db::pool::StoreOptions;
 pub use db::vault::{Vault, VaultError};
 pub use event::deliveries::{ClaimedDelivery, ClaimedRound, Tried, TriedEnd, WebhookHealth};

@@ -42,6 +42,14 @@ pub struct ExportPage {
     pub next_start: Option<i64>,
 }
 
+impl ExportPage {
+    /// Whether it brings no article, not even one that cannot be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.articles.is_empty() && self.rejected.is_empty()
+    }
+}
+
 /// Which articles to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {

@@ -153,6 +153,11 @@ impl State {
 
     /// Called on every request to the help center; changes something when its turn has come.
     pub(crate) fn churn(&mut self) -> Vec<Post> {
+        if self.settings.shrinks
+            && let Some(id) = self.center.articles.keys().next_back().copied()
+        {
+            return self.apply(Change::Delete { id }).map(|(_, posts)| posts).unwrap_or_default();
+        }
         let Some(churn) = self.settings.churn else { return Vec::new() };
         self.churned += 1;
         if !self.churned.is_multiple_of(churn.every_requests.max(1)) {

@@ -179,6 +179,11 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
             let body = spoiled(&answer.body, fault);
             (Answer { body, ..answer }, Travel::Whole)
         }
+        Fault::EndlessList => {
+            let answer = api::answer(state, request);
+            let answer = endless(answer, request);
+            (answer, Travel::Whole)
+        }
     }
 }
 
@@ -249,6 +254,20 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
             value.to_string().into_bytes()
         }
     }
+}
+
+/// An empty page that leads on, by cursor or by time as it was asked for.
+fn endless(answer: Answer, request: &Request) -> Answer {
+    let page = if let Some(start) = request.query.number("start_time") {
+        let next_page = request.link(&format!("start_time={}", start + 1));
+        json!({ "articles": [], "count": 0, "end_time": start + 1, "next_page": next_page })
+    } else if request.query.get("page[size]").is_some() {
+        let after_cursor = format!("{}x", request.query.get("page[after]").unwrap_or_default());
+        json!({ "articles": [], "meta": { "has_more": true, "after_cursor": after_cursor } })
+    } else {
+        return answer;
+    };
+    Answer { status: 200, body: page.to_string().into_bytes(), ..answer }
 }
 
 /// In a list of articles, one article, and a list of translations.

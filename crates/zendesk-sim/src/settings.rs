@@ -111,6 +111,8 @@ pub struct Settings {
     pub translation_edit_moves_article: bool,
     /// Changes while clients walk.
     pub churn: Option<Churn>,
+    /// Every help center request deletes the newest article before it is answered.
+    pub shrinks: bool,
     /// Tries after the first for a webhook delivery that failed. Default 3.
     pub webhook_retries: u32,
     /// Wait between those tries, in milliseconds of real time. Default 50, to keep tests quick.
@@ -136,6 +138,7 @@ impl Default for Settings {
             links_next_on_last_page: false,
             translation_edit_moves_article: true,
             churn: None,
+            shrinks: false,
             webhook_retries: 3,
             webhook_retry_delay_ms: 50,
         }

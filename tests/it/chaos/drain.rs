@@ -63,12 +63,12 @@ async fn told_to_stop_under_load_a_worker_ends_in_time_and_nothing_is_lost_or_do
     }
 
     for stop in 0..STOPS {
-        let before = tally(&parts.store).await.attempts;
+        let before = tally(&parts.store).await.started;
         until("work to be under way", async || {
             for (customer, _) in &accounts {
                 post("helpsync/v1/sync", customer, json!({ "customer_id": customer, "full": true })).await;
             }
-            (tally(&parts.store).await.attempts > before + 2).then_some(())
+            (tally(&parts.store).await.started > before + 2).then_some(())
         })
         .await;
         let worker = workers.remove(0);

@@ -119,11 +119,10 @@ async fn killed_cut_off_and_restarted_the_copies_are_exact_and_nothing_is_lost_o
     );
     let done = runs.iter().filter(|run| run.state == RunState::Done).count();
     println!(
-        "{} runs ({done} done, {} cancelled by a repeated grant), {} shards in {} attempts, {} requests to Zendesk",
+        "{} runs ({done} done, {} cancelled by a repeated grant), {} shards, {} requests to Zendesk",
         runs.len(),
         runs.len() - done,
         tally.shards,
-        tally.attempts,
         customers.iter().map(|customer| customer.account.requests().len()).sum::<usize>()
     );
     for line in &fleet.ended {

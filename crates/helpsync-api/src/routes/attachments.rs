@@ -11,17 +11,15 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use helpsync_model::{FileId, OrganizationId};
 use helpsync_store::{File, StoredAttachment, Viewer};
 use serde::{Deserialize, Serialize};
 
-use super::presigned::{PresignedQuery, ends_at};
+use super::presigned::{FileClaim, PresignedQuery, ends_at, not_ours};
 use crate::Api;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::signing::Purpose;
-use crate::viewer::Viewing;
 
 /// Life of a URL, in seconds.
 const URL_SECONDS: i64 = 3_600;
@@ -30,13 +28,10 @@ const NAME_CHARS_MAX: usize = 200;
 
 #[derive(Serialize, Deserialize)]
 struct Claim {
-    o: i64,
-    f: i64,
+    #[serde(flatten)]
+    file: FileClaim,
     /// Zendesk's id of the attachment.
     a: i64,
-    /// Of the file's segments those that the reader is in, where it was made for one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    v: Option<Vec<i64>>,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -49,10 +44,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// A URL of an attachment's bytes.
 pub(super) fn presign(api: &Api, file: &File, attachment: i64, viewer: Option<&Viewer>) -> String {
-    let v = viewer.map(|viewer| {
-        file.user_segment_ids.iter().copied().filter(|id| viewer.segments.contains(id)).collect()
-    });
-    let claim = Claim { o: file.organization.0, f: file.id.0, a: attachment, v };
+    let claim = Claim { file: FileClaim::of(file, viewer), a: attachment };
     let token = api.signer().sign(Purpose::PresignedUrl, claim, ends_at(api, URL_SECONDS));
     api.public(&format!("/presigned_attachment?token={token}"))
 }
@@ -60,10 +52,9 @@ pub(super) fn presign(api: &Api, file: &File, attachment: i64, viewer: Option<&V
 async fn content(State(api): State<Api>, Query(query): Query<PresignedQuery>) -> Result<Response, ApiError> {
     let token = query.token.unwrap_or_default();
     let Some(claim) = api.signer().read::<Claim>(Purpose::PresignedUrl, &token, api.now_ms()) else {
-        return Err(ApiError::forbidden("this URL is not one of ours, or has ended: ask for a new one"));
+        return Err(not_ours());
     };
-    let file = api.store().admin().file_of_organization(OrganizationId(claim.o), FileId(claim.f)).await?;
-    let file = Viewing(claim.v.map(|segments| Viewer { segments })).of(file)?;
+    let file = claim.file.file(&api).await?;
     let found = api.store().sync().attachments(file.organization, file.id).await?;
     let found = found.into_iter().find(|one| one.attachment_id == claim.a);
     let found = found.ok_or_else(|| ApiError::missing("attachment"))?;

@@ -5,14 +5,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use helpsync_account::AccountError;
 use helpsync_model::{ConnectionId, OrganizationId, Subdomain, Trigger, chain};
-use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens};
+use helpsync_store::{Connection, Consumed, GrantCompleted, NewGrant, NewTokens};
 use helpsync_zendesk::{OAuthFailure, PkceVerifier, exchange_code};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::finish::{Checked, Connected, check_account, connection_of, finish, start};
+use super::finish::{Checked, Connected, check_account, finish, start};
 use crate::Api;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
@@ -259,10 +259,16 @@ fn claim_of(api: &Api, query: Result<Query<SyncQuery>, ApiError>) -> Option<Sync
     api.signer().read::<SyncClaim>(Purpose::SyncUrl, &token, api.now_ms())
 }
 
+/// The connection that the URL was made for.
+async fn connection_of(api: &Api, claim: &SyncClaim) -> Result<Connection, ApiError> {
+    let found = api.store().admin().connection(OrganizationId(claim.o), ConnectionId(claim.d)).await?;
+    if found.created_at == claim.c { Ok(found) } else { Err(ApiError::missing("connection")) }
+}
+
 /// Links are opened by whoever looks ahead of people: mail scanners, previews, browsers. So the link only asks.
 async fn ask_to_sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>) -> Response {
     let Some(claim) = claim_of(&api, query) else { return not_ours().into() };
-    match connection_of(&api, OrganizationId(claim.o), claim.d).await {
+    match connection_of(&api, &claim).await {
         Ok(connection) => Page::good(&format!("{} is connected", connection.subdomain))
             .line("Its published help center articles can be brought up to date now.")
             .button("Sync now")
@@ -284,7 +290,7 @@ async fn sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>)
 }
 
 async fn start_again(api: &Api, claim: &SyncClaim) -> Result<String, ApiError> {
-    let connection = connection_of(api, OrganizationId(claim.o), claim.d).await?;
+    let connection = connection_of(api, claim).await?;
     let options = merged(&connection.sync_options, &claim.p);
     api.store().admin().take_up_options(connection.organization, connection.id, &options).await?;
     start(api, connection.organization, connection.id, Trigger::Request, Some(&claim.r)).await?;

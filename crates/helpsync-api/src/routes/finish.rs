@@ -175,12 +175,3 @@ fn farewell(api: &Api, subdomain: &str, token: SecretString, webhook: Option<Str
         }
     });
 }
-
-/// One connection of an organization, by number.
-pub(super) async fn connection_of(
-    api: &Api,
-    organization: OrganizationId,
-    id: i64,
-) -> Result<helpsync_store::Connection, ApiError> {
-    Ok(api.store().admin().connection(organization, ConnectionId(id)).await?)
-}

@@ -121,6 +121,7 @@ fn sync_url(api: &Api, connection: &Connection, request: &OAuthURLRequest) -> Re
     let claim = SyncClaim {
         o: connection.organization.0,
         d: connection.id.0,
+        c: connection.created_at,
         r: request.options.request_id.clone().unwrap_or_else(|| api.fresh_id()),
         p: request.options.to_value(),
     };

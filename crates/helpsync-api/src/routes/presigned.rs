@@ -31,14 +31,46 @@ pub(super) enum Form {
     Markdown,
 }
 
+/// The file that a URL is for.
 #[derive(Serialize, Deserialize)]
-struct Claim {
+pub(super) struct FileClaim {
     o: i64,
     f: i64,
-    k: Form,
+    /// When the file was made. After an older backup is restored, another one gets its id.
+    c: i64,
     /// Of the file's segments those that the reader is in, where it was made for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     v: Option<Vec<i64>>,
+}
+
+impl FileClaim {
+    pub(super) fn of(file: &File, viewer: Option<&Viewer>) -> Self {
+        // Only what counts: a reader may be in more segments than a URL can hold.
+        let segments = |viewer: &Viewer| {
+            file.user_segment_ids.iter().copied().filter(|id| viewer.segments.contains(id)).collect()
+        };
+        Self { o: file.organization.0, f: file.id.0, c: file.created_at, v: viewer.map(segments) }
+    }
+
+    /// The file, if it is the one that the URL was made for, and its reader may still read it.
+    pub(super) async fn file(self, api: &Api) -> Result<File, ApiError> {
+        let file = api.store().admin().file_of_organization(OrganizationId(self.o), FileId(self.f)).await?;
+        if file.created_at != self.c {
+            return Err(not_ours());
+        }
+        Viewing(self.v.map(|segments| Viewer { segments })).of(file)
+    }
+}
+
+pub(super) fn not_ours() -> ApiError {
+    ApiError::forbidden("this URL is not one of ours, or has ended: ask for a new one")
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claim {
+    #[serde(flatten)]
+    file: FileClaim,
+    k: Form,
 }
 
 #[derive(Deserialize)]
@@ -63,11 +95,7 @@ pub(super) fn ends_at(api: &Api, seconds: i64) -> i64 {
 /// A URL of the file's text that is good for `seconds`, at most what the operator allows, and no longer than the file
 /// is for this reader.
 pub(super) fn presign(api: &Api, file: &File, form: Form, seconds: i64, viewer: Option<&Viewer>) -> String {
-    // Only what counts: a reader may be in more segments than a URL can hold.
-    let segments = |viewer: &Viewer| {
-        file.user_segment_ids.iter().copied().filter(|id| viewer.segments.contains(id)).collect()
-    };
-    let claim = Claim { o: file.organization.0, f: file.id.0, k: form, v: viewer.map(segments) };
+    let claim = Claim { file: FileClaim::of(file, viewer), k: form };
     let token = api.signer().sign(Purpose::PresignedUrl, claim, ends_at(api, seconds));
     api.public(&format!("/presigned_file?token={token}"))
 }
@@ -75,10 +103,9 @@ pub(super) fn presign(api: &Api, file: &File, form: Form, seconds: i64, viewer: 
 async fn content(State(api): State<Api>, Query(query): Query<PresignedQuery>) -> Result<Response, ApiError> {
     let token = query.token.unwrap_or_default();
     let Some(claim) = api.signer().read::<Claim>(Purpose::PresignedUrl, &token, api.now_ms()) else {
-        return Err(ApiError::forbidden("this URL is not one of ours, or has ended: ask for a new one"));
+        return Err(not_ours());
     };
-    let file = api.store().admin().file_of_organization(OrganizationId(claim.o), FileId(claim.f)).await?;
-    let file = Viewing(claim.v.map(|segments| Viewer { segments })).of(file)?;
+    let file = claim.file.file(&api).await?;
     let first = api.store().admin().file_content(file.organization, file.id).await?.into_iter().next();
     let first = first.ok_or_else(|| ApiError::missing("the file's content"))?;
     let (media_type, text) = match claim.k {

@@ -169,6 +169,8 @@ pub(crate) struct SyncClaim {
     pub(crate) o: i64,
     /// The connection.
     pub(crate) d: i64,
+    /// When it was made. After an older backup is restored, another connection gets its id.
+    pub(crate) c: i64,
     /// The request id.
     pub(crate) r: String,
     /// The sync options.

@@ -33,7 +33,7 @@ pub struct DueSubscription {
     pub subdomain: String,
     /// The last part of the address that Zendesk is to post to.
     pub endpoint: String,
-    /// Which claim this is, from 1: the fence of its settling.
+    /// Which claim this is: the fence of its settling.
     pub attempt: i64,
     /// Tries spent, this one included.
     pub failures: u32,

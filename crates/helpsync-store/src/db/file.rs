@@ -7,31 +7,51 @@ use std::fs::{File, Metadata};
 use std::io::{Error, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, Weak};
 
 use helpsync_model::chain;
 
 /// As much must be free for the database to be called well.
 const ROOM_BYTES: usize = 1024 * 1024;
 
+/// What keeps other processes off a database file.
+pub trait Holder: std::fmt::Debug + Send + Sync {
+    /// Whether it still does. Asked before anything is written.
+    ///
+    /// # Errors
+    /// Why not: nothing may be written.
+    fn check(&self) -> Result<(), Error>;
+}
+
 /// A database file as it was when it was opened.
 #[derive(Debug)]
 pub(crate) struct SqliteFile {
     path: PathBuf,
     identity: (u64, u64),
+    holder: OnceLock<Weak<dyn Holder>>,
 }
 
 impl SqliteFile {
     /// Remembers a file that is open.
     pub(crate) fn of(path: &Path) -> Result<Self, Error> {
         let identity = identity(&std::fs::metadata(path)?);
-        Ok(Self { path: path.to_owned(), identity })
+        Ok(Self { path: path.to_owned(), identity, holder: OnceLock::new() })
     }
 
-    /// Whether it is still the file of this name.
+    /// From now on it is written only while `holder` holds it. The first one stays.
+    pub(crate) fn hold(&self, holder: &Arc<dyn Holder>) {
+        self.holder.get_or_init(|| Arc::downgrade(holder));
+    }
+
+    /// Whether it is still the file of this name, and nobody else's.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let name = self.path.display();
         match std::fs::metadata(&self.path) {
-            Ok(now) if identity(&now) == self.identity => Ok(()),
+            Ok(now) if identity(&now) == self.identity => {
+                // A holder that is gone let go of it: the process ends.
+                let holder = self.holder.get().and_then(Weak::upgrade);
+                holder.map_or(Ok(()), |holder| holder.check())
+            }
             Ok(_other) => Err(Error::other(format!(
                 "the database file {name} was replaced by another: restart the process to use that one"
             ))),

@@ -143,10 +143,14 @@ impl LeaseQueue {
         )
     }
 
-    /// Claims the rows that `which` names until `$1`, and writes `further` with that.
-    pub(crate) fn take(&self, further: &str, which: &str) -> String {
+    /// Claims the rows that `which` names at `now`, a placeholder, until `$1`, and writes `further` with that.
+    ///
+    /// The number of a claim is its time, or one more than that of the claim before. A number that only counted would
+    /// come again when an older backup is restored, and let somebody write who claimed the row before that.
+    pub(crate) fn take(&self, now: &str, further: &str, which: &str) -> String {
         format!(
-            "update {} set attempt = attempt + 1, lease_until = $1{}{further} where {which}",
+            "update {} set attempt = case when attempt < {now} then {now} else attempt + 1 end, lease_until = $1{}{further}
+             where {which}",
             self.table,
             (self.claimed)()
         )
@@ -155,7 +159,7 @@ impl LeaseQueue {
     /// Claims what is due at `$2` until `$1`, `$3` rows at most, as [`LeaseQueue::pick`] finds them.
     pub(crate) fn claim(&self, dialect: Dialect, further: &str) -> String {
         let found = self.pick(dialect, self.key, further, ["$2", "$3"]);
-        self.take("", &format!("{} in ({found})", self.key))
+        self.take("$2", "", &format!("{} in ({found})", self.key))
     }
 
     /// Extends the lease of row `$1`, claimed as attempt `$2`, until `$3`. Changes no row that is in other hands.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::db::error::StoreError;
 use crate::db::facets::Store;
-use crate::db::file::SqliteFile;
+use crate::db::file::{Holder, SqliteFile};
 use crate::db::outdated::holds_outdated;
 use crate::db::reads::Reads;
 use crate::db::vault::Vault;
@@ -118,6 +118,13 @@ impl Store {
             path.map(|path| SqliteFile::of(&path).map(Arc::new)).transpose().map_err(sqlx::Error::Io)?;
         let pool = Reads(pool);
         Ok(Self::of(Database { pool, dialect, clock, vault, compares, file, writer }))
+    }
+
+    /// From now on a SQLite file is written only while `holder` keeps others off it, and lives. Nothing on Postgres.
+    pub fn hold(&self, holder: &Arc<dyn Holder>) {
+        if let Some(file) = &self.file {
+            file.hold(holder);
+        }
     }
 
     /// Which database this is.

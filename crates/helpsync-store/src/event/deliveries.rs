@@ -36,7 +36,7 @@ pub struct ClaimedRound {
 pub struct ClaimedDelivery {
     /// Its id.
     pub id: DeliveryId,
-    /// Which claim this is, from 1: the fence of its settling.
+    /// Which claim this is: the fence of its settling.
     pub attempt: i64,
     /// Tries spent, this one included.
     pub failures: i64,
@@ -319,10 +319,13 @@ async fn settle(write: &mut Write, tried: &Tried) -> Result<(), StoreError> {
     let query = match &tried.end {
         TriedEnd::Delivered => sqlx::query(sql(format!(
             "update webhook_delivery set state = {to}, tried = 1, lease_until = null, http_status = 200,
-               error = null, finished_at = $2 where id = $1 and state in {from}"
+               error = null, finished_at = $2 where id = $1 and state in {from} and created_at <= $3"
         )))
         .bind(tried.delivery.0)
-        .bind(write.now),
+        .bind(write.now)
+        // A delivery that was made after the claim has the id of the one that was claimed: an older backup was restored
+        // in between.
+        .bind(tried.attempt),
         TriedEnd::Retry { wait, http_status, error } => {
             sqlx::query(sql(DELIVERIES.settle("tried = 1, due_at = $3, http_status = $4, error = $5")))
                 .bind(tried.delivery.0)

@@ -16,7 +16,7 @@ use crate::run::runs::{RunRequest, RunRequested, insert_run};
 /// The failed shards of the organization `$1`.
 fn select_failed() -> String {
     format!(
-        "select shard.id, shard.run_id, shard.connection_id, shard.key, shard.kind, shard.params, shard.attempt, shard.error,
+        "select shard.id, shard.run_id, shard.connection_id, shard.key, shard.kind, shard.params, shard.failures, shard.error,
            shard.updated_at, run.kind as run_kind, run.params as run_params, customer.external_id as customer_external_id,
            connection.subdomain, coalesce(run.source_id, run.connection_id) as source_id
          from shard join run on run.id = shard.run_id join connection on connection.id = run.connection_id
@@ -50,7 +50,7 @@ pub struct FailedShard {
     pub params: Value,
     /// What its run was asked to do.
     pub run_params: RunParams,
-    /// How often it was tried.
+    /// How often it was tried since it last got anywhere.
     pub attempts: i64,
     /// Why it gave up.
     pub error: Option<String>,
@@ -71,7 +71,7 @@ fn failed_of(row: &AnyRow) -> Result<FailedShard, StoreError> {
         kind: decode::named(row, "shard", "kind")?,
         params: decode::json(row, "shard", "params")?,
         run_params: decode::json(row, "run", "run_params")?,
-        attempts: row.try_get("attempt")?,
+        attempts: row.try_get("failures")?,
         error: row.try_get("error")?,
         failed_at: row.try_get("updated_at")?,
     })

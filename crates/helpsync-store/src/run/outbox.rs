@@ -15,11 +15,11 @@ use crate::db::{QueueStore, StoreError, Write, decode, integer, sql, text};
 /// One message to publish.
 #[derive(Debug, Clone)]
 pub struct OutboxMessage {
-    /// For [`QueueStore::settle_outbox`].
+    /// For [`QueueStore::unclaim_outbox`].
     pub id: i64,
-    /// Which claim this is, from 1; for [`QueueStore::unclaim_outbox`].
+    /// Which claim this is; for [`QueueStore::unclaim_outbox`].
     pub attempt: i64,
-    /// The message id: the same however often it is published.
+    /// The message id: the same however often it is published, and no other message's ever.
     pub dedup: String,
     /// The job.
     pub job: Job,
@@ -99,14 +99,16 @@ impl QueueStore {
             .collect()
     }
 
-    /// Forgets messages that the queue has stored, whoever holds them now: stored is stored.
+    /// Forgets messages that the queue has stored, whoever holds them now: stored is stored. They are named by what no
+    /// other message ever has: their ids come again when an older backup is restored.
     ///
     /// # Errors
     /// [`StoreError`]; the messages are then published once more, which is harmless.
-    pub async fn settle_outbox(&self, ids: &[i64]) -> Result<(), StoreError> {
+    pub async fn settle_outbox(&self, stored: &[&OutboxMessage]) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let settled = format!("delete from outbox where id in {}", self.dialect.json_integers("$1"));
-        sqlx::query(sql(settled)).bind(json!(ids).to_string()).execute(&mut *write.tx).await?;
+        let settled = format!("delete from outbox where dedup in {}", self.dialect.json_texts("$1"));
+        let stored: Vec<&str> = stored.iter().map(|message| message.dedup.as_str()).collect();
+        sqlx::query(sql(settled)).bind(json!(stored).to_string()).execute(&mut *write.tx).await?;
         write.commit().await
     }
 

@@ -43,6 +43,7 @@ pub(crate) async fn take(
     Ok(sqlx::query(sql(format!(
         "{} returning id, run_id, key, kind, params, cursor, attempt, failures",
         SHARDS.take(
+            "$4",
             ", holder = $3, updated_at = $4",
             &format!(
                 "id = $2 and {} and exists (select 1 from run join connection on connection.id = run.connection_id

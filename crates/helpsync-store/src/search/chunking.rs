@@ -26,7 +26,7 @@ pub struct FileToChunk {
     pub file: FileId,
     /// The version that was read.
     pub version: i64,
-    /// Which claim this is, from 1: the fence of its settling.
+    /// Which claim this is: the fence of its settling.
     pub attempt: i64,
     /// Tries spent since it was last chunked or changed, this one included.
     pub failures: i64,
@@ -139,10 +139,11 @@ impl SearchStore {
         let taken = fitting(waiting, bytes_max);
         let claimed = sqlx::query(sql(format!(
             "{} returning file_id, version, attempt, failures",
-            CHUNKING.take("", &format!("file_id in {}", self.dialect.json_integers("$2")))
+            CHUNKING.take("$3", "", &format!("file_id in {}", self.dialect.json_integers("$2")))
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(json!(taken).to_string())
+        .bind(now)
         .fetch_all(&mut *write.tx)
         .await?;
         write.commit().await?;

@@ -29,7 +29,7 @@ pub struct ChunkToEmbed {
     pub id: i64,
     /// Of which file.
     pub file: FileId,
-    /// Which claim this is, from 1: the fence of its settling.
+    /// Which claim this is: the fence of its settling.
     pub attempt: i64,
     /// Tries spent since it last got anywhere, this one included.
     pub failures: i64,
@@ -101,10 +101,11 @@ impl SearchStore {
         let taken = fitting(waiting, tokens_max);
         let mut claimed: Vec<(i64, i64, i64, i64, String)> = sqlx::query_as(sql(format!(
             "{} returning id, file_id, attempt, failures, content",
-            CHUNKS.take("", &format!("id in {}", self.dialect.json_integers("$2")))
+            CHUNKS.take("$3", "", &format!("id in {}", self.dialect.json_integers("$2")))
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(json!(taken).to_string())
+        .bind(now)
         .fetch_all(&mut *write.tx)
         .await?;
         write.commit().await?;

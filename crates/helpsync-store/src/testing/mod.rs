@@ -4,6 +4,8 @@
 //! user `postgres`), where every store gets a database of its own that is dropped with it. A Postgres that cannot be
 //! reached fails the test: a test that silently runs on half of what it claims is worse.
 
+mod backup;
+mod schema;
 pub mod searchable;
 
 use std::ops::Deref;
@@ -26,6 +28,8 @@ use crate::{
     PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
 };
 
+pub use schema::{Bare, InTheWay, schema};
+
 /// Where the Postgres of the tests is, unless the environment says otherwise.
 const POSTGRES_URL: &str = "postgres://postgres@127.0.0.1/postgres";
 /// Database connections per store: enough for a race of two and an onlooker.
@@ -46,7 +50,7 @@ pub struct TestStore {
     /// The store's clock; stands still until it is moved.
     pub clock: Arc<ManualClock>,
     url: String,
-    _home: Home,
+    home: Home,
 }
 
 impl Deref for TestStore {
@@ -141,8 +145,8 @@ pub struct Tally {
     pub running: i64,
     /// Shards in all.
     pub shards: i64,
-    /// How often they were started, in all.
-    pub attempts: i64,
+    /// Those of them that were started at least once.
+    pub started: i64,
     /// Messages that wait to be published.
     pub outbox: i64,
 }
@@ -158,7 +162,7 @@ pub async fn tally(store: &Store) -> Tally {
            (select count(*) from shard where state in {OPEN_SHARD}) as open_shards,
            (select count(*) from shard where state = {RUNNING_SHARD}) as running,
            (select count(*) from shard) as shards,
-           (select cast(coalesce(sum(attempt), 0) as bigint) from shard) as attempts,
+           (select count(*) from shard where attempt > 0) as started,
            (select count(*) from outbox) as outbox"
     )))
     .fetch_one(&store.pool)
@@ -170,7 +174,7 @@ pub async fn tally(store: &Store) -> Tally {
         open_shards: number("open_shards"),
         running: number("running"),
         shards: number("shards"),
-        attempts: number("attempts"),
+        started: number("started"),
         outbox: number("outbox"),
     }
 }
@@ -314,7 +318,13 @@ impl Drop for Home {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
                 let mut connection = AnyConnection::connect(&server).await.ok()?;
-                connection.execute(sql(format!("drop database if exists {name} with (force)"))).await.ok()
+                for name in [&name, &format!("{name}_backup")] {
+                    connection
+                        .execute(sql(format!("drop database if exists {name} with (force)")))
+                        .await
+                        .ok()?;
+                }
+                Some(())
             })
         });
         if dropping.join().ok().flatten().is_none() {
@@ -356,7 +366,7 @@ pub async fn postgres() -> TestStore {
 /// When it cannot be made.
 pub async fn postgres_at(server: String) -> TestStore {
     sqlx::any::install_default_drivers();
-    let name = format!("helpsync_test_{}", OsEntropy.uuid().simple());
+    let (url, name) = database_at(&server);
     let mut connection = AnyConnection::connect(&server).await.unwrap_or_else(|error| {
         panic!(
             "the tests need a Postgres at {server} ({error}): start one (deploy/dev.sh sets services up), \
@@ -364,19 +374,24 @@ pub async fn postgres_at(server: String) -> TestStore {
         )
     });
     connection.execute(sql(format!("create database {name}"))).await.expect("a fresh database");
-    let (base, query) =
-        server.split_once('?').map_or((server.as_str(), None), |(base, query)| (base, Some(query)));
+    fresh(url, Home::Database { server, name }).await
+}
+
+/// The URL and the name of a database at a server that no other test has.
+fn database_at(server: &str) -> (String, String) {
+    let name = format!("helpsync_test_{}", OsEntropy.uuid().simple());
+    let (base, query) = server.split_once('?').map_or((server, None), |(base, query)| (base, Some(query)));
     // postgres://user@host:port/database: the part after the last slash is the database.
     let root = base.rsplit_once('/').map_or(base, |(root, _)| root);
     let url = query.map_or_else(|| format!("{root}/{name}"), |query| format!("{root}/{name}?{query}"));
-    fresh(url, Home::Database { server, name }).await
+    (url, name)
 }
 
 async fn fresh(url: String, home: Home) -> TestStore {
     let start = Timestamp::from_second(START_SECONDS).expect("a time");
     let clock = Arc::new(ManualClock::new(start));
     let vault = Vault::new(&KeyRing::generate("k1", &SeededEntropy::new(7)), Arc::new(OsEntropy));
-    TestStore { store: open(&url, vault, &clock).await, clock, url, _home: home }
+    TestStore { store: open(&url, vault, &clock).await, clock, url, home }
 }
 
 async fn open(url: &str, vault: Vault, clock: &Arc<ManualClock>) -> Store {

@@ -162,7 +162,7 @@ async fn a_cut_that_outlives_its_file_s_content_is_not_taken_for_that_of_the_nex
         store.admin().request_resync(customer.id, late[0].file, "r").await.unwrap();
         store.sync_articles(connection, vec![written(11, 5, &["new"])]).await;
         let next = claim(&store, connection).await;
-        assert_eq!((next.len(), next[0].attempt), (1, late[0].attempt));
+        assert_eq!(next.len(), 1);
         store.search().store_chunks(&[as_chunked(&late[0], false)]).await.unwrap();
         store.search().store_chunks(&[as_chunked(&next[0], false)]).await.unwrap();
         chunk_all(&store, connection, false).await;

@@ -21,6 +21,7 @@ mod pages;
 mod pgvector;
 mod release;
 mod release_scale;
+mod restored;
 mod schedule;
 mod search_scale;
 mod search_words;

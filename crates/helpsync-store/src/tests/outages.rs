@@ -116,7 +116,7 @@ async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
         // However long the queue is away, what waits for it is not lost; what it took and nobody started is.
         store.clock.advance(LEASE + Duration::from_secs(1));
         assert_eq!(store.queue().sweep(LEASE).await.unwrap().lost, 0);
-        store.queue().settle_outbox(&[claimed[0].id]).await.unwrap();
+        store.queue().settle_outbox(&[&claimed[0]]).await.unwrap();
         assert_eq!(store.queue().sweep(LEASE).await.unwrap().lost, 1);
     }
 }

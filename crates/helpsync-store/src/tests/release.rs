@@ -43,11 +43,7 @@ async fn planned(store: &TestStore, connection: ConnectionId, shards: usize) -> 
 /// The runs of what was released since the last call, in order.
 async fn out(store: &TestStore) -> Vec<RunId> {
     let messages = store.queue().claim_outbox(ALL, Duration::from_secs(30)).await.unwrap();
-    store
-        .queue()
-        .settle_outbox(&messages.iter().map(|message| message.id).collect::<Vec<_>>())
-        .await
-        .unwrap();
+    store.queue().settle_outbox(&messages.iter().collect::<Vec<_>>()).await.unwrap();
     messages.iter().map(|message| message.job.run).collect()
 }
 

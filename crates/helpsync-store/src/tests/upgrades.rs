@@ -126,8 +126,7 @@ async fn run_of_everything(store: &TestStore, connection: ConnectionId) {
     assert!(store.queue().release_due(MANY, MANY).await.unwrap() > 0);
     let messages = store.queue().claim_outbox(MANY, LEASE).await.unwrap();
     assert!(messages.iter().any(|message| message.job.run == run));
-    let ids: Vec<i64> = messages.iter().map(|message| message.id).collect();
-    store.queue().settle_outbox(&ids).await.unwrap();
+    store.queue().settle_outbox(&messages.iter().collect::<Vec<_>>()).await.unwrap();
     let plan = store.start(run).await;
     assert!(store.queue().renew_shard(&plan.fence, LEASE).await.unwrap());
     store.queue().end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();

@@ -182,7 +182,7 @@ async fn what_is_claimed_is_bounded_over_all_processes_and_comes_back_when_its_l
         store.clock.advance(LEASE);
         let again = claim(&other, webhook, 4).await;
         assert_eq!(again[0].delivery, first[0].delivery);
-        assert_eq!(again[0].attempt, 2);
+        assert!(again[0].attempt > first[0].attempt);
         // The first holder wakes up: it cannot fail what it lost, but it may have delivered it.
         settle(&store, webhook, &ended(&first[0], retry(Duration::ZERO))).await;
         assert!(claim(&store, webhook, 4).await.is_empty());

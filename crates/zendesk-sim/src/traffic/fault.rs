@@ -121,6 +121,8 @@ pub enum Fault {
     },
     /// The list is empty, while its count and paging stay as they are.
     EmptyList,
+    /// The list is empty, and each page names one more that was not named before: it has no end.
+    EndlessList,
     /// Articles come without this member, such as `translations`, though it was asked for.
     NoSideload {
         /// The member.
@@ -178,6 +180,7 @@ impl Fault {
             Self::DuplicateItems => "duplicate_items",
             Self::OmitArticles { .. } => "omit_articles",
             Self::EmptyList => "empty_list",
+            Self::EndlessList => "endless_list",
             Self::NoSideload { .. } => "no_sideload",
             Self::BrokenTranslation { .. } => "broken_translation",
             Self::SpeltLocales => "spelt_locales",
