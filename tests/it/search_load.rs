@@ -13,12 +13,12 @@ use crate::processes::Running;
 
 /// Of the one customer.
 const VECTORS: i64 = 30_000;
-const DIMENSIONS: usize = 512;
+const DIMENSIONS: usize = 1_024;
 /// His searches at once.
 const AT_ONCE: usize = 16;
-/// What the searches may add to the most memory ever held: steps of 512 vectors for each of two searches at once, and what
-/// the driver reads ahead, are a few megabytes. The vectors of one search are 60 MB.
-const GROWTH_BYTES_MAX: u64 = 40 * 1024 * 1024;
+/// What the searches may add to the most memory ever held: less than the vectors of one of them, which are 120 MB, and
+/// two read at once. Steps of 512 vectors, what the driver reads ahead, and the databases' caches are some 50 MB.
+const GROWTH_BYTES_MAX: u64 = 100 * 1024 * 1024;
 const LATE_DETAIL: &str = "too many searches are under way: try again";
 
 struct Up {
