@@ -4,7 +4,7 @@ use helpsync_content::{
     CHUNK_OVERLAP_DEFAULT, CHUNK_SIZE_DEFAULT, ChunkOptions, Limits, chunks, convert, count_tokens,
 };
 
-use crate::report::{Report, Row};
+use crate::report::{Goal, Report, Row};
 use crate::{Options, meter, texts};
 
 const ROUNDS: usize = 5;
@@ -38,7 +38,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
         let options = ChunkOptions { size, overlap };
         let divide = |text: &String| chunks(text, options, None).map_or(0, |chunks| chunks.len());
         let divided = meter::best_of(ROUNDS, || texts.iter().map(divide).sum());
-        add(format!("1,000 articles into chunks of {size} tokens (CPU)"), Some(2.0), divided);
+        add(format!("1,000 articles into chunks of {size} tokens (CPU)"), Some(Goal::Ratio(2.0)), divided);
     }
     Ok(())
 }

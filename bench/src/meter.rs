@@ -20,13 +20,20 @@ fn of_process(process: &str) -> f64 {
     ticks.sum::<f64>() * TICK_MILLISECONDS
 }
 
+/// Processor time of this process and of the database's processes for the store at `url`, in milliseconds.
+pub(crate) fn with_database(url: &str) -> f64 {
+    // Postgres names the database in the command line of each of its processes; SQLite is in this one.
+    let database = url.rsplit('/').next().filter(|_| url.starts_with("postgres"));
+    own_milliseconds() + database.map_or(0.0, milliseconds_of)
+}
+
 /// Processor time of this process, in milliseconds.
-pub(crate) fn own_milliseconds() -> f64 {
+fn own_milliseconds() -> f64 {
     of_process("self")
 }
 
-/// Processor time of the processes on this machine whose command line holds `mark`, such as Postgres's of one database.
-pub(crate) fn milliseconds_of(mark: &str) -> f64 {
+/// Processor time of the processes on this machine whose command line holds `mark`.
+fn milliseconds_of(mark: &str) -> f64 {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let marked = processes.filter(|process| {
@@ -59,6 +66,11 @@ impl Times {
         let done = thing.await;
         self.0.push(began.elapsed());
         done
+    }
+
+    /// How many they are.
+    pub(crate) fn count(&self) -> f64 {
+        self.0.len() as f64
     }
 
     /// The time, in milliseconds, within which `percent` of them ended.

@@ -15,8 +15,16 @@ pub(crate) struct Row {
     /// What it is compared with.
     pub(crate) bare: String,
     pub(crate) theirs: f64,
-    /// The ratio is to stay at or below this.
-    pub(crate) goal: Option<f64>,
+    pub(crate) goal: Option<Goal>,
+}
+
+/// What a measure is to stay at or below.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// Of the baseline.
+    Ratio(f64),
+    /// In the unit of the row, on a machine that does nothing else.
+    Itself(f64),
 }
 
 /// Everything measured so far.
@@ -50,11 +58,14 @@ impl fmt::Display for Report {
         writeln!(f, "| --- | --- | --- | --- | --- | --- |")?;
         for row in &self.rows {
             let Row { what, unit, ours, bare, theirs, goal } = row;
-            let goal = goal.map_or(String::new(), |goal| {
-                format!("≤ {goal}{}", if row.ratio() > goal { ", missed" } else { "" })
-            });
+            let (goal, met) = match goal {
+                Some(Goal::Ratio(most)) => (format!("≤ {most}"), row.ratio() <= *most),
+                Some(Goal::Itself(most)) => (format!("≤ {most} {unit}"), ours <= most),
+                None => (String::new(), true),
+            };
+            let goal = if met { goal } else { format!("{goal}, missed") };
             let ratio = row.ratio();
-            writeln!(f, "| {what} | {ours:.2} {unit} | {bare} | {theirs:.2} {unit} | {ratio:.3} | {goal} |")?;
+            writeln!(f, "| {what} | {ours:.2} {unit} | {bare} | {theirs:.2} {unit} | {ratio:.4} | {goal} |")?;
         }
         let minutes = self.began.elapsed().as_secs_f64() / 60.0;
         write!(f, "\n{minutes:.1} minutes, load average {}, {} cores", meter::load(), meter::cores())

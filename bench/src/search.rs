@@ -5,8 +5,8 @@ use helpsync_store::testing::searchable::{QUERY, filled, with_index, without_ind
 use helpsync_store::testing::{TestStore, name_of, stores};
 use helpsync_store::{Customer, FileFilters, Store};
 
-use crate::meter::Times;
-use crate::report::{Report, Row};
+use crate::meter::{self, Times};
+use crate::report::{Goal, Report, Row};
 use crate::{Options, old_search};
 
 /// Files of the one customer, of two chunks each.
@@ -25,41 +25,66 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
     for store in stores().await {
         let name = name_of(&store);
         let customer = filled(&store, "ada", FILES, 2).await;
+        let one = std::slice::from_ref(&customer);
         old_search::fill(&store, &customer).await;
-        let mut old = Times::default();
+        let mut before = Searches::of(&store);
         for _ in 0..OLD_SEARCHES {
-            ensure!(old.of(old_search::search(&store, &customer)).await? > 0, "the old way finds nothing");
+            let old = before.times.of(old_search::search(&store, &customer)).await?;
+            ensure!(old > 0, "the old way finds nothing");
         }
-        let mut add = |what: String, ours: f64, goal: Option<f64>| {
-            report.add(Row {
-                what,
-                unit: "ms",
-                ours,
-                bare: "the old statement, p50, alone".to_owned(),
-                theirs: old.within(50),
-                goal: goal.map(|goal| goal / old.within(50)),
-            });
-        };
-        let of = format!("{name}, 10,000 chunks");
-        add(format!("{of}, alone, first"), first(&store, &customer).await?, None);
-        let warm = searched(&store, std::slice::from_ref(&customer), SEARCHES).await?;
-        add(format!("{of}, alone, p50"), warm.within(50), None);
-        add(format!("{of}, alone, p99"), warm.within(99), Some(GOAL_MILLISECONDS));
+        let old = before.ended(&store);
+
+        let of = format!("{name}, 10,000 chunks, alone");
+        report.add(old.row(format!("{of}, first"), first(&store, &customer).await?));
+        searched(&store, one, SEARCHES).await?.tell(report, &of, &old);
 
         let small = others(&store, options.others).await;
-        let of = format!("{of} beside {} of others", options.others);
-        add(format!("{of}, first"), first(&store, &customer).await?, None);
-        let warm = searched(&store, &[customer], SEARCHES).await?;
-        add(format!("{of}, p50"), warm.within(50), None);
-        add(format!("{of}, p99"), warm.within(99), Some(GOAL_MILLISECONDS));
-        let cold = searched(&store, &small, 1).await?;
+        let of = format!("{name}, 10,000 chunks beside {} of others", options.others);
+        report.add(old.row(format!("{of}, first"), first(&store, &customer).await?));
+        searched(&store, one, SEARCHES).await?.tell(report, &of, &old);
         let of = format!("{name}, {} customers of {SMALL} articles in turn", small.len());
-        add(format!("{of}, first, p50"), cold.within(50), None);
-        let warm = searched(&store, &small, 1).await?;
-        add(format!("{of}, p50"), warm.within(50), None);
-        add(format!("{of}, p99"), warm.within(99), None);
+        let cold = searched(&store, &small, 1).await?;
+        report.add(old.row(format!("{of}, first, p50"), cold.times.within(50)));
+        searched(&store, &small, 1).await?.tell(report, &of, &old);
     }
     Ok(())
+}
+
+/// Searches that were measured.
+struct Searches {
+    times: Times,
+    /// When they began, in processor time; then what all of them took.
+    processor: f64,
+}
+
+impl Searches {
+    fn of(store: &TestStore) -> Self {
+        Self { times: Times::default(), processor: meter::with_database(store.url()) }
+    }
+
+    fn ended(self, store: &TestStore) -> Self {
+        Self { processor: meter::with_database(store.url()) - self.processor, ..self }
+    }
+
+    /// A row beside these, which are the old ones.
+    fn row(&self, what: String, ours: f64) -> Row {
+        let bare = "the old statement, p50, alone".to_owned();
+        Row { what, unit: "ms", ours, bare, theirs: self.times.within(50), goal: None }
+    }
+
+    fn tell(&self, report: &mut Report, of: &str, old: &Self) {
+        report.add(old.row(format!("{of}, p50"), self.times.within(50)));
+        let goal = Some(Goal::Itself(GOAL_MILLISECONDS));
+        report.add(Row { goal, ..old.row(format!("{of}, p99"), self.times.within(99)) });
+        report.add(Row {
+            what: format!("{of}, a search (CPU)"),
+            unit: "ms",
+            ours: self.processor / self.times.count(),
+            bare: "the old statement (CPU), alone".to_owned(),
+            theirs: old.processor / old.times.count(),
+            goal: None,
+        });
+    }
 }
 
 /// As many chunks of others; answers the small customers among them, at most a thousand.
@@ -87,14 +112,14 @@ async fn first(store: &TestStore, customer: &Customer) -> anyhow::Result<f64> {
 }
 
 /// `rounds` searches of each of the customers in turn.
-async fn searched(store: &Store, customers: &[Customer], rounds: usize) -> anyhow::Result<Times> {
-    let mut times = Times::default();
+async fn searched(store: &TestStore, customers: &[Customer], rounds: usize) -> anyhow::Result<Searches> {
+    let mut searches = Searches::of(store);
     for round in 0..rounds {
         for customer in customers {
-            times.of(search(store, customer, round)).await?;
+            searches.times.of(search(store, customer, round)).await?;
         }
     }
-    Ok(times)
+    Ok(searches.ended(store))
 }
 
 /// Other words each time, of the same frequency.

@@ -7,12 +7,12 @@ use helpsync_store::testing::{TestStore, name_of, stores};
 use serde_json::json;
 
 use crate::installation::Installation;
-use crate::report::{Report, Row};
+use crate::report::{Goal, Report, Row};
 use crate::simulator::Simulator;
 use crate::{Options, meter};
 
 /// An unchanged full sync costs no more than this part of the first one.
-const UNCHANGED_GOAL: f64 = 0.2;
+const UNCHANGED_GOAL: Goal = Goal::Ratio(0.2);
 
 /// What something took: on the clock, and of processors, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -73,9 +73,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
 
 /// What `work` costs this process and the database's.
 async fn cost(store: &TestStore, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Cost> {
-    // Postgres names the database in the command line of each of its processes.
-    let database = store.url().rsplit('/').next().unwrap_or_default();
-    let processor = || meter::own_milliseconds() + meter::milliseconds_of(database);
+    let processor = || meter::with_database(store.url());
     let (began, before) = (Instant::now(), processor());
     work.await?;
     Ok(Cost { wall: began.elapsed().as_secs_f64() * 1_000.0, processor: processor() - before })

@@ -238,6 +238,17 @@ fn pages_of_frames_are_held_to_the_bounds_of_their_article() {
     assert!(convert(&few.repeat(2), None, &limits).is_ok());
     let many = Err(ConvertError::Nodes { nodes_max: 100 });
     assert_eq!(convert(&few.repeat(5), None, &limits), many, "all of them together");
+    let limits = Limits { input_bytes_max: 1_000, ..Limits::default() };
+    let nested =
+        |bytes: usize| frame(&format!("{0}&lt;iframe srcdoc=&amp;quot;{0}&amp;quot;>", "x".repeat(bytes)));
+    assert!(convert(&nested(300), None, &limits).is_ok());
+    // The inner page is read twice: as a part of the outer one, and as itself.
+    let too_long = convert(&nested(400), None, &limits);
+    assert!(matches!(too_long, Err(ConvertError::InputBytes { bytes_max: 1_000, .. })), "{too_long:?}");
+    let crowded =
+        frame(&format!("<p {}>x", (0..=ATTRIBUTES_MAX).map(|n| format!("a{n} ")).collect::<String>()));
+    let too_many = Err(ConvertError::Attributes { attributes_max: ATTRIBUTES_MAX });
+    assert_eq!(convert(&crowded, None, &Limits::default()), too_many);
     let around = |page: String| format!("{}{page}{}", "<div>".repeat(100), "</div>".repeat(100));
     let deep = |levels: usize| around(frame(&format!("{}x", "<b>".repeat(levels))));
     assert!(on_a_small_stack(deep(80)).is_ok());
