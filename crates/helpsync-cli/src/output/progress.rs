@@ -105,14 +105,15 @@ fn draw(bar: &ProgressBar, position: &Position, text: String) {
         Some(_) if has_colours(&std::io::stderr()) => BAR_COLOURED,
         Some(_) => BAR,
     };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("━╸ "));
-    }
+    // The text and the numbers first: a new form must not show the old ones.
+    bar.set_message(text);
     if let Some(total) = position.total {
         bar.set_length(total.max(position.done));
         bar.set_position(position.done);
     }
-    bar.set_message(text);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸ "));
+    }
     bar.tick();
 }
 
