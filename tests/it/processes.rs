@@ -79,6 +79,11 @@ impl Running {
         whole.lines().find_map(|line| Some(line.split_once(mark)?.1.trim().to_owned()))
     }
 
+    /// All that it has printed so far.
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
     /// The last line that it has printed.
     pub(crate) fn last_line(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap();

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use helpsync_coordinator::BudgetView;
-use helpsync_coordinator::{Coordinator, Waited};
+use helpsync_coordinator::{Coordinator, WaitTimes, Waited};
 use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, Subdomain};
-use helpsync_store::{StoreError, TokenStore};
+use helpsync_store::{BudgetWaits, StoreError, TokenStore};
 use helpsync_zendesk::{Client, Endpoint, EndpointError, Http, OAuthApp};
 use secrecy::SecretString;
 use thiserror::Error;
@@ -94,10 +94,19 @@ pub struct Account {
 }
 
 impl Account {
-    /// Time in which a call waited for budget since the last call of this, in ms. Calls that wait at once count once.
+    /// Time in which a call waited for budget since the last call of this. Calls that wait at once count once.
     #[must_use]
-    pub fn take_waited_ms(&self) -> u64 {
-        u64::try_from(self.waited.take().as_millis()).unwrap_or(u64::MAX)
+    pub fn take_waited(&self) -> BudgetWaits {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let WaitTimes { all, pace, window, in_flight, blocked } = self.waited.take();
+        BudgetWaits {
+            all_ms: ms(all),
+            pace_ms: ms(pace),
+            window_ms: ms(window),
+            in_flight_ms: ms(in_flight),
+            blocked_ms: ms(blocked),
+            ..BudgetWaits::default()
+        }
     }
 }
 
@@ -200,6 +209,16 @@ impl Accounts {
     pub fn with_token(&self, subdomain: &Subdomain, token: SecretString) -> Result<Account, AccountError> {
         let endpoint = self.endpoint(subdomain)?;
         Ok(self.account(subdomain, endpoint, Arc::new(FixedToken(token))))
+    }
+
+    /// Requests a minute that an account's budget gives now: what its headers say or, until they did, the setting, less
+    /// what is left to others.
+    pub async fn requests_per_minute(&self, home: &Subdomain) -> u32 {
+        let options = &self.inner.options;
+        // A coordinator that does not answer knows no better.
+        let told = self.inner.coordinator.budget(home.as_str()).await.ok().and_then(|budget| budget.limit);
+        let limit = told.unwrap_or(options.ceiling_per_minute);
+        limit.saturating_sub(limit * u32::from(options.reserve_percent) / 100).max(1)
     }
 
     fn account(

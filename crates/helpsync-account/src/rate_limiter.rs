@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use helpsync_coordinator::{Coordinator, NoPermit, PermitId, PermitRequest, Report, Waited, wait_for_permit};
 use helpsync_model::{Entropy, Subdomain, chain};
+use helpsync_telemetry::metrics as telemetry;
 use helpsync_zendesk::{Family, Permit, RateLimiter, RateReport, Throttled};
 
 use crate::{AccountOptions, Accounts};
@@ -58,8 +59,10 @@ impl RateLimiter for BudgetedLimiter {
             patience: self.options.patience,
         };
         let patience = self.options.patience;
+        let since = tokio::time::Instant::now();
         let answer =
             wait_for_permit(&*self.coordinator, &self.key(family), &ask, patience, &self.waited).await;
+        telemetry::budget_waited(&self.account, since.elapsed(), answer.is_err());
         match answer {
             Ok(permit) => Ok(Permit { id: permit.0, family }),
             Err(NoPermit::Throttled { delay: wait, reason }) => {
@@ -77,6 +80,9 @@ impl RateLimiter for BudgetedLimiter {
     }
 
     async fn leave(&self, permit: Permit, report: RateReport) {
+        let RateReport { status, limit, remaining, .. } = report;
+        telemetry::budget_used(&self.account);
+        telemetry::budget_told(&self.account, permit.family.as_str(), status, limit, remaining);
         let report = Report {
             status: report.status,
             limit: report.limit,

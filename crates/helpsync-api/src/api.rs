@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Bytes;
 use helpsync_account::Accounts;
 use helpsync_embeddings::Client;
+use helpsync_engine::Engine;
 use helpsync_model::{Clock, Entropy, OrganizationId};
 use helpsync_queue::Queue;
 use helpsync_store::Store;
@@ -47,6 +48,8 @@ pub struct ApiOptions {
     pub operator: OrganizationId,
     /// What webhooks are taken.
     pub webhooks: WebhookRules,
+    /// Compares copies with help centers.
+    pub engine: Engine,
     /// Whom queries are embedded by; absent: searches are by words.
     pub embeddings: Option<Client>,
     /// Shown by `/health`.
@@ -142,6 +145,10 @@ impl Api {
 
     pub(crate) fn accounts(&self) -> &Accounts {
         &self.inner.accounts
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.options.engine
     }
 
     pub(crate) fn entropy(&self) -> &dyn Entropy {

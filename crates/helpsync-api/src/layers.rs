@@ -11,6 +11,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use helpsync_telemetry::{TRACEPARENT, metrics as telemetry, trace};
 use percent_encoding::percent_decode_str;
 use tower::Layer;
 use tower::util::MapRequestLayer;
@@ -51,6 +52,7 @@ pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
         })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_response(answered).on_failure(()))
+        .layer(middleware::from_fn(measure))
         .layer(middleware::from_fn(drain))
         .layer(middleware::from_fn_with_state(api.clone(), crate::rate::limit))
         .layer(middleware::from_fn_with_state(api.clone(), identify))
@@ -58,6 +60,24 @@ pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
         .with_state(api);
     // Paths are put right before routing, so this cannot be a layer of the router itself.
     Router::new().fallback_service(MapRequestLayer::new(put_path_right).layer(inner))
+}
+
+/// Has the time of every answer measured, by its route.
+async fn measure(request: Request, next: Next) -> Response {
+    let since = tokio::time::Instant::now();
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        // Whatever else is asked: nobody makes more labels than there are.
+        _ => "_OTHER",
+    };
+    let matched = request.extensions().get::<axum::extract::MatchedPath>();
+    let route = matched.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    telemetry::request_answered(method, route, response.status().as_u16(), since.elapsed());
+    response
 }
 
 /// Drops what clients add by accident: doubled leading slashes (TypeScript) and a trailing one.
@@ -125,12 +145,28 @@ fn span(request: &Request) -> Span {
     // A sync or presigned URL keeps its proof in the path's last part or in the query; neither is logged.
     let path = axum::extract::MatchedPath::as_str;
     let matched = request.extensions().get::<axum::extract::MatchedPath>().map_or("unknown", path);
-    tracing::info_span!("request", method = %request.method(), path = matched, id)
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        otel.name = format!("{} {matched}", request.method()),
+        method = %request.method(),
+        path = matched,
+        id,
+        trace = tracing::field::Empty,
+    );
+    if let Some(parent) = request.headers().get(TRACEPARENT).and_then(|parent| parent.to_str().ok()) {
+        trace::follow(&span, parent);
+    }
+    if let Some(own) = trace::parent_of(&span) {
+        span.record("trace", trace::id_of(&own));
+    }
+    span
 }
 
 fn answered(response: &Response, latency: Duration, _span: &Span) {
     let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(status = response.status().as_u16(), ms, "answered");
+    // One a request: for whoever looks for something. How many there are and how long they take is in the metrics.
+    tracing::debug!(status = response.status().as_u16(), ms, "answered");
 }
 
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {

@@ -47,6 +47,12 @@ impl Readiness {
         self.store == UP
     }
 
+    /// Whether budgets are shared out.
+    #[must_use]
+    pub fn coordinator_is_up(&self) -> bool {
+        self.coordinator == UP
+    }
+
     /// Whether jobs travel.
     #[must_use]
     pub fn queue_is_up(&self) -> bool {

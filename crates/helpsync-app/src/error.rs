@@ -49,6 +49,9 @@ pub enum AppError {
     /// The coordinator's settings do not fit.
     #[error("cannot use the coordinator")]
     Coordinator(#[from] CoordinatorError),
+    /// Traces cannot be sent to the address in the settings.
+    #[error("cannot send traces to telemetry.otlp_endpoint")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     /// The HTTP client cannot be made.
     #[error(transparent)]
     Http(#[from] HttpError),

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz` of processes without the API.
+//! `/livez`, `/readyz` and `/metrics` of processes with one role.
 
 use axum::Router;
 use axum::extract::State;
@@ -8,7 +8,7 @@ use axum::routing::get;
 use helpsync_api::Readiness;
 use serde_json::json;
 
-use crate::Parts;
+use crate::{Parts, telemetry};
 
 /// Alive: the process answers. Ready: its store and its queue do. A coordinator that does not is told of, and no more: work
 /// goes on without it.
@@ -17,6 +17,7 @@ pub(crate) fn router(parts: Parts) -> Router {
         .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/readyz", get(ready))
         .with_state(parts)
+        .merge(telemetry::router())
 }
 
 async fn ready(State(parts): State<Parts>) -> Response {

@@ -9,17 +9,21 @@
 //! path for the embedded mode: it is the same roles on a SQLite file, an in-process queue and coordinator.
 
 mod alive;
+mod collect;
 mod connections;
 mod doctor;
 mod embeddings;
 mod error;
 mod health;
 mod home;
+mod json_lines;
 mod logging;
 mod parts;
 mod process;
 mod requests;
 mod server;
+mod telemetry;
+mod traces;
 mod webhooks;
 
 pub use doctor::{Finding, Severity, clock_finding, examine_backends};

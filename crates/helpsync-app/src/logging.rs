@@ -2,34 +2,76 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
-use helpsync_config::{LogFormat, LogSettings};
+use helpsync_config::{LogFormat, LogSettings, TelemetrySettings};
 use helpsync_model::chain;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::AppError;
+use crate::json_lines::JsonLines;
+use crate::{AppError, traces};
 
-/// Starts logging for the whole process; a second call changes nothing.
+/// Starts the log of the whole process, and its traces where the settings say where they go; `service` names it there. A
+/// second call changes nothing.
 ///
 /// # Errors
-/// [`AppError::LogFilter`].
-pub fn start_logging(settings: &LogSettings) -> Result<(), AppError> {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(|error| AppError::LogFilter(chain(&error)))?;
-    let as_text = match settings.format {
+/// [`AppError::LogFilter`], [`AppError::Traces`].
+pub fn start_logging(
+    log: &LogSettings,
+    telemetry: &TelemetrySettings,
+    service: &'static str,
+) -> Result<(), AppError> {
+    let LogSettings { format, filter } = log;
+    let filter = EnvFilter::try_new(filter).map_err(|error| AppError::LogFilter(chain(&error)))?;
+    let as_text = match format {
         LogFormat::Text => true,
         LogFormat::Json => false,
         LogFormat::Auto => std::io::stderr().is_terminal(),
     };
-    // Colours are for a terminal whose owner has not said otherwise.
-    let has_colours =
-        io::stderr().is_terminal() && std::env::var("NO_COLOR").map_or(true, |text| text.is_empty());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(has_colours)
-        .with_writer(|| OneLine(io::stderr()));
-    let started = if as_text { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
+    let tracer = traces::tracer(telemetry, service)?;
+    let traced = tracer.map(|tracer| {
+        tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(Targets::new().with_target("helpsync", LevelFilter::INFO))
+    });
+    let registry = tracing_subscriber::registry().with(traced);
+    let started = if as_text {
+        // Colours are for a terminal whose owner has not said otherwise.
+        let has_colours =
+            io::stderr().is_terminal() && std::env::var("NO_COLOR").map_or(true, |text| text.is_empty());
+        registry.with(text(|| OneLine(io::stderr()), has_colours).with_filter(filter)).try_init()
+    } else {
+        registry.with(json(|| OneLine(io::stderr())).with_filter(filter)).try_init()
+    };
     // The one error is that a subscriber is there already: that one then gets the lines.
     started.unwrap_or(());
     Ok(())
+}
+
+/// Lines for people.
+fn text<S, W>(writer: W, has_colours: bool) -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer().with_ansi(has_colours).with_writer(writer)
+}
+
+/// Lines for machines.
+fn json<S, W>(writer: W) -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer().fmt_fields(JsonFields::new()).event_format(JsonLines).with_writer(writer)
 }
 
 /// Keeps every event on one line of its own, whatever its fields hold: the formatter hands it over in one piece, with the
@@ -92,16 +134,16 @@ mod tests {
         for as_text in [true, false] {
             let kept = Kept::default();
             let writer = kept.clone();
-            let builder =
-                tracing_subscriber::fmt().with_ansi(false).with_writer(move || OneLine(writer.clone()));
+            let registry = tracing_subscriber::registry();
             let log = || {
                 tracing::warn!(field = hostile, shown = %hostile, debugged = ?hostile, "{hostile}");
                 tracing::warn!(message = hostile, "after");
             };
+            let writer = move || OneLine(writer.clone());
             if as_text {
-                tracing::subscriber::with_default(builder.finish(), log);
+                tracing::subscriber::with_default(registry.with(text(writer, false)), log);
             } else {
-                tracing::subscriber::with_default(builder.json().flatten_event(true).finish(), log);
+                tracing::subscriber::with_default(registry.with(json(writer)), log);
             }
             let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
             assert_eq!(text.lines().count(), 2, "{text}");
@@ -111,5 +153,39 @@ mod tests {
                 assert_eq!(first["level"], "WARN");
             }
         }
+    }
+
+    #[test]
+    fn a_line_for_machines_has_the_fields_of_its_spans_and_each_once() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let registry = tracing_subscriber::registry().with(json(move || OneLine(writer.clone())));
+        tracing::subscriber::with_default(registry, || {
+            let outer = tracing::info_span!(
+                "outer",
+                run = 7,
+                shard = "old",
+                otel.kind = "server",
+                late = tracing::field::Empty
+            );
+            outer.record("late", "told");
+            let _outer = outer.entered();
+            let _inner = tracing::info_span!("inner", shard = 8).entered();
+            tracing::info!(shard = %9, r#type = "x", level = "none", "it {}", "works");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for (name, value) in [
+            ("run", serde_json::json!(7)),
+            ("shard", serde_json::json!("9")),
+            ("late", serde_json::json!("told")),
+            ("type", serde_json::json!("x")),
+            ("level", serde_json::json!("INFO")),
+            ("message", serde_json::json!("it works")),
+        ] {
+            assert_eq!(line[name], value, "{name}");
+            assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{name}");
+        }
+        assert!(line["timestamp"].is_string() && line["target"].is_string() && line["otel.kind"].is_null());
     }
 }

@@ -18,7 +18,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::server::ConnectionLimits;
-use crate::{AppError, Parts, Runtime, alive, embeddings, health, requests, server, webhooks};
+use crate::{
+    AppError, Parts, Runtime, alive, collect, embeddings, health, requests, server, telemetry, traces,
+    webhooks,
+};
 
 /// Beyond draining: answers under way, and handing shards back.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -46,6 +49,7 @@ pub struct Process {
     parts: Parts,
     api_url: Option<Url>,
     health_address: Option<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -61,9 +65,11 @@ impl Process {
         if role != Role::All && !shared {
             return Err(AppError::NotShared);
         }
+        telemetry::start();
         let mut process = Self {
             api_url: None,
             health_address: None,
+            metrics_address: None,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             parts: parts.clone(),
@@ -91,6 +97,14 @@ impl Process {
             let router = health::router(parts.clone());
             process.spawn("health", server::serve(listener, router, limits, process.stop.clone()));
         }
+        if let Some(address) = settings.telemetry.listen {
+            let (listener, bound) = server::listen(address, "HELPSYNC_TELEMETRY__LISTEN").await?;
+            process.metrics_address = Some(bound);
+            tracing::info!("metrics at http://{bound}/metrics");
+            let router = telemetry::router();
+            process.spawn("metrics", server::serve(listener, router, limits, process.stop.clone()));
+        }
+        process.spawn("gauges", collect::run(parts.clone(), role, process.stop.clone()));
         if role != Role::Worker {
             let Runtime { clock, entropy } = &parts.runtime;
             let options = webhooks::relay_options(settings);
@@ -188,6 +202,12 @@ impl Process {
         self.health_address
     }
 
+    /// Where `/metrics` answers besides the health port, if `telemetry.listen` says so.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
     /// The parts it runs on.
     #[must_use]
     pub fn parts(&self) -> &Parts {
@@ -210,6 +230,10 @@ impl Process {
                 tasks = self.tasks.len(),
                 "stopping takes too long, leaving the rest to the sweeper"
             );
+        }
+        let flushed = tokio::task::spawn_blocking(traces::flush);
+        if tokio::time::timeout(CLOSE_GRACE, flushed).await.is_err() {
+            tracing::warn!("the last traces were not taken in time");
         }
         for (what, close) in
             [("queue", self.parts.queue.close()), ("store", Box::pin(self.parts.store.close()))]
@@ -248,6 +272,7 @@ fn api(parts: &Parts, public_url: Url) -> Api {
             per_organization_max: settings.webhooks.per_organization_max,
             allow_private: settings.webhooks.allow_private,
         },
+        engine: parts.engine.clone(),
         embeddings: parts.embeddings.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };

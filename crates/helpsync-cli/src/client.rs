@@ -17,6 +17,8 @@ use crate::role::settings;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one answer. An export streams, and is bounded between its pieces only.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest line of an answer in lines.
+const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Of an answer that is not understood, so much is shown.
 const SHOWN_CHARACTERS_MAX: usize = 300;
 
@@ -110,6 +112,28 @@ impl Client {
             written(out.write_all(&piece))?;
         }
         written(out.flush())
+    }
+
+    /// POSTs, and hands over the answer line by line as it arrives, each a JSON value.
+    pub(crate) async fn lines(
+        &self,
+        path: &str,
+        body: Value,
+        mut take: impl FnMut(Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut answer = self.answer(self.request(Method::POST, path)?.json(&body)).await?;
+        let mut kept: Vec<u8> = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.unanswered(&error))? {
+            kept.extend(&piece);
+            while let Some(end) = kept.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = kept.drain(..=end).collect();
+                take(serde_json::from_slice(&line).context("the answer is no JSON")?)?;
+            }
+            if kept.len() > LINE_BYTES_MAX {
+                anyhow::bail!("a line of the answer is longer than {LINE_BYTES_MAX} bytes");
+            }
+        }
+        Ok(())
     }
 
     fn request(&self, method: Method, path: &str) -> anyhow::Result<RequestBuilder> {

@@ -67,7 +67,12 @@ pub async fn role_main(role: Role) -> Exit {
 /// Runs one role until SIGINT or SIGTERM, then drains it.
 async fn run_role(role: Role, name: &str, args: RoleArgs, output: Output) -> anyhow::Result<()> {
     let settings = settings(args.config)?;
-    start_logging(&log_settings(&settings.log, args.manner))?;
+    let service = match role {
+        Role::Worker => "helpsync-worker",
+        Role::Dispatcher => "helpsync-dispatcher",
+        Role::All => "helpsync",
+    };
+    start_logging(&log_settings(&settings.log, args.manner), &settings.telemetry, service)?;
     let stop = stop_signal().context("cannot handle signals")?;
     let process = Process::start(Parts::open(settings, Runtime::default()).await?, role).await?;
     if let Some(url) = process.api_url() {

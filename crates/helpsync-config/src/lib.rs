@@ -26,7 +26,7 @@ pub use error::{ConfigError, Problem};
 pub use reference::{example, reference};
 pub use sections::{
     ApiSettings, CoordinatorSettings, DispatcherSettings, EmbeddingsSettings, LogFormat, LogSettings,
-    QueueSettings, SecretsSettings, StoreSettings, SyncSettings, WebhooksSettings, WorkerSettings,
-    ZendeskSettings,
+    QueueSettings, SecretsSettings, StoreSettings, SyncSettings, TelemetrySettings, WebhooksSettings,
+    WorkerSettings, ZendeskSettings,
 };
 pub use settings::{Origin, Settings};

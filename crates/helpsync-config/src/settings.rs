@@ -6,9 +6,9 @@ use url::Url;
 
 use crate::{
     ApiSettings, ConfigError, CoordinatorSettings, DispatcherSettings, EmbeddingsSettings, LogSettings,
-    Problem, QueueSettings, SecretsSettings, StoreSettings, SyncSettings, WebhooksSettings, WorkerSettings,
-    ZendeskSettings, address::is_loopback, layers::Layers, reference::toml_value, sections::Section,
-    setting::Setting,
+    Problem, QueueSettings, SecretsSettings, StoreSettings, SyncSettings, TelemetrySettings,
+    WebhooksSettings, WorkerSettings, ZendeskSettings, address::is_loopback, layers::Layers,
+    reference::toml_value, sections::Section, setting::Setting,
 };
 
 /// Where a setting's value came from.
@@ -48,6 +48,7 @@ pub struct Settings {
     pub webhooks: WebhooksSettings,
     pub embeddings: EmbeddingsSettings,
     pub log: LogSettings,
+    pub telemetry: TelemetrySettings,
     origins: BTreeMap<String, Origin>,
 }
 
@@ -75,6 +76,7 @@ impl Settings {
             WebhooksSettings::read(&mut layers),
             EmbeddingsSettings::read(&mut layers),
             LogSettings::read(&mut layers),
+            TelemetrySettings::read(&mut layers),
         );
         let mut problems = std::mem::take(&mut layers.problems);
         let (
@@ -90,6 +92,7 @@ impl Settings {
             Some(webhooks),
             Some(embeddings),
             Some(log),
+            Some(telemetry),
         ) = sections
         else {
             return Err(ConfigError::Invalid(problems));
@@ -108,6 +111,7 @@ impl Settings {
             webhooks,
             embeddings,
             log,
+            telemetry,
             origins,
         };
         problems.extend(settings.check());
@@ -214,7 +218,7 @@ impl Settings {
         out
     }
 
-    fn sections(&self) -> [Shown; 12] {
+    fn sections(&self) -> [Shown; 13] {
         [
             Shown::of(&self.api),
             Shown::of(&self.zendesk),
@@ -228,6 +232,7 @@ impl Settings {
             Shown::of(&self.webhooks),
             Shown::of(&self.embeddings),
             Shown::of(&self.log),
+            Shown::of(&self.telemetry),
         ]
     }
 }

@@ -28,4 +28,4 @@ pub use port::{
     BudgetView, Coordinator, CoordinatorError, Decision, LeaseOutcome, PermitId, PermitRequest, Report,
     WaitReason, Waits,
 };
-pub use waited::Waited;
+pub use waited::{WaitTimes, Waited};

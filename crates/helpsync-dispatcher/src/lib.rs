@@ -9,9 +9,11 @@ use std::time::Duration;
 use helpsync_model::{Clock, chain};
 use helpsync_queue::{Message, Queue};
 use helpsync_store::{OutboxMessage, QueueStore, StoreError};
+use helpsync_telemetry::{Outage, metrics as telemetry, trace};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -49,6 +51,10 @@ pub struct Dispatcher {
     clock: Arc<dyn Clock>,
     options: DispatcherOptions,
     wake: Arc<Notify>,
+    /// The queue does not take messages.
+    refused: Arc<Outage>,
+    /// The store does not answer.
+    away: Arc<Outage>,
 }
 
 impl Dispatcher {
@@ -61,7 +67,7 @@ impl Dispatcher {
         options: DispatcherOptions,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { store, queue, clock, options, wake }
+        Self { store, queue, clock, options, wake, refused: Arc::default(), away: Arc::default() }
     }
 
     /// Dispatches until `stop`.
@@ -74,9 +80,12 @@ impl Dispatcher {
             // Taken before the look: whatever is made after it rings again.
             let woken = self.wake.notified();
             let wait = match self.dispatch().await {
-                Ok(()) => self.until_next_due().await,
+                Ok(()) => {
+                    self.works();
+                    self.until_next_due().await
+                }
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "dispatching failed, trying again");
+                    self.failed(&error, "dispatching failed, it is tried again every tick");
                     self.options.tick
                 }
             };
@@ -96,8 +105,9 @@ impl Dispatcher {
     pub async fn relay_when_woken(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let woken = self.wake.notified();
-            if let Err(error) = self.dispatch().await {
-                tracing::warn!(error = chain(&error), "releasing failed, a dispatcher tries again");
+            match self.dispatch().await {
+                Ok(()) => self.works(),
+                Err(error) => self.failed(&error, "releasing failed, a dispatcher tries again"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -128,11 +138,26 @@ impl Dispatcher {
 
     fn log(&self, outcome: Result<(), StoreError>) {
         if let Err(error) = outcome {
-            tracing::warn!(error = chain(&error), "a tick failed, the next one tries again");
+            self.failed(&error, "a tick failed, the next one tries again");
         }
     }
 
-    /// KeyedMutex due schedules into runs.
+    /// Ticks, sweeps and dispatching meet the same outage: it is told once.
+    fn failed(&self, error: &StoreError, what: &'static str) {
+        if self.away.begins() {
+            tracing::warn!(error = chain(error), "{what}");
+        } else {
+            tracing::debug!(error = chain(error), "{what}");
+        }
+    }
+
+    fn works(&self) {
+        if self.away.ends() {
+            tracing::info!("dispatching goes on");
+        }
+    }
+
+    /// Turns due schedules into runs.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -160,6 +185,8 @@ impl Dispatcher {
         };
         let patience = if backlog { BACKLOG_PATIENCE } else { 1 };
         let swept = self.store.sweep(self.options.lost_after.saturating_mul(patience)).await?;
+        telemetry::shards_reissued("expired", swept.expired);
+        telemetry::shards_reissued("lost", swept.lost);
         if swept.expired + swept.lost > 0 {
             tracing::warn!(
                 expired = swept.expired,
@@ -188,15 +215,13 @@ impl Dispatcher {
         if claimed.is_empty() {
             return Ok(0);
         }
-        let messages: Vec<Message> = claimed
-            .iter()
-            .map(|message| Message {
-                id: message.dedup.clone(),
-                job: message.job.clone(),
-                traceparent: Some(message.traceparent.clone()).filter(|trace| !trace.is_empty()),
-            })
-            .collect();
+        let since = tokio::time::Instant::now();
+        // They last until the queue has answered.
+        let spans: Vec<Span> = claimed.iter().map(span_of).collect();
+        let messages: Vec<Message> =
+            claimed.iter().zip(&spans).map(|(message, span)| message_of(message, span)).collect();
         let outcomes = self.queue.publish(&messages).await;
+        drop(spans);
         let stored: Vec<&OutboxMessage> = claimed
             .iter()
             .zip(&outcomes)
@@ -204,11 +229,25 @@ impl Dispatcher {
             .map(|(message, _)| message)
             .collect();
         self.store.settle_outbox(&stored).await?;
+        for (message, outcome) in claimed.iter().zip(&outcomes) {
+            if outcome.is_stored() {
+                telemetry::message_stored(message.lane.as_str(), message.age + since.elapsed());
+            } else {
+                telemetry::message_refused(message.lane.as_str());
+            }
+        }
         if stored.len() < claimed.len() {
             let refused = claimed.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.is_stored());
             let refused: Vec<&OutboxMessage> = refused.map(|(message, _)| message).collect();
             self.store.unclaim_outbox(&refused).await?;
-            tracing::warn!(refused = claimed.len() - stored.len(), "the queue did not take every message");
+            let refused = claimed.len() - stored.len();
+            if self.refused.begins() {
+                tracing::warn!(refused, "the queue does not take every message, they wait in the outbox");
+            } else {
+                tracing::debug!(refused, "the queue does not take every message");
+            }
+        } else if self.refused.ends() {
+            tracing::info!("the queue takes messages again");
         }
         Ok(stored.len())
     }
@@ -219,5 +258,22 @@ impl Dispatcher {
             let wait = u64::try_from(due - self.clock.now_ms()).unwrap_or(0);
             Duration::from_millis(wait).clamp(TICK_MIN, self.options.tick)
         })
+    }
+}
+
+/// The span of a message's publication, in the trace of its run.
+fn span_of(message: &OutboxMessage) -> Span {
+    let span = tracing::info_span!("publish", otel.kind = "producer", message_id = message.dedup, lane = %message.lane);
+    trace::follow(&span, &message.traceparent);
+    span
+}
+
+/// The message as it is published: whoever takes it names the publication as its parent.
+fn message_of(message: &OutboxMessage, span: &Span) -> Message {
+    let written = || Some(message.traceparent.clone()).filter(|trace| !trace.is_empty());
+    Message {
+        id: message.dedup.clone(),
+        job: message.job.clone(),
+        traceparent: trace::parent_of(span).or_else(written),
     }
 }

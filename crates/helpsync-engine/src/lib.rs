@@ -20,6 +20,7 @@ mod places;
 mod plan;
 mod probe;
 mod translations;
+mod verify;
 mod walk_export;
 mod walk_list;
 
@@ -29,13 +30,18 @@ use helpsync_account::{Account, Accounts};
 use helpsync_content::Limits;
 use helpsync_model::{ShardParams, Subdomain, chain};
 use helpsync_store::{QueueStore, RemovalCeiling, ShardEnd, StartedShard, StoreError, SyncStore};
+use helpsync_telemetry::metrics as telemetry;
 use tokio::sync::Semaphore;
 
 pub use outcome::HandlerError;
+pub use verify::{Estimate, Verified};
 
 /// Between the tries to record how a shard ended while the store is away; after the last the sweeper has to help.
 const RECORD_WAITS: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// What the end of a shard whose effect is recorded is called in metrics.
+const DONE: &str = "done";
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -89,10 +95,24 @@ impl Engine {
     /// [`StoreError`] when even that could not be recorded: the shard's lease then runs out and it is issued again.
     /// [`StoreError::Fenced`] is no fault: the work was taken over or cancelled, and nothing was changed.
     pub async fn run(&self, started: &StartedShard) -> Result<(), StoreError> {
+        let since = tokio::time::Instant::now();
+        let (outcome, ended) = self.work(started).await;
+        let outcome = match &ended {
+            Ok(()) => outcome,
+            Err(StoreError::Fenced) => "taken_over",
+            Err(_) => "unrecorded",
+        };
+        let (kind, lane) = (started.shard.kind().as_str(), started.run.lane.as_str());
+        telemetry::shard_ended(kind, lane, outcome, since.elapsed());
+        ended
+    }
+
+    /// What [`Engine::run`] does, and what to call its end.
+    async fn work(&self, started: &StartedShard) -> (&'static str, Result<(), StoreError>) {
         let end = match self.handle(started).await {
             Ok(Some(end)) => end,
-            Ok(None) => return Ok(()),
-            Err(HandlerError::Store(StoreError::Fenced)) => return Err(StoreError::Fenced),
+            Ok(None) => return (DONE, Ok(())),
+            Err(HandlerError::Store(StoreError::Fenced)) => return (DONE, Err(StoreError::Fenced)),
             Err(error) => {
                 let end = self.end_after(&error, started).await;
                 tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
@@ -100,7 +120,12 @@ impl Engine {
                 end
             }
         };
-        match (&end, &started.shard.params) {
+        (outcome_of(&end), self.settle(started, &end).await)
+    }
+
+    /// Records the end, and before it what a failure leaves undone.
+    async fn settle(&self, started: &StartedShard, end: &ShardEnd) -> Result<(), StoreError> {
+        match (end, &started.shard.params) {
             (ShardEnd::Failed(reason), ShardParams::FetchArticles(asked)) => {
                 self.note_unfetched(started, &asked.articles, reason).await?;
             }
@@ -109,7 +134,7 @@ impl Engine {
             }
             _ => {}
         }
-        self.record(started, &end).await
+        self.record(started, end).await
     }
 
     /// Puts a shard back because this process stops; spends no try.
@@ -178,10 +203,22 @@ impl Engine {
         // What no stored page accounts for: waits since the last one, and the one that the shard is put off for.
         let put_off = ended.as_ref().err().map_or(Duration::ZERO, HandlerError::budget_wait);
         let put_off = u64::try_from(put_off.as_millis()).unwrap_or(u64::MAX);
-        let waited = account.take_waited_ms().saturating_add(put_off);
-        if waited > 0 {
-            self.store.note_budget_wait(&started.fence, waited).await?;
+        let mut waits = account.take_waited();
+        waits.all_ms = waits.all_ms.saturating_add(put_off);
+        waits.put_off_ms = put_off;
+        if waits.all_ms > 0 {
+            self.store.note_budget_wait(&started.fence, &waits).await?;
         }
         ended.map(Some)
+    }
+}
+
+/// What the end of a shard is called in metrics.
+const fn outcome_of(end: &ShardEnd) -> &'static str {
+    match end {
+        ShardEnd::Done(_) => DONE,
+        ShardEnd::Snooze { .. } => "put_off",
+        ShardEnd::Retry { .. } => "retried",
+        ShardEnd::Failed(_) => "failed",
     }
 }

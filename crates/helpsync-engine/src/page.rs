@@ -107,12 +107,12 @@ impl Engine {
             settled,
             requests: fetched.requests,
             bytes: fetched.bytes,
-            budget_wait_ms: account.take_waited_ms(),
+            waits: account.take_waited(),
             ..PageWrite::default()
         };
         for rejected in alone {
             let mut page = self.fetch_alone(started, account, rejected).await?;
-            page.budget_wait_ms = account.take_waited_ms();
+            page.waits = account.take_waited();
             self.store.store_page(started, &page).await?;
         }
         let tags = tags_of(&fetched.articles);

@@ -62,7 +62,7 @@ impl Engine {
                 first.bytes += cost.bytes;
                 articles.push(article);
             }
-            first.budget_wait_ms = account.take_waited_ms();
+            first.waits = account.take_waited();
             self.store_whole(started, articles, first, Reached::default()).await?;
         }
         Ok(settled.into_iter().collect())

@@ -96,7 +96,12 @@ impl RabbitConsumer {
     fn abandon(&mut self, why: &str) {
         if let Some(stream) = self.stream.take() {
             self.source.rebuilds.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(queue = %self.source.origin, why, "rebuilding a consumer");
+            if self.source.link.is_up() {
+                tracing::warn!(queue = %self.source.origin, why, "rebuilding a consumer");
+            } else {
+                // The link has told of it.
+                tracing::debug!(queue = %self.source.origin, why, "rebuilding a consumer");
+            }
             hand_back(stream);
         }
     }
@@ -178,7 +183,12 @@ async fn open(source: Source, prefetch: u16) -> Stream {
         match try_open(&source, prefetch, failures > 0).await {
             Ok(stream) => return stream,
             Err(error) => {
-                tracing::warn!(queue = %source.origin, error = chain(&error), failures, "cannot consume");
+                if failures == 1 && source.link.is_up() {
+                    tracing::warn!(queue = %source.origin, error = chain(&error), "cannot consume");
+                } else {
+                    // The link has told of it, or it may be the end of an outage.
+                    tracing::debug!(queue = %source.origin, error = chain(&error), failures, "cannot consume");
+                }
             }
         }
         failures = failures.saturating_add(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use helpsync_model::{Entropy, chain};
 use helpsync_queue::QueueError;
+use helpsync_telemetry::Outage;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::watch;
@@ -19,6 +20,9 @@ use crate::topology::{self, Names};
 const CHECK_EVERY: Duration = Duration::from_millis(500);
 /// For a polite goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The link that tells of the first connection.
+pub(crate) const FIRST: &str = "publishing";
 
 /// The state of a link.
 #[derive(Debug, Clone)]
@@ -45,6 +49,8 @@ pub(crate) struct Supervisor {
     pub(crate) names: Names,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) shutdown: CancellationToken,
+    /// Of all links of the process.
+    pub(crate) outage: Arc<Outage>,
 }
 
 impl Link {
@@ -64,6 +70,11 @@ impl Link {
             }
             state => state,
         }
+    }
+
+    /// Whether it is connected.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.state(), LinkState::Up(_))
     }
 
     /// Whether the broker blocks publishers on this connection.
@@ -102,6 +113,8 @@ impl Link {
 impl Supervisor {
     async fn run(self, tell: watch::Sender<LinkState>) {
         let mut failures = 0u32;
+        // Only one of a process's links says that it is connected at first.
+        let mut told = self.name != FIRST;
         loop {
             let attempt = tokio::select! {
                 () = self.shutdown.cancelled() => break,
@@ -109,7 +122,12 @@ impl Supervisor {
             };
             match attempt {
                 Ok(connection) => {
-                    tracing::info!(link = self.name, "connected to rabbitmq");
+                    if self.outage.ends() || !told {
+                        tracing::info!("connected to rabbitmq");
+                    } else {
+                        tracing::debug!(link = self.name, "connected to rabbitmq");
+                    }
+                    told = true;
                     failures = 0;
                     let connection = Arc::new(connection);
                     tell.send_replace(LinkState::Up(Arc::clone(&connection)));
@@ -122,15 +140,13 @@ impl Supervisor {
                         close(&connection).await;
                         break;
                     };
-                    tracing::warn!(link = self.name, why, "lost rabbitmq");
+                    self.failed(&why, "lost rabbitmq, connecting again");
                     tell.send_replace(LinkState::Down(why));
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        link = self.name,
-                        error = chain(&error),
-                        failures,
-                        "cannot connect to rabbitmq"
+                    self.failed(
+                        &chain(&error),
+                        "cannot connect to rabbitmq, trying again with growing pauses",
                     );
                     tell.send_replace(LinkState::Down(chain(&error)));
                 }
@@ -142,6 +158,15 @@ impl Supervisor {
             }
         }
         tell.send_replace(LinkState::Down("closed".to_owned()));
+    }
+
+    /// All links of a process meet the same outage: it is told once.
+    fn failed(&self, why: &str, what: &'static str) {
+        if self.outage.begins() {
+            tracing::warn!(why, "{what}");
+        } else {
+            tracing::debug!(link = self.name, why, "{what}");
+        }
     }
 
     /// Connects and declares the topology.

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::consumer::{RabbitConsumer, Source, depth};
 use crate::dead::DeadLetters;
-use crate::link::{Link, LinkState, Supervisor};
+use crate::link::{FIRST, Link, LinkState, Supervisor};
 use crate::outgoing::Outgoing;
 use crate::publisher::Publisher;
 use crate::settings::RabbitSettings;
@@ -65,6 +65,7 @@ impl RabbitQueue {
         let names = Names::new(settings.prefix.clone());
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
+        let outage = Arc::default();
         let link = |name| {
             let supervisor = Supervisor {
                 uri: uri.clone(),
@@ -73,10 +74,11 @@ impl RabbitQueue {
                 names: names.clone(),
                 entropy: Arc::clone(&entropy),
                 shutdown: shutdown.clone(),
+                outage: Arc::clone(&outage),
             };
             Link::start(supervisor, &tasks)
         };
-        let (publishing, consuming) = (link("publishing"), link("consuming"));
+        let (publishing, consuming) = (link(FIRST), link("consuming"));
         tasks.close();
         let desk = Arc::new(Desk {
             names: names.clone(),

@@ -121,6 +121,7 @@ pub(crate) mod tests {
             object_id: object.1.to_owned(),
             detail,
             created_at: 1_700_000_000_999,
+            traceparent: None,
         };
         ClaimedDelivery {
             id: DeliveryId(1),

@@ -9,6 +9,7 @@ use helpsync_model::{Backoff, Clock, Entropy, WebhookId, chain};
 use helpsync_store::{
     ClaimedDelivery, ClaimedRound, StoreError, Tried, TriedEnd, WebhookRetention, WebhookStore,
 };
+use helpsync_telemetry::metrics as telemetry;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -223,7 +224,10 @@ impl Relay {
     async fn send(&self, round: &ClaimedRound) -> Vec<TriedEnd> {
         join_all(round.deliveries.iter().map(|delivery| async {
             match self.sender.send(&round.url, &round.signing_key, delivery).await {
-                Ok(()) => TriedEnd::Delivered,
+                Ok(()) => {
+                    telemetry::webhook_delivered(age(delivery.event.created_at, self.clock.now_ms()));
+                    TriedEnd::Delivered
+                }
                 Err(failed) => self.failed(delivery, failed),
             }
         }))
@@ -234,9 +238,11 @@ impl Relay {
         let NotDelivered { http_status, error } = failed;
         let options = &self.options;
         if delivery.failures >= i64::from(options.attempts_max) {
+            telemetry::webhook_failed("dead");
             tracing::warn!(delivery = %delivery.id, error, "a delivery is given up");
             return TriedEnd::Dead { http_status, error };
         }
+        telemetry::webhook_failed("retried");
         let failures = u32::try_from(delivery.failures).unwrap_or(u32::MAX);
         let wait = Backoff::new(options.retry_first, options.retry_longest).wait(failures, &*self.entropy);
         TriedEnd::Retry { wait, http_status, error }
@@ -274,4 +280,9 @@ impl Relay {
             }
         }
     }
+}
+
+/// How long `then` was ago (both in ms).
+fn age(then: i64, now: i64) -> Duration {
+    Duration::from_millis(now.saturating_sub(then).try_into().unwrap_or(0))
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use helpsync_model::chain;
 use helpsync_store::ClaimedDelivery;
+use helpsync_telemetry::{TRACEPARENT, trace};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, redirect};
 use secrecy::SecretString;
 use thiserror::Error;
+use tracing::Instrument as _;
 
 use crate::address::{Guard, PrivateHost, check_url};
 use crate::body::body;
@@ -92,12 +94,20 @@ impl Sender {
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .header("Helpsync-Event-Id", delivery.event.id);
+        let span = tracing::info_span!("webhook", otel.kind = "client", delivery = %delivery.id);
+        if let Some(parent) = &delivery.event.traceparent {
+            trace::follow(&span, parent);
+        }
+        if let Some(own) = trace::parent_of(&span) {
+            request = request.header(TRACEPARENT, own);
+        }
         for (name, value) in headers {
             request = request.header(name, value);
         }
         let response = request
             .body(body.sent)
             .send()
+            .instrument(span)
             .await
             .map_err(|error| NotDelivered::without_answer(reason(&error)))?;
         let status = response.status();

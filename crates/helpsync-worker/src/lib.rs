@@ -14,6 +14,7 @@ use helpsync_engine::Engine;
 use helpsync_model::{Lane, ShardId, chain};
 use helpsync_queue::{Consumer, Delivery, Queue};
 use helpsync_store::{QueueStore, StartedShard};
+use helpsync_telemetry::{metrics as telemetry, trace};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -107,7 +108,7 @@ impl Worker {
             while let Some((permit, delivery)) = next(&mut *consumer, &slots, &stop).await {
                 let (worker, abandon) = (self.clone(), abandon.clone());
                 // The trace of the run, begun where the message was written: one search finds all its lines.
-                let span = tracing::info_span!("job", traceparent = delivery.traceparent);
+                let span = span_of(&delivery);
                 let work = async move {
                     worker.deliver(delivery, &abandon).await;
                     drop(permit);
@@ -127,6 +128,7 @@ impl Worker {
                     error = chain(&error),
                     "not a job: to the dead letters"
                 );
+                telemetry::message_dead();
                 settle(delivery.dead(&chain(&error)).await);
                 return;
             }
@@ -140,7 +142,12 @@ impl Worker {
             }
         };
         if let Some(started) = started {
-            self.run_shard(&started, abandon).await;
+            let span = tracing::info_span!(
+                "shard", shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
+                attempt = started.fence.attempt, customer = started.customer_name, workspace = started.subdomain,
+                connection = %started.fence.connection,
+            );
+            self.run_shard(&started, abandon).instrument(span).await;
         }
         settle(delivery.ack().await);
     }
@@ -163,6 +170,17 @@ impl Worker {
             tokio::time::sleep(STORE_WAIT).await;
         }
     }
+}
+
+/// The span of the work that a message asks for, in the trace of whoever wrote it.
+fn span_of(delivery: &Delivery) -> tracing::Span {
+    let trace = delivery.traceparent.as_deref();
+    let id = trace.and_then(trace::id_of);
+    let span = tracing::info_span!("job", otel.kind = "consumer", message_id = delivery.id, trace = id);
+    if let Some(parent) = trace {
+        trace::follow(&span, parent);
+    }
+    span
 }
 
 async fn next(

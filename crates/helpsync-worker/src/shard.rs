@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt as _;
 use helpsync_model::{RENEWALS_PER_LEASE, SILENT_RENEWALS_MAX, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
+use helpsync_telemetry::metrics as telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::Worker;
@@ -12,12 +13,13 @@ use crate::Worker;
 impl Worker {
     pub(crate) async fn run_shard(&self, started: &StartedShard, abandon: &CancellationToken) {
         let fence = started.fence;
-        tracing::debug!(shard = %fence.shard, run = %fence.run, kind = %started.shard.kind(), attempt = fence.attempt, "shard started");
+        tracing::debug!("shard started");
         let run = AssertUnwindSafe(self.engine.run(started)).catch_unwind();
         let ended = tokio::select! {
             ended = run => ended,
             () = self.renew_until_lost(started) => {
-                tracing::warn!(shard = %fence.shard, "lease lost, work stopped");
+                telemetry::lease_lost();
+                tracing::warn!("lease lost, work stopped");
                 return;
             }
             () = abandon.cancelled() => Ok(self.engine.hand_back(started).await),
@@ -25,10 +27,10 @@ impl Worker {
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(StoreError::Fenced)) => {
-                tracing::info!(shard = %fence.shard, "work was taken over or cancelled");
+                tracing::info!("work was taken over or cancelled");
             }
             Ok(Err(error)) => {
-                tracing::warn!(shard = %fence.shard, error = chain(&error), "the end of a shard could not be recorded");
+                tracing::warn!(error = chain(&error), "the end of a shard could not be recorded");
             }
             Err(panic) => {
                 let what = panic
@@ -36,10 +38,10 @@ impl Worker {
                     .map(String::as_str)
                     .or_else(|| panic.downcast_ref::<&str>().copied())
                     .unwrap_or("no message");
-                tracing::error!(shard = %fence.shard, kind = %started.shard.kind(), what, "a handler panicked");
+                tracing::error!(what, "a handler panicked");
                 let end = ShardEnd::Failed(format!("our bug: {what}"));
                 if let Err(error) = self.store.end_shard(&fence, &end).await {
-                    tracing::warn!(shard = %fence.shard, error = chain(&error), "the end of a shard could not be recorded");
+                    tracing::warn!(error = chain(&error), "the end of a shard could not be recorded");
                 }
             }
         }

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::http::{Reply, Request};
+use crate::traffic::template_of;
 use crate::{Endpoint, Failure, Family, Http, Permit, RateLimiter, RateReport, TokenSource};
 
 /// How many redirects within the workspace's own address one call follows.
@@ -105,6 +106,7 @@ impl Client {
     /// Makes a call: limiter, token, exchange, one renewal, redirects of our own host.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer<Vec<u8>>, Failure> {
         let Call { method, mut url, json, renew } = call;
+        let template = template_of(url.path());
         let body = json.map(|value| value.to_string().into_bytes());
         let mut token = self.tokens.token().await.map_err(Failure::Token)?;
         let (mut requests, mut redirects, mut may_renew, mut bytes) = (0, 0, renew, 0);
@@ -120,6 +122,7 @@ impl Client {
                 .send(Request {
                     method: method.clone(),
                     url: &url,
+                    template: &template,
                     token: Some(&token),
                     body: body.clone().map(|bytes| ("application/json", bytes)),
                 })

@@ -12,6 +12,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::bounded_body::Body;
+use crate::traffic::{ATTACHMENT, Exchanging};
 use crate::{Detail, Failure, RateReport};
 
 /// The longest answer that is kept by default, in decompressed bytes: a page of 1,000 articles is some 8 MB.
@@ -69,6 +70,8 @@ pub struct Http {
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: &'a Url,
+    /// Its endpoint ([`template_of`](crate::traffic::template_of)), also where a redirect leads elsewhere.
+    pub(crate) template: &'a str,
     pub(crate) token: Option<&'a SecretString>,
     /// Media type and bytes.
     pub(crate) body: Option<(&'static str, Vec<u8>)>,
@@ -132,17 +135,23 @@ impl Http {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
+        let exchanging = Exchanging::begin(&Method::GET, ATTACHMENT);
         match request.send().await {
             Ok(response) => {
                 let report = self.report(&response);
+                exchanging.end(report.status);
                 (report, Ok(response))
             }
-            Err(error) => (RateReport::default(), Err(no_answer(error))),
+            Err(error) => {
+                exchanging.end(None);
+                (RateReport::default(), Err(no_answer(error)))
+            }
         }
     }
 
     pub(crate) async fn send(&self, request: Request<'_>) -> Exchange {
         let client = if request.url.scheme() == "http" { &self.loopback } else { &self.outside };
+        let exchanging = Exchanging::begin(&request.method, request.template);
         let mut builder = client.request(request.method, request.url.clone());
         if let Some(token) = request.token {
             let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) else {
@@ -161,11 +170,14 @@ impl Http {
         let response = match builder.send().await {
             Ok(response) => response,
             Err(error) => {
+                exchanging.end(None);
                 return Exchange { report: RateReport::default(), outcome: Err(no_answer(error)) };
             }
         };
         let report = self.report(&response);
-        Exchange { report, outcome: self.read(response).await }
+        let outcome = self.read(response).await;
+        exchanging.end(report.status);
+        Exchange { report, outcome }
     }
 
     fn report(&self, response: &reqwest::Response) -> RateReport {

@@ -33,6 +33,7 @@ mod names;
 mod oauth;
 mod rate_limiter;
 mod token;
+mod traffic;
 mod tree;
 mod webhook;
 

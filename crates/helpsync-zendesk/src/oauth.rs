@@ -244,7 +244,9 @@ async fn post(http: &Http, endpoint: &Endpoint, request: HttpRequest) -> Result<
         return Err(OAuthFailure::Malformed);
     }
     let body = Some(("application/x-www-form-urlencoded", request.into_body()));
-    let exchange = http.send(Request { method: Method::POST, url: &url, token: None, body }).await;
+    let exchange = http
+        .send(Request { method: Method::POST, url: &url, template: "/oauth/tokens", token: None, body })
+        .await;
     let after = exchange.report.retry_after;
     let reply = match exchange.outcome {
         Ok(reply) => reply,

@@ -21,6 +21,16 @@ pub enum Family {
 }
 
 impl Family {
+    /// The one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HelpCenter => "help_center",
+            Self::Support => "support",
+            Self::Webhooks => "webhooks",
+        }
+    }
+
     /// Which family a path below the workspace's address belongs to.
     #[must_use]
     pub fn of(path: &str) -> Self {

@@ -41,6 +41,7 @@ pub(super) fn environment(path: &str) -> BTreeMap<String, String> {
 /// Whether an image names one version: digits and at least one dot, or a date.
 pub(super) fn is_pinned(image: &str) -> bool {
     let Some((_, tag)) = image.rsplit_once(':') else { return false };
+    let tag = tag.strip_prefix('v').unwrap_or(tag);
     let dotted = tag.starts_with(|c: char| c.is_ascii_digit()) && tag.contains('.');
     let dated = tag.split('-').any(|part| part.len() == 8 && part.bytes().all(|b| b.is_ascii_digit()));
     dotted || dated

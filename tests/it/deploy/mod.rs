@@ -6,5 +6,8 @@ mod compose;
 mod documents;
 mod files;
 mod kubernetes;
+mod observability;
 mod package;
 mod probes;
+
+pub(crate) use observability::metrics_named;

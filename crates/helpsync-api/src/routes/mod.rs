@@ -24,6 +24,7 @@ mod selection;
 mod status;
 mod sync;
 mod users;
+mod verify;
 mod webhook_deliveries;
 mod webhooks;
 mod white_label;
@@ -56,6 +57,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         group("Helpsync", customer_states::endpoints()),
         group("Helpsync", installation::endpoints()),
         group("Helpsync", sync::endpoints()),
+        group("Helpsync", verify::endpoints()),
         group("Helpsync", selection::endpoints()),
         group("Helpsync", file_detail::endpoints()),
         group("Helpsync", export::endpoints()),

@@ -15,6 +15,7 @@ use crate::wire::dead_letter::DeadLetter;
 use crate::wire::native::{
     After, EventView, Events, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
 };
+use crate::wire::verify::{FreshnessList, FreshnessQuery, FreshnessView};
 use crate::wire::{Int, time};
 
 /// Rows of one answer when the request does not say.
@@ -22,9 +23,21 @@ const ROWS_DEFAULT: u32 = 100;
 /// The most rows of one answer.
 const ROWS_MAX: u32 = 1_000;
 
+/// Copies that the status names.
+const OLDEST_SHOWN: u32 = 10;
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/helpsync/v1/status", Access::Key, "The organization at a glance", status).gives::<Status>(),
+        get(
+            "/helpsync/v1/freshness",
+            Access::Key,
+            "How fresh each customer's copy is, the oldest first",
+            freshness,
+        )
+        .parameter("customer_id", "string", "Of this customer only")
+        .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+        .gives::<FreshnessList>(),
         get("/helpsync/v1/runs", Access::Key, "Runs and their receipts, newest first", runs)
             .parameter("data_source_id", "integer", "Of this data source only")
             .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
@@ -54,6 +67,7 @@ pub(super) fn rows(limit: Option<Int>) -> u32 {
 async fn status(State(api): State<Api>, Operator(id): Operator) -> Result<Json<Status>, ApiError> {
     let organization = api.store().admin().organization(id).await?;
     let status = api.store().admin().status(id).await?;
+    let oldest = api.store().admin().freshness(id, None, OLDEST_SHOWN).await?;
     let dead_messages = match id == api.options().operator {
         true => api.queue().stats().await.ok().map(|stats| stats.dead),
         false => None,
@@ -67,10 +81,29 @@ async fn status(State(api): State<Api>, Operator(id): Operator) -> Result<Json<S
         paused: status.paused,
         files: status.files,
         held: status.held,
+        oldest: oldest.into_iter().map(|copy| FreshnessView::new(copy, api.now_ms())).collect(),
         runs: status.runs.into_iter().map(RunView::from).collect(),
         dead_letters: status.failed.into_iter().map(DeadLetter::from).collect(),
         dead_messages,
     }))
+}
+
+async fn freshness(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Query(query): Query<FreshnessQuery>,
+) -> Result<Json<FreshnessList>, ApiError> {
+    let customer = match &query.customer_id {
+        None => None,
+        Some(name) => {
+            let found = api.store().admin().find_customer(organization, name).await?;
+            Some(found.ok_or_else(|| ApiError::missing("customer"))?.id)
+        }
+    };
+    let now = api.now_ms();
+    let copies = api.store().admin().freshness(organization, customer, rows(query.limit)).await?;
+    let copies = copies.into_iter().map(|copy| FreshnessView::new(copy, now)).collect();
+    Ok(Json(FreshnessList { copies }))
 }
 
 async fn runs(

@@ -11,6 +11,7 @@ use crate::auth::Operator;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
+use crate::wire::Int;
 use crate::wire::data_source::DataSource;
 use crate::wire::native::{CancelAnswer, SyncAnswer, SyncInput};
 
@@ -44,11 +45,7 @@ async fn sync(
     Body(input): Body<SyncInput>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     check_request_id(input.request_id.as_deref())?;
-    let connection = match (input.data_source_id, &input.customer_id) {
-        (Some(id), None) => api.store().admin().connection(organization, ConnectionId(id.0)).await?.id,
-        (None, Some(customer)) => connected(&api, organization, customer).await?,
-        _ => return Err(ApiError::bad("send either customer_id or data_source_id")),
-    };
+    let connection = meant(&api, organization, input.customer_id.as_deref(), input.data_source_id).await?;
     let kind = (input.full == Some(true)).then_some(RunKind::Full);
     request(&api, organization, connection, kind, input.request_id, RunParams::default()).await
 }
@@ -79,6 +76,20 @@ pub(super) async fn request(
         created: requested.created,
         request_id,
     }))
+}
+
+/// The data source that a request means.
+pub(super) async fn meant(
+    api: &Api,
+    organization: OrganizationId,
+    customer: Option<&str>,
+    data_source: Option<Int>,
+) -> Result<ConnectionId, ApiError> {
+    match (data_source, customer) {
+        (Some(id), None) => Ok(api.store().admin().connection(organization, ConnectionId(id.0)).await?.id),
+        (None, Some(customer)) => connected(api, organization, customer).await,
+        _ => Err(ApiError::bad("send either customer_id or data_source_id")),
+    }
 }
 
 /// The one connection of a customer.

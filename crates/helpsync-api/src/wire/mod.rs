@@ -17,6 +17,7 @@ pub(crate) mod search;
 pub(crate) mod selection;
 pub(crate) mod tag_filter;
 pub(crate) mod user;
+pub(crate) mod verify;
 pub(crate) mod webhook;
 pub(crate) mod white_label;
 

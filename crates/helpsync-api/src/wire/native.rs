@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::data_source::DataSource;
 use super::dead_letter::DeadLetter;
 use super::file::UserFile;
+use super::verify::FreshnessView;
 use super::{Int, time};
 use crate::readiness::Readiness;
 
@@ -64,6 +65,10 @@ pub(crate) struct RunView {
     pub(crate) working_on: Option<String>,
     /// Why it lists every article's id though nobody asked for that.
     pub(crate) audit_reason: Option<String>,
+    /// Files shown at its end.
+    pub(crate) files: Option<i64>,
+    /// SHA-256 over those files, in lower hex: a line `article id:content hash` for each, by article id. An export has both.
+    pub(crate) digest: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) created_at: String,
     pub(crate) started_at: Option<String>,
@@ -91,6 +96,8 @@ impl From<Run> for RunView {
             waiting_for: run.waiting_for,
             working_on: None,
             audit_reason: run.audit_reason,
+            files: run.files,
+            digest: run.digest,
             error: run.error,
             created_at: time(run.created_at),
             started_at: run.started_at.map(time),
@@ -121,6 +128,8 @@ pub(crate) struct Status {
     pub(crate) files: i64,
     /// Files whose removal is held back until a person allows it.
     pub(crate) held: i64,
+    /// The copies that were complete longest ago, at most ten; `/helpsync/v1/freshness` has the others.
+    pub(crate) oldest: Vec<FreshnessView>,
     /// Runs under way, newest first.
     pub(crate) runs: Vec<RunView>,
     /// Shards that gave up, oldest first; `/helpsync/v1/dead-letters` has the messages too.

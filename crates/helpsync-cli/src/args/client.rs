@@ -39,6 +39,22 @@ pub(crate) struct Sync {
     /// Stay and show progress until it has ended.
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Say what a first sync would take, and start none.
+    #[arg(long, conflicts_with_all = ["full", "watch"])]
+    pub(crate) dry_run: bool,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Whose.
+    pub(crate) customer: String,
+    /// Start the run that mends what differs.
+    #[arg(long)]
+    pub(crate) repair: bool,
     /// Where Helpsync runs.
     #[command(flatten)]
     pub(crate) remote: Remote,

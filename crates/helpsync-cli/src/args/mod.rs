@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Bring a customer's articles up to date.
     Sync(Sync),
+    /// Compare a customer's copy with its help center; changes nothing, unless asked to.
+    Verify(Verify),
     /// Fetch one file again.
     Resync(Resync),
     /// What is connected, running and waiting.

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::args::{Connect, Export, Resync, Sync};
 use crate::client::Client;
+use crate::commands::verify::estimate;
 use crate::commands::watch::watch_run;
 use crate::exit::{Exit, refusal};
 use crate::output::{Output, cell, table_text};
@@ -34,6 +35,9 @@ pub(crate) async fn connect(args: Connect, output: Output) -> anyhow::Result<()>
 pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
     client.check_customer(&args.customer).await?;
+    if args.dry_run {
+        return estimate(&client, &args.customer, output).await;
+    }
     let body = json!({ "customer_id": args.customer, "full": args.full });
     let answer = client.post("/helpsync/v1/sync", body).await?;
     let runs = run_ids(&answer);

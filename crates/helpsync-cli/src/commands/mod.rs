@@ -16,6 +16,7 @@ mod runs;
 mod simulated;
 mod status;
 mod up;
+mod verify;
 mod watch;
 mod webhooks;
 
@@ -59,6 +60,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Demo(_) => anyhow::bail!(NO_DEMO),
         Command::Connect(args) => ask::connect(args, output).await,
         Command::Sync(args) => ask::sync(args, output).await,
+        Command::Verify(args) => return verify::verify(args, output).await,
         Command::Resync(args) => ask::resync(args, output).await,
         Command::Status(args) => status::status(args, output).await,
         Command::Enqueue(args) => enqueue::enqueue(args, output).await,

@@ -18,7 +18,7 @@ pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<()> {
     }
     let settings = settings(args.config.clone())?;
     let output = Output::from(manner);
-    start_logging(&log_settings(&settings.log, manner))?;
+    start_logging(&log_settings(&settings.log, manner), &settings.telemetry, "helpsync")?;
     let stop = stop_signal().context("cannot handle signals")?;
     let facts = Facts::of(&settings);
     let process = Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?;
@@ -116,7 +116,7 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
     // What the simulation needs wins over what is set for a real Zendesk.
     let env = std::env::vars().chain(simulated.env()).collect::<std::collections::BTreeMap<_, _>>();
     let settings = Settings::load(args.config, env)?;
-    start_logging(&log_settings(&settings.log, manner))?;
+    start_logging(&log_settings(&settings.log, manner), &settings.telemetry, "helpsync")?;
     let stop = stop_signal().context("cannot handle signals")?;
     let process = Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?;
     let url = process.api_url().context("the API did not start")?.clone();

@@ -9,6 +9,7 @@ mod queue;
 mod secrets;
 mod store;
 mod sync;
+mod telemetry;
 mod webhooks;
 mod worker;
 mod zendesk;
@@ -22,6 +23,7 @@ pub use queue::QueueSettings;
 pub use secrets::SecretsSettings;
 pub use store::StoreSettings;
 pub use sync::SyncSettings;
+pub use telemetry::TelemetrySettings;
 pub use webhooks::WebhooksSettings;
 pub use worker::WorkerSettings;
 pub use zendesk::ZendeskSettings;
@@ -68,6 +70,7 @@ pub(crate) static SECTIONS: &[Heading] = &[
     Heading::of::<WebhooksSettings>(),
     Heading::of::<EmbeddingsSettings>(),
     Heading::of::<LogSettings>(),
+    Heading::of::<TelemetrySettings>(),
 ];
 
 /// Every setting of every section.

@@ -61,7 +61,7 @@ pub async fn wait_for_permit(
                     WaitReason::Window | WaitReason::InFlight => delay + spread(&ask.request_id, asks),
                 };
                 left = left.saturating_sub(pause);
-                let _waiting = waited.start();
+                let _waiting = waited.start(reason);
                 tokio::time::sleep(pause).await;
             }
         }

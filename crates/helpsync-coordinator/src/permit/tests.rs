@@ -30,7 +30,7 @@ async fn a_short_wait_is_waited_out() {
     tokio::select! {
         permit = wait_for_permit(&coordinator, "a", &next, DEFAULT_PATIENCE, &waited) => {
             assert_eq!(permit.unwrap(), PermitId(n.to_string()));
-            assert!(!waited.take().is_zero());
+            assert!(!waited.take().pace.is_zero());
         }
         () = moving => {}
     }

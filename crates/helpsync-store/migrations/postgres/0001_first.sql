@@ -136,6 +136,8 @@ create table connection (
 create unique index connection_one_workspace on connection (customer_id)
     where disconnected_at is null and parent_id is null;
 create index connection_due on connection (next_sync_at) where next_sync_at is not null;
+create index connection_by_age on connection (coalesce(source_items_synced_at, created_at))
+    where state = 'active' and parent_id is null;
 create index connection_by_parent on connection (parent_id) where parent_id is not null;
 
 -- Grants under way: from the redirect to Zendesk until its callback.
@@ -226,6 +228,12 @@ create table run (
     requests bigint not null default 0,
     bytes bigint not null default 0,
     budget_wait_ms bigint not null default 0,
+    -- the same by what was waited for; waits for two things at once are in both
+    wait_pace_ms bigint not null default 0,
+    wait_window_ms bigint not null default 0,
+    wait_in_flight_ms bigint not null default 0,
+    wait_blocked_ms bigint not null default 0,
+    wait_put_off_ms bigint not null default 0,
     -- articles that Zendesk counts
     remote_count bigint,
     -- articles that Zendesk counts and that it has to have seen for its end to be a good one; null = it need not be checked
@@ -235,6 +243,11 @@ create table run (
     waiting_for text,
     error text,
     created_at bigint not null,
+    -- at its end: the files that are shown, and a digest over their articles and contents; null = it has not ended so
+    files bigint,
+    digest text,
+    -- W3C trace context of who asked for it; null = nobody traces it
+    traceparent text,
     started_at bigint,
     progress_at bigint not null,
     finished_at bigint,
@@ -474,6 +487,7 @@ create table file (
     unique (connection_id, article_id)
 );
 create index file_by_customer on file (customer_id, updated_at, id);
+create index file_held on file (connection_id) where held_at is not null;
 create index file_hidden on file (connection_id) where hidden_at is not null;
 create index file_by_section on file (connection_id, section_id);
 create index file_attachments_due on file (connection_id, id) where attachments_due = 1;
@@ -636,6 +650,8 @@ create table event (
     object_type text not null,
     object_id text not null,
     detail text not null default '{}',
+    -- W3C trace context of the work that it tells of; null = nobody traces it
+    traceparent text,
     created_at bigint not null,
     -- kept here when the customer itself is gone
     customer_external_id text,

@@ -179,6 +179,7 @@ impl SyncStore {
             .await?;
             let (owner, request_id) = (started.owner(), &started.run.request_id);
             learned.removed = drop_filtered_out(&mut write, owner, &selected, request_id).await?;
+            write.count_articles("removed", learned.removed);
             sqlx::query("update run set removed = removed + $2 where id = $1")
                 .bind(started.fence.run.0)
                 .bind(learned.removed)

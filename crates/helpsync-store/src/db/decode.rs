@@ -65,6 +65,11 @@ pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// How long `then` was ago (both in ms); nothing if it is to come, for clocks differ.
+pub(crate) fn since(then: i64, now: i64) -> Duration {
+    Duration::from_millis(now.saturating_sub(then).try_into().unwrap_or(0))
+}
+
 /// A length as the columns hold it.
 pub(crate) fn count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)

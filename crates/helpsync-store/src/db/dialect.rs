@@ -10,6 +10,14 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// As OpenTelemetry names it: <https://opentelemetry.io/docs/specs/semconv/registry/attributes/db/>.
+    pub(crate) const fn system(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgresql",
+        }
+    }
+
     /// Appended to a select whose rows this transaction will change. `no key`: keys never change, and a row that is
     /// written twice in one transaction locks the rows that it refers to against a lock of the keys too, which would
     /// be a deadlock between two shards of one run that end at once.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_model::{Clock, chain};
+use helpsync_telemetry::metrics as telemetry;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Connection as _, Executor, Row};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::db::error::StoreError;
 use crate::db::facets::Store;
@@ -116,7 +118,7 @@ impl Store {
         let writer = Arc::new(Semaphore::new(1));
         let file =
             path.map(|path| SqliteFile::of(&path).map(Arc::new)).transpose().map_err(sqlx::Error::Io)?;
-        let pool = Reads(pool);
+        let pool = Reads { pool, system: dialect.system() };
         Ok(Self::of(Database { pool, dialect, clock, vault, compares, file, writer }))
     }
 
@@ -139,6 +141,13 @@ impl Store {
         &self.vault
     }
 
+    /// Has metrics tell how many connections to the database are held, and how many of them are used.
+    pub fn tell_connections(&self) {
+        let pool: &sqlx::AnyPool = &self.pool;
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        telemetry::pool(idle, pool.size().saturating_sub(idle), pool.options().get_max_connections());
+    }
+
     /// Closes every database connection; calls under way end first.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -148,6 +157,7 @@ impl Store {
 impl Database {
     /// Begins a write transaction; on SQLite after a turn as its one writer.
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
+        let (since, span) = (Instant::now(), tracing::info_span!("transaction", otel.kind = "client"));
         let (tx, turn) = match self.dialect {
             Dialect::Sqlite => {
                 if let Some(file) = &self.file {
@@ -159,7 +169,8 @@ impl Database {
             }
             Dialect::Postgres => (self.pool.begin().await?, None),
         };
-        Ok(Write::new(tx, self.dialect, self.clock.now_ms(), turn))
+        telemetry::database(self.dialect.system(), "begin", since.elapsed());
+        Ok(Write::new(tx, self.dialect, self.clock.now_ms(), turn, span))
     }
 }
 

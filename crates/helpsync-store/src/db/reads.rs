@@ -5,21 +5,33 @@ use std::ops::Deref;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
+use helpsync_telemetry::metrics as telemetry;
 use sqlx::any::{Any, AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::error::BoxDynError;
 use sqlx::{AnyPool, Either, Error, Execute, Executor, SqlStr};
+use tokio::time::Instant;
 
 use crate::db::outdated::{is_outdated, note_outdated};
 
 /// The pool, for statements outside of a transaction.
 #[derive(Debug, Clone)]
-pub struct Reads(pub(crate) AnyPool);
+pub struct Reads {
+    pub(crate) pool: AnyPool,
+    /// Which database it is, by the name that OpenTelemetry has for it.
+    pub(crate) system: &'static str,
+}
+
+impl Reads {
+    fn told(&self, since: Instant) {
+        telemetry::database(self.system, "read", since.elapsed());
+    }
+}
 
 impl Deref for Reads {
     type Target = AnyPool;
 
     fn deref(&self) -> &AnyPool {
-        &self.0
+        &self.pool
     }
 }
 
@@ -96,9 +108,15 @@ impl<'p> Executor<'p> for &'_ Reads {
         'p: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        let pool = self.0.clone();
-        let statement = Statement::of(query);
-        stream::once(async move { begin(pool, statement?).await }).try_flatten().boxed()
+        let pool = self.pool.clone();
+        let (statement, reads) = (Statement::of(query), self.clone());
+        let begun = async move {
+            let since = Instant::now();
+            let steps = begin(pool, statement?).await;
+            reads.told(since);
+            steps
+        };
+        stream::once(begun).try_flatten().boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, Error>>
@@ -106,17 +124,20 @@ impl<'p> Executor<'p> for &'_ Reads {
         'p: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        let pool = self.0.clone();
-        let statement = Statement::of(query);
+        let pool = self.pool.clone();
+        let (statement, reads) = (Statement::of(query), self.clone());
         Box::pin(async move {
             let statement = statement?;
-            match pool.fetch_optional(statement.clone()).await {
+            let since = Instant::now();
+            let answer = match pool.fetch_optional(statement.clone()).await {
                 Err(error) if is_outdated(&error) => {
                     note_outdated();
                     pool.fetch_optional(statement).await
                 }
                 answer => answer,
-            }
+            };
+            reads.told(since);
+            answer
         })
     }
 
@@ -128,7 +149,7 @@ impl<'p> Executor<'p> for &'_ Reads {
     where
         'p: 'e,
     {
-        let pool = self.0.clone();
+        let pool = self.pool.clone();
         Box::pin(async move { pool.prepare_with(text, parameters).await })
     }
 }

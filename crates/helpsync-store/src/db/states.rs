@@ -30,6 +30,8 @@ pub(crate) const STARTABLE_SHARD: AnyOf<ShardState> = AnyOf(ShardState::STARTABL
 pub(crate) const OUTSTANDING_SHARD: AnyOf<ShardState> = AnyOf(ShardState::OUTSTANDING);
 /// Shards that wait until they are due.
 pub(crate) const PENDING_SHARD: One<ShardState> = One(ShardState::Pending);
+/// Shards whose message is out.
+pub(crate) const RELEASED_SHARD: One<ShardState> = One(ShardState::Released);
 /// Shards under a lease.
 pub(crate) const RUNNING_SHARD: One<ShardState> = One(ShardState::Running);
 /// Shards whose effect is recorded.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use helpsync_model::{Entropy, KeyRing};
+use helpsync_telemetry::metrics as telemetry;
 use hkdf::Hkdf;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -75,11 +76,11 @@ impl Vault {
         let (&id_length, rest) = sealed.split_first().ok_or(VaultError::Altered)?;
         let (id, rest) = rest.split_at_checked(id_length.into()).ok_or(VaultError::Altered)?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES).ok_or(VaultError::Altered)?;
-        let (_, cipher, _) = self
-            .keys
-            .iter()
-            .find(|(known, ..)| known.as_bytes() == id)
-            .ok_or_else(|| VaultError::UnknownKey(String::from_utf8_lossy(id).into_owned()))?;
+        let (_, cipher, _) =
+            self.keys.iter().find(|(known, ..)| known.as_bytes() == id).ok_or_else(|| {
+                telemetry::key_missing();
+                VaultError::UnknownKey(String::from_utf8_lossy(id).into_owned())
+            })?;
         let payload = Payload { msg: ciphertext, aad: place.as_bytes() };
         let plain = cipher.decrypt(XNonce::from_slice(nonce), payload).ok().ok_or(VaultError::Altered)?;
         Ok(String::from_utf8(plain).ok().ok_or(VaultError::Altered)?.into())

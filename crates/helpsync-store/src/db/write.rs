@@ -1,7 +1,10 @@
 //! A write transaction, and what every statement in it needs to know.
 
+use helpsync_telemetry::metrics as telemetry;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tracing::Span;
 
 use crate::db::{Dialect, StoreError};
 
@@ -14,6 +17,9 @@ pub(crate) struct Write {
     pub(crate) now: i64,
     /// SQLite's one writer; given back when the transaction ends.
     _turn: Option<OwnedSemaphorePermit>,
+    begun: Instant,
+    /// In the trace of the work that it is for; ends with it.
+    _span: Span,
     /// What is done once it is committed.
     after: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -24,8 +30,9 @@ impl Write {
         dialect: Dialect,
         now: i64,
         turn: Option<OwnedSemaphorePermit>,
+        span: Span,
     ) -> Self {
-        Self { tx, dialect, now, _turn: turn, after: Vec::new() }
+        Self { tx, dialect, now, _turn: turn, begun: Instant::now(), _span: span, after: Vec::new() }
     }
 
     /// Has something done once the transaction is committed, and not at all when it is not. It must not wait.
@@ -33,8 +40,16 @@ impl Write {
         self.after.push(Box::new(what));
     }
 
+    /// Has so many articles counted as `outcome` once it is committed.
+    pub(crate) fn count_articles(&mut self, outcome: &'static str, number: i64) {
+        if let Some(number) = u64::try_from(number).ok().filter(|number| *number > 0) {
+            self.once_committed(move || telemetry::articles(outcome, number));
+        }
+    }
+
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.tx.commit().await?;
+        telemetry::database(self.dialect.system(), "transaction", self.begun.elapsed());
         for what in self.after {
             what();
         }

@@ -1,6 +1,7 @@
 //! Announcements, written in the transaction of the change that they announce.
 
 use helpsync_model::{ConnectionId, CustomerId, EventKind, OrganizationId};
+use helpsync_telemetry::trace;
 use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -38,6 +39,8 @@ pub struct Event {
     pub detail: Value,
     /// When, in ms.
     pub created_at: i64,
+    /// W3C trace context of the work that it tells of, if that was traced.
+    pub traceparent: Option<String>,
 }
 
 /// Whom announcements concern.
@@ -51,8 +54,9 @@ pub(crate) struct Owner {
 /// Writes an announcement. One of a brand is one of the connection that people know.
 pub(crate) async fn record(write: &mut Write, event: NewEvent<'_>) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at)
-         values ($1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, $6, $7, $8)",
+        "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
+           traceparent)
+         values ($1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, $6, $7, $8, $9)",
     )
     .bind(event.organization.0)
     .bind(event.customer.0)
@@ -62,6 +66,7 @@ pub(crate) async fn record(write: &mut Write, event: NewEvent<'_>) -> Result<(),
     .bind(event.object_id)
     .bind(event.detail.to_string())
     .bind(write.now)
+    .bind(trace::current())
     .execute(&mut *write.tx)
     .await?;
     Ok(())
@@ -82,8 +87,10 @@ pub(crate) async fn record_all(
         json!({ "number": number, "object_id": object_id, "detail": detail.to_string() })
     });
     sqlx::query(sql(format!(
-        "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at)
-         select $1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, object_id, detail, $6 from {} where true order by number",
+        "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
+           traceparent)
+         select $1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, object_id, detail, $6, cast($8 as text)
+         from {} where true order by number",
         write.dialect.json_rows("$7", &[integer("number"), text("object_id"), text("detail")])
     )))
     .bind(owner.organization.0)
@@ -93,6 +100,7 @@ pub(crate) async fn record_all(
     .bind(object_type)
     .bind(write.now)
     .bind(Value::from_iter(rows).to_string())
+    .bind(trace::current())
     .execute(&mut *write.tx)
     .await?;
     Ok(())
@@ -173,7 +181,7 @@ pub(crate) async fn outlive_customer(
 /// What [`event_of`] reads.
 pub(crate) const EVENT: &str =
     "event.id, event.customer_id, event.connection_id, event.kind, event.object_type, event.object_id,
-  event.detail, event.created_at";
+  event.detail, event.created_at, event.traceparent";
 
 pub(crate) fn event_of(row: &AnyRow) -> Result<Event, StoreError> {
     let customer: Option<i64> = row.try_get("customer_id")?;
@@ -187,5 +195,6 @@ pub(crate) fn event_of(row: &AnyRow) -> Result<Event, StoreError> {
         object_id: row.try_get("object_id")?,
         detail: decode::json(row, "event", "detail")?,
         created_at: row.try_get("created_at")?,
+        traceparent: row.try_get("traceparent")?,
     })
 }

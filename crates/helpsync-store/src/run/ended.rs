@@ -1,6 +1,7 @@
 //! The log line of a run's end.
 
 use helpsync_model::RunState;
+use helpsync_telemetry::metrics as telemetry;
 use sqlx::Row;
 
 use crate::db::{StoreError, Write, sql};
@@ -37,6 +38,8 @@ struct Ended {
 impl Ended {
     fn tell(&self) {
         let Run { id, kind, trigger, state, counters, .. } = &self.run;
+        let lane = self.run.lane.as_str();
+        telemetry::run_ended(kind.as_str(), trigger.as_str(), lane, state.as_str());
         let (customer, workspace) = (self.customer.as_str(), self.workspace.as_str());
         let (brand, error) = (self.run.brand.as_deref(), self.run.error.as_deref());
         tracing::info!(

@@ -1,5 +1,6 @@
 //! Runs and their shards: request, release, lease, fence, stages, schedule, sweep.
 
+pub(crate) mod counters;
 pub(crate) mod ended;
 pub(crate) mod failed_shards;
 pub(crate) mod fence;

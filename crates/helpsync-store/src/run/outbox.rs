@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
-use crate::db::decode::millis;
+use crate::db::decode::{millis, since};
 use crate::db::lease::OUTBOX;
 use crate::db::{QueueStore, StoreError, Write, decode, integer, sql, text};
 
@@ -27,6 +27,8 @@ pub struct OutboxMessage {
     pub lane: Lane,
     /// W3C trace context of the moment it was written; every message of a run has the same trace id.
     pub traceparent: String,
+    /// How long it had been written when it was claimed.
+    pub age: Duration,
 }
 
 /// A message that is to be published.
@@ -41,10 +43,18 @@ pub(crate) struct NewMessage {
 
 impl NewMessage {
     /// Of a shard that is released at `now`. `upload`: the run's upload id, by which runs of different installations
-    /// differ. `place`: which of its release it is.
-    pub(crate) fn of(job: &Job, attempt: i64, now: i64, upload: &str, place: usize) -> Self {
+    /// differ. `parent`: the trace that the run is part of; a run that nobody traces has a derived one, so that one search
+    /// finds all its log lines. `place`: which of its release it is.
+    pub(crate) fn of(
+        job: &Job,
+        attempt: i64,
+        now: i64,
+        upload: &str,
+        parent: Option<String>,
+        place: usize,
+    ) -> Self {
         let dedup = format!("shard-{}-{attempt}-{now}", job.shard);
-        let traceparent = traceparent(&format!("{upload}/{}", job.run), &dedup);
+        let traceparent = parent.unwrap_or_else(|| traceparent(&format!("{upload}/{}", job.run), &dedup));
         let body = String::from_utf8_lossy(&job.to_bytes()).into_owned();
         Self { place, dedup, lane: job.lane.as_str(), body, traceparent }
     }
@@ -75,7 +85,7 @@ impl QueueStore {
         let mut write = self.write().await?;
         let now = write.now;
         let claimed = sqlx::query(sql(format!(
-            "{} returning id, attempt, dedup, lane, body, traceparent",
+            "{} returning id, attempt, dedup, lane, body, traceparent, created_at",
             OUTBOX.claim(self.dialect, "")
         )))
         .bind(now.saturating_add(millis(lease)))
@@ -94,6 +104,7 @@ impl QueueStore {
                     job: decode::json(row, "outbox", "body")?,
                     lane: decode::named(row, "outbox", "lane")?,
                     traceparent: row.try_get("traceparent")?,
+                    age: since(row.try_get("created_at")?, now),
                 })
             })
             .collect()

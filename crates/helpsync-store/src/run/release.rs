@@ -197,7 +197,8 @@ async fn release(write: &mut Write, chosen: &[i64]) -> Result<usize, StoreError>
         "update shard set state = {to}, released_at = $2, updated_at = $2 where state in {from} and id in
            (select id from shard where state = {PENDING_SHARD} and id in {} order by id{})
          returning id, run_id, kind, lane, attempt,
-           (select upload_id from run where run.id = shard.run_id) as upload_id",
+           (select upload_id from run where run.id = shard.run_id) as upload_id,
+           (select traceparent from run where run.id = shard.run_id) as traceparent",
         write.dialect.json_integers("$1"),
         write.dialect.for_update_skip_locked()
     )))
@@ -218,7 +219,8 @@ async fn release(write: &mut Write, chosen: &[i64]) -> Result<usize, StoreError>
         };
         let upload: String = row.try_get("upload_id")?;
         let place = places.get(&shard.0).copied().unwrap_or(usize::MAX);
-        messages.push(NewMessage::of(&job, row.try_get("attempt")?, write.now, &upload, place));
+        let parent: Option<String> = row.try_get("traceparent")?;
+        messages.push(NewMessage::of(&job, row.try_get("attempt")?, write.now, &upload, parent, place));
     }
     outbox::put(write, &messages).await?;
     Ok(messages.len())

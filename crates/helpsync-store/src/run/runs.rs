@@ -4,6 +4,7 @@ use helpsync_model::{
     ConnectionId, CustomerId, DataSourceStatus, EventKind, FileStatus, Lane, OrganizationId, Plan, RunEvent,
     RunId, RunKind, RunParams, RunState, ShardEvent, ShardState, Stage, SyncAction, Trigger,
 };
+use helpsync_telemetry::trace;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::Row;
@@ -13,6 +14,8 @@ use crate::db::family::{FAMILY, brands_below, check_owner, lock, selected_brands
 use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 use crate::event::events::{self, NewEvent};
+pub use crate::run::counters::RunCounters;
+use crate::run::counters::counters_of;
 use crate::run::ended::tell_ended;
 use crate::run::home::Home;
 use crate::run::pending_request::PendingRequest;
@@ -46,37 +49,6 @@ pub struct RunRequested {
     /// False: an equal run was already under way. It does it, or its successor does when it was past its start or
     /// wants less.
     pub created: bool,
-}
-
-/// What a run has done so far: its receipt once it has ended.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct RunCounters {
-    /// Articles read from Zendesk, repeats included.
-    pub listed: i64,
-    /// Files stored for the first time.
-    pub created: i64,
-    /// Files whose content changed.
-    pub updated: i64,
-    /// Articles whose stored copy was already right.
-    pub unchanged: i64,
-    /// Articles with nothing published.
-    pub drafts: i64,
-    /// Published articles that the connection's selection leaves out.
-    pub unselected: i64,
-    /// Articles that could not be stored; each has its reason in the store.
-    pub skipped: i64,
-    /// Files removed.
-    pub removed: i64,
-    /// Removals held back for a person to allow.
-    pub held: i64,
-    /// Requests sent to Zendesk.
-    pub requests: i64,
-    /// Bytes of their answers.
-    pub bytes: i64,
-    /// Time spent waiting for budget, in ms.
-    pub budget_wait_ms: i64,
-    /// How many articles Zendesk said there are.
-    pub remote_count: Option<i64>,
 }
 
 /// One run.
@@ -126,6 +98,11 @@ pub struct Run {
     pub waiting_for: Option<String>,
     /// Why it lists every article's id though nobody asked for that.
     pub audit_reason: Option<String>,
+    /// Files that are shown at its end.
+    pub files: Option<i64>,
+    /// SHA-256 over those files, in lower hex: a line `article id:content hash` for each, by article id. What is exported
+    /// has the same, so the copy can be checked against the receipt.
+    pub digest: Option<String>,
     /// Why it failed, is incomplete or was cancelled.
     pub error: Option<String>,
     /// ms.
@@ -146,7 +123,8 @@ pub(crate) const RUN: &str =
   run.trigger_name, run.lane, run.epoch, run.state, run.stage, run.plan, run.plan_reason, run.params,
   run.request_id, run.upload_id, run.listed, run.created, run.updated, run.unchanged, run.drafts,
   run.unselected, run.skipped, run.removed, run.held, run.requests, run.bytes, run.budget_wait_ms,
-  run.remote_count, run.waiting_for, run.audit_reason, run.error, run.created_at, run.started_at, run.finished_at";
+  run.wait_pace_ms, run.wait_window_ms, run.wait_in_flight_ms, run.wait_blocked_ms, run.wait_put_off_ms,
+  run.remote_count, run.files, run.digest, run.waiting_for, run.audit_reason, run.error, run.created_at, run.started_at, run.finished_at";
 
 pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
     let connection = row.try_get("connection_id")?;
@@ -170,23 +148,11 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
         params: decode::json(row, "run", "params")?,
         request_id: row.try_get("request_id")?,
         upload_id: row.try_get("upload_id")?,
-        counters: RunCounters {
-            listed: row.try_get("listed")?,
-            created: row.try_get("created")?,
-            updated: row.try_get("updated")?,
-            unchanged: row.try_get("unchanged")?,
-            drafts: row.try_get("drafts")?,
-            unselected: row.try_get("unselected")?,
-            skipped: row.try_get("skipped")?,
-            removed: row.try_get("removed")?,
-            held: row.try_get("held")?,
-            requests: row.try_get("requests")?,
-            bytes: row.try_get("bytes")?,
-            budget_wait_ms: row.try_get("budget_wait_ms")?,
-            remote_count: row.try_get("remote_count")?,
-        },
+        counters: counters_of(row)?,
         waiting_for: row.try_get("waiting_for")?,
         audit_reason: row.try_get("audit_reason")?,
+        files: row.try_get("files")?,
+        digest: row.try_get("digest")?,
         error: row.try_get("error")?,
         created_at: row.try_get("created_at")?,
         started_at: row.try_get("started_at")?,
@@ -338,10 +304,12 @@ async fn insert_row(
     kind: RunKind,
     stage: Stage,
 ) -> Result<RunId, StoreError> {
+    // The beginning of its trace, or what it is to whoever asked for it.
+    let span = tracing::info_span!("run", %kind, trigger = %request.trigger, connection = %home.id);
     let run: i64 = sqlx::query_scalar(
         "insert into run (organization_id, customer_id, connection_id, kind, trigger_name, lane, epoch, state, stage,
-           params, request_id, upload_id, created_at, progress_at, source_id, brand)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15) returning id",
+           params, request_id, upload_id, created_at, progress_at, source_id, brand, traceparent)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16) returning id",
     )
     .bind(home.organization.0)
     .bind(home.customer.0)
@@ -358,6 +326,7 @@ async fn insert_row(
     .bind(write.now)
     .bind(home.parent)
     .bind(home.parent.is_some().then_some(&home.subdomain))
+    .bind(trace::parent_of(&span))
     .fetch_one(&mut *write.tx)
     .await?;
     Ok(RunId(run))

@@ -9,13 +9,14 @@ use helpsync_model::{
     ConnectionId, CustomerId, ExportAccess, Lane, OrganizationId, RunId, SelectionFilter, ShardCursor,
     ShardEvent, ShardId, ShardKind, ShardParams, ShardState, Stage, chain,
 };
+use helpsync_telemetry::metrics as telemetry;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::event::events::Owner;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
-use crate::db::decode::millis;
+use crate::db::decode::{millis, since};
 use crate::db::lease::SHARDS;
 use crate::db::states::Step;
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
@@ -63,6 +64,8 @@ pub struct StartedShard {
     pub organization: OrganizationId,
     /// Whose.
     pub customer: CustomerId,
+    /// By the organization's id for it.
+    pub customer_name: String,
     /// The help center's address.
     pub subdomain: String,
     /// Who holds the grant that it is read with.
@@ -220,18 +223,23 @@ impl QueueStore {
         let run = begin_run(&mut write, row.try_get("run_id")?).await?;
         self.announce_fetching(&mut write, &row, &run).await?;
         let connection = sqlx::query(
-            "select connection.id, connection.sync_options, connection.subdomain, connection.high_water,
+            "select connection.id, customer.external_id, connection.sync_options, connection.subdomain, connection.high_water,
                connection.last_audit_at, connection.export_access, connection.passed_second, connection.selection,
                connection.tree_mark, coalesce(connection.list_locales, '[]') as list_locales,
                coalesce(connection.locale_counts, 'null') as locale_counts, connection.scopes, connection.parent_id, connection.brands_asked_at,
                coalesce(parent.id, connection.id) as granted_id,
                coalesce(parent.subdomain, connection.subdomain) as granted_subdomain
-             from connection left join connection as parent on parent.id = connection.parent_id
+             from connection join customer on customer.id = connection.customer_id
+               left join connection as parent on parent.id = connection.parent_id
              where connection.id = $1",
         )
         .bind(run.connection.0)
         .fetch_one(&mut *write.tx)
         .await?;
+        let lane: Lane = decode::named(&row, "shard", "lane")?;
+        let released_at: Option<i64> = row.try_get("released_at")?;
+        let waited = since(released_at.unwrap_or(write.now), write.now);
+        write.once_committed(move || telemetry::shard_started(lane.as_str(), waited));
         write.commit().await?;
         let attempt = row.try_get("attempt")?;
         let fence = Fence { connection: run.connection, epoch: run.epoch, run: run.id, shard: id, attempt };

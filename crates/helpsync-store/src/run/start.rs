@@ -41,7 +41,7 @@ pub(crate) async fn take(
     lease_until: i64,
 ) -> Result<Option<AnyRow>, StoreError> {
     Ok(sqlx::query(sql(format!(
-        "{} returning id, run_id, key, kind, params, cursor, attempt, failures",
+        "{} returning id, run_id, key, kind, lane, params, cursor, attempt, failures, released_at",
         SHARDS.take(
             "$4",
             ", holder = $3, updated_at = $4",
@@ -85,6 +85,7 @@ pub(crate) fn started_of(
         shard,
         organization: run.organization,
         customer: run.customer,
+        customer_name: connection.try_get("external_id")?,
         subdomain: connection.try_get("subdomain")?,
         granted: Granted {
             connection: ConnectionId(connection.try_get("granted_id")?),

@@ -229,6 +229,7 @@ impl SyncStore {
         .bind(DataSourceStatus::Ready.as_str())
         .execute(&mut *write.tx)
         .await?;
+        write.count_articles("removed", found);
         sqlx::query("update run set removed = removed + $2 where id = $1")
             .bind(started.fence.run.0)
             .bind(found)
@@ -267,6 +268,7 @@ async fn hold(
     brand: ConnectionId,
     files: i64,
 ) -> Result<(), StoreError> {
+    write.count_articles("held", files);
     sqlx::query("update run set held = held + $2 where id = $1")
         .bind(started.fence.run.0)
         .bind(files)

@@ -15,6 +15,7 @@ use crate::run::pending_request::PendingRequest;
 use crate::run::runs::{RunRequest, insert_one};
 use crate::run::shards::{StartedShard, check_fence_to_change};
 use crate::sync::author_and_tag_names::forget_authors;
+use crate::sync::digest::HeldFiles;
 
 impl SyncStore {
     /// Ends the run: its state from its shards, the connection's status, the announcements, and the next run if
@@ -24,13 +25,15 @@ impl SyncStore {
     /// [`StoreError::Fenced`].
     pub async fn finalize_run(&self, started: &StartedShard) -> Result<(), StoreError> {
         let fence = &started.fence;
+        // Before anything is locked: a large copy takes a moment.
+        let held = self.digest(fence.connection).await?;
         let mut write = self.write().await?;
         // The last of a connection and its brands to end speaks for all: one at a time, the connection first.
         if started.granted.connection != fence.connection {
             lock(&mut write, started.granted.connection).await?;
         }
         check_fence_to_change(&mut write, fence).await?;
-        let ended = end_run(&mut write, started).await?;
+        let ended = end_run(&mut write, started, &held).await?;
         tell_ended(&mut write, &[fence.run.0]).await?;
         if ended.outcome == Outcome::Good {
             made_good::resolve(&mut write, started).await?;
@@ -129,7 +132,7 @@ struct RunEnd {
 }
 
 /// Ends the shard that finalizes, and its run by what became of its shards.
-async fn end_run(write: &mut Write, started: &StartedShard) -> Result<RunEnd, StoreError> {
+async fn end_run(write: &mut Write, started: &StartedShard, held: &HeldFiles) -> Result<RunEnd, StoreError> {
     let fence = &started.fence;
     let error: Option<String> = sqlx::query_scalar(sql(format!(
         "select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = {FAILED_SHARD}
@@ -157,12 +160,15 @@ async fn end_run(write: &mut Write, started: &StartedShard) -> Result<RunEnd, St
         Outcome::Incomplete => RunEvent::FinalizedShort,
     });
     let pending_request: Option<String> = sqlx::query_scalar(sql(format!(
-        "update run set state = {to}, error = $2, finished_at = $3, progress_at = $3, waiting_for = null
+        "update run set state = {to}, error = $2, finished_at = $3, progress_at = $3, waiting_for = null,
+           files = $4, digest = $5
          where id = $1 and state in {from} returning pending_request"
     )))
     .bind(fence.run.0)
     .bind(&error)
     .bind(write.now)
+    .bind(held.files)
+    .bind(&held.digest)
     .fetch_one(&mut *write.tx)
     .await?;
     Ok(RunEnd { outcome, pending_request })

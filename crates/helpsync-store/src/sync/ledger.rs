@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use crate::db::{StoreError, SyncStore, decode};
 use crate::run::shards::{Fence, check_fence, check_fence_to_change};
+use crate::sync::budget_waits::{self, BudgetWaits};
 use crate::sync::tree::ItemKind;
 
 /// An article that Zendesk shows us, a draft or not.
@@ -171,14 +172,10 @@ impl SyncStore {
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
-    pub async fn note_budget_wait(&self, fence: &Fence, wait_ms: u64) -> Result<(), StoreError> {
+    pub async fn note_budget_wait(&self, fence: &Fence, waits: &BudgetWaits) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         check_fence(&mut write, fence).await?;
-        sqlx::query("update run set budget_wait_ms = budget_wait_ms + $2 where id = $1")
-            .bind(fence.run.0)
-            .bind(i64::try_from(wait_ms).unwrap_or(i64::MAX))
-            .execute(&mut *write.tx)
-            .await?;
+        budget_waits::add(&mut write, fence, waits).await?;
         write.commit().await
     }
 
@@ -230,6 +227,7 @@ impl SyncStore {
                 .execute(&mut *write.tx)
                 .await?;
         }
+        write.count_articles("held", note.held.unwrap_or(0));
         let (plan, reason) =
             note.plan.as_ref().map(|(plan, reason)| (plan.as_str(), reason.as_str())).unzip();
         sqlx::query(

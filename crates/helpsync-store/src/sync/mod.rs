@@ -3,10 +3,13 @@
 pub(crate) mod attachments;
 pub(crate) mod author_and_tag_names;
 pub(crate) mod brands;
+pub(crate) mod budget_waits;
+pub(crate) mod digest;
 pub(crate) mod filtered;
 pub(crate) mod finalize;
 pub(crate) mod incoming;
 pub(crate) mod ledger;
+pub(crate) mod page_counts;
 pub(crate) mod page_rows;
 pub(crate) mod pages;
 pub(crate) mod quota;
@@ -15,3 +18,4 @@ pub(crate) mod skipped;
 pub(crate) mod tree;
 pub(crate) mod unchanged;
 pub(crate) mod unsynced;
+pub(crate) mod verify;

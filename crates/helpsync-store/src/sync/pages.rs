@@ -12,8 +12,10 @@ use crate::event::events;
 use crate::run::shards::{NewShard, StartedShard, insert_shard};
 use crate::search::chunking::mark_for_chunking;
 use crate::sync::author_and_tag_names::{NewAuthor, upsert_authors};
+use crate::sync::budget_waits::{self, BudgetWaits};
 use crate::sync::filtered::{LoadedFilter, Seen};
 use crate::sync::incoming::IncomingArticle;
+use crate::sync::page_counts::{count_page, counted_before, measure_delay};
 use crate::sync::page_rows::{
     Known, drop_files, known_files, note_in_ledger, note_settled, replace_translations, settle_unchanged,
     upsert_files,
@@ -81,8 +83,8 @@ pub struct PageWrite {
     pub requests: u64,
     /// Bytes that the page took.
     pub bytes: u64,
-    /// Time waited for budget, in ms.
-    pub budget_wait_ms: u64,
+    /// Time waited for budget.
+    pub waits: BudgetWaits,
 }
 
 /// What storing a page changed.
@@ -131,7 +133,14 @@ struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     /// An article whose content is kept, and is not stored as it is.
-    fn store(&mut self, article: &'a IncomingArticle, known: Option<&Known>, outcome: &mut PageOutcome) {
+    /// `once`: 0 if the run has counted it before.
+    fn store(
+        &mut self,
+        article: &'a IncomingArticle,
+        known: Option<&Known>,
+        once: i64,
+        outcome: &mut PageOutcome,
+    ) {
         let announced = known.is_none_or(|known| {
             known.content_hash.as_deref() != Some(&article.content_hash()) || known.withdrawn
         });
@@ -141,7 +150,7 @@ impl<'a> Changes<'a> {
         match (known.is_some(), announced) {
             (false, _) => outcome.created += 1,
             (true, true) => outcome.updated += 1,
-            (true, false) => outcome.unchanged += 1,
+            (true, false) => outcome.unchanged += once,
         }
         self.known.extend(known.map(|known| known.file));
         self.stored.push(article);
@@ -163,16 +172,19 @@ impl SyncStore {
         let (mut write, limits) = self.lock_page(started, page).await?;
         upsert_items(&mut write, fence.connection, &page.items).await?;
         let mut outcome = PageOutcome::default();
+        let counted = counted_before(&mut write, started, page).await?;
+        let settled = count(page.settled.iter().filter(|id| !counted.contains(id)).count());
         if !page.articles.is_empty() {
             let seen = LoadedFilter::load(&mut write, fence.connection).await?.read(&page.articles);
             upsert_authors(&mut write, fence.connection, &page.authors, &seen).await?;
-            let changes = self.compare(&mut write, started, &seen, limits, &mut outcome).await?;
+            let changes = self.compare(&mut write, started, &seen, limits, &counted, &mut outcome).await?;
             self.apply(&mut write, started, &changes, &mut outcome).await?;
             self.record_over_limit(&mut write, started, &changes.over_limit).await?;
         }
         self.record_skipped(&mut write, started, &page.skipped).await?;
         self.record_reasons(&mut write, started, &page.skipped_translations).await?;
         note_settled(&mut write, started, &page.settled).await?;
+        outcome.unchanged += settled;
         self.settle_page(&mut write, started, page, &mut outcome).await?;
         write.commit().await?;
         Ok(outcome)
@@ -185,10 +197,10 @@ impl SyncStore {
         started: &StartedShard,
         page: &'a [Seen<'a>],
         limits: Limits,
+        counted: &HashSet<i64>,
         outcome: &mut PageOutcome,
     ) -> Result<Changes<'a>, StoreError> {
         let latest = latest_of(page);
-        outcome.unchanged += count(page.len() - latest.len());
         let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
         let ids: Vec<i64> = latest.into_keys().collect();
         let requested = self.requested_over_limit(write, started, &ids).await?;
@@ -205,8 +217,9 @@ impl SyncStore {
             let article: &'a IncomingArticle = &seen.article;
             let known = known.get(&article.article_id);
             let is_record = started.files.keeps_record(known.map(|known| known.record));
+            let once = i64::from(!counted.contains(&article.article_id));
             if !noted.contains(&article.article_id) {
-                outcome.unchanged += 1;
+                outcome.unchanged += once;
             } else if article.translations.is_empty() {
                 if seen.is_filtered_out() {
                     outcome.unselected += 1;
@@ -217,24 +230,24 @@ impl SyncStore {
                 changes.withdrawn.extend(known.map(|known| known.file));
             } else if let Some(known) = known.filter(|known| is_same(known, article)) {
                 changes.unchanged.push((known.file, article.updated_at));
+                outcome.unchanged += once;
             } else if article.unconverted {
                 return Err(StoreError::Unconverted);
             } else if known.is_none() && started.files.lists_only && !requested.contains(&article.article_id)
             {
                 changes.listed.push(article);
-                outcome.unchanged += 1;
+                outcome.unchanged += once;
             } else if let Some(over) = room.keeps_out(article, known, is_record) {
                 changes.over_limit.push(over);
             } else if is_record {
                 changes.records.push((article.article_id, known.is_some()));
                 changes.stored.push(article);
                 outcome.created += i64::from(known.is_none());
-                outcome.unchanged += i64::from(known.is_some());
+                outcome.unchanged += if known.is_some() { once } else { 0 };
             } else {
-                changes.store(article, known, outcome);
+                changes.store(article, known, once, outcome);
             }
         }
-        outcome.unchanged += count(changes.unchanged.len());
         outcome.over_limit += count(changes.over_limit.len());
         outcome.removed += count(changes.withdrawn.len());
         Ok(changes)
@@ -286,6 +299,11 @@ impl SyncStore {
             })
             .collect();
         events::record_all(write, started.owner(), EventKind::FileReady, "FILE", &ready).await?;
+        if !whole {
+            let announced: HashSet<i64> = changes.announced.iter().map(|(article, _)| *article).collect();
+            let news = changes.stored.iter().filter(|article| announced.contains(&article.article_id));
+            measure_delay(write, news.map(|article| article.updated_at));
+        }
         if outcome.created > 0 {
             let new = changes.announced.iter().chain(&changes.records).filter(|(_, is_resync)| !is_resync);
             let ids: Vec<i64> = new.map(|(article, _)| file_of(*article)).collect();
@@ -307,24 +325,24 @@ impl SyncStore {
         sqlx::query(
             "update run set listed = listed + $2, created = created + $3, updated = updated + $4,
                unchanged = unchanged + $5, drafts = drafts + $6, removed = removed + $7, skipped = skipped + $8,
-               requests = requests + $9, bytes = bytes + $10, budget_wait_ms = budget_wait_ms + $11, progress_at = $12,
-               unselected = unselected + $13 where id = $1",
+               requests = requests + $9, bytes = bytes + $10, progress_at = $11, unselected = unselected + $12 where id = $1",
         )
         .bind(started.fence.run.0)
         .bind(count(page.articles.len() + page.settled.len()))
         .bind(outcome.created)
         .bind(outcome.updated)
-        .bind(outcome.unchanged + count(page.settled.len()))
+        .bind(outcome.unchanged)
         .bind(outcome.drafts)
         .bind(outcome.removed)
         .bind(count(page.skipped.len() + page.skipped_translations.len()))
         .bind(i64::try_from(page.requests).unwrap_or(i64::MAX))
         .bind(i64::try_from(page.bytes).unwrap_or(i64::MAX))
-        .bind(i64::try_from(page.budget_wait_ms).unwrap_or(i64::MAX))
         .bind(write.now)
         .bind(outcome.unselected)
         .execute(&mut *write.tx)
         .await?;
+        budget_waits::add(write, &started.fence, &page.waits).await?;
+        count_page(write, page, outcome);
         if let Some(split) = &page.split {
             outcome.split = self.split(write, started, split).await?;
         }

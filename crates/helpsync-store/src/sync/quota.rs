@@ -228,6 +228,7 @@ impl SyncStore {
         .bind(Value::from_iter(marks).to_string())
         .execute(&mut *write.tx)
         .await?;
+        write.count_articles("skipped", count(over.len()));
         let so_far: i64 = sqlx::query_scalar(
             "update run set skipped = skipped + $2, over_limit = over_limit + $2 where id = $1
              returning over_limit",

@@ -115,6 +115,7 @@ impl SyncStore {
         .execute(&mut *write.tx)
         .await?;
         if held {
+            write.count_articles("held", found);
             sqlx::query("update run set held = $2 where id = $1")
                 .bind(fence.run.0)
                 .bind(found)
@@ -176,6 +177,7 @@ impl SyncStore {
         .bind(now)
         .execute(&mut *write.tx)
         .await?;
+        write.count_articles("held", count(articles.len()));
         sqlx::query("update run set held = held + $2 where id = $1")
             .bind(started.fence.run.0)
             .bind(count(articles.len()))
@@ -215,6 +217,7 @@ impl SyncStore {
         .fetch_all(&mut *write.tx)
         .await?;
         drop_files(&mut write, started, &files).await?;
+        write.count_articles("removed", count(files.len()));
         sqlx::query(
             "update run set removed = removed + $2, requests = requests + $3, progress_at = $4 where id = $1",
         )

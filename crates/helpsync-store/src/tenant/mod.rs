@@ -6,6 +6,8 @@ pub(crate) mod customer_list;
 pub(crate) mod customer_state;
 pub(crate) mod customers;
 pub(crate) mod examine;
+pub(crate) mod freshness;
+pub(crate) mod gauges;
 pub(crate) mod oauth_clients;
 pub(crate) mod organization_settings;
 pub(crate) mod organizations;

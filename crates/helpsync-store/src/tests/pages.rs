@@ -67,7 +67,7 @@ async fn a_page_is_counted_announced_and_stored_article_by_article() {
         let expected = PageOutcome {
             created: 3,
             updated: 1,
-            unchanged: 2,
+            unchanged: 1,
             drafts: 1,
             unselected: 0,
             over_limit: 0,

@@ -1,0 +1,158 @@
+//! Comparing a copy with its help center, and what a first sync would take.
+
+use axum::Json;
+use axum::body::{Body as Stream, Bytes};
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use helpsync_engine::HandlerError;
+use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
+use helpsync_store::{Compared, Difference, RunRequest};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::sync::meant;
+use crate::Api;
+use crate::auth::Operator;
+use crate::body::{Body, Query};
+use crate::endpoint::{Access, Endpoint, get, post};
+use crate::error::ApiError;
+use crate::wire::verify::{DifferenceView, EstimateView, Estimates, VerifyInput, VerifyTotals, WhoseQuery};
+
+/// Pieces of the answer that wait for its reader; the comparison waits then.
+const PIECES_AHEAD: usize = 4;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        post(
+            "/helpsync/v1/verify",
+            Access::Key,
+            "Compare a customer's copy with its help center, changing nothing: a JSON object a line, one for each \
+             difference, the totals last; a broken answer breaks off before them",
+            verify,
+        )
+        .takes::<VerifyInput>()
+        .gives_text("application/x-ndjson"),
+        get(
+            "/helpsync/v1/estimate",
+            Access::Key,
+            "What a first sync of a customer's help center would take",
+            estimate,
+        )
+        .parameter("customer_id", "string", "Whose; or data_source_id")
+        .parameter("data_source_id", "integer", "Which; or customer_id")
+        .gives::<Estimates>(),
+    ]
+}
+
+async fn verify(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Body(input): Body<VerifyInput>,
+) -> Result<Response, ApiError> {
+    let connection = meant(&api, organization, input.customer_id.as_deref(), input.data_source_id).await?;
+    let all = api.store().admin().to_compare(organization, connection).await?;
+    let (tell, told) = mpsc::channel(PIECES_AHEAD);
+    let repair = input.repair == Some(true);
+    let work = async move {
+        let compared = compare(&api, organization, &all, &tell).await;
+        let last = match compared {
+            Ok(totals) => end(&api, organization, connection, totals, repair).await,
+            Err(error) => Err(chain(&error)),
+        };
+        let last = last.map(|line| Bytes::from(format!("{line}\n")));
+        if let Err(why) = &last {
+            tracing::warn!(%connection, error = why, "a comparison broke off");
+        }
+        // Whoever asked may have gone.
+        drop(tell.send(last.map_err(std::io::Error::other)).await);
+    };
+    // It ends with the answer: nobody sends requests for a reader that has gone.
+    let task = AbortOnDropHandle::new(tokio::spawn(work));
+    let lines = stream::unfold((told, task), |(mut told, task)| async move {
+        told.recv().await.map(|piece| (piece, (told, task)))
+    });
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Stream::from_stream(lines)).into_response())
+}
+
+async fn compare(
+    api: &Api,
+    organization: OrganizationId,
+    all: &[Compared],
+    tell: &mpsc::Sender<Result<Bytes, std::io::Error>>,
+) -> Result<VerifyTotals, HandlerError> {
+    let mut totals = VerifyTotals::default();
+    for one in all {
+        let (told, mut found) = mpsc::channel::<Vec<Difference>>(PIECES_AHEAD);
+        let pass_on = async {
+            while let Some(found) = found.recv().await {
+                found.iter().for_each(|difference| totals.count(difference));
+                // Whoever asked may have gone; the whole task ends with the answer then.
+                drop(tell.send(Ok(lines(one, &found))).await);
+            }
+        };
+        let comparison = api.engine().verify(api.store().admin(), organization, one, told);
+        let (verified, ()) = tokio::join!(comparison, pass_on);
+        let verified = verified?;
+        totals.shown += verified.shown;
+        totals.requests += verified.requests;
+        totals.bytes += verified.bytes;
+    }
+    Ok(totals)
+}
+
+fn lines(compared: &Compared, found: &[Difference]) -> Bytes {
+    let mut text = String::new();
+    for difference in found {
+        let view = DifferenceView::new(compared, difference);
+        // Plain texts and numbers always become JSON.
+        if let Ok(line) = serde_json::to_string(&view) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+    text.into()
+}
+
+/// The last line: the totals, and the run that mends what differs.
+async fn end(
+    api: &Api,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    totals: VerifyTotals,
+    repair: bool,
+) -> Result<Value, String> {
+    let mut line = json!({ "totals": totals });
+    if repair && totals.mendable > 0 {
+        let request = RunRequest {
+            connection,
+            kind: Some(RunKind::Full),
+            trigger: Trigger::Request,
+            lane: Lane::OnDemand,
+            request_id: api.fresh_id(),
+            upload_id: api.fresh_id(),
+            params: RunParams::default(),
+        };
+        let requested = api.store().admin().request_run(organization, &request).await;
+        line["repaired_by_run"] = json!(requested.map_err(|error| chain(&error))?.run.0);
+        api.wake();
+    }
+    Ok(line)
+}
+
+async fn estimate(
+    State(api): State<Api>,
+    Operator(organization): Operator,
+    Query(query): Query<WhoseQuery>,
+) -> Result<Json<Estimates>, ApiError> {
+    let connection = meant(&api, organization, query.customer_id.as_deref(), query.data_source_id).await?;
+    let mut help_centers = Vec::new();
+    for one in api.store().admin().to_compare(organization, connection).await? {
+        let estimated = api.engine().estimate(organization, &one).await;
+        let estimated = estimated.map_err(|error| ApiError::conflict(chain(&error)))?;
+        help_centers.push(EstimateView::new(&one, estimated));
+    }
+    Ok(Json(Estimates { data_source_id: connection.0, help_centers }))
+}

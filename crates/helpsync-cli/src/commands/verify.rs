@@ -1,0 +1,86 @@
+//! `verify`: does the copy hold what the help center shows? And what a first sync would take.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::args::Verify;
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::output::{Output, cell, table_text};
+
+/// Differences that are shown one by one; the totals count all.
+const SHOWN_MAX: usize = 50;
+const COLUMNS: [&str; 6] =
+    ["workspace", "article_id", "file_id", "cause", "here_updated_at", "there_updated_at"];
+
+/// Ends with [`Exit::Attention`] where copies differ and nothing was started that mends them.
+pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit> {
+    let client = Client::of(&args.remote, output)?;
+    client.check_customer(&args.customer).await?;
+    let body = json!({ "customer_id": args.customer, "repair": args.repair });
+    let (mut shown, mut last) = (Vec::new(), Value::Null);
+    client
+        .lines("/helpsync/v1/verify", body, |line| {
+            if output.json {
+                output.answer(&line)?;
+            } else if shown.len() < SHOWN_MAX && line.get("totals").is_none() {
+                shown.push(COLUMNS.map(|column| cell(&line[column])).to_vec());
+            }
+            last = line;
+            Ok(())
+        })
+        .await?;
+    let totals = last.get("totals").context("the comparison broke off: the server's log says why")?;
+    let count = |name: &str| totals[name].as_u64().unwrap_or(0);
+    let repaired = last.get("repaired_by_run").and_then(Value::as_i64);
+    if !output.json {
+        if !shown.is_empty() {
+            output.answer(table_text(&COLUMNS, &shown))?;
+        }
+        output.answer(format_args!(
+            "{} articles compared by {} requests, {} differ{}",
+            count("shown"),
+            count("requests"),
+            count("differences"),
+            causes(&totals["by_cause"])
+        ))?;
+        match repaired {
+            Some(run) => {
+                output.note(format_args!("run {run} mends what can be mended: helpsync status --watch"));
+            }
+            None if count("mendable") > 0 => {
+                output.note(format_args!("mend it: helpsync verify {} --repair", args.customer));
+            }
+            None => {}
+        }
+    }
+    Ok(if count("differences") > 0 && repaired.is_none() { Exit::Attention } else { Exit::Done })
+}
+
+/// `: 3 draft, 1 not_shown`.
+fn causes(by_cause: &Value) -> String {
+    let causes = by_cause.as_object().into_iter().flatten();
+    let causes: Vec<String> = causes.map(|(cause, number)| format!("{number} {cause}")).collect();
+    if causes.is_empty() { String::new() } else { format!(": {}", causes.join(", ")) }
+}
+
+/// What a first sync would take.
+pub(crate) async fn estimate(client: &Client, customer: &str, output: Output) -> anyhow::Result<()> {
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("customer_id", customer).finish();
+    let answer = client.get(&format!("/helpsync/v1/estimate?{query}")).await?;
+    output.show(&answer, || {
+        let lines = answer["help_centers"].as_array().into_iter().flatten().map(|one| {
+            format!(
+                "{}: {} articles (drafts included), {} requests, some {} s at {} requests a minute\n  {}",
+                cell(&one["workspace"]),
+                cell(&one["articles"]),
+                cell(&one["requests"]),
+                cell(&one["seconds"]),
+                cell(&one["requests_per_minute"]),
+                cell(&one["plan_reason"]),
+            )
+        });
+        lines.chain(["nothing was started".to_owned()]).collect::<Vec<_>>().join("\n")
+    })
+}

@@ -1,0 +1,141 @@
+//! Comparing a copy with its help center: every difference is told with its cause, nothing is changed, and what is
+//! asked to be mended is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use zendesk_sim::Change;
+
+use crate::app::{API_KEY, Shape, TestApp, small};
+use crate::copy::ours;
+
+const CUSTOMER: &str = "ada";
+
+/// The lines of a comparison: differences by article, and the last line.
+async fn verify(app: &TestApp, body: Value) -> (BTreeMap<i64, String>, Value) {
+    let request = app.http.post(app.url("/helpsync/v1/verify")).bearer_auth(API_KEY).json(&body);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let text = answer.text().await.unwrap();
+    let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.pop().unwrap();
+    let causes = lines
+        .iter()
+        .map(|line| (line["article_id"].as_i64().unwrap(), line["cause"].as_str().unwrap().to_owned()));
+    (causes.collect(), last)
+}
+
+async fn a_comparison_tells_every_difference_and_changes_nothing(shape: Shape) {
+    let app = TestApp::of(shape).await;
+    let acme = app.account("acme", small(250));
+    let run = app.connect(CUSTOMER, "acme").await;
+    let whole = json!({ "customer_id": CUSTOMER });
+    acme.clear_requests();
+    let (differences, last) = verify(&app, whole.clone()).await;
+    assert!(differences.is_empty(), "{differences:?}");
+    assert_eq!((&last["totals"]["shown"], &last["totals"]["requests"]), (&json!(250), &json!(1)));
+    assert_eq!(acme.requests().len(), 1, "the fewest requests: one page of the export");
+
+    let ids = acme.article_ids();
+    acme.apply(Change::Edit { id: ids[0], title: None, body: Some("<p>New.</p>".to_owned()) }).unwrap();
+    acme.apply(Change::Delete { id: ids[1] }).unwrap();
+    acme.apply(Change::Unpublish { id: ids[2], locale: None }).unwrap();
+    acme.apply(Change::Restrict { id: ids[3] }).unwrap();
+    let (title, body) = ("One more".to_owned(), "<p>More.</p>".to_owned());
+    acme.apply(Change::Create { section_id: None, title, body, draft: false }).unwrap();
+    let new: Vec<i64> = acme.article_ids().into_iter().filter(|id| !ids.contains(id)).collect();
+    let before = ours(&app, CUSTOMER).await;
+    let (differences, last) = verify(&app, whole.clone()).await;
+    let expected = [
+        (ids[0], "newer_there"),
+        (ids[1], "not_shown"),
+        (ids[2], "draft"),
+        (ids[3], "not_shown"),
+        (new[0], "missing_here"),
+    ];
+    let expected: BTreeMap<i64, String> =
+        expected.into_iter().map(|(id, cause)| (id, cause.to_owned())).collect();
+    assert_eq!(differences, expected);
+    assert_eq!(last["totals"]["by_cause"]["not_shown"], 2);
+    assert!(last["repaired_by_run"].is_null(), "{last}");
+    assert_eq!(ours(&app, CUSTOMER).await, before, "it changes nothing");
+    let (_, runs) = app.call(Method::GET, "/helpsync/v1/runs", CUSTOMER, None).await;
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "and starts nothing");
+
+    let (_, last) = verify(&app, json!({ "customer_id": CUSTOMER, "repair": true })).await;
+    assert!(last["repaired_by_run"].is_i64(), "{last}");
+    app.finished(run.connection).await;
+    let (differences, _) = verify(&app, whole).await;
+    assert!(differences.is_empty(), "{differences:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embedded_a_comparison_tells_every_difference_and_changes_nothing() {
+    a_comparison_tells_every_difference_and_changes_nothing(Shape::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_a_comparison_tells_every_difference_and_changes_nothing() {
+    a_comparison_tells_every_difference_and_changes_nothing(Shape::Services).await;
+}
+
+/// Whoever has the export can work out what the receipt says of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_digest_of_a_receipt_is_that_of_the_export() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(40));
+    let run = app.connect(CUSTOMER, "acme").await;
+    let request = app.http.get(app.url("/helpsync/v1/export")).bearer_auth(API_KEY);
+    let text = request.header("customer-id", CUSTOMER).send().await.unwrap().text().await.unwrap();
+    let mut held = BTreeMap::new();
+    for line in text.lines() {
+        let file: Value = serde_json::from_str(line).unwrap();
+        let article: i64 = file["external_file_id"].as_str().unwrap().parse().unwrap();
+        held.insert(article, file["content_hash"].as_str().unwrap().to_owned());
+    }
+    let lines: String = held.iter().map(|(article, hash)| format!("{article}:{hash}\n")).collect();
+    let (_, receipt) = app.call(Method::GET, &format!("/helpsync/v1/runs/{}", run.id), CUSTOMER, None).await;
+    assert_eq!(receipt["digest"], hex::encode(Sha256::digest(lines)));
+    assert_eq!(receipt["files"], 40);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_estimate_starts_nothing_and_freshness_tells_when_a_copy_was_complete() {
+    let app = TestApp::embedded().await;
+    let acme = app.account("acme", small(250));
+    app.connect(CUSTOMER, "acme").await;
+    acme.clear_requests();
+    let path = format!("/helpsync/v1/estimate?customer_id={CUSTOMER}");
+    let (status, estimate) = app.call(Method::GET, &path, CUSTOMER, None).await;
+    assert_eq!(status, StatusCode::OK, "{estimate}");
+    let one = &estimate["help_centers"][0];
+    assert_eq!(
+        (&one["articles"], &one["requests"], &one["plan"]),
+        (&json!(250), &json!(1), &json!("export"))
+    );
+    assert!(one["requests_per_minute"].as_i64().unwrap() > 0 && one["seconds"].as_i64().unwrap() >= 1);
+    assert_eq!(acme.requests().len(), 1);
+
+    let path = format!("/helpsync/v1/freshness?customer_id={CUSTOMER}");
+    let (_, freshness) = app.call(Method::GET, &path, CUSTOMER, None).await;
+    let copy = &freshness["copies"][0];
+    assert_eq!(copy["workspace"], "acme");
+    assert!(copy["complete_at"].is_string() && copy["age_seconds"].as_i64().unwrap() < 600, "{copy}");
+    assert!(copy["oldest_missing_at"].is_null(), "{copy}");
+    let (_, status) = app.call(Method::GET, "/helpsync/v1/status", CUSTOMER, None).await;
+    assert_eq!(status["oldest"][0]["customer_id"], CUSTOMER);
+    for path in ["verify", "estimate?customer_id=nobody", "freshness?customer_id=nobody"] {
+        let method = if path == "verify" { Method::POST } else { Method::GET };
+        let body = (path == "verify").then(|| json!({ "customer_id": "nobody" }));
+        let (status, answer) = app.call(method, &format!("/helpsync/v1/{path}"), CUSTOMER, body).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {answer}");
+    }
+    let unique: BTreeSet<&str> =
+        status["oldest"].as_array().unwrap().iter().map(|one| one["workspace"].as_str().unwrap()).collect();
+    assert_eq!(unique.len(), 1);
+    app.stop().await;
+}
