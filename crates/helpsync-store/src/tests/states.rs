@@ -180,7 +180,7 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
         let path = entry.unwrap().path();
         let name = path.to_string_lossy().into_owned();
         if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "tests") {
+            if path.file_name().is_some_and(|name| name != "tests" && name != "testing") {
                 sources(&path, found);
             }
         } else if name.ends_with(".rs") && !name.ends_with("db/states.rs") {
