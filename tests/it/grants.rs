@@ -8,7 +8,7 @@ use helpsync_model::{Clock, EventKind, ManualClock, OsEntropy, RunKind, SystemCl
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
-use zendesk_sim::{Change, Consent, GenerateOptions};
+use zendesk_sim::{Change, Consent, Fault, FaultBody, FaultRule, GenerateOptions};
 
 use crate::app::{Shape, TestApp, until};
 
@@ -154,4 +154,30 @@ async fn a_revoked_grant_pauses_the_connection_and_reconnecting_keeps_its_files(
     let of = |kind| since.iter().filter(|event| event.kind == kind).count();
     assert_eq!((of(EventKind::Add), of(EventKind::FileReady), of(EventKind::FileDeleted)), (1, 1, 0));
     crate::copy::assert_equal(&app, &account, "ada").await;
+}
+
+/// Whoever stands at the end of a grant is told what he can do about it: nothing of these is the client's fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_zendesk_cannot_finish_tells_what_is_wrong() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", GenerateOptions { articles: 5, ..GenerateOptions::default() });
+    let status = |code| Fault::Status { code, retry_after: None, body: FaultBody::Html };
+    for (fault, code, says) in [
+        (status(402), 502, "suspended"),
+        (Fault::Suspended, 502, "suspended"),
+        (status(404), 502, "something unexpected"),
+        (status(451), 502, "something unexpected"),
+        (Fault::HtmlOk, 502, "something unexpected"),
+        (Fault::TruncatedJson, 502, "something unexpected"),
+        (status(500), 503, "does not answer"),
+        (Fault::Reset, 503, "does not answer"),
+        (status(401), 502, "identifier, secret or redirect URL"),
+    ] {
+        account.inject(FaultRule::always(fault.clone()).on("/oauth/tokens"));
+        let (status, page) = app.grant("ada", "acme").await;
+        assert_eq!(status.as_u16(), code, "{fault:?}: {page}");
+        assert!(page.contains(says), "{fault:?}: {page}");
+        account.clear_faults();
+    }
+    app.connect("ada", "acme").await;
 }

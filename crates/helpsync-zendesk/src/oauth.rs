@@ -267,7 +267,7 @@ async fn post(http: &Http, endpoint: &Endpoint, request: HttpRequest) -> Result<
         Failure::Unauthorized(detail) | Failure::Forbidden(detail) | Failure::NotFound(detail) => {
             (detail, reply.status.as_u16())
         }
-        Failure::Rejected { status, detail } => (detail, status),
+        Failure::Rejected { status, detail } | Failure::Suspended { status, detail } => (detail, status),
         _ => return Err(OAuthFailure::Malformed),
     };
     Err(match code.as_str() {

@@ -202,7 +202,17 @@ fn not_exchanged(failure: &OAuthFailure) -> Page {
                 .line(nothing)
                 .line("Please connect Zendesk again from your application in a few minutes.")
         }
-        OAuthFailure::InvalidClient(_) | OAuthFailure::Refused { .. } | OAuthFailure::Malformed => {
+        OAuthFailure::Refused { status: 402 | 423, .. } => {
+            Page::failed(StatusCode::BAD_GATEWAY, "Zendesk lets nobody into this account").line(nothing).line(
+                "The account is suspended. Once its owner has had that ended, please connect Zendesk again.",
+            )
+        }
+        OAuthFailure::Malformed | OAuthFailure::Refused { status: 404.., .. } => {
+            Page::failed(StatusCode::BAD_GATEWAY, "Zendesk answered something unexpected")
+                .line(nothing)
+                .line("Please connect Zendesk again from your application in a few minutes.")
+        }
+        OAuthFailure::InvalidClient(_) | OAuthFailure::Refused { .. } => {
             Page::failed(StatusCode::BAD_GATEWAY, "Zendesk did not accept the request")
                 .line(nothing)
                 .line("The OAuth client's identifier, secret or redirect URL does not fit.")
