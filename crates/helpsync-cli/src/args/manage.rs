@@ -189,3 +189,80 @@ pub(crate) struct Pause {
     #[command(flatten)]
     pub(crate) remote: Remote,
 }
+
+/// For `api-keys`.
+#[derive(Debug, Args)]
+pub(crate) struct ApiKeys {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) action: ApiKeyAction,
+}
+
+/// For `api-keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKeyAction {
+    /// The organization's API keys, without secrets.
+    List(Remote),
+    /// Make an API key and print it, once.
+    Create(CreateApiKey),
+    /// Revoke an API key, at once.
+    Revoke(ById),
+}
+
+/// For `api-keys create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateApiKey {
+    /// What people call it, unique in its organization.
+    pub(crate) name: String,
+    /// What it may do; each may do what those before it may.
+    #[arg(long, value_parser = ["read", "sync", "admin", "operator"])]
+    pub(crate) scope: String,
+    /// Days until it ends; without it, when it is revoked.
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) expires_in_days: Option<i64>,
+    /// Another organization's name, with an operator's key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) organization: Option<String>,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `orgs`.
+#[derive(Debug, Args)]
+pub(crate) struct Orgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) action: OrgAction,
+}
+
+/// For `orgs`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrgAction {
+    /// All of them.
+    List(Remote),
+    /// Make an organization and print its first API key, once.
+    Create(CreateOrg),
+    /// Remove an organization that has no customers.
+    Remove(ById),
+}
+
+/// For `orgs create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateOrg {
+    /// Its name, unique.
+    pub(crate) name: String,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// Something by its id, from the list.
+#[derive(Debug, Args)]
+pub(crate) struct ById {
+    /// Its id, from the list.
+    pub(crate) id: i64,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}

@@ -99,6 +99,10 @@ pub(crate) enum Command {
     Lanes(Remote),
     /// What is left of the request limit of each Zendesk account.
     Budgets(Remote),
+    /// API keys: who may do what.
+    ApiKeys(ApiKeys),
+    /// Organizations, for an operator's key.
+    Orgs(Orgs),
     /// Every file of a customer as JSON lines, content included.
     Export(Export),
     /// Check settings, store, keys, queue, coordinator, clocks and Zendesk, and say how to mend what is wrong; changes nothing.

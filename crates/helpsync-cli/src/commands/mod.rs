@@ -1,5 +1,6 @@
 //! One file per command, or per group of small ones.
 
+mod api_keys;
 mod ask;
 mod convert;
 mod customers;
@@ -82,6 +83,8 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Workers(remote) => installation::workers(&remote, output).await,
         Command::Lanes(remote) => installation::lanes(&remote, output).await,
         Command::Budgets(remote) => installation::budgets(&remote, output).await,
+        Command::ApiKeys(args) => api_keys::api_keys(args, output).await,
+        Command::Orgs(args) => api_keys::orgs(args, output).await,
         Command::Export(args) => ask::export(args, output).await,
         Command::Doctor(args) => return doctor::doctor(args, output).await,
         Command::Convert(args) => convert::convert(&args, output),

@@ -94,6 +94,25 @@ impl Drop for Served {
     }
 }
 
+fn keys_and_organizations(served: &Served) {
+    let created = ["api-keys", "create", "reader", "--scope", "read", "--expires-in-days", "9"];
+    let key = served.text(&created).trim().to_owned();
+    assert!(key.starts_with("helpsync_") && !key.contains(char::is_whitespace), "{key}");
+    let listed = served.text(&["api-keys", "list"]);
+    assert!(listed.contains("reader") && !listed.contains(&key), "{listed}");
+    let (code, error) = served.error(&["api-keys", "list", "--api-key", &key]);
+    assert!(code == 1 && error.contains("use a key of that scope"), "{code} {error}");
+    let id = served.json(&["api-keys", "list"])["keys"][1]["id"].to_string();
+    assert!(served.text(&["api-keys", "revoke", &id]).contains("is revoked"));
+    let (code, error) = served.error(&["api-keys", "revoke", &id]);
+    assert!(code == 1 && error.contains("API key"), "{error}");
+
+    let other = served.json(&["orgs", "create", "other"]);
+    assert!(other["api_key"].as_str().unwrap().starts_with("helpsync_"), "{other}");
+    assert!(served.text(&["orgs", "list"]).contains("other"));
+    assert!(served.text(&["orgs", "remove", &other["id"].to_string()]).contains("is removed"));
+}
+
 fn commands_that_show(served: &Served) {
     let run = served.text(&["sync", "--customer", "ada/1", "--watch"]);
     assert!(run.contains("ok ") && run.contains("sync of ada/1 (acme)"), "{run}");
@@ -144,6 +163,7 @@ fn commands_that_show(served: &Served) {
     assert!(served.json(&["budgets"])["budgets"][0]["granted"].as_u64().unwrap() > 0);
     assert_eq!(served.text(&["dead-letters", "list"]), "none\n");
     assert_eq!(served.text(&["webhooks", "list"]), "none\n");
+    keys_and_organizations(served);
 }
 
 fn commands_that_change(served: &Served) {
