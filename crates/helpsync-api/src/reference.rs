@@ -14,17 +14,19 @@ Helpsync has every field. Paths outside `/helpsync` follow Carbon's API ([carbon
 
 Who may call: *key* is `authorization: Bearer <API key>`; *customer* is a key with the header `customer-id`, or
 `authorization: Token <access token>`; *key and customer* is a key with `customer-id` alone; *anyone* needs nothing.
+Behind it stands the scope that the key must have, or the key that the access token was made with ([API keys](api-keys.md)).
 Errors are `{\"detail\": …}` with a text, and for 422 a list of what is wrong where.
 ";
 
-fn access(access: Access) -> &'static str {
-    match access {
-        Access::Open => "anyone",
+fn access(endpoint: &Endpoint) -> String {
+    let who = match endpoint.access {
+        Access::Open => return "anyone".to_owned(),
         Access::Customer => "customer",
         Access::Key => "key",
         Access::Either => "key or customer",
         Access::KeyAndCustomer => "key and customer",
-    }
+    };
+    format!("{who}: {}", endpoint.scope)
 }
 
 /// The name of a body's schema, or its media type.
@@ -75,7 +77,7 @@ fn row(endpoint: &Endpoint) -> String {
         endpoint.method.to_uppercase(),
         endpoint.path,
         about.replace('|', "\\|"),
-        access(endpoint.access),
+        access(endpoint),
         body(endpoint.takes.as_ref()),
         body(endpoint.gives.as_ref())
     )
