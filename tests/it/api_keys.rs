@@ -127,6 +127,7 @@ async fn keys_are_listed_without_secrets_end_by_themselves_and_are_revoked_at_on
         json!({ "name": "x" }),
         json!({ "name": "x", "scope": "read", "expires_in_days": 0 }),
         json!({ "name": "x", "scope": "read", "expires_in_days": 4_000 }),
+        json!({ "name": "x", "scope": "read", "expires_in_day": 4 }),
     ] {
         let (status, answer) = ask(&app, API_KEY, Method::POST, KEYS, wrong.clone()).await;
         assert!(status.is_client_error(), "{wrong}: {status} {answer}");
@@ -134,6 +135,49 @@ async fn keys_are_listed_without_secrets_end_by_themselves_and_are_revoked_at_on
     let (status, _) =
         ask(&app, API_KEY, Method::POST, KEYS, json!({ "name": "for a day", "scope": "read" })).await;
     assert_eq!(status, StatusCode::CONFLICT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_only_reads_makes_no_customer() {
+    let app = TestApp::embedded().await;
+    let (key, _) = made(&app, API_KEY, json!({ "name": "reader", "scope": "read" })).await;
+    for (method, path) in [
+        (Method::GET, "/whoami"),
+        (Method::POST, "/user_files_v2"),
+        (Method::GET, "/auth/v1/access_token"),
+        (Method::GET, "/helpsync/v1/export"),
+    ] {
+        let (status, answer) = ask(&app, &key, method, path, json!({})).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {answer}");
+    }
+    let (_, listed) = ask(&app, API_KEY, Method::POST, "/list_users", json!({})).await;
+    assert_eq!(listed["count"], 0, "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slip_of_the_pen_deletes_nothing() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect("ada", "acme").await;
+    let count =
+        async || ask(&app, API_KEY, Method::POST, "/user_files_v2", json!({})).await.1["count"].clone();
+    let before = count().await;
+    for (path, body) in [
+        ("/delete_files", json!({})),
+        ("/delete_files", json!({ "ids": [5] })),
+        ("/delete_files", json!({ "delete_non_synced_only": false })),
+        ("/delete_files_v2", json!({ "file_ids": [5] })),
+        ("/delete_files_v2", json!({ "filter": { "ids": [5] } })),
+        ("/delete_files_v2", json!({ "filters": { "file_id": 5 } })),
+        ("/delete_files_v2", json!({ "filters": { "external_file_id": ["x"] } })),
+    ] {
+        let (status, answer) = ask(&app, API_KEY, Method::POST, path, body.clone()).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}: {answer}");
+        assert_eq!(count().await, before, "{path} {body}");
+    }
+    let all = json!({ "filters": { "include_containers": true } });
+    assert_eq!(ask(&app, API_KEY, Method::POST, "/delete_files_v2", all).await.0, StatusCode::OK);
+    assert_eq!(count().await, 0, "what says all means all");
 }
 
 #[tokio::test(flavor = "multi_thread")]

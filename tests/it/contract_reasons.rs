@@ -78,8 +78,6 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
     ("POST /embeddings: request.exclude_cold_storage_files is not declared", SEARCHES),
     ("POST /upload_chunks_and_embeddings: request.custom_credentials is not declared", SEARCHES),
     ("POST /embeddings: answer.search is ours", SEARCH_KIND),
-    ("POST *: request.filters.include_containers is not declared", NO_CONTAINERS),
-    ("POST /delete_files: request.delete_child_files is not declared", NO_CONTAINERS),
     ("POST *: request*auto_sync_enabled_sources[] is not declared", FREE_FORM),
     ("POST /integrations/files/sync: request.* is ours", "Fields that the widget sends undeclared"),
     ("GET /integrations is ours", OLD_CLIENTS),

@@ -183,7 +183,8 @@ async fn a_stop_until_a_date_is_obeyed_to_the_second() {
     let account = prepared(&app, "acme", 3).await;
     let until = std::time::UNIX_EPOCH + Duration::from_millis(SystemClock.now_ms().unsigned_abs()) + STOP;
     let date = httpdate::fmt_http_date(until);
-    account.inject(FaultRule::once(status(429, Some(&date), FaultBody::Text)).on("help_center"));
+    // The export is asked alone: no other request is on its way then.
+    account.inject(FaultRule::once(status(429, Some(&date), FaultBody::Text)).on("incremental"));
     account.clear_requests();
     app.sync("acme", "acme").await;
     let seen: Vec<_> =

@@ -147,16 +147,26 @@ async fn customer_of(api: &Api, claim: &TokenClaim) -> Result<Customer, ApiError
         .ok_or_else(|| ApiError::unauthorized("the access token's customer was deleted"))
 }
 
+/// The customer of this name. As with Carbon the first call for a name makes it; a key that only reads makes none.
+async fn named_customer(api: &Api, key: &ApiKey, name: &str) -> Result<Customer, ApiError> {
+    let admin = api.store().admin();
+    if key.scope.covers(KeyScope::Sync) {
+        return Ok(admin.customer(key.organization, name).await?);
+    }
+    let found = admin.find_customer(key.organization, name).await?;
+    found.ok_or_else(|| ApiError::missing("customer"))
+}
+
 impl FromRequestParts<Api> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         match credential(parts, api).await? {
-            Credential::Key(ApiKey { organization, .. }) => {
+            Credential::Key(key) => {
                 let Some(id) = customer_id(parts)? else {
                     return Err(header_wrong("an API key needs a customer-id header".to_owned(), "missing"));
                 };
-                Ok(Self(api.store().admin().customer(organization, &id).await?))
+                Ok(Self(named_customer(api, &key, &id).await?))
             }
             Credential::Token(claim) => Ok(Self(customer_of(api, &claim).await?)),
         }
@@ -190,11 +200,9 @@ impl FromRequestParts<Api> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         match credential(parts, api).await? {
-            Credential::Key(ApiKey { organization, .. }) => match customer_id(parts)? {
-                None => Ok(Self::Operator(organization)),
-                Some(id) => {
-                    Ok(Self::Caller(Box::new(api.store().admin().customer(organization, &id).await?)))
-                }
+            Credential::Key(key) => match customer_id(parts)? {
+                None => Ok(Self::Operator(key.organization)),
+                Some(id) => Ok(Self::Caller(Box::new(named_customer(api, &key, &id).await?))),
             },
             Credential::Token(claim) => Ok(Self::Caller(Box::new(customer_of(api, &claim).await?))),
         }

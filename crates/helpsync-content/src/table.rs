@@ -37,7 +37,7 @@ pub(crate) fn table(builder: &mut Builder, node: &Handle, around: Around, flow: 
         if arranges(node, &rows, &cells, columns) {
             flow.blocks.extend(cells.into_iter().flat_map(|cell| cell.blocks));
         } else {
-            let header_rows = header_rows(&rows);
+            let header_rows = header_rows(&rows, &cells);
             flow.blocks.push(Block::Table(Table { cells, rows: grid, columns, header_rows }));
         }
     }
@@ -199,11 +199,17 @@ fn without_empty_columns(mut grid: Vec<Vec<Slot>>) -> Vec<Vec<Slot>> {
 }
 
 /// How many rows from the first on name columns. The first does where it says so, and where no row begins with a name of
-/// its own; those behind it where they say so.
-fn header_rows(rows: &[Row]) -> usize {
+/// its own; those behind it where they say so. A corner that is empty says nothing.
+fn header_rows(rows: &[Row], cells: &[Cell]) -> usize {
     let named = |row: &Row| row.cells.first().is_some_and(|cell| cell.header);
-    let says_so =
-        |row: &&Row| row.in_head || !row.cells.is_empty() && row.cells.iter().all(|cell| cell.header);
+    let all_name = |cells: &[Read]| !cells.is_empty() && cells.iter().all(|cell| cell.header);
+    let says_so = |row: &&Row| {
+        let behind_corner = match row.cells.split_first() {
+            Some((corner, behind)) if !corner.header && cells[corner.cell].blocks.is_empty() => behind,
+            _ => &row.cells,
+        };
+        row.in_head || all_name(behind_corner)
+    };
     let names_itself = |row: &Row| named(row) && row.cells.iter().any(|cell| !cell.header);
     match rows {
         [] => 0,

@@ -398,3 +398,18 @@ fn real_articles_convert_and_lose_none_of_their_words() {
         }
     }
 }
+
+/// As people draw tables with names of rows and of columns: the corner says nothing.
+#[test]
+fn an_empty_corner_leaves_the_names_of_columns_their_row() {
+    let rows = "<tr><th>North</th><td>1</td><td>2</td></tr><tr><th>South</th><td>3</td><td>4</td></tr>";
+    for corner in ["<td></td>", "<td>&nbsp;</td>", "<th></th>"] {
+        let html = format!("<table><tr>{corner}<th>Jan</th><th>Feb</th></tr>{rows}</table>");
+        let lines: Vec<String> = markdown(&html).lines().map(str::to_owned).collect();
+        assert!(lines[0].contains("Jan") && lines[0].contains("Feb"), "{corner}: {lines:?}");
+        assert!(lines[1].starts_with("| -") && lines[2].contains("North"), "{corner}: {lines:?}");
+    }
+    // A first row of its own name is no row of names.
+    let html = format!("<table>{rows}</table>");
+    assert!(!markdown(&html).lines().next().unwrap().contains("North"), "{}", markdown(&html));
+}

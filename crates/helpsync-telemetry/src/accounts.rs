@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-/// The most accounts that a process names in its metrics; all further ones are counted together as [`OTHER`].
+/// The most accounts that a process names in its metrics; all further ones are counted together as `other`.
 pub const ACCOUNTS_MAX: usize = 200;
 /// What further accounts are called.
 pub(crate) const OTHER: &str = "other";

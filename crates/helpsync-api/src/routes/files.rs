@@ -188,7 +188,14 @@ async fn delete_many(
     Caller(customer): Caller,
     Body(input): Body<DeleteFilesQueryInput>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
-    let filters = FileFiltersInput::of_ids(input.file_ids, input.sync_statuses, input.delete_non_synced_only);
+    let unsynced_only = input.delete_non_synced_only.filter(|only| *only);
+    if input.file_ids.is_none() && input.sync_statuses.is_none() && unsynced_only.is_none() {
+        return Err(ApiError::field(
+            "file_ids",
+            "say which files: by file_ids, sync_statuses or delete_non_synced_only; /delete_files_v2 with {} deletes all",
+        ));
+    }
+    let filters = FileFiltersInput::of_ids(input.file_ids, input.sync_statuses, unsynced_only);
     let filters = FileFiltersInput::check(Some(filters))?;
     delete_matching(&api, &customer, &filters, false, input.send_webhook == Some(true)).await
 }

@@ -9,6 +9,7 @@ use super::{Int, time};
 
 /// A key to be made.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
     /// What people call it, unique in its organization.
     pub(crate) name: String,
@@ -80,6 +81,7 @@ pub(crate) struct AfterQuery {
 
 /// An organization to be made.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewOrganization {
     /// Unique.
     pub(crate) name: String,

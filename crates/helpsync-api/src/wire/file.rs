@@ -232,7 +232,9 @@ pub(crate) struct ResyncFileQueryInput {
     pub(crate) skip_file_processing: Option<bool>,
 }
 
+/// A slip of the pen must not delete everything: unknown fields are refused.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DeleteFilesV2QueryInput {
     /// Empty or absent: every file of the customer.
     pub(crate) filters: Option<FileFiltersInput>,
@@ -242,13 +244,18 @@ pub(crate) struct DeleteFilesV2QueryInput {
     pub(crate) preserve_file_record: Option<bool>,
 }
 
+/// One of `file_ids`, `sync_statuses` and `delete_non_synced_only` says which files; unknown fields are refused.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DeleteFilesQueryInput {
     #[schema(value_type = Option<Vec<i64>>)]
     pub(crate) file_ids: Option<Vec<Int>>,
     pub(crate) sync_statuses: Option<Vec<String>>,
     pub(crate) delete_non_synced_only: Option<bool>,
     pub(crate) send_webhook: Option<bool>,
+    /// Articles have no children: changes nothing.
+    #[serde(rename = "delete_child_files")]
+    pub(crate) _delete_child_files: Option<bool>,
 }
 
 /// Of hot and cold storage.

@@ -31,8 +31,10 @@ impl OneOrMany {
     }
 }
 
-/// Which files. Absent or null conditions do not count.
+/// Which files. Absent or null conditions do not count; a condition that is not known is refused, for without it more files
+/// would be meant than somebody said.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = OrganizationUserFilesToSyncFilters)]
 pub(crate) struct FileFiltersInput {
     /// Any of; only `ZENDESK` finds anything.
@@ -63,6 +65,9 @@ pub(crate) struct FileFiltersInput {
     parent_file_ids: Option<Vec<Int>>,
     include_all_children: Option<bool>,
     root_files_only: Option<bool>,
+    /// Articles have no containers: changes nothing.
+    #[serde(rename = "include_containers")]
+    _include_containers: Option<bool>,
     /// Records whose content was never fetched (`skip_file_processing`).
     non_synced_only: Option<bool>,
     /// Files with embeddings that one of these names stands for.

@@ -99,8 +99,8 @@ impl AdminStore {
         Ok(made)
     }
 
-    /// Makes `secret` the organization's bootstrap key, of the scope operator, and ends the one before it. A key that is
-    /// already known stays whose it is.
+    /// Makes `secret` the organization's bootstrap key, of the scope operator and without an end, and ends the one before
+    /// it. False: it is a key of another organization, and stays that; the one before has ended all the same.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -108,24 +108,42 @@ impl AdminStore {
         &self,
         organization: OrganizationId,
         secret: &SecretString,
-    ) -> Result<(), StoreError> {
-        if self.find_api_key(secret).await?.is_some() {
-            return Ok(());
+    ) -> Result<bool, StoreError> {
+        let known = self.find_api_key(secret).await?;
+        if known.as_ref().is_some_and(|key| key.organization == organization && key.is_bootstrap) {
+            return Ok(true);
         }
         let mut write = self.write().await?;
-        sqlx::query("delete from api_key where organization_id = $1 and (is_bootstrap = 1 or name = $2)")
-            .bind(organization.0)
-            .bind(BOOTSTRAP)
-            .execute(&mut *write.tx)
-            .await?;
-        let key = NewApiKey {
-            name: BOOTSTRAP.to_owned(),
-            scope: KeyScope::Operator,
-            expires_at: None,
-            prefix: String::new(),
-        };
-        insert(&mut write, organization, &key, secret, true).await?;
-        write.commit().await
+        sqlx::query(
+            "delete from api_key where organization_id = $1 and key_hash <> $3 and (is_bootstrap = 1 or name = $2)",
+        )
+        .bind(organization.0)
+        .bind(BOOTSTRAP)
+        .bind(hash_of(secret))
+        .execute(&mut *write.tx)
+        .await?;
+        // A key that was made here may be taken for it; it then may do more than before.
+        let taken = sqlx::query(
+            "update api_key set is_bootstrap = 1, scope = $3, expires_at = null
+             where organization_id = $1 and key_hash = $2",
+        )
+        .bind(organization.0)
+        .bind(hash_of(secret))
+        .bind(KeyScope::Operator.as_str())
+        .execute(&mut *write.tx)
+        .await?;
+        let mut is_set = taken.rows_affected() == 1;
+        if !is_set {
+            let key = NewApiKey {
+                name: BOOTSTRAP.to_owned(),
+                scope: KeyScope::Operator,
+                expires_at: None,
+                prefix: String::new(),
+            };
+            is_set = insert(&mut write, organization, &key, secret, true).await?.is_some();
+        }
+        write.commit().await?;
+        Ok(is_set)
     }
 
     /// The API key that this text is, also one that has ended.

@@ -50,13 +50,13 @@ async fn another_bootstrap_key_ends_the_one_before_and_no_other() {
         let find = async |text: &str| admin.find_api_key(&text.to_owned().into()).await.unwrap();
         let set =
             async |text: &str| admin.set_bootstrap_key(organization, &text.to_owned().into()).await.unwrap();
-        let own = NewApiKey {
-            name: "own".to_owned(),
+        let named = |name: &str| NewApiKey {
+            name: name.to_owned(),
             scope: KeyScope::Admin,
             expires_at: None,
             prefix: String::new(),
         };
-        admin.create_api_key(organization, &own, &"own".to_owned().into()).await.unwrap().unwrap();
+        admin.create_api_key(organization, &named("own"), &"own".to_owned().into()).await.unwrap().unwrap();
         set("first").await;
         let first = find("first").await.unwrap();
         assert_eq!((first.scope, first.is_bootstrap), (KeyScope::Operator, true));
@@ -66,6 +66,17 @@ async fn another_bootstrap_key_ends_the_one_before_and_no_other() {
         set("second").await;
         assert_eq!(find("first").await, None);
         assert!(find("second").await.is_some() && find("own").await.is_some());
+        // One that was made here may be taken for it: it becomes the operator's, and the one before ends as well.
+        set("own").await;
+        let own = find("own").await.unwrap();
+        assert_eq!((own.scope, own.is_bootstrap), (KeyScope::Operator, true));
+        assert_eq!(find("second").await, None);
+        // Another organization's stays that.
+        let other = admin.ensure_organization("other").await.unwrap();
+        admin.create_api_key(other, &named("theirs"), &"theirs".to_owned().into()).await.unwrap().unwrap();
+        assert!(!admin.set_bootstrap_key(organization, &"theirs".to_owned().into()).await.unwrap());
+        assert_eq!(find("theirs").await.unwrap().organization, other);
+        assert_eq!(find("own").await, None);
     }
 }
 
