@@ -44,7 +44,6 @@ const SYNC_CONFIG: &str = "Accepted and kept; articles are synced whatever it sa
      without content, `store_file_only` files without chunks, `generate_chunks_only` chunks without embeddings";
 const CHECKED_BY_HAND: &str = "Checked by the handler, so that the error is a readable 400 instead of a list";
 const FREE_FORM: &str = "Declared as free JSON, read the same way";
-const NO_CONTAINERS: &str = "Accepted and ignored: files are articles, which hold no others";
 const SEARCHES: &str = "Accepted and ignored: every search is exact, of files that have neither children nor cold storage, \
      and uploads ask nobody for anything";
 const SEARCH_KIND: &str = "Says how it was searched; the SDKs pass over it";
