@@ -103,12 +103,12 @@ impl Parts {
             Some(key) => Some(key.clone()),
             None => home::api_key(url, &**entropy)?,
         };
-        if let Some(key) = &api_key {
-            if !store.admin().set_bootstrap_key(organization, key).await? {
-                tracing::warn!(
-                    "the bootstrap key is a key of another organization and stays that: name another one"
-                );
-            }
+        if let Some(key) = &api_key
+            && !store.admin().set_bootstrap_key(organization, key).await?
+        {
+            tracing::warn!(
+                "the bootstrap key is a key of another organization and stays that: name another one"
+            );
         }
         let rabbit = open_rabbit(&settings, &runtime)?;
         let queue: Arc<dyn Queue> = match &rabbit {
