@@ -5,6 +5,7 @@ use std::ops::Deref;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
+use helpsync_model::OrganizationId;
 use helpsync_telemetry::metrics as telemetry;
 use sqlx::any::{Any, AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::error::BoxDynError;
@@ -12,6 +13,7 @@ use sqlx::{AnyPool, Either, Error, Execute, Executor, SqlStr};
 use tokio::time::Instant;
 
 use crate::db::outdated::{is_outdated, note_outdated};
+use crate::db::{Database, StoreError, sql};
 
 /// The pool, for statements outside of a transaction.
 #[derive(Debug, Clone)]
@@ -32,6 +34,22 @@ impl Deref for Reads {
 
     fn deref(&self) -> &AnyPool {
         &self.pool
+    }
+}
+
+impl Database {
+    /// One page of an organization's list: `statement` has the organization as `$1`, the id that rows come behind as `$2`
+    /// and how many at most as `$3`.
+    pub(crate) async fn page<T>(
+        &self,
+        statement: String,
+        organization: OrganizationId,
+        after: i64,
+        limit: u32,
+        of: impl Fn(&AnyRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let query = sqlx::query(sql(statement)).bind(organization.0).bind(after).bind(i64::from(limit));
+        query.fetch_all(&self.pool).await?.iter().map(of).collect()
     }
 }
 

@@ -117,17 +117,9 @@ impl WebhookStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Event>, StoreError> {
-        sqlx::query(sql(format!(
-            "select {EVENT} from event where organization_id = $1 and id > $2 order by id limit $3"
-        )))
-        .bind(organization.0)
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?
-        .iter()
-        .map(event_of)
-        .collect()
+        let statement =
+            format!("select {EVENT} from event where organization_id = $1 and id > $2 order by id limit $3");
+        self.page(statement, organization, after, limit, event_of).await
     }
 
     /// Announces what concerns a whole organization and no customer, such as finished statistics.

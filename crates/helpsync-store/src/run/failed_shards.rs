@@ -99,15 +99,8 @@ impl AdminStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<FailedShard>, StoreError> {
-        sqlx::query(sql(format!("{} and shard.id > $2 order by shard.id limit $3", select_failed())))
-            .bind(organization.0)
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(failed_of)
-            .collect()
+        let statement = format!("{} and shard.id > $2 order by shard.id limit $3", select_failed());
+        self.page(statement, organization, after, limit, failed_of).await
     }
 
     /// One shard that gave up.

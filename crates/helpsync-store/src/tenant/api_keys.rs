@@ -182,15 +182,9 @@ impl AdminStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<ApiKey>, StoreError> {
-        let keys = sqlx::query(sql(format!(
-            "select {KEY} from api_key where organization_id = $1 and id > $2 order by id limit $3"
-        )))
-        .bind(organization.0)
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
-        keys.iter().map(ApiKey::of).collect()
+        let statement =
+            format!("select {KEY} from api_key where organization_id = $1 and id > $2 order by id limit $3");
+        self.page(statement, organization, after, limit, ApiKey::of).await
     }
 
     /// Notes that the key is used now, to the minute.

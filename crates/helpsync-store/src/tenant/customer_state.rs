@@ -143,19 +143,11 @@ impl AdminStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<CustomerState>, StoreError> {
-        let statement = sql(format!(
+        let statement = format!(
             "{} where customer.organization_id = $1 and customer.id > $2 order by customer.id limit $3",
             select_state()
-        ));
-        sqlx::query(statement)
-            .bind(organization.0)
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(state_of)
-            .collect()
+        );
+        self.page(statement, organization, after, limit, state_of).await
     }
 
     /// How a customer stands; `None`: the organization has none of that name.

@@ -141,17 +141,10 @@ impl AdminStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Customer>, StoreError> {
-        sqlx::query(sql(format!(
+        let statement = format!(
             "select {CUSTOMER} from customer where organization_id = $1 and id > $2 order by id limit $3"
-        )))
-        .bind(organization.0)
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?
-        .iter()
-        .map(customer_of)
-        .collect()
+        );
+        self.page(statement, organization, after, limit, customer_of).await
     }
 
     /// Changes the schedules of all the named customers or of none; unseen ones are made.
