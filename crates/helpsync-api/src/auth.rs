@@ -157,19 +157,20 @@ async fn named_customer(api: &Api, key: &ApiKey, name: &str) -> Result<Customer,
     found.ok_or_else(|| ApiError::missing("customer"))
 }
 
+/// Whom a key speaks for: it has to say.
+async fn customer_of_key(parts: &Parts, api: &Api, key: &ApiKey) -> Result<Customer, ApiError> {
+    let Some(id) = customer_id(parts)? else {
+        return Err(header_wrong("an API key needs a customer-id header".to_owned(), "missing"));
+    };
+    named_customer(api, key, &id).await
+}
+
 impl FromRequestParts<Api> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        match credential(parts, api).await? {
-            Credential::Key(key) => {
-                let Some(id) = customer_id(parts)? else {
-                    return Err(header_wrong("an API key needs a customer-id header".to_owned(), "missing"));
-                };
-                Ok(Self(named_customer(api, &key, &id).await?))
-            }
-            Credential::Token(claim) => Ok(Self(customer_of(api, &claim).await?)),
-        }
+        let Speaker { customer, .. } = Speaker::from_request_parts(parts, api).await?;
+        Ok(Self(customer))
     }
 }
 
@@ -188,10 +189,8 @@ impl FromRequestParts<Api> for Operator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        match credential(parts, api).await? {
-            Credential::Key(key) => Ok(Self(key.organization)),
-            Credential::Token(_) => Err(only_keys()),
-        }
+        let Keyed(key) = Keyed::from_request_parts(parts, api).await?;
+        Ok(Self(key.organization))
     }
 }
 
@@ -220,13 +219,8 @@ impl FromRequestParts<Api> for KeyedCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        match credential(parts, api).await? {
-            Credential::Key(key) => {
-                let Caller(customer) = Caller::from_request_parts(parts, api).await?;
-                Ok(Self { customer, key: key.id })
-            }
-            Credential::Token(_) => Err(only_keys()),
-        }
+        let Keyed(key) = Keyed::from_request_parts(parts, api).await?;
+        Ok(Self { customer: customer_of_key(parts, api, &key).await?, key: key.id })
     }
 }
 
@@ -240,8 +234,10 @@ impl FromRequestParts<Api> for Speaker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let is_customer = matches!(credential(parts, api).await?, Credential::Token(_));
-        let Caller(customer) = Caller::from_request_parts(parts, api).await?;
+        let (customer, is_customer) = match credential(parts, api).await? {
+            Credential::Key(key) => (customer_of_key(parts, api, &key).await?, false),
+            Credential::Token(claim) => (customer_of(api, &claim).await?, true),
+        };
         Ok(Self { customer, is_customer })
     }
 }

@@ -15,9 +15,9 @@ use crate::body::{Body, Query};
 use crate::endpoint::{Access, Endpoint, delete, get, post};
 use crate::error::ApiError;
 use crate::wire::api_key::{
-    AfterQuery, Key, Keys, MadeKey, MadeOrganization, NewKey, NewOrganization, OrganizationRow,
-    Organizations, scope,
+    Key, Keys, MadeKey, MadeOrganization, NewKey, NewOrganization, OrganizationRow, Organizations,
 };
+use crate::wire::native::After;
 use crate::wire::{GenericSuccessResponse, Int, SUCCESS};
 
 /// The longest name of a key or an organization, in characters.
@@ -79,7 +79,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn keys(
     State(api): State<Api>,
     Operator(organization): Operator,
-    Query(query): Query<AfterQuery>,
+    Query(query): Query<After>,
 ) -> Result<Json<Keys>, ApiError> {
     let (after, limit) = page(&query);
     let keys = api.store().admin().api_keys(organization, after, limit).await?;
@@ -97,10 +97,10 @@ async fn make_key(
         None => caller.organization,
         Some(name) => organization_named(&api, &caller, name).await?,
     };
-    let scope = scope(&wanted.scope).ok_or_else(|| {
+    let Ok(scope) = wanted.scope.parse::<KeyScope>() else {
         let all: Vec<&str> = KeyScope::ALL.iter().map(|scope| scope.as_str()).collect();
-        ApiError::field("scope", format!("is one of {}", all.join(", ")))
-    })?;
+        return Err(ApiError::field("scope", format!("is one of {}", all.join(", "))));
+    };
     if !caller.scope.covers(scope) {
         return Err(ApiError::forbidden(format!(
             "a key of the scope {} makes none of the scope {scope}",
@@ -176,7 +176,7 @@ async fn revoke_key(
 async fn organizations(
     State(api): State<Api>,
     Keyed(_): Keyed,
-    Query(query): Query<AfterQuery>,
+    Query(query): Query<After>,
 ) -> Result<Json<Organizations>, ApiError> {
     let (after, limit) = page(&query);
     let found = api.store().admin().organizations(after, limit).await?;
@@ -229,7 +229,7 @@ fn name(text: &str) -> Result<String, ApiError> {
     Ok(text.to_owned())
 }
 
-fn page(query: &AfterQuery) -> (i64, u32) {
+fn page(query: &After) -> (i64, u32) {
     (query.after.map_or(0, |after| after.0), rows(query.limit))
 }
 

@@ -1,6 +1,5 @@
 //! API keys and organizations.
 
-use helpsync_model::KeyScope;
 use helpsync_store::{ApiKey, OrganizationSummary};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -72,13 +71,6 @@ pub(crate) struct Keys {
     pub(crate) next_after: Option<i64>,
 }
 
-/// Where a page of a list begins, by ids.
-#[derive(Deserialize)]
-pub(crate) struct AfterQuery {
-    pub(crate) after: Option<Int>,
-    pub(crate) limit: Option<Int>,
-}
-
 /// An organization to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -124,9 +116,4 @@ pub(crate) struct Organizations {
     pub(crate) organizations: Vec<OrganizationRow>,
     /// `after` of the next page; absent at the end.
     pub(crate) next_after: Option<i64>,
-}
-
-/// The scope of this name.
-pub(crate) fn scope(text: &str) -> Option<KeyScope> {
-    text.parse().ok()
 }
