@@ -22,14 +22,14 @@ pub(crate) const CREDENTIALS_MAX: usize = 4;
 pub(crate) struct Caller(pub(crate) Customer);
 
 /// An organization, by its API key alone.
-pub(crate) struct Operator(pub(crate) OrganizationId);
+pub(crate) struct ByKey(pub(crate) OrganizationId);
 
 /// An API key alone, where it matters which.
 pub(crate) struct Keyed(pub(crate) ApiKey);
 
 /// An organization by its API key, or a customer.
 pub(crate) enum Reader {
-    Operator(OrganizationId),
+    ByKey(OrganizationId),
     Caller(Box<Customer>),
 }
 
@@ -185,7 +185,7 @@ impl FromRequestParts<Api> for Keyed {
     }
 }
 
-impl FromRequestParts<Api> for Operator {
+impl FromRequestParts<Api> for ByKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
@@ -200,7 +200,7 @@ impl FromRequestParts<Api> for Reader {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         match credential(parts, api).await? {
             Credential::Key(key) => match customer_id(parts)? {
-                None => Ok(Self::Operator(key.organization)),
+                None => Ok(Self::ByKey(key.organization)),
                 Some(id) => Ok(Self::Caller(Box::new(named_customer(api, &key, &id).await?))),
             },
             Credential::Token(claim) => Ok(Self::Caller(Box::new(customer_of(api, &claim).await?))),

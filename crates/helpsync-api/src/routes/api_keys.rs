@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::status::rows;
 use crate::Api;
-use crate::auth::{Keyed, Operator};
+use crate::auth::{ByKey, Keyed};
 use crate::body::{Body, Query};
 use crate::endpoint::{Access, Endpoint, delete, get, post};
 use crate::error::ApiError;
@@ -78,7 +78,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn keys(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Query(query): Query<After>,
 ) -> Result<Json<Keys>, ApiError> {
     let (after, limit) = page(&query);
@@ -153,7 +153,7 @@ async fn create(
 
 async fn revoke_key(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let missing = || ApiError::missing("API key");

@@ -7,7 +7,7 @@ use helpsync_model::{OrganizationId, RunParams};
 use super::status::rows;
 use super::sync::{connected, request};
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
@@ -69,7 +69,7 @@ fn next_of(count: usize, limit: u32, last: Option<i64>) -> Option<i64> {
 
 async fn list(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Query(query): Query<After>,
 ) -> Result<Json<Customers>, ApiError> {
     let (after, limit) = (query.after.map_or(0, |after| after.0), rows(query.limit));
@@ -82,7 +82,7 @@ async fn list(
 
 async fn show(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(customer): Path<String>,
 ) -> Result<Json<CustomerView>, ApiError> {
     view(&api, organization, &customer).await
@@ -100,7 +100,7 @@ async fn view(
 
 async fn held(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(customer): Path<String>,
     Query(query): Query<After>,
 ) -> Result<Json<HeldFiles>, ApiError> {
@@ -113,7 +113,7 @@ async fn held(
 
 async fn approve(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(customer): Path<String>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let connection = connected(&api, organization, &customer).await?;
@@ -124,7 +124,7 @@ async fn approve(
 
 async fn refuse(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(customer): Path<String>,
 ) -> Result<Json<RefusedRemovals>, ApiError> {
     let connection = connected(&api, organization, &customer).await?;
@@ -134,7 +134,7 @@ async fn refuse(
 
 async fn pause(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(customer): Path<String>,
 ) -> Result<Json<CustomerView>, ApiError> {
     api.store().admin().set_customer_paused(organization, &customer, true).await?;
@@ -143,7 +143,7 @@ async fn pause(
 
 async fn resume(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(customer): Path<String>,
 ) -> Result<Json<CustomerView>, ApiError> {
     api.store().admin().set_customer_paused(organization, &customer, false).await?;

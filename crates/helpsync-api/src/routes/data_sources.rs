@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::finish::end;
 use crate::Api;
-use crate::auth::{Caller, Operator, Reader};
+use crate::auth::{ByKey, Caller, Reader};
 use crate::body::{Body, Query as UrlQuery};
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
@@ -65,7 +65,7 @@ pub(super) async fn own_connection(api: &Api, customer: &Customer, id: i64) -> R
 /// A connection that the reader may see.
 pub(super) async fn readable_connection(api: &Api, reader: &Reader, id: i64) -> Result<Connection, ApiError> {
     match reader {
-        Reader::Operator(organization) => {
+        Reader::ByKey(organization) => {
             Ok(api.store().admin().connection(*organization, ConnectionId(id)).await?)
         }
         Reader::Caller(customer) => own_connection(api, customer, id).await,
@@ -110,7 +110,7 @@ async fn of_customer(
 
 async fn of_organization(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<OrganizationUserDataSourceQueryInput>,
 ) -> Result<Json<OrganizationUserDataSourceResponse>, ApiError> {
     list(&api, organization, None, input).await

@@ -9,7 +9,7 @@ use helpsync_queue::{DeadLetter as Letter, Origin, QueueError};
 
 use super::status::rows;
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, delete, get, post};
 use crate::error::ApiError;
@@ -54,7 +54,7 @@ fn away(error: &QueueError) -> ApiError {
 
 async fn list(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Query(query): Query<DeadLettersQuery>,
 ) -> Result<Json<DeadLetters>, ApiError> {
     let limit = rows(query.limit);
@@ -146,7 +146,7 @@ async fn message(api: &Api, organization: OrganizationId, id: &str) -> Result<Le
 
 async fn show(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<DeadLetter>, ApiError> {
     match parse(&id)? {
@@ -160,7 +160,7 @@ async fn show(
 
 async fn replay(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<ReplayAnswer>, ApiError> {
     match parse(&id)? {
@@ -191,7 +191,7 @@ async fn replay(
 
 async fn discard(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     match parse(&id)? {

@@ -58,11 +58,11 @@ async fn export(
     let customer = match (reader, query.customer_id) {
         (Reader::Caller(customer), None) => customer.id,
         (Reader::Caller(customer), Some(id)) if customer.external_id == id => customer.id,
-        (Reader::Operator(organization), Some(id)) => {
+        (Reader::ByKey(organization), Some(id)) => {
             let found = api.store().admin().find_customer(organization, &id).await?;
             found.ok_or_else(|| ApiError::missing("customer"))?.id
         }
-        (Reader::Operator(_), None) => {
+        (Reader::ByKey(_), None) => {
             return Err(ApiError::bad("say whose files: send customer_id, or the customer-id header"));
         }
         (Reader::Caller(_), Some(_)) => return Err(ApiError::missing("customer")),

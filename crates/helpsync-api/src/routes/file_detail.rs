@@ -65,7 +65,7 @@ async fn file(
     // What is no number names no file.
     let Ok(id) = id.parse().map(FileId) else { return Err(ApiError::missing("file")) };
     let file = match reader {
-        Reader::Operator(organization) => api.store().admin().file_of_organization(organization, id).await?,
+        Reader::ByKey(organization) => api.store().admin().file_of_organization(organization, id).await?,
         Reader::Caller(customer) => api.store().admin().file(customer.id, id).await?,
     };
     let file = viewing.of(file)?;

@@ -8,7 +8,7 @@ use helpsync_model::{KeyScope, Lane};
 use helpsync_store::{ConnectionOrder, ConnectionQuery};
 
 use crate::Api;
-use crate::auth::{Keyed, Operator};
+use crate::auth::{ByKey, Keyed};
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
 use crate::wire::installation::{AccountBudget, Budgets, LaneView, Lanes, ProcessView, Processes};
@@ -88,10 +88,7 @@ async fn resume(
     lanes(State(api), key).await
 }
 
-async fn budgets(
-    State(api): State<Api>,
-    Operator(organization): Operator,
-) -> Result<Json<Budgets>, ApiError> {
+async fn budgets(State(api): State<Api>, ByKey(organization): ByKey) -> Result<Json<Budgets>, ApiError> {
     let query = ConnectionQuery {
         organization,
         customer: None,

@@ -6,7 +6,7 @@ use helpsync_model::{EventKind, KeyScope};
 use helpsync_store::OrganizationChange;
 
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
@@ -38,7 +38,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn organization(
     State(api): State<Api>,
-    Operator(id): Operator,
+    ByKey(id): ByKey,
 ) -> Result<Json<OrganizationResponse>, ApiError> {
     let organization = api.store().admin().organization(id).await?;
     let totals = api.store().admin().organization_totals(id).await?;
@@ -47,7 +47,7 @@ async fn organization(
 
 async fn update(
     State(api): State<Api>,
-    Operator(id): Operator,
+    ByKey(id): ByKey,
     Body(input): Body<UpdateOrganizationInput>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     if input.data_source_configs.as_ref().is_some_and(|configs| configs.len() > CONFIGS_MAX) {
@@ -68,7 +68,7 @@ async fn update(
 
 async fn statistics(
     State(api): State<Api>,
-    Operator(id): Operator,
+    ByKey(id): ByKey,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     api.store().admin().note_statistics(id).await?;
     api.store().webhooks().announce(id, EventKind::FileStatisticsAggregated).await?;

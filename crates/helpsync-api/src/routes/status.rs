@@ -6,7 +6,7 @@ use helpsync_model::{ConnectionId, OrganizationId, RunId};
 use helpsync_store::Run;
 
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
@@ -64,7 +64,7 @@ pub(super) fn rows(limit: Option<Int>) -> u32 {
     limit.map_or(ROWS_DEFAULT, |limit| u32::try_from(limit.0.max(1)).unwrap_or(ROWS_MAX).min(ROWS_MAX))
 }
 
-async fn status(State(api): State<Api>, Operator(id): Operator) -> Result<Json<Status>, ApiError> {
+async fn status(State(api): State<Api>, ByKey(id): ByKey) -> Result<Json<Status>, ApiError> {
     let organization = api.store().admin().organization(id).await?;
     let status = api.store().admin().status(id).await?;
     let oldest = api.store().admin().freshness(id, None, OLDEST_SHOWN).await?;
@@ -90,7 +90,7 @@ async fn status(State(api): State<Api>, Operator(id): Operator) -> Result<Json<S
 
 async fn freshness(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Query(query): Query<FreshnessQuery>,
 ) -> Result<Json<FreshnessList>, ApiError> {
     let customer = match &query.customer_id {
@@ -108,7 +108,7 @@ async fn freshness(
 
 async fn runs(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<Runs>, ApiError> {
     let connection = query.data_source_id.map(|id| ConnectionId(id.0));
@@ -121,7 +121,7 @@ async fn runs(
 
 async fn run(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<RunView>, ApiError> {
     let run = named(&api, organization, &id).await?;
@@ -151,7 +151,7 @@ async fn named(api: &Api, organization: OrganizationId, id: &str) -> Result<Run,
 
 async fn skipped(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
     Query(query): Query<After>,
 ) -> Result<Json<SkippedArticles>, ApiError> {
@@ -164,7 +164,7 @@ async fn skipped(
 
 async fn events(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Query(query): Query<After>,
 ) -> Result<Json<Events>, ApiError> {
     let after = query.after.map_or(0, |after| after.0);

@@ -7,7 +7,7 @@ use helpsync_store::{ConnectionOrder, ConnectionQuery, RunRequest};
 
 use super::oauth_url::check_request_id;
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
@@ -41,7 +41,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn sync(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<SyncInput>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     check_request_id(input.request_id.as_deref())?;
@@ -129,7 +129,7 @@ async fn named(
 
 async fn cancel(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<CancelAnswer>, ApiError> {
     let connection = named(&api, organization, &id).await?;
@@ -140,7 +140,7 @@ async fn cancel(
 
 async fn allow_removals(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let connection = named(&api, organization, &id).await?;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::finish::{end, revoke};
 use super::oauth_url::live_connection;
 use crate::Api;
-use crate::auth::{Caller, Operator};
+use crate::auth::{ByKey, Caller};
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
@@ -56,7 +56,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn update(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<UpdateUsersInput>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     check_customer_ids(&input.customer_ids)?;
@@ -79,7 +79,7 @@ async fn answer(api: &Api, customer: Customer) -> Result<Json<UserResponse>, Api
 
 async fn user(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<UserRequestContent>,
 ) -> Result<Json<UserResponse>, ApiError> {
     let found = api.store().admin().find_customer(organization, &input.customer_id).await?;
@@ -92,7 +92,7 @@ async fn whoami(State(api): State<Api>, Caller(customer): Caller) -> Result<Json
 
 async fn list(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<ListUsersRequest>,
 ) -> Result<Json<UserListResponse>, ApiError> {
     let paging = Pagination::check(input.pagination)?;
@@ -116,7 +116,7 @@ async fn list(
 
 async fn delete(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<DeleteUsersInput>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     check_customer_ids(&input.customer_ids)?;

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::sync::meant;
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::{Body, Query};
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
@@ -49,7 +49,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn verify(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<VerifyInput>,
 ) -> Result<Response, ApiError> {
     let connection = meant(&api, organization, input.customer_id.as_deref(), input.data_source_id).await?;
@@ -144,7 +144,7 @@ async fn end(
 
 async fn estimate(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Query(query): Query<WhoseQuery>,
 ) -> Result<Json<Estimates>, ApiError> {
     let connection = meant(&api, organization, query.customer_id.as_deref(), query.data_source_id).await?;

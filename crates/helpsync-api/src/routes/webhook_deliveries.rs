@@ -7,7 +7,7 @@ use helpsync_model::{DeliveryId, DeliveryState, KeyScope};
 use super::status::rows;
 use super::webhooks::webhook;
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
@@ -50,7 +50,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn list(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Deliveries>, ApiError> {
@@ -69,7 +69,7 @@ async fn list(
 
 async fn redeliver_dead(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<Redelivered>, ApiError> {
     let redelivered =
@@ -79,7 +79,7 @@ async fn redeliver_dead(
 
 async fn redeliver(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let Ok(id) = id.parse() else { return Err(ApiError::missing("webhook delivery")) };

@@ -8,7 +8,7 @@ use helpsync_webhooks::check_url;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, delete, post};
 use crate::error::ApiError;
@@ -41,7 +41,7 @@ pub(super) fn webhook(id: &str) -> Result<WebhookId, ApiError> {
 
 async fn add(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<AddWebhookProps>,
 ) -> Result<Json<Webhook>, ApiError> {
     let rules = api.options().webhooks;
@@ -68,7 +68,7 @@ async fn add(
 
 async fn list(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<WebhookQueryInput>,
 ) -> Result<Json<WebhookQueryResponse>, ApiError> {
     let paging = Pagination::check(input.pagination)?;
@@ -88,7 +88,7 @@ async fn list(
 
 async fn remove(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     api.store().webhooks().delete_webhook(organization, webhook(&id)?).await?;

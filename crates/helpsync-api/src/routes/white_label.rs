@@ -7,7 +7,7 @@ use helpsync_store::OauthClient;
 use url::{Host, Url};
 
 use crate::Api;
-use crate::auth::Operator;
+use crate::auth::ByKey;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
@@ -44,7 +44,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn create(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(inputs): Body<Vec<WhiteLabelInput>>,
 ) -> Result<Json<WhiteLabels>, ApiError> {
     if inputs.is_empty() || inputs.len() > RECORDS_MAX {
@@ -60,7 +60,7 @@ async fn create(
 
 async fn update(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<WhiteLabelInput>,
 ) -> Result<Json<WhiteLabels>, ApiError> {
     let mut client = client_of(input)?;
@@ -77,7 +77,7 @@ async fn update(
 
 async fn list(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<ListWhiteLabelRequest>,
 ) -> Result<Json<WhiteLabels>, ApiError> {
     let paging = Pagination::check(input.pagination)?;
@@ -100,7 +100,7 @@ async fn list(
 
 async fn delete(
     State(api): State<Api>,
-    Operator(organization): Operator,
+    ByKey(organization): ByKey,
     Body(input): Body<DeleteWhiteLabelRequest>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let ids = ids(Some(input.ids), "ids")?.unwrap_or_default();
