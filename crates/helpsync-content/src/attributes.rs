@@ -3,6 +3,8 @@
 //! The tokenizer looks at all of a tag's attributes for each new one, and nothing of a tag is seen before its end: a
 //! single tag of a few megabytes would keep a core busy for minutes. So the count is bounded before parsing.
 
+use memchr::memchr;
+
 /// Where a reader of a tag may be, after the HTML standard's tokenizer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -19,6 +21,10 @@ use State::{BeforeName, BeforeValue, DoubleQuoted, Name, SingleQuoted, TagName, 
 
 const STATES: [State; 7] = [TagName, BeforeName, Name, BeforeValue, DoubleQuoted, SingleQuoted, Unquoted];
 
+/// Where each byte leads from each state. A table, because what compilers made of [`step`] for seven states at once took
+/// five times as long as all the rest of a conversion.
+static STEPS: [[Option<State>; 256]; STATES.len()] = steps();
+
 /// Whether some tag of `html` may have more than `max` attributes.
 ///
 /// Which `<` starts a tag depends on scripts, comments and quotes, and guessing that otherwise than the parser would
@@ -27,30 +33,46 @@ const STATES: [State; 7] = [TagName, BeforeName, Name, BeforeValue, DoubleQuoted
 /// without a `>`.
 pub(crate) fn may_exceed(html: &str, max: usize) -> bool {
     let bytes = html.as_bytes();
-    let mut counts: [Option<usize>; 7] = [None; 7];
-    for (at, byte) in bytes.iter().copied().enumerate() {
-        let starts = byte.is_ascii_alphabetic() && at > 0 && (bytes[at - 1] == b'<' || is_end_tag(bytes, at));
-        if counts == [None; 7] && !starts {
-            continue;
-        }
-        let mut after: [Option<usize>; 7] = [None; 7];
+    let mut from = 0;
+    while let Some(found) = memchr(b'<', &bytes[from..]) {
+        let behind = from + found + 1;
+        let letter = behind + usize::from(bytes.get(behind) == Some(&b'/'));
+        from = if bytes.get(letter).is_some_and(u8::is_ascii_alphabetic) {
+            let Some(end) = follow(bytes, letter, max) else { return true };
+            end
+        } else {
+            behind
+        };
+    }
+    false
+}
+
+/// Follows the tag whose name begins at `at`, and those that may start before it ends. Where the last of them has ended;
+/// `None` if one may have more than `max` attributes.
+fn follow(bytes: &[u8], at: usize, max: usize) -> Option<usize> {
+    let mut counts: [Option<usize>; STATES.len()] = [None; STATES.len()];
+    for (at, byte) in bytes.iter().copied().enumerate().skip(at) {
+        let mut after = [None; STATES.len()];
         for (state, count) in STATES.into_iter().zip(counts) {
             let Some(mut count) = count else { continue };
-            let Some(next) = step(state, byte) else { continue };
+            let Some(next) = STEPS[state as usize][usize::from(byte)] else { continue };
             count += usize::from(next == Name && state != Name);
             if count > max {
-                return true;
+                return None;
             }
             let slot = &mut after[next as usize];
             *slot = (*slot).max(Some(count));
         }
-        if starts {
+        if byte.is_ascii_alphabetic() && (bytes[at - 1] == b'<' || is_end_tag(bytes, at)) {
             let slot = &mut after[TagName as usize];
             *slot = (*slot).max(Some(0));
         }
+        if after.iter().all(Option::is_none) {
+            return Some(at + 1);
+        }
         counts = after;
     }
-    false
+    Some(bytes.len())
 }
 
 /// Whether the letter at `at` follows `</`: end tags have attributes too, until they are dropped.
@@ -58,8 +80,18 @@ fn is_end_tag(bytes: &[u8], at: usize) -> bool {
     at > 1 && &bytes[at - 2..at] == b"</"
 }
 
+const fn steps() -> [[Option<State>; 256]; STATES.len()] {
+    let mut steps = [[None; 256]; STATES.len()];
+    let mut at = 0;
+    while at < 256 * STATES.len() {
+        steps[at / 256][at % 256] = step(STATES[at / 256], (at % 256) as u8);
+        at += 1;
+    }
+    steps
+}
+
 /// Where `byte` leads; `None` at the tag's end.
-fn step(state: State, byte: u8) -> Option<State> {
+const fn step(state: State, byte: u8) -> Option<State> {
     let blank = byte.is_ascii_whitespace();
     Some(match (state, byte) {
         (DoubleQuoted, b'"') | (SingleQuoted, b'\'') => BeforeName,
