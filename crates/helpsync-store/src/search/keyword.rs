@@ -23,7 +23,7 @@ pub(crate) const LIST_MAX: i64 = 20_000;
 /// The best so many are looked at for whether they are shown and match the filters.
 const CANDIDATES_MAX: usize = 20_000;
 /// So many of them at first; then twice as many, and so on until enough are found.
-const STEP: usize = 128;
+const STEP: usize = 32;
 
 /// A look-up in the index: for which of the words, and what its chunks are worth.
 struct Lookup {
