@@ -20,7 +20,7 @@ use zendesk_sim::{
     Account, AccountOptions, BodyProfile, GenerateOptions, OauthClient, Sim, SimOptions, TokenLifetime,
 };
 
-use crate::log::Log;
+use crate::log::{Log, Work};
 
 /// Later than any healthy wait ends, on a machine that runs everything else as well.
 pub(crate) const LATE: Duration = Duration::from_secs(120);
@@ -135,6 +135,11 @@ impl TestApp {
     /// The log lines so far, of INFO and above, that have `text` in them.
     pub(crate) fn logged(&self, text: &str) -> Vec<String> {
         self.log.with(text).into_iter().map(|line| format!("{} {}", line.level, line.text)).collect()
+    }
+
+    /// See [`Log::work`].
+    pub(crate) fn work(&self) -> Work {
+        self.log.work()
     }
 
     pub(crate) fn parts(&self) -> &Parts {

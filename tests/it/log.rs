@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
 use tracing::field::{Field, Visit};
+use tracing::span::Attributes;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -18,6 +19,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 const KEPT: Level = Level::INFO;
 /// At most so many lines of one test; the checks are about its few errors and the ends of its runs.
 const LINES_MAX: usize = 100_000;
+
+/// Of a statement that is watched.
+const STATEMENT_CHARS: usize = 120;
 
 /// What each test's runtime has logged.
 static KEPT_LINES: LazyLock<Mutex<BTreeMap<String, Kept>>> = LazyLock::new(Mutex::default);
@@ -37,6 +41,19 @@ struct Kept {
     lines: Vec<Line>,
     /// Parts of ERROR lines that must come.
     expected: Vec<String>,
+    /// What was asked of the database and the queue, if that is watched.
+    work: Option<Work>,
+}
+
+/// What was asked of the database and the queue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Work {
+    /// Statements, by their beginnings. SQLite's are made on threads of its own and stand in no test's log.
+    pub(crate) statements: Vec<String>,
+    /// Transactions, those of one statement included.
+    pub(crate) transactions: usize,
+    /// Messages published.
+    pub(crate) messages: usize,
 }
 
 fn kept() -> MutexGuard<'static, BTreeMap<String, Kept>> {
@@ -70,6 +87,12 @@ impl Log {
         if let Some(kept) = kept().get_mut(&self.key) {
             kept.expected.push(text.to_owned());
         }
+    }
+
+    /// Watches what is asked of the database and the queue from here on. Answers with what was since the last time.
+    pub(crate) fn work(&self) -> Work {
+        let mut kept = kept();
+        kept.get_mut(&self.key).and_then(|kept| kept.work.replace(Work::default())).unwrap_or_default()
     }
 
     /// The lines so far that have `text` in them.
@@ -118,7 +141,28 @@ pub(crate) fn check<'a>(errors: impl Iterator<Item = &'a str>, expected: &[Strin
 struct Keeper;
 
 impl<S: Subscriber> Layer<S> for Keeper {
+    fn on_new_span(&self, span: &Attributes<'_>, _id: &tracing::Id, _context: Context<'_, S>) {
+        let name = span.metadata().name();
+        if name != "transaction" && name != "publish" {
+            return;
+        }
+        let Ok(handle) = Handle::try_current() else { return };
+        if let Some(work) = kept().get_mut(&key(handle.id())).and_then(|kept| kept.work.as_mut()) {
+            work.transactions += usize::from(name == "transaction");
+            work.messages += usize::from(name == "publish");
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            let Ok(handle) = Handle::try_current() else { return };
+            if let Some(work) = kept().get_mut(&key(handle.id())).and_then(|kept| kept.work.as_mut()) {
+                let mut line = Written::default();
+                event.record(&mut line);
+                work.statements.push(line.fields.chars().take(STATEMENT_CHARS).collect());
+            }
+            return;
+        }
         let level = *event.metadata().level();
         if level > KEPT || !event.metadata().target().starts_with("helpsync") {
             return;

@@ -15,6 +15,7 @@ mod complete;
 mod contract;
 mod contract_reasons;
 mod copy;
+mod cost;
 mod credentials;
 mod customer_states;
 mod deploy;

@@ -14,6 +14,7 @@ mod connections;
 mod doctor;
 mod embeddings;
 mod error;
+mod front;
 mod health;
 mod home;
 mod json_lines;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use helpsync_account::subscriptions::Subscriber;
 use helpsync_api::{Api, ApiOptions, WebhookRules};
+use helpsync_config::Settings;
 use helpsync_dispatcher::{Dispatcher, DispatcherOptions};
 use helpsync_embeddings::{Chunker, Embedder};
 use helpsync_model::chain;
@@ -17,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::server::ConnectionLimits;
+use crate::front::Fronts;
+use crate::home::Home;
 use crate::{
-    AppError, Parts, Runtime, alive, collect, embeddings, health, requests, server, telemetry, traces,
-    webhooks,
+    AppError, Parts, Runtime, alive, collect, embeddings, health, requests, telemetry, traces, webhooks,
 };
 
 /// Beyond draining: answers under way, and handing shards back.
@@ -43,87 +44,108 @@ pub enum Role {
     Worker,
 }
 
+/// The tasks of a process, and their common end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks {
+    pub(crate) stop: CancellationToken,
+    running: TaskTracker,
+}
+
 /// A running process.
 #[derive(Debug)]
 pub struct Process {
     parts: Parts,
     api_url: Option<Url>,
-    health_address: Option<SocketAddr>,
-    metrics_address: Option<SocketAddr>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    fronts: Fronts,
+    tasks: Tasks,
 }
 
 impl Process {
-    /// Starts the roles. The listeners are open when it returns.
+    /// Listens, opens everything that the settings name, and starts the roles. `/livez` answers from the first moment.
+    ///
+    /// # Errors
+    /// [`AppError`]; nothing is left running then.
+    pub async fn open(settings: Settings, runtime: Runtime, role: Role) -> Result<Self, AppError> {
+        check_shared(&settings, role)?;
+        telemetry::start();
+        let tasks = Tasks::default();
+        let fronts = match Fronts::of(&settings, role, &tasks).await {
+            Ok(fronts) => fronts,
+            Err(error) => {
+                tasks.end().await;
+                // Of two processes on one file the second hears of that, not of the address that the first has too.
+                Home::enter(settings.store.url.expose())?;
+                return Err(error);
+            }
+        };
+        match Parts::open(settings, runtime).await {
+            Ok(parts) => Self::begin(parts, role, tasks, fronts).await,
+            Err(error) => {
+                tasks.end().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// [`Process::open`] on parts that are open already.
     ///
     /// # Errors
     /// [`AppError`]; nothing is left running then.
     pub async fn start(parts: Parts, role: Role) -> Result<Self, AppError> {
-        let settings = parts.settings();
-        let shared = settings.store.is_postgres() && parts.rabbit.is_some();
-        if role != Role::All && !shared {
-            return Err(AppError::NotShared);
-        }
+        check_shared(parts.settings(), role)?;
         telemetry::start();
-        let mut process = Self {
-            api_url: None,
-            health_address: None,
-            metrics_address: None,
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            parts: parts.clone(),
-        };
-        let limits = ConnectionLimits {
-            header_timeout: settings.api.header_timeout,
-            idle_timeout: settings.api.idle_timeout,
-            connections_max: settings.api.connections_max,
-            per_address_max: settings.api.connections_per_address_max,
-        };
-        if role != Role::Worker {
-            let (listener, address) = server::listen(settings.api.listen, "HELPSYNC_API__LISTEN").await?;
-            let url = public_url(settings.api.public_url.clone(), address);
-            let router = api(&parts, url.clone()).router();
-            process.api_url = Some(url);
-            process.spawn("api", server::serve(listener, router, limits, process.stop.clone()));
+        let tasks = Tasks::default();
+        match Fronts::of(parts.settings(), role, &tasks).await {
+            Ok(fronts) => Self::begin(parts, role, tasks, fronts).await,
+            Err(error) => {
+                tasks.end().await;
+                Err(error)
+            }
         }
-        if role != Role::All {
-            let (address, setting) = match role {
-                Role::Worker => (settings.worker.health_listen, "HELPSYNC_WORKER__HEALTH_LISTEN"),
-                _ => (settings.dispatcher.health_listen, "HELPSYNC_DISPATCHER__HEALTH_LISTEN"),
-            };
-            let (listener, bound) = server::listen(address, setting).await?;
-            process.health_address = Some(bound);
-            let router = health::router(parts.clone());
-            process.spawn("health", server::serve(listener, router, limits, process.stop.clone()));
-        }
-        if let Some(address) = settings.telemetry.listen {
-            let (listener, bound) = server::listen(address, "HELPSYNC_TELEMETRY__LISTEN").await?;
-            process.metrics_address = Some(bound);
-            tracing::info!("metrics at http://{bound}/metrics");
-            let router = telemetry::router();
-            process.spawn("metrics", server::serve(listener, router, limits, process.stop.clone()));
-        }
-        process.spawn("gauges", collect::run(parts.clone(), role, process.stop.clone()));
+    }
+
+    async fn begin(parts: Parts, role: Role, tasks: Tasks, fronts: Fronts) -> Result<Self, AppError> {
+        let settings = Arc::clone(&parts.settings);
+        let api_url =
+            fronts.api.as_ref().map(|front| public_url(settings.api.public_url.clone(), front.address));
+        let process = Self { api_url, fronts, tasks, parts: parts.clone() };
         if role != Role::Worker {
             let Runtime { clock, entropy } = &parts.runtime;
-            let options = webhooks::relay_options(settings);
+            let options = webhooks::relay_options(&settings);
             let relay =
-                Relay::new(parts.store.webhooks().clone(), Arc::clone(clock), Arc::clone(entropy), options)?;
-            process.spawn("webhooks", relay.run(process.stop.clone()));
+                Relay::new(parts.store.webhooks().clone(), Arc::clone(clock), Arc::clone(entropy), options);
+            match relay {
+                Ok(relay) => process.spawn("webhooks", relay.run(process.tasks.stop.clone())),
+                Err(error) => {
+                    process.tasks.end().await;
+                    return Err(error.into());
+                }
+            }
         }
+        process.begin_roles(role);
+        if let Some((front, url)) = process.fronts.api.as_ref().zip(process.api_url.clone()) {
+            front.open(api(&parts, url).router());
+        }
+        if let Some(front) = &process.fronts.health {
+            front.open(health::router(parts));
+        }
+        Ok(process)
+    }
+
+    fn begin_roles(&self, role: Role) {
+        let (process, parts, settings) = (self, &self.parts, &self.parts.settings);
+        process.spawn("gauges", collect::run(parts.clone(), role, process.tasks.stop.clone()));
         let holder = format!("{}-{}", std::process::id(), parts.runtime.entropy.uuid().simple());
         let concurrency = settings.worker.concurrency;
         process.spawn(
             "alive",
-            alive::tell(parts.clone(), alive::sign(&holder, role, concurrency), process.stop.clone()),
+            alive::tell(parts.clone(), alive::sign(&holder, role, concurrency), process.tasks.stop.clone()),
         );
         process.start_roles(role, holder);
-        Ok(process)
     }
 
     fn start_roles(&self, role: Role, holder: String) {
-        let (parts, stop) = (&self.parts, &self.stop);
+        let (parts, stop) = (&self.parts, &self.tasks.stop);
         let dispatcher = Dispatcher::new(
             parts.store.queue().clone(),
             Arc::clone(&parts.queue),
@@ -168,26 +190,17 @@ impl Process {
         let made = Arc::new(Notify::new());
         let chunker =
             Chunker::new(parts.store.search().clone(), parts.settings().embeddings.poll, Arc::clone(&made));
-        self.spawn("chunker", chunker.run(self.stop.clone()));
+        self.spawn("chunker", chunker.run(self.tasks.stop.clone()));
         if let Some(client) = parts.embeddings.clone() {
             let options = embeddings::embedder_options(parts.settings());
             let entropy = Arc::clone(&parts.runtime.entropy);
             let embedder = Embedder::new(parts.store.search().clone(), client, entropy, options, made);
-            self.spawn("embedder", embedder.run(self.stop.clone()));
+            self.spawn("embedder", embedder.run(self.tasks.stop.clone()));
         }
     }
 
-    /// A role that ends before its time ends the process: a supervisor starts a whole one again, which is better than
-    /// a half one that looks alive.
     fn spawn(&self, name: &'static str, role: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let ended = guarded(role).await;
-            if !stop.is_cancelled() {
-                tracing::error!(role = name, panicked = ended.is_err(), "a role ended, stopping");
-                stop.cancel();
-            }
-        });
+        self.tasks.spawn(name, role);
     }
 
     /// Where the API answers, as browsers see it.
@@ -199,13 +212,13 @@ impl Process {
     /// Where `/livez` and `/readyz` answer, when the process has no API.
     #[must_use]
     pub fn health_address(&self) -> Option<SocketAddr> {
-        self.health_address
+        self.fronts.health.as_ref().map(|front| front.address)
     }
 
     /// Where `/metrics` answers besides the health port, if `telemetry.listen` says so.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics_address
+        self.fronts.metrics
     }
 
     /// The parts it runs on.
@@ -216,20 +229,18 @@ impl Process {
 
     /// Ends when a role has ended before its time.
     pub async fn failed(&self) {
-        self.stop.cancelled().await;
+        self.tasks.stop.cancelled().await;
     }
 
     /// Stops: takes nothing new, lets shards reach a safe point within `worker.drain_seconds`, hands the rest back,
     /// and closes everything. Takes at most two seconds more than that, whatever is away.
     pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
+        let Tasks { stop, running } = &self.tasks;
+        stop.cancel();
+        running.close();
         let bound = self.parts.settings().worker.drain + STOP_GRACE;
-        if tokio::time::timeout(bound, self.tasks.wait()).await.is_err() {
-            tracing::warn!(
-                tasks = self.tasks.len(),
-                "stopping takes too long, leaving the rest to the sweeper"
-            );
+        if tokio::time::timeout(bound, running.wait()).await.is_err() {
+            tracing::warn!(tasks = running.len(), "stopping takes too long, leaving the rest to the sweeper");
         }
         let flushed = tokio::task::spawn_blocking(traces::flush);
         if tokio::time::timeout(CLOSE_GRACE, flushed).await.is_err() {
@@ -243,6 +254,36 @@ impl Process {
             }
         }
     }
+}
+
+impl Tasks {
+    /// A role that ends before its time ends the process: a supervisor starts a whole one again, which is better than
+    /// a half one that looks alive.
+    pub(crate) fn spawn(&self, name: &'static str, role: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            let ended = guarded(role).await;
+            if !stop.is_cancelled() {
+                tracing::error!(role = name, panicked = ended.is_err(), "a role ended, stopping");
+                stop.cancel();
+            }
+        });
+    }
+
+    /// Ends what has been begun of a process that cannot start.
+    async fn end(&self) {
+        self.stop.cancel();
+        self.running.close();
+        if tokio::time::timeout(STOP_GRACE, self.running.wait()).await.is_err() {
+            tracing::warn!(tasks = self.running.len(), "what was begun does not end");
+        }
+    }
+}
+
+/// Roles apart from each other need a database and a queue that they share.
+fn check_shared(settings: &Settings, role: Role) -> Result<(), AppError> {
+    let shared = settings.store.is_postgres() && settings.queue.url.is_some();
+    if role == Role::All || shared { Ok(()) } else { Err(AppError::NotShared) }
 }
 
 /// Runs the future; a panic in it is an `Err`.
@@ -298,6 +339,7 @@ fn dispatcher_options(parts: &Parts) -> DispatcherOptions {
         window: bounded(settings.dispatcher.release_window),
         batch: bounded(settings.dispatcher.outbox_batch),
         default_interval: settings.sync.interval,
+        keep_runs: settings.dispatcher.keep_runs,
     }
 }
 

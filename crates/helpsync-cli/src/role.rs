@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, FromArgMatches as _};
-use helpsync_app::{Parts, Process, Role, Runtime, start_logging, stop_signal};
+use helpsync_app::{Process, Role, Runtime, start_logging, stop_signal};
 use helpsync_config::{LogFormat, LogSettings, Settings};
 
 use crate::args::{Manner, RoleArgs};
@@ -74,7 +74,7 @@ async fn run_role(role: Role, name: &str, args: RoleArgs, output: Output) -> any
     };
     start_logging(&log_settings(&settings.log, args.manner), &settings.telemetry, service)?;
     let stop = stop_signal().context("cannot handle signals")?;
-    let process = Process::start(Parts::open(settings, Runtime::default()).await?, role).await?;
+    let process = Process::open(settings, Runtime::default(), role).await?;
     if let Some(url) = process.api_url() {
         output.note(format_args!("{name}: API at {url}"));
     }

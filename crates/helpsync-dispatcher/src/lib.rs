@@ -3,14 +3,15 @@
 //! Nothing is elected and nothing is remembered here: any number of dispatchers may run over one store, and claims
 //! decide. Being woken makes it fast, looking every tick makes it safe.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use helpsync_model::{Clock, chain};
 use helpsync_queue::{Message, Queue};
-use helpsync_store::{OutboxMessage, QueueStore, StoreError};
+use helpsync_store::{OutboxMessage, PrunedTo, QueueStore, StoreError};
 use helpsync_telemetry::{Outage, metrics as telemetry, trace};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -32,14 +33,21 @@ pub struct DispatcherOptions {
     pub batch: u32,
     /// The interval of customers and organizations that have set none.
     pub default_interval: Duration,
+    /// How long ended runs are kept.
+    pub keep_runs: Duration,
 }
 
 /// A claimed outbox message may be published by another dispatcher after this.
 const CLAIM_LEASE: Duration = Duration::from_secs(30);
+/// The outbox is looked into at most so often: whoever releases publishes too, and leaves messages in it only when he dies
+/// or the queue refuses them.
+const LEFT_EVERY: Duration = Duration::from_secs(5);
 /// So many times longer a released shard is waited for while the queue holds messages, or cannot be asked.
 const BACKLOG_PATIENCE: u32 = 10;
 /// Never sleeps shorter than this while something is due soon.
 const TICK_MIN: Duration = Duration::from_millis(10);
+/// Steps of removing old runs in one sweep: a backlog of them takes some sweeps, and nothing else waits for it.
+const PRUNING_STEPS: u32 = 10;
 /// Schedules turned into runs in one go.
 const SCHEDULES_PER_TICK: u32 = 100;
 
@@ -55,6 +63,8 @@ pub struct Dispatcher {
     refused: Arc<Outage>,
     /// The store does not answer.
     away: Arc<Outage>,
+    /// How far old runs are removed.
+    pruned_to: Arc<Mutex<PrunedTo>>,
 }
 
 impl Dispatcher {
@@ -67,7 +77,8 @@ impl Dispatcher {
         options: DispatcherOptions,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { store, queue, clock, options, wake, refused: Arc::default(), away: Arc::default() }
+        let (refused, away, pruned_to) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, queue, clock, options, wake, refused, away, pruned_to }
     }
 
     /// Dispatches until `stop`.
@@ -76,10 +87,11 @@ impl Dispatcher {
     /// [`JobSchedulerError`] when the ticker cannot start.
     pub async fn run(self, stop: CancellationToken) -> Result<(), JobSchedulerError> {
         let ticker = self.start_ticker().await?;
+        let mut left_looked_for: Option<Instant> = None;
         while !stop.is_cancelled() {
             // Taken before the look: whatever is made after it rings again.
             let woken = self.wake.notified();
-            let wait = match self.dispatch().await {
+            let wait = match self.dispatch(&mut left_looked_for).await {
                 Ok(()) => {
                     self.works();
                     self.until_next_due().await
@@ -105,7 +117,9 @@ impl Dispatcher {
     pub async fn relay_when_woken(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let woken = self.wake.notified();
-            match self.dispatch().await {
+            // What is left in the outbox is for the dispatchers, too.
+            let mut left_looked_for = Some(Instant::now());
+            match self.dispatch(&mut left_looked_for).await {
                 Ok(()) => self.works(),
                 Err(error) => self.failed(&error, "releasing failed, a dispatcher tries again"),
             }
@@ -195,27 +209,65 @@ impl Dispatcher {
             );
             self.wake.notify_one();
         }
+        while self.store.add_up_totals().await? {}
+        self.prune().await
+    }
+
+    /// Removes some of the runs that ended long ago, on from where the last sweep came to.
+    async fn prune(&self) -> Result<(), StoreError> {
+        for _ in 0..PRUNING_STEPS {
+            let after = self.pruned_to.lock().map_or_else(|_| PrunedTo::default(), |at| *at);
+            let pruned = self.store.prune_runs(self.options.keep_runs, after).await?;
+            if pruned.runs > 0 {
+                tracing::debug!(runs = pruned.runs, "old runs are removed");
+            }
+            if let Ok(mut at) = self.pruned_to.lock() {
+                *at = pruned.next.unwrap_or_default();
+            }
+            if pruned.next.is_none() {
+                break;
+            }
+        }
         Ok(())
     }
 
-    /// Moves everything that is due from the store into the queue.
-    async fn dispatch(&self) -> Result<(), StoreError> {
+    /// Moves everything that is due from the store into the queue, and once in a while what was left in the outbox.
+    async fn dispatch(&self, left_looked_for: &mut Option<Instant>) -> Result<(), StoreError> {
+        if left_looked_for.is_none_or(|at| at.elapsed() >= LEFT_EVERY) {
+            self.publish_left().await?;
+            *left_looked_for = Some(Instant::now());
+        }
         loop {
-            let released = self.store.release_due(self.options.batch, self.options.window).await?;
-            let published = self.relay().await?;
-            if released == 0 && published == 0 {
+            let claimed =
+                self.store.release_claimed(self.options.batch, self.options.window, CLAIM_LEASE).await?;
+            let released = claimed.len();
+            if self.publish(claimed).await? < released {
+                // The queue refused some: the next look takes them up again.
+                *left_looked_for = None;
+            }
+            if released < self.options.batch as usize {
                 return Ok(());
             }
         }
     }
 
-    /// Publishes the outbox. No transaction is open while the queue is waited for.
-    async fn relay(&self) -> Result<usize, StoreError> {
-        let claimed = self.store.claim_outbox(self.options.batch, CLAIM_LEASE).await?;
+    /// Publishes what whoever released it did not: he died, or the queue refused it.
+    async fn publish_left(&self) -> Result<(), StoreError> {
+        loop {
+            let claimed = self.store.claim_outbox(self.options.batch, CLAIM_LEASE).await?;
+            let left = claimed.len();
+            if self.publish(claimed).await? < left || left < self.options.batch as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Publishes claimed messages. No transaction is open while the queue is waited for. Answers how many the queue took.
+    async fn publish(&self, claimed: Vec<OutboxMessage>) -> Result<usize, StoreError> {
         if claimed.is_empty() {
             return Ok(0);
         }
-        let since = tokio::time::Instant::now();
+        let since = Instant::now();
         // They last until the queue has answered.
         let spans: Vec<Span> = claimed.iter().map(span_of).collect();
         let messages: Vec<Message> =

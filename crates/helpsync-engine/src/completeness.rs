@@ -9,6 +9,7 @@ use helpsync_model::ShardCursor;
 use helpsync_store::{RunNote, StartedShard};
 use helpsync_zendesk::{OFFSET_RECORDS_MAX, PAGE_SIZE_MAX};
 
+use crate::list_by_export::ByExport;
 use crate::{Engine, HandlerError};
 
 /// How often Zendesk is asked for its count before that counts as moving.
@@ -41,12 +42,18 @@ impl Engine {
     ) -> Result<Listing, HandlerError> {
         let mut owed = None;
         if !matches!(started.shard.cursor, Some(ShardCursor::Page(_))) {
-            let at = self.walk_listing(started, account).await?;
-            if !at.ended {
-                return Ok(Listing::Yielded);
-            }
-            if started.list_locales.len() > 1 {
-                return self.compare_listed(started, account, &at.listed).await;
+            match self.list_by_export(started, account).await? {
+                ByExport::Yielded => return Ok(Listing::Yielded),
+                ByExport::Whole => {}
+                ByExport::No => {
+                    let at = self.walk_listing(started, account).await?;
+                    if !at.ended {
+                        return Ok(Listing::Yielded);
+                    }
+                    if started.list_locales.len() > 1 {
+                        return self.compare_listed(started, account, &at.listed).await;
+                    }
+                }
             }
             match self.compare_seen(started, account).await? {
                 Compared::Equal => return Ok(Listing::Whole),

@@ -14,7 +14,7 @@ use helpsync_zendesk::Failure;
 use crate::completeness::Listing;
 use crate::page::{Fetched, Reached};
 use crate::walk_list::{have_met, yielded_turn};
-use crate::{Engine, HandlerError};
+use crate::{Engine, Handled, HandlerError};
 
 /// Articles asked for one by one in one shard.
 const CONFIRMED_PER_SHARD: usize = 50;
@@ -43,16 +43,21 @@ impl Engine {
         &self,
         started: &StartedShard,
         account: &Account,
-    ) -> Result<ShardEnd, HandlerError> {
+    ) -> Result<Handled, HandlerError> {
+        let mut note = RunNote::default();
         let compared = if started.shard.cursor.is_some() {
             Compared::Unclear
         } else {
             self.complete_tree(started, account).await?;
             match started.list_locales.len() {
-                0 | 1 => self.compare(started, account).await?,
+                0 | 1 => self.compare(started, account, &mut note).await?,
                 _ => self.compare_locales(started, account).await?,
             }
         };
+        if note.requests > 0 && !matches!(compared, Compared::Same) {
+            // The work goes on for a while: people see by now what was found.
+            self.store.note_run(&started.fence, &std::mem::take(&mut note)).await?;
+        }
         let mut moving = false;
         if !matches!(compared, Compared::Unclear) {
             self.pass_seconds(started).await?;
@@ -60,13 +65,14 @@ impl Engine {
         let missing = match &compared {
             Compared::Same => {
                 let hidden = self.store.hidden_articles(started.fence.connection, LEFTOVERS_MAX).await?;
-                return Ok(ShardEnd::Done(confirmations(&hidden)));
+                return Ok(Handled::Ends(ShardEnd::Done(confirmations(&hidden)), Box::new(note)));
             }
             Compared::Gone(articles) => Missing::Articles(articles),
             Compared::Listed => Missing::Unseen,
             Compared::Unclear => {
+                self.note_listing(started).await?;
                 match self.list_everything(started, account).await? {
-                    Listing::Yielded => return Ok(yielded_turn()),
+                    Listing::Yielded => return Ok(yielded_turn().into()),
                     Listing::Whole => {}
                     Listing::Moving => moving = true,
                 }
@@ -82,15 +88,21 @@ impl Engine {
             self.store.note_run(&started.fence, &note).await?;
         }
         match hidden {
-            RemovalVerdict::Hidden(hidden) => Ok(ShardEnd::Done(confirmations(&hidden))),
+            RemovalVerdict::Hidden(hidden) => Ok(ShardEnd::Done(confirmations(&hidden)).into()),
             RemovalVerdict::Held(held) => {
                 tracing::warn!(connection = %started.fence.connection, held, "removals held back");
-                Ok(ShardEnd::Done(Vec::new()))
+                Ok(ShardEnd::Done(Vec::new()).into())
             }
         }
     }
 
-    async fn compare(&self, started: &StartedShard, account: &Account) -> Result<Compared, HandlerError> {
+    /// `note` gets what asking for the count showed.
+    async fn compare(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        note: &mut RunNote,
+    ) -> Result<Compared, HandlerError> {
         let connection = started.fence.connection;
         let audit_asked = started.run.params.is_audit();
         let listed = matches!(started.run.plan, Some(Plan::OffsetPages | Plan::CursorEnds));
@@ -98,8 +110,7 @@ impl Engine {
         if let Some(whole) = whole {
             return Ok(if whole { Compared::Listed } else { Compared::Unclear });
         }
-        let count = self.count(started, account).await?;
-        let nameless = self.store.nameless_records(started.fence.run).await?;
+        let count = counted(account, note).await?;
         let audit_due = self.is_audit_due(started);
         // A first sync has just read everything there is.
         if audit_asked
@@ -108,10 +119,11 @@ impl Engine {
         {
             return Ok(Compared::Unclear);
         }
-        let mut known = self.store.known_articles(connection).await?;
+        let run = started.fence.run;
+        let (mut known, mut nameless) = self.store.known_and_nameless(connection, run).await?;
         if known < count && started.run.plan == Some(Plan::Export) {
             self.read_tail(started, account).await?;
-            known = self.store.known_articles(connection).await?;
+            (known, nameless) = self.store.known_and_nameless(connection, run).await?;
         }
         if known == count || known < count && known + nameless >= count {
             return Ok(Compared::Same);
@@ -121,8 +133,7 @@ impl Engine {
         }
         if started.export_access == Some(ExportAccess::Lost) {
             // What a smaller role does not show is not gone. A person may allow it, which asks for an audit.
-            let note = RunNote { held: Some(known - count), ..RunNote::default() };
-            self.store.note_run(&started.fence, &note).await?;
+            note.held = Some(known - count);
             return Ok(Compared::Same);
         }
         let ledger = self.store.ledger(connection).await?;
@@ -139,10 +150,8 @@ impl Engine {
 
     /// How many articles Zendesk counts now.
     pub(crate) async fn count(&self, started: &StartedShard, account: &Account) -> Result<i64, HandlerError> {
-        let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
-        let count = i64::try_from(answer.value).unwrap_or(i64::MAX);
-        let note =
-            RunNote { remote_count: Some(count), requests: answer.requests.into(), ..RunNote::default() };
+        let mut note = RunNote::default();
+        let count = counted(account, &mut note).await?;
         self.store.note_run(&started.fence, &note).await?;
         Ok(count)
     }
@@ -178,6 +187,10 @@ impl Engine {
 
     /// Notes that the whole list has been read since seconds with more changes than a page of the export holds.
     async fn pass_seconds(&self, started: &StartedShard) -> Result<(), HandlerError> {
+        if started.run.plan == Some(Plan::Export) {
+            // It read no list.
+            return Ok(());
+        }
         let walks = self.store.list_walks(started.fence.run).await?;
         let crowded = walks.iter().filter_map(|walk| match walk.params {
             ListParams::Pages { measured, .. } | ListParams::End { measured, .. } => measured.crowded,
@@ -215,6 +228,15 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// How many articles Zendesk counts now, and in `note` that it does, and what asking took.
+async fn counted(account: &Account, note: &mut RunNote) -> Result<i64, HandlerError> {
+    let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
+    let count = i64::try_from(answer.value).unwrap_or(i64::MAX);
+    note.remote_count = Some(count);
+    note.requests += u64::from(answer.requests);
+    Ok(count)
 }
 
 /// Hidden articles are asked for one by one, or by a second listing where they are very many.

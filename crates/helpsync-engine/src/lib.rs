@@ -12,6 +12,7 @@ mod confirm_removed;
 mod fetch_articles;
 mod fetch_attachments;
 mod find_removed;
+mod list_by_export;
 mod locales;
 mod names;
 mod outcome;
@@ -29,7 +30,9 @@ use std::time::Duration;
 use helpsync_account::{Account, Accounts};
 use helpsync_content::Limits;
 use helpsync_model::{ShardParams, Subdomain, chain};
-use helpsync_store::{QueueStore, RemovalCeiling, ShardEnd, StartedShard, StoreError, SyncStore};
+use helpsync_store::{
+    GoesOn, QueueStore, RemovalCeiling, RunNote, ShardEnd, StartedShard, StoreError, SyncStore,
+};
 use helpsync_telemetry::metrics as telemetry;
 use tokio::sync::Semaphore;
 
@@ -89,16 +92,21 @@ impl Engine {
         Self { store, queue, accounts, options, clock, entropy, converting }
     }
 
-    /// Works on a started shard and records how it ended.
+    /// Works on a started shard and records how it ended. Answers with the shard that follows, if whoever `onward` names
+    /// has it from now on.
     ///
     /// # Errors
     /// [`StoreError`] when even that could not be recorded: the shard's lease then runs out and it is issued again.
     /// [`StoreError::Fenced`] is no fault: the work was taken over or cancelled, and nothing was changed.
-    pub async fn run(&self, started: &StartedShard) -> Result<(), StoreError> {
+    pub async fn run(
+        &self,
+        started: &StartedShard,
+        onward: GoesOn<'_>,
+    ) -> Result<Option<StartedShard>, StoreError> {
         let since = tokio::time::Instant::now();
-        let (outcome, ended) = self.work(started).await;
+        let (outcome, ended) = self.work(started, onward).await;
         let outcome = match &ended {
-            Ok(()) => outcome,
+            Ok(_) => outcome,
             Err(StoreError::Fenced) => "taken_over",
             Err(_) => "unrecorded",
         };
@@ -108,23 +116,33 @@ impl Engine {
     }
 
     /// What [`Engine::run`] does, and what to call its end.
-    async fn work(&self, started: &StartedShard) -> (&'static str, Result<(), StoreError>) {
-        let end = match self.handle(started).await {
-            Ok(Some(end)) => end,
-            Ok(None) => return (DONE, Ok(())),
+    async fn work(
+        &self,
+        started: &StartedShard,
+        onward: GoesOn<'_>,
+    ) -> (&'static str, Result<Option<StartedShard>, StoreError>) {
+        let (end, note) = match self.handle(started, onward).await {
+            Ok(Handled::Ends(end, note)) => (end, note),
+            Ok(Handled::Ended(next)) => return (DONE, Ok(next.map(|next| *next))),
             Err(HandlerError::Store(StoreError::Fenced)) => return (DONE, Err(StoreError::Fenced)),
             Err(error) => {
                 let end = self.end_after(&error, started).await;
                 tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
                     failures = started.shard.failures, error = chain(&error), ?end, "shard did not finish");
-                end
+                (end, Box::default())
             }
         };
-        (outcome_of(&end), self.settle(started, &end).await)
+        (outcome_of(&end), self.settle(started, &end, &note, onward).await)
     }
 
     /// Records the end, and before it what a failure leaves undone.
-    async fn settle(&self, started: &StartedShard, end: &ShardEnd) -> Result<(), StoreError> {
+    async fn settle(
+        &self,
+        started: &StartedShard,
+        end: &ShardEnd,
+        note: &RunNote,
+        onward: GoesOn<'_>,
+    ) -> Result<Option<StartedShard>, StoreError> {
         match (end, &started.shard.params) {
             (ShardEnd::Failed(reason), ShardParams::FetchArticles(asked)) => {
                 self.note_unfetched(started, &asked.articles, reason).await?;
@@ -134,7 +152,7 @@ impl Engine {
             }
             _ => {}
         }
-        self.record(started, end).await
+        self.record(started, end, note, onward).await
     }
 
     /// Puts a shard back because this process stops; spends no try.
@@ -143,13 +161,19 @@ impl Engine {
     /// [`StoreError`].
     pub async fn hand_back(&self, started: &StartedShard) -> Result<(), StoreError> {
         let end = ShardEnd::Snooze { wait: Duration::ZERO, reason: "a worker".to_owned() };
-        self.record(started, &end).await
+        self.record(started, &end, &RunNote::default(), &|| None).await.map(drop)
     }
 
     /// Work that is done is not thrown away because the store was away for a moment.
-    async fn record(&self, started: &StartedShard, end: &ShardEnd) -> Result<(), StoreError> {
+    async fn record(
+        &self,
+        started: &StartedShard,
+        end: &ShardEnd,
+        note: &RunNote,
+        onward: GoesOn<'_>,
+    ) -> Result<Option<StartedShard>, StoreError> {
         for wait in RECORD_WAITS {
-            match self.queue.end_shard(&started.fence, end).await {
+            match self.queue.end_shard_and_go_on(&started.fence, end, note, onward().as_ref()).await {
                 Err(error) if error.is_transient() => {
                     tracing::warn!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
                 }
@@ -157,7 +181,7 @@ impl Engine {
             }
             tokio::time::sleep(wait).await;
         }
-        self.queue.end_shard(&started.fence, end).await
+        self.queue.end_shard_and_go_on(&started.fence, end, note, onward().as_ref()).await
     }
 
     fn account(&self, started: &StartedShard) -> Result<Account, HandlerError> {
@@ -173,30 +197,37 @@ impl Engine {
         Ok(account)
     }
 
-    /// `None`: the handler has recorded the end itself.
-    async fn handle(&self, started: &StartedShard) -> Result<Option<ShardEnd>, HandlerError> {
+    async fn handle(&self, started: &StartedShard, onward: GoesOn<'_>) -> Result<Handled, HandlerError> {
         if started.shard.params == ShardParams::Finalize {
             self.store.finalize_run(started).await?;
-            return Ok(None);
+            return Ok(Handled::Ended(None));
         }
         let account = self.account(started)?;
         let ended = match &started.shard.params {
             ShardParams::Plan => Box::pin(self.plan(started, &account)).await,
-            ShardParams::WalkExport(range) => Box::pin(self.walk_export(started, &account, *range)).await,
-            ShardParams::WalkList(list) => Box::pin(self.walk_list(started, &account, *list)).await,
+            ShardParams::WalkExport(range) => {
+                Box::pin(self.walk_export(started, &account, *range, onward)).await
+            }
             ShardParams::FindRemoved => Box::pin(self.find_removed(started, &account)).await,
+            ShardParams::WalkList(list) => {
+                Box::pin(self.walk_list(started, &account, *list)).await.map(Handled::from)
+            }
             ShardParams::ConfirmRemoved(confirm) => {
-                Box::pin(self.confirm_removed(started, &account, confirm)).await
+                Box::pin(self.confirm_removed(started, &account, confirm)).await.map(Handled::from)
             }
             ShardParams::FetchArticles(asked) => {
-                Box::pin(self.fetch_articles(started, &account, &asked.articles)).await
+                Box::pin(self.fetch_articles(started, &account, &asked.articles)).await.map(Handled::from)
             }
-            ShardParams::FetchAttachments => self.fetch_attachments(started, &account).await,
-            ShardParams::Finalize => return Ok(None),
+            ShardParams::FetchAttachments => {
+                self.fetch_attachments(started, &account).await.map(Handled::from)
+            }
+            ShardParams::Finalize => return Ok(Handled::Ended(None)),
         };
         let ended = match ended {
+            // What was waited for stands in the page that the shard ended with.
+            ended @ Ok(Handled::Ended(_)) => return ended,
             Err(error) if Box::pin(self.learn_locales(started, &account, &error)).await? => {
-                Ok(walk_list::yielded_turn())
+                Ok(walk_list::yielded_turn().into())
             }
             ended => ended,
         };
@@ -209,7 +240,21 @@ impl Engine {
         if waits.all_ms > 0 {
             self.store.note_budget_wait(&started.fence, &waits).await?;
         }
-        ended.map(Some)
+        ended
+    }
+}
+
+/// What handling a shard came to.
+pub(crate) enum Handled {
+    /// This is to be recorded, together with what was found out.
+    Ends(ShardEnd, Box<RunNote>),
+    /// The handler has recorded that it is done; whoever goes on has this shard.
+    Ended(Option<Box<StartedShard>>),
+}
+
+impl From<ShardEnd> for Handled {
+    fn from(end: ShardEnd) -> Self {
+        Self::Ends(end, Box::default())
     }
 }
 

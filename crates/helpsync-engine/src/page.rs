@@ -8,7 +8,8 @@ use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
 use helpsync_model::{ShardCursor, chain};
 use helpsync_store::{
-    IncomingArticle, PageOutcome, PageWrite, Progress, SkippedArticle, Split, StartedShard, StoreError,
+    GoesOn, IncomingArticle, PageOutcome, PageWrite, Progress, SkippedArticle, Split, StartedShard,
+    StoreError,
 };
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
 
@@ -48,10 +49,21 @@ struct Batch {
 
 /// What the shard has reached once the whole of an answer is stored.
 #[derive(Default)]
-pub(crate) struct Reached {
+pub(crate) struct Reached<'a> {
     pub(crate) cursor: Option<ShardCursor>,
     pub(crate) progress: Option<Progress>,
     pub(crate) split: Option<Split>,
+    /// The shard is done with it; who goes on with the next.
+    pub(crate) ends: Option<GoesOn<'a>>,
+}
+
+/// What storing came to.
+#[derive(Default)]
+pub(crate) struct Stored {
+    /// As of the last batch.
+    pub(crate) outcome: PageOutcome,
+    /// The shard that whoever goes on has, if the shard ended with it.
+    pub(crate) next: Option<Box<StartedShard>>,
 }
 
 impl From<Answer<ExportPage>> for Fetched {
@@ -92,8 +104,8 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
         mut fetched: Fetched,
-        reached: Reached,
-    ) -> Result<PageOutcome, HandlerError> {
+        reached: Reached<'_>,
+    ) -> Result<Stored, HandlerError> {
         let working = format!("{}: storing {} articles", started.shard.key, fetched.articles.len());
         self.accounts.put_working(started.fence.run, &working).await;
         self.complete_places(started, account, &mut fetched).await?;
@@ -116,9 +128,14 @@ impl Engine {
             self.store.store_page(started, &page).await?;
         }
         let tags = tags_of(&fetched.articles);
-        let outcome = self.store_whole(started, fetched.articles, first, reached).await?;
+        if reached.ends.is_some() {
+            // Behind its end the shard may write nothing.
+            self.learn_tags(started, account, &tags).await?;
+            return self.store_whole(started, fetched.articles, first, reached).await;
+        }
+        let stored = self.store_whole(started, fetched.articles, first, reached).await?;
         self.learn_tags(started, account, &tags).await?;
-        Ok(outcome)
+        Ok(stored)
     }
 
     /// Stores articles that have all their texts. `first` goes with the first batch of them, `reached` with the last.
@@ -127,25 +144,25 @@ impl Engine {
         started: &StartedShard,
         articles: Vec<Article>,
         mut first: PageWrite,
-        reached: Reached,
-    ) -> Result<PageOutcome, HandlerError> {
+        reached: Reached<'_>,
+    ) -> Result<Stored, HandlerError> {
         let authors = first.authors.clone();
         let batches = batches(articles);
         let mut left = batches.len();
         let mut compared =
             stream::iter(batches).map(|articles| self.compared(started, articles)).buffered(BATCHES_AHEAD);
-        let Reached { cursor, progress, split } = reached;
+        let Reached { cursor, progress, split, ends } = reached;
         let mut last = Some(PageWrite { cursor, progress, split, ..PageWrite::default() });
-        let mut outcome = PageOutcome::default();
+        let mut stored = Stored::default();
         while let Some(batch) = compared.next().await {
             left -= 1;
             let end = if left == 0 { last.take().unwrap_or_default() } else { PageWrite::default() };
             let PageWrite { cursor, progress, split, .. } = end;
             let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
             let page = PageWrite { cursor, progress, split, ..std::mem::replace(&mut first, next) };
-            outcome = self.store_batch(started, page, batch?).await?;
+            stored = self.store_batch(started, page, batch?, ends.filter(|_| left == 0)).await?;
         }
-        Ok(outcome)
+        Ok(stored)
     }
 
     /// Stores a batch. Should an article that needed no conversion have changed meanwhile, it is converted after all.
@@ -154,11 +171,12 @@ impl Engine {
         started: &StartedShard,
         mut page: PageWrite,
         batch: Batch,
-    ) -> Result<PageOutcome, HandlerError> {
+        ends: Option<GoesOn<'_>>,
+    ) -> Result<Stored, HandlerError> {
         page.articles = batch.articles;
         page.skipped.extend(batch.skipped);
         page.skipped_translations.extend(batch.skipped_texts);
-        match self.store.store_page(started, &page).await {
+        match self.store_one(started, &page, ends).await {
             Err(StoreError::Unconverted) => {
                 let left = batch.unconverted.into_iter().map(|article| (described(&article), article));
                 let made = self.convert(left.collect()).await?;
@@ -166,10 +184,25 @@ impl Engine {
                 page.articles.extend(made.articles);
                 page.skipped.extend(made.skipped);
                 page.skipped_translations.extend(made.skipped_texts);
-                Ok(self.store.store_page(started, &page).await?)
+                Ok(self.store_one(started, &page, ends).await?)
             }
             stored => Ok(stored?),
         }
+    }
+
+    /// Stores one page, and ends the shard with it where it is the last.
+    async fn store_one(
+        &self,
+        started: &StartedShard,
+        page: &PageWrite,
+        ends: Option<GoesOn<'_>>,
+    ) -> Result<Stored, StoreError> {
+        let Some(goes_on) = ends else {
+            let outcome = self.store.store_page(started, page).await?;
+            return Ok(Stored { outcome, next: None });
+        };
+        let (outcome, next) = self.store.store_last_page(started, page, goes_on().as_ref()).await?;
+        Ok(Stored { outcome, next: next.map(Box::new) })
     }
 
     /// Converts those articles of a batch whose copies are not right already.

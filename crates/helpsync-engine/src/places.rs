@@ -28,6 +28,15 @@ struct Tree {
     bytes: u64,
 }
 
+/// What a look at the tree came to.
+#[derive(Default)]
+pub(crate) struct Looked {
+    /// Something moved into what is kept, and only reading every article brings that.
+    pub(crate) moved_in: bool,
+    /// What it took, where that is not yet noted.
+    pub(crate) note: RunNote,
+}
+
 /// Whether a list has changed shows on its first page, latest change first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct TreeMark {
@@ -42,16 +51,23 @@ struct ListMark {
     newest: Option<i64>,
 }
 
+impl TreeMark {
+    /// Whether both lists are told apart by it from what they were before.
+    const fn tells(&self) -> bool {
+        self.sections.count.is_some() && self.categories.count.is_some()
+    }
+}
+
 impl Engine {
     /// Before a run reads articles: sections and categories are brought up to date, and what moved out of what is kept
-    /// goes. True: something moved into it, and only reading every article brings that.
+    /// goes.
     pub(crate) async fn look_at_places(
         &self,
         started: &StartedShard,
         account: &Account,
-    ) -> Result<bool, HandlerError> {
+    ) -> Result<Looked, HandlerError> {
         if is_first(started) {
-            return Ok(false);
+            return Ok(Looked::default());
         }
         self.read_tree(started, account).await
     }
@@ -63,17 +79,25 @@ impl Engine {
         account: &Account,
     ) -> Result<(), HandlerError> {
         if is_first(started) && self.store.lacks_sections(started.fence.connection).await? {
-            self.read_tree(started, account).await?;
+            let looked = self.read_tree(started, account).await?;
+            if looked.note.requests > 0 {
+                self.store.note_run(&started.fence, &looked.note).await?;
+            }
         }
         Ok(())
     }
 
-    async fn read_tree(&self, started: &StartedShard, account: &Account) -> Result<bool, HandlerError> {
+    async fn read_tree(&self, started: &StartedShard, account: &Account) -> Result<Looked, HandlerError> {
         // A full run and an audit believe no mark.
         let whole = started.run.kind == RunKind::Full || started.run.params.is_audit();
         let known = started.tree_mark.as_deref().filter(|_| !whole);
         let known = known.and_then(|mark| serde_json::from_str::<TreeMark>(mark).ok());
         let tree = self.tree(account, known.as_ref()).await?;
+        if tree.mark.tells() && known.as_ref() == Some(&tree.mark) && !started.selection.names_places() {
+            // As it was, and nothing depends on it: there is nothing to store.
+            let note = RunNote { requests: tree.requests, ..RunNote::default() };
+            return Ok(Looked { moved_in: false, note });
+        }
         let items = items(&tree.sections, &tree.categories);
         let learned = self.store.learn_tree(started, &items, tree.requests).await?;
         let mark = serde_json::to_string(&tree.mark).ok();
@@ -85,7 +109,7 @@ impl Engine {
             tracing::info!(connection = %started.fence.connection, removed = learned.removed,
                 "sections left what is selected");
         }
-        Ok(learned.gained)
+        Ok(Looked { moved_in: learned.gained, note: RunNote::default() })
     }
 
     /// Adds to a page the sections that its articles stand in, where we would not know whether those are kept, or no

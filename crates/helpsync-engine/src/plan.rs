@@ -20,7 +20,7 @@ use helpsync_zendesk::{
     Answer, Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
 
-use crate::{Engine, HandlerError};
+use crate::{Engine, Handled, HandlerError};
 
 /// Stretches that the pages of a list are divided into, each read by a shard of its own at the same time. Fewer than the
 /// default `dispatcher.release_window`, so that one turn of the release brings them all out.
@@ -45,22 +45,23 @@ impl Engine {
         &self,
         started: &StartedShard,
         account: &Account,
-    ) -> Result<ShardEnd, HandlerError> {
-        let (fence, since) = (&started.fence, self.since(started));
+    ) -> Result<Handled, HandlerError> {
+        let since = self.since(started);
         self.look_for_brands(started, account).await?;
         self.look_for_locales(started, account).await?;
-        let moved_in = self.look_at_places(started, account).await?;
-        let gained =
-            moved_in || started.run.kind == RunKind::Delta && self.store.has_room_for_more(started).await?;
+        let looked = self.look_at_places(started, account).await?;
+        let moved_in = looked.moved_in;
+        // A limit that never kept anything out needs no look.
+        let may_have_room = started.run.kind == RunKind::Delta && started.kept_out;
+        let gained = moved_in || may_have_room && self.store.has_room_for_more(started).await?;
         if started.run.kind == RunKind::Delta
             && !gained
             && started.export_access == Some(ExportAccess::Refused)
         {
             let reason =
                 "the incremental export is refused to this grant: the list, by time of change".to_owned();
-            let plan = Some((Plan::ListChanges, reason));
-            self.store.note_run(fence, &RunNote { plan, ..RunNote::default() }).await?;
-            return Ok(ShardEnd::Done(vec![changes_since(since)]));
+            let note = RunNote { plan: Some((Plan::ListChanges, reason)), ..looked.note };
+            return Ok(Handled::Ends(ShardEnd::Done(vec![changes_since(since)]), Box::new(note)));
         }
         let start = if started.run.kind == RunKind::Full || gained { 0 } else { since };
         let reason = if moved_in {
@@ -76,15 +77,15 @@ impl Engine {
         let note = RunNote {
             plan: Some((Plan::Export, reason)),
             remote_count: counted.as_ref().and_then(|count| i64::try_from(count.value).ok()),
-            requests: counted.map_or(0, |count| count.requests.into()),
-            ..RunNote::default()
+            requests: looked.note.requests + counted.map_or(0, |count| u64::from(count.requests)),
+            ..looked.note
         };
-        self.store.note_run(fence, &note).await?;
-        Ok(ShardEnd::Done(vec![NewShard {
+        let walk = NewShard {
             key: "walk_export".to_owned(),
             params: ShardParams::WalkExport(ExportRange { start, end: None, everything: gained }),
             position: Some(start),
-        }]))
+        };
+        Ok(Handled::Ends(ShardEnd::Done(vec![walk]), Box::new(note)))
     }
 
     /// How many articles Zendesk counts, before the first page is read: who watches a full run sees how much is left. The

@@ -111,7 +111,7 @@ impl Engine {
         ledger: &[LedgerEntry],
         count: usize,
     ) -> Result<Option<Vec<i64>>, HandlerError> {
-        let listing = count.div_ceil(PAGE);
+        let listing = count.div_ceil(self.articles_a_request(started));
         if ledger.iter().any(|entry| entry.created_at == 0) || ledger.len() <= count {
             return Ok(None);
         }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use helpsync_account::Account;
 use helpsync_model::{ExportAccess, ExportCursor, ExportRange, ShardCursor, ShardParams};
-use helpsync_store::{NewShard, Progress, RunNote, ShardEnd, Split, StartedShard};
+use helpsync_store::{GoesOn, NewShard, Progress, RunNote, ShardEnd, Split, StartedShard};
 use helpsync_zendesk::{Answer, ExportPage, Failure};
 
-use crate::page::{Fetched, Reached};
+use crate::page::{Fetched, Reached, Stored};
 use crate::plan::NoExport;
-use crate::{Engine, HandlerError};
+use crate::{Engine, Handled, HandlerError};
 
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
 const PAGES_PER_TURN: u32 = 100;
@@ -79,17 +79,18 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
         range: ExportRange,
-    ) -> Result<ShardEnd, HandlerError> {
+        onward: GoesOn<'_>,
+    ) -> Result<Handled, HandlerError> {
         let everything = range.everything;
         let mut range = left(started, range);
         if range.ended {
-            return Ok(ShardEnd::Done(Vec::new()));
+            return Ok(ShardEnd::Done(Vec::new()).into());
         }
         let mut answer = match self.export_from(account, range.start).await {
             Ok(answer) => answer,
             Err(failure) => {
                 let why = self.no_export(started, range.start, failure)?;
-                return self.list_instead(started, account, everything, why).await;
+                return self.list_instead(started, account, everything, why).await.map(Handled::from);
             }
         };
         self.note_allowed(started).await?;
@@ -101,47 +102,49 @@ impl Engine {
             let next = answer.value.next_start.filter(|next| range.end.is_none_or(|end| *next < end));
             let Some(mut next) = next else {
                 range.ended = true;
-                self.store_export_page(started, account, answer, &range, None).await?;
-                return Ok(ShardEnd::Done(Vec::new()));
+                let stored = self.store_export_page(started, account, answer, &range, None, Some(onward));
+                return Ok(Handled::Ended(stored.await?.next));
             };
             if next <= range.start {
                 let second = range.start;
                 if started.passed_second.is_none_or(|passed| second > passed) {
                     if let Some(wait) = self.until_over(second) {
-                        return Ok(ShardEnd::Snooze { wait, reason: "a second that is not over".to_owned() });
+                        let reason = "a second that is not over".to_owned();
+                        return Ok(ShardEnd::Snooze { wait, reason }.into());
                     }
-                    self.store_export_page(started, account, answer, &range, None).await?;
-                    return self.list_instead(started, account, everything, NoExport::Crowded(second)).await;
+                    self.store_export_page(started, account, answer, &range, None, None).await?;
+                    let why = NoExport::Crowded(second);
+                    return self.list_instead(started, account, everything, why).await.map(Handled::from);
                 }
                 next = second + 1;
             }
             if empty >= EMPTY_PAGES_MAX {
                 let why = NoExport::Endless(range.start);
-                return self.list_instead(started, account, everything, why).await;
+                return self.list_instead(started, account, everything, why).await.map(Handled::from);
             }
             range.start = next;
             range.pages += 1;
             let cut = split(range, self.clock.now_ms() / 1000).filter(|_| may_split);
             let followed = if cut.is_some() || turn >= PAGES_PER_TURN {
-                let split_done = self.store_export_page(started, account, answer, &range, cut).await?;
-                if split_done || turn >= PAGES_PER_TURN {
+                let stored = self.store_export_page(started, account, answer, &range, cut, None).await?;
+                if stored.outcome.split || turn >= PAGES_PER_TURN {
                     break;
                 }
                 may_split = false;
                 self.next_page(account, next).await?
             } else {
-                let stored = self.store_export_page(started, account, answer, &range, None);
+                let stored = self.store_export_page(started, account, answer, &range, None, None);
                 let (stored, fetched) = tokio::join!(stored, self.next_page(account, next));
                 stored?;
                 fetched?
             };
             answer = match followed {
                 Followed::Page(page) => *page,
-                Followed::TooRecent => return Ok(ShardEnd::Done(Vec::new())),
+                Followed::TooRecent => return Ok(ShardEnd::Done(Vec::new()).into()),
                 Followed::Elsewhere => break,
             };
         }
-        Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() })
+        Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }.into())
     }
 
     /// Why the list takes over from an export that does not answer.
@@ -221,7 +224,7 @@ impl Engine {
         }
     }
 
-    /// `range` is what is left once the page is stored. True: it was cut in two.
+    /// `range` is what is left once the page is stored. With `ends` the shard is done with it.
     async fn store_export_page(
         &self,
         started: &StartedShard,
@@ -229,7 +232,8 @@ impl Engine {
         mut answer: Answer<ExportPage>,
         range: &ExportCursor,
         split: Option<Split>,
-    ) -> Result<bool, HandlerError> {
+        ends: Option<GoesOn<'_>>,
+    ) -> Result<Stored, HandlerError> {
         if let Some(end) = range.end {
             // The next range reads those.
             answer.value.articles.retain(|article| article.updated_at.as_second() < end);
@@ -240,8 +244,9 @@ impl Engine {
             cursor: Some(ShardCursor::Export(*range)),
             progress: Some(Progress { position, newest }),
             split,
+            ends,
         };
-        Ok(self.store_fetched(started, account, Fetched::from(answer), reached).await?.split)
+        self.store_fetched(started, account, Fetched::from(answer), reached).await
     }
 }
 

@@ -97,7 +97,7 @@ impl Engine {
                 cursor: Some(ShardCursor::Page(number + 1)),
                 progress: newest
                     .map(|newest| Progress { position: Some(0).filter(|_| !ended), newest: Some(newest) }),
-                split: None,
+                ..Reached::default()
             };
             let store = self.store_fetched(started, account, Fetched::from(answer), reached);
             if ended {
@@ -161,7 +161,8 @@ impl Engine {
             Walked::Nowhere(why) => {
                 if begun.restarts <= RESTARTS_MAX {
                     let progress = until.progress(&begun);
-                    let reached = Reached { cursor: Some(ShardCursor::List(begun)), progress, split: None };
+                    let reached =
+                        Reached { cursor: Some(ShardCursor::List(begun)), progress, ..Reached::default() };
                     self.store_whole(started, Vec::new(), PageWrite::default(), reached).await?;
                 }
                 Err(HandlerError::Passing(why))
@@ -207,7 +208,7 @@ impl Engine {
             let reached = Reached {
                 cursor: Some(ShardCursor::List(at.clone())),
                 progress: until.progress(&at),
-                split: None,
+                ..Reached::default()
             };
             let mut fetched = Fetched::from(answer);
             if !in_default_locale {

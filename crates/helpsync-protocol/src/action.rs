@@ -33,6 +33,7 @@ pub enum Action {
     Write { by: u8 },
     Count { by: u8, end: End },
     Commit { by: u8 },
+    GoOn { by: u8 },
     Acknowledge { by: u8 },
     Sleep { by: u8 },
     Wake { by: u8 },
@@ -82,6 +83,7 @@ impl fmt::Display for Action {
                 write!(f, "{} {how}, and counts what is open", w(*by))
             }
             Self::Commit { by } => write!(f, "{} commits that end", w(*by)),
+            Self::GoOn { by } => write!(f, "{} commits that end, and goes on with what follows", w(*by)),
             Self::Acknowledge { by } => write!(f, "{} acknowledges the message", w(*by)),
             Self::Sleep { by } => write!(f, "{} stands still", w(*by)),
             Self::Wake { by } => write!(f, "{} goes on", w(*by)),

@@ -1,7 +1,8 @@
 //! What each step does. The table in docs/protocol.md says which function of the product each one stands for.
 
 use helpsync_model::{
-    Advance, FenceNumbers, RunAt, RunEvent, RunKind, ShardEvent, ShardKind, ShardState, Startable, is_free,
+    Advance, ConnectionState, FenceNumbers, RunAt, RunEvent, RunKind, ShardEvent, ShardKind, ShardState,
+    Startable, is_free,
 };
 
 use crate::action::{Action, End};
@@ -75,6 +76,11 @@ impl Protocol {
             Action::Write { by } => self.write(state, by)?,
             Action::Count { by, end } => self.count(state, by, end)?,
             Action::Commit { by } => self.commit(state, by)?,
+            Action::GoOn { by } => {
+                let Worker::Ends { next, message, .. } = state.workers[usize::from(by)] else { return None };
+                self.commit(state, by)?;
+                take(state, by, next?, message)?;
+            }
             Action::Acknowledge { by } => state.workers[usize::from(by)] = Worker::Idle,
             Action::Sleep { by } => {
                 state.faults.sleeps = state.faults.sleeps.checked_sub(1)?;
@@ -113,8 +119,12 @@ impl Protocol {
         shard.release += 1;
         let announces = (attempt, shard.release);
         if !published {
-            state.rows.outbox.push(Message { shard: at, announces, lease: None, claims: 0 });
+            // Whoever releases publishes.
+            let lease = Some(time(self.dispatchers_clock() + OUTBOX_LEASE));
+            let message = Message { shard: at, announces, lease, claims: 1 };
+            state.rows.outbox.push(message);
             state.rows.outbox.sort_unstable();
+            state.dispatchers[usize::from(by)] = Dispatcher::Claimed(message);
         }
         Some(())
     }
@@ -147,16 +157,7 @@ impl Protocol {
             state.workers[usize::from(by)] = Worker::Settles(at);
             return Some(());
         }
-        let epoch = i64::from(run.epoch);
-        state.rows.run_mut(at.run)?.step(RunEvent::ShardStarted);
-        let shard = state.rows.shard_mut(at)?;
-        shard.step(ShardEvent::Started);
-        shard.attempt += 1;
-        shard.lease = Some(time(LEASE));
-        let fence = FenceNumbers { epoch, attempt: i64::from(shard.attempt) };
-        state.workers[usize::from(by)] =
-            Worker::Works { shard: at, fence, wrote: false, asleep: false, late: false, silent: 0 };
-        Some(())
+        take(state, by, at, at)
     }
 
     /// Whether the fence lets a write pass.
@@ -185,10 +186,12 @@ impl Protocol {
     }
 
     fn write(&self, state: &mut State, by: u8) -> Option<()> {
-        let Worker::Works { shard: at, fence, .. } = state.workers[usize::from(by)] else { return None };
+        let Worker::Works { shard: at, fence, message, .. } = state.workers[usize::from(by)] else {
+            return None;
+        };
         if !self.admits(state, at, fence) {
             state.seen.refused = true;
-            state.workers[usize::from(by)] = Worker::Settles(at);
+            state.workers[usize::from(by)] = Worker::Settles(message);
             return Some(());
         }
         state.seen.stale_write |= !Self::is_rightful(state, at, fence);
@@ -205,7 +208,9 @@ impl Protocol {
 
     /// The first half of the transaction that ends a shard: the fence, and what is open beside it.
     fn count(&self, state: &mut State, by: u8, end: End) -> Option<()> {
-        let Worker::Works { shard: at, fence, .. } = state.workers[usize::from(by)] else { return None };
+        let Worker::Works { shard: at, fence, message, .. } = state.workers[usize::from(by)] else {
+            return None;
+        };
         match end {
             End::Done => {}
             End::PutBack => state.faults.put_backs = state.faults.put_backs.checked_sub(1)?,
@@ -213,7 +218,7 @@ impl Protocol {
         }
         if !self.admits(state, at, fence) {
             state.seen.refused = true;
-            state.workers[usize::from(by)] = Worker::Settles(at);
+            state.workers[usize::from(by)] = Worker::Settles(message);
             return Some(());
         }
         let run = state.rows.run(at.run)?;
@@ -228,7 +233,14 @@ impl Protocol {
             End::Done if at.kind() == ShardKind::Finalize => Advance::Nothing,
             _ => at_now.advance(open, if self.lacks(Break::CleanListing) { 0 } else { failed }),
         };
-        state.workers[usize::from(by)] = Worker::Ends { shard: at, fence, end, advance, failed: failed > 0 };
+        let next = match advance {
+            Advance::Begins { first, .. } => Some(ShardAt::of(at.run, first)),
+            _ if added == 1 && open == 1 => Some(ShardAt::of(at.run, ShardKind::WalkList)),
+            _ => None,
+        };
+        let next = next.filter(|_| state.rows.connection == ConnectionState::Active);
+        state.workers[usize::from(by)] =
+            Worker::Ends { shard: at, fence, end, advance, failed: failed > 0, next, message };
         Some(())
     }
 
@@ -238,10 +250,12 @@ impl Protocol {
 
     /// The second half: what was decided is written and committed.
     fn commit(&self, state: &mut State, by: u8) -> Option<()> {
-        let Worker::Ends { shard: at, fence, end, advance, failed } = state.workers[usize::from(by)] else {
+        let Worker::Ends { shard: at, fence, end, advance, failed, message, .. } =
+            state.workers[usize::from(by)]
+        else {
             return None;
         };
-        state.workers[usize::from(by)] = Worker::Settles(at);
+        state.workers[usize::from(by)] = Worker::Settles(message);
         state.seen.stale_write |= !Self::is_rightful(state, at, fence);
         let walks = self.walks(at.run);
         state.rows.shard_mut(at)?.step(match end {
@@ -275,6 +289,21 @@ impl Protocol {
             run.ends += 1;
         }
     }
+}
+
+/// Gives a shard that may be started to a worker, which has the message of the same or of the one before.
+fn take(state: &mut State, by: u8, at: ShardAt, message: ShardAt) -> Option<()> {
+    let run = state.rows.run_mut(at.run)?;
+    run.step(RunEvent::ShardStarted);
+    let epoch = i64::from(run.epoch);
+    let shard = state.rows.shard_mut(at)?;
+    shard.step(ShardEvent::Started);
+    shard.attempt += 1;
+    shard.lease = Some(time(LEASE));
+    let fence = FenceNumbers { epoch, attempt: i64::from(shard.attempt) };
+    state.workers[usize::from(by)] =
+        Worker::Works { shard: at, fence, wrote: false, asleep: false, late: false, silent: 0, message };
+    Some(())
 }
 
 fn publish_early(state: &mut State, by: u8) -> Option<()> {

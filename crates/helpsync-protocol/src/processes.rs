@@ -9,6 +9,9 @@ use crate::rows::{Message, RUNS, Rows, SLOTS, ShardAt};
 /// Dispatchers, and workers: two of each.
 pub(crate) const OF_EACH: usize = 2;
 
+/// More than what else a worker is told apart by comes to.
+const FLAGS: i64 = 64;
+
 /// What a dispatcher is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dispatcher {
@@ -55,6 +58,8 @@ pub enum Worker {
         late: bool,
         /// Renewals in a row that went unanswered.
         silent: u8,
+        /// Whose message it has: of the shard, or of the one that it went on from.
+        message: ShardAt,
     },
     /// It is in the transaction that ends the shard, which has counted what is open.
     Ends {
@@ -68,6 +73,10 @@ pub enum Worker {
         advance: Advance,
         /// A shard of the run has failed, so far as it saw.
         failed: bool,
+        /// Of what follows, the one shard that it may go on with.
+        next: Option<ShardAt>,
+        /// As of [`Worker::Works`].
+        message: ShardAt,
     },
     /// Nothing is left but to acknowledge the message.
     Settles(ShardAt),
@@ -78,10 +87,10 @@ impl Worker {
     pub(crate) const fn holds(&self) -> Option<ShardAt> {
         match self {
             Self::Idle => None,
-            Self::Holds(shard)
-            | Self::Works { shard, .. }
-            | Self::Ends { shard, .. }
-            | Self::Settles(shard) => Some(*shard),
+            Self::Holds(message)
+            | Self::Works { message, .. }
+            | Self::Ends { message, .. }
+            | Self::Settles(message) => Some(*message),
         }
     }
 }
@@ -183,12 +192,14 @@ impl Worker {
         match self {
             Self::Idle => [0; 6],
             Self::Holds(shard) => of(1, shard, none, 0),
-            Self::Works { shard, fence, wrote, asleep, late, silent } => {
+            Self::Works { shard, fence, wrote, asleep, late, silent, message } => {
                 let flags = i64::from(*wrote) + 2 * i64::from(*asleep) + 4 * i64::from(*late);
-                of(2, shard, *fence, flags + 8 * i64::from(*silent))
+                let message = FLAGS * i64::from(message.slot);
+                of(2, shard, *fence, flags + 8 * i64::from(*silent) + message)
             }
-            Self::Ends { shard, fence, end, failed, .. } => {
-                of(3, shard, *fence, 2 * i64::from(*end as u8) + i64::from(*failed))
+            Self::Ends { shard, fence, end, failed, message, .. } => {
+                let message = FLAGS * i64::from(message.slot);
+                of(3, shard, *fence, 2 * i64::from(*end as u8) + i64::from(*failed) + message)
             }
             Self::Settles(shard) => of(4, shard, none, 0),
         }

@@ -144,7 +144,12 @@ impl Protocol {
                     actions.push(Action::Sleep { by });
                 }
             }
-            Worker::Ends { .. } => actions.push(Action::Commit { by }),
+            Worker::Ends { next, .. } => {
+                actions.push(Action::Commit { by });
+                if next.is_some() {
+                    actions.push(Action::GoOn { by });
+                }
+            }
             Worker::Settles(_) => actions.push(Action::Acknowledge { by }),
         }
         if state.faults.crashes > 0 && *doing != Worker::Idle {

@@ -34,6 +34,12 @@ impl ShardAt {
         })
     }
 
+    /// The first shard of this kind.
+    pub(crate) fn of(run: u8, kind: ShardKind) -> Self {
+        let slot = KINDS.iter().position(|known| *known == kind).unwrap_or_default();
+        Self { run, slot: u8::try_from(slot).unwrap_or(0) }
+    }
+
     pub(crate) const fn kind(self) -> ShardKind {
         KINDS[self.slot as usize]
     }

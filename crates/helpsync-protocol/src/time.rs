@@ -60,12 +60,12 @@ pub(crate) fn time(at: i64) -> i8 {
 
 fn renew(state: &mut State, by: u8, goes_unanswered: bool) {
     let worker = &mut state.workers[usize::from(by)];
-    let Worker::Works { shard: at, fence, asleep: false, late, silent, .. } = worker else { return };
-    let (at, attempt) = (*at, fence.attempt);
+    let Worker::Works { shard: at, fence, asleep: false, late, silent, message, .. } = worker else { return };
+    let (at, message, attempt) = (*at, *message, fence.attempt);
     if goes_unanswered {
         *silent += 1;
         if u32::from(*silent) > SILENT_RENEWALS_MAX {
-            *worker = Worker::Settles(at);
+            *worker = Worker::Settles(message);
         }
         return;
     }
@@ -74,6 +74,6 @@ fn renew(state: &mut State, by: u8, goes_unanswered: bool) {
         Some(shard) if i64::from(shard.attempt) == attempt && shard.lease.is_some() => {
             shard.lease = Some(time(LEASE));
         }
-        _ => *worker = Worker::Settles(at),
+        _ => *worker = Worker::Settles(message),
     }
 }

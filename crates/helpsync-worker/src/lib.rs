@@ -106,11 +106,11 @@ impl Worker {
                 }
             };
             while let Some((permit, delivery)) = next(&mut *consumer, &slots, &stop).await {
-                let (worker, abandon) = (self.clone(), abandon.clone());
+                let (worker, stop, abandon) = (self.clone(), stop.clone(), abandon.clone());
                 // The trace of the run, begun where the message was written: one search finds all its lines.
                 let span = span_of(&delivery);
                 let work = async move {
-                    worker.deliver(delivery, &abandon).await;
+                    worker.deliver(delivery, &stop, &abandon).await;
                     drop(permit);
                     worker.wake.notify_one();
                 };
@@ -119,7 +119,7 @@ impl Worker {
         }
     }
 
-    async fn deliver(&self, delivery: Delivery, abandon: &CancellationToken) {
+    async fn deliver(&self, delivery: Delivery, stop: &CancellationToken, abandon: &CancellationToken) {
         let job = match delivery.job() {
             Ok(job) => job,
             Err(error) => {
@@ -142,13 +142,9 @@ impl Worker {
             }
         };
         if let Some(started) = started {
-            let span = tracing::info_span!(
-                "shard", shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
-                attempt = started.fence.attempt, customer = started.customer_name, workspace = started.subdomain,
-                connection = %started.fence.connection,
-            );
-            self.run_shard(&started, abandon).instrument(span).await;
+            self.run_shards(started, stop, abandon).await;
         }
+        // Last: of all that followed at once, so that no other message comes while the slot is taken.
         settle(delivery.ack().await);
     }
 

@@ -4,28 +4,58 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 use helpsync_model::{RENEWALS_PER_LEASE, SILENT_RENEWALS_MAX, chain};
-use helpsync_store::{ShardEnd, StartedShard, StoreError};
+use helpsync_store::{Onward, ShardEnd, StartedShard, StoreError};
 use helpsync_telemetry::metrics as telemetry;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-use crate::Worker;
+use crate::{Worker, WorkerOptions};
 
 impl Worker {
-    pub(crate) async fn run_shard(&self, started: &StartedShard, abandon: &CancellationToken) {
+    /// Runs a shard, and those that follow it as long as this worker goes on with them.
+    pub(crate) async fn run_shards(
+        &self,
+        first: StartedShard,
+        stop: &CancellationToken,
+        abandon: &CancellationToken,
+    ) {
+        let mut next = Some(first);
+        while let Some(started) = next {
+            let span = tracing::info_span!(
+                "shard", shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
+                attempt = started.fence.attempt, customer = started.customer_name, workspace = started.subdomain,
+                connection = %started.fence.connection,
+            );
+            next = self.run_shard(&started, stop, abandon).instrument(span).await;
+        }
+    }
+
+    /// Answers with the shard that this worker goes on with.
+    async fn run_shard(
+        &self,
+        started: &StartedShard,
+        stop: &CancellationToken,
+        abandon: &CancellationToken,
+    ) -> Option<StartedShard> {
         let fence = started.fence;
         tracing::debug!("shard started");
-        let run = AssertUnwindSafe(self.engine.run(started)).catch_unwind();
+        // A worker that stops begins nothing.
+        let onward = || {
+            let WorkerOptions { holder, lease, .. } = &self.options;
+            (!stop.is_cancelled()).then(|| Onward { holder: holder.clone(), lease: *lease })
+        };
+        let run = AssertUnwindSafe(self.engine.run(started, &onward)).catch_unwind();
         let ended = tokio::select! {
             ended = run => ended,
             () = self.renew_until_lost(started) => {
                 telemetry::lease_lost();
                 tracing::warn!("lease lost, work stopped");
-                return;
+                return None;
             }
-            () = abandon.cancelled() => Ok(self.engine.hand_back(started).await),
+            () = abandon.cancelled() => Ok(self.engine.hand_back(started).await.map(|()| None)),
         };
         match ended {
-            Ok(Ok(())) => {}
+            Ok(Ok(next)) => return next,
             Ok(Err(StoreError::Fenced)) => {
                 tracing::info!("work was taken over or cancelled");
             }
@@ -45,6 +75,7 @@ impl Worker {
                 }
             }
         }
+        None
     }
 
     /// Renews the lease every third of its length; returns when it is lost.

@@ -77,8 +77,12 @@ impl Body {
         if self.escaped {
             return 0;
         }
-        let stops: &[u8] = if self.place == Place::Outside { b"\"" } else { b"\"\\" };
-        bytes.iter().position(|byte| stops.contains(byte)).unwrap_or(bytes.len())
+        let stop = if self.place == Place::Outside {
+            memchr::memchr(b'"', bytes)
+        } else {
+            memchr::memchr2(b'"', b'\\', bytes)
+        };
+        stop.unwrap_or(bytes.len())
     }
 
     fn step(&mut self, byte: u8) {

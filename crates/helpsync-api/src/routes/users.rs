@@ -106,12 +106,10 @@ async fn list(
         descending: input.order_dir != Some(OrderDir::Asc),
         limit: paging.limit,
         offset: paging.offset,
+        counted: input.include_count == Some(true),
     };
     let (found, count) = api.store().admin().customers_matching(&query).await?;
-    Ok(Json(UserListResponse {
-        users: found.into_iter().map(ListedUser::from).collect(),
-        count: (input.include_count == Some(true)).then_some(count),
-    }))
+    Ok(Json(UserListResponse { users: found.into_iter().map(ListedUser::from).collect(), count }))
 }
 
 async fn delete(

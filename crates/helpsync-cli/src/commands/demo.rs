@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use helpsync_app::{Parts, Process, Role, Runtime, stop_signal};
+use helpsync_app::{Process, Role, Runtime, stop_signal};
 use helpsync_config::Settings;
 use helpsync_store::{FileFilters, FileOrder, FileQuery};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn start(simulated: &Simulated) -> anyhow::Result<Process> {
     let mut env = simulated.env();
     env.push(("HELPSYNC_API__LISTEN".to_owned(), "127.0.0.1:0".to_owned()));
     let settings = Settings::load(None, env)?;
-    Ok(Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?)
+    Ok(Process::open(settings, Runtime::default(), Role::All).await?)
 }
 
 /// The two runs.

@@ -1,7 +1,7 @@
 //! `helpsync up`: everything in one process.
 
 use anyhow::Context as _;
-use helpsync_app::{Parts, Process, Role, Runtime, api_key_file, start_logging, stop_signal};
+use helpsync_app::{Process, Role, Runtime, api_key_file, start_logging, stop_signal};
 use helpsync_config::Settings;
 use serde_json::json;
 use url::Url;
@@ -21,7 +21,7 @@ pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<()> {
     start_logging(&log_settings(&settings.log, manner), &settings.telemetry, "helpsync")?;
     let stop = stop_signal().context("cannot handle signals")?;
     let facts = Facts::of(&settings);
-    let process = Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?;
+    let process = Process::open(settings, Runtime::default(), Role::All).await?;
     let url = process.api_url().context("the API did not start")?.clone();
     // Before anything is said to be up: without a client it must not look as if it were.
     let grant = match &args.connect {
@@ -118,7 +118,7 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
     let settings = Settings::load(args.config, env)?;
     start_logging(&log_settings(&settings.log, manner), &settings.telemetry, "helpsync")?;
     let stop = stop_signal().context("cannot handle signals")?;
-    let process = Process::start(Parts::open(settings, Runtime::default()).await?, Role::All).await?;
+    let process = Process::open(settings, Runtime::default(), Role::All).await?;
     let url = process.api_url().context("the API did not start")?.clone();
     let outcome = async {
         simulated.grant(&client(&process, output)?.speaking_for(&args.customer)).await?;

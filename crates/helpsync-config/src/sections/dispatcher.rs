@@ -16,6 +16,9 @@ section! {
     "HELPSYNC_DISPATCHER__SWEEP_AFTER_SECONDS" sweep_after: Duration = "120", 10..=86_400;
     /// Outbox rows published per round.
     "HELPSYNC_DISPATCHER__OUTBOX_BATCH" outbox_batch: usize = "200", 1..=10_000;
+    /// How long runs are kept once they have ended, with their shards and receipts. The latest of each kind stays for every
+    /// connection, and so do runs of which a dead letter waits for a person.
+    "HELPSYNC_DISPATCHER__KEEP_RUNS_HOURS" keep_runs: Duration = "720", 1..=87_600;
     /// Where `helpsync-dispatcher` answers health checks.
     "HELPSYNC_DISPATCHER__HEALTH_LISTEN" health_listen: SocketAddr = "127.0.0.1:8082";
 }

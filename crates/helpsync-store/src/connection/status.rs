@@ -4,7 +4,7 @@ use helpsync_model::OrganizationId;
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, PAUSED_CONNECTION};
+use crate::db::states::ACTIVE_RUN;
 use crate::db::{AdminStore, StoreError, sql};
 use crate::run::failed_shards::FailedShard;
 use crate::run::runs::{RUN, Run, run_of};
@@ -35,14 +35,10 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn status(&self, organization: OrganizationId) -> Result<StoreStatus, StoreError> {
+        let sum = |column: &str| format!("cast(coalesce(sum({column}), 0) as bigint) as {column}");
         let counts = sqlx::query(sql(format!(
-            "select
-               (select count(*) from connection
-                 where organization_id = $1 and state = {ACTIVE_CONNECTION} and parent_id is null) as active,
-               (select count(*) from connection
-                 where organization_id = $1 and state = {PAUSED_CONNECTION} and parent_id is null) as paused,
-               (select count(*) from file where organization_id = $1 and hidden_at is null) as files,
-               (select count(*) from file where organization_id = $1 and held_at is not null) as held"
+            "select {} from kept_total where customer_id = 0 and organization_id = $1",
+            ["active", "paused", "files", "held"].map(sum).join(", ")
         )))
         .bind(organization.0)
         .fetch_one(&self.pool)

@@ -77,6 +77,16 @@ impl Conditions {
         &self.text
     }
 
+    /// What is bound, as SQL writes it: for tests that look at plans.
+    #[cfg(test)]
+    pub(crate) fn literals(&self) -> Vec<String> {
+        let literal = |bound: &Bound| match bound {
+            Bound::Integer(value) => value.to_string(),
+            Bound::Text(value) => format!("'{}'", value.replace('\'', "''")),
+        };
+        self.bound.iter().map(literal).collect()
+    }
+
     /// Binds everything to a statement that holds the clause.
     pub(crate) fn bind<'q>(&self, query: Query<'q>) -> Query<'q> {
         self.bound.iter().fold(query, |query, value| match value {

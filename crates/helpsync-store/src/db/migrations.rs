@@ -24,7 +24,7 @@ macro_rules! embedded {
 }
 
 /// In the order of their numbers.
-const MIGRATIONS: &[Embedded] = embedded!["0001_first"];
+const MIGRATIONS: &[Embedded] = embedded!["0001_first", "0008_growth", "0009_compression"];
 
 /// Those of SQLite.
 pub(crate) fn sqlite() -> Migrator {

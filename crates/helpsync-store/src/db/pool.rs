@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use helpsync_model::{Clock, chain};
 use helpsync_telemetry::metrics as telemetry;
-use sqlx::any::AnyPoolOptions;
+use sqlx::any::{Any, AnyArguments, AnyPoolOptions, AnyRow};
+use sqlx::query::Query;
 use sqlx::{Connection as _, Executor, Row};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::db::error::StoreError;
 use crate::db::facets::Store;
@@ -23,6 +25,10 @@ use crate::db::{Dialect, Write, migrations, pgvector, sql};
 /// No transaction of ours waits for anything but the database. One that idles this long belongs to a process that was
 /// stopped or cut off in its middle, and holds rows that others need.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(15);
+
+/// A connection that was used so lately is used again without a look: work in hand makes one statement after the other. A
+/// statement that fails in that time passes, and what tries it again waits longer.
+const TRUSTED_FOR: Duration = Duration::from_millis(90);
 
 /// How to open a [`Store`].
 #[derive(Debug, Clone)]
@@ -80,6 +86,9 @@ impl Store {
                         // SQLite ends a transaction by itself when its disk is full. The driver does not hear of it, and
                         // such a connection would refuse every transaction from then on.
                         return Ok(!connection.is_in_transaction());
+                    }
+                    if held.idle_for < TRUSTED_FOR {
+                        return Ok(true);
                     }
                     // A server that only reads has been taken over from: the next connection leads to its successor.
                     let read_only: String =
@@ -157,21 +166,55 @@ impl Store {
 impl Database {
     /// Begins a write transaction; on SQLite after a turn as its one writer.
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
-        let (since, span) = (Instant::now(), tracing::info_span!("transaction", otel.kind = "client"));
-        let (tx, turn) = match self.dialect {
-            Dialect::Sqlite => {
-                if let Some(file) = &self.file {
-                    file.check().map_err(sqlx::Error::Io)?;
-                }
-                // The semaphore is never closed, so a turn always comes.
-                let turn = Arc::clone(&self.writer).acquire_owned().await.ok();
-                (self.pool.begin_with("begin immediate").await?, turn)
-            }
-            Dialect::Postgres => (self.pool.begin().await?, None),
+        let (since, span) = (Instant::now(), transaction_span());
+        let turn = self.turn().await?;
+        let tx = match self.dialect {
+            Dialect::Sqlite => self.pool.begin_with("begin immediate").await?,
+            Dialect::Postgres => self.pool.begin().await?,
         };
         telemetry::database(self.dialect.system(), "begin", since.elapsed());
         Ok(Write::new(tx, self.dialect, self.clock.now_ms(), turn, span))
     }
+}
+
+impl Database {
+    /// Runs one statement that is a transaction by itself: what begins and ends one would cost two round trips more.
+    /// Answers how many rows it changed.
+    pub(crate) async fn alone(&self, query: Query<'_, Any, AnyArguments>) -> Result<u64, StoreError> {
+        let (since, span) = (Instant::now(), transaction_span());
+        let _turn = self.turn().await?;
+        let changed = query.execute(&*self.pool).instrument(span).await?.rows_affected();
+        telemetry::database(self.dialect.system(), "transaction", since.elapsed());
+        Ok(changed)
+    }
+
+    /// [`Database::alone`] for a statement that returns rows.
+    pub(crate) async fn answered_alone(
+        &self,
+        query: Query<'_, Any, AnyArguments>,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let (since, span) = (Instant::now(), transaction_span());
+        let _turn = self.turn().await?;
+        let rows = query.fetch_all(&*self.pool).instrument(span).await?;
+        telemetry::database(self.dialect.system(), "transaction", since.elapsed());
+        Ok(rows)
+    }
+
+    /// A turn as SQLite's one writer; `None` on a server, which has many.
+    async fn turn(&self) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
+        if self.dialect == Dialect::Postgres {
+            return Ok(None);
+        }
+        if let Some(file) = &self.file {
+            file.check().map_err(sqlx::Error::Io)?;
+        }
+        // The semaphore is never closed, so a turn always comes.
+        Ok(Arc::clone(&self.writer).acquire_owned().await.ok())
+    }
+}
+
+fn transaction_span() -> tracing::Span {
+    tracing::info_span!("transaction", otel.kind = "client")
 }
 
 fn idle_limit() -> String {

@@ -80,24 +80,44 @@ pub(crate) async fn record_all(
     object_type: &str,
     objects: &[(String, Value)],
 ) -> Result<(), StoreError> {
-    if objects.is_empty() {
+    let objects = objects.iter().map(|(id, detail)| Announced { kind, object_type, object_id: id, detail });
+    record_each(write, owner, &objects.collect::<Vec<_>>()).await
+}
+
+/// An announcement beside others of one owner.
+pub(crate) struct Announced<'a> {
+    pub(crate) kind: EventKind,
+    /// As of [`NewEvent`].
+    pub(crate) object_type: &'a str,
+    pub(crate) object_id: &'a str,
+    pub(crate) detail: &'a Value,
+}
+
+/// Writes announcements of one owner, in their order.
+pub(crate) async fn record_each(
+    write: &mut Write,
+    owner: Owner,
+    announced: &[Announced<'_>],
+) -> Result<(), StoreError> {
+    if announced.is_empty() {
         return Ok(());
     }
-    let rows = objects.iter().enumerate().map(|(number, (object_id, detail))| {
-        json!({ "number": number, "object_id": object_id, "detail": detail.to_string() })
+    let rows = announced.iter().enumerate().map(|(number, one)| {
+        json!({ "number": number, "kind": one.kind.as_str(), "object_type": one.object_type,
+            "object_id": one.object_id, "detail": one.detail.to_string() })
     });
+    let columns = [integer("number"), text("kind"), text("object_type"), text("object_id"), text("detail")];
     sqlx::query(sql(format!(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
            traceparent)
-         select $1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, object_id, detail, $6, cast($8 as text)
+         select $1, $2, coalesce((select parent_id from connection where id = $3), $3), kind, object_type, object_id, detail,
+           $4, cast($6 as text)
          from {} where true order by number",
-        write.dialect.json_rows("$7", &[integer("number"), text("object_id"), text("detail")])
+        write.dialect.json_rows("$5", &columns)
     )))
     .bind(owner.organization.0)
     .bind(owner.customer.0)
     .bind(owner.connection.0)
-    .bind(kind.as_str())
-    .bind(object_type)
     .bind(write.now)
     .bind(Value::from_iter(rows).to_string())
     .bind(trace::current())

@@ -7,9 +7,13 @@ use serde_json::Value;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::conditions::Conditions;
+use crate::db::decode::count;
 use crate::db::{AdminStore, Entity, StoreError, decode, sql};
-use crate::filter::file_query::FileQuery;
+use crate::filter::file_query::{FileFilters, FileQuery};
 
+/// Files of a customer that match a filter and are counted: some milliseconds' worth.
+pub const COUNTED_MAX: i64 = 10_000;
 /// Steps up the tree at most; a loop of parents ends there.
 const PATH_DEPTH_MAX: usize = 16;
 
@@ -108,7 +112,8 @@ pub struct FileContent {
 }
 
 /// A file that is stored and whose chunks could not be made shows that as its error.
-const FILE: &str = "select file.id, file.organization_id, file.customer_id, file.connection_id, file.article_id, file.status,
+const FIELDS: &str =
+    "file.id, file.organization_id, file.customer_id, file.connection_id, file.article_id, file.status,
      file.error, file.name, file.external_url, file.source_locale, file.section_id, file.author_id,
      file.user_segment_id, file.user_segment_ids, file.labels, file.metadata, file.tags, file.sync_options,
      file.source_created_at, file.source_updated_at, file.request_id, file.upload_id, file.content_hash,
@@ -118,9 +123,10 @@ const FILE: &str = "select file.id, file.organization_id, file.customer_id, file
      coalesce(chunking.embedded, 0) as embedded,
      coalesce((select parent_id from connection where connection.id = file.connection_id), file.connection_id)
        as source_id,
-     (select max(model) from chunk where chunk.file_id = file.id and chunk.uploaded = 1) as uploaded_model
-   from file join customer on customer.id = file.customer_id
-     left join chunking on chunking.file_id = file.id";
+     (select max(model) from chunk where chunk.file_id = file.id and chunk.uploaded = 1) as uploaded_model";
+/// What [`FIELDS`] are read from, besides `file`.
+const WITH: &str =
+    "join customer on customer.id = file.customer_id left join chunking on chunking.file_id = file.id";
 fn file_of(row: &AnyRow) -> Result<File, StoreError> {
     let user_segment_id: Option<i64> = row.try_get("user_segment_id")?;
     let mut user_segment_ids: Vec<i64> = decode::json(row, "file", "user_segment_ids")?;
@@ -170,7 +176,8 @@ fn file_of(row: &AnyRow) -> Result<File, StoreError> {
 }
 
 impl AdminStore {
-    /// A page of files, and how many match before paging.
+    /// A page of files, and how many match before paging: of all files as it is kept, of some of them exactly up to
+    /// [`COUNTED_MAX`] and beyond the page.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -178,19 +185,42 @@ impl AdminStore {
         if query.filters.nothing {
             return Ok((Vec::new(), 0));
         }
-        let order = query.order.column();
-        let direction = if query.descending { "desc" } else { "asc" };
         let matching = self.matching(query.customer, query.starting_id, &query.filters);
-        let mut paged = matching.clone();
-        let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
-        let listing = sql(format!(
-            "{FILE} {} order by {order} {direction}, file.id {direction} limit {limit} offset {offset}",
+        let (listing, paged) = page_of(query, &matching);
+        let found = paged.bind(sqlx::query(sql(listing))).fetch_all(&self.pool).await?;
+        let found = found.iter().map(file_of).collect::<Result<Vec<_>, _>>()?;
+        let count = if query.starting_id == 0 && query.filters == FileFilters::default() {
+            self.customer_totals(query.customer).await?.files
+        } else {
+            self.count_files(query, &matching, count(found.len())).await?
+        };
+        Ok((found, count))
+    }
+
+    /// How many files match, no more than [`COUNTED_MAX`] of them counted; at least those up to the page's end, of which
+    /// `found` are on it, and one more behind a page that is full.
+    async fn count_files(
+        &self,
+        query: &FileQuery,
+        matching: &Conditions,
+        found: i64,
+    ) -> Result<i64, StoreError> {
+        if query.offset == 0 && found < query.limit {
+            return Ok(found);
+        }
+        let mut bounded = matching.clone();
+        let most = bounded.integer(COUNTED_MAX);
+        let counting = sql(format!(
+            "select count(*) as matches from (select 1 as one from file {} limit {most}) as counted",
             matching.sql()
         ));
-        let found = paged.bind(sqlx::query(listing)).fetch_all(&self.pool).await?;
-        let counting = sql(format!("select count(*) as matches from file {}", matching.sql()));
-        let counted = matching.bind(sqlx::query(counting)).fetch_one(&self.pool).await?;
-        Ok((found.iter().map(file_of).collect::<Result<_, _>>()?, counted.try_get("matches")?))
+        let counted = bounded.bind(sqlx::query(counting)).fetch_one(&self.pool).await?;
+        let counted: i64 = counted.try_get("matches")?;
+        if counted < COUNTED_MAX || found == 0 {
+            return Ok(counted);
+        }
+        let behind = i64::from(found == query.limit);
+        Ok(counted.max(query.offset.saturating_add(found).saturating_add(behind)))
     }
 
     /// One of a customer's files.
@@ -199,7 +229,7 @@ impl AdminStore {
     /// [`StoreError::NotFound`].
     pub async fn file(&self, customer: CustomerId, id: FileId) -> Result<File, StoreError> {
         let row = sqlx::query(sql(format!(
-            "{FILE} where file.id = $1 and file.customer_id = $2 and hidden_at is null"
+            "select {FIELDS} from file {WITH} where file.id = $1 and file.customer_id = $2 and hidden_at is null"
         )))
         .bind(id.0)
         .bind(customer.0)
@@ -218,7 +248,7 @@ impl AdminStore {
         id: FileId,
     ) -> Result<File, StoreError> {
         let row = sqlx::query(sql(format!(
-            "{FILE} where file.id = $1 and file.organization_id = $2 and hidden_at is null"
+            "select {FIELDS} from file {WITH} where file.id = $1 and file.organization_id = $2 and hidden_at is null"
         )))
         .bind(id.0)
         .bind(organization.0)
@@ -289,6 +319,22 @@ impl AdminStore {
         path.reverse();
         Ok(path)
     }
+}
+
+/// The statement that reads a page: first which files are on it, from an index alone where the order has one, and then all
+/// of these. A page far behind so costs what is skipped of the index.
+pub(crate) fn page_of(query: &FileQuery, matching: &Conditions) -> (String, Conditions) {
+    let order = query.order.column();
+    let direction = if query.descending { "desc" } else { "asc" };
+    let mut paged = matching.clone();
+    let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
+    let listing = format!(
+        "select {FIELDS} from (select file.id as on_page from file {}
+           order by {order} {direction}, file.id {direction} limit {limit} offset {offset}) as page
+         join file on file.id = page.on_page {WITH} order by {order} {direction}, file.id {direction}",
+        matching.sql()
+    );
+    (listing, paged)
 }
 
 /// Kind and Zendesk's id of a folder.

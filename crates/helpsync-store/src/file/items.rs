@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use helpsync_model::{ConnectionId, OrganizationId};
-use serde_json::json;
 use sqlx::Row;
 
+use crate::db::conditions::Conditions;
 use crate::db::family::FAMILY;
 use crate::db::{AdminStore, Dialect, StoreError, sql};
 use crate::filter::file_query::holding;
@@ -110,29 +110,69 @@ const ENTRY: &str =
     "entry.id, entry.kind, entry.name, entry.external_url, entry.parent_id, entry.file_id, entry.synced_at,
   entry.created_at, entry.updated_at";
 
-/// Files stand for their articles; listed articles are those that nobody asked for. Folders are for every reader.
-fn tree(dialect: Dialect) -> String {
-    let mine = dialect.json_integers("coalesce($8, '[]')");
-    let file_for_reader = Viewer::may_read_sql(dialect, &mine);
-    let listed_for_reader = Viewer::one_of(dialect, "listed.user_segment_ids", &mine);
-    format!(
+/// The entries that a query asks for, as one row source called `entry`, with what is bound to it. Each condition stands in each
+/// part, so that a database finds its index of them: files stand for their articles; listed articles are those that nobody
+/// asked for; folders are for every reader.
+fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64]) -> (String, Conditions) {
+    let mut all = Conditions::new(dialect);
+    let family: Vec<String> = family.iter().map(|id| all.integer(*id)).collect();
+    let family = family.join(", ");
+    let above = (query.starting_id > 0).then(|| all.integer(query.starting_id));
+    let parent = query.parent.map(|parent| all.integer(parent));
+    let ids = query.ids.as_ref().map(|ids| all.integers(ids));
+    let name = query.name.as_deref().map(|name| all.text(holding(name)));
+    let kinds = query.kinds.as_ref().map(|kinds| all.texts(kinds));
+    let mine = query.viewer.as_ref().map(|viewer| all.integers(&viewer.segments));
+    // Of which table, and what id, parent and kind are called there.
+    let part = |table: &str, id: &str, below: &str, kind: &str| {
+        let mut asked = format!("{table}.connection_id in ({family})");
+        let mut and = |condition: String| asked.push_str(&format!(" and {condition}"));
+        above.iter().for_each(|above| and(format!("{table}.{id} > {above}")));
+        parent.iter().for_each(|parent| and(format!("{table}.{below} = {parent}")));
+        ids.iter().for_each(|ids| and(format!("{table}.{id} in {ids}")));
+        name.iter().for_each(|name| and(format!("lower({table}.name) like {name} escape '\\'")));
+        kinds.iter().for_each(|kinds| and(format!("{kind} in {kinds}")));
+        if query.roots_only {
+            and(format!(
+                "({table}.{below} is null or not exists (select 1 from item as above
+                   where above.connection_id in ({family}) and above.external_id = {table}.{below}))"
+            ));
+        }
+        asked
+    };
+    let (folders, files) = (
+        part("item", "external_id", "parent_id", "item.kind"),
+        part("file", "article_id", "section_id", "'ARTICLE'"),
+    );
+    let listed = part("listed", "article_id", "section_id", "'ARTICLE'");
+    let (file_for_reader, listed_for_reader) = match &mine {
+        None => (String::new(), String::new()),
+        Some(mine) => (
+            format!(" and {}", Viewer::may_read_sql(dialect, mine)),
+            format!(
+                " and (listed.user_segment_ids = '[]' or {})",
+                Viewer::one_of(dialect, "listed.user_segment_ids", mine)
+            ),
+        ),
+    };
+    let text = format!(
         "(
     select external_id as id, kind, name, external_url, parent_id, cast(null as bigint) as file_id, synced_at,
-      created_at, updated_at, 0 as leaf from item where connection_id in {FAMILY}
+      created_at, updated_at, 0 as leaf from item where {folders}
     union all
     select article_id, 'ARTICLE', name, external_url, section_id, id, coalesce(last_sync, updated_at), created_at,
-      updated_at, 1 from file where connection_id in {FAMILY} and hidden_at is null and ($8 is null or {file_for_reader})
+      updated_at, 1 from file where {files} and hidden_at is null{file_for_reader}
     union all
     select listed.article_id, 'ARTICLE', listed.name, listed.external_url, listed.section_id, null, listed.synced_at,
       listed.created_at, listed.updated_at, 1 from unsynced_article as listed
       join remote_article as remote on remote.connection_id = listed.connection_id
         and remote.article_id = listed.article_id and remote.published = 1
-      where listed.connection_id in {FAMILY}
-        and ($8 is null or listed.user_segment_ids = '[]' or {listed_for_reader})
+      where {listed}{listed_for_reader}
         and not exists (select 1 from file
           where file.connection_id = listed.connection_id and file.article_id = listed.article_id)
   ) as entry"
-    )
+    );
+    (text, all)
 }
 
 impl AdminStore {
@@ -148,31 +188,14 @@ impl AdminStore {
             ItemOrder::Id => format!("entry.id {direction}"),
             ItemOrder::FoldersFirst => format!("entry.leaf {direction}, lower(entry.name) asc"),
         };
-        let matching = format!(
-            "where entry.id > $2 and ($3 is null or entry.parent_id = $3) and ($4 is null or entry.id in {})
-               and ($5 is null or lower(entry.name) like $5 escape '\\') and ($6 is null or entry.kind in {})
-               and ($7 = 0 or entry.parent_id is null or not exists (select 1 from item as above
-                 where above.connection_id in {FAMILY} and above.external_id = entry.parent_id))",
-            self.dialect.json_integers("coalesce($4, '[]')"),
-            self.dialect.json_texts("coalesce($6, '[]')"),
-        );
-        let tree = tree(self.dialect);
-        let bound = |text: String| {
-            sqlx::query(sql(text))
-                .bind(query.connection.0)
-                .bind(query.starting_id)
-                .bind(query.parent)
-                .bind(query.ids.as_ref().map(|ids| json!(ids).to_string()))
-                .bind(query.name.as_deref().map(holding))
-                .bind(query.kinds.as_ref().map(|kinds| json!(kinds).to_string()))
-                .bind(i64::from(query.roots_only))
-                .bind(query.viewer.as_ref().map(|viewer| json!(viewer.segments).to_string()))
-        };
+        let (tree, bound) = tree(self.dialect, query, &self.family(query.connection).await?);
+        let mut paged = bound.clone();
+        let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
         let listing =
-            format!("select {ENTRY} from {tree} {matching} order by {order}, entry.id limit $9 offset $10");
-        let found = bound(listing).bind(query.limit).bind(query.offset).fetch_all(&self.pool).await?;
-        let counting = format!("select count(*) as matches from {tree} {matching}");
-        let count = bound(counting).fetch_one(&self.pool).await?.try_get("matches")?;
+            format!("select {ENTRY} from {tree} order by {order}, entry.id limit {limit} offset {offset}");
+        let found = paged.bind(sqlx::query(sql(listing))).fetch_all(&self.pool).await?;
+        let counting = sql(format!("select count(*) as matches from {tree}"));
+        let count = bound.bind(sqlx::query(counting)).fetch_one(&self.pool).await?.try_get("matches")?;
         let parents = self.parents(query.connection).await?;
         let items = found
             .iter()
@@ -198,6 +221,12 @@ impl AdminStore {
             })
             .collect::<Result<_, StoreError>>()?;
         Ok((items, count))
+    }
+
+    /// A connection and its brands, by number: a list that a database can plan with.
+    async fn family(&self, connection: ConnectionId) -> Result<Vec<i64>, StoreError> {
+        let family = sql(format!("select id from connection where id in {FAMILY} order by id"));
+        Ok(sqlx::query_scalar(family).bind(connection.0).fetch_all(&self.pool).await?)
     }
 
     /// Every folder with what it stands in, those of its brands too.

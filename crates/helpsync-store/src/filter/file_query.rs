@@ -8,15 +8,9 @@ use crate::db::{Database, Dialect};
 use crate::filter::tag_filter::TagFilter;
 use crate::filter::viewer::Viewer;
 
-/// The status and the error that are shown.
-fn status() -> String {
-    format!(
-        "case when file.status = {READY_FILE} and exists (select 1 from chunking
-           where chunking.file_id = file.id and chunking.error is not null) then {FILE_ERROR} else file.status end"
-    )
-}
-const ERROR: &str =
-    "coalesce(file.error, (select chunking.error from chunking where chunking.file_id = file.id))";
+/// A file that is stored and whose chunks could not be made shows that as its error.
+const UNCHUNKED: &str =
+    "exists (select 1 from chunking where chunking.file_id = file.id and chunking.error is not null)";
 
 /// The column that a listing is ordered by; ties by id.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +44,7 @@ impl FileOrder {
 }
 
 /// Which of a customer's files. `None` = no condition.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileFilters {
     /// Our ids.
     pub ids: Option<Vec<i64>>,
@@ -136,9 +130,13 @@ impl Database {
                    union all select id from connection where parent_id in {connections})"
             ));
         }
-        one_of(&mut all, "cast(file.article_id as text)", filters.external_file_ids.as_ref());
+        if let Some(articles) = &filters.external_file_ids {
+            of_articles(&mut all, &customer, articles);
+        }
         one_of(&mut all, "file.external_url", filters.external_urls.as_ref());
-        one_of(&mut all, &status(), filters.statuses.as_ref());
+        if let Some(statuses) = &filters.statuses {
+            of_statuses(&mut all, &customer, statuses);
+        }
         one_of(&mut all, "file.request_id", filters.request_ids.as_ref());
         one_of(&mut all, "file.upload_id", filters.upload_ids.as_ref());
         if let Some(name) = &filters.name {
@@ -147,11 +145,8 @@ impl Database {
         }
         match filters.error.as_deref() {
             None => {}
-            Some("") => all.and(&format!("{ERROR} is null")),
-            Some(part) => {
-                let pattern = all.text(holding(part));
-                all.and(&format!("lower({ERROR}) like {pattern} escape '\\'"));
-            }
+            Some("") => all.and(&format!("file.error is null and not {UNCHUNKED}")),
+            Some(part) => with_error(&mut all, &customer, part),
         }
         if let Some(models) = &filters.embedding_models {
             with_vectors_of(&mut all, models);
@@ -169,6 +164,77 @@ impl Database {
         }
         all
     }
+}
+
+/// Files of these of Zendesk's ids. What is none names no file.
+fn of_articles(all: &mut Conditions, customer: &str, articles: &[String]) {
+    let ids: Vec<i64> = articles.iter().filter_map(|id| id.parse().ok()).collect();
+    let spelled: Vec<i64> = ids.into_iter().filter(|id| articles.contains(&id.to_string())).collect();
+    let spelled = all.integers(&spelled);
+    all.and(&format!(
+        "file.connection_id in (select id from connection where customer_id = {customer}) and file.article_id in {spelled}"
+    ));
+}
+
+/// Files that show one of these statuses. Those that are ready are most of all, and met soon in any order; of others there
+/// are few, and they are found by indexes of their own.
+fn of_statuses(all: &mut Conditions, customer: &str, statuses: &[String]) {
+    let [ready, failed] =
+        [READY_FILE.0, FILE_ERROR.0].map(|one| statuses.iter().any(|it| it == one.as_str()));
+    let others: Vec<String> =
+        statuses.iter().filter(|status| *status != READY_FILE.0.as_str()).cloned().collect();
+    match (ready, failed) {
+        (true, true) => {
+            let all_of_them = all.texts(statuses);
+            all.and(&format!("file.status in {all_of_them}"));
+        }
+        (true, false) if others.is_empty() => {
+            all.and(&format!("file.status = {READY_FILE} and not {UNCHUNKED}"));
+        }
+        (true, false) => {
+            let others = all.texts(&others);
+            all.and(&format!(
+                "(file.status in {others} or (file.status = {READY_FILE} and not {UNCHUNKED}))"
+            ));
+        }
+        (false, true) => {
+            let chosen = is_one_of(all, "chosen.status", &others);
+            all.and(&format!(
+                "file.id in (select chosen.id from file as chosen where chosen.customer_id = {customer}
+                     and chosen.hidden_at is null and {chosen}
+                   union all select chunking.file_id from chunking join file as ready on ready.id = chunking.file_id
+                     where chunking.error is not null and ready.status = {READY_FILE}
+                       and chunking.connection_id in (select id from connection where customer_id = {customer}))"
+            ));
+        }
+        (false, false) => {
+            let chosen = is_one_of(all, "file.status", &others);
+            all.and(&chosen);
+        }
+    }
+}
+
+/// That a column is one of these texts. An index of the column serves one of them best.
+fn is_one_of(all: &mut Conditions, column: &str, values: &[String]) -> String {
+    if let [only] = values {
+        let only = all.text(only);
+        return format!("{column} = {only}");
+    }
+    let values = all.texts(values);
+    format!("{column} in {values}")
+}
+
+/// Files whose error holds `part`. Few files have one, so these are looked up first.
+fn with_error(all: &mut Conditions, customer: &str, part: &str) {
+    let pattern = all.text(holding(part));
+    all.and(&format!(
+        "file.id in (select chosen.id from file as chosen where chosen.customer_id = {customer} and chosen.error is not null
+             and lower(chosen.error) like {pattern} escape '\\'
+           union all select chunking.file_id from chunking join file as other on other.id = chunking.file_id
+             where chunking.error is not null and lower(chunking.error) like {pattern} escape '\\'
+               and other.error is null
+               and chunking.connection_id in (select id from connection where customer_id = {customer}))"
+    ));
 }
 
 fn among(all: &mut Conditions, column: &str, values: Option<&Vec<i64>>) {

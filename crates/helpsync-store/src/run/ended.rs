@@ -2,7 +2,6 @@
 
 use helpsync_model::RunState;
 use helpsync_telemetry::metrics as telemetry;
-use sqlx::Row;
 
 use crate::db::{StoreError, Write, sql};
 use crate::run::runs::{RUN, Run, run_of};
@@ -10,29 +9,23 @@ use crate::run::runs::{RUN, Run, run_of};
 /// Has one line written for each of these runs, which have ended in this transaction, once it is committed.
 pub(crate) async fn tell_ended(write: &mut Write, runs: &[i64]) -> Result<(), StoreError> {
     for run in runs {
-        let row = sqlx::query(sql(format!(
-            "select {RUN}, customer.external_id, connection.subdomain from run
-               join customer on customer.id = run.customer_id
-               join connection on connection.id = coalesce(run.source_id, run.connection_id)
-             where run.id = $1"
-        )))
-        .bind(run)
-        .fetch_one(&mut *write.tx)
-        .await?;
-        let (customer, workspace) = (row.try_get("external_id")?, row.try_get("subdomain")?);
-        let ended = Ended { run: run_of(&row)?, customer, workspace };
-        write.once_committed(move || ended.tell());
+        let row = sqlx::query(sql(format!("select {RUN} from run where id = $1")))
+            .bind(run)
+            .fetch_one(&mut *write.tx)
+            .await?;
+        tell_run_ended(write, run_of(&row)?);
     }
     Ok(())
 }
 
-/// A run that has ended, and whose it was.
+/// [`tell_ended`] for a run as it stands in its row.
+pub(crate) fn tell_run_ended(write: &mut Write, run: Run) {
+    write.once_committed(move || Ended { run }.tell());
+}
+
+/// A run that has ended.
 struct Ended {
     run: Run,
-    /// By its external id.
-    customer: String,
-    /// Its subdomain.
-    workspace: String,
 }
 
 impl Ended {
@@ -40,7 +33,7 @@ impl Ended {
         let Run { id, kind, trigger, state, counters, .. } = &self.run;
         let lane = self.run.lane.as_str();
         telemetry::run_ended(kind.as_str(), trigger.as_str(), lane, state.as_str());
-        let (customer, workspace) = (self.customer.as_str(), self.workspace.as_str());
+        let (customer, workspace) = (self.run.customer_external_id.as_str(), self.run.subdomain.as_str());
         let (brand, error) = (self.run.brand.as_deref(), self.run.error.as_deref());
         tracing::info!(
             customer, workspace, brand, run = %id, %kind, %trigger, %state,

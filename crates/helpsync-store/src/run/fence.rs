@@ -35,14 +35,7 @@ pub(crate) async fn check_fence_to_change(write: &mut Write, fence: &Fence) -> R
 }
 
 async fn lock_fence(write: &mut Write, fence: &Fence, lock: &str) -> Result<(), StoreError> {
-    let epoch: Option<i64> =
-        sqlx::query_scalar(sql(format!("select epoch from connection where id = $1{lock}")))
-            .bind(fence.connection.0)
-            .fetch_optional(&mut *write.tx)
-            .await?;
-    if epoch != Some(fence.epoch) {
-        return Err(refused(fence));
-    }
+    check_epoch(write, fence, lock).await?;
     let held = sqlx::query(sql(format!(
         "update shard set updated_at = $3 where id = $1 and attempt = $2 and state = {RUNNING_SHARD}"
     )))
@@ -54,7 +47,19 @@ async fn lock_fence(write: &mut Write, fence: &Fence, lock: &str) -> Result<(), 
     if held.rows_affected() == 1 { Ok(()) } else { Err(refused(fence)) }
 }
 
-fn refused(fence: &Fence) -> StoreError {
+/// The first half of the fence: locks the connection's row. The other half is the shard's, for a write that settles it at
+/// once, and is refused if it settles none.
+pub(crate) async fn check_epoch(write: &mut Write, fence: &Fence, lock: &str) -> Result<(), StoreError> {
+    let epoch: Option<i64> =
+        sqlx::query_scalar(sql(format!("select epoch from connection where id = $1{lock}")))
+            .bind(fence.connection.0)
+            .fetch_optional(&mut *write.tx)
+            .await?;
+    if epoch == Some(fence.epoch) { Ok(()) } else { Err(refused(fence)) }
+}
+
+/// Says so, and answers with the error.
+pub(crate) fn refused(fence: &Fence) -> StoreError {
     tracing::info!(shard = %fence.shard, run = %fence.run, epoch = fence.epoch, attempt = fence.attempt,
         "a write was refused: the shard is in other hands, or its run was cancelled");
     StoreError::Fenced

@@ -1,5 +1,6 @@
 //! Messages that are committed but not yet published. Relays claim them for a while, publish, then settle.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use helpsync_model::{Job, Lane};
@@ -34,6 +35,8 @@ pub struct OutboxMessage {
 /// A message that is to be published.
 #[derive(Serialize)]
 pub(crate) struct NewMessage {
+    #[serde(skip)]
+    job: Job,
     place: usize,
     dedup: String,
     lane: &'static str,
@@ -56,24 +59,48 @@ impl NewMessage {
         let dedup = format!("shard-{}-{attempt}-{now}", job.shard);
         let traceparent = parent.unwrap_or_else(|| traceparent(&format!("{upload}/{}", job.run), &dedup));
         let body = String::from_utf8_lossy(&job.to_bytes()).into_owned();
-        Self { place, dedup, lane: job.lane.as_str(), body, traceparent }
+        Self { job: job.clone(), place, dedup, lane: job.lane.as_str(), body, traceparent }
     }
 }
 
-/// Adds messages, in their order.
-pub(crate) async fn put(write: &mut Write, messages: &[NewMessage]) -> Result<(), StoreError> {
+/// Adds messages, in their order. With `claim` whoever adds them publishes them too: they are claimed for so long, and
+/// these are the answer.
+pub(crate) async fn put(
+    write: &mut Write,
+    messages: Vec<NewMessage>,
+    claim: Option<Duration>,
+) -> Result<Vec<OutboxMessage>, StoreError> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
     let columns = [integer("place"), text("dedup"), text("lane"), text("body"), text("traceparent")];
-    sqlx::query(sql(format!(
-        "insert into outbox (dedup, lane, body, traceparent, created_at)
-         select dedup, lane, body, traceparent, cast($2 as bigint) from {} where true order by place
-         on conflict (dedup) do nothing",
+    let attempt = claim.map_or(0, |_| write.now);
+    let added = sqlx::query(sql(format!(
+        "insert into outbox (dedup, lane, body, traceparent, created_at, attempt, lease_until)
+         select dedup, lane, body, traceparent, cast($2 as bigint), cast($3 as bigint), cast($4 as bigint)
+         from {} where true order by place
+         on conflict (dedup) do nothing returning id, dedup",
         write.dialect.json_rows("$1", &columns)
     )))
-    .bind(serde_json::to_string(messages).map_err(StoreError::unwritable)?)
+    .bind(serde_json::to_string(&messages).map_err(StoreError::unwritable)?)
     .bind(write.now)
-    .execute(&mut *write.tx)
+    .bind(attempt)
+    .bind(claim.map(|lease| write.now.saturating_add(millis(lease))))
+    .fetch_all(&mut *write.tx)
     .await?;
-    Ok(())
+    if claim.is_none() {
+        return Ok(Vec::new());
+    }
+    let ids: HashMap<String, i64> = added
+        .iter()
+        .map(|row| Ok((row.try_get("dedup")?, row.try_get("id")?)))
+        .collect::<Result<_, StoreError>>()?;
+    let claimed = messages.into_iter().filter_map(|message| {
+        let id = *ids.get(&message.dedup)?;
+        let NewMessage { job, dedup, traceparent, .. } = message;
+        Some(OutboxMessage { id, attempt, dedup, lane: job.lane, job, traceparent, age: Duration::ZERO })
+    });
+    Ok(claimed.collect())
 }
 
 impl QueueStore {
@@ -82,19 +109,15 @@ impl QueueStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn claim_outbox(&self, limit: u32, lease: Duration) -> Result<Vec<OutboxMessage>, StoreError> {
-        let mut write = self.write().await?;
-        let now = write.now;
-        let claimed = sqlx::query(sql(format!(
+        let now = self.clock.now_ms();
+        let claim = sql(format!(
             "{} returning id, attempt, dedup, lane, body, traceparent, created_at",
             OUTBOX.claim(self.dialect, "")
-        )))
-        .bind(now.saturating_add(millis(lease)))
-        .bind(now)
-        .bind(i64::from(limit))
-        .fetch_all(&mut *write.tx)
-        .await?;
-        write.commit().await?;
-        claimed
+        ));
+        let claim =
+            sqlx::query(claim).bind(now.saturating_add(millis(lease))).bind(now).bind(i64::from(limit));
+        self.answered_alone(claim)
+            .await?
             .iter()
             .map(|row| {
                 Ok(OutboxMessage {
@@ -116,11 +139,9 @@ impl QueueStore {
     /// # Errors
     /// [`StoreError`]; the messages are then published once more, which is harmless.
     pub async fn settle_outbox(&self, stored: &[&OutboxMessage]) -> Result<(), StoreError> {
-        let mut write = self.write().await?;
         let settled = format!("delete from outbox where dedup in {}", self.dialect.json_texts("$1"));
         let stored: Vec<&str> = stored.iter().map(|message| message.dedup.as_str()).collect();
-        sqlx::query(sql(settled)).bind(json!(stored).to_string()).execute(&mut *write.tx).await?;
-        write.commit().await
+        self.alone(sqlx::query(sql(settled)).bind(json!(stored).to_string())).await.map(drop)
     }
 
     /// Puts back messages that the queue did not take, so that the next look finds them, not one after the claim.

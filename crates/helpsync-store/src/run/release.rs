@@ -5,6 +5,7 @@
 //! next turn. Triggers give a connection its turn when a shard of it begins to wait or leaves room in the window.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use helpsync_model::{Job, Lane, RunId, SCHEMA_VERSION, ShardEvent, ShardId, ShardState};
 use serde_json::json;
@@ -13,7 +14,7 @@ use sqlx::any::AnyRow;
 
 use crate::db::states::{FINALIZE, OUTSTANDING_SHARD, PENDING_SHARD, Step};
 use crate::db::{Dialect, QueueStore, StoreError, Write, decode, integer, sql};
-use crate::run::outbox::{self, NewMessage};
+use crate::run::outbox::{self, NewMessage, OutboxMessage};
 
 /// What one connection has due in one lane.
 struct Turn {
@@ -30,26 +31,52 @@ impl QueueStore {
     /// Moves up to `limit` due shards into the outbox: urgent lanes first, then the connections that have the least
     /// out, and never more than `window` of one connection in one lane at once. A connection with a million due shards thus delays
     /// another's first one by no more than its window, and its own people's requests by nothing. Within a connection and
-    /// lane the end of a run goes before more work of the next. What a person has paused stays. Answers how many.
+    /// lane the end of a run goes before more work of the next. What a person has paused stays. Answers with their messages,
+    /// which the caller is to publish: they are claimed for `lease`.
     ///
     /// # Errors
     /// [`StoreError`].
+    pub async fn release_claimed(
+        &self,
+        limit: u32,
+        window: u32,
+        lease: Duration,
+    ) -> Result<Vec<OutboxMessage>, StoreError> {
+        Ok(self.release_lanes(limit, window, Some(lease)).await?.1)
+    }
+
+    /// [`QueueStore::release_claimed`], for whoever claims the outbox next. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[cfg(any(test, feature = "testing"))]
     pub async fn release_due(&self, limit: u32, window: u32) -> Result<usize, StoreError> {
+        Ok(self.release_lanes(limit, window, None).await?.0)
+    }
+
+    async fn release_lanes(
+        &self,
+        limit: u32,
+        window: u32,
+        claim: Option<Duration>,
+    ) -> Result<(usize, Vec<OutboxMessage>), StoreError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         // A look outside the transaction: an idle system takes no write lock every tick.
         let lanes = self.lanes_with_a_turn().await?;
+        let (mut released, mut claimed) = (0, Vec::new());
         if lanes.is_empty() {
-            return Ok(0);
+            return Ok((released, claimed));
         }
         let mut write = self.write().await?;
-        let mut released = 0;
         for lane in lanes {
             if released < limit {
-                released += release_lane(&mut write, lane, limit - released, window).await?;
+                let messages = release_lane(&mut write, lane, limit - released, window).await?;
+                released += messages.len();
+                claimed.extend(outbox::put(&mut write, messages, claim).await?);
             }
         }
         write.commit().await?;
-        Ok(released)
+        Ok((released, claimed))
     }
 
     /// The lanes in which a turn is due, the most urgent first.
@@ -88,11 +115,16 @@ impl QueueStore {
     }
 }
 
-/// Releases up to `limit` shards of a lane. Answers how many.
-async fn release_lane(write: &mut Write, lane: Lane, limit: usize, window: u32) -> Result<usize, StoreError> {
+/// Releases up to `limit` shards of a lane. Answers with their messages.
+async fn release_lane(
+    write: &mut Write,
+    lane: Lane,
+    limit: usize,
+    window: u32,
+) -> Result<Vec<NewMessage>, StoreError> {
     let visited = visit(write, lane, limit).await?;
     if visited.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let window = usize::try_from(window).unwrap_or(usize::MAX);
     let turns = look(write, lane, &visited, window.min(limit)).await?;
@@ -189,9 +221,12 @@ fn choose(turns: &[Turn], limit: usize, window: usize) -> Vec<i64> {
     candidates.into_iter().take(limit).map(|(_, _, shard)| shard).collect()
 }
 
-/// Releases shards: their messages go into the outbox, in this order. What another process holds, or has taken
-/// meanwhile, is passed over. Answers how many.
-async fn release(write: &mut Write, chosen: &[i64]) -> Result<usize, StoreError> {
+/// Releases shards. What another process holds, or has taken meanwhile, is passed over. Answers with their messages for
+/// the outbox, in this order.
+async fn release(write: &mut Write, chosen: &[i64]) -> Result<Vec<NewMessage>, StoreError> {
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
     let Step { from, to } = Step::of::<ShardState>(ShardEvent::Released);
     let rows = sqlx::query(sql(format!(
         "update shard set state = {to}, released_at = $2, updated_at = $2 where state in {from} and id in
@@ -222,8 +257,7 @@ async fn release(write: &mut Write, chosen: &[i64]) -> Result<usize, StoreError>
         let parent: Option<String> = row.try_get("traceparent")?;
         messages.push(NewMessage::of(&job, row.try_get("attempt")?, write.now, &upload, parent, place));
     }
-    outbox::put(write, &messages).await?;
-    Ok(messages.len())
+    Ok(messages)
 }
 
 /// Gives each visited connection its next turn: at the end of the line when more of it is due, none while its window is

@@ -7,23 +7,24 @@ use std::time::Duration;
 
 use helpsync_model::{
     ConnectionId, CustomerId, ExportAccess, Lane, OrganizationId, RunId, SelectionFilter, ShardCursor,
-    ShardEvent, ShardId, ShardKind, ShardParams, ShardState, Stage, chain,
+    ShardEvent, ShardId, ShardKind, ShardParams, ShardState, chain,
 };
 use helpsync_telemetry::metrics as telemetry;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::event::events::Owner;
+use crate::run::fence::check_epoch;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
 use crate::db::decode::{millis, since};
 use crate::db::lease::SHARDS;
-use crate::db::states::Step;
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::run::file_options::FileOptions;
+use crate::run::going_on::{Onward, end_in};
+use crate::run::note::RunNote;
 use crate::run::runs::Run;
-use crate::run::start::{begin_run, show_syncing, started_of, take};
-use crate::run::wake;
+use crate::run::start::{begin_run, connection_of, show_syncing, started_of, take};
 
 /// A shard to be added to a run. Adding one key twice changes nothing.
 #[derive(Debug, Clone)]
@@ -75,6 +76,8 @@ pub struct StartedShard {
     pub brands_asked_at: Option<i64>,
     /// Everything changed up to then (epoch seconds) is stored.
     pub high_water: Option<i64>,
+    /// A limit kept articles out when they were last read.
+    pub kept_out: bool,
     /// When the whole listing was last compared, in ms.
     pub last_audit_at: Option<i64>,
     /// What becomes of the files that it finds.
@@ -168,7 +171,7 @@ pub enum ShardEnd {
 
 impl ShardEnd {
     /// What it is to the shard's state.
-    const fn event(&self) -> ShardEvent {
+    pub(crate) const fn event(&self) -> ShardEvent {
         match self {
             Self::Done(_) => ShardEvent::Done,
             Self::Snooze { .. } | Self::Retry { .. } => ShardEvent::PutBack,
@@ -177,14 +180,15 @@ impl ShardEnd {
     }
 }
 
+/// Adds a shard that waits. Answers whether it was not there yet.
 pub(crate) async fn insert_shard(
     write: &mut Write,
     run: RunId,
     connection: ConnectionId,
     lane: Lane,
     shard: &NewShard,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(
         "insert into shard (run_id, connection_id, key, kind, lane, state, params, position, due_at, created_at,
            updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, cast($8 as bigint), $9, $9, $9)
@@ -201,7 +205,7 @@ pub(crate) async fn insert_shard(
     .bind(write.now)
     .execute(&mut *write.tx)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() == 1)
 }
 
 impl QueueStore {
@@ -222,20 +226,7 @@ impl QueueStore {
         let Some(row) = take(&mut write, id, holder, until).await? else { return Ok(None) };
         let run = begin_run(&mut write, row.try_get("run_id")?).await?;
         self.announce_fetching(&mut write, &row, &run).await?;
-        let connection = sqlx::query(
-            "select connection.id, customer.external_id, connection.sync_options, connection.subdomain, connection.high_water,
-               connection.last_audit_at, connection.export_access, connection.passed_second, connection.selection,
-               connection.tree_mark, coalesce(connection.list_locales, '[]') as list_locales,
-               coalesce(connection.locale_counts, 'null') as locale_counts, connection.scopes, connection.parent_id, connection.brands_asked_at,
-               coalesce(parent.id, connection.id) as granted_id,
-               coalesce(parent.subdomain, connection.subdomain) as granted_subdomain
-             from connection join customer on customer.id = connection.customer_id
-               left join connection as parent on parent.id = connection.parent_id
-             where connection.id = $1",
-        )
-        .bind(run.connection.0)
-        .fetch_one(&mut *write.tx)
-        .await?;
+        let connection = connection_of(&mut write, run.connection).await?;
         let lane: Lane = decode::named(&row, "shard", "lane")?;
         let released_at: Option<i64> = row.try_get("released_at")?;
         let waited = since(released_at.unwrap_or(write.now), write.now);
@@ -260,15 +251,8 @@ impl QueueStore {
     /// [`StoreError`].
     pub async fn renew_shard(&self, fence: &Fence, lease: Duration) -> Result<bool, StoreError> {
         let until = self.clock.now_ms().saturating_add(millis(lease));
-        let mut write = self.write().await?;
-        let renewed = sqlx::query(sql(SHARDS.renew()))
-            .bind(fence.shard.0)
-            .bind(fence.attempt)
-            .bind(until)
-            .execute(&mut *write.tx)
-            .await?;
-        write.commit().await?;
-        Ok(renewed.rows_affected() == 1)
+        let renewal = sqlx::query(sql(SHARDS.renew())).bind(fence.shard.0).bind(fence.attempt).bind(until);
+        Ok(self.alone(renewal).await? == 1)
     }
 
     /// Records how work on a shard ended, and moves the run to its next stage when it was the last.
@@ -276,76 +260,29 @@ impl QueueStore {
     /// # Errors
     /// [`StoreError::Fenced`] when the shard is no longer this worker's.
     pub async fn end_shard(&self, fence: &Fence, end: &ShardEnd) -> Result<(), StoreError> {
+        self.end_shard_and_go_on(fence, end, &RunNote::default(), None).await.map(drop)
+    }
+
+    /// [`QueueStore::end_shard`] together with what the work found out. Where one shard alone follows and nothing holds it
+    /// back, `onward` has it at once: the answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the shard is no longer this worker's.
+    pub async fn end_shard_and_go_on(
+        &self,
+        fence: &Fence,
+        end: &ShardEnd,
+        note: &RunNote,
+        onward: Option<&Onward>,
+    ) -> Result<Option<StartedShard>, StoreError> {
         let mut write = self.write().await?;
-        match end {
-            // It may end the run and start the one after it, which changes the connection's row.
-            ShardEnd::Failed(_) => check_fence_to_change(&mut write, fence).await?,
-            _ => check_fence(&mut write, fence).await?,
-        }
-        settle(&mut write, fence, end).await?;
+        // It may end the run and start the one after it, which changes the connection's row.
+        let alone = matches!(end, ShardEnd::Failed(_)) || note.concerns_connection();
+        let lock = if alone { self.dialect.for_update() } else { self.dialect.for_share() };
+        check_epoch(&mut write, fence, lock).await?;
+        let next = end_in(&mut write, fence, end, note, onward).await?;
         self.announce_waiting(&mut write, fence, end).await?;
-        if let ShardEnd::Done(more) = end {
-            let lane = plan_done(&mut write, fence).await?.of_shards(more.len());
-            for shard in more {
-                insert_shard(&mut write, fence.run, fence.connection, lane, shard).await?;
-            }
-            wake::zendesk_answers(&mut write, fence.connection).await?;
-        }
-        if matches!(end, ShardEnd::Done(_) | ShardEnd::Failed(_)) {
-            self.advance(&mut write, fence).await?;
-        }
-        write.commit().await
+        write.commit().await?;
+        Ok(next)
     }
-}
-
-/// Writes how the work ended into the shard's row and, for people, what its run waits for.
-async fn settle(write: &mut Write, fence: &Fence, end: &ShardEnd) -> Result<(), StoreError> {
-    let (wait, spent, error, waiting_for) = match end {
-        ShardEnd::Done(_) => (Duration::ZERO, 0, None, None),
-        ShardEnd::Snooze { wait, reason } => (*wait, -1, None, Some(reason)),
-        ShardEnd::Retry { wait, error } => (*wait, 0, Some(error), Some(error)),
-        ShardEnd::Failed(error) => (Duration::ZERO, 0, Some(error), None),
-    };
-    let Step { to, .. } = Step::of::<ShardState>(end.event());
-    sqlx::query(sql(SHARDS.settle(&format!(
-        "holder = null, state = {to}, due_at = $3, failures = failures + $4, error = coalesce($5, error),
-           updated_at = $6"
-    ))))
-    .bind(fence.shard.0)
-    .bind(fence.attempt)
-    .bind(write.now.saturating_add(millis(wait)))
-    .bind(spent)
-    .bind(error)
-    .bind(write.now)
-    .execute(&mut *write.tx)
-    .await?;
-    sqlx::query("update run set waiting_for = $2 where id = $1")
-        .bind(fence.run.0)
-        .bind(waiting_for)
-        .execute(&mut *write.tx)
-        .await?;
-    Ok(())
-}
-
-/// Begins the walk if the shard that is done was the plan: from here on an equal request comes too late for this run.
-/// Answers with the run's lane.
-async fn plan_done(write: &mut Write, fence: &Fence) -> Result<Lane, StoreError> {
-    let row = sqlx::query(
-        "select run.id, run.lane, run.stage, shard.kind from run join shard on shard.run_id = run.id
-         where shard.id = $1",
-    )
-    .bind(fence.shard.0)
-    .fetch_one(&mut *write.tx)
-    .await?;
-    let stage: Stage = decode::named(&row, "run", "stage")?;
-    let next = stage.planned(decode::named(&row, "shard", "kind")?);
-    if next != stage {
-        sqlx::query("update run set stage = $2 where id = $1 and stage = $3")
-            .bind(fence.run.0)
-            .bind(next.as_str())
-            .bind(stage.as_str())
-            .execute(&mut *write.tx)
-            .await?;
-    }
-    decode::named(&row, "run", "lane")
 }

@@ -1,59 +1,52 @@
 //! The stages of a run: plan, walk, removal, finalize.
 
 use helpsync_model::{
-    Advance, DataSourceStatus, EventKind, RunAt, RunEvent, RunKind, RunParams, RunState, ShardParams, Stage,
+    Advance, DataSourceStatus, EventKind, Machine as _, RunAt, RunEvent, RunKind, RunParams, RunState,
+    ShardParams, Stage,
 };
 use serde_json::json;
 
-use crate::db::states::{FAILED_SHARD, FINALIZE, OPEN_SHARD, Step};
-use crate::db::{QueueStore, StoreError, Write, sql};
+use crate::db::states::{FAILED_SHARD, FINALIZE, Step};
+use crate::db::{StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 use crate::run::ended::tell_ended;
 use crate::run::pending_request::PendingRequest;
-use crate::run::runs::{RUN, Run, insert_one, run_of};
-use crate::run::shards::{Fence, NewShard, insert_shard};
+use crate::run::runs::{Run, insert_one};
+use crate::run::shards::NewShard;
 
-impl QueueStore {
-    /// If no shard of the run is open, opens the next stage.
-    pub(crate) async fn advance(&self, write: &mut Write, fence: &Fence) -> Result<(), StoreError> {
-        // The run row is the turnstile: two last shards cannot both see the other open.
-        let row =
-            sqlx::query(sql(format!("select {RUN} from run where id = $1{}", self.dialect.for_update())))
-                .bind(fence.run.0)
-                .fetch_one(&mut *write.tx)
-                .await?;
-        let run = run_of(&row)?;
-        let (open, failed): (i64, i64) = sqlx::query_as(sql(format!(
-            "select cast(coalesce(sum(case when state in {OPEN_SHARD} then 1 else 0 end), 0) as bigint),
-               cast(coalesce(sum(case when state = {FAILED_SHARD} then 1 else 0 end), 0) as bigint)
-             from shard where run_id = $1"
-        )))
-        .bind(fence.run.0)
-        .fetch_one(&mut *write.tx)
-        .await?;
-        let at = RunAt { state: run.state, stage: run.stage, kind: run.kind };
-        let (stage, first) = match at.advance(open.unsigned_abs(), failed.unsigned_abs()) {
-            Advance::Nothing => return Ok(()),
-            // The finalizing shard itself failed: nothing is left that could end the run.
-            Advance::Fails => return fail(write, &run).await,
-            Advance::Begins { stage, first } => (stage, first),
-        };
-        if run.stage == Stage::Walk && failed == 0 && run.params != RunParams::Attachments {
-            announce_listed(write, &run).await?;
+/// Opens the next stage of a run of which no shard is open, and so many have failed. Answers with the shard that is to
+/// be added. The run's row is locked: two last shards cannot both see the other open.
+pub(crate) async fn advance(
+    write: &mut Write,
+    run: &mut Run,
+    failed: u64,
+) -> Result<Option<NewShard>, StoreError> {
+    let at = RunAt { state: run.state, stage: run.stage, kind: run.kind };
+    let (stage, first) = match at.advance(0, failed) {
+        Advance::Nothing => return Ok(None),
+        // The finalizing shard itself failed: nothing is left that could end the run.
+        Advance::Fails => {
+            fail(write, run).await?;
+            return Ok(None);
         }
-        let Step { from, to } = Step::of::<RunState>(RunEvent::StageBegun(stage));
-        sqlx::query(sql(format!(
-            "update run set stage = $2, state = {to}, progress_at = $3 where id = $1 and state in {from}"
-        )))
-        .bind(fence.run.0)
-        .bind(stage.as_str())
-        .bind(write.now)
-        .execute(&mut *write.tx)
-        .await?;
-        let shard =
-            NewShard { key: first.as_str().to_owned(), params: ShardParams::empty(first), position: None };
-        insert_shard(write, fence.run, fence.connection, run.lane, &shard).await
+        Advance::Begins { stage, first } => (stage, first),
+    };
+    if run.stage == Stage::Walk && failed == 0 && run.params != RunParams::Attachments {
+        announce_listed(write, run).await?;
     }
+    let event = RunEvent::StageBegun(stage);
+    let Step { from, to } = Step::of::<RunState>(event);
+    sqlx::query(sql(format!(
+        "update run set stage = $2, state = {to}, progress_at = $3 where id = $1 and state in {from}"
+    )))
+    .bind(run.id.0)
+    .bind(stage.as_str())
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    run.stage = stage;
+    run.state = run.state.after(event).unwrap_or(run.state);
+    Ok(Some(NewShard { key: first.as_str().to_owned(), params: ShardParams::empty(first), position: None }))
 }
 
 /// Ends a run that could not be finalized, and starts the run that was asked for meanwhile: that request was accepted,

@@ -74,6 +74,26 @@ pub(crate) async fn begin_run(write: &mut Write, id: i64) -> Result<Run, StoreEr
     run_of(&row)
 }
 
+/// What a worker needs to know of the connection: for [`started_of`].
+pub(crate) async fn connection_of(write: &mut Write, id: ConnectionId) -> Result<AnyRow, StoreError> {
+    Ok(sqlx::query(
+        "select connection.id, customer.external_id, connection.sync_options, connection.subdomain, connection.high_water,
+           connection.last_audit_at, connection.export_access, connection.passed_second, connection.selection,
+           connection.tree_mark, coalesce(connection.list_locales, '[]') as list_locales,
+           coalesce(connection.locale_counts, 'null') as locale_counts, connection.scopes, connection.parent_id,
+           connection.brands_asked_at, coalesce(parent.id, connection.id) as granted_id,
+           coalesce(parent.subdomain, connection.subdomain) as granted_subdomain,
+           cast(case when exists (select 1 from remote_article where remote_article.connection_id = connection.id
+             and over_limit is not null) then 1 else 0 end as bigint) as kept_out
+         from connection join customer on customer.id = connection.customer_id
+           left join connection as parent on parent.id = connection.parent_id
+         where connection.id = $1",
+    )
+    .bind(id.0)
+    .fetch_one(&mut *write.tx)
+    .await?)
+}
+
 pub(crate) fn started_of(
     fence: Fence,
     shard: Shard,
@@ -93,6 +113,7 @@ pub(crate) fn started_of(
         },
         brands_asked_at: brands_asked_at(connection)?,
         high_water: connection.try_get("high_water")?,
+        kept_out: connection.try_get::<i64, _>("kept_out")? == 1,
         last_audit_at: connection.try_get("last_audit_at")?,
         files: FileOptions::of(&run, &decode::json(connection, "connection", "sync_options")?),
         export_access: decode::named_if_any(connection, "connection", "export_access")?,

@@ -14,8 +14,13 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// A shard of the connection is done, so Zendesk answers: those that wait for it are due.
 pub(crate) async fn zendesk_answers(write: &mut Write, connection: ConnectionId) -> Result<(), StoreError> {
-    let after = write.now.saturating_add(millis(LONG));
+    let after = due_after(write.now);
     wake(write, connection, after).await
+}
+
+/// What waits for Zendesk to come back at `now` (ms) is due after this.
+pub(crate) fn due_after(now: i64) -> i64 {
+    now.saturating_add(millis(LONG))
 }
 
 /// Somebody asks for a sync, which the waiting run is to serve: its shards are due.

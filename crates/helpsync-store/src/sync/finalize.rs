@@ -3,17 +3,20 @@
 use helpsync_model::{
     DataSourceStatus, EventKind, Lane, RunEvent, RunKind, RunParams, RunState, ShardEvent, ShardState,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::Row;
 
 use crate::db::family::{FAMILY, lock};
+use crate::db::lease::SHARDS;
 use crate::db::states::{ACTIVE_RUN, FAILED_SHARD, RESYNC, SYNC, Step};
 use crate::db::{StoreError, SyncStore, Write, sql};
-use crate::event::events;
-use crate::run::ended::tell_ended;
+use crate::event::events::{self, Announced};
+use crate::run::ended::tell_run_ended;
+use crate::run::fence::{check_epoch, refused};
 use crate::run::made_good;
 use crate::run::pending_request::PendingRequest;
-use crate::run::runs::{RunRequest, insert_one};
-use crate::run::shards::{StartedShard, check_fence_to_change};
+use crate::run::runs::{RUN, RunRequest, insert_one, run_of};
+use crate::run::shards::StartedShard;
 use crate::sync::author_and_tag_names::forget_authors;
 use crate::sync::digest::HeldFiles;
 
@@ -32,37 +35,45 @@ impl SyncStore {
         if started.granted.connection != fence.connection {
             lock(&mut write, started.granted.connection).await?;
         }
-        check_fence_to_change(&mut write, fence).await?;
-        let ended = end_run(&mut write, started, &held).await?;
-        tell_ended(&mut write, &[fence.run.0]).await?;
-        if ended.outcome == Outcome::Good {
+        check_epoch(&mut write, fence, self.dialect.for_update()).await?;
+        let facts = Facts::of(&mut write, started).await?;
+        let ended = end_run(&mut write, started, &held, &facts).await?;
+        if ended.outcome == Outcome::Good && facts.failed_before {
             made_good::resolve(&mut write, started).await?;
         }
-        forget_authors(&mut write, started).await?;
+        if facts.removed {
+            forget_authors(&mut write, started).await?;
+        }
         let others = match started.run.kind {
             // It is no sync, and speaks for itself alone.
             RunKind::Resync => Others::default(),
             RunKind::Full | RunKind::Delta => Others::of(&mut write, started).await?,
         };
+        let mut announced = Vec::new();
         if started.run.kind != RunKind::Resync {
             show_ended(&mut write, started, ended.outcome).await?;
             if ended.outcome == Outcome::Good && !others.syncing && !others.failed {
-                let ready = [(started.granted.connection.to_string(), json!({}))];
-                let kind = EventKind::DataSourceReady;
-                events::record_all(&mut write, started.owner(), kind, "DATA_SOURCE", &ready).await?;
+                announced.push((
+                    EventKind::DataSourceReady,
+                    started.granted.connection.to_string(),
+                    json!({}),
+                ));
             }
         }
         if started.run.params == RunParams::Attachments {
+            announce(&mut write, started, &announced).await?;
             return write.commit().await;
         }
         self.want_attachments(&mut write, started).await?;
-        self.announce_skipped(&mut write, started).await?;
+        if facts.skipped {
+            announce(&mut write, started, &std::mem::take(&mut announced)).await?;
+            self.announce_skipped(&mut write, started).await?;
+        }
         if !others.uploading {
             let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
-            let all = [(started.run.upload_id.clone(), detail)];
-            let kind = EventKind::AllFilesProcessed;
-            events::record_all(&mut write, started.owner(), kind, "UPLOAD_REQUEST_ID", &all).await?;
+            announced.push((EventKind::AllFilesProcessed, started.run.upload_id.clone(), detail));
         }
+        announce(&mut write, started, &announced).await?;
         if ended.pending_request.is_some() {
             let request = PendingRequest::read(ended.pending_request.as_deref(), &started.run);
             let request = request.run_for(fence.connection);
@@ -131,38 +142,103 @@ struct RunEnd {
     pending_request: Option<String>,
 }
 
+/// What the end of a run depends on, read at once.
+struct Facts {
+    /// Why a shard of it failed, if one did.
+    error: Option<String>,
+    /// See [`RunNote::owed`](crate::run::note::RunNote::owed).
+    owed: Option<i64>,
+    /// Articles that it has seen, where some are owed.
+    seen: i64,
+    /// Records without a readable id.
+    nameless: i64,
+    /// Something could not be stored.
+    skipped: bool,
+    /// It removed files.
+    removed: bool,
+    /// A shard of the connection is a dead letter.
+    failed_before: bool,
+}
+
+impl Facts {
+    async fn of(write: &mut Write, started: &StartedShard) -> Result<Self, StoreError> {
+        let row = sqlx::query(sql(format!(
+            "select id, owed, removed,
+               (select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = {FAILED_SHARD}
+                order by id limit 1) as failure,
+               case when owed is null then 0 else
+                 (select count(*) from remote_article where connection_id = $2 and seen_run >= $1) end as seen,
+               (select count(*) from skipped where run_id = $1 and article_id is null) as nameless,
+               cast(case when exists (select 1 from skipped where run_id = $1) then 1 else 0 end as bigint) as skipped_any,
+               cast(case when exists (select 1 from shard where connection_id = $2 and state = {FAILED_SHARD})
+                 then 1 else 0 end as bigint) as failed_before
+             from run where id = $1"
+        )))
+        .bind(started.fence.run.0)
+        .bind(started.fence.connection.0)
+        .fetch_one(&mut *write.tx)
+        .await?;
+        Ok(Self {
+            error: row.try_get("failure")?,
+            owed: row.try_get("owed")?,
+            seen: row.try_get("seen")?,
+            nameless: row.try_get("nameless")?,
+            skipped: row.try_get::<i64, _>("skipped_any")? == 1,
+            removed: row.try_get::<i64, _>("removed")? > 0,
+            failed_before: row.try_get::<i64, _>("failed_before")? == 1,
+        })
+    }
+
+    /// What the run came to, and what its record says if that is not well.
+    fn outcome(&self) -> (Outcome, Option<String>) {
+        match (&self.error, self.shortfall()) {
+            (Some(error), _) => (Outcome::Failed, Some(error.clone())),
+            (None, Some(short)) => (Outcome::Incomplete, Some(short)),
+            (None, None) => (Outcome::Good, None),
+        }
+    }
+
+    /// What the run's record says if Zendesk counts more articles than this run has seen, those included that were asked
+    /// for by id. Articles that could not even be told apart are on record as skipped.
+    fn shortfall(&self) -> Option<String> {
+        let seen = self.seen;
+        let short = self.owed.filter(|owed| seen.saturating_add(self.nameless) < *owed);
+        short.map(|owed| {
+            format!(
+                "incomplete: Zendesk counts {owed} articles and showed {seen}; the next run lists every article"
+            )
+        })
+    }
+}
+
 /// Ends the shard that finalizes, and its run by what became of its shards.
-async fn end_run(write: &mut Write, started: &StartedShard, held: &HeldFiles) -> Result<RunEnd, StoreError> {
+async fn end_run(
+    write: &mut Write,
+    started: &StartedShard,
+    held: &HeldFiles,
+    facts: &Facts,
+) -> Result<RunEnd, StoreError> {
     let fence = &started.fence;
-    let error: Option<String> = sqlx::query_scalar(sql(format!(
-        "select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = {FAILED_SHARD}
-         order by id limit 1"
-    )))
-    .bind(fence.run.0)
-    .fetch_optional(&mut *write.tx)
-    .await?;
-    let Step { from, to } = Step::of::<ShardState>(ShardEvent::Done);
-    sqlx::query(sql(format!(
-        "update shard set state = {to}, lease_until = null, holder = null where id = $1 and state in {from}"
-    )))
-    .bind(fence.shard.0)
-    .execute(&mut *write.tx)
-    .await?;
-    let (outcome, error) = match error {
-        Some(error) => (Outcome::Failed, Some(error)),
-        None => match shortfall(write, started).await? {
-            Some(short) => (Outcome::Incomplete, Some(short)),
-            None => (Outcome::Good, None),
-        },
-    };
+    let Step { to, .. } = Step::of::<ShardState>(ShardEvent::Done);
+    let ended = SHARDS.settle(&format!("holder = null, state = {to}, updated_at = $3"));
+    let ended = sqlx::query(sql(ended))
+        .bind(fence.shard.0)
+        .bind(fence.attempt)
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+    if ended.rows_affected() != 1 {
+        return Err(refused(fence));
+    }
+    let (outcome, error) = facts.outcome();
     let Step { from, to } = Step::of::<RunState>(match outcome {
         Outcome::Good | Outcome::Failed => RunEvent::Finalized { failed: outcome == Outcome::Failed },
         Outcome::Incomplete => RunEvent::FinalizedShort,
     });
-    let pending_request: Option<String> = sqlx::query_scalar(sql(format!(
+    let row = sqlx::query(sql(format!(
         "update run set state = {to}, error = $2, finished_at = $3, progress_at = $3, waiting_for = null,
            files = $4, digest = $5
-         where id = $1 and state in {from} returning pending_request"
+         where id = $1 and state in {from} returning {RUN}, run.pending_request"
     )))
     .bind(fence.run.0)
     .bind(&error)
@@ -171,27 +247,25 @@ async fn end_run(write: &mut Write, started: &StartedShard, held: &HeldFiles) ->
     .bind(&held.digest)
     .fetch_one(&mut *write.tx)
     .await?;
-    Ok(RunEnd { outcome, pending_request })
+    tell_run_ended(write, run_of(&row)?);
+    Ok(RunEnd { outcome, pending_request: row.try_get("pending_request")? })
 }
 
-/// What the run's record says if Zendesk counts more articles than this run has seen, those included that were asked
-/// for by id. Articles that could not even be told apart are on record as skipped.
-async fn shortfall(write: &mut Write, started: &StartedShard) -> Result<Option<String>, StoreError> {
-    let (owed, seen, nameless): (Option<i64>, i64, i64) = sqlx::query_as(
-        "select owed, (select count(*) from remote_article where connection_id = $2 and seen_run >= $1),
-           (select count(*) from skipped where run_id = $1 and article_id is null)
-         from run where id = $1",
-    )
-    .bind(started.fence.run.0)
-    .bind(started.fence.connection.0)
-    .fetch_one(&mut *write.tx)
-    .await?;
-    let short = owed.filter(|owed| seen.saturating_add(nameless) < *owed);
-    Ok(short.map(|owed| {
-        format!(
-            "incomplete: Zendesk counts {owed} articles and showed {seen}; the next run lists every article"
-        )
-    }))
+/// Writes what the end of a run announces: kinds, objects and details, in their order.
+async fn announce(
+    write: &mut Write,
+    started: &StartedShard,
+    announced: &[(EventKind, String, Value)],
+) -> Result<(), StoreError> {
+    let announced: Vec<_> = announced
+        .iter()
+        .map(|(kind, object_id, detail)| {
+            let ready = *kind == EventKind::DataSourceReady;
+            let object_type = if ready { "DATA_SOURCE" } else { "UPLOAD_REQUEST_ID" };
+            Announced { kind: *kind, object_type, object_id, detail }
+        })
+        .collect();
+    events::record_each(write, started.owner(), &announced).await
 }
 
 /// Shows on the connection how its sync ended. After one that is incomplete an audit is due.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use helpsync_model::{ConnectionId, ExportAccess, ListParams, Plan, RunId, ShardCursor, ShardKind};
+use helpsync_model::{ConnectionId, ListParams, RunId, ShardCursor, ShardKind};
 use sqlx::Row;
 
-use crate::db::{StoreError, SyncStore, decode};
+use crate::db::{StoreError, SyncStore, decode, sql};
+use crate::run::note::RunNote;
 use crate::run::shards::{Fence, check_fence, check_fence_to_change};
 use crate::sync::budget_waits::{self, BudgetWaits};
 use crate::sync::tree::ItemKind;
@@ -30,36 +31,6 @@ pub struct ListWalk {
     pub cursor: Option<ShardCursor>,
 }
 
-/// What a run found out about its account.
-#[derive(Debug, Clone, Default)]
-pub struct RunNote {
-    /// The plan that it follows, and why, for people.
-    pub plan: Option<(Plan, String)>,
-    /// How many articles Zendesk counts.
-    pub remote_count: Option<i64>,
-    /// Requests that finding out took.
-    pub requests: u64,
-    /// Removals that are held back.
-    pub held: Option<i64>,
-    /// What the incremental export answers.
-    pub export_access: Option<ExportAccess>,
-    /// See [`StartedShard::passed_second`](crate::run::shards::StartedShard::passed_second).
-    pub passed_second: Option<i64>,
-    /// What was read may not be all: the run lists everything, for this reason.
-    pub audit_reason: Option<String>,
-    /// Articles that Zendesk counts although the run was not shown so many. It ends as incomplete unless what is still
-    /// asked for by id makes up for it.
-    pub owed: Option<i64>,
-    /// What the counts say could not be settled: the next run lists everything.
-    pub audit_next: bool,
-    /// See [`StartedShard::tree_mark`](crate::run::shards::StartedShard::tree_mark).
-    pub tree_mark: Option<String>,
-    /// The locales by which lists are asked for.
-    pub list_locales: Option<Vec<String>>,
-    /// How many articles each of them has.
-    pub locale_counts: Option<Vec<i64>>,
-}
-
 impl SyncStore {
     /// How many articles we believe Zendesk shows us, drafts included.
     ///
@@ -76,6 +47,22 @@ impl SyncStore {
     pub async fn seen_articles(&self, connection: ConnectionId, run: RunId) -> Result<i64, StoreError> {
         let counted = "select count(*) from remote_article where connection_id = $1 and seen_run >= $2";
         Ok(sqlx::query_scalar(counted).bind(connection.0).bind(run.0).fetch_one(&self.pool).await?)
+    }
+
+    /// How many articles we believe Zendesk shows us, and how many records this run was shown that had not even a
+    /// readable id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn known_and_nameless(
+        &self,
+        connection: ConnectionId,
+        run: RunId,
+    ) -> Result<(i64, i64), StoreError> {
+        let counted =
+            "select (select count(*) from remote_article where connection_id = $1 and seen_run >= 0),
+             (select count(*) from skipped where run_id = $2 and article_id is null)";
+        Ok(sqlx::query_as(counted).bind(connection.0).bind(run.0).fetch_one(&self.pool).await?)
     }
 
     /// How many records this run was shown that had not even a readable id.
@@ -185,67 +172,15 @@ impl SyncStore {
     /// [`StoreError::Fenced`].
     pub async fn note_run(&self, fence: &Fence, note: &RunNote) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        check_fence_to_change(&mut write, fence).await?;
-        if let Some(access) = note.export_access {
-            sqlx::query("update connection set export_access = $2 where id = $1")
-                .bind(fence.connection.0)
-                .bind(access.as_str())
-                .execute(&mut *write.tx)
-                .await?;
+        if note.concerns_connection() {
+            check_fence_to_change(&mut write, fence).await?;
+        } else {
+            check_fence(&mut write, fence).await?;
         }
-        if let Some(second) = note.passed_second {
-            sqlx::query("update connection set passed_second = $2 where id = $1")
-                .bind(fence.connection.0)
-                .bind(second)
-                .execute(&mut *write.tx)
-                .await?;
-        }
-        if let Some(mark) = &note.tree_mark {
-            sqlx::query("update connection set tree_mark = $2 where id = $1")
-                .bind(fence.connection.0)
-                .bind(mark)
-                .execute(&mut *write.tx)
-                .await?;
-        }
-        if let Some(locales) = &note.list_locales {
-            sqlx::query("update connection set list_locales = $2, locale_counts = null where id = $1")
-                .bind(fence.connection.0)
-                .bind(serde_json::to_string(locales).map_err(StoreError::unwritable)?)
-                .execute(&mut *write.tx)
-                .await?;
-        }
-        if let Some(counts) = &note.locale_counts {
-            sqlx::query("update connection set locale_counts = $2 where id = $1")
-                .bind(fence.connection.0)
-                .bind(serde_json::to_string(counts).map_err(StoreError::unwritable)?)
-                .execute(&mut *write.tx)
-                .await?;
-        }
-        if note.audit_next {
-            sqlx::query("update connection set last_audit_at = 0 where id = $1")
-                .bind(fence.connection.0)
-                .execute(&mut *write.tx)
-                .await?;
-        }
-        write.count_articles("held", note.held.unwrap_or(0));
-        let (plan, reason) =
-            note.plan.as_ref().map(|(plan, reason)| (plan.as_str(), reason.as_str())).unzip();
-        sqlx::query(
-            "update run set plan = coalesce($2, plan), plan_reason = coalesce($3, plan_reason),
-               remote_count = coalesce($4, remote_count), requests = requests + $5, held = coalesce($6, held),
-               audit_reason = coalesce($7, audit_reason), owed = coalesce($8, owed)
-             where id = $1",
-        )
-        .bind(fence.run.0)
-        .bind(plan)
-        .bind(reason)
-        .bind(note.remote_count)
-        .bind(i64::try_from(note.requests).unwrap_or(i64::MAX))
-        .bind(note.held)
-        .bind(&note.audit_reason)
-        .bind(note.owed)
-        .execute(&mut *write.tx)
-        .await?;
+        note.write_to_connection(&mut write, fence.connection).await?;
+        let text = format!("update run set {} where id = $1", RunNote::SET);
+        note.bind(sqlx::query(sql(text)).bind(fence.run.0)).execute(&mut *write.tx).await?;
+        note.count(&mut write);
         write.commit().await
     }
 }

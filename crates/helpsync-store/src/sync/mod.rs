@@ -8,6 +8,7 @@ pub(crate) mod digest;
 pub(crate) mod filtered;
 pub(crate) mod finalize;
 pub(crate) mod incoming;
+pub(crate) mod last_page;
 pub(crate) mod ledger;
 pub(crate) mod page_counts;
 pub(crate) mod page_rows;

@@ -168,6 +168,17 @@ impl SyncStore {
         started: &StartedShard,
         page: &PageWrite,
     ) -> Result<PageOutcome, StoreError> {
+        let (write, outcome) = self.write_page(started, page).await?;
+        write.commit().await?;
+        Ok(outcome)
+    }
+
+    /// What [`SyncStore::store_page`] does, not yet committed.
+    pub(crate) async fn write_page(
+        &self,
+        started: &StartedShard,
+        page: &PageWrite,
+    ) -> Result<(Write, PageOutcome), StoreError> {
         let fence = &started.fence;
         let (mut write, limits) = self.lock_page(started, page).await?;
         upsert_items(&mut write, fence.connection, &page.items).await?;
@@ -186,8 +197,7 @@ impl SyncStore {
         note_settled(&mut write, started, &page.settled).await?;
         outcome.unchanged += settled;
         self.settle_page(&mut write, started, page, &mut outcome).await?;
-        write.commit().await?;
-        Ok(outcome)
+        Ok((write, outcome))
     }
 
     /// Notes the articles in the ledger, and says what is to be done about each.
@@ -347,16 +357,27 @@ impl SyncStore {
             outcome.split = self.split(write, started, split).await?;
         }
         let cursor = page.split.as_ref().filter(|_| outcome.split).map(|split| &split.cursor);
-        if let Some(cursor) = cursor.or(page.cursor.as_ref()) {
+        let cursor = cursor.or(page.cursor.as_ref()).map(serde_json::to_string).transpose();
+        let cursor = cursor.map_err(StoreError::unwritable)?;
+        if cursor.is_some() || page.progress.is_some() {
+            let progress = page.progress.unwrap_or_default();
             // Progress: the tries spent so far were for what is now stored.
-            sqlx::query("update shard set cursor = $2, failures = 1 where id = $1")
-                .bind(started.fence.shard.0)
-                .bind(serde_json::to_string(cursor).map_err(StoreError::unwritable)?)
-                .execute(&mut *write.tx)
-                .await?;
+            sqlx::query(
+                "update shard set cursor = coalesce($2, cursor), failures = case when $3 = 1 then 1 else failures end,
+                   position = case when $4 = 1 then cast($5 as bigint) else position end,
+                   newest = case when $4 = 1 and coalesce(newest, 0) < $6 then $6 else newest end where id = $1",
+            )
+            .bind(started.fence.shard.0)
+            .bind(&cursor)
+            .bind(i64::from(cursor.is_some()))
+            .bind(i64::from(page.progress.is_some()))
+            .bind(progress.position)
+            .bind(progress.newest.unwrap_or(0))
+            .execute(&mut *write.tx)
+            .await?;
         }
-        if let Some(progress) = page.progress {
-            self.move_high_water(write, started, progress).await?;
+        if page.progress.is_some() {
+            move_high_water(write, started).await?;
         }
         Ok(())
     }
@@ -380,41 +401,26 @@ impl SyncStore {
         insert_shard(write, run, connection, started.run.lane, &split.shard).await?;
         Ok(true)
     }
+}
 
-    /// The mark may go as far as the hindmost walk that is not at its end, or to the latest change if there is none.
-    /// A time that has not come yet is no mark: it would hide every change until then.
-    async fn move_high_water(
-        &self,
-        write: &mut Write,
-        started: &StartedShard,
-        progress: Progress,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update shard set position = cast($2 as bigint),
-               newest = case when coalesce(newest, 0) < $3 then $3 else newest end where id = $1",
-        )
-        .bind(started.fence.shard.0)
-        .bind(progress.position)
-        .bind(progress.newest.unwrap_or(0))
+/// The mark may go as far as the hindmost walk that is not at its end, or to the latest change if there is none.
+/// A time that has not come yet is no mark: it would hide every change until then.
+async fn move_high_water(write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
+    let (hindmost, latest): (Option<i64>, Option<i64>) = sqlx::query_as(sql(format!(
+        "select min(case when state <> {DONE_SHARD} then position end), max(newest) from shard where run_id = $1"
+    )))
+    .bind(started.fence.run.0)
+    .fetch_one(&mut *write.tx)
+    .await?;
+    let known = started.high_water.unwrap_or(0);
+    let mark = hindmost.or(latest).map(|mark| mark.min(write.now / 1000)).filter(|mark| *mark > known);
+    let Some(mark) = mark else { return Ok(()) };
+    sqlx::query("update connection set high_water = $2 where id = $1 and coalesce(high_water, 0) < $2")
+        .bind(started.fence.connection.0)
+        .bind(mark)
         .execute(&mut *write.tx)
         .await?;
-        let (hindmost, latest): (Option<i64>, Option<i64>) = sqlx::query_as(sql(format!(
-            "select min(case when state <> {DONE_SHARD} then position end), max(newest) from shard where run_id = $1"
-        )))
-        .bind(started.fence.run.0)
-        .fetch_one(&mut *write.tx)
-        .await?;
-        let Some(mark) = hindmost.or(latest).map(|mark| mark.min(write.now / 1000)).filter(|mark| *mark > 0)
-        else {
-            return Ok(());
-        };
-        sqlx::query("update connection set high_water = $2 where id = $1 and coalesce(high_water, 0) < $2")
-            .bind(started.fence.connection.0)
-            .bind(mark)
-            .execute(&mut *write.tx)
-            .await?;
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Of an article that comes twice the newest reading, of equal ones the last.

@@ -1,9 +1,9 @@
 //! Customers by filter, and what each of them holds.
 
 use helpsync_model::{CustomerId, OrganizationId};
-use serde_json::json;
 use sqlx::Row;
 
+use crate::db::conditions::Conditions;
 use crate::db::{AdminStore, StoreError, sql};
 use crate::tenant::customers::{CUSTOMER, Customer, customer_of};
 
@@ -26,6 +26,8 @@ pub struct CustomerQuery {
     pub limit: i64,
     /// After so many.
     pub offset: i64,
+    /// Whether to count those that match: all of them are looked at for it.
+    pub counted: bool,
 }
 
 /// What a customer's shown files add up to.
@@ -44,42 +46,46 @@ pub struct CustomerTotals {
 }
 
 impl AdminStore {
-    /// A page of customers, and how many match before paging.
+    /// A page of customers, and how many match before paging, if that is asked for.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn customers_matching(
         &self,
         query: &CustomerQuery,
-    ) -> Result<(Vec<Customer>, i64), StoreError> {
-        let matching = format!(
-            "where organization_id = $1 and id > $2 and ($3 is null or external_id in {})
-               and ($4 is null or id in {})",
-            self.dialect.json_texts("coalesce($3, '[]')"),
-            self.dialect.json_integers("coalesce($4, '[]')"),
-        );
+    ) -> Result<(Vec<Customer>, Option<i64>), StoreError> {
+        let mut matching = Conditions::new(self.dialect);
+        let organization = matching.integer(query.organization.0);
+        matching.and(&format!("organization_id = {organization}"));
+        if query.starting_id > 0 {
+            let above = matching.integer(query.starting_id);
+            matching.and(&format!("id > {above}"));
+        }
+        if let Some(external_ids) = &query.external_ids {
+            let external_ids = matching.texts(external_ids);
+            matching.and(&format!("external_id in {external_ids}"));
+        }
+        if let Some(ids) = &query.ids {
+            let ids = matching.integers(ids);
+            matching.and(&format!("id in {ids}"));
+        }
         let order = if query.by_updated_at { "updated_at" } else { "created_at" };
         let direction = if query.descending { "desc" } else { "asc" };
-        let external_ids = query.external_ids.as_ref().map(|ids| json!(ids).to_string());
-        let ids = query.ids.as_ref().map(|ids| json!(ids).to_string());
-        let found = sqlx::query(sql(format!(
-            "select {CUSTOMER} from customer {matching} order by {order} {direction}, id {direction} limit $5 offset $6"
-        )))
-        .bind(query.organization.0)
-        .bind(query.starting_id)
-        .bind(external_ids.clone())
-        .bind(ids.clone())
-        .bind(query.limit)
-        .bind(query.offset)
-        .fetch_all(&self.pool)
-        .await?;
-        let count = sqlx::query_scalar(sql(format!("select count(*) from customer {matching}")))
-            .bind(query.organization.0)
-            .bind(query.starting_id)
-            .bind(external_ids)
-            .bind(ids)
-            .fetch_one(&self.pool)
-            .await?;
+        let mut paged = matching.clone();
+        let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
+        let listing = sql(format!(
+            "select {CUSTOMER} from customer where id in (select id from customer {}
+               order by {order} {direction}, id {direction} limit {limit} offset {offset})
+             order by {order} {direction}, id {direction}",
+            matching.sql()
+        ));
+        let found = paged.bind(sqlx::query(listing)).fetch_all(&self.pool).await?;
+        let count = if query.counted {
+            let counting = sql(format!("select count(*) as matches from customer {}", matching.sql()));
+            Some(matching.bind(sqlx::query(counting)).fetch_one(&self.pool).await?.try_get("matches")?)
+        } else {
+            None
+        };
         Ok((found.iter().map(customer_of).collect::<Result<_, _>>()?, count))
     }
 
@@ -88,31 +94,24 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn customer_totals(&self, customer: CustomerId) -> Result<CustomerTotals, StoreError> {
-        self.totals("customer_id", customer.0).await
+        self.totals("customer_id = $1", customer.0).await
     }
 
-    /// What the shown files of an owner add up to.
-    pub(crate) async fn totals(
-        &self,
-        column: &'static str,
-        owner: i64,
-    ) -> Result<CustomerTotals, StoreError> {
-        let row = sqlx::query(sql(format!(
-            "select count(*) as files, cast(coalesce(sum(characters), 0) as bigint) as characters,
-               cast(coalesce(sum(html_bytes), 0) as bigint) as html_bytes,
-               cast(coalesce(sum(chunking.tokens), 0) as bigint) as tokens,
-               cast(coalesce(sum(chunking.embedded), 0) as bigint) as embeddings
-             from file left join chunking on chunking.file_id = file.id where {column} = $1 and hidden_at is null"
-        )))
-        .bind(owner)
-        .fetch_one(&self.pool)
-        .await?;
+    /// What the shown files of an owner add up to, as triggers keep it. `owner` is the condition on whose it is, the id of
+    /// which is `$1`.
+    pub(crate) async fn totals(&self, owner: &'static str, id: i64) -> Result<CustomerTotals, StoreError> {
+        let sum = |column: &str| format!("cast(coalesce(sum({column}), 0) as bigint) as {column}");
+        let columns = ["files", "characters", "html_bytes", "tokens", "embedded"].map(sum).join(", ");
+        let row = sqlx::query(sql(format!("select {columns} from kept_total where {owner}")))
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await?;
         Ok(CustomerTotals {
             files: row.try_get("files")?,
             characters: row.try_get("characters")?,
             html_bytes: row.try_get("html_bytes")?,
             tokens: row.try_get("tokens")?,
-            embeddings: row.try_get("embeddings")?,
+            embeddings: row.try_get("embedded")?,
         })
     }
 }

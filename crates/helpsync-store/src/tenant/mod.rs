@@ -8,6 +8,7 @@ pub(crate) mod customers;
 pub(crate) mod examine;
 pub(crate) mod freshness;
 pub(crate) mod gauges;
+pub(crate) mod kept_totals;
 pub(crate) mod oauth_clients;
 pub(crate) mod organization_settings;
 pub(crate) mod organizations;

@@ -101,7 +101,7 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn organization_totals(&self, id: OrganizationId) -> Result<CustomerTotals, StoreError> {
-        self.totals("organization_id", id.0).await
+        self.totals("customer_id = 0 and organization_id = $1", id.0).await
     }
 
     /// The different tags of a customer's files, as objects of one member; a bounded part of very many.

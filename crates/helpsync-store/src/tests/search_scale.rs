@@ -16,7 +16,17 @@ const ROWS_PER_PAGE_MIN: i64 = 60;
 
 /// The plan that a search has for a statement, in the database's own words. `values` are the literals of what is bound.
 pub(super) async fn plan(store: &TestStore, statement: &str, values: &[&str]) -> String {
-    let mut tx = store.store.pool.begin_with(begin_sql(store.dialect())).await.unwrap();
+    plan_in(store, begin_sql(store.dialect()), statement, values).await
+}
+
+/// [`plan`] in a transaction that is begun with `begin`.
+pub(super) async fn plan_in(
+    store: &TestStore,
+    begin: &'static str,
+    statement: &str,
+    values: &[&str],
+) -> String {
+    let mut tx = store.store.pool.begin_with(begin).await.unwrap();
     let (explain, column) = match store.dialect() {
         Dialect::Sqlite => {
             // From the last, so that $13 is not taken for $1.

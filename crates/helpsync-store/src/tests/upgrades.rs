@@ -80,6 +80,7 @@ async fn work(store: &TestStore, name: &str) {
     assert_eq!(admin.connection(organization, connection).await.unwrap().id, connection);
     assert!(!admin.customers(organization, 0, MANY).await.unwrap().is_empty());
     let query = CustomerQuery {
+        counted: true,
         organization,
         external_ids: None,
         ids: None,
@@ -261,7 +262,7 @@ async fn a_process_starts_on_the_schema_of_a_later_version_and_says_whether_it_c
         add_a_column_to_every_table(&store, "added_later").await;
         sqlx::query(
             "insert into _sqlx_migrations (version, description, success, checksum, execution_time, added_later)
-             select version + 1, 'of a later version', success, checksum, 0, 'new' from _sqlx_migrations",
+             select version + 1000, 'of a later version', success, checksum, 0, 'new' from _sqlx_migrations",
         )
         .execute(&store.pool)
         .await

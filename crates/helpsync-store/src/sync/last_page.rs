@@ -1,0 +1,27 @@
+//! The last page of a shard, and the shard's end with it: one transaction.
+
+use crate::db::{StoreError, SyncStore};
+use crate::run::going_on::{Onward, end_in};
+use crate::run::note::RunNote;
+use crate::run::shards::{ShardEnd, StartedShard};
+use crate::sync::pages::{PageOutcome, PageWrite};
+
+impl SyncStore {
+    /// [`SyncStore::store_page`], and the shard is done with it. The other answer is as of
+    /// [`QueueStore::end_shard_and_go_on`](crate::QueueStore::end_shard_and_go_on).
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the shard is no longer this worker's; nothing is changed then.
+    pub async fn store_last_page(
+        &self,
+        started: &StartedShard,
+        page: &PageWrite,
+        onward: Option<&Onward>,
+    ) -> Result<(PageOutcome, Option<StartedShard>), StoreError> {
+        let (mut write, outcome) = self.write_page(started, page).await?;
+        let (end, note) = (ShardEnd::Done(Vec::new()), RunNote::default());
+        let next = end_in(&mut write, &started.fence, &end, &note, onward).await?;
+        write.commit().await?;
+        Ok((outcome, next))
+    }
+}
