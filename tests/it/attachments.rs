@@ -17,7 +17,7 @@ async fn kept(app: &TestApp) -> BTreeMap<(i64, i64), Result<Vec<u8>, String>> {
     kept_of(app, CUSTOMER).await
 }
 
-async fn kept_of(app: &TestApp, customer: &str) -> BTreeMap<(i64, i64), Result<Vec<u8>, String>> {
+pub(crate) async fn kept_of(app: &TestApp, customer: &str) -> BTreeMap<(i64, i64), Result<Vec<u8>, String>> {
     let request = app.http.request(Method::GET, app.url("/helpsync/v1/export"));
     let request = request.bearer_auth(API_KEY).header("customer-id", customer);
     let text = request.send().await.unwrap().text().await.unwrap();
@@ -46,7 +46,7 @@ async fn kept_of(app: &TestApp, customer: &str) -> BTreeMap<(i64, i64), Result<V
     kept
 }
 
-fn truth(account: &Account) -> BTreeMap<(i64, i64), Vec<u8>> {
+pub(crate) fn truth(account: &Account) -> BTreeMap<(i64, i64), Vec<u8>> {
     let all = account.truth().into_iter();
     all.flat_map(|article| article.attachments.into_iter().map(move |(id, bytes)| ((article.id, id), bytes)))
         .collect()
@@ -126,7 +126,7 @@ async fn attachments_follow_their_articles_on_services() {
 }
 
 /// One attachment of a text, on the first article, wanted.
-async fn one_attached(app: &TestApp, name: &str, text: &str) -> Account {
+pub(crate) async fn one_attached(app: &TestApp, name: &str, text: &str) -> Account {
     let generate = GenerateOptions {
         articles: 3,
         draft_fraction: 0.0,
@@ -142,7 +142,7 @@ async fn one_attached(app: &TestApp, name: &str, text: &str) -> Account {
     account
 }
 
-async fn want(app: &TestApp, name: &str) {
+pub(crate) async fn want(app: &TestApp, name: &str) {
     app.connect(name, name).await;
     let wanted = Some(json!({ "attachments": true }));
     let (status, answer) = app.call(Method::PUT, "/helpsync/v1/selection", name, wanted).await;
@@ -150,7 +150,7 @@ async fn want(app: &TestApp, name: &str) {
 }
 
 /// The attachment as it is kept, once it was looked at.
-async fn the_one(app: &TestApp, name: &str) -> Result<Vec<u8>, String> {
+pub(crate) async fn the_one(app: &TestApp, name: &str) -> Result<Vec<u8>, String> {
     until("the attachment to be looked at", async || kept_of(app, name).await.into_values().next()).await
 }
 

@@ -188,3 +188,46 @@ async fn without_the_scope_no_webhook_is_tried() {
     connect(&app, &["hc:read"]).await;
     assert!(!account.requests().iter().any(|request| request.path.contains("webhooks")));
 }
+
+/// Zendesk's trouble with webhooks is waited out, its refusal is final, and articles are none the worse.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_subscription_waits_for_what_may_pass_whatever_the_status() {
+    let app = &TestApp::embedded().await;
+    let played = [402, 423, 500, 520, 525, 410, 418, 451].map(|code| async move {
+        let name = format!("hooks-{code}");
+        let generate =
+            GenerateOptions { articles: 5, body_profile: BodyProfile::Small, ..GenerateOptions::default() };
+        let account = app.account(&name, generate);
+        account.update_settings(|settings| settings.grant_as = Role::Admin);
+        let fault = Fault::Status { code, retry_after: None, body: FaultBody::Json };
+        account.inject(FaultRule::always(fault).on("/api/v2/webhooks"));
+        let body = json!({ "service": "ZENDESK", "zendesk_subdomain": name, "scopes": WATCHING });
+        let answer = app.post("/integrations/oauth_url", &name, body).await;
+        let callback = app.consent(answer["oauth_url"].as_str().unwrap()).await;
+        assert!(app.http.get(callback).send().await.unwrap().status().is_success());
+        app.finished(app.connection(&name, &name).await).await;
+        let asked = || account.requests().iter().filter(|seen| seen.path.contains("/webhooks")).count();
+        until("the webhook to be asked for", async || (asked() > 0).then_some(())).await;
+        let refused = matches!(code, 410 | 418 | 451);
+        if refused {
+            let whose = format!("connection={} ", app.connection(&name, &name).await);
+            until("the refusal to be told", async || {
+                let told = app.logged("an event subscription could not be made");
+                told.iter().any(|line| line.contains(&whose) && line.contains("wait=None")).then_some(())
+            })
+            .await;
+        } else {
+            until("a second try", async || (asked() > 1).then_some(())).await;
+            account.clear_faults();
+            until("the secret to be read", async || {
+                let read = |seen: &zendesk_sim::SeenRequest| {
+                    seen.path.ends_with("/signing_secret") && seen.status == 200
+                };
+                account.requests().iter().any(read).then_some(())
+            })
+            .await;
+        }
+        assert_equal(app, &account, &name).await;
+    });
+    futures::future::join_all(played).await;
+}

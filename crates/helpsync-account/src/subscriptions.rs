@@ -23,10 +23,8 @@ pub const EVENT_TYPES: [&str; 2] = ["zen:event-type:article.published", "zen:eve
 const CLAIMED_AT_ONCE: u32 = 4;
 /// A claimed subscription may be taken by another process after this: longer than its few requests can take.
 const CLAIM_LEASE: Duration = Duration::from_secs(300);
-/// Tries before a connection goes without a subscription; a reconnect starts over.
-const TRIES_MAX: u32 = 8;
-/// A random part of 5 s, 10 s, 20 s … up to 30 min.
-const RETRY: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_mins(30));
+/// A random part of 5 s, 10 s, 20 s … up to a day.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_hours(24));
 
 /// The address that a subscription's events are posted to, under the public address of the API.
 #[must_use]
@@ -132,10 +130,12 @@ impl Subscriber {
     }
 }
 
-/// When to try again; `None`: never, until somebody reconnects.
+/// When to try again; `None`: never, until somebody reconnects. What may pass is waited for however long it takes.
 fn retry_after(error: &SubscribeError, failures: u32, entropy: &dyn Entropy) -> Option<Duration> {
     let told = match error {
         SubscribeError::Zendesk(Failure::RateLimited { after, .. }) => *after,
+        // Its owner has to pay for it, or to unlock it, which says nothing about webhooks.
+        SubscribeError::Zendesk(Failure::Suspended { .. }) => None,
         SubscribeError::Zendesk(failure) => match failure.class() {
             Class::Throttled { wait } => Some(wait),
             Class::Transient { after } => after,
@@ -145,7 +145,7 @@ fn retry_after(error: &SubscribeError, failures: u32, entropy: &dyn Entropy) -> 
         SubscribeError::Address(_) => return None,
         SubscribeError::Account(_) | SubscribeError::Store(_) => None,
     };
-    (failures < TRIES_MAX).then(|| told.unwrap_or_else(|| RETRY.wait(failures, entropy)))
+    Some(told.unwrap_or_else(|| RETRY.wait(failures, entropy)))
 }
 
 /// Deletes a subscription at Zendesk, with the token of the connection that ends.
@@ -178,13 +178,27 @@ mod tests {
     }
 
     #[test]
-    fn tries_end_and_a_refusal_ends_them_at_once() {
+    fn what_may_pass_is_waited_for_with_growing_pauses_and_a_refusal_ends_it_at_once() {
         let entropy = SeededEntropy::new(1);
-        let passing = || SubscribeError::Store(StoreError::NotFound(helpsync_store::Entity::Run));
-        for failures in 1..TRIES_MAX {
-            assert!(retry_after(&passing(), failures, &entropy).unwrap() <= RETRY.ceiling(failures));
+        let detail = helpsync_zendesk::Detail::default;
+        let passing = [
+            SubscribeError::Store(StoreError::NotFound(helpsync_store::Entity::Run)),
+            SubscribeError::Zendesk(Failure::Unavailable { after: None, detail: detail() }),
+            SubscribeError::Zendesk(Failure::Suspended { status: 402, detail: detail() }),
+        ];
+        for error in &passing {
+            for failures in [1, 2, 8, 20, 1_000] {
+                assert!(
+                    retry_after(error, failures, &entropy).unwrap() <= RETRY.ceiling(failures),
+                    "{error}"
+                );
+            }
         }
-        assert!(retry_after(&passing(), TRIES_MAX, &entropy).is_none());
+        assert_eq!(RETRY.ceiling(1_000), Duration::from_hours(24));
+        for status in [400, 418, 451] {
+            let refused = SubscribeError::Zendesk(Failure::Rejected { status, detail: detail() });
+            assert!(retry_after(&refused, 1, &entropy).is_none(), "{status}");
+        }
         assert!(retry_after(&SubscribeError::Address("x".to_owned()), 1, &entropy).is_none());
     }
 

@@ -14,7 +14,7 @@ use helpsync_zendesk::{Endpoint, OAuthFailure, TokenError, TokenSource, refresh}
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use crate::Accounts;
+use crate::{AccountError, Accounts};
 
 /// Tokens are replaced this long before they end, so that none ends on its way.
 const AHEAD: Duration = Duration::from_secs(120);
@@ -133,7 +133,10 @@ impl StoredTokens {
             Some(client_id) => self.accounts.app_of_grant(self.organization, client_id).await,
             None => self.accounts.app(self.organization).await.map(|(app, _redirect)| app),
         };
-        let app = app.map_err(|error| TokenError::Unavailable { reason: chain(&error), after: None })?;
+        let app = app.map_err(|error| match error {
+            AccountError::Store(error) => unavailable(error),
+            other => TokenError::Unavailable { reason: chain(&other), after: None },
+        })?;
         match refresh(&inner.http, &self.endpoint, &app, refresh_token).await {
             Ok(tokens) => {
                 let now = inner.clock.now_ms();
@@ -216,6 +219,7 @@ impl TokenSource for StoredTokens {
 fn unavailable(error: StoreError) -> TokenError {
     match error {
         StoreError::NotFound(what) => TokenError::Dead(format!("{what} not found")),
+        away if away.is_transient() => TokenError::StoreAway(chain(&away)),
         other => TokenError::Unavailable { reason: chain(&other), after: None },
     }
 }

@@ -22,8 +22,23 @@ const TRIES_MAX: i64 = 3;
 const HEAD_BYTES: usize = 512;
 /// Says nothing of what it is.
 const ANY_TYPE: [&str; 3] = ["", "application/octet-stream", "binary/octet-stream"];
+/// What files that are pages are called.
+const PAGE_NAMES: [&str; 3] = [".html", ".htm", ".xhtml"];
+/// What pages begin with.
+const PAGE_TAGS: [&str; 6] = ["<!doctype html", "<html", "<head", "<body", "<script", "<meta"];
+/// What may stand before that, from and to.
+const SKIPPED: [(&str, &str); 2] = [("<!--", COMMENT_END), ("<?xml", "?>")];
+const COMMENT_END: &str = "-->";
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What pages and errors come as.
 const PAGE_TYPES: [&str; 3] = ["text/html", "application/xhtml+xml", "application/json"];
+
+/// What one try came to.
+enum Tried {
+    Settled(Kept),
+    /// What came was not the file, for this reason; the next try may bring it.
+    NoFile(String),
+}
 
 /// What became of one attachment.
 pub(crate) struct Fetched {
@@ -45,9 +60,13 @@ impl Engine {
         }
         let mut pauses = PAUSES.iter();
         loop {
-            let kept = self.try_bytes(started, account, attachment, &mut requests).await?;
-            let Kept::Unproven(reason) = &kept else { return Ok(Fetched { kept, requests }) };
-            let Some(pause) = pauses.next() else { return Ok(Fetched { kept, requests }) };
+            let reason = match self.try_bytes(started, account, attachment, &mut requests).await? {
+                Tried::Settled(kept) => return Ok(Fetched { kept, requests }),
+                Tried::NoFile(reason) => reason,
+            };
+            let Some(pause) = pauses.next() else {
+                return Ok(Fetched { kept: Kept::Unproven(reason), requests });
+            };
             tracing::debug!(attachment = attachment.id, reason, "an attachment is asked for again");
             tokio::time::sleep(*pause).await;
         }
@@ -64,20 +83,22 @@ impl Engine {
         account: &Account,
         attachment: &Attachment,
         requests: &mut u64,
-    ) -> Result<Kept, HandlerError> {
+    ) -> Result<Tried, HandlerError> {
         let mut download = match account.client.download(attachment).await {
             Ok(download) => download,
             Err(failure) => {
                 *requests += 1;
-                return refused(failure, started);
+                return self.refused(failure, started);
             }
         };
         *requests += u64::from(download.requests);
-        if download.length().is_some_and(|length| length > self.options.attachment_bytes_max) {
-            return Ok(self.too_long());
+        // Of one that is told to be shorter, what is too long is not the file.
+        let too_long = |length: u64| length > self.options.attachment_bytes_max;
+        if attachment.size.is_none() && download.length().is_some_and(too_long) {
+            return Ok(Tried::Settled(self.too_long()));
         }
         if let Some(reason) = other_type(attachment, &download.content_type()) {
-            return Ok(Kept::Unproven(reason));
+            return Ok(Tried::NoFile(reason));
         }
         self.store_bytes(started, attachment, &mut download).await
     }
@@ -87,7 +108,7 @@ impl Engine {
         started: &StartedShard,
         attachment: &Attachment,
         download: &mut Download,
-    ) -> Result<Kept, HandlerError> {
+    ) -> Result<Tried, HandlerError> {
         let blob = self.store.start_blob(started).await?;
         let (mut hash, mut held, mut number, mut length) = (Sha256::new(), Vec::new(), 0_i64, 0_u64);
         let mut head = Vec::new();
@@ -95,11 +116,14 @@ impl Engine {
             let bytes = match download.next().await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => break,
-                Err(failure) => return Ok(Kept::Unproven(chain(&failure))),
+                Err(failure) => return Ok(Tried::NoFile(chain(&failure))),
             };
             length += bytes.len() as u64;
+            if let Some(size) = attachment.size.filter(|size| length > *size) {
+                return Ok(Tried::NoFile(format!("more than {size} bytes came, and it has no more")));
+            }
             if length > self.options.attachment_bytes_max {
-                return Ok(self.too_long());
+                return Ok(Tried::Settled(self.too_long()));
             }
             head.extend(bytes.iter().take(HEAD_BYTES.saturating_sub(head.len())));
             hash.update(&bytes);
@@ -110,28 +134,31 @@ impl Engine {
             }
         }
         if let Some(reason) = other_bytes(attachment, &head, length) {
-            return Ok(Kept::Unproven(reason));
+            return Ok(Tried::NoFile(reason));
         }
         if !held.is_empty() {
             self.store.add_chunk(blob, number, &held).await?;
         }
-        Ok(Kept::Blob(blob, hex::encode(hash.finalize()), i64::try_from(length).unwrap_or(i64::MAX)))
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        Ok(Tried::Settled(Kept::Blob(blob, hex::encode(hash.finalize()), length)))
     }
-}
 
-/// What becomes of an attachment that Zendesk does not give.
-fn refused(failure: Failure, started: &StartedShard) -> Result<Kept, HandlerError> {
-    match failure {
-        Failure::NotFound(_)
-        | Failure::Forbidden(_)
-        | Failure::Malformed(_)
-        | Failure::OffHost { .. }
-        | Failure::Rejected { .. } => Ok(Kept::Skipped(chain(&failure))),
-        // The list of attachments was answered a moment ago, so it is not Zendesk that is away.
-        Failure::Unavailable { .. } if started.shard.failures >= TRIES_MAX => {
-            Ok(Kept::Unproven(chain(&failure)))
+    /// What becomes of an attachment that Zendesk does not give. The next run asks again: a login, a role or a lock may
+    /// have stood before it.
+    fn refused(&self, failure: Failure, started: &StartedShard) -> Result<Tried, HandlerError> {
+        let tries = TRIES_MAX.min(self.options.attempts_max.into());
+        match failure {
+            Failure::NotFound(_)
+            | Failure::Forbidden(_)
+            | Failure::Malformed(_)
+            | Failure::OffHost { .. }
+            | Failure::Rejected { .. } => Ok(Tried::Settled(Kept::Unproven(chain(&failure)))),
+            // The list of attachments was answered a moment ago, so it is not Zendesk that is away.
+            Failure::Unavailable { .. } if started.shard.failures >= tries => {
+                Ok(Tried::Settled(Kept::Unproven(chain(&failure))))
+            }
+            failure => Err(failure.into()),
         }
-        failure => Err(failure.into()),
     }
 }
 
@@ -158,11 +185,27 @@ fn other_bytes(attachment: &Attachment, head: &[u8], length: u64) -> Option<Stri
         None if length == 0 => return Some("no bytes came".to_owned()),
         _ => {}
     }
-    let begins = String::from_utf8_lossy(head).trim_start().to_ascii_lowercase();
-    let is_page = ["<!doctype html", "<html"].iter().any(|tag| begins.starts_with(tag));
-    let is_text =
-        essence(&attachment.content_type).starts_with("text/") || PAGE_TYPES[1] == attachment.content_type;
-    (is_page && !is_text).then(|| "a page came in place of the attachment".to_owned())
+    let told = essence(&attachment.content_type);
+    let name = attachment.file_name.to_ascii_lowercase();
+    let may_be_page = told.starts_with("text/")
+        || told == PAGE_TYPES[1]
+        || PAGE_NAMES.iter().any(|end| name.ends_with(end));
+    (!may_be_page && begins_as_page(head)).then(|| "a page came in place of the attachment".to_owned())
+}
+
+/// Whether bytes begin as a page does, behind whatever may stand before that.
+fn begins_as_page(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let mut rest = head.as_str();
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
+        let passed = SKIPPED.iter().find_map(|(from, to)| rest.strip_prefix(from).map(|after| (after, to)));
+        let Some((after, to)) = passed else { break };
+        // One that does not end within the head is nothing that files of other kinds begin with.
+        let Some((_, behind)) = after.split_once(to) else { return *to == COMMENT_END };
+        rest = behind;
+    }
+    PAGE_TAGS.iter().any(|tag| rest.starts_with(tag))
 }
 
 #[cfg(test)]
@@ -205,6 +248,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_called_a_page_may_be_one() {
+        let mut page = attachment("application/octet-stream", Some(6));
+        assert!(other_bytes(&page, b"<html>", 6).is_some());
+        page.file_name = "Manual.HTML".to_owned();
+        assert!(other_bytes(&page, b"<html>", 6).is_none());
+    }
+
+    #[test]
     fn bytes_must_be_as_many_as_there_are_and_no_page() {
         for (told, size, head, length, agrees) in [
             ("image/png", Some(3), "png", 3, true),
@@ -218,6 +269,13 @@ mod tests {
             ("application/pdf", Some(12), "<HTML>sign in", 12, false),
             ("text/html", None, "<html>", 6, true),
             ("text/plain", Some(6), "<html>", 6, true),
+            ("application/xhtml+xml; charset=utf-8", None, "<html>", 6, true),
+            ("application/pdf", None, "\u{feff}<!-- gateway -->\n<!DOCTYPE html><p>sign in", 46, false),
+            ("application/pdf", None, "<?xml version=\"1.0\"?><!DOCTYPE html>", 36, false),
+            ("application/pdf", None, "<script>location='/login'</script>", 34, false),
+            ("application/pdf", None, "<!-- a comment that goes on", 27, false),
+            ("image/svg+xml", None, "<?xml version=\"1.0\"?><svg></svg>", 32, true),
+            ("application/xml", None, "<?xml version=\"1.0\"", 19, true),
         ] {
             let said = other_bytes(&attachment(told, size), head.as_bytes(), length);
             assert_eq!(said.is_none(), agrees, "{told} {size:?} {head} {length}: {said:?}");

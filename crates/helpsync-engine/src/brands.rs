@@ -40,7 +40,8 @@ impl Engine {
             Err(failure) => {
                 tracing::debug!(connection = %started.fence.connection, error = chain(&failure), "brands are not told of");
                 // What may pass is asked for by the next run again.
-                if matches!(failure.class(), Class::Gone | Class::Permanent) {
+                let passes = matches!(failure, Failure::Suspended { .. });
+                if !passes && matches!(failure.class(), Class::Gone | Class::Permanent) {
                     self.store.note_brands_asked(started, 1).await?;
                 }
                 return Ok(());

@@ -111,7 +111,12 @@ impl Engine {
                     outcome.requests += 1 + started.list_locales.len() as u64;
                     outcome.gone.push(id);
                 }
-                Err(failure @ (Failure::Unreadable { .. } | Failure::TooLarge { .. })) => {
+                // It is there, or nobody knows: it stays, and the others are no worse for it.
+                Err(
+                    failure @ (Failure::Unreadable { .. }
+                    | Failure::TooLarge { .. }
+                    | Failure::Rejected { .. }),
+                ) => {
                     fetched.requests += 1;
                     fetched.rejected.push(Rejected {
                         id: Some(id),

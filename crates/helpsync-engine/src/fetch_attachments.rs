@@ -2,6 +2,7 @@
 //! its own and in the backfill lane, so that no article ever waits for a picture.
 
 use helpsync_account::Account;
+use helpsync_model::chain;
 use helpsync_store::{DueFile, Kept, NewAttachment, ShardEnd, StartedShard};
 use helpsync_zendesk::Failure;
 
@@ -36,15 +37,17 @@ impl Engine {
     ) -> Result<(), HandlerError> {
         let answer = match account.client.attachments(due.article_id).await {
             Ok(answer) => answer,
-            // It went meanwhile, which is for the removal stage to find out.
-            Err(Failure::NotFound(_) | Failure::Forbidden(_)) => {
-                return Ok(self.store.settle_attachments(started, due, None, 1, 0).await?);
+            // It went meanwhile, which is for the removal stage to find out, or this list is refused: what is held stays.
+            Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) => {
+                let gone = matches!(failure, Failure::NotFound(_));
+                let reason = (!gone).then(|| chain(&failure));
+                return Ok(self.store.refuse_attachments(started, due, reason.as_deref()).await?);
             }
             Err(failure) => return Err(failure.into()),
         };
         let (mut requests, mut bytes) = (u64::from(answer.requests), answer.bytes);
         let known = self.store.attachments(started.organization, due.file).await?;
-        for attachment in &answer.value {
+        for attachment in &answer.value.listed {
             let same = known.iter().find(|known| known.attachment_id == attachment.id);
             if same.is_some_and(|known| known.version == attachment.version) {
                 continue;
@@ -64,7 +67,8 @@ impl Engine {
             };
             self.store.keep_attachment(started, due.file, &new, &kept).await?;
         }
-        let listed: Vec<i64> = answer.value.iter().map(|attachment| attachment.id).collect();
-        Ok(self.store.settle_attachments(started, due, Some(&listed), requests, bytes).await?)
+        let listed: Vec<i64> = answer.value.listed.iter().map(|attachment| attachment.id).collect();
+        let listed = answer.value.whole.then_some(listed.as_slice());
+        Ok(self.store.settle_attachments(started, due, listed, requests, bytes).await?)
     }
 }

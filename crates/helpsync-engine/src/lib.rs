@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use helpsync_account::{Account, Accounts};
 use helpsync_content::Limits;
-use helpsync_model::{ShardParams, Subdomain, chain};
+use helpsync_model::{Confirm, ShardParams, Subdomain, chain};
 use helpsync_store::{
     GoesOn, QueueStore, RemovalCeiling, RunNote, ShardEnd, StartedShard, StoreError, SyncStore,
 };
@@ -149,6 +149,10 @@ impl Engine {
             }
             (ShardEnd::Failed(_), ShardParams::ConfirmRemoved(confirm)) => {
                 self.give_up_confirming(started, confirm).await?;
+            }
+            // The next try may be a day away. It asks for the same ones, whether they are shown or not.
+            (ShardEnd::Retry { .. }, ShardParams::ConfirmRemoved(Confirm::Articles { articles })) => {
+                self.store.show_again(started, articles).await?;
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use helpsync_account::Account;
 use helpsync_model::{ExportAccess, ListEnd, ListParams, Plan, RunKind, ShardCursor, chain};
 use helpsync_store::{RunNote, StartedShard};
-use helpsync_zendesk::{Answer, Article, Failure, ListQuery, Scope, SortBy, SortOrder};
+use helpsync_zendesk::{Answer, Article, Failure, ListQuery, Locales, Scope, SortBy, SortOrder, same_locale};
 
 use crate::completeness::{COUNTS_MAX, Listing};
 use crate::find_removed::Compared;
@@ -201,16 +201,15 @@ fn missing(counts: &[i64], listed: &[i64]) -> i64 {
 
 /// The default locale first. `None`: the help center does not tell.
 async fn locales(account: &Account) -> Option<Vec<String>> {
-    let answer = account.client.locales().await.ok()?.value;
-    let mut locales: Vec<String> = Vec::new();
-    for locale in answer
-        .default_locale
-        .filter(|locale| answer.locales.contains(locale))
-        .into_iter()
-        .chain(answer.locales.clone())
-    {
-        if !locales.iter().any(|known| known.eq_ignore_ascii_case(&locale)) {
-            locales.push(locale);
+    let Locales { mut locales, default_locale } = account.client.locales().await.ok()?.value;
+    if let Some(default) = default_locale {
+        match locales.iter().position(|locale| same_locale(locale, &default)) {
+            Some(at) => locales[..=at].rotate_right(1),
+            // What the list leaves out is one of its locales if it has articles.
+            None if account.client.in_locale(Some(&default)).count_articles().await.is_ok() => {
+                locales.insert(0, default);
+            }
+            None => {}
         }
     }
     locales.truncate(LOCALES_MAX);

@@ -49,21 +49,14 @@ impl Engine {
                     requests += u64::from(answer.requests);
                     answer.value
                 }
-                // Not now: the next page that shows one of them asks again.
-                Err(
-                    Failure::Throttled { .. }
-                    | Failure::RateLimited { .. }
-                    | Failure::Unavailable { .. }
-                    | Failure::Unauthorized(_)
-                    | Failure::Token(_),
-                ) => {
-                    return Ok(());
-                }
-                Err(failure) => {
+                // They are not told to this grant.
+                Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) => {
                     tracing::debug!(connection = %started.fence.connection, error = chain(&failure), "tags have no names");
                     requests += 1;
                     break;
                 }
+                // Not now: the next page that shows one of them asks again.
+                Err(_) => return Ok(()),
             };
             for tag in page.tags {
                 wanted.remove(tag.id.as_str());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use helpsync_model::{Backoff, Timestamp, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
-use helpsync_zendesk::{Class, Failure};
+use helpsync_zendesk::{Class, Failure, TokenError};
 use thiserror::Error;
 
 use crate::Engine;
@@ -81,6 +81,10 @@ impl Engine {
         }
         if let Failure::Throttled { wait, reason } = failure {
             return ShardEnd::Snooze { wait: *wait, reason: reason.clone() };
+        }
+        // As when the store is away in any other statement.
+        if let Failure::Token(TokenError::StoreAway(_)) = failure {
+            return ShardEnd::Snooze { wait: STORE_AWAY_WAIT, reason: "the store".to_owned() };
         }
         // Its owner has to do something about it, in Zendesk and not here: it is waited for like an outage.
         if let Failure::Suspended { .. } = failure {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use helpsync_account::Account;
-use helpsync_model::{RunKind, Timestamp};
+use helpsync_model::{ExportAccess, RunKind, Timestamp, chain};
 use helpsync_store::{RunNote, StartedShard};
 use helpsync_zendesk::{Answer, Category, Failure, Next, Section, TreePage};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,15 @@ impl Engine {
         let whole = started.run.kind == RunKind::Full || started.run.params.is_audit();
         let known = started.tree_mark.as_deref().filter(|_| !whole);
         let known = known.and_then(|mark| serde_json::from_str::<TreeMark>(mark).ok());
-        let tree = self.tree(account, known.as_ref()).await?;
+        let tree = match self.tree(account, known.as_ref()).await {
+            Ok(tree) => tree,
+            Err(error) if is_refused_alone(started, &error) => {
+                tracing::warn!(connection = %started.fence.connection, error = chain(&error),
+                    "sections and categories are not told: paths stay as they are known");
+                return Ok(Looked::default());
+            }
+            Err(error) => return Err(error),
+        };
         if tree.mark.tells() && known.as_ref() == Some(&tree.mark) && !started.selection.names_places() {
             // As it was, and nothing depends on it: there is nothing to store.
             let note = RunNote { requests: tree.requests, ..RunNote::default() };
@@ -159,6 +167,21 @@ impl Engine {
             categories: categories.items,
         })
     }
+}
+
+/// Whether it is the tree that is refused, for good, and not the help center: articles are read without it then. What
+/// the selection keeps may depend on it, and a locale may be wanted, which is found out elsewhere.
+fn is_refused_alone(started: &StartedShard, error: &HandlerError) -> bool {
+    let wants_locale =
+        started.list_locales.is_empty() && started.export_access != Some(ExportAccess::Allowed);
+    let refused = match error {
+        HandlerError::NoHelpCenter(_) | HandlerError::Zendesk(Failure::Rejected { status: 400, .. }) => {
+            !wants_locale
+        }
+        HandlerError::Zendesk(Failure::Rejected { .. }) => true,
+        _ => false,
+    };
+    refused && !started.selection.names_places()
 }
 
 /// Nothing was read before, and what is kept does not depend on the tree.

@@ -131,29 +131,29 @@ impl Engine {
             ..ListQuery::walk(Scope::All, None)
         };
         let answer = account.client.list_articles(&newest_first).await.map_err(HandlerError::of_list)?;
-        let count =
-            answer.value.count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))?;
         let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());
         let no_export = matches!(why, NoExport::Refused(_) | NoExport::Failing(..) | NoExport::Endless(_));
         let found = self.why_list(started, why, newest);
         let changes_only =
             no_export && started.run.kind == RunKind::Delta && started.high_water.is_some() && !everything;
-        let measured = Measured { newest, count, crowded: found.crowded };
+        // Without a count it is read all the same; whether that was all is asked again afterwards.
+        let counted = answer.value.count;
+        let measured = Measured { newest, count: counted.unwrap_or(0), crowded: found.crowded };
         let (plan, how, shards) = if changes_only {
             let how = "the list, by time of change".to_owned();
             (Plan::ListChanges, how, vec![changes_since(self.since(started))])
         } else if started.list_locales.len() > 1 {
-            let walk = ListParams::End { from: ListEnd::Oldest, pages: u64::MAX, measured };
-            let params = ShardParams::WalkList(walk);
-            let shard = NewShard { key: "walk_list-locales".to_owned(), params, position: Some(0) };
             let how = format!("the lists of {} locales, each once", started.list_locales.len());
-            (Plan::Locales, how, vec![shard])
+            (Plan::Locales, how, vec![walk_to_the_end("walk_list-locales", measured)])
+        } else if counted.is_none() {
+            let how = "the list by cursor, for it is not counted".to_owned();
+            (Plan::CursorEnds, how, vec![walk_to_the_end("walk_list-uncounted", measured)])
         } else {
             whole_list(measured)
         };
         let note = RunNote {
             plan: Some((plan, format!("{}: {how}", found.why))),
-            remote_count: i64::try_from(count).ok(),
+            remote_count: counted.and_then(|count| i64::try_from(count).ok()),
             requests: 1 + u64::from(answer.requests),
             export_access: found.access,
             ..RunNote::default()
@@ -202,6 +202,12 @@ struct WhyList {
     why: String,
     /// Up to this second (epoch) everything is passed for good once the list is read.
     crowded: Option<i64>,
+}
+
+/// The shard that reads the list by cursor, however long it is.
+fn walk_to_the_end(key: &str, measured: Measured) -> NewShard {
+    let walk = ListParams::End { from: ListEnd::Oldest, pages: u64::MAX, measured };
+    NewShard { key: key.to_owned(), params: ShardParams::WalkList(walk), position: Some(0) }
 }
 
 /// The shards that read the list as a whole, and how, for people.

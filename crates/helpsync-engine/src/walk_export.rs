@@ -33,6 +33,8 @@ const SECOND_WAIT_MAX_MS: u64 = 15_000;
 const EXPORT_TRIES: i64 = 3;
 /// How far back a start is taken that Zendesk calls too recent, doubled at each further refusal, in seconds.
 const STEP_BACK_SECONDS: i64 = 120;
+/// A start that is refused and lies further back is refused for another reason.
+const RECENT_SECONDS: i64 = 3_600;
 /// Refusals of one start before that is an error.
 const STEPS_BACK_MAX: u32 = 5;
 
@@ -194,13 +196,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a start (epoch) may be one that Zendesk calls too recent, with clocks that differ.
+    fn is_recent(&self, start: i64) -> bool {
+        start.saturating_add(RECENT_SECONDS) > self.clock.now_ms() / 1000
+    }
+
     async fn next_page(&self, account: &Account, start: i64) -> Result<Followed, HandlerError> {
         match account.client.export_articles(start).await {
             Ok(answer) => Ok(Followed::Page(Box::new(answer))),
-            Err(Failure::Rejected { status: 400 | 422, .. }) => Ok(Followed::TooRecent),
-            Err(Failure::NotFound(_) | Failure::Forbidden(_) | Failure::TooLarge { .. }) => {
-                Ok(Followed::Elsewhere)
+            Err(Failure::Rejected { status: 400 | 422, .. }) if self.is_recent(start) => {
+                Ok(Followed::TooRecent)
             }
+            Err(
+                Failure::NotFound(_)
+                | Failure::Forbidden(_)
+                | Failure::TooLarge { .. }
+                | Failure::Rejected { .. },
+            ) => Ok(Followed::Elsewhere),
             Err(failure) => Err(failure.into()),
         }
     }

@@ -6,12 +6,24 @@ use crate::Timestamp;
 
 /// How long a `Retry-After` asks to wait: seconds, or until a date in any of HTTP's three forms. A date is measured from
 /// the answer's own `Date` where there is one, so that neither clock has to be right; else from `now`. One that is over
-/// gives zero, nonsense nothing. Not bounded: the caller knows what is too long.
+/// gives zero, nonsense nothing. Of several, as a proxy joins them by commas, the longest counts. Not bounded: the
+/// caller knows what is too long.
 #[must_use]
 pub fn retry_after(text: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
+    let told = |text: &str| one(text, date, now);
+    told(text).or_else(|| {
+        let parts: Vec<&str> = text.split(',').collect();
+        // Most dates have a comma of their own.
+        let dates = parts.windows(2).filter_map(|two| told(&two.join(",")));
+        parts.iter().copied().filter_map(told).chain(dates).max()
+    })
+}
+
+fn one(text: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        let is_time = seconds.is_finite() && seconds >= 0.0;
+        // Digits beyond what a number holds are a long time, the word for infinity is none.
+        let is_time = seconds >= 0.0 && text.starts_with(|c: char| c.is_ascii_digit() || ".+-".contains(c));
         return is_time.then(|| Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX));
     }
     let until = httpdate::parse_http_date(text).ok()?;
@@ -47,9 +59,18 @@ mod tests {
             ("NaN", None),
             ("inf", None),
             ("", None),
+            ("3, 7", Some(7)),
+            ("7, -3, soon", Some(7)),
+            ("soon, later", None),
+            ("5, Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT, Sun, 06 Nov 1994 08:49:09 GMT", Some(37)),
+            ("-0", Some(0)),
         ] {
             assert_eq!(retry_after(text, None, now), seconds.map(Duration::from_secs), "{text}");
         }
+        let digits = "9".repeat(400);
+        assert_eq!(retry_after(&digits, None, now), Some(Duration::MAX));
+        assert_eq!(retry_after(&format!("-{digits}"), None, now), None);
         assert_eq!(retry_after("1e300", None, now), Some(Duration::MAX));
     }
 

@@ -187,16 +187,18 @@ impl Article {
     pub(crate) fn read_alone(fields: &Fields) -> Result<Self, String> {
         check_whole(fields)?;
         let updated_at = fields.time("updated_at").ok_or("updated_at is missing or no time")?;
-        let locale = locale(fields, "locale");
-        let source_locale = Some(self::locale(fields, "source_locale")).filter(|text| !text.is_empty());
+        let source_locale = Some(locale(fields, "source_locale")).filter(|text| !text.is_empty());
+        let locale = Some(locale(fields, "locale")).filter(|text| !text.is_empty());
+        let locale = locale.or_else(|| source_locale.clone()).unwrap_or_default();
         let (translations, unread) = match fields.list("translations") {
-            Some(list) => {
+            // A text that the sideload leaves out may be empty, or only be left out: the article's own list tells.
+            Some(list) if list.iter().all(|one| one.has("body") || one.flag("draft") == Some(true)) => {
                 let (good, unread) = read_translations(&list);
                 // The article's own text is the same as its translation in the locale shown.
                 let unread = unread.into_iter().filter(|one| one.locale.as_ref() != Some(&locale)).collect();
                 (Some(good), unread)
             }
-            None => (None, Vec::new()),
+            _ => (None, Vec::new()),
         };
         Ok(Self {
             id: fields.id("id").ok_or("id is missing or no number")?,
@@ -258,6 +260,9 @@ impl Translation {
         let locale = locale.ok_or("a translation has no locale")?;
         let draft =
             fields.flag("draft").ok_or_else(|| format!("translation {locale}: draft is no boolean"))?;
+        if !draft && fields.lacks("body") {
+            return Err("it came without its body".to_owned());
+        }
         Ok(Self {
             locale,
             title: fields.text("title"),
@@ -353,8 +358,8 @@ mod tests {
     fn published_texts_leave_out_drafts_and_start_with_the_source_locale() {
         let read = article(
             r#"{"id":1,"locale":"en-us","source_locale":"en-us","draft":false,"updated_at":"2026-05-06T08:35:34Z",
-            "translations":[{"locale":"de","draft":false},{"locale":"fr","draft":true},
-            {"locale":"it","draft":false,"hidden":true},{"locale":"en-us","draft":false},{"locale":"de","draft":false}]}"#,
+            "translations":[{"body":"b","locale":"de","draft":false},{"body":"b","locale":"fr","draft":true},
+            {"body":"b","locale":"it","draft":false,"hidden":true},{"body":"b","locale":"en-us","draft":false},{"body":"b","locale":"de","draft":false}]}"#,
         )
         .unwrap();
         assert_eq!(locales(&read), ["en-us", "de"]);
@@ -364,8 +369,8 @@ mod tests {
     fn a_translation_that_cannot_be_read_costs_no_other_and_spellings_of_a_locale_are_one() {
         let read = article(
             r#"{"id":1,"locale":"en-US","draft":false,"updated_at":"2026-05-06T08:35:34Z",
-            "translations":[{"locale":"EN_us","draft":null},{"locale":"de","draft":null},{"locale":"Fr","draft":false},
-            {"locale":"pt-BR","draft":null},{"locale":"pt-br","draft":false},{"draft":false}]}"#,
+            "translations":[{"body":"b","locale":"EN_us","draft":null},{"body":"b","locale":"de","draft":null},{"body":"b","locale":"Fr","draft":false},
+            {"body":"b","locale":"pt-BR","draft":null},{"body":"b","locale":"pt-br","draft":false},{"body":"b","draft":false}]}"#,
         )
         .unwrap();
         assert_eq!(locales(&read), ["en-us", "fr", "pt-br"]);
@@ -374,8 +379,32 @@ mod tests {
         assert!(!read.lacks_translations());
         let bare = r#"{"id":1,"draft":false,"updated_at":"2026-05-06T08:35:34Z"}"#;
         assert!(article(bare).unwrap().lacks_translations());
-        let empty = r#"{"id":1,"draft":false,"updated_at":"2026-05-06T08:35:34Z","translations":[]}"#;
-        assert!(article(empty).unwrap().lacks_translations());
+        for told in [
+            "[]",
+            "null",
+            r#"[{"locale":"de","draft":false,"body":null}]"#,
+            r#"[{"locale":"de","draft":false}]"#,
+        ] {
+            let json = format!(
+                r#"{{"id":1,"draft":false,"updated_at":"2026-05-06T08:35:34Z","translations":{told}}}"#
+            );
+            assert!(article(&json).unwrap().lacks_translations(), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_an_articles_own_list_may_be_empty_and_must_not_be_missing() {
+        let list = [
+            r#"{"locale":"de","draft":false,"body":null}"#,
+            r#"{"locale":"fr","draft":false}"#,
+            r#"{"locale":"it","draft":true}"#,
+        ];
+        let (good, unread) = read_translations(&list.map(|json| Fields::parse(json).unwrap()));
+        assert_eq!(
+            good.iter().map(|one| (one.locale.as_str(), one.body.as_str())).collect::<Vec<_>>(),
+            [("de", ""), ("it", "")]
+        );
+        assert_eq!(unread.len(), 1, "{unread:?}");
     }
 
     #[test]
@@ -393,7 +422,7 @@ mod tests {
     fn a_draft_source_with_a_published_translation_publishes_only_the_translation() {
         let read = article(
             r#"{"id":1,"locale":"en-us","draft":true,"updated_at":"2026-05-06T08:35:34Z",
-            "translations":[{"locale":"en-us","draft":true},{"locale":"de","draft":false}]}"#,
+            "translations":[{"body":"b","locale":"en-us","draft":true},{"body":"b","locale":"de","draft":false}]}"#,
         )
         .unwrap();
         assert_eq!(locales(&read), ["de"]);

@@ -209,7 +209,7 @@ impl Client {
                 sections: envelope.sideload("sections", Section::read),
                 categories: envelope.sideload("categories", Category::read),
                 authors: envelope.sideload("users", Author::read),
-                count: envelope.number("count").and_then(|count| count.try_into().ok()),
+                count: envelope.count("count"),
                 end_time: envelope.number("end_time"),
                 next_start,
             })
@@ -250,14 +250,18 @@ impl Client {
                 PageRef::Offset { page, .. } => envelope.next_offset(self.endpoint(), *page)?,
                 PageRef::Cursor { after, .. } => envelope.next_cursor(self.endpoint(), after.as_deref())?,
             };
+            let page_count = envelope.count("page_count").and_then(|count| count.try_into().ok());
+            // Of one article a page there are as many pages.
+            let alone = matches!(list.page, PageRef::Offset { per_page: 1, .. });
+            let pages = page_count.filter(|pages| alone && (*pages > 0 || articles.is_empty()));
             Ok(ListPage {
                 articles,
                 rejected,
                 sections: envelope.sideload("sections", Section::read),
                 categories: envelope.sideload("categories", Category::read),
                 authors: envelope.sideload("users", Author::read),
-                count: envelope.number("count").and_then(|count| count.try_into().ok()),
-                page_count: envelope.number("page_count").and_then(|count| count.try_into().ok()),
+                count: envelope.count("count").or(pages.map(u64::from)),
+                page_count,
                 next,
             })
         })
@@ -275,7 +279,7 @@ impl Client {
             let fields = Envelope::read(&text)?.object("article")?;
             Article::read_alone(&fields).map_err(|reason| Failure::Unreadable { reason })
         })?;
-        if answer.value.translations.is_none() {
+        if answer.value.lacks_translations() {
             let cost = self.complete_article(&mut answer.value).await?;
             answer.bytes += cost.bytes;
             answer.requests += cost.requests;
@@ -291,7 +295,11 @@ impl Client {
     pub async fn complete_article(&self, article: &mut Article) -> Result<Answer<()>, Failure> {
         match self.translations(article.id).await {
             Ok(answer) => {
-                let (good, unread) = answer.value;
+                let (good, mut unread) = answer.value;
+                if good.is_empty() && unread.is_empty() {
+                    let reason = "an empty list of translations came, and every article has one".to_owned();
+                    unread.push(UnreadTranslation { locale: None, reason });
+                }
                 article.translations = Some(good);
                 article.unread = unread;
                 Ok(Answer { value: (), bytes: answer.bytes, requests: answer.requests })

@@ -13,6 +13,15 @@ use crate::{Failure, Family};
 /// Pages of one article's attachments, of a hundred each.
 const PAGES_MAX: u32 = 10;
 
+/// What hangs on an article.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attachments {
+    /// In Zendesk's order.
+    pub listed: Vec<Attachment>,
+    /// What the list lacks is gone: its end is proved, and each record could be read.
+    pub whole: bool,
+}
+
 /// A file that hangs on an article, below it or within its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
@@ -80,13 +89,14 @@ impl Download {
 }
 
 impl Client {
-    /// Everything that hangs on an article.
+    /// Everything that hangs on an article, up to a bound.
     ///
     /// # Errors
     /// [`Failure`]; `NotFound` when the article is gone.
-    pub async fn attachments(&self, article: i64) -> Result<Answer<Vec<Attachment>>, Failure> {
+    pub async fn attachments(&self, article: i64) -> Result<Answer<Attachments>, Failure> {
         let path = format!("/api/v2/help_center/articles/{article}/attachments");
-        let mut all = Answer { value: Vec::new(), bytes: 0, requests: 0 };
+        let mut all = Answer { value: Attachments::default(), bytes: 0, requests: 0 };
+        let mut all_read = true;
         for page in 1..=PAGES_MAX {
             let number = page.to_string();
             let answer = self.get(&path, &[("page", &number), ("per_page", "100")]).await?;
@@ -94,10 +104,15 @@ impl Client {
             all.requests += answer.requests;
             let text = text(&answer.value);
             let envelope = Envelope::read(&text)?;
-            let (mut found, _rejected) = envelope.records("article_attachments", Attachment::read)?;
-            all.value.append(&mut found);
-            if !matches!(envelope.next_offset(self.endpoint(), page)?, Next::Offset(_)) {
-                break;
+            let (mut found, rejected) = envelope.records("article_attachments", Attachment::read)?;
+            all.value.listed.append(&mut found);
+            all_read &= rejected.is_empty();
+            match envelope.next_offset(self.endpoint(), page)? {
+                Next::Offset(_) => {}
+                end => {
+                    all.value.whole = all_read && end == Next::End;
+                    break;
+                }
             }
         }
         Ok(all)

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::bounded_body::TOO_LONG;
-use crate::fields::Fields;
+use crate::fields::{Fields, whole_number};
 use crate::{Endpoint, Failure, Rejected};
 
 /// Where a listing goes on.
@@ -105,9 +105,14 @@ impl<'a> Envelope<'a> {
         Fields::parse(raw.get()).map_err(|reason| Failure::malformed(format!("{key}: {reason}")))
     }
 
-    /// A whole number at the top.
+    /// A whole number at the top, also as a text or with a fraction of zero.
     pub(crate) fn number(&self, key: &str) -> Option<i64> {
-        serde_json::from_str(self.0.get(key)?.get()).ok()
+        whole_number(&self.value(key)?)
+    }
+
+    /// How many there are of something; `None` where that is not told, or cannot be.
+    pub(crate) fn count(&self, key: &str) -> Option<u64> {
+        self.number(key)?.try_into().ok()
     }
 
     /// A member as it stands, for small ones.
@@ -249,6 +254,26 @@ mod tests {
         let json =
             r#"{"meta":{"has_more":true,"after_cursor":"c2"},"links":{"next":"https://evil.example/"}}"#;
         assert_eq!(cursor(json), Err(Failure::OffHost { host: "evil.example".into() }));
+    }
+
+    #[test]
+    fn counts_are_read_in_every_form_that_says_how_many() {
+        for (json, count) in [
+            ("7", Some(7)),
+            (r#""7""#, Some(7)),
+            (r#"" 7 ""#, Some(7)),
+            ("7.0", Some(7)),
+            ("7.5", None),
+            ("-7", None),
+            ("null", None),
+            (r#""many""#, None),
+            ("[7]", None),
+            ("1e300", None),
+        ] {
+            let body = format!(r#"{{"count":{json}}}"#);
+            assert_eq!(Envelope::read(&body).unwrap().count("count"), count, "{json}");
+        }
+        assert_eq!(Envelope::read("{}").unwrap().count("count"), None);
     }
 
     #[test]

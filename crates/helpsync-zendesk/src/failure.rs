@@ -13,6 +13,8 @@ use crate::TokenError;
 pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// The most that a `Retry-After` is taken for: a hostile value must not park an account for days.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Before a token is asked for again whose store was away.
+const STORE_AWAY_WAIT: Duration = Duration::from_secs(1);
 /// How many characters of an answer an error may quote.
 const EXCERPT_CHARS_MAX: usize = 160;
 
@@ -149,6 +151,7 @@ impl Failure {
             }
             Self::Malformed(_) => Class::Transient { after: None },
             Self::Token(TokenError::Unavailable { after, .. }) => Class::Transient { after: *after },
+            Self::Token(TokenError::StoreAway(_)) => Class::Throttled { wait: STORE_AWAY_WAIT },
             Self::Token(TokenError::Dead(_)) | Self::Unauthorized(_) => Class::Unauthorized,
             Self::NotFound(_) => Class::Gone,
             Self::Throttled { wait, .. } => Class::Throttled { wait: *wait },
@@ -205,10 +208,11 @@ pub(crate) fn request_id(headers: &HeaderMap, token: &str) -> Option<String> {
     Some(clean(text, token)).filter(|id| !id.is_empty())
 }
 
-/// `Retry-After`, clamped. Absent or nonsense gives `None`: the caller has its own backoff.
+/// `Retry-After`, clamped; of several the longest. Absent or nonsense gives `None`: the caller has its own backoff.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let wait = helpsync_model::retry_after(text("retry-after")?, text("date"), now)?;
+    let date = headers.get("date").and_then(|value| value.to_str().ok());
+    let told = headers.get_all("retry-after").iter().filter_map(|value| value.to_str().ok());
+    let wait = told.filter_map(|text| helpsync_model::retry_after(text, date, now)).max()?;
     Some(wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX))
 }
 

@@ -3,6 +3,22 @@
 use helpsync_model::{Timestamp, chain};
 use serde_json::{Map, Value};
 
+/// The largest whole number below which a fraction keeps every other one.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// A whole number as it may be written: also as a text, or with a fraction of zero.
+pub(crate) fn whole_number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            let number =
+                number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < WHOLE_MAX)?;
+            format!("{number:.0}").parse().ok()
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
 /// One JSON object.
 #[derive(Debug)]
 pub(crate) struct Fields(Map<String, Value>);
@@ -25,11 +41,17 @@ impl Fields {
 
     /// A whole number, also as text.
     pub(crate) fn id(&self, key: &str) -> Option<i64> {
-        match self.0.get(key)? {
-            Value::Number(number) => number.as_i64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        }
+        whole_number(self.0.get(key)?)
+    }
+
+    /// Whether it is not even there as null.
+    pub(crate) fn lacks(&self, key: &str) -> bool {
+        !self.0.contains_key(key)
+    }
+
+    /// Whether it is there, and not null.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|value| !value.is_null())
     }
 
     /// Like [`Fields::id`] where null has a meaning of its own, so that nonsense must not pass for null.

@@ -46,7 +46,7 @@ pub use articles::{
     EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope,
     SortBy, SortOrder,
 };
-pub use attachments::{Attachment, Download, essence};
+pub use attachments::{Attachment, Attachments, Download, essence};
 pub use brands::{Brand, BrandsPage};
 pub use client::{Answer, Client, REDIRECTS_MAX};
 pub use endpoint::{DEFAULT_TEMPLATE, Endpoint, EndpointError};
@@ -60,5 +60,5 @@ pub use oauth::{
 };
 pub use rate_limiter::{Family, Permit, RateLimiter, RateReport, Throttled};
 pub use token::{TokenError, TokenSource};
-pub use tree::{Locales, TreePage};
+pub use tree::{Locales, TreePage, same_locale};
 pub use webhook::{NewWebhook, WebhookId, is_signed};

@@ -12,6 +12,9 @@ pub enum TokenError {
     /// The grant is dead; only a new authorization helps.
     #[error("the grant is dead: {0}")]
     Dead(String),
+    /// Whatever keeps it does not answer just now: no fault of Zendesk's, nor of who asked.
+    #[error("the token cannot be read: {0}")]
+    StoreAway(String),
     /// It could not be read or renewed just now.
     #[error("the token is not available: {reason}")]
     Unavailable {

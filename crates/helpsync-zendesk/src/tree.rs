@@ -1,5 +1,8 @@
 //! Sections, categories and locales: what articles are sorted into.
 
+use serde_json::Value;
+
+use crate::article::one_spelling;
 use crate::articles::PAGE_SIZE_MAX;
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, text};
@@ -27,10 +30,23 @@ pub struct TreePage<T> {
 /// The languages of a help center.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locales {
-    /// Lower case, such as `en-us`.
+    /// Spelt as Zendesk does, for they are put into paths; each once, whatever its spellings.
     pub locales: Vec<String>,
-    /// The one that readers land on.
+    /// The one that readers land on, where Zendesk tells. It may be missing from the list.
     pub default_locale: Option<String>,
+}
+
+/// Whether two spellings are of one locale: `en-US`, `en_us` and `en-us` are.
+#[must_use]
+pub fn same_locale(one: &str, other: &str) -> bool {
+    one_spelling(one) == one_spelling(other)
+}
+
+fn fit_for_paths(locale: &str) -> Option<String> {
+    let locale = locale.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let fits = !locale.is_empty() && locale.len() <= LOCALE_BYTES_MAX && locale.chars().all(plain);
+    fits.then(|| locale.to_owned())
 }
 
 impl Client {
@@ -58,14 +74,16 @@ impl Client {
         self.get("/api/v2/help_center/locales", &[]).await?.try_map(|body| {
             let text = text(&body);
             let envelope = Envelope::read(&text)?;
-            let mut locales: Vec<String> =
+            let told: Vec<Value> =
                 envelope.value("locales").ok_or_else(|| Failure::malformed("locales is missing"))?;
-            // They are put into paths.
-            locales.retain(|locale| {
-                let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-                !locale.is_empty() && locale.len() <= LOCALE_BYTES_MAX && locale.chars().all(plain)
-            });
-            Ok(Locales { locales, default_locale: envelope.value("default_locale") })
+            let mut locales: Vec<String> = Vec::new();
+            for locale in told.iter().filter_map(Value::as_str).filter_map(fit_for_paths) {
+                if !locales.iter().any(|known| same_locale(known, &locale)) {
+                    locales.push(locale);
+                }
+            }
+            let default_locale = envelope.value::<String>("default_locale");
+            Ok(Locales { locales, default_locale: default_locale.as_deref().and_then(fit_for_paths) })
         })
     }
 
@@ -86,8 +104,8 @@ impl Client {
             Ok(TreePage {
                 items,
                 rejected,
-                count: envelope.number("count").and_then(|count| count.try_into().ok()),
-                page_count: envelope.number("page_count").and_then(|count| count.try_into().ok()),
+                count: envelope.count("count"),
+                page_count: envelope.count("page_count").and_then(|count| count.try_into().ok()),
                 next: envelope.next_offset(self.endpoint(), page)?,
             })
         })

@@ -1,5 +1,6 @@
 //! Between the socket and the handlers: budgets, faults and the record.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::account::{Account, State};
 use crate::api;
 use crate::http::{Answer, Request};
 use crate::settings::{RateLimitBody, Role};
-use crate::traffic::{Budget, Fault, FaultBody, SeenRequest, Spent};
+use crate::traffic::{Budget, Fault, FaultBody, SeenRequest, Spent, member};
 
 /// Hexadecimal digits of a token's hash that the record shows.
 const TOKEN_HASH_DIGITS: usize = 16;
@@ -118,9 +119,43 @@ fn refused(body: RateLimitBody, spent: Spent) -> Answer {
 
 fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer, Travel) {
     let Some(fault) = fault else { return (api::answer(state, request), Travel::Whole) };
+    if *fault == Fault::Reset {
+        return (Answer::empty(200), Travel::Reset);
+    }
+    if let Some(answer) = in_place(request, fault) {
+        return (answer, Travel::Whole);
+    }
+    if matches!(fault, Fault::DemoteUser | Fault::RevokeToken) {
+        turn_on_the_caller(state, request, fault);
+    }
+    let answer = api::answer(state, request);
     match fault {
+        Fault::TruncatedBody { after_bytes } => (answer, Travel::CutAfter(*after_bytes)),
+        Fault::SlowBody { chunk_bytes, delay_ms } => {
+            let delay = Duration::from_millis(*delay_ms);
+            (answer, Travel::Dripping { chunk: (*chunk_bytes).max(1), delay })
+        }
+        Fault::Delay { ms } => (answer, Travel::Late(Duration::from_millis(*ms))),
+        Fault::ManyHeaders { count } => {
+            let cookie = |answer: Answer, number| answer.with("set-cookie", format!("c{number}=1"));
+            ((0..*count).fold(answer, cookie), Travel::Whole)
+        }
+        Fault::RetryAfter { values, .. } => (stopped(answer, values), Travel::Whole),
+        Fault::EmptyBody => (Answer { body: Vec::new(), ..answer }, Travel::Whole),
+        Fault::EndlessList => (endless(answer, request), Travel::Whole),
+        Fault::DemoteUser | Fault::RevokeToken => (answer, Travel::Whole),
+        _ => {
+            let body = spoiled(&answer.body, fault);
+            (Answer { body, ..answer }, Travel::Whole)
+        }
+    }
+}
+
+/// What comes in place of the right answer, which then does not happen at all.
+fn in_place(request: &Request, fault: &Fault) -> Option<Answer> {
+    Some(match fault {
         Fault::Status { code, retry_after, body } => {
-            let mut answer = match body {
+            let answer = match body {
                 FaultBody::Html => {
                     Answer::html(*code, "<html><body><h1>Something went wrong</h1></body></html>")
                 }
@@ -129,62 +164,30 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
                 }
                 FaultBody::Text => Answer::text(*code, "something went wrong"),
             };
-            if let Some(text) = retry_after {
-                answer = answer.with("retry-after", text.clone());
-            }
-            (answer, Travel::Whole)
+            stopped(answer, retry_after.as_slice())
         }
-        Fault::Reset => (Answer::empty(200), Travel::Reset),
-        Fault::TruncatedBody { after_bytes } => (api::answer(state, request), Travel::CutAfter(*after_bytes)),
-        Fault::SlowBody { chunk_bytes, delay_ms } => {
-            let delay = Duration::from_millis(*delay_ms);
-            (api::answer(state, request), Travel::Dripping { chunk: (*chunk_bytes).max(1), delay })
+        Fault::RetryAfter { code: Some(code), values } => stopped(Answer::text(*code, "not now"), values),
+        Fault::Instead { content_type, body } => {
+            let content_type = Cow::Owned(content_type.clone());
+            Answer { content_type, ..Answer::text(200, body) }
         }
-        Fault::Delay { ms } => (api::answer(state, request), Travel::Late(Duration::from_millis(*ms))),
-        Fault::ManyHeaders { count } => {
-            let answer = api::answer(state, request);
-            let cookie = |answer: Answer, number| answer.with("set-cookie", format!("c{number}=1"));
-            ((0..*count).fold(answer, cookie), Travel::Whole)
-        }
-        Fault::HtmlOk => {
-            (Answer::html(200, "<html><body>Please sign in to the proxy</body></html>"), Travel::Whole)
-        }
-        Fault::Redirect { location } => (Answer::redirect(location), Travel::Whole),
-        Fault::EmptyBody => (Answer { body: Vec::new(), ..api::answer(state, request) }, Travel::Whole),
+        Fault::HtmlOk => Answer::html(200, "<html><body>Please sign in to the proxy</body></html>"),
+        Fault::Redirect { location } => Answer::redirect(location),
         Fault::RedirectToLocale => {
             let path = request.path.replacen("/hc/", "/hc/en-us/", 1);
-            (Answer::redirect(&format!("{}{path}", request.base)), Travel::Whole)
+            Answer::redirect(&format!("{}{path}", request.base))
         }
-        Fault::HelpCenterDisabled => (Answer::no_endpoint(), Travel::Whole),
-        Fault::Suspended => (
-            Answer::html(423, "<html><body><h1>This account has been suspended</h1></body></html>"),
-            Travel::Whole,
-        ),
-        Fault::DemoteUser | Fault::RevokeToken => {
-            turn_on_the_caller(state, request, fault);
-            (api::answer(state, request), Travel::Whole)
+        Fault::HelpCenterDisabled => Answer::no_endpoint(),
+        Fault::Suspended => {
+            Answer::html(423, "<html><body><h1>This account has been suspended</h1></body></html>")
         }
-        Fault::TruncatedJson
-        | Fault::InvalidUtf8
-        | Fault::Nuls
-        | Fault::LoneSurrogates
-        | Fault::ForeignNextPage { .. }
-        | Fault::DuplicateItems
-        | Fault::OmitArticles { .. }
-        | Fault::NoSideload { .. }
-        | Fault::BrokenTranslation { .. }
-        | Fault::SpeltLocales
-        | Fault::EmptyList => {
-            let answer = api::answer(state, request);
-            let body = spoiled(&answer.body, fault);
-            (Answer { body, ..answer }, Travel::Whole)
-        }
-        Fault::EndlessList => {
-            let answer = api::answer(state, request);
-            let answer = endless(answer, request);
-            (answer, Travel::Whole)
-        }
-    }
+        _ => return None,
+    })
+}
+
+/// The answer with a `Retry-After` of each of these.
+fn stopped(answer: Answer, values: &[String]) -> Answer {
+    values.iter().fold(answer, |answer, value| answer.with("retry-after", value.clone()))
 }
 
 fn turn_on_the_caller(state: &mut State, request: &Request, fault: &Fault) {
@@ -217,6 +220,8 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
             let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
             match fault {
                 Fault::Nuls => value = with_nuls(value),
+                Fault::Member { at, every, value: set } => member::put(&mut value, at, *every, Some(set)),
+                Fault::NoMember { at, every } => member::put(&mut value, at, *every, None),
                 Fault::LoneSurrogates => {
                     mark(&mut value, false);
                     return value.to_string().replace(MARK, "\\ud83d").into_bytes();
@@ -371,8 +376,10 @@ fn respond(answer: Answer, travel: Travel) -> Response<Body> {
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let content_type = HeaderValue::from_str(&answer.content_type);
+    let content_type = content_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = response.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static(answer.content_type));
+    headers.insert("content-type", content_type);
     for (name, value) in answer.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.append(HeaderName::from_static(name), value);

@@ -207,5 +207,5 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
 
 fn plain(answer: Answer) -> Response<Body> {
     let status = axum::http::StatusCode::from_u16(answer.status).unwrap_or_default();
-    (status, [(header::CONTENT_TYPE, answer.content_type)], answer.body).into_response()
+    (status, [(header::CONTENT_TYPE, answer.content_type.into_owned())], answer.body).into_response()
 }

@@ -6,9 +6,13 @@ use sqlx::Row;
 
 use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::run::shards::{StartedShard, check_fence};
+use crate::sync::pages::SkippedArticle;
 
 /// Bytes that nobody refers to after this were left by a process that stopped, in ms.
 const ARRIVING_MAX: i64 = 3_600_000;
+
+/// Stands in `file.attachments_due` where the list of a file's attachments was refused: 1 is due, 0 is not.
+pub(crate) const REFUSED: i64 = 2;
 
 /// A file whose attachments are to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,6 +281,41 @@ impl SyncStore {
             .execute(&mut *write.tx)
             .await?;
         }
+        write.commit().await
+    }
+
+    /// What hangs on a file is not told, for this reason, or because the article went. What is held stays, and a later
+    /// run asks again.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`].
+    pub async fn refuse_attachments(
+        &self,
+        started: &StartedShard,
+        due: DueFile,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        check_fence(&mut write, &started.fence).await?;
+        let now = write.now;
+        sqlx::query("update run set requests = requests + 1, progress_at = $2 where id = $1")
+            .bind(started.fence.run.0)
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
+        sqlx::query("update file set attachments_due = $3 where id = $1 and updated_at = $2")
+            .bind(due.file.0)
+            .bind(due.updated_at)
+            .bind(REFUSED)
+            .execute(&mut *write.tx)
+            .await?;
+        let skipped = reason.map(|reason| SkippedArticle {
+            article_id: Some(due.article_id),
+            reason: format!("its attachments are not told: {reason}"),
+            created_at: None,
+            section_id: None,
+        });
+        self.record_reasons(&mut write, started, skipped.as_slice()).await?;
         write.commit().await
     }
 

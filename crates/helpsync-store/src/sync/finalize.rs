@@ -17,8 +17,12 @@ use crate::run::made_good;
 use crate::run::pending_request::PendingRequest;
 use crate::run::runs::{RUN, RunRequest, insert_one, run_of};
 use crate::run::shards::StartedShard;
+use crate::sync::attachments::REFUSED;
 use crate::sync::author_and_tag_names::forget_authors;
 use crate::sync::digest::HeldFiles;
+
+/// Files whose attachments could not be had and are asked for again behind one run.
+const ASKED_AGAIN_MAX: i64 = 1_000;
 
 impl SyncStore {
     /// Ends the run: its state from its shards, the connection's status, the announcements, and the next run if
@@ -61,6 +65,10 @@ impl SyncStore {
             }
         }
         if started.run.params == RunParams::Attachments {
+            // A sync that ended while this run was at its last article has left to it what it found due.
+            if ended.outcome == Outcome::Good {
+                self.request_attachments(&mut write, started).await?;
+            }
             announce(&mut write, started, &announced).await?;
             return write.commit().await;
         }
@@ -83,19 +91,32 @@ impl SyncStore {
         write.commit().await
     }
 
-    /// Starts a run that looks at attachments, where they are kept, something is due and none is under way.
+    /// What is to be looked at again is due, and so is a run that looks.
     async fn want_attachments(&self, write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
         if !started.selection.attachments {
             return Ok(());
         }
-        // What came in place of a file the last time is asked for again.
+        // What was refused the last time, or came in place of a file, is asked for again. By chance: what is refused for
+        // ever must not stand before what is not.
         sqlx::query(
-            "update file set attachments_due = 1 where connection_id = $1 and attachments_due = 0
-               and id in (select file_id from attachment where version = '')",
+            "update file set attachments_due = 1 where id in
+               (select id from file where connection_id = $1 and (attachments_due = $2
+                  or attachments_due = 0 and id in (select file_id from attachment where version = ''))
+                order by random() limit $3)",
         )
         .bind(started.fence.connection.0)
+        .bind(REFUSED)
+        .bind(ASKED_AGAIN_MAX)
         .execute(&mut *write.tx)
         .await?;
+        self.request_attachments(write, started).await
+    }
+
+    /// Starts a run that looks at attachments, where something is due and none is under way.
+    async fn request_attachments(&self, write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
+        if !started.selection.attachments {
+            return Ok(());
+        }
         let params = serde_json::to_string(&RunParams::Attachments).map_err(StoreError::unwritable)?;
         let (due, under_way): (i64, i64) = sqlx::query_as(sql(format!(
             "select (select count(*) from file where connection_id = $1 and attachments_due = 1)

@@ -124,8 +124,9 @@ impl SyncStore {
         .bind(&rows)
         .execute(&mut *write.tx)
         .await?;
+        // Asked for because it is missing, and not to be read: it is not gone.
         let shown = sqlx::query(sql(format!(
-            "update file set status = $2, error = why, updated_at = $4 from {source}
+            "update file set status = $2, error = why, hidden_at = null, updated_at = $4 from {source}
              where file.connection_id = $1 and file.article_id = incoming.article_id
              returning file.id, file.error"
         )))

@@ -134,7 +134,7 @@ async fn one_broken_article_does_not_lose_its_page() {
 
 #[tokio::test]
 async fn bytes_that_are_no_utf8_are_replaced() {
-    let body = [br#"{"article":{"id":1,"draft":false,"translations":[],"updated_at":"2026-05-06T08:00:00Z","title":"a"#.as_slice(), b"\xff\xc3", br#"b"}}"#]
+    let body = [br#"{"article":{"id":1,"draft":false,"translations":[{"locale":"de","draft":true}],"updated_at":"2026-05-06T08:00:00Z","title":"a"#.as_slice(), b"\xff\xc3", br#"b"}}"#]
         .concat();
     let server = Server::start(move |_| json(body.clone())).await;
     assert_eq!(server.client().client.article(1).await.unwrap().value.title, "a\u{fffd}\u{fffd}b");
@@ -142,7 +142,11 @@ async fn bytes_that_are_no_utf8_are_replaced() {
 
 #[tokio::test]
 async fn a_single_article_comes_with_its_translations_in_one_request_when_sideloaded() {
-    let text = article(9).replacen('{', r#"{"translations":[{"locale":"de","title":"T","draft":false}],"#, 1);
+    let text = article(9).replacen(
+        '{',
+        r#"{"translations":[{"locale":"de","title":"T","body":"b","draft":false}],"#,
+        1,
+    );
     let server = Server::json(format!(r#"{{"article":{text}}}"#)).await;
     let answer = server.client().client.article(9).await.unwrap();
     assert_eq!(answer.requests, 1);
@@ -156,7 +160,7 @@ async fn translations_are_fetched_page_by_page_when_not_sideloaded() {
     let server = Server::start(|seen| match (seen.path.ends_with("/translations"), seen.param("page")) {
         (false, _) => json(format!(r#"{{"article":{}}}"#, article(9))),
         (true, Some("1")) => json(
-            r#"{"translations":[{"locale":"en-us","draft":false}],"page_count":2,"next_page":"/acme/x?page=2"}"#,
+            r#"{"translations":[{"locale":"en-us","body":"b","draft":false}],"page_count":2,"next_page":"/acme/x?page=2"}"#,
         ),
         (true, _) => json(r#"{"translations":[{"locale":"de","draft":true}],"page_count":2,"next_page":null}"#),
     })
@@ -253,4 +257,47 @@ async fn attachments_are_read_from_our_own_host_whatever_their_records_say() {
         assert!(matches!(client.download(&other).await, Err(Failure::OffHost { .. })), "{path:?}");
     }
     assert!(server.seen().iter().all(|seen| seen.path.starts_with("/acme/")));
+}
+
+#[tokio::test]
+async fn locales_are_told_once_each_as_they_are_spelt_and_nonsense_costs_no_other() {
+    for (told, locales, default) in [
+        (
+            r#"{"locales":["en-US","de","en_us"," fr ","DE"],"default_locale":"EN_us"}"#,
+            vec!["en-US", "de", "fr"],
+            Some("EN_us"),
+        ),
+        (
+            r#"{"locales":["zh-Hans-CN",null,7,"","../x","de"],"default_locale":"it"}"#,
+            vec!["zh-Hans-CN", "de"],
+            Some("it"),
+        ),
+        (r#"{"locales":[],"default_locale":"a/b"}"#, vec![], None),
+        (r#"{"locales":["de"],"default_locale":null}"#, vec!["de"], None),
+    ] {
+        let answer = Server::json(told).await.client().client.locales().await.unwrap().value;
+        assert_eq!(
+            (answer.locales, answer.default_locale.as_deref()),
+            (locales.iter().map(ToString::to_string).collect(), default),
+            "{told}"
+        );
+    }
+    for told in ["{}", r#"{"locales":null}"#, r#"{"locales":"de"}"#] {
+        let failure = Server::json(told).await.client().client.locales().await.unwrap_err();
+        assert!(matches!(failure, Failure::Malformed(_)), "{told}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_that_is_not_told_shows_in_the_number_of_pages() {
+    for (told, count) in [
+        (r#"{"articles":[],"count":"7","next_page":null}"#, Some(7)),
+        (r#"{"articles":[],"page_count":9,"next_page":null}"#, Some(9)),
+        (r#"{"articles":[],"count":-1,"page_count":"9","next_page":null}"#, Some(9)),
+        (r#"{"articles":[],"count":null,"page_count":0,"next_page":null}"#, Some(0)),
+        (r#"{"articles":[],"next_page":null}"#, None),
+    ] {
+        let answer = Server::json(told).await.client().client.count_articles().await;
+        assert_eq!(answer.ok().map(|answer| answer.value), count, "{told}");
+    }
 }

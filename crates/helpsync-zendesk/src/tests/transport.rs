@@ -258,6 +258,9 @@ async fn a_plain_text_429_is_read_with_its_retry_after() {
         ("Sun Nov  6 08:49:37 1994", Some(37)),
         ("Sun, 06 Nov 1994 08:00:00 GMT", Some(1)),
         ("Mon, 07 Nov 1994 08:49:00 GMT", Some(300)),
+        ("99999999999999999999999999", Some(300)),
+        ("3, 7", Some(7)),
+        ("", None),
     ] {
         let server = Server::start(move |_| {
             let text = "Number of allowed API requests per minute exceeded";
@@ -307,6 +310,15 @@ async fn an_error_never_repeats_the_token_nor_a_long_body() {
         assert!(!shown.contains(TOKEN), "{shown}");
         assert!(shown.len() < 400 && !shown.contains('\u{1b}') && !shown.contains('\n'), "{shown}");
     }
+}
+
+/// Nobody's try: it is asked for again at once, however often.
+#[test]
+fn a_token_whose_store_is_away_is_no_failed_try() {
+    let failure = Failure::Token(TokenError::StoreAway("the database is unavailable".to_owned()));
+    assert!(matches!(failure.class(), Class::Throttled { .. }), "{failure}");
+    let failure = Failure::Token(TokenError::Unavailable { reason: "x".to_owned(), after: None });
+    assert!(matches!(failure.class(), Class::Transient { .. }), "{failure}");
 }
 
 #[tokio::test]

@@ -119,11 +119,19 @@ fn wants_locale(rest: &[&str]) -> bool {
         || matches!(rest, ["articles", id] if id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Whether a path spells this locale, such as `en-US` or `en_us` (a guess: Zendesk's pages show lower case alone).
+fn is_spelt(locale: &str, spelt: &str) -> bool {
+    locale.eq_ignore_ascii_case(&spelt.replace('_', "-"))
+}
+
 fn help_center(state: &State, request: &Request, caller: Caller, rest: &[&str]) -> Answer {
     let center = &state.center;
     // A locale may stand before the resource.
     let (locale, rest) = match rest {
-        [locale, tail @ ..] if center.locales.iter().any(|known| known == locale) => (Some(*locale), tail),
+        [spelt, tail @ ..] => match center.locales.iter().find(|known| is_spelt(known, spelt)) {
+            Some(locale) => (Some(locale.as_str()), tail),
+            None => (None, rest),
+        },
         _ => (None, rest),
     };
     let staff = caller.viewer.is_some_and(|viewer| viewer.role.is_staff());

@@ -1,5 +1,7 @@
 //! HTTP as the handlers see it: a parsed request in, a whole answer out. No socket here.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -72,7 +74,7 @@ impl Request {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
+    pub(crate) content_type: Cow<'static, str>,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -89,24 +91,24 @@ impl Answer {
     pub(crate) fn of(status: u16, body: &impl Serialize) -> Self {
         // Our own structures of texts and numbers always serialise.
         let body = serde_json::to_vec(body).unwrap_or_default();
-        Self { status, content_type: JSON, headers: Vec::new(), body }
+        Self { status, content_type: JSON.into(), headers: Vec::new(), body }
     }
 
     pub(crate) fn html(status: u16, page: &str) -> Self {
-        Self { status, content_type: HTML, headers: Vec::new(), body: page.as_bytes().to_vec() }
+        Self { status, content_type: HTML.into(), headers: Vec::new(), body: page.as_bytes().to_vec() }
     }
 
     pub(crate) fn text(status: u16, text: &str) -> Self {
         let body = text.as_bytes().to_vec();
-        Self { status, content_type: "text/plain; charset=utf-8", headers: Vec::new(), body }
+        Self { status, content_type: "text/plain; charset=utf-8".into(), headers: Vec::new(), body }
     }
 
     pub(crate) fn bytes(content_type: &'static str, body: Vec<u8>) -> Self {
-        Self { status: 200, content_type, headers: Vec::new(), body }
+        Self { status: 200, content_type: content_type.into(), headers: Vec::new(), body }
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, content_type: JSON, headers: Vec::new(), body: Vec::new() }
+        Self { status, content_type: JSON.into(), headers: Vec::new(), body: Vec::new() }
     }
 
     pub(crate) fn redirect(target: &str) -> Self {

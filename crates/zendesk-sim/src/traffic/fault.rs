@@ -1,6 +1,7 @@
 //! Faults on order: which requests they meet, how often, and what goes wrong.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// When a fault strikes. A request matches when every given condition holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +129,36 @@ pub enum Fault {
         /// The member.
         member: String,
     },
+    /// A member of the answer's JSON is this, also where there was none.
+    Member {
+        /// Where: `/articles/*/translations`; `*` stands for every item of a list. Several are separated by commas.
+        at: String,
+        /// Of the items that the first `*` stands for, only one in so many, from the first on; at least 1.
+        every: usize,
+        /// What it is.
+        value: Value,
+    },
+    /// A member of the answer's JSON is not there.
+    NoMember {
+        /// As in [`Fault::Member`].
+        at: String,
+        /// As in [`Fault::Member`].
+        every: usize,
+    },
+    /// 200, with this in place of the answer.
+    Instead {
+        /// Of this media type.
+        content_type: String,
+        /// As text.
+        body: String,
+    },
+    /// The answer comes with these `Retry-After`, a header each, whatever they say.
+    RetryAfter {
+        /// With this status in place of the answer; `None`: the right answer.
+        code: Option<u16>,
+        /// As they are to be sent.
+        values: Vec<String>,
+    },
     /// The translations of this locale do not say whether they are drafts.
     BrokenTranslation {
         /// Locale.
@@ -182,6 +213,10 @@ impl Fault {
             Self::EmptyList => "empty_list",
             Self::EndlessList => "endless_list",
             Self::NoSideload { .. } => "no_sideload",
+            Self::Member { .. } => "member",
+            Self::NoMember { .. } => "no_member",
+            Self::Instead { .. } => "instead",
+            Self::RetryAfter { .. } => "retry_after",
             Self::BrokenTranslation { .. } => "broken_translation",
             Self::SpeltLocales => "spelt_locales",
             Self::InvalidUtf8 => "invalid_utf8",

@@ -2,6 +2,7 @@
 
 mod fault;
 mod limit;
+pub(crate) mod member;
 mod record;
 
 pub(crate) use fault::Faults;
