@@ -1,5 +1,6 @@
 //! A database whose file goes, or whose disk is full: it is named, nothing spins, and work goes on once it is back.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -16,6 +17,10 @@ const CUSTOMER: &str = "ada";
 const WATCHED: Duration = Duration::from_secs(8);
 /// Of a core.
 const BUSY_MAX: f64 = 0.01;
+
+const CHUNKING_FAILED: &str = "chunking failed, it is tried again";
+/// Lines about one shard each.
+const OF_A_SHARD: [&str; 2] = ["lease lost, work stopped", "the end of a shard could not be recorded"];
 
 /// A process with a workspace.
 struct Installation {
@@ -87,6 +92,19 @@ impl Installation {
         .await;
     }
 
+    /// How often each WARN line of ours was said.
+    fn warnings(&self) -> BTreeMap<String, usize> {
+        let mut said = BTreeMap::new();
+        for line in self.process.text().lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let is_ours = line["target"].as_str().is_some_and(|target| target.starts_with("helpsync"));
+            if line["level"] == "WARN" && is_ours {
+                let message = line["message"].as_str().unwrap_or_default().to_owned();
+                *said.entry(message).or_default() += 1;
+            }
+        }
+        said
+    }
+
     async fn sync_ends(&self) {
         until("the sync to end", async || {
             let (status, told) = self.ask("/helpsync/v1/status", None).await;
@@ -132,6 +150,12 @@ async fn a_database_file_that_is_taken_away_is_named_nothing_spins_and_work_goes
     up.is_unready("app.db is gone").await;
     up.account.clear_faults();
     up.spins_not("without its file").await;
+    let warnings = up.warnings();
+    assert!(warnings.contains_key(CHUNKING_FAILED), "{warnings:?}");
+    // Shards that were under way end one by one; whoever looks for work says it once, however often it looks.
+    let loud =
+        warnings.iter().filter(|(message, times)| **times > 1 && !OF_A_SHARD.contains(&message.as_str()));
+    assert_eq!(loud.collect::<Vec<_>>(), [], "{warnings:?}");
     assert!(!folder.path().join("app.db").exists(), "it is not made anew: that one would be empty");
     let (status, told) = up.ask("/helpsync/v1/sync", Some(json!({ "customer_id": CUSTOMER }))).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Backoff, Entropy, Subdomain, chain};
+use helpsync_model::{Backoff, Entropy, Outage, Subdomain, chain};
 use helpsync_store::{DueSubscription, StoreError, TokenStore};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
 use thiserror::Error;
@@ -70,17 +70,38 @@ impl Subscriber {
 
     /// Makes subscriptions until `stop`.
     pub async fn run(self, entropy: std::sync::Arc<dyn Entropy>, stop: CancellationToken) {
+        let (away, mut failures) = (Outage::default(), 0);
         while !stop.is_cancelled() {
             let made = tokio::select! {
                 () = stop.cancelled() => return,
                 made = self.make_due(&*entropy) => made,
             };
-            if let Err(error) = made {
-                tracing::warn!(error = chain(&error), "looking for event subscriptions failed, trying again");
+            match made {
+                Ok(()) => {
+                    failures = 0;
+                    if away.ends() {
+                        tracing::info!("event subscriptions are made again");
+                    }
+                }
+                Err(error) => {
+                    failures = u32::saturating_add(failures, 1);
+                    if away.begins() {
+                        tracing::warn!(
+                            error = chain(&error),
+                            "looking for event subscriptions failed, it is tried again"
+                        );
+                    } else {
+                        tracing::debug!(
+                            error = chain(&error),
+                            failures,
+                            "looking for event subscriptions failed again"
+                        );
+                    }
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.tick) => {}
+                () = tokio::time::sleep(Backoff::of_looks(self.tick).ceiling(failures)) => {}
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Lane, RunKind, RunParams, Trigger, chain};
+use helpsync_model::{Lane, Outage, RunKind, RunParams, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
 use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, StoreError};
@@ -28,6 +28,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
             return;
         }
     };
+    let away = Outage::default();
     loop {
         let delivery = tokio::select! {
             () = stop.cancelled() => return,
@@ -36,6 +37,9 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
         let Some(delivery) = delivery else { return };
         let settled = match accept(&parts, &delivery).await {
             Ok(()) => {
+                if away.ends() {
+                    tracing::info!("requests of upstream services are taken again");
+                }
                 parts.wake.notify_one();
                 delivery.ack().await
             }
@@ -48,7 +52,14 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
                 delivery.dead(&reason).await
             }
             Err(Refused::NotNow(error)) => {
-                tracing::warn!(error = chain(&error), "the store does not answer, the request is put back");
+                if away.begins() {
+                    tracing::warn!(error = chain(&error), "the store does not answer, requests are put back");
+                } else {
+                    tracing::debug!(
+                        error = chain(&error),
+                        "the store does not answer, the request is put back"
+                    );
+                }
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(STORE_AWAY_WAIT) => {}

@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use helpsync_model::{Clock, chain};
+use helpsync_model::{Clock, Outage, chain};
 use helpsync_queue::{Message, Queue};
 use helpsync_store::{OutboxMessage, PrunedTo, QueueStore, StoreError};
-use helpsync_telemetry::{Outage, metrics as telemetry, trace};
+use helpsync_telemetry::{metrics as telemetry, trace};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_content::chunks;
-use helpsync_model::{Backoff, ConnectionId, chain};
+use helpsync_model::{Backoff, ConnectionId, Outage, chain};
 use helpsync_store::{ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, SearchStore, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -39,8 +39,13 @@ impl Chunker {
     pub async fn run(self, stop: CancellationToken) {
         let mut after = ConnectionId(0);
         let mut failures = 0;
+        let away = Outage::default();
         while !stop.is_cancelled() {
-            match self.round(after).await {
+            let round = self.round(after).await;
+            if round.is_ok() && away.ends() {
+                tracing::info!("chunking goes on");
+            }
+            match round {
                 Ok(Some(served)) => {
                     (after, failures) = (served, 0);
                     continue;
@@ -48,7 +53,11 @@ impl Chunker {
                 Ok(None) => failures = 0,
                 Err(error) => {
                     failures = u32::saturating_add(failures, 1);
-                    tracing::warn!(error = chain(&error), "chunking failed, trying again");
+                    if away.begins() {
+                        tracing::warn!(error = chain(&error), "chunking failed, it is tried again");
+                    } else {
+                        tracing::debug!(error = chain(&error), failures, "chunking failed again");
+                    }
                 }
             }
             tokio::select! {

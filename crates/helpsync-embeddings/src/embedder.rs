@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{Backoff, ConnectionId, Entropy, chain};
+use helpsync_model::{Backoff, ConnectionId, Entropy, Outage, chain};
 use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, SearchStore, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ pub struct Embedder {
     options: Arc<EmbedderOptions>,
     made: Arc<Notify>,
     after: Arc<AtomicI64>,
+    /// The store does not answer.
+    away: Arc<Outage>,
 }
 
 /// What a round leaves to do.
@@ -69,7 +71,15 @@ impl Embedder {
         options: EmbedderOptions,
         made: Arc<Notify>,
     ) -> Self {
-        Self { store, client, entropy, options: Arc::new(options), made, after: Arc::default() }
+        Self {
+            store,
+            client,
+            entropy,
+            options: Arc::new(options),
+            made,
+            after: Arc::default(),
+            away: Arc::default(),
+        }
     }
 
     /// Embeds until `stop`.
@@ -82,10 +92,7 @@ impl Embedder {
                     tracing::info!(chunks, model = mark, "chunks of another model are embedded again");
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        error = chain(&error),
-                        "looking for chunks of other models failed, trying again"
-                    );
+                    self.failed(&error);
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = tokio::time::sleep(self.options.poll) => {}
@@ -117,11 +124,15 @@ impl Embedder {
 
     async fn serve(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let wait = match self.round(stop).await {
+            let round = self.round(stop).await;
+            if round.is_ok() && self.away.ends() {
+                tracing::info!("embedding goes on");
+            }
+            let wait = match round {
                 Ok(Next::AtOnce) => continue,
                 Ok(Next::Wait(wait)) => wait,
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "embedding failed in the store, trying again");
+                    self.failed(&error);
                     self.options.poll
                 }
             };
@@ -131,6 +142,15 @@ impl Embedder {
                 // New work does not shorten a wait that the endpoint asked for.
                 () = self.made.notified(), if wait <= self.options.poll => {}
             }
+        }
+    }
+
+    /// Its tasks meet the same outage: it is told once.
+    fn failed(&self, error: &StoreError) {
+        if self.away.begins() {
+            tracing::warn!(error = chain(error), "embedding failed in the store, it is tried again");
+        } else {
+            tracing::debug!(error = chain(error), "embedding failed in the store again");
         }
     }
 

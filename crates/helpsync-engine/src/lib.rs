@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use helpsync_account::{Account, Accounts};
 use helpsync_content::Limits;
-use helpsync_model::{Confirm, ShardParams, Subdomain, chain};
+use helpsync_model::{Confirm, Outage, ShardParams, Subdomain, chain};
 use helpsync_store::{
     GoesOn, QueueStore, RemovalCeiling, RunNote, ShardEnd, StartedShard, StoreError, SyncStore,
 };
@@ -74,6 +74,8 @@ pub struct Engine {
     entropy: std::sync::Arc<dyn helpsync_model::Entropy>,
     /// Conversions under way at once, over all shards.
     converting: std::sync::Arc<Semaphore>,
+    /// The store does not take the ends of shards.
+    away: std::sync::Arc<Outage>,
 }
 
 impl Engine {
@@ -89,7 +91,7 @@ impl Engine {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let converting = std::sync::Arc::new(Semaphore::new(cores));
-        Self { store, queue, accounts, options, clock, entropy, converting }
+        Self { store, queue, accounts, options, clock, entropy, converting, away: std::sync::Arc::default() }
     }
 
     /// Works on a started shard and records how it ended. Answers with the shard that follows, if whoever `onward` names
@@ -179,9 +181,19 @@ impl Engine {
         for wait in RECORD_WAITS {
             match self.queue.end_shard_and_go_on(&started.fence, end, note, onward().as_ref()).await {
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
+                    // Every shard under way meets the same outage: it is told once.
+                    if self.away.begins() {
+                        tracing::warn!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
+                    } else {
+                        tracing::debug!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
+                    }
                 }
-                recorded => return recorded,
+                recorded => {
+                    if recorded.is_ok() && self.away.ends() {
+                        tracing::info!("ends of shards are recorded again");
+                    }
+                    return recorded;
+                }
             }
             tokio::time::sleep(wait).await;
         }

@@ -13,6 +13,7 @@ mod id;
 mod job;
 mod key_ring;
 mod machine;
+mod outage;
 mod params;
 mod request;
 mod retry_after;
@@ -34,6 +35,7 @@ pub use id::{ConnectionId, CustomerId, DeliveryId, FileId, OrganizationId, RunId
 pub use job::{Job, JobError, Lane, SCHEMA_VERSION};
 pub use key_ring::{KeyRing, KeyRingError, SealingKey};
 pub use machine::{ConnectionEvent, DeliveryEvent, Machine, RunEvent, ShardEvent};
+pub use outage::Outage;
 pub use params::{
     Articles, Confirm, ExportCursor, ExportRange, ListCursor, ListEnd, ListParams, Measured, RunParams,
     ShardCursor, ShardParams,
@@ -48,7 +50,7 @@ pub use state::{
     WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
-pub use text::{is_sound_json, sound_json};
+pub use text::{is_sound_json, is_unseen, sound_json};
 
 /// A point in time, UTC, serialised as RFC 3339 with a `Z`.
 pub type Timestamp = jiff::Timestamp;

@@ -47,7 +47,7 @@ impl Serialize for AutoSync {
 impl<'de> Deserialize<'de> for AutoSync {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "must be a list of sources, or \"ALL\"")]
         enum Wire {
             Word(String),
             List(Vec<Source>),

@@ -3,6 +3,25 @@
 
 use std::borrow::Cow;
 
+use unicode_general_category::{GeneralCategory, get_general_category};
+
+/// Whether a character is none that people see: a control or format character (what turns the direction of a line around,
+/// what has no width), the end of a line or paragraph, or one that means nothing. Two names that look alike may differ by
+/// one, and a terminal may do what one says.
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    matches!(
+        get_general_category(character),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Surrogate
+            | GeneralCategory::Unassigned
+    )
+}
+
 /// A JSON text without NUL, spelt or raw, and with U+FFFD for each half of a surrogate pair that stands alone. Anything
 /// else stays byte for byte, also what is no JSON. For what others send and nobody can ask to be sent better.
 #[must_use]
@@ -70,6 +89,21 @@ fn unit(bytes: &[u8], at: usize) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_turns_a_line_around_or_has_no_width_is_not_seen() {
+        for unseen in
+            ['\0', '\u{1b}', '\u{7f}', '\u{85}', '\u{ad}', '\u{200b}', '\u{200d}', '\u{2028}', '\u{202e}']
+        {
+            assert!(super::is_unseen(unseen), "{unseen:?}");
+        }
+        for unseen in ['\u{2066}', '\u{feff}', '\u{e000}', '\u{e0041}', '\u{10ffff}'] {
+            assert!(super::is_unseen(unseen), "{unseen:?}");
+        }
+        for seen in ['a', ' ', '\u{a0}', 'é', '\u{301}', '日', 'ع', '🙂', '\u{fe0f}'] {
+            assert!(!super::is_unseen(seen), "{seen:?}");
+        }
+    }
+
     use proptest::prelude::*;
 
     use super::*;

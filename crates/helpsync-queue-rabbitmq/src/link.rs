@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use helpsync_model::{Entropy, chain};
+use helpsync_model::{Entropy, Outage, chain};
 use helpsync_queue::QueueError;
-use helpsync_telemetry::Outage;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::watch;

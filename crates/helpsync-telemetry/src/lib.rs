@@ -6,9 +6,7 @@
 mod accounts;
 pub mod metrics;
 pub mod names;
-mod outage;
 pub mod trace;
 
 pub use accounts::ACCOUNTS_MAX;
-pub use outage::Outage;
 pub use trace::TRACEPARENT;

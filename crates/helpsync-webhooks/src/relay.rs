@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{Backoff, Clock, Entropy, WebhookId, chain};
+use helpsync_model::{Backoff, Clock, Entropy, Outage, WebhookId, chain};
 use helpsync_store::{
     ClaimedDelivery, ClaimedRound, StoreError, Tried, TriedEnd, WebhookRetention, WebhookStore,
 };
@@ -60,6 +60,10 @@ pub struct Relay {
     entropy: Arc<dyn Entropy>,
     sender: Sender,
     options: Arc<RelayOptions>,
+    /// The store does not answer.
+    away: Arc<Outage>,
+    /// What was sent or waited too long cannot be written down, though the store answers.
+    unwritten: Arc<Outage>,
 }
 
 /// The webhooks that are being served.
@@ -106,7 +110,15 @@ impl Relay {
         options: RelayOptions,
     ) -> Result<Self, SenderError> {
         let sender = Sender::new(&options.sender)?;
-        Ok(Self { store, clock, entropy, sender, options: Arc::new(options) })
+        Ok(Self {
+            store,
+            clock,
+            entropy,
+            sender,
+            options: Arc::new(options),
+            away: Arc::default(),
+            unwritten: Arc::default(),
+        })
     }
 
     /// Relays and prunes until `stop`.
@@ -126,13 +138,27 @@ impl Relay {
             match self.look(&mut serving, stop).await {
                 Ok(more) => {
                     failures = 0;
+                    if self.away.ends() {
+                        tracing::info!("webhooks are served again");
+                    }
                     if more {
                         continue;
                     }
                 }
                 Err(error) => {
                     failures = u32::saturating_add(failures, 1);
-                    tracing::warn!(error = chain(&error), "looking for deliveries failed, trying again");
+                    if self.away.begins() {
+                        tracing::warn!(
+                            error = chain(&error),
+                            "looking for deliveries failed, it is tried again"
+                        );
+                    } else {
+                        tracing::debug!(
+                            error = chain(&error),
+                            failures,
+                            "looking for deliveries failed again"
+                        );
+                    }
                     let wait = Backoff::of_looks(self.options.poll).ceiling(failures);
                     tokio::select! {
                         () = stop.cancelled() => {}
@@ -176,15 +202,30 @@ impl Relay {
                 break;
             }
             match self.round(webhook, stop).await {
-                Ok(true) => sent = true,
+                Ok(true) => {
+                    sent = true;
+                    self.unwritten.ends();
+                }
                 Ok(false) => break,
                 Err(error) => {
-                    tracing::warn!(%webhook, error = chain(&error), "deliveries of a webhook failed, trying again");
+                    self.not_written(
+                        &error,
+                        "deliveries to a webhook failed in the store, they are tried again",
+                    );
                     return false;
                 }
             }
         }
         sent
+    }
+
+    /// One outage has many deliveries fail: it is told once.
+    fn not_written(&self, error: &StoreError, what: &'static str) {
+        if self.unwritten.begins() {
+            tracing::warn!(error = chain(error), "{what}");
+        } else {
+            tracing::debug!(error = chain(error), "{what}");
+        }
     }
 
     async fn round(&self, webhook: WebhookId, stop: &CancellationToken) -> Result<bool, StoreError> {
@@ -260,10 +301,7 @@ impl Relay {
                 let pruned = match self.store.prune_webhooks(self.options.retention, PRUNE_BATCH).await {
                     Ok(pruned) => pruned,
                     Err(error) => {
-                        tracing::warn!(
-                            error = chain(&error),
-                            "pruning events failed, the next time tries again"
-                        );
+                        self.not_written(&error, "pruning events failed, the next time tries again");
                         break;
                     }
                 };

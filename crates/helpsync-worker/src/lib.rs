@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_engine::Engine;
-use helpsync_model::{Lane, ShardId, chain};
+use helpsync_model::{Lane, Outage, ShardId, chain};
 use helpsync_queue::{Consumer, Delivery, Queue};
 use helpsync_store::{QueueStore, StartedShard};
 use helpsync_telemetry::{metrics as telemetry, trace};
@@ -54,6 +54,8 @@ pub struct Worker {
     options: WorkerOptions,
     /// Rung after every shard: something may have become due.
     wake: Arc<Notify>,
+    /// The store does not answer.
+    away: Arc<Outage>,
 }
 
 impl Worker {
@@ -66,7 +68,7 @@ impl Worker {
         options: WorkerOptions,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { store, queue, engine, options, wake }
+        Self { store, queue, engine, options, wake, away: Arc::default() }
     }
 
     /// Works until `stop`, then lets running shards end for [`WorkerOptions::drain`] and hands the rest back.
@@ -154,9 +156,23 @@ impl Worker {
         let since = tokio::time::Instant::now();
         loop {
             match self.store.start_shard(shard, &self.options.holder, self.options.lease).await {
-                Ok(started) => return started,
-                Err(error) if error.is_transient() && since.elapsed() < STORE_PATIENCE => {
-                    tracing::warn!(%shard, error = chain(&error), "the store does not answer, waiting");
+                Ok(started) => {
+                    if self.away.ends() {
+                        tracing::info!("shards are started again");
+                    }
+                    return started;
+                }
+                Err(error) if error.is_transient() => {
+                    // Every message meets the same outage: it is told once.
+                    if self.away.begins() {
+                        tracing::warn!(%shard, error = chain(&error), "the store does not answer, shards wait");
+                    } else {
+                        tracing::debug!(%shard, error = chain(&error), "the store does not answer");
+                    }
+                    if since.elapsed() >= STORE_PATIENCE {
+                        // The sweeper has it issued again.
+                        return None;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%shard, error = chain(&error), "a shard cannot be started, left to the sweeper");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use helpsync_model::{ConnectionId, EventKind};
 
 use super::chunks::{chunk_all, chunks, customer, written};
-use crate::testing::{TestStore, stores};
+use crate::testing::{FIRST, TestStore, stores};
 use crate::{
     ChunkToEmbed, Customer, EmbeddedChunk, EmbeddingEnd, FileFilters, FileOrder, FileQuery, NOT_EMBEDDED,
     ResyncOptions,
@@ -97,6 +97,42 @@ async fn only_changed_chunks_are_embedded_again_unless_everything_is_asked_for()
         assert_eq!(store.search().requeue_other_models("m2", 2).await.unwrap(), 2);
         assert_eq!(store.search().requeue_other_models("m2", 2).await.unwrap(), 1);
         assert_eq!(embed_all(&store, connection, length).await, 3);
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_paused_customer_is_chunked_or_embedded_and_others_have_their_turns() {
+    for store in stores().await {
+        let customers = ["ada", "bob", "cem", "dan"];
+        let mut connections = Vec::new();
+        for name in customers {
+            let (_, connection) = customer(&store, name).await;
+            store.sync_articles(connection, vec![written(11, 5, &["one"]), written(12, 5, &["two"])]).await;
+            connections.push(connection);
+        }
+        let pause = async |names: &[&str], paused: bool| {
+            for name in names {
+                store.admin().set_customer_paused(FIRST, name, paused).await.unwrap();
+            }
+        };
+        let search = store.search();
+        pause(&["ada", "bob", "dan"], true).await;
+        for after in [0, connections[1].0, connections[2].0, connections[3].0] {
+            let next = search.next_to_chunk(ConnectionId(after)).await.unwrap();
+            assert_eq!(next, Some(connections[2]), "after {after}");
+        }
+        pause(&["cem"], true).await;
+        assert_eq!(search.next_to_chunk(ConnectionId(0)).await.unwrap(), None);
+        pause(&customers, false).await;
+        for connection in &connections {
+            chunk_all(&store, *connection, true).await;
+        }
+        pause(&["ada", "cem"], true).await;
+        assert_eq!(search.next_to_embed(ConnectionId(0)).await.unwrap(), Some(connections[1]));
+        assert_eq!(search.next_to_embed(connections[1]).await.unwrap(), Some(connections[3]));
+        assert_eq!(search.next_to_embed(connections[3]).await.unwrap(), Some(connections[1]));
+        pause(&customers, false).await;
+        assert_eq!(search.next_to_embed(connections[3]).await.unwrap(), Some(connections[0]));
     }
 }
 
