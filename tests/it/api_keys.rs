@@ -138,6 +138,30 @@ async fn keys_are_listed_without_secrets_end_by_themselves_and_are_revoked_at_on
     assert_eq!(status, StatusCode::CONFLICT);
 }
 
+/// Two names must not look alike and differ, and a name must not turn a line of a terminal around.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_has_no_character_that_people_cannot_see() {
+    let app = TestApp::embedded().await;
+    for unseen in ["\u{202e}", "\u{200b}", "\u{feff}", "\u{ad}", "\u{7f}", "\u{2028}"] {
+        let name = format!("re{unseen}port");
+        let client = json!({ "data_source_type": "ZENDESK", "credentials": {
+            "client_id": name, "redirect_uri": "https://helpsync.example.com/integrations/zendesk" } });
+        for (path, body) in [
+            (KEYS, json!({ "name": name, "scope": "read" })),
+            (ORGANIZATIONS, json!({ "name": name })),
+            ("/white_label/create", json!([client.clone()])),
+            ("/white_label/update", client),
+        ] {
+            let (status, answer) = ask(&app, API_KEY, Method::POST, path, body).await;
+            assert!(status.is_client_error(), "{path} {unseen:?}: {answer}");
+            assert!(answer["detail"].to_string().contains("cannot see"), "{path} {unseen:?}: {answer}");
+        }
+    }
+    let (status, answer) =
+        ask(&app, API_KEY, Method::POST, KEYS, json!({ "name": "Büro 日本 🙂", "scope": "read" })).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_only_reads_makes_no_customer() {
     let app = TestApp::embedded().await;

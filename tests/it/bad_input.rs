@@ -142,3 +142,74 @@ async fn who_is_still_sending_gets_the_answer_and_no_reset() {
     let ended = tokio::time::timeout(LATE, endless).await.expect("the connection is closed on who sends on");
     assert!(ended.is_err(), "{ended:?}");
 }
+
+/// Words that only a Rust programmer knows.
+const RUST: [&str; 10] =
+    ["struct ", "sequence", "untagged", "enum ", "i64", "u32", "expected ", "unit value", "variant", "`"];
+
+/// Every endpoint of the document that takes a body, with something in the place of what stands in braces.
+async fn endpoints_with_bodies(app: &TestApp) -> Vec<(Method, String)> {
+    let (_, document) = app.call(Method::GET, "/openapi.json", "ada", None).await;
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, endpoint) in methods.as_object().unwrap() {
+            let media = &endpoint["requestBody"]["content"];
+            if media.get("application/json").is_some() {
+                let path: String = path
+                    .split('{')
+                    .map(|part| {
+                        part.split_once('}').map_or_else(|| part.to_owned(), |(_, rest)| format!("1{rest}"))
+                    })
+                    .collect();
+                found.push((method.to_uppercase().parse().unwrap(), path));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_the_wrong_kind_is_told_so_in_plain_words_at_every_endpoint() {
+    let app = TestApp::embedded().await;
+    let endpoints = endpoints_with_bodies(&app).await;
+    assert!(endpoints.len() > 30, "{}", endpoints.len());
+    for (method, path) in &endpoints {
+        let refused = async |body: Value| {
+            let (status, answer) = app.call(method.clone(), path, "ada", Some(body.clone())).await;
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{method} {path} {body}: {answer}");
+            answer["detail"][0]["msg"].as_str().unwrap_or_default().to_owned()
+        };
+        let said = refused(json!("text")).await;
+        let wanted =
+            said.strip_prefix("is \"text\", and must be ").unwrap_or_else(|| panic!("{path}: {said}"));
+        assert!(["an object", "a list"].contains(&wanted), "{method} {path}: {said}");
+        assert_eq!(refused(json!(5)).await, format!("is 5, and must be {wanted}"), "{method} {path}");
+        if wanted == "an object" {
+            for list in [json!([]), json!(["a"]), json!([{ "a": 1 }])] {
+                assert_eq!(refused(list).await, "is a list, and must be an object", "{method} {path}");
+            }
+        } else {
+            assert_eq!(refused(json!({})).await, "is an object, and must be a list", "{method} {path}");
+        }
+        // Every field that may be there, of a kind that no field has.
+        let (_, answer) =
+            app.call(method.clone(), path, "ada", Some(json!({ "no_such_field": [[{}]] }))).await;
+        let detail = answer["detail"].to_string();
+        assert!(RUST.iter().all(|word| !detail.contains(word)), "{method} {path}: {detail}");
+    }
+    for (path, body, said) in [
+        ("/user_files_v2", json!({ "order_dir": 5 }), "must be one of the known words"),
+        ("/user_files_v2", json!({ "order_dir": "up" }), "is \"up\", and may be asc or desc"),
+        ("/user_files_v2", json!({ "filters": { "source": 5 } }), "must be a text or a list of texts"),
+        ("/user_files_v2", json!({ "filters": { "locale": "de" } }), "is not known here: it may be one of"),
+        ("/user_files_v2", json!({ "pagination": [5, 6] }), "is a list, and must be an object"),
+        ("/update_users", json!({ "customer_ids": "c1" }), "is \"c1\", and must be a list"),
+        ("/helpsync/v1/sync", json!({ "customer_id": 5 }), "is 5, and must be a text"),
+        ("/helpsync/v1/sync", json!({ "customer_id": "ada", "full": "yes" }), "must be true or false"),
+    ] {
+        let (status, answer) = app.call(Method::POST, path, "ada", Some(body.clone())).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path} {body}: {answer}");
+        let said_there = answer["detail"][0]["msg"].as_str().unwrap_or_default();
+        assert!(said_there.contains(said), "{path} {body}: {answer}");
+    }
+}

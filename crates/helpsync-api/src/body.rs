@@ -13,6 +13,7 @@ use serde_path_to_error::Segment;
 
 use crate::Api;
 use crate::error::{ApiError, Wrong};
+use crate::plain::plain;
 
 /// A body must have arrived whole by then.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -34,11 +35,44 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
                 "a text of the body holds a NUL character, or half of a surrogate pair",
             ));
         }
+        if is_list(bytes) && !takes_lists::<T>() {
+            let msg = "is a list, and must be an object".to_owned();
+            return Err(ApiError::Invalid(vec![Wrong {
+                loc: vec!["body".into()],
+                msg,
+                kind: "value_error",
+            }]));
+        }
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         let value: T =
-            serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong("body", &error))?;
+            serde_path_to_error::deserialize(&mut reader).map_err(|error| refused::<T>(bytes, &error))?;
         reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
         Ok(Self(value))
+    }
+}
+
+fn is_list(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
+/// Whether a body of this type is a list. The reader takes a list also for an object whose fields have no names: nobody
+/// means that.
+fn takes_lists<T: DeserializeOwned>() -> bool {
+    let of_object = serde_json::from_str::<T>("{}").map(drop);
+    of_object
+        .is_err_and(|error| plain(without_place(&error.to_string())) == "is an object, and must be a list")
+}
+
+/// Why a body is none. The reader takes some values for broken JSON that are only of another type than it expects: read as
+/// JSON first, they are said to be that.
+fn refused<T: DeserializeOwned>(
+    bytes: &[u8],
+    error: &serde_path_to_error::Error<serde_json::Error>,
+) -> ApiError {
+    let whole = error.inner().is_syntax().then(|| serde_json::from_slice::<Value>(bytes).ok()).flatten();
+    match whole.map(serde_path_to_error::deserialize::<_, T>) {
+        Some(Err(typed)) => wrong("body", &typed),
+        _ => wrong("body", error),
     }
 }
 
@@ -75,6 +109,11 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
     }
 }
 
+/// What the reader says, without the line and column that it says at the end.
+fn without_place(text: &str) -> &str {
+    text.rsplit_once(" at line ").map_or(text, |(text, _place)| text)
+}
+
 fn malformed(error: &serde_json::Error) -> Wrong {
     let msg = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
     Wrong { loc: vec!["body".into()], msg, kind: "json_invalid" }
@@ -94,13 +133,13 @@ fn wrong(whole: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> 
         }
     }
     let text = inner.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _place)| text);
+    let text = without_place(&text);
     let (msg, kind) = match text.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         Some(field) => {
             loc.push(field.into());
             ("Field required".to_owned(), "missing")
         }
-        None => (text.to_owned(), "value_error"),
+        None => (plain(text), "value_error"),
     };
     ApiError::Invalid(vec![Wrong { loc, msg, kind }])
 }

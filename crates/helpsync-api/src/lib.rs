@@ -20,6 +20,7 @@ mod fair;
 mod layers;
 mod openapi;
 mod page;
+mod plain;
 mod rate;
 mod readiness;
 #[cfg(test)]

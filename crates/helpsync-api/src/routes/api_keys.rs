@@ -18,10 +18,8 @@ use crate::wire::api_key::{
     Key, Keys, MadeKey, MadeOrganization, NewKey, NewOrganization, OrganizationRow, Organizations,
 };
 use crate::wire::native::After;
-use crate::wire::{GenericSuccessResponse, Int, SUCCESS};
+use crate::wire::{GenericSuccessResponse, Int, SUCCESS, own_name};
 
-/// The longest name of a key or an organization, in characters.
-const NAME_CHARS_MAX: usize = 100;
 /// Keys of one organization.
 const KEYS_MAX: usize = 1_000;
 /// The longest life that a key can be given, in days.
@@ -112,7 +110,7 @@ async fn make_key(
         Some(Int(days)) if (1..=DAYS_MAX).contains(&days) => Some(api.now_ms().saturating_add(days * DAY_MS)),
         Some(_) => return Err(ApiError::field("expires_in_days", format!("is 1 to {DAYS_MAX}"))),
     };
-    let name = name(&wanted.name)?;
+    let name = own_name(&wanted.name, "name")?;
     let (key, secret) = create(&api, organization, name, scope, expires_at).await?;
     Ok(Json(MadeKey { key: Key::of(key, api.now_ms()), api_key: secret.expose_secret().to_owned() }))
 }
@@ -190,7 +188,7 @@ async fn make(
     Keyed(_): Keyed,
     Body(wanted): Body<NewOrganization>,
 ) -> Result<Json<MadeOrganization>, ApiError> {
-    let name = name(&wanted.name)?;
+    let name = own_name(&wanted.name, "name")?;
     let made = api.store().admin().create_organization(&name).await?;
     let id =
         made.ok_or_else(|| ApiError::conflict("there is an organization of this name: choose another"))?;
@@ -215,18 +213,6 @@ async fn remove(
     }
     tracing::info!(organization = %id, "an organization was removed");
     Ok(SUCCESS)
-}
-
-/// A name that people can read.
-fn name(text: &str) -> Result<String, ApiError> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
-        return Err(ApiError::field(
-            "name",
-            format!("has 1 to {NAME_CHARS_MAX} characters, none of them a control character"),
-        ));
-    }
-    Ok(text.to_owned())
 }
 
 fn page(query: &After) -> (i64, u32) {

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::{KeyScope, OrganizationId};
+use helpsync_model::{KeyScope, OrganizationId, is_unseen};
 use helpsync_store::OauthClient;
 use url::{Host, Url};
 
@@ -115,8 +115,12 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
     }
     let given = input.credentials;
     let client_id = given.client_id.trim().to_owned();
-    if client_id.is_empty() || client_id.chars().count() > CLIENT_ID_CHARS_MAX {
-        return Err(ApiError::bad("credentials.client_id is the OAuth client's unique identifier"));
+    let is_odd = client_id.chars().count() > CLIENT_ID_CHARS_MAX || client_id.chars().any(is_unseen);
+    if client_id.is_empty() || is_odd {
+        return Err(ApiError::bad(
+            "credentials.client_id is the OAuth client's unique identifier, as Zendesk shows it: without characters that \
+             people cannot see",
+        ));
     }
     let fits = Url::parse(&given.redirect_uri).is_ok_and(|url| {
         (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))

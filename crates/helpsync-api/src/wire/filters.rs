@@ -15,7 +15,7 @@ const REQUEST_IDS_MAX: usize = 100;
 
 /// One value or a list of them.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a text or a list of texts")]
 pub(crate) enum OneOrMany {
     One(String),
     Many(Vec<String>),

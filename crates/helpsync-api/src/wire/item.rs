@@ -9,7 +9,7 @@ use super::{Int, OrderDir, Pagination, time};
 
 /// One requested article, section or category: its id, or an object with it.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be an id, or an object with one")]
 pub(crate) enum ItemId {
     Id(String),
     Number(i64),

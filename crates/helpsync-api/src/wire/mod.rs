@@ -21,7 +21,7 @@ pub(crate) mod verify;
 pub(crate) mod webhook;
 pub(crate) mod white_label;
 
-use helpsync_model::Timestamp;
+use helpsync_model::{Timestamp, is_unseen};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -137,6 +137,23 @@ pub(crate) enum OrderDir {
 /// A stored time (ms) as it is sent: ISO 8601, UTC, with a `Z`.
 pub(crate) fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// The longest name that people give to something of ours, in characters.
+const NAME_CHARS_MAX: usize = 100;
+
+/// A name that people give to something of ours: short, and with nothing in it that they cannot see.
+pub(crate) fn own_name(text: &str, field: &str) -> Result<String, ApiError> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(is_unseen) {
+        return Err(ApiError::field(
+            field,
+            format!(
+                "has 1 to {NAME_CHARS_MAX} characters, none of them a control or format character that people cannot see"
+            ),
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// Refuses a text that is kept, or looked for, and longer than `chars_max`.
