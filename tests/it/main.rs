@@ -19,6 +19,7 @@ mod cost;
 mod credentials;
 mod customer_states;
 mod deploy;
+mod doctor;
 mod documents;
 mod error_texts;
 mod event_subscriptions;

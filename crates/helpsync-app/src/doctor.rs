@@ -11,7 +11,7 @@ use helpsync_model::{Clock, KeyRing, OsEntropy, SystemClock, chain};
 use helpsync_queue_rabbitmq::RabbitSettings;
 use helpsync_store::{StoreExam, Vault};
 
-use crate::home;
+use crate::{broker_policies, home};
 
 /// Clocks may differ by so much: leases and budgets are counted in seconds.
 const CLOCK_DIFFERENCE_MAX_MS: u64 = 2_000;
@@ -82,6 +82,7 @@ pub async fn examine_backends(settings: &Settings) -> (Vec<Finding>, StoreExam) 
     let mut found = Vec::new();
     let exam = examine_store(settings, &mut found).await;
     examine_queue(settings, &mut found).await;
+    found.extend(broker_policies::examine(&settings.queue).await);
     examine_coordinator(settings, &mut found).await;
     (found, exam)
 }
@@ -187,6 +188,11 @@ fn file_findings(path: &Path, found: &mut Vec<Finding>) {
         }
         if let Ok(room) = rustix::fs::statvfs(folder) {
             found.push(room_finding(folder, room.f_bavail.saturating_mul(room.f_frsize)));
+        }
+        if path.exists() && rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
+            let text = format!("{} cannot be written by this user", path.display());
+            let mend = "give it to the user that runs Helpsync, on a disk that is not mounted read-only";
+            found.push(Finding::wrong("permissions", text, mend));
         }
         if rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err() {
             let text = format!("the folder {} takes no files of this user", folder.display());
