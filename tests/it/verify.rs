@@ -15,16 +15,22 @@ const CUSTOMER: &str = "ada";
 
 /// The lines of a comparison: differences by article, and the last line.
 async fn verify(app: &TestApp, body: Value) -> (BTreeMap<i64, String>, Value) {
+    let (lines, last) = compared(app, body).await;
+    let causes = lines
+        .iter()
+        .map(|line| (line["article_id"].as_i64().unwrap(), line["cause"].as_str().unwrap().to_owned()));
+    (causes.collect(), last)
+}
+
+/// The lines of a comparison as they are, the last one apart.
+pub(crate) async fn compared(app: &TestApp, body: Value) -> (Vec<Value>, Value) {
     let request = app.http.post(app.url("/helpsync/v1/verify")).bearer_auth(API_KEY).json(&body);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let text = answer.text().await.unwrap();
     let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = lines.pop().unwrap();
-    let causes = lines
-        .iter()
-        .map(|line| (line["article_id"].as_i64().unwrap(), line["cause"].as_str().unwrap().to_owned()));
-    (causes.collect(), last)
+    (lines, last)
 }
 
 async fn a_comparison_tells_every_difference_and_changes_nothing(shape: Shape) {
@@ -138,4 +144,113 @@ async fn an_estimate_starts_nothing_and_freshness_tells_when_a_copy_was_complete
         status["oldest"].as_array().unwrap().iter().map(|one| one["workspace"].as_str().unwrap()).collect();
     assert_eq!(unique.len(), 1);
     app.stop().await;
+}
+
+/// All of these articles for this cause.
+fn all_for(cause: &str, articles: &[i64]) -> BTreeMap<i64, String> {
+    articles.iter().map(|id| (*id, cause.to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_person_is_told_as_held_and_no_run_is_started_for_it() {
+    let app = TestApp::embedded().await;
+    let acme = app.account("acme", small(400));
+    app.connect(CUSTOMER, "acme").await;
+    let gone: Vec<i64> = acme.article_ids().into_iter().take(250).collect();
+    for id in &gone {
+        acme.apply(Change::Delete { id: *id }).unwrap();
+    }
+    let run = app.sync(CUSTOMER, "acme").await;
+    assert_eq!(run.counters.held, 250, "{run:?}");
+    let (differences, last) = verify(&app, json!({ "customer_id": CUSTOMER, "repair": true })).await;
+    assert_eq!(differences, all_for("held", &gone));
+    assert_eq!((&last["totals"]["mendable"], &last["repaired_by_run"]), (&json!(0), &Value::Null), "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_limit_or_a_reason_keeps_out_is_told_with_that() {
+    let extra = [("HELPSYNC_SYNC__ARTICLE_BYTES_MAX", "65536")];
+    let app = TestApp::start(Shape::Embedded, &extra, crate::app::real_time()).await;
+    let acme = app.account("acme", small(30));
+    let known = acme.article_ids();
+    let body = format!("<p>{}</p>", "Too long. ".repeat(10_000));
+    acme.apply(Change::Create { section_id: None, title: "Long".to_owned(), body, draft: false }).unwrap();
+    let long: Vec<i64> = acme.article_ids().into_iter().filter(|id| !known.contains(id)).collect();
+    app.connect(CUSTOMER, "acme").await;
+    let (lines, last) = compared(&app, json!({ "customer_id": CUSTOMER, "repair": true })).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!((&lines[0]["article_id"], &lines[0]["cause"]), (&json!(long[0]), &json!("skipped")));
+    assert!(lines[0]["detail"].as_str().unwrap().contains("65536"), "{lines:?}");
+    assert_eq!(last["repaired_by_run"], Value::Null, "no run can mend it: {last}");
+
+    let two = app.account("two", small(30));
+    app.post("/update_users", "bob", json!({ "customer_ids": ["bob"], "max_files": 20 })).await;
+    app.connect("bob", "two").await;
+    let here = ours(&app, "bob").await;
+    let kept_out: Vec<i64> = two.article_ids().into_iter().filter(|id| !here.contains_key(id)).collect();
+    assert_eq!(kept_out.len(), 10);
+    let (differences, last) = verify(&app, json!({ "customer_id": "bob", "repair": true })).await;
+    assert_eq!(differences, all_for("over_limit", &kept_out));
+    assert_eq!(last["repaired_by_run"], Value::Null, "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_selection_leaves_out_by_now_is_told_and_mended() {
+    let app = TestApp::embedded().await;
+    let acme = app.account("acme", small(120));
+    let run = app.connect(CUSTOMER, "acme").await;
+    let truth = acme.truth();
+    let category = truth[0].category_id;
+    let other = truth.iter().find(|article| article.category_id != category).unwrap();
+    let selection = json!({ "category_ids": [category] });
+    app.call(Method::PUT, "/helpsync/v1/selection", CUSTOMER, Some(selection)).await;
+    app.finished(run.connection).await;
+    let whole = json!({ "customer_id": CUSTOMER });
+    let (differences, _) = verify(&app, whole.clone()).await;
+    assert!(differences.is_empty(), "what is left out and not here is no difference: {differences:?}");
+    let moved = truth[0].id;
+    acme.apply(Change::Move { id: moved, section_id: other.section_id }).unwrap();
+    let (differences, _) = verify(&app, whole.clone()).await;
+    assert_eq!(differences, all_for("unselected", &[moved]));
+    let (_, last) = verify(&app, json!({ "customer_id": CUSTOMER, "repair": true })).await;
+    assert!(last["repaired_by_run"].is_i64(), "{last}");
+    app.finished(run.connection).await;
+    let (differences, _) = verify(&app, whole).await;
+    assert!(differences.is_empty(), "{differences:?}");
+}
+
+/// Times tell whole seconds: what changed twice within one looks the same by its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_at_one_time_is_mended_and_what_is_older_there_is_told() {
+    let app = TestApp::embedded().await;
+    let acme = app.account("acme", small(40));
+    let run = app.connect(CUSTOMER, "acme").await;
+    let ids = acme.article_ids();
+    let edit = |id: i64, text: &str| {
+        acme.apply(Change::Edit { id, title: None, body: Some(format!("<p>{text}</p>")) }).unwrap();
+    };
+    let now = app.sim.clock().now();
+    app.sim.clock().freeze_at(now);
+    edit(ids[0], "First.");
+    edit(ids[1], "First.");
+    app.sync(CUSTOMER, "acme").await;
+    edit(ids[0], "Second, in the same second.");
+    app.sim.clock().freeze_at(now - 3_600);
+    edit(ids[1], "Restored from a backup.");
+    app.sim.clock().freeze_at(now);
+    app.sim.clock().thaw();
+    let whole = json!({ "customer_id": CUSTOMER });
+    let (differences, _) = verify(&app, whole.clone()).await;
+    let expected = [(ids[0], "differs".to_owned()), (ids[1], "older_there".to_owned())];
+    assert_eq!(differences, BTreeMap::from(expected));
+    verify(&app, json!({ "customer_id": CUSTOMER, "repair": true })).await;
+    app.finished(run.connection).await;
+    // A page that arrives late must not bring an old text back: an edit that is newer than both does.
+    let (differences, _) = verify(&app, whole.clone()).await;
+    assert_eq!(differences, all_for("older_there", &[ids[1]]));
+    app.sim.clock().advance(std::time::Duration::from_secs(5));
+    edit(ids[1], "Newest.");
+    app.sync(CUSTOMER, "acme").await;
+    let (differences, _) = verify(&app, whole).await;
+    assert!(differences.is_empty(), "{differences:?}");
 }

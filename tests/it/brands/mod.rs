@@ -1,6 +1,7 @@
 //! Several brands under one connection: found where the grant shows them, kept like the workspace's own help center,
 //! selected, gone when they are gone, and one data source for everybody outside.
 
+mod compared;
 mod kept;
 mod lifetime;
 mod selected;
