@@ -1,17 +1,20 @@
 //! A client of a running Helpsync.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use helpsync_app::api_key_file;
+use helpsync_config::Settings;
 use helpsync_model::chain;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::args::Remote;
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, written};
+use crate::output::{Output, cell, written};
 use crate::role::settings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,6 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest line of an answer in lines.
 const LINE_BYTES_MAX: usize = 64 * 1024;
+/// What a server says of an endpoint that it does not have.
+const NO_PATH: &str = "path not found";
 /// Of an answer that is not understood, so much is shown.
 const SHOWN_CHARACTERS_MAX: usize = 300;
 
@@ -33,14 +38,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Speaks for the organization. Takes the key from the flags, or from the file beside the SQLite database that the
-    /// settings name.
+    /// Speaks for the organization. What the flags do not say, the settings do that `helpsync up` reads here too.
     pub(crate) fn of(remote: &Remote, output: Output) -> anyhow::Result<Self> {
-        let key = match &remote.api_key {
-            Some(key) => key.clone(),
-            None => local_key()?,
+        let (url, key) = match (&remote.url, &remote.api_key) {
+            (Some(url), Some(key)) => (url.clone(), key.clone()),
+            (url, key) => {
+                let settings = settings(remote.config.clone())?;
+                let key = key.clone().map_or_else(|| local_key(&settings), Ok)?;
+                (url.clone().map_or_else(|| local_url(&settings), Ok)?, key)
+            }
         };
-        Self::new(remote.url.clone(), key, output)
+        Self::new(url, key, output)
     }
 
     pub(crate) fn new(url: Url, key: String, output: Output) -> anyhow::Result<Self> {
@@ -173,6 +181,10 @@ impl Client {
         });
         let (exit, next) = match status {
             StatusCode::UNAUTHORIZED => (Exit::Failed, ": pass another with --api-key or HELPSYNC_API_KEY"),
+            StatusCode::NOT_FOUND if said != NO_PATH => {
+                (Exit::Failed, ": the list of them has the ids that there are")
+            }
+            StatusCode::NOT_FOUND => (Exit::Failed, ": is the server older than this command?"),
             StatusCode::TOO_MANY_REQUESTS => (Exit::Unavailable, ": try again in a minute"),
             status if status.is_server_error() => (Exit::Unavailable, ""),
             _ => (Exit::Failed, ""),
@@ -219,16 +231,42 @@ fn said(body: &Value) -> Option<String> {
         return Some(detail.as_str().map_or_else(|| detail.to_string(), ToOwned::to_owned));
     };
     let faults = faults.iter().map(|fault| {
-        let place =
-            fault["loc"].as_array().and_then(|loc| loc.last()).and_then(Value::as_str).unwrap_or("request");
-        format!("{place} {}", fault["msg"].as_str().unwrap_or("is wrong"))
+        let way = fault["loc"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let place = match way {
+            [] => "the request".to_owned(),
+            [whole] => format!("the {}", cell(whole)),
+            [_, way @ ..] => way.iter().map(cell).collect::<Vec<_>>().join("."),
+        };
+        match fault["msg"].as_str().unwrap_or("is wrong") {
+            "Field required" => format!("{place} is missing"),
+            msg => format!("{place} {msg}"),
+        }
     });
     Some(faults.collect::<Vec<_>>().join("; "))
 }
 
-fn local_key() -> anyhow::Result<String> {
+/// Where the API listens on this machine, by the settings.
+fn local_url(settings: &Settings) -> anyhow::Result<Url> {
+    let mut address = settings.api.listen;
+    if address.port() == 0 {
+        let text =
+            "HELPSYNC_API__LISTEN leaves the port to the system: name the server with --url or HELPSYNC_URL";
+        return Err(refusal(Exit::Usage, text));
+    }
+    // Every address of the machine is meant: this one too.
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    format!("http://{address}").parse().context("the address in HELPSYNC_API__LISTEN makes no URL")
+}
+
+fn local_key(settings: &Settings) -> anyhow::Result<String> {
     const HINT: &str = "no API key: pass --api-key or set HELPSYNC_API_KEY";
-    let settings = settings(None)?;
+    if let Some(key) = &settings.api.bootstrap_key {
+        return Ok(key.expose_secret().to_owned());
+    }
     let none = |more: String| refusal(Exit::Usage, format!("{HINT}{more}"));
     let path = api_key_file(settings.store.url.expose()).ok_or_else(|| none(String::new()))?;
     match std::fs::read_to_string(&path) {
@@ -238,5 +276,40 @@ fn local_key() -> anyhow::Result<String> {
             path.display(),
             chain(&error)
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(listen: &str) -> anyhow::Result<String> {
+        let env = [("HELPSYNC_API__LISTEN".to_owned(), listen.to_owned())];
+        local_url(&Settings::load(None, env).unwrap()).map(|url| url.to_string())
+    }
+
+    #[test]
+    fn a_server_of_this_machine_is_asked_where_its_settings_have_it_listen() {
+        for (listen, asked) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080/"),
+            ("0.0.0.0:9000", "http://127.0.0.1:9000/"),
+            ("[::]:9000", "http://[::1]:9000/"),
+            ("192.0.2.7:80", "http://192.0.2.7/"),
+        ] {
+            assert_eq!(url(listen).unwrap(), asked);
+        }
+        assert!(url("127.0.0.1:0").unwrap_err().to_string().contains("--url"));
+    }
+
+    #[test]
+    fn faults_are_said_with_the_field_that_they_are_about() {
+        let fault = |loc: Value, msg: &str| said(&json!({ "detail": [{ "loc": loc, "msg": msg }] })).unwrap();
+        assert_eq!(
+            fault(json!(["body"]), "is a list, and must be an object"),
+            "the body is a list, and must be an object"
+        );
+        assert_eq!(fault(json!(["body", "ids", 3, "id"]), "is 5"), "ids.3.id is 5");
+        assert_eq!(fault(json!(["body", "name"]), "Field required"), "name is missing");
+        assert_eq!(said(&json!({ "detail": "run not found" })).unwrap(), "run not found");
     }
 }

@@ -9,7 +9,7 @@ use helpsync_config::{LogFormat, LogSettings, Settings};
 
 use crate::args::{Manner, RoleArgs};
 use crate::exit::{Exit, exit_of};
-use crate::output::Output;
+use crate::output::{Output, not_understood};
 
 /// The filters of `-q`, `-v` and `-vv`, in the place of `log.filter`. A target is the beginning of a name: `helpsync` is
 /// every crate of ours.
@@ -49,9 +49,10 @@ pub async fn role_main(role: Role) -> Exit {
         ),
     };
     let command = RoleArgs::command().name(name).about(about);
-    let args = match RoleArgs::from_arg_matches(&command.get_matches()) {
+    let read = command.try_get_matches().and_then(|matches| RoleArgs::from_arg_matches(&matches));
+    let args = match read {
         Ok(args) => args,
-        Err(error) => error.exit(),
+        Err(error) => return not_understood(name, &error),
     };
     let output = Output::from(args.manner);
     match run_role(role, name, args, output).await {

@@ -1,17 +1,23 @@
 //! Arguments of commands that ask a running Helpsync.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use url::Url;
 
 /// A running Helpsync.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Remote {
-    /// Address of the API.
-    #[arg(long, env = "HELPSYNC_URL", default_value = "http://127.0.0.1:8080")]
-    pub(crate) url: Url,
-    /// API key; without it, the one beside the SQLite file of `helpsync up` in this folder.
+    /// Address of the API; without it, where the settings of this folder have the API listen.
+    #[arg(long, env = "HELPSYNC_URL")]
+    pub(crate) url: Option<Url>,
+    /// API key; without it, the one in the settings, or beside the SQLite file of `helpsync up` in this folder.
     #[arg(long, env = "HELPSYNC_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
+    /// The server's settings, a TOML file: they say where it listens and where its key is. Without it, the file that
+    /// HELPSYNC_CONFIG names, and the environment.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// For `connect`.

@@ -33,7 +33,8 @@ pub(crate) struct Cli {
 /// How a command speaks.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Manner {
-    /// Answer in JSON, errors too; processes log in JSON.
+    /// Answer in JSON, errors too; processes log in JSON. One document, but JSON lines from `verify`, `export` and
+    /// `status --watch`.
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// Say nothing but the answer and errors.
@@ -56,6 +57,10 @@ pub(crate) enum Command {
     /// Bring a customer's articles up to date.
     Sync(Sync),
     /// Compare a customer's copy with its help center; changes nothing, unless asked to.
+    ///
+    /// With --json it writes JSON lines as it goes: one object for each difference (workspace, article_id, file_id, cause,
+    /// detail, here_updated_at, there_updated_at), then one with "totals" and "repaired_by_run". Without that last line the
+    /// comparison broke off. Exit code 4: there are differences, and nothing was started that mends them.
     Verify(Verify),
     /// Fetch one file again.
     Resync(Resync),

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{ApiKeyAction, ApiKeys, CreateApiKey, OrgAction, Orgs};
 use crate::client::Client;
-use crate::commands::ask::rows;
-use crate::output::Output;
+use crate::commands::ask::rows_of;
+use crate::output::{Output, cell, moment};
 
 const KEYS: &str = "/helpsync/v1/api-keys";
 const ORGANIZATIONS: &str = "/helpsync/v1/organizations";
@@ -17,8 +17,30 @@ pub(crate) async fn api_keys(args: ApiKeys, output: Output) -> anyhow::Result<()
     match args.action {
         ApiKeyAction::List(remote) => {
             let answer = Client::of(&remote, output)?.get(&format!("{KEYS}?limit={LISTED_MAX}")).await?;
-            let columns = ["id", "name", "prefix", "scope", "expires_at", "last_used_at", "created_at"];
-            output.show(&answer, || rows(&answer["keys"], &columns))
+            let keys = answer["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+            output.show(&answer, || {
+                rows_of(
+                    &["id", "name", "begins", "scope", "state", "ends", "last used", "made"],
+                    keys,
+                    |key| {
+                        let state = match (key["has_ended"] == true, key["is_bootstrap"] == true) {
+                            (true, _) => "ENDED",
+                            (false, true) => "bootstrap",
+                            (false, false) => "good",
+                        };
+                        vec![
+                            cell(&key["id"]),
+                            cell(&key["name"]),
+                            cell(&key["prefix"]),
+                            cell(&key["scope"]),
+                            state.to_owned(),
+                            moment(&key["expires_at"]),
+                            moment(&key["last_used_at"]),
+                            moment(&key["created_at"]),
+                        ]
+                    },
+                )
+            })
         }
         ApiKeyAction::Create(args) => create(args, output).await,
         ApiKeyAction::Revoke(args) => {
@@ -49,7 +71,12 @@ pub(crate) async fn orgs(args: Orgs, output: Output) -> anyhow::Result<()> {
             let client = Client::of(&remote, output)?;
             let answer = client.get(&format!("{ORGANIZATIONS}?limit={LISTED_MAX}")).await?;
             output.show(&answer, || {
-                rows(&answer["organizations"], &["id", "name", "keys", "customers", "created_at"])
+                let found = answer["organizations"].as_array().map(Vec::as_slice).unwrap_or_default();
+                rows_of(&["id", "name", "keys", "customers", "made"], found, |one| {
+                    let mut row = ["id", "name", "keys", "customers"].map(|name| cell(&one[name])).to_vec();
+                    row.push(moment(&one["created_at"]));
+                    row
+                })
             })
         }
         OrgAction::Create(args) => {

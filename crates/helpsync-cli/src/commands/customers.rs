@@ -10,7 +10,7 @@ use crate::client::{Client, unknown_customer};
 use crate::commands::ask::{path, rows_of};
 use crate::commands::watch::{doing, whose};
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, span};
+use crate::output::{Output, cell, moment, span};
 
 const CUSTOMERS: &str = "/helpsync/v1/customers";
 /// Customers are read in pages of so many.
@@ -37,7 +37,6 @@ pub(crate) async fn customers(remote: &Remote, output: Output) -> anyhow::Result
             "state",
             "files",
             "last sync",
-            "age",
             "next sync",
             "held",
             "dead",
@@ -50,9 +49,8 @@ pub(crate) async fn customers(remote: &Remote, output: Output) -> anyhow::Result
                 cell(&workspace["subdomain"]),
                 state(customer),
                 cell(&customer["files"]),
-                cell(&workspace["complete_at"]),
-                age(workspace),
-                cell(&workspace["next_sync_at"]),
+                ago(workspace),
+                moment(&workspace["next_sync_at"]),
                 cell(&workspace["held"]),
                 cell(&workspace["dead_letters"]),
                 cell(&workspace["waiting_for"]),
@@ -81,8 +79,14 @@ fn state(customer: &Value) -> String {
     }
 }
 
-fn age(workspace: &Value) -> String {
-    workspace["age_seconds"].as_u64().map_or_else(|| "-".to_owned(), |age| span(Duration::from_secs(age)))
+/// How long ago a sync was complete last.
+fn ago(workspace: &Value) -> String {
+    let age = workspace["age_seconds"].as_u64();
+    match age {
+        None => "never yet".to_owned(),
+        Some(0) => "now".to_owned(),
+        Some(age) => format!("{} ago", span(Duration::from_secs(age))),
+    }
 }
 
 async fn stands(client: &Client, customer: &str) -> anyhow::Result<Value> {
@@ -98,6 +102,11 @@ pub(crate) async fn show(args: OneCustomer, output: Output) -> anyhow::Result<()
         None => Value::Null,
     };
     let webhooks = client.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("customer_id", &args.customer)
+        .finish();
+    let fresh = client.get(&format!("/helpsync/v1/freshness?{query}")).await?;
+    customer["freshness"] = fresh["copies"][0].clone();
     customer["run"] = run;
     customer["webhooks"] = webhooks["results"].clone();
     output.show(&customer, || show_text(&customer))
@@ -118,14 +127,20 @@ fn show_text(customer: &Value) -> String {
         lines.push(("paused for", format!("{reason}: helpsync connect {subdomain} --customer {name}")));
     }
     lines.push(("files", cell(&customer["files"])));
-    lines.push(("last sync", format!("{} ({} ago)", cell(&workspace["complete_at"]), age(workspace))));
-    lines.push(("next sync", cell(&workspace["next_sync_at"])));
+    lines.push(("last sync", ago(workspace)));
+    let next = moment(&workspace["next_sync_at"]);
+    lines.push(("next sync", if next == "-" { "when somebody asks for it".to_owned() } else { next }));
+    let told = moment(&customer["freshness"]["oldest_missing_at"]);
+    if told != "-" {
+        lines.push(("not stored", format!("a change that was told of {told}, the oldest that is known")));
+    }
     if !run.is_null() {
         lines.push(("under way", format!("run {}, {}: {}", run["id"], cell(&run["kind"]), doing(run))));
         let waiting = run["waiting_for"].as_str().or(workspace["waiting_for"].as_str());
         if let Some(what) = waiting {
-            let until = workspace["waiting_until"].as_str().map(|at| format!(", until {at}"));
-            lines.push(("waits for", format!("{what}{}", until.unwrap_or_default())));
+            let until = Some(moment(&workspace["waiting_until"])).filter(|until| until != "-");
+            let until = until.map(|until| format!(", looks again {until}")).unwrap_or_default();
+            lines.push(("waits for", format!("{what}{until}")));
         }
     }
     let count = |name: &str| workspace[name].as_i64().unwrap_or(0);
@@ -170,16 +185,21 @@ pub(crate) async fn pause(args: Pause, paused: bool, output: Output) -> anyhow::
     output.show(&answer, || text)
 }
 
-pub(crate) async fn approve_removals(args: OneCustomer, output: Output) -> anyhow::Result<()> {
-    let client = Client::of(&args.remote, output)?;
-    let state = stands(&client, &args.customer).await?;
-    let held = state["workspace"]["held"].as_i64().unwrap_or(0);
+/// How many removals of a customer are held; an error where there are none to decide on.
+async fn held(client: &Client, customer: &str, what: &str) -> anyhow::Result<i64> {
+    let held = stands(client, customer).await?["workspace"]["held"].as_i64().unwrap_or(0);
     if held == 0 {
         return Err(refusal(
             Exit::Failed,
-            format!("no removal of {} is held: there is nothing to approve", args.customer),
+            format!("no removal of {customer} is held: there is nothing to {what}"),
         ));
     }
+    Ok(held)
+}
+
+pub(crate) async fn approve_removals(args: OneCustomer, output: Output) -> anyhow::Result<()> {
+    let client = Client::of(&args.remote, output)?;
+    let held = held(&client, &args.customer, "approve").await?;
     let answer = client.post(&path(&[CUSTOMERS, &args.customer, "approve_removals"]), json!({})).await?;
     output.show(&answer, || {
         format!(
@@ -191,7 +211,7 @@ pub(crate) async fn approve_removals(args: OneCustomer, output: Output) -> anyho
 
 pub(crate) async fn refuse_removals(args: OneCustomer, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
-    client.check_customer(&args.customer).await?;
+    held(&client, &args.customer, "refuse").await?;
     let answer = client.post(&path(&[CUSTOMERS, &args.customer, "refuse_removals"]), json!({})).await?;
     output.show(&answer, || {
         format!(
@@ -212,7 +232,10 @@ pub(crate) async fn schedule(args: Schedule, output: Output) -> anyhow::Result<(
     client.post("/update_users", body).await?;
     let state = stands(&client, &args.customer).await?;
     output.show(&state, || match state["workspace"]["next_sync_at"].as_str() {
-        Some(next) => format!("{} is synced by itself, next at {next}", args.customer),
+        Some(_) => {
+            let next = moment(&state["workspace"]["next_sync_at"]);
+            format!("{} is synced by itself, next {next}", args.customer)
+        }
         None if args.switch == Switch::On => {
             format!("{} is synced by itself once its workspace is connected", args.customer)
         }
@@ -264,9 +287,9 @@ pub(crate) fn run_text(run: &Value) -> String {
         ("working on", &run["working_on"]),
         ("audits", &run["audit_reason"]),
         ("error", &run["error"]),
-        ("created", &run["created_at"]),
-        ("started", &run["started_at"]),
-        ("finished", &run["finished_at"]),
+        ("asked for at", &run["created_at"]),
+        ("started at", &run["started_at"]),
+        ("ended at", &run["finished_at"]),
     ] {
         if !value.is_null() {
             lines.push((name, cell(value)));
@@ -275,9 +298,20 @@ pub(crate) fn run_text(run: &Value) -> String {
     if !run["finished_at"].is_null() {
         lines.retain(|(name, _)| *name != "doing");
     }
+    // What was not waited for is nothing to read.
     let counters = run["counters"].as_object().into_iter().flatten();
+    let counters = counters.filter(|(name, value)| !name.contains("wait") || value.as_i64() != Some(0));
     lines.extend(counters.map(|(name, value)| (name.as_str(), cell(value))));
-    listed(&lines)
+    for name in ["files", "digest"] {
+        if !run[name].is_null() {
+            lines.push((name, cell(&run[name])));
+        }
+    }
+    let mut text = listed(&lines);
+    for skipped in run["skipped_articles"].as_array().into_iter().flatten() {
+        text += &format!("  article {} is skipped: {}\n", skipped["article_id"], cell(&skipped["reason"]));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -305,13 +339,16 @@ mod tests {
                 "subdomain": "acme", "state": "active", "sync_status": "SYNCING", "complete_at": "T", "age_seconds": 90,
                 "next_sync_at": null, "held": 3, "dead_letters": 2, "waiting_until": "T2", "events_error": null,
             },
+            "freshness": { "oldest_missing_at": "T3" },
             "run": { "id": 4, "kind": "delta", "state": "running", "stage": "walk", "waiting_for": "budget of acme" },
             "webhooks": [{ "url": "https://x", "status": "FLAGGED", "status_reason": "500" }],
         }));
         for part in [
-            "T (1 min 30 s ago)",
+            "1 min 30 s ago",
+            "when somebody asks for it",
+            "told of T3",
             "run 4, delta: reading articles",
-            "budget of acme, until T2",
+            "budget of acme, looks again T2",
             "helpsync files --held --customer ada",
             "helpsync dead-letters list",
             "https://x FLAGGED (500)",

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{File, Files, Search, Select};
 use crate::client::Client;
-use crate::commands::ask::{path, rows, rows_of};
+use crate::commands::ask::{path, rows_of};
 use crate::commands::customers::listed;
-use crate::output::{Output, cell};
+use crate::output::{Output, cell, moment, shown_text};
 
 /// Of a found text, so many characters are shown.
 const SHOWN_CHARACTERS_MAX: usize = 160;
@@ -25,7 +25,16 @@ pub(crate) async fn files(args: Files, output: Output) -> anyhow::Result<()> {
         let place = path(&["/helpsync/v1/customers", &args.customer, "held"]);
         let answer = client.get(&format!("{place}?after={}&limit={}", args.after, args.limit)).await?;
         output.show(&answer, || {
-            rows(&answer["held"], &["id", "article_id", "held_at", "name", "external_url"])
+            let held = answer["held"].as_array().map(Vec::as_slice).unwrap_or_default();
+            rows_of(&["id", "article", "held", "name", "url"], held, |file| {
+                vec![
+                    cell(&file["id"]),
+                    cell(&file["article_id"]),
+                    moment(&file["held_at"]),
+                    cell(&file["name"]),
+                    cell(&file["external_url"]),
+                ]
+            })
         })?;
         if let Some(next) = answer["next"].as_i64() {
             output.note(format_args!("there may be more: --after {next}"));
@@ -43,7 +52,7 @@ pub(crate) async fn files(args: Files, output: Output) -> anyhow::Result<()> {
                 cell(&file["id"]),
                 cell(&file["external_file_id"]),
                 cell(&file["sync_status"]),
-                cell(&file["last_sync"]),
+                moment(&file["last_sync"]),
                 cell(&file["name"]),
                 cell(&file["external_url"]),
             ]
@@ -76,7 +85,7 @@ pub(crate) async fn file(args: File, output: Output) -> anyhow::Result<()> {
                 "\n--- {}: {}\n{}\n",
                 cell(&translation["locale"]),
                 cell(&translation["title"]),
-                cell(&translation["markdown"])
+                shown_text(translation["markdown"].as_str().unwrap_or("-"))
             )
         });
         format!("{}{}", listed(&head), texts.collect::<String>())
@@ -88,17 +97,24 @@ pub(crate) async fn search(args: Search, output: Output) -> anyhow::Result<()> {
     let answer = client.post("/embeddings", json!({ "query": args.query, "k": args.limit })).await?;
     let found = answer["documents"].as_array().map(Vec::as_slice).unwrap_or_default();
     output.show(&answer, || {
-        rows_of(&["file", "score", "text", "url"], found, |document| {
-            let text = cell(&document["content"]);
-            let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            vec![
-                cell(&document["file_id"]),
-                cell(&document["score"]),
-                text.chars().take(SHOWN_CHARACTERS_MAX).collect(),
-                cell(&document["source_url"]),
-            ]
-        })
+        if found.is_empty() {
+            return "none".to_owned();
+        }
+        found.iter().map(found_text).collect::<Vec<_>>().join("\n")
     })
+}
+
+/// Where a text is, and below it how it begins.
+fn found_text(document: &Value) -> String {
+    let text = cell(&document["content"]);
+    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let start: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    format!(
+        "file {}  score {:.3}  {}\n    {start}",
+        document["file_id"],
+        document["score"].as_f64().unwrap_or(0.0),
+        cell(&document["source_url"]),
+    )
 }
 
 pub(crate) async fn select(args: Select, output: Output) -> anyhow::Result<()> {

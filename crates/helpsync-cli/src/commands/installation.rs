@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::args::Remote;
 use crate::client::Client;
-use crate::commands::ask::{rows, rows_of};
-use crate::output::{Output, cell};
+use crate::commands::ask::rows_of;
+use crate::output::{Output, cell, moment};
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
@@ -29,12 +29,13 @@ pub(crate) async fn workers(remote: &Remote, output: Output) -> anyhow::Result<(
             let does = does.collect::<Vec<_>>().join("; ");
             let free = format!("nothing of {}", process["concurrency"]);
             vec![
-                cell(&process["holder"]),
+                // The number alone tells those of one machine apart; JSON has the whole.
+                cell(&process["holder"]).split('-').next().unwrap_or_default().to_owned(),
                 cell(&process["role"]),
                 cell(&process["host"]),
                 cell(&process["version"]),
                 if process["alive"] == true { "yes" } else { "no" }.to_owned(),
-                cell(&process["seen_at"]),
+                moment(&process["seen_at"]),
                 match (does.is_empty(), process["role"] == "dispatcher") {
                     (false, _) => does,
                     (true, true) => "-".to_owned(),
@@ -47,21 +48,46 @@ pub(crate) async fn workers(remote: &Remote, output: Output) -> anyhow::Result<(
 
 pub(crate) async fn lanes(remote: &Remote, output: Output) -> anyhow::Result<()> {
     let answer = Client::of(remote, output)?.get("/helpsync/v1/lanes").await?;
-    output.show(&answer, || rows(&answer["lanes"], &["lane", "paused_at", "pending", "out"]))
+    output.show(&answer, || {
+        rows_of(&["lane", "state", "waiting", "under way"], list(&answer["lanes"]), |lane| {
+            let paused = Some(moment(&lane["paused_at"])).filter(|at| at != "-");
+            vec![
+                cell(&lane["lane"]),
+                paused.map_or_else(|| "open".to_owned(), |at| format!("paused {at}")),
+                cell(&lane["pending"]),
+                cell(&lane["out"]),
+            ]
+        })
+    })
 }
 
 pub(crate) async fn budgets(remote: &Remote, output: Output) -> anyhow::Result<()> {
     let answer = Client::of(remote, output)?.get("/helpsync/v1/budgets").await?;
     let columns = [
         "workspace",
-        "limit",
-        "remaining",
-        "window_ends_at",
-        "in_flight",
-        "blocked_until",
+        "a minute",
+        "left",
+        "window ends",
+        "under way",
+        "blocked until",
         "granted",
         "waits",
         "error",
     ];
-    output.show(&answer, || rows(&answer["budgets"], &columns))
+    output.show(&answer, || {
+        rows_of(&columns, list(&answer["budgets"]), |budget| {
+            let value = |name: &str| cell(&budget[name]);
+            vec![
+                value("workspace"),
+                value("limit"),
+                value("remaining"),
+                moment(&budget["window_ends_at"]),
+                value("in_flight"),
+                moment(&budget["blocked_until"]),
+                value("granted"),
+                value("waits"),
+                value("error"),
+            ]
+        })
+    })
 }

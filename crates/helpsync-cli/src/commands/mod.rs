@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Cli, Command, Config};
 use crate::exit::{Exit, exit_of};
-use crate::output::Output;
+use crate::output::{Output, not_understood};
 use crate::role::settings;
 
 /// What `demo` says in a build that has no simulated Zendesk.
@@ -37,7 +37,10 @@ const NO_DEMO: &str = "this build has no simulated Zendesk and therefore no demo
 
 /// The whole of `helpsync`: reads the command line, runs the command and says what went wrong.
 pub async fn main() -> Exit {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood("helpsync", &error),
+    };
     let output = Output::from(cli.manner);
     // Boxed: the commands' futures are large, and one of them runs.
     match Box::pin(run(cli, output)).await {

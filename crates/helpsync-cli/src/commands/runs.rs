@@ -1,18 +1,30 @@
 //! `helpsync runs`.
 
+use std::time::Duration;
+
+use helpsync_model::Timestamp;
+use serde_json::Value;
+
 use crate::args::{RunAction, Runs};
 use crate::client::Client;
 use crate::commands::ask::rows_of;
 use crate::commands::customers::{data_source_of, run_text};
 use crate::commands::watch::watch_run;
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell};
+use crate::output::{Output, cell, moment, span};
+
+/// Articles that could not be stored are shown one by one, up to so many; the API has them all.
+const SKIPPED_SHOWN: u32 = 100;
 
 pub(crate) async fn runs(args: Runs, output: Output) -> anyhow::Result<()> {
     match args.action {
         Some(RunAction::Show(one)) => {
             let client = Client::of(&one.remote, output)?;
-            let run = client.get(&format!("/helpsync/v1/runs/{}", one.run)).await?;
+            let mut run = client.get(&format!("/helpsync/v1/runs/{}", one.run)).await?;
+            if run["counters"]["skipped"].as_u64().unwrap_or(0) > 0 {
+                let path = format!("/helpsync/v1/runs/{}/skipped?limit={SKIPPED_SHOWN}", one.run);
+                run["skipped_articles"] = client.get(&path).await?["skipped"].take();
+            }
             return output.show(&run, || run_text(&run));
         }
         Some(RunAction::Watch(one)) => {
@@ -38,13 +50,13 @@ pub(crate) async fn runs(args: Runs, output: Output) -> anyhow::Result<()> {
             "kind",
             "for",
             "state",
-            "created",
-            "updated",
+            "new",
+            "changed",
             "removed",
             "held",
             "requests",
-            "started",
-            "finished",
+            "asked for",
+            "took",
             "error",
         ];
         rows_of(&columns, answer["runs"].as_array().map(Vec::as_slice).unwrap_or_default(), |run| {
@@ -61,10 +73,22 @@ pub(crate) async fn runs(args: Runs, output: Output) -> anyhow::Result<()> {
                 counted("removed"),
                 counted("held"),
                 counted("requests"),
-                cell(&run["started_at"]),
-                cell(&run["finished_at"]),
+                moment(&run["created_at"]),
+                took(run),
                 cell(&run["error"]),
             ]
         })
     })
+}
+
+/// From the start of a run to its end.
+fn took(run: &Value) -> String {
+    let at = |name: &str| run[name].as_str()?.parse::<Timestamp>().ok();
+    match (at("started_at"), at("finished_at")) {
+        (Some(from), Some(to)) => {
+            let ms = to.as_millisecond().saturating_sub(from.as_millisecond());
+            span(Duration::from_millis(ms.max(0).unsigned_abs()))
+        }
+        _ => "-".to_owned(),
+    }
 }

@@ -1,9 +1,11 @@
 //! A simulated Zendesk in this process, and a folder for what is synced from it: both gone at the end, however it comes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
+use url::Url;
 use zendesk_sim::{Account, AccountOptions, GenerateOptions, OauthClient, Sim, SimOptions, TokenLifetime};
 
 use crate::client::Client;
@@ -11,6 +13,8 @@ use crate::commands::ask::oauth_url;
 
 /// The one workspace.
 pub(crate) const SUBDOMAIN: &str = "acme";
+/// Its name within the folder.
+const ENV_FILE: &str = "env.sh";
 const CLIENT: (&str, &str) = ("helpsync-demo", "demo-secret");
 /// For the grant, from the redirect to the page at its end.
 const GRANT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,6 +68,20 @@ impl Simulated {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
+    }
+
+    /// Writes a file of shell variables that lead every command here, and names it.
+    pub(crate) fn env_file(&self, url: &Url) -> anyhow::Result<PathBuf> {
+        let mut lines = format!("export HELPSYNC_URL='{url}'\n");
+        for (name, value) in self.env() {
+            lines += &format!("export {name}='{value}'\n");
+        }
+        if let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) {
+            lines += &format!("export HELPSYNC_API__LISTEN='{host}:{port}'\n");
+        }
+        let file = self.folder.path().join(ENV_FILE);
+        std::fs::write(&file, lines).with_context(|| format!("{} cannot be written", file.display()))?;
+        Ok(file)
     }
 
     /// The browser's part: Zendesk's page (the simulated administrator allows at once), then back to our callback.

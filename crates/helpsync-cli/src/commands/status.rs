@@ -3,12 +3,14 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use helpsync_model::{Clock as _, SystemClock, Timestamp};
 use serde_json::Value;
 
 use crate::args::Status;
 use crate::client::Client;
+use crate::commands::ask::rows_of;
 use crate::commands::watch::doing;
-use crate::output::{Output, cell, table_text};
+use crate::output::{Output, cell, moment_of};
 
 const REFRESH: Duration = Duration::from_secs(2);
 const RUNS_SHOWN: usize = 10;
@@ -32,7 +34,48 @@ pub(crate) async fn status(args: Status, output: Output) -> anyhow::Result<()> {
     }
 }
 
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// How fresh the copies are that were complete longest ago.
+fn copies_text(copies: &[Value], now_ms: i64) -> String {
+    rows_of(&["customer", "workspace", "complete", "next sync", "oldest change not stored"], copies, |copy| {
+        let at = |name: &str| moment_of(&copy[name], now_ms);
+        let known = Some(at("oldest_missing_at")).filter(|told| told != "-");
+        vec![
+            cell(&copy["customer_id"]),
+            cell(&copy["workspace"]),
+            if copy["complete_at"].is_null() { "never yet".to_owned() } else { at("complete_at") },
+            at("next_sync_at"),
+            known.map_or_else(|| "none known".to_owned(), |told| format!("told {told}")),
+        ]
+    })
+}
+
+fn runs_text(runs: &[Value]) -> String {
+    let columns =
+        ["run", "customer", "workspace", "kind", "doing", "read", "changes", "requests", "waits for"];
+    let shown: Vec<Value> = runs.iter().take(RUNS_SHOWN).cloned().collect();
+    rows_of(&columns, &shown, |run| {
+        let counted = |name: &str| cell(&run["counters"][name]);
+        vec![
+            cell(&run["id"]),
+            cell(&run["customer_id"]),
+            cell(&run["workspace"]),
+            cell(&run["kind"]),
+            doing(run).to_owned(),
+            counted("listed"),
+            format!("+{} ~{} -{}", counted("created"), counted("updated"), counted("removed")),
+            counted("requests"),
+            cell(&run["waiting_for"]),
+        ]
+    })
+}
+
 fn status_text(status: &Value) -> String {
+    let now = status["now"].as_str().and_then(|now| now.parse::<Timestamp>().ok());
+    let now_ms = now.map_or_else(|| SystemClock.now_ms(), Timestamp::as_millisecond);
     let count = |name: &str| status[name].as_i64().unwrap_or(0);
     let mut text = format!(
         "{} connected, {} paused, {} files, {} removals held for a person\n",
@@ -45,39 +88,15 @@ fn status_text(status: &Value) -> String {
     if let Some(why) = status["store"].as_str().filter(|store| *store != "up") {
         line(format_args!("the database is in trouble: {why}"));
     }
-    let columns = [
-        "id",
-        "customer",
-        "workspace",
-        "kind",
-        "state",
-        "doing",
-        "listed",
-        "created",
-        "updated",
-        "removed",
-        "requests",
-        "waiting_for",
-    ];
-    let runs = status["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<Vec<String>> = runs
-        .iter()
-        .take(RUNS_SHOWN)
-        .map(|run| {
-            let value = |name: &str| match name {
-                "customer" => cell(&run["customer_id"]),
-                "doing" => doing(run).to_owned(),
-                // Counters are in an object of their own.
-                name if run[name].is_null() => cell(&run["counters"][name]),
-                name => cell(&run[name]),
-            };
-            columns.iter().map(|name| value(name)).collect()
-        })
-        .collect();
-    if rows.is_empty() {
-        line(format_args!("nothing is running"));
+    let copies = list(&status["oldest"]);
+    if !copies.is_empty() {
+        line(format_args!("\n{}", copies_text(copies, now_ms)));
+    }
+    let runs = list(&status["runs"]);
+    if runs.is_empty() {
+        line(format_args!("\nnothing is running"));
     } else {
-        line(format_args!("\n{}", table_text(&columns, &rows)));
+        line(format_args!("\n{}", runs_text(runs)));
     }
     if runs.len() > RUNS_SHOWN {
         line(format_args!("and {} more: helpsync runs", runs.len() - RUNS_SHOWN));
@@ -96,4 +115,39 @@ fn status_text(status: &Value) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_says_how_fresh_copies_are_and_what_wants_a_person() {
+        let text = status_text(&json!({
+            "now": "2026-11-28T12:00:00Z", "active": 2, "paused": 0, "files": 7, "held": 3, "store": "up",
+            "oldest": [
+                { "customer_id": "bob", "workspace": "two", "complete_at": null, "next_sync_at": null, "oldest_missing_at": null },
+                { "customer_id": "ada", "workspace": "acme", "complete_at": "2026-11-28T11:00:00Z",
+                  "next_sync_at": "2026-11-29T11:00:00Z", "oldest_missing_at": "2026-11-28T11:59:00Z" },
+            ],
+            "runs": [{ "id": 4, "customer_id": "ada", "workspace": "acme", "kind": "full", "state": "running", "stage": "walk",
+                "waiting_for": "budget", "counters": { "listed": 9, "created": 5, "updated": 1, "removed": 2, "requests": 3 } }],
+            "dead_letters": [], "dead_messages": 0,
+        }));
+        let flat: String =
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect();
+        for line in [
+            "2 connected, 0 paused, 7 files, 3 removals held for a person\n",
+            "customer workspace complete next sync oldest change not stored\n",
+            "bob two never yet - none known\n",
+            "ada acme 1 h ago in 23 h told 1 min ago\n",
+            "4 ada acme full reading articles 9 +5 ~1 -2 3 budget\n",
+            "3 removals are held: helpsync customers says whose\n",
+        ] {
+            assert!(flat.contains(line), "{line}: {flat}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
 }

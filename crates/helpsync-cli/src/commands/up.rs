@@ -46,6 +46,8 @@ struct Facts {
     store: String,
     key_file: Option<String>,
     has_client: bool,
+    /// The port in the settings is the one that it listens on.
+    is_where_it_is_said: bool,
 }
 
 impl Facts {
@@ -56,6 +58,7 @@ impl Facts {
             store: settings.store.url.to_string(),
             key_file: key_file.map(|path| path.display().to_string()),
             has_client: settings.zendesk.client_id.is_some(),
+            is_where_it_is_said: settings.api.listen.port() != 0,
         }
     }
 }
@@ -98,7 +101,14 @@ fn tell(output: Output, facts: &Facts, url: &Url, grant: Option<(&str, &str)>) -
         Some((subdomain, grant)) => {
             output.say(format_args!("\nOpen this as an administrator of {subdomain}:\n\n  {grant}\n"))
         }
-        None => output.say("  next     helpsync connect SUBDOMAIN   (in another terminal, same folder)"),
+        None => {
+            // Whoever reads the same settings finds the server by itself.
+            let elsewhere = if facts.is_where_it_is_said { "" } else { " --url " };
+            let at = if facts.is_where_it_is_said { String::new() } else { url.to_string() };
+            output.say(format_args!(
+                "  next     helpsync connect SUBDOMAIN{elsewhere}{at}   (in another terminal, same folder and settings)"
+            ))
+        }
     }
 }
 
@@ -122,22 +132,26 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
     let url = process.api_url().context("the API did not start")?.clone();
     let outcome = async {
         simulated.grant(&client(&process, output)?.speaking_for(&args.customer)).await?;
-        let store = simulated.store_url();
+        let file = simulated.env_file(&url)?;
         if output.json {
             return output.answer(json!({
-                "url": url, "store": store, "workspace": SUBDOMAIN, "zendesk_base_url": simulated.base_url(),
+                "url": url, "store": simulated.store_url(), "workspace": SUBDOMAIN,
+                "zendesk_base_url": simulated.base_url(), "env_file": file,
             }));
         }
         output.say(format_args!(
-            "Helpsync is up at {url}, and syncs a simulated Zendesk: the workspace {SUBDOMAIN} of customer {customer}, \
-             {ARTICLES} articles,\nof which one changes every {every} s. All of it ends with Ctrl-C. In another terminal:\n\n  \
-             export HELPSYNC_URL={url} HELPSYNC_STORE__URL={store}\n  \
+            "Helpsync is up at {url}, and syncs a simulated Zendesk:\n\
+             the workspace {SUBDOMAIN} of customer {customer}, {ARTICLES} articles, of which one changes every {every} s.\n\
+             All of it ends with Ctrl-C. In another terminal:\n\n  \
+             . {file}\n  \
              helpsync status\n  \
              helpsync sync --watch --customer {customer}\n  \
-             helpsync export --customer {customer}\n  \
-             helpsync connect {SUBDOMAIN} --customer somebody    a browser may open the URL",
+             helpsync files --customer {customer}\n  \
+             helpsync doctor\n\n\
+             The browser's part: helpsync connect {SUBDOMAIN} --customer somebody",
             customer = args.customer,
             every = CHANGE_EVERY.as_secs(),
+            file = file.display(),
         ))
     };
     if let Err(error) = unless_unread(outcome.await) {

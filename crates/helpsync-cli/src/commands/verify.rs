@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::args::Verify;
 use crate::client::Client;
 use crate::exit::Exit;
-use crate::output::{Output, cell, table_text};
+use crate::output::{Output, cell, counted, table_text};
 
 /// Differences that are shown one by one; the totals count all.
 const SHOWN_MAX: usize = 50;
@@ -38,10 +38,10 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
             output.answer(table_text(&COLUMNS, &shown))?;
         }
         output.answer(format_args!(
-            "{} articles compared by {} requests, {} differ{}",
-            count("shown"),
-            count("requests"),
-            count("differences"),
+            "{} compared by {}, {}{}",
+            counted(count("shown"), "article"),
+            counted(count("requests"), "request"),
+            counted(count("differences"), "difference"),
             causes(&totals["by_cause"])
         ))?;
         match repaired {
@@ -72,12 +72,12 @@ pub(crate) async fn estimate(client: &Client, customer: &str, output: Output) ->
     output.show(&answer, || {
         let lines = answer["help_centers"].as_array().into_iter().flatten().map(|one| {
             format!(
-                "{}: {} articles (drafts included), {} requests, some {} s at {} requests a minute\n  {}",
+                "{}: {} (drafts included), {}, some {} s at {} a minute\n  {}",
                 cell(&one["workspace"]),
-                cell(&one["articles"]),
-                cell(&one["requests"]),
+                counted(one["articles"].as_u64().unwrap_or(0), "article"),
+                counted(one["requests"].as_u64().unwrap_or(0), "request"),
                 cell(&one["seconds"]),
-                cell(&one["requests_per_minute"]),
+                counted(one["requests_per_minute"].as_u64().unwrap_or(0), "request"),
                 cell(&one["plan_reason"]),
             )
         });

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::exit::{Exit, refusal};
-use crate::output::{LOOK_EVERY, Output, Position, Progress, cell};
+use crate::output::{LOOK_EVERY, Output, Position, Progress, cell, counted};
 
 /// Shows a run until it has ended.
 pub(crate) async fn watch_run(client: &Client, id: i64, output: Output) -> anyhow::Result<Value> {
@@ -61,14 +61,14 @@ pub(crate) fn position(run: &Value) -> Position {
 
 fn ended(run: &Value) -> String {
     format!(
-        "{} sync of {}: {} new, {} changed, {} removed, {} unchanged, {} requests",
+        "{} sync of {}: {} new, {} changed, {} removed, {} unchanged, {}",
         cell(&run["kind"]),
         whose(run),
         count(run, "created"),
         count(run, "updated"),
         count(run, "removed"),
         count(run, "unchanged"),
-        count(run, "requests")
+        counted(count(run, "requests"), "request")
     )
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A reader that leaves early ends a command quietly ([`ReaderGone`]), and nobody who reads standard error is missed.
 
+mod arguments;
+mod moment;
 mod progress;
 mod table;
 
@@ -15,8 +17,10 @@ use serde_json::{Value, json};
 use crate::args::Manner;
 use crate::exit::{Exit, ReaderGone};
 
-pub(crate) use progress::{LOOK_EVERY, Position, Progress, span};
-pub(crate) use table::{cell, table_text};
+pub(crate) use arguments::not_understood;
+pub(crate) use moment::{moment, moment_of};
+pub(crate) use progress::{LOOK_EVERY, Position, Progress, counted, span};
+pub(crate) use table::{cell, shown_text, table_text};
 
 /// How to speak. Cheap to copy.
 #[derive(Debug, Clone, Copy, Default)]

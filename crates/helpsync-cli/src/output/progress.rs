@@ -159,6 +159,11 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
+/// `1 request`, `1,200 requests`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -206,6 +211,7 @@ mod tests {
         for (seconds, text) in spans.into_iter().chain([(90 * 60, "1 h 30 min"), (90_000, "1 d 1 h")]) {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
+        assert_eq!([0, 1, 1_200].map(|number| counted(number, "file")), ["0 files", "1 file", "1,200 files"]);
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

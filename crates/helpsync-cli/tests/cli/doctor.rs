@@ -110,6 +110,68 @@ fn beside_a_running_server_all_is_looked_at_and_nothing_changed() {
     assert!(said(&served.ask(&["doctor"])).contains("ok    sealing keys"));
 }
 
+/// What `helpsync up --simulated` prints is all that doctor needs.
+#[test]
+fn with_what_the_simulation_tells_to_read_all_is_well() {
+    let served = Served::start();
+    let run = |command: &str| {
+        let script = format!(". {}; {command}", served.env_file);
+        std::process::Command::new("sh")
+            .args(["-c", &script])
+            .env_clear()
+            .current_dir(served.folder())
+            .output()
+            .unwrap()
+    };
+    let output = run(&format!("{} doctor --json", env!("CARGO_BIN_EXE_helpsync")));
+    let found = findings(&output);
+    for name in ["settings", "store", "sealing keys", "port", "workspace", "OAuth client", "clock of Zendesk"]
+    {
+        let one =
+            found.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name}: {found:#?}"));
+        assert_eq!(one["severity"], "ok", "{one}");
+    }
+    assert_ne!(output.status.code(), Some(1), "{found:#?}");
+    let status = run(&format!("{} status", env!("CARGO_BIN_EXE_helpsync")));
+    assert!(said(&status).contains("1 connected"), "{}", said(&status));
+}
+
+/// Makes a webhook for an address.
+fn add_webhook(served: &Served, url: &str) {
+    let store = served.env[1].1.trim_start_matches("sqlite:");
+    let key = std::fs::read_to_string(format!("{store}.api-key")).unwrap();
+    let address = format!("{}/add_webhook", served.env[0].1.trim_end_matches('/'));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        let request = reqwest::Client::new().post(address).bearer_auth(key.trim());
+        let answer = request.json(&serde_json::json!({ "url": url })).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    });
+    assert!(answer.0.is_success(), "{answer:?}");
+}
+
+#[test]
+fn a_webhook_whose_receiver_is_away_is_a_warning_that_names_it() {
+    let served = Served::start_for("ada/1", &[("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true")]);
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = format!("http://{}/events", receiver.local_addr().unwrap());
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = format!("http://{taken}/events");
+    add_webhook(&served, &there);
+    let webhooks = |output: &Output| {
+        let found = findings(output).into_iter().filter(|one| one["name"] == "webhook");
+        found.collect::<Vec<_>>()
+    };
+    let found = webhooks(&served.ask(&["doctor", "--json"]));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0]["severity"] == "ok" && found[0]["text"].as_str().unwrap().contains(&there), "{found:?}");
+    add_webhook(&served, &away);
+    let output = served.ask(&["doctor", "--json"]);
+    let text = sick(&output, "webhook", "warning");
+    assert!(text.contains(&away) && text.contains("cannot be reached"), "{text}");
+    assert_eq!(webhooks(&output).len(), 2);
+}
+
 #[test]
 fn a_first_look_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();

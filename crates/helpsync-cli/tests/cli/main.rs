@@ -3,6 +3,7 @@
 
 mod convert;
 mod doctor;
+mod documents;
 mod manners;
 mod served;
 

@@ -122,6 +122,85 @@ fn an_error_is_json_where_answers_are() {
 }
 
 #[test]
+fn arguments_that_are_not_understood_are_json_where_answers_are() {
+    let mut commands: Vec<(&str, Vec<&str>, &str)> = Vec::new();
+    for (arguments, part) in [
+        (&["--json", "statsu"][..], "status"),
+        (&["status", "--json", "--halp"], "--halp"),
+        (&["show", "--json"], "CUSTOMER"),
+        (&["runs", "--limit", "0", "--json"], "1..=1000"),
+        (&["pause", "--json", "ada", "--lane", "backfill"], "cannot be used with"),
+        (&["dead-letters", "--json"], "list, show, replay, discard"),
+        (&["--json"], "requires a subcommand"),
+        (&["status", "--json", "--url", "no address"], "no address"),
+    ] {
+        commands.push((env!("CARGO_BIN_EXE_helpsync"), arguments.to_vec(), part));
+    }
+    for binary in ROLES {
+        commands.push((binary, vec!["--json", "now"], "now"));
+        commands.push((binary, vec!["--json", "--config"], "--config"));
+    }
+    for (binary, arguments, part) in commands {
+        let output = run(binary, &arguments, &[]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        let error: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?}: {text}"));
+        assert_eq!(error["exit_code"], 2);
+        assert!(error["error"].as_str().unwrap().contains(part), "{arguments:?}: {error}");
+    }
+    // Help is help, whatever else is asked for; what stands behind `--` is no option.
+    assert!(said(&helpsync(&["--json", "--help"], &[])).contains("Usage:"));
+    assert!(said(&helpsync(&["show", "--", "--json", "x"], &[])).contains("Usage:"));
+}
+
+#[test]
+fn a_client_asks_where_the_settings_of_its_folder_have_the_server_listen() {
+    use std::io::Write as _;
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = server.local_addr().unwrap().to_string();
+    let key = "a-bootstrap-key-of-enough-length";
+    let answers = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let (mut socket, _) = server.accept().unwrap();
+            let mut head = String::new();
+            let mut lines = BufReader::new(socket.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") {
+                lines.read_line(&mut head).unwrap();
+            }
+            seen.push(head);
+            let body = r#"{"lanes":[]}"#;
+            write!(socket, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        }
+        seen
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, format!("[api]\nlisten = \"{listen}\"\nbootstrap_key = \"{key}\"\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let by_env = [("HELPSYNC_API__LISTEN", listen.as_str()), ("HELPSYNC_API__BOOTSTRAP_KEY", key)];
+    for (arguments, env) in [
+        (&["lanes"][..], &by_env[..]),
+        (&["lanes"], &[("HELPSYNC_CONFIG", file)]),
+        (&["lanes", "--config", file], &[]),
+    ] {
+        let output = helpsync(arguments, env);
+        assert_eq!(said(&output), "none\n", "{arguments:?} {env:?}");
+    }
+    for head in answers.join().unwrap() {
+        let head = head.to_lowercase();
+        assert!(
+            head.contains(&format!("host: {listen}")) && head.contains(&format!("bearer {key}")),
+            "{head}"
+        );
+    }
+    let any = [("HELPSYNC_API__LISTEN", "127.0.0.1:0"), ("HELPSYNC_API__BOOTSTRAP_KEY", key)];
+    let output = helpsync(&["lanes"], &any);
+    assert!(output.status.code() == Some(2) && said(&output).contains("--url"), "{}", said(&output));
+}
+
+#[test]
 fn settings_are_json_where_answers_are() {
     let env = [
         ("HELPSYNC_API__LISTEN", "127.0.0.1:99"),

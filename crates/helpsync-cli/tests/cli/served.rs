@@ -15,16 +15,24 @@ const LATE: Duration = Duration::from_secs(120);
 pub(crate) struct Served {
     child: Child,
     pub(crate) env: Vec<(&'static str, String)>,
+    /// A file of shell variables, as it tells people to read it.
+    pub(crate) env_file: String,
     folder: TempDir,
 }
 
 impl Served {
     pub(crate) fn start() -> Self {
+        Self::start_for("ada/1", &[])
+    }
+
+    /// For this customer, with more settings.
+    pub(crate) fn start_for(customer: &str, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"))
-            .args(["up", "--simulated", "--json", "-q", "--customer", "ada/1"])
+            .args(["up", "--simulated", "--json", "-q", "--customer", customer])
             .env_clear()
             .env("HELPSYNC_API__LISTEN", "127.0.0.1:0")
+            .envs(more.iter().copied())
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -40,7 +48,12 @@ impl Served {
             ("HELPSYNC_STORE__URL", text("store")),
             ("HELPSYNC_ZENDESK__BASE_URL", text("zendesk_base_url")),
         ];
-        Self { child, env, folder }
+        Self { child, env, env_file: text("env_file"), folder }
+    }
+
+    /// The folder that commands are given in.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
@@ -61,14 +74,14 @@ impl Served {
     }
 
     /// The answer of what must work.
-    fn text(&self, arguments: &[&str]) -> String {
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
         let output = self.ask(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
         assert!(!said(&output).contains('\u{1b}'), "{arguments:?}: {}", said(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let text = self.text(&[arguments, &["--json"]].concat());
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
     }
@@ -98,8 +111,12 @@ fn keys_and_organizations(served: &Served) {
     let created = ["api-keys", "create", "reader", "--scope", "read", "--expires-in-days", "9"];
     let key = served.text(&created).trim().to_owned();
     assert!(key.starts_with("helpsync_") && !key.contains(char::is_whitespace), "{key}");
-    let listed = served.text(&["api-keys", "list"]);
+    let listed = served.flat(&["api-keys", "list"]);
     assert!(listed.contains("reader") && !listed.contains(&key), "{listed}");
+    assert!(
+        listed.contains(" read good in 8 d 23 h ") && listed.contains(" operator bootstrap "),
+        "{listed}"
+    );
     let (code, error) = served.error(&["api-keys", "list", "--api-key", &key]);
     assert!(code == 1 && error.contains("use a key of that scope"), "{code} {error}");
     let id = served.json(&["api-keys", "list"])["keys"][1]["id"].to_string();
@@ -151,7 +168,12 @@ fn commands_that_show(served: &Served) {
     assert!(served.json(&["search", word, "--customer", "ada/1"])["documents"].is_array());
     let exported = served.text(&["export", "--customer", "ada/1"]);
     assert!(exported.lines().count() > 300 && exported.lines().all(|line| line.starts_with('{')));
-    assert!(served.text(&["status"]).contains("1 connected"));
+    let status = served.flat(&["status"]);
+    assert!(
+        status.contains("1 connected") && status.contains("customer workspace complete next sync"),
+        "{status}"
+    );
+    assert!(status.contains("\nada/1 acme ") && status.contains("oldest change not stored"), "{status}");
     assert_eq!(served.json(&["status"])["active"], 1);
 
     let workers = served.flat(&["workers"]);
@@ -167,7 +189,7 @@ fn commands_that_show(served: &Served) {
 }
 
 fn commands_that_change(served: &Served) {
-    assert!(served.text(&["schedule", "ada/1", "on", "--every", "6"]).contains("next at"));
+    assert!(served.text(&["schedule", "ada/1", "on", "--every", "6"]).contains(", next in "));
     assert_eq!(served.json(&["schedule", "ada/1", "on"])["interval_hours"], 6);
     assert_eq!(served.json(&["schedule", "ada/1", "off"])["workspace"]["next_sync_at"], Value::Null);
     assert!(served.flat(&["select", "--customer", "ada/1"]).contains("locales all"));
@@ -198,7 +220,6 @@ fn commands_that_change(served: &Served) {
     assert!(!served.json(&["lanes"])["lanes"][2]["paused_at"].is_null());
     served.text(&["resume", "--lane", "backfill"]);
     assert!(served.text(&["runs", "watch", &run]).contains("full sync of ada/1 (acme)"));
-    assert!(served.text(&["refuse-removals", "ada/1"]).starts_with("0 files"));
     assert!(served.text(&["connect", "acme", "--customer", "ada/1"]).contains("  http://"));
 }
 
@@ -232,6 +253,7 @@ fn errors(served: &Served) {
         (&["runs", "show", "999"][..], 1, "run not found"),
         (&["file", "999999"], 1, "file not found"),
         (&["approve-removals", "ada/1"], 1, "nothing to approve"),
+        (&["refuse-removals", "ada/1"], 1, "nothing to refuse"),
         (&["disconnect", "ada/1"], 2, "--yes"),
         (&["schedule", "ada/1", "on", "--every", "5"], 2, "[possible values: 3, 6, 12, 24]"),
         (&["select", "--customer", "ada/1", "--locale", ""], 1, "locales"),
@@ -242,6 +264,16 @@ fn errors(served: &Served) {
     ] {
         let (found, text) = served.error(arguments);
         assert!(found == code && text.contains(part), "{arguments:?}: {found} {text}");
+    }
+    for (selection, part) in [
+        (r#"{"locale": ["de"]}"#, "helpsync: locale is not known here: it may be one of"),
+        ("[]", "helpsync: the body is a list, and must be an object"),
+        (r#"{"locales": "de"}"#, "helpsync: locales is \"de\", and must be a list"),
+        ("{", "is no JSON"),
+    ] {
+        std::fs::write(served.folder().join("selection.json"), selection).unwrap();
+        let (code, text) = served.error(&["select", "--customer", "ada/1", "--file", "selection.json"]);
+        assert!(code == 1 && text.contains(part), "{selection}: {code} {text}");
     }
     let (_, text) = served.error(&["show", "bob", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["exit_code"], 1);
