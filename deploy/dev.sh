@@ -4,6 +4,7 @@
 #   deploy/dev.sh setup [PART]             install and start what is missing: build, services, python, sdks; or all
 #   deploy/dev.sh demo [arguments]         build, then `helpsync demo`
 #   deploy/dev.sh test                     every check; the last line is "N passed, N failed"
+#   deploy/dev.sh deb [arguments]          build the Debian package with cargo-deb, and look into it
 #   deploy/dev.sh env                      print the test variables, for eval in a shell
 #
 # Safe to repeat: it installs only what is missing and starts only what does not answer.
@@ -11,6 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly DENY_VERSION=0.20.2
+readonly CARGO_DEB_VERSION=3.7.0
 readonly PYTHON=target/python               # for the Python example of docs/upstream.md and the schemas of deploy/
 readonly PYTHON_PACKAGES="pika==1.4.4 check-jsonschema==0.39.0 kubernetes-validate==1.37.0"
 readonly PGVECTOR_PACKAGE=pgserver==0.1.4   # a PostgreSQL with the extension vector, for one test; not made for every Python
@@ -221,7 +223,43 @@ run_checks() {
   [ ${#failed[@]} -eq 0 ]
 }
 
-usage() { sed -n '4,7s/^# *//p' deploy/dev.sh; }
+# The package, and whether what is in it is what is promised. Arguments go to cargo-deb: `--profile dev` builds in minutes.
+deb() {
+  setup_build
+  local tool package into
+  have dpkg-deb || install dpkg
+  have dpkg-shlibdeps || install dpkg-dev # what the binaries need of the system
+  if have cargo-deb; then tool=cargo-deb
+  else
+    tool=$PWD/$TOOLS/bin/cargo-deb
+    if [ ! -x "$tool" ]; then
+      say "building cargo-deb $CARGO_DEB_VERSION, once: takes some minutes"
+      cargo install --quiet --locked cargo-deb --version "$CARGO_DEB_VERSION" --root "$TOOLS"
+    fi
+  fi
+  mkdir -p target/debian
+  package=$("$tool" --locked -p helpsync-cli "$@" | tail -1)
+  [ -f "$package" ] || die "cargo-deb made no package"
+  into=$(mktemp -d)
+  trap 'rm -rf "$into"' RETURN
+  dpkg-deb --extract "$package" "$into"
+  local binary
+  for binary in helpsync helpsync-dispatcher helpsync-worker; do
+    "$into/usr/bin/$binary" --version >&2 || die "$binary of the package does not start"
+  done
+  # A build for production has no simulated Zendesk.
+  ! "$into/usr/bin/helpsync" demo >/dev/null 2>&1 || die "the package's helpsync has the simulator in it"
+  if have systemd-analyze; then
+    systemd-analyze verify --man=no --root="$into" helpsync.service >&2 || die "the unit of the package is not sound"
+  else
+    say "NOT CHECKED: the unit; systemd-analyze is not here"
+  fi
+  say "$package"
+  dpkg-deb --info "$package" >&2
+  echo "$package"
+}
+
+usage() { sed -n '4,8s/^# *//p' deploy/dev.sh; }
 
 command=${1:-help}
 [ $# -eq 0 ] || shift
@@ -238,6 +276,7 @@ case $command in
     say "ready" ;;
   env) print_env ;;
   demo) demo "$@" ;;
+  deb) deb "$@" ;;
   test) run_checks ;;
   help | -h | --help) usage ;;
   *) usage >&2; die "no such command: $command" ;;
