@@ -59,8 +59,8 @@ pub(crate) struct TestApp {
     /// Where its queues are, in the shape that has any.
     broker: String,
     log: Log,
-    _folder: TempDir,
-    _database: Option<TestStore>,
+    folder: TempDir,
+    database: Option<TestStore>,
 }
 
 impl TestApp {
@@ -106,7 +106,7 @@ impl TestApp {
         }
         let http =
             reqwest::Client::builder().timeout(LATE).redirect(redirect::Policy::none()).build().unwrap();
-        Self { sim, processes, http, shape, broker, log, _folder: folder, _database: database }
+        Self { sim, processes, http, shape, broker, log, folder, database }
     }
 
     /// Stops everything in order, and takes the test's queues off the broker. The end of a test does it too; call it
@@ -140,6 +140,14 @@ impl TestApp {
     /// See [`Log::work`].
     pub(crate) fn work(&self) -> Work {
         self.log.work()
+    }
+
+    /// Where its database is.
+    pub(crate) fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url().to_owned(),
+            None => sqlite_url(self.folder.path()),
+        }
     }
 
     pub(crate) fn parts(&self) -> &Parts {

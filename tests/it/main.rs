@@ -18,6 +18,7 @@ mod copy;
 mod cost;
 mod credentials;
 mod customer_states;
+mod dashboard;
 mod deploy;
 mod doctor;
 mod documents;

@@ -87,7 +87,7 @@ impl Receiver {
         Self { seen, url, serving }
     }
 
-    fn answer(&self, status: u16) {
+    pub(crate) fn answer(&self, status: u16) {
         self.seen.status.store(status, Ordering::SeqCst);
     }
 
@@ -96,7 +96,7 @@ impl Receiver {
     }
 
     /// Ids of the events that were taken.
-    fn events(&self) -> BTreeSet<i64> {
+    pub(crate) fn events(&self) -> BTreeSet<i64> {
         self.received().iter().map(Received::event).collect()
     }
 }

@@ -46,6 +46,10 @@ pub(crate) struct TokenClaim {
     pub(crate) k: i64,
 }
 
+/// A key that this process vouches for, in a request that it makes of itself (see `inside`). Nobody outside can send one.
+#[derive(Clone)]
+pub(crate) struct Vouched(pub(crate) ApiKey);
+
 enum Credential {
     Key(ApiKey),
     Token(TokenClaim),
@@ -57,6 +61,10 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
     // Which of them would hold is nothing to guess at.
     if parts.headers.get_all(CUSTOMER_ID).iter().nth(1).is_some() {
         return Err(ApiError::bad("send one customer-id header, not several"));
+    }
+    if let Some(Vouched(key)) = parts.extensions.get::<Vouched>() {
+        check_scope(parts, api, key, "the API key")?;
+        return Ok(Credential::Key(key.clone()));
     }
     for value in parts.headers.get_all(AUTHORIZATION).iter().take(CREDENTIALS_MAX) {
         let Ok(text) = value.to_str() else { continue };
@@ -88,6 +96,14 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
 
 /// Refuses a key that has ended, or that may not do what the endpoint asks for, and notes the use of one that may.
 async fn check_key(parts: &Parts, api: &Api, key: &ApiKey, what: &str) -> Result<(), ApiError> {
+    check_scope(parts, api, key, what)?;
+    if let Err(error) = api.store().admin().note_key_use(key).await {
+        tracing::warn!(error = chain(&error), "the use of an API key was not noted");
+    }
+    Ok(())
+}
+
+fn check_scope(parts: &Parts, api: &Api, key: &ApiKey, what: &str) -> Result<(), ApiError> {
     if key.has_ended(api.now_ms()) {
         return Err(ApiError::unauthorized(format!("{what} has expired: make another")));
     }
@@ -98,9 +114,6 @@ async fn check_key(parts: &Parts, api: &Api, key: &ApiKey, what: &str) -> Result
             "{what} has the scope {}, and this takes {needed}: use a key of that scope",
             key.scope
         )));
-    }
-    if let Err(error) = api.store().admin().note_key_use(key).await {
-        tracing::warn!(error = chain(&error), "the use of an API key was not noted");
     }
     Ok(())
 }

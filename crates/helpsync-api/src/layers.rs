@@ -169,7 +169,7 @@ fn answered(response: &Response, latency: Duration, _span: &Span) {
     tracing::debug!(status = response.status().as_u16(), ms, "answered");
 }
 
-fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+pub(crate) fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     let text = cause
         .downcast_ref::<String>()
         .map(String::as_str)

@@ -17,6 +17,7 @@ mod drain;
 mod endpoint;
 mod error;
 mod fair;
+mod inside;
 mod layers;
 mod openapi;
 mod page;
@@ -31,4 +32,5 @@ mod viewer;
 mod wire;
 
 pub use api::{Api, ApiOptions, WebhookRules};
+pub use inside::{Asked, Inside};
 pub use readiness::Readiness;

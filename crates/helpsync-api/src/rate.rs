@@ -20,6 +20,8 @@ use crate::auth::CREDENTIALS_MAX;
 use crate::error::ApiError;
 
 const MINUTE_MS: i64 = 60_000;
+/// Tries of one address to log in to the dashboard.
+const LOGINS_PER_MINUTE: u32 = 20;
 /// Buckets are counted in thousandths of ms, so that rates beyond 60,000 a minute are kept too.
 const PARTS: i64 = 1_000;
 /// Buckets kept at once; with more asking in one minute, those of full buckets are forgotten first.
@@ -66,11 +68,27 @@ impl<K: Hash + Eq> Buckets<K> {
 pub(crate) struct Rates {
     keys: Buckets<[u8; 32]>,
     addresses: Buckets<IpAddr>,
+    /// Of addresses too: keys are guessed there.
+    logins: Buckets<IpAddr>,
 }
 
 impl Rates {
     pub(crate) fn new(per_minute_of_key: u32, per_minute_of_address: u32) -> Self {
-        Self { keys: Buckets::new(per_minute_of_key), addresses: Buckets::new(per_minute_of_address) }
+        Self {
+            keys: Buckets::new(per_minute_of_key),
+            addresses: Buckets::new(per_minute_of_address),
+            logins: Buckets::new(LOGINS_PER_MINUTE),
+        }
+    }
+
+    /// Takes a request of an address out. Otherwise: ms until there is one.
+    pub(crate) fn request(&self, peer: IpAddr, now_ms: i64) -> Result<(), u64> {
+        self.addresses.take(network(peer), now_ms)
+    }
+
+    /// Takes a try to log in out. Otherwise: ms until there is one.
+    pub(crate) fn login(&self, peer: IpAddr, now_ms: i64) -> Result<(), u64> {
+        self.logins.take(network(peer), now_ms)
     }
 }
 
@@ -93,7 +111,7 @@ pub(crate) async fn limit(State(api): State<Api>, request: Request, next: Next) 
     let now = api.now_ms();
     let mut taken = Ok(());
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        taken = api.rates().addresses.take(network(peer.ip()), now);
+        taken = api.rates().request(peer.ip(), now);
     }
     for secret in secrets(request.headers()) {
         taken = taken.and_then(|()| api.rates().keys.take(Sha256::digest(secret).into(), now));

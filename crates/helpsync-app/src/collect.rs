@@ -9,6 +9,7 @@ use helpsync_telemetry::{metrics, names};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::history::History;
 use crate::{Parts, Role, telemetry};
 
 /// A look that takes longer is given up: the next one is due.
@@ -24,12 +25,13 @@ pub(crate) async fn run(parts: Parts, role: Role, stop: CancellationToken) {
     metrics::set_of_both(names::BUILD, [("role", name), ("version", env!("CARGO_PKG_VERSION"))], 1.0);
     let mut ticks = interval(parts.settings().telemetry.collect);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut history = History::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let look = look(&parts, role);
+        let look = look(&parts, role, &mut history);
         tokio::select! {
             () = stop.cancelled() => return,
             looked = tokio::time::timeout(LOOK_PATIENCE, look) => if looked.is_err() {
@@ -40,7 +42,7 @@ pub(crate) async fn run(parts: Parts, role: Role, stop: CancellationToken) {
     }
 }
 
-async fn look(parts: &Parts, role: Role) {
+async fn look(parts: &Parts, role: Role, history: &mut History) {
     parts.store.tell_connections();
     let told = Readiness::of(&parts.store, &*parts.queue, &parts.accounts).await;
     for (name, up) in [
@@ -50,7 +52,9 @@ async fn look(parts: &Parts, role: Role) {
     ] {
         metrics::set_of(names::DEPENDENCY_UP, "dependency", name, f64::from(u8::from(up)));
     }
+    let now = parts.runtime.clock.now_ms();
     if role == Role::Worker {
+        history.note(&parts.store, now, None).await;
         return;
     }
     if let Ok(stats) = parts.queue.stats().await {
@@ -60,7 +64,10 @@ async fn look(parts: &Parts, role: Role) {
         metrics::set(names::DEAD_MESSAGES, number(stats.dead));
     }
     match parts.store.queue().gauges(&names::COPY_AGES).await {
-        Ok(gauges) => tell(&gauges),
+        Ok(gauges) => {
+            tell(&gauges);
+            history.note(&parts.store, now, Some(&gauges)).await;
+        }
         // The dependency's gauge says so, and whoever needs the store logs it.
         Err(error) => tracing::debug!(error = chain(&error), "the store's gauges cannot be read"),
     }

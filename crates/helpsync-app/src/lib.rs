@@ -17,6 +17,7 @@ mod embeddings;
 mod error;
 mod front;
 mod health;
+mod history;
 mod home;
 mod json_lines;
 mod logging;

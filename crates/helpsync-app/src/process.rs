@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use helpsync_account::subscriptions::Subscriber;
-use helpsync_api::{Api, ApiOptions, WebhookRules};
+use helpsync_api::{Api, ApiOptions, Inside, WebhookRules};
 use helpsync_config::Settings;
+use helpsync_dashboard::{Dashboard, DashboardParts};
 use helpsync_dispatcher::{Dispatcher, DispatcherOptions};
 use helpsync_embeddings::{Chunker, Embedder};
 use helpsync_model::chain;
@@ -124,7 +126,7 @@ impl Process {
         }
         process.begin_roles(role);
         if let Some((front, url)) = process.fronts.api.as_ref().zip(process.api_url.clone()) {
-            front.open(api(&parts, url).router());
+            front.open(router(&parts, url, &process.tasks.stop));
         }
         if let Some(front) = &process.fronts.health {
             front.open(health::router(parts));
@@ -326,6 +328,20 @@ fn api(parts: &Parts, public_url: Url) -> Api {
         options,
         Arc::clone(&parts.wake),
     )
+}
+
+/// The API, and the dashboard beside it.
+fn router(parts: &Parts, public_url: Url, stop: &CancellationToken) -> Router {
+    let api = api(parts, public_url.clone());
+    let dashboard = Dashboard::new(DashboardParts {
+        inside: Inside::new(api.clone()),
+        store: parts.store.clone(),
+        clock: Arc::clone(&parts.runtime.clock),
+        entropy: Arc::clone(&parts.runtime.entropy),
+        public_url,
+        stop: stop.clone(),
+    });
+    dashboard.router(api.router())
 }
 
 fn dispatcher_options(parts: &Parts) -> DispatcherOptions {

@@ -6,7 +6,9 @@
 mod accounts;
 pub mod metrics;
 pub mod names;
+mod totals;
 pub mod trace;
 
 pub use accounts::ACCOUNTS_MAX;
+pub use totals::{TOTALS, Total};
 pub use trace::TRACEPARENT;

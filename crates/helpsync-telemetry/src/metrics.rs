@@ -7,7 +7,10 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 
 use crate::accounts::{Accounts, OTHER};
-use crate::names;
+use crate::{names, totals};
+
+/// Zendesk's word for asking too often.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 static ACCOUNTS: LazyLock<Accounts> = LazyLock::new(Accounts::default);
 
@@ -44,6 +47,9 @@ pub fn run_ended(kind: &'static str, trigger: &'static str, lane: &'static str, 
 /// `number` articles came to this.
 pub fn articles(outcome: &'static str, number: u64) {
     counter!(names::ARTICLES, "outcome" => outcome).increment(number);
+    if matches!(outcome, "created" | "updated") {
+        totals::ARTICLES.add(number);
+    }
 }
 
 /// Articles were read.
@@ -59,12 +65,14 @@ pub fn change_stored(delay: Duration) {
 /// Work on a shard has ended.
 pub fn shard_ended(kind: &'static str, lane: &'static str, outcome: &'static str, took: Duration) {
     histogram!(names::SHARD, "kind" => kind, "lane" => lane, "outcome" => outcome).record(took);
+    totals::SHARDS_ENDED.add(1);
 }
 
 /// A message was taken by the queue, so long after it was written.
 pub fn message_stored(lane: &'static str, age: Duration) {
     counter!(names::PUBLISHED, "lane" => lane, "outcome" => "stored").increment(1);
     histogram!(names::DISPATCH, "lane" => lane).record(age);
+    totals::PUBLISHED.add(1);
 }
 
 /// A message was not taken by the queue, or nobody knows.
@@ -97,6 +105,10 @@ pub fn request_sent(method: &'static str, template: String, status: u16, took: D
     histogram!(names::HTTP_CLIENT, "http_request_method" => method, "url_template" => template,
         "http_response_status_code" => status.to_string())
     .record(took);
+    totals::REQUESTS.add(1);
+    if status == TOO_MANY_REQUESTS {
+        totals::THROTTLED.add(1);
+    }
 }
 
 /// A permit of the account was used.

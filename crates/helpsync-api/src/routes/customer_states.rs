@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::{OrganizationId, RunParams};
+use helpsync_store::{CustomerSort, CustomerState};
 
 use super::status::rows;
 use super::sync::{connected, request};
@@ -11,14 +12,23 @@ use crate::auth::ByKey;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
-use crate::wire::customer_state::{CustomerView, Customers, HeldFiles, RefusedRemovals};
+use crate::wire::customer_state::{CustomerView, Customers, CustomersQuery, HeldFiles, RefusedRemovals};
 use crate::wire::native::{After, SyncAnswer};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/helpsync/v1/customers", Access::Key, "How every customer stands, oldest first", list)
-            .parameter("after", "integer", "Only ids above this")
+            .parameter("after", "integer", "Only ids above this; by age: only what stands behind that customer")
+            .parameter("after_age", "integer", "By age: `next_age` of the page before")
             .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+            .parameter("search", "string", "Part of the customer's id or of its workspace's name")
+            .parameter(
+                "state",
+                "string",
+                "`syncing`, `ready`, `failed`, `reconnect`, `paused`, `held`, `dead_letters` or `not_connected`",
+            )
+            .parameter("sort", "string", "`id`, or `age`: whose copy was complete longest ago first")
+            .parameter("organization_user_id", "integer", "This one only")
             .gives::<Customers>(),
         get("/helpsync/v1/customers/{customer_id}", Access::Key, "How a customer stands", show)
             .gives::<CustomerView>(),
@@ -70,14 +80,17 @@ fn next_of(count: usize, limit: u32, last: Option<i64>) -> Option<i64> {
 async fn list(
     State(api): State<Api>,
     ByKey(organization): ByKey,
-    Query(query): Query<After>,
+    Query(query): Query<CustomersQuery>,
 ) -> Result<Json<Customers>, ApiError> {
-    let (after, limit) = (query.after.map_or(0, |after| after.0), rows(query.limit));
-    let states = api.store().admin().customer_states(organization, after, limit).await?;
-    let next = next_of(states.len(), limit, states.last().map(|last| last.id));
+    let limit = rows(query.limit);
+    let search = query.check(organization, limit)?;
+    let states = api.store().admin().search_customers(&search).await?;
+    let next = next_of(states.len(), search.limit, states.last().map(|last| last.id));
+    let age = |state: &CustomerState| state.workspace.as_ref().and_then(|it| it.listed_at).unwrap_or(0);
+    let next_age = states.last().filter(|_| next.is_some() && search.sort == CustomerSort::Age).map(age);
     let now = api.now_ms();
     let customers = states.into_iter().map(|state| CustomerView::new(state, now)).collect();
-    Ok(Json(Customers { customers, next }))
+    Ok(Json(Customers { customers, next, next_age }))
 }
 
 async fn show(

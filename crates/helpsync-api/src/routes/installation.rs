@@ -12,6 +12,7 @@ use crate::auth::{ByKey, Keyed};
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
 use crate::wire::installation::{AccountBudget, Budgets, LaneView, Lanes, ProcessView, Processes};
+use crate::wire::timeline::History;
 
 /// Accounts of one answer.
 const BUDGETS_MAX: usize = 250;
@@ -50,6 +51,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .needs(KeyScope::Operator)
         .gives::<Lanes>(),
+        get(
+            "/helpsync/v1/history",
+            Access::Key,
+            "The installation's last day in slots of five minutes; takes an operator's key",
+            history,
+        )
+        .needs(KeyScope::Operator)
+        .gives::<History>(),
         get("/helpsync/v1/budgets", Access::Key, "What is left of each Zendesk account's limit", budgets)
             .gives::<Budgets>(),
     ]
@@ -86,6 +95,10 @@ async fn resume(
     api.store().queue().set_lane_paused(lane(&name)?, false).await?;
     api.wake();
     lanes(State(api), key).await
+}
+
+async fn history(State(api): State<Api>, _: Keyed) -> Result<Json<History>, ApiError> {
+    Ok(Json(History::new(api.store().queue().history().await?, api.now_ms())))
 }
 
 async fn budgets(State(api): State<Api>, ByKey(organization): ByKey) -> Result<Json<Budgets>, ApiError> {

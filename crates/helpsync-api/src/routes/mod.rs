@@ -18,6 +18,7 @@ mod installation;
 mod items;
 mod oauth_url;
 mod organization;
+mod overview;
 mod presigned;
 mod search;
 mod selection;
@@ -54,6 +55,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         group("White Label", white_label::endpoints()),
         group("Webhooks", webhooks::endpoints()),
         group("Helpsync", status::endpoints()),
+        group("Helpsync", overview::endpoints()),
         group("Helpsync", customer_states::endpoints()),
         group("Helpsync", installation::endpoints()),
         group("Helpsync", sync::endpoints()),

@@ -15,6 +15,7 @@ use crate::wire::dead_letter::DeadLetter;
 use crate::wire::native::{
     After, EventView, Events, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
 };
+use crate::wire::timeline::{TimedShardView, Timeline};
 use crate::wire::verify::{FreshnessList, FreshnessQuery, FreshnessView};
 use crate::wire::{Int, time};
 
@@ -43,6 +44,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
             .gives::<Runs>(),
         get("/helpsync/v1/runs/{run_id}", Access::Key, "One run and its receipt", run).gives::<RunView>(),
+        get(
+            "/helpsync/v1/runs/{run_id}/shards",
+            Access::Key,
+            "The shards of a run over time, and what they waited for; the oldest 1,000",
+            shards,
+        )
+        .gives::<Timeline>(),
         get(
             "/helpsync/v1/runs/{run_id}/skipped",
             Access::Key,
@@ -147,6 +155,16 @@ async fn named(api: &Api, organization: OrganizationId, id: &str) -> Result<Run,
     // What is no number names no run; nor does another organization's.
     let Ok(id) = id.parse() else { return Err(ApiError::missing("run")) };
     Ok(api.store().admin().run(organization, RunId(id)).await?)
+}
+
+async fn shards(
+    State(api): State<Api>,
+    ByKey(organization): ByKey,
+    Path(id): Path<String>,
+) -> Result<Json<Timeline>, ApiError> {
+    let run = named(&api, organization, &id).await?;
+    let shards = api.store().admin().timeline(organization, run.id, ROWS_MAX).await?;
+    Ok(Json(Timeline { shards: shards.into_iter().map(TimedShardView::from).collect() }))
 }
 
 async fn skipped(

@@ -1,10 +1,64 @@
 //! How customers stand.
 
-use helpsync_store::{CustomerState, HeldFile, WorkspaceState};
-use serde::Serialize;
+use helpsync_model::OrganizationId;
+use helpsync_store::{CustomerFilter, CustomerSearch, CustomerSort, CustomerState, HeldFile, WorkspaceState};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::time;
+use super::{Int, SOUGHT_CHARS_MAX, short, time};
+use crate::error::ApiError;
+
+/// Which customers.
+#[derive(Deserialize)]
+pub(crate) struct CustomersQuery {
+    after: Option<Int>,
+    after_age: Option<Int>,
+    pub(crate) limit: Option<Int>,
+    search: Option<String>,
+    state: Option<String>,
+    sort: Option<String>,
+    organization_user_id: Option<Int>,
+}
+
+impl CustomersQuery {
+    /// As the store takes them, `limit` at most.
+    pub(crate) fn check(self, organization: OrganizationId, limit: u32) -> Result<CustomerSearch, ApiError> {
+        short(self.search.as_deref(), "search", SOUGHT_CHARS_MAX)?;
+        let filter = match self.state.as_deref() {
+            None | Some("") => None,
+            Some("syncing") => Some(CustomerFilter::Syncing),
+            Some("ready") => Some(CustomerFilter::Ready),
+            Some("failed") => Some(CustomerFilter::Failed),
+            Some("reconnect") => Some(CustomerFilter::Reconnect),
+            Some("paused") => Some(CustomerFilter::Paused),
+            Some("held") => Some(CustomerFilter::Held),
+            Some("dead_letters") => Some(CustomerFilter::DeadLetters),
+            Some("not_connected") => Some(CustomerFilter::NotConnected),
+            Some(_) => {
+                return Err(ApiError::bad(
+                    "state is one of syncing, ready, failed, reconnect, paused, held, dead_letters and not_connected",
+                ));
+            }
+        };
+        let sort = match self.sort.as_deref() {
+            None | Some("" | "id") => CustomerSort::Id,
+            Some("age") => CustomerSort::Age,
+            Some(_) => return Err(ApiError::bad("sort is one of id and age")),
+        };
+        // Ages begin below 0: copies that were never complete have none.
+        let first_age = if self.after.is_some() { 0 } else { -1 };
+        Ok(CustomerSearch {
+            organization,
+            id: self.organization_user_id.map(|id| id.0),
+            text: self.search.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+            filter,
+            sort,
+            after: self.after.map_or(0, |after| after.0),
+            after_age: self.after_age.map_or(first_age, |age| age.0),
+            limit,
+        })
+    }
+}
 
 /// How a customer stands.
 #[derive(Serialize, ToSchema)]
@@ -29,6 +83,10 @@ pub(crate) struct WorkspaceView {
     /// `active`, or `paused`: its grant has ended, and it waits to be connected again.
     pub(crate) state: String,
     pub(crate) pause_reason: Option<String>,
+    /// What its grant allows, as Zendesk said it, separated by spaces.
+    pub(crate) scopes: String,
+    /// Who granted it.
+    pub(crate) granted_by: String,
     /// `QUEUED_FOR_SYNCING`, `SYNCING`, `READY` or `SYNC_ERROR`.
     pub(crate) sync_status: String,
     /// When a sync last ended well.
@@ -71,6 +129,8 @@ impl WorkspaceView {
             subdomain: state.subdomain,
             state: state.state,
             pause_reason: state.pause_reason,
+            scopes: state.scopes,
+            granted_by: state.account_label,
             sync_status: state.sync_status,
             complete_at: state.complete_at.map(time),
             age_seconds: state.complete_at.map(|at| (now_ms - at).max(0) / 1_000),
@@ -91,6 +151,8 @@ pub(crate) struct Customers {
     pub(crate) customers: Vec<CustomerView>,
     /// Pass it as `after` to read on; null at the end.
     pub(crate) next: Option<i64>,
+    /// By age: pass it as `after_age` with that.
+    pub(crate) next_age: Option<i64>,
 }
 
 /// A file whose removal waits for a person.

@@ -59,6 +59,8 @@ pub(crate) struct DeadLetter {
     pub(crate) customer_id: Option<String>,
     /// Why it gave up.
     pub(crate) error: Option<String>,
+    /// What its error has in common with others: the cause of its group.
+    pub(crate) cause: String,
     pub(crate) failed_at: String,
     /// The shard; null for a message.
     pub(crate) shard: Option<DeadShard>,
@@ -96,6 +98,7 @@ impl From<FailedShard> for DeadLetter {
             id: DeadLetterId::Shard(failed.id).to_string(),
             kind: failed.kind.as_str(),
             customer_id: Some(failed.customer_id),
+            cause: cause(failed.error.as_deref().unwrap_or_default()),
             error: failed.error,
             failed_at: time(failed.failed_at),
             shard: Some(DeadShard {
@@ -122,6 +125,7 @@ impl From<helpsync_queue::DeadLetter> for DeadLetter {
                 Origin::Requests => "request",
                 Origin::Lane(_) => "job",
             },
+            cause: cause(&letter.reason),
             error: Some(letter.reason),
             failed_at: time(letter.died_at.as_millisecond()),
             shard: None,
@@ -162,7 +166,7 @@ pub(crate) struct DeadLetterGroup {
 pub(crate) fn groups(letters: &[DeadLetter]) -> Vec<DeadLetterGroup> {
     let mut by_cause: BTreeMap<String, Vec<&DeadLetter>> = BTreeMap::new();
     for letter in letters {
-        by_cause.entry(cause(letter.error.as_deref().unwrap_or_default())).or_default().push(letter);
+        by_cause.entry(letter.cause.clone()).or_default().push(letter);
     }
     let mut groups: Vec<DeadLetterGroup> = by_cause.into_iter().filter_map(group).collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
@@ -265,6 +269,7 @@ mod tests {
             id: DeadLetterId::Shard(ShardId(number)).to_string(),
             kind: "plan",
             customer_id: Some(customer.to_owned()),
+            cause: cause(error),
             error: Some(error.to_owned()),
             failed_at: time(number * 1_000),
             shard: None,

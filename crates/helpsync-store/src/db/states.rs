@@ -42,6 +42,8 @@ pub(crate) const FAILED_SHARD: One<ShardState> = One(ShardState::Failed);
 pub(crate) const FINALIZE: One<ShardKind> = One(ShardKind::Finalize);
 /// Connections that are synced.
 pub(crate) const ACTIVE_CONNECTION: One<ConnectionState> = One(ConnectionState::Active);
+/// Connections whose grant is dead.
+pub(crate) const PAUSED_CONNECTION: One<ConnectionState> = One(ConnectionState::Paused);
 /// Grants that could read the export and cannot any more.
 pub(crate) const EXPORT_LOST: One<ExportAccess> = One(ExportAccess::Lost);
 /// Grants that cannot read the export.

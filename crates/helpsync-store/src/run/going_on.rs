@@ -20,6 +20,7 @@ use crate::run::runs::{RUN, Run, run_of};
 use crate::run::shards::{NewShard, Shard, ShardEnd, StartedShard, insert_shard};
 use crate::run::stages::advance;
 use crate::run::start::{connection_of, started_of};
+use crate::run::timeline::{WAITS_BYTES_MAX, line_of};
 use crate::run::wake;
 
 /// Who goes on with the shard that follows.
@@ -93,24 +94,28 @@ pub(crate) async fn end_in(
 
 /// Writes how the work ended into the shard's row. Answers what kind of shard it was, and in which lane.
 async fn settle(write: &mut Write, fence: &Fence, end: &ShardEnd) -> Result<(ShardKind, Lane), StoreError> {
-    let (wait, spent, error) = match end {
-        ShardEnd::Done(_) => (Duration::ZERO, 0, None),
-        ShardEnd::Snooze { wait, .. } => (*wait, -1, None),
-        ShardEnd::Retry { wait, error } => (*wait, 0, Some(error)),
-        ShardEnd::Failed(error) => (Duration::ZERO, 0, Some(error)),
+    let (wait, spent, error, why) = match end {
+        ShardEnd::Done(_) => (Duration::ZERO, 0, None, None),
+        ShardEnd::Snooze { wait, reason } => (*wait, -1, None, Some(reason)),
+        ShardEnd::Retry { wait, error } => (*wait, 0, Some(error), Some(error)),
+        ShardEnd::Failed(error) => (Duration::ZERO, 0, Some(error), None),
     };
+    let until = write.now.saturating_add(millis(wait));
+    let waited = why.map(|why| line_of(write.now, until, why)).unwrap_or_default();
     let Step { to, .. } = Step::of::<ShardState>(end.event());
     let settled = SHARDS.settle(&format!(
         "holder = null, state = {to}, due_at = $3, failures = failures + $4, error = coalesce($5, error),
-           updated_at = $6"
+           updated_at = $6, waits = case when length(waits) < $7 then waits || $8 else waits end"
     ));
     let row = sqlx::query(sql(format!("{settled} returning id, kind, lane")))
         .bind(fence.shard.0)
         .bind(fence.attempt)
-        .bind(write.now.saturating_add(millis(wait)))
+        .bind(until)
         .bind(spent)
         .bind(error)
         .bind(write.now)
+        .bind(WAITS_BYTES_MAX)
+        .bind(waited)
         .fetch_optional(&mut *write.tx)
         .await?
         .ok_or_else(|| refused(fence))?;
@@ -208,8 +213,8 @@ async fn add(
     let Step { to, .. } = Step::of::<ShardState>(ShardEvent::Started);
     let taken: Option<i64> = sqlx::query_scalar(sql(format!(
         "insert into shard (run_id, connection_id, key, kind, lane, state, params, position, due_at, created_at,
-           updated_at, attempt, failures, lease_until, holder)
-         values ($1, $2, $3, $4, $5, {to}, $6, cast($7 as bigint), $8, $8, $8, $8, 1, $9, $10)
+           updated_at, attempt, failures, lease_until, holder, started_at)
+         values ($1, $2, $3, $4, $5, {to}, $6, cast($7 as bigint), $8, $8, $8, $8, 1, $9, $10, $8)
          on conflict (run_id, key) do nothing returning id"
     )))
     .bind(fence.run.0)

@@ -23,4 +23,5 @@ pub(crate) mod stages;
 pub(crate) mod start;
 pub(crate) mod sweep;
 pub(crate) mod synced_files;
+pub(crate) mod timeline;
 pub(crate) mod wake;

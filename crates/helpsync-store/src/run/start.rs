@@ -44,7 +44,7 @@ pub(crate) async fn take(
         "{} returning id, run_id, key, kind, lane, params, cursor, attempt, failures, released_at",
         SHARDS.take(
             "$4",
-            ", holder = $3, updated_at = $4",
+            ", holder = $3, updated_at = $4, started_at = coalesce(started_at, $4)",
             &format!(
                 "id = $2 and {} and exists (select 1 from run join connection on connection.id = run.connection_id
                    where run.id = shard.run_id and run.epoch = connection.epoch

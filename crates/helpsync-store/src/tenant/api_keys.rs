@@ -16,7 +16,8 @@ const USE_NOTED_EVERY: Duration = Duration::from_mins(1);
 /// The name of the key that the settings give, or that the embedded shape made for itself.
 pub const BOOTSTRAP: &str = "bootstrap";
 
-const KEY: &str =
+/// What [`ApiKey::of`] reads.
+pub(crate) const KEY: &str =
     "id, organization_id, name, prefix, scope, is_bootstrap, expires_at, last_used_at, created_at";
 
 /// An API key, by what is known of it.
@@ -43,7 +44,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    fn of(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn of(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.try_get("id")?,
             organization: OrganizationId(row.try_get("organization_id")?),
@@ -78,7 +79,7 @@ pub struct NewApiKey {
 }
 
 /// The form in which API keys are stored: they are long and random, so a plain hash is enough.
-fn hash_of(secret: &SecretString) -> String {
+pub(crate) fn hash_of(secret: &SecretString) -> String {
     hex::encode(Sha256::digest(secret.expose_secret().as_bytes()))
 }
 

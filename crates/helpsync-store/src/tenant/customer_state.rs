@@ -36,6 +36,12 @@ pub struct WorkspaceState {
     pub state: String,
     /// Why it is paused.
     pub pause_reason: Option<String>,
+    /// What its grant allows, as Zendesk said it.
+    pub scopes: String,
+    /// Who granted it.
+    pub account_label: String,
+    /// When everything was last listed, in ms.
+    pub listed_at: Option<i64>,
     /// What its newest run is doing, in Carbon's words.
     pub sync_status: String,
     /// When a sync last ended well, in ms.
@@ -75,11 +81,11 @@ pub struct HeldFile {
 const FAMILY_OF: &str = "(select member.id from connection as member
     where member.id = connection.id or member.parent_id = connection.id)";
 
-fn select_state() -> String {
+pub(crate) fn select_state() -> String {
     format!(
         "select customer.id, customer.external_id, customer.paused_at, customer.interval_hours,
            connection.id as connection_id, connection.subdomain, connection.state, connection.pause_reason,
-           connection.next_sync_at,
+           connection.next_sync_at, connection.scopes, connection.account_label, connection.source_items_synced_at,
            (select count(*) from file where file.customer_id = customer.id and hidden_at is null) as files,
            (select member.sync_status from connection as member
             where member.id = connection.id or member.parent_id = connection.id
@@ -102,7 +108,7 @@ fn select_state() -> String {
     )
 }
 
-fn state_of(row: &AnyRow) -> Result<CustomerState, StoreError> {
+pub(crate) fn state_of(row: &AnyRow) -> Result<CustomerState, StoreError> {
     let connection: Option<i64> = row.try_get("connection_id")?;
     let workspace = match connection {
         None => None,
@@ -111,6 +117,9 @@ fn state_of(row: &AnyRow) -> Result<CustomerState, StoreError> {
             subdomain: row.try_get("subdomain")?,
             state: row.try_get("state")?,
             pause_reason: row.try_get("pause_reason")?,
+            scopes: row.try_get("scopes")?,
+            account_label: row.try_get("account_label")?,
+            listed_at: row.try_get("source_items_synced_at")?,
             sync_status: row.try_get("family_status")?,
             complete_at: row.try_get("complete_at")?,
             next_sync_at: row.try_get("next_sync_at")?,
@@ -133,23 +142,6 @@ fn state_of(row: &AnyRow) -> Result<CustomerState, StoreError> {
 }
 
 impl AdminStore {
-    /// How up to `limit` customers with an id above `after` stand, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn customer_states(
-        &self,
-        organization: OrganizationId,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<CustomerState>, StoreError> {
-        let statement = format!(
-            "{} where customer.organization_id = $1 and customer.id > $2 order by customer.id limit $3",
-            select_state()
-        );
-        self.page(statement, organization, after, limit, state_of).await
-    }
-
     /// How a customer stands; `None`: the organization has none of that name.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! reached fails the test: a test that silently runs on half of what it claims is worse.
 
 mod backup;
+pub mod many;
 mod schema;
 pub mod searchable;
 

@@ -3,12 +3,25 @@
 use helpsync_model::{Clock as _, ConnectionId, Lane, RunKind, RunParams, Trigger};
 
 use crate::testing::{FIRST, TestStore, article, stores};
-use crate::{HeldShard, ProcessSign, RunRequest, Store};
+use crate::{CustomerSearch, CustomerSort, HeldShard, ProcessSign, RunRequest, Store};
 
 async fn connect(store: &TestStore, name: &str) -> ConnectionId {
     let organization = store.admin().ensure_organization("default").await.unwrap();
     let customer = store.admin().customer(organization, name).await.unwrap();
     store.connect(&customer, "acme").await
+}
+
+fn search(after: i64) -> CustomerSearch {
+    CustomerSearch {
+        organization: FIRST,
+        id: None,
+        text: None,
+        filter: None,
+        sort: CustomerSort::Id,
+        after,
+        after_age: -1,
+        limit: 10,
+    }
 }
 
 async fn request(store: &Store, connection: ConnectionId) {
@@ -115,7 +128,7 @@ async fn a_customer_state_says_how_workspace_and_syncs_stand() {
         let connection = connect(&store, "ada").await;
         store.admin().customer(FIRST, "bob").await.unwrap();
         request(&store, connection).await;
-        let states = store.admin().customer_states(FIRST, 0, 10).await.unwrap();
+        let states = store.admin().search_customers(&search(0)).await.unwrap();
         assert_eq!(states.iter().map(|one| one.customer_id.as_str()).collect::<Vec<_>>(), ["ada", "bob"]);
         assert_eq!(states[1].workspace, None);
         let ada = states[0].workspace.as_ref().unwrap();
@@ -125,7 +138,7 @@ async fn a_customer_state_says_how_workspace_and_syncs_stand() {
         );
         assert_eq!((ada.complete_at, ada.held, ada.dead_letters), (None, 0, 0));
         assert!(ada.run.is_some() && ada.waiting_until.is_some(), "a sync is under way: {ada:?}");
-        assert_eq!(store.admin().customer_states(FIRST, states[0].id, 10).await.unwrap().len(), 1);
+        assert_eq!(store.admin().search_customers(&search(states[0].id)).await.unwrap().len(), 1);
         assert_eq!(store.admin().customer_state(FIRST, "nobody").await.unwrap(), None);
         let other = store.admin().ensure_organization("other").await.unwrap();
         assert_eq!(store.admin().customer_state(other, "ada").await.unwrap(), None);

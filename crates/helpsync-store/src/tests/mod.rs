@@ -5,6 +5,7 @@ mod chunks;
 mod claims;
 mod connections;
 mod customers;
+mod dashboard;
 mod deletion;
 mod embedding;
 mod event_subscriptions;

@@ -1,0 +1,154 @@
+//! What surrounds every page.
+
+use axum::response::Html;
+use helpsync_model::KeyScope;
+use maud::{DOCTYPE, Markup, html};
+
+use crate::assets::{ICON, SCRIPT, STYLE};
+use crate::form::TOKEN;
+use crate::text as t;
+use crate::visitor::Visitor;
+
+/// A whole page.
+pub(crate) type Page = Html<String>;
+
+/// Which part of the dashboard a page is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Overview,
+    Customers,
+    DeadLetters,
+    Webhooks,
+    Organizations,
+}
+
+/// `base`: the address of the dashboard's start, with or without a slash at its end.
+fn head(base: &str, title: &str) -> Markup {
+    let base = base.trim_end_matches('/');
+    let asset = |name: &str| format!("{base}/assets/{name}");
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " · " (t::PRODUCT) }
+            link rel="icon" type="image/svg+xml" href=(asset(&ICON.name));
+            link rel="stylesheet" href=(asset(&STYLE.name));
+            script src=(asset(&SCRIPT.name)) type="module" {}
+        }
+    }
+}
+
+/// A page of whoever is not logged in, or that cannot be shown.
+pub(crate) fn alone(base: &str, title: &str, content: &Markup) -> Page {
+    let page = html! {
+        (DOCTYPE)
+        html lang=(t::LANGUAGE) {
+            (head(base, title))
+            body class="alone" { main class="card" { p class="brand" { (t::PRODUCT) } (content) } }
+        }
+    };
+    Html(page.into_string())
+}
+
+/// A page of the organization that is looked at. `live`: the address of its stream.
+pub(crate) fn page(visitor: &Visitor, part: Part, title: &str, live: Option<&str>, content: &Markup) -> Page {
+    let page = html! {
+        (DOCTYPE)
+        html lang=(t::LANGUAGE) {
+            (head(&visitor.dashboard.at(""), title))
+            body data-palette=(visitor.at("/palette")) data-live=[live] {
+                a class="skip" href="#content" { (t::TO_CONTENT) }
+                (top(visitor, part))
+                main id="content" tabindex="-1" { (content) }
+                (palette())
+            }
+        }
+    };
+    Html(page.into_string())
+}
+
+fn top(visitor: &Visitor, part: Part) -> Markup {
+    let link = |of: Part, address: &str, text: &str| {
+        html! { a href=(address) aria-current=[(of == part).then_some("page")] { (text) } }
+    };
+    html! {
+        header class="top" {
+            a class="brand" href=(visitor.at("")) { (t::PRODUCT) }
+            span class="organization" title=(t::ORGANIZATION) { (visitor.organization) }
+            nav aria-label=(t::PARTS) {
+                (link(Part::Overview, &visitor.at(""), t::OVERVIEW))
+                (link(Part::Customers, &visitor.at("/customers"), t::CUSTOMERS))
+                (link(Part::DeadLetters, &visitor.at("/dead-letters"), t::DEAD_LETTERS))
+                (link(Part::Webhooks, &visitor.at("/webhooks"), t::WEBHOOKS))
+                @if visitor.may(KeyScope::Operator) {
+                    (link(Part::Organizations, &visitor.dashboard.at("/organizations"), t::ORGANIZATIONS))
+                }
+            }
+            span class="grow" {}
+            button type="button" class="scripted" data-open="palette" aria-keyshortcuts="Control+K" {
+                (t::GO_TO) " " kbd { (t::PALETTE_KEY) }
+            }
+            details class="menu" {
+                summary { (t::KEY) " " (visitor.key.name) }
+                div class="menu-body" {
+                    p class="soft" { (t::scope_of_key(visitor.key.scope.as_str())) }
+                    (post(visitor, &visitor.dashboard.at("/logout"), &html! {
+                        button type="submit" { (t::LOGOUT) }
+                        button type="submit" name="everywhere" value="1" { (t::LOGOUT_EVERYWHERE) }
+                    }))
+                }
+            }
+        }
+    }
+}
+
+/// A form that posts, with what only our pages know.
+pub(crate) fn post(visitor: &Visitor, address: &str, content: &Markup) -> Markup {
+    html! {
+        form method="post" action=(address) {
+            input type="hidden" name=(TOKEN) value=(visitor.token);
+            (content)
+        }
+    }
+}
+
+/// A button that posts to `address`.
+pub(crate) fn button(visitor: &Visitor, address: &str, text: &str, class: &str) -> Markup {
+    post(visitor, address, &html! { button type="submit" class=(class) { (text) } })
+}
+
+/// Filled by the script: without it there is nothing to open.
+fn palette() -> Markup {
+    html! {
+        dialog id="palette" class="palette" aria-label=(t::GO_TO) {
+            form method="dialog" {
+                label class="sr" for="palette-input" { (t::PALETTE_LABEL) }
+                input id="palette-input" type="text" autocomplete="off" placeholder=(t::PALETTE_LABEL)
+                    role="combobox" aria-expanded="true" aria-controls="palette-list" aria-autocomplete="list";
+            }
+            ul id="palette-list" role="listbox" aria-label=(t::PALETTE_RESULTS) {}
+            p class="soft" { (t::PALETTE_HELP) }
+        }
+    }
+}
+
+/// A region that the stream keeps current.
+pub(crate) fn region(name: &str, content: &Markup) -> Markup {
+    html! { div data-region=(name) { (content) } }
+}
+
+/// The rest of a list.
+pub(crate) fn next_page(address: Option<String>) -> Markup {
+    html! {
+        @if let Some(address) = address {
+            p { a class="button" rel="next" href=(address) { (t::NEXT_PAGE) } }
+        }
+    }
+}
+
+/// What an action that just ended came to, by a word of the address: nobody can have a page say something else.
+pub(crate) fn said(word: Option<&str>) -> Markup {
+    let text = word.and_then(t::said);
+    html! { @if let Some(text) = text { p class="note good" role="status" { (text) } } }
+}

@@ -1,0 +1,286 @@
+//! One customer: how it stands, what can be done, its runs, what is held.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use helpsync_model::KeyScope;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::dashboard::Dashboard;
+use crate::form::Form;
+use crate::layout::{self, Page, Part, button, post};
+use crate::live::{self, Regions, Topic};
+use crate::pages::customers::standing;
+use crate::pages::overview::progress;
+use crate::problem::{Problem, see_other};
+use crate::show::{badge, fact, number, table, when, when_if_any};
+use crate::text as t;
+use crate::view;
+use crate::visitor::{At, Given, Visitor, part};
+
+/// Runs that are shown.
+const RUNS_SHOWN: u32 = 20;
+/// Held files of a page.
+const HELD_ROWS: u32 = 100;
+
+/// What addresses below a customer name.
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    pub(crate) customer: i64,
+    #[serde(default)]
+    action: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Said {
+    said: Option<String>,
+    after: Option<i64>,
+}
+
+/// The customer of this number.
+pub(crate) async fn find(visitor: &Visitor, id: i64) -> Result<view::Customer, Problem> {
+    let path = format!("/helpsync/v1/customers?organization_user_id={id}");
+    let found: view::Customers = visitor.get(&path).await?;
+    found.customers.into_iter().next().ok_or_else(|| Problem::missing(&visitor.dashboard))
+}
+
+/// The address of `path` below a customer.
+pub(crate) fn below(visitor: &Visitor, customer: &view::Customer, path: &str) -> String {
+    visitor.at(&format!("/customers/{}{path}", customer.organization_user_id))
+}
+
+/// What leads to a page of a customer, and its name.
+pub(crate) fn heading(visitor: &Visitor, customer: &view::Customer, title: &str) -> Markup {
+    html! {
+        nav class="crumbs" aria-label=(t::CRUMBS) {
+            a href=(visitor.at("/customers")) { (t::CUSTOMERS) }
+            " / "
+            a href=(below(visitor, customer, "")) { (customer.customer_id) }
+        }
+        h1 { (title) }
+    }
+}
+
+pub(crate) async fn page(
+    visitor: Visitor,
+    At(named): At<Named>,
+    Given(said): Given<Said>,
+) -> Result<Page, Problem> {
+    let customer = find(&visitor, named.customer).await?;
+    let runs = runs_of(&visitor, &customer).await?;
+    let now = visitor.dashboard.now_ms();
+    let content = html! {
+        nav class="crumbs" aria-label=(t::CRUMBS) { a href=(visitor.at("/customers")) { (t::CUSTOMERS) } }
+        h1 { (customer.customer_id) }
+        (layout::said(said.said.as_deref()))
+        (actions(&visitor, &customer))
+        (layout::region("state", &state(&visitor, &customer, now)))
+        (crate::pages::settings::schedule_form(&visitor, &customer))
+        (layout::region("runs", &runs_shown(&visitor, &runs, now)))
+    };
+    let live = below(&visitor, &customer, "/live");
+    Ok(layout::page(&visitor, Part::Customers, &customer.customer_id, Some(&live), &content))
+}
+
+pub(crate) async fn live(
+    visitor: Visitor,
+    At(named): At<Named>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    find(&visitor, named.customer).await?;
+    let topic = Topic::Customer { organization: visitor.key.organization, customer: named.customer };
+    let look = Arc::new(move |visitor: Visitor| -> futures::future::BoxFuture<'static, _> {
+        Box::pin(look(visitor, named.customer))
+    });
+    live::stream(visitor, &headers, topic, look)
+}
+
+async fn look(visitor: Visitor, id: i64) -> Result<Regions, Problem> {
+    let customer = find(&visitor, id).await?;
+    let runs = runs_of(&visitor, &customer).await?;
+    let now = visitor.dashboard.now_ms();
+    Ok(vec![("state", state(&visitor, &customer, now)), ("runs", runs_shown(&visitor, &runs, now))])
+}
+
+async fn runs_of(visitor: &Visitor, customer: &view::Customer) -> Result<Vec<view::Run>, Problem> {
+    let Some(workspace) = &customer.workspace else { return Ok(Vec::new()) };
+    let path = format!("/helpsync/v1/runs?data_source_id={}&limit={RUNS_SHOWN}", workspace.data_source_id);
+    Ok(visitor.get::<view::Runs>(&path).await?.runs)
+}
+
+fn actions(visitor: &Visitor, customer: &view::Customer) -> Markup {
+    let act = |action: &str| below(visitor, customer, &format!("/act/{action}"));
+    let connected = customer.workspace.is_some();
+    html! {
+        div class="actions" {
+            a class="button" href=(below(visitor, customer, "/files")) { (t::FILES) }
+            @if connected {
+                a class="button" href=(below(visitor, customer, "/selection")) { (t::SELECTION) }
+                a class="button" href=(below(visitor, customer, "/held")) { (t::HELD) }
+            }
+            @if connected && visitor.may(KeyScope::Sync) {
+                (button(visitor, &act("sync"), t::SYNC_NOW, "main"))
+                (button(visitor, &act("full"), t::FULL_SYNC, ""))
+                @if customer.workspace.as_ref().is_some_and(|it| it.run_id.is_some()) {
+                    (button(visitor, &act("cancel"), t::CANCEL, ""))
+                }
+            }
+            @if connected && visitor.may(KeyScope::Admin) {
+                (button(visitor, &below(visitor, customer, "/verify"), t::VERIFY, ""))
+            }
+            @if visitor.may(KeyScope::Admin) {
+                @if customer.paused_at.is_some() { (button(visitor, &act("resume"), t::RESUME, "main")) }
+                @else { (button(visitor, &act("pause"), t::PAUSE, "")) }
+                @if connected {
+                    a class="button danger" href=(below(visitor, customer, "/disconnect")) { (t::DISCONNECT) }
+                }
+            }
+        }
+    }
+}
+
+fn state(visitor: &Visitor, customer: &view::Customer, now: i64) -> Markup {
+    let Some(workspace) = &customer.workspace else {
+        return html! { section class="card" { (standing(customer)) p { (t::NOT_CONNECTED_LONG) } } };
+    };
+    let text = |text: &str| html! { (text) };
+    let counted = |count: i64, path: &str| {
+        html! { @if count > 0 { a href=(path) { (number(count)) } } @else { "0" } }
+    };
+    let dead = visitor.at(&format!("/dead-letters?customer={}", part(&customer.customer_id)));
+    html! {
+        section class="card" {
+            h2 class="sr" { (t::STATE) }
+            dl class="facts" {
+                (fact(t::STATE, &standing(customer)))
+                (fact(t::WORKSPACE, &text(&workspace.subdomain)))
+                (fact(t::FILES, &text(&number(customer.files))))
+                (fact(t::COMPLETE, &when_if_any(workspace.complete_at.as_deref(), now)))
+                (fact(t::NEXT_SYNC, &when_if_any(workspace.next_sync_at.as_deref(), now)))
+                (fact(t::HELD, &counted(workspace.held, &below(visitor, customer, "/held"))))
+                (fact(t::DEAD_LETTERS, &counted(workspace.dead_letters, &dead)))
+                (fact(t::GRANTED_BY, &text(&workspace.granted_by)))
+                (fact(t::SCOPES, &text(&workspace.scopes)))
+                @if let Some(run) = workspace.run_id {
+                    (fact(t::UNDER_WAY, &html! { a href=(visitor.at(&format!("/runs/{run}"))) { (t::run_number(run)) } }))
+                }
+                @if let Some(reason) = &workspace.waiting_for {
+                    (fact(t::WAITS_FOR, &html! {
+                        (reason)
+                        @if let Some(until) = &workspace.waiting_until { " (" (when(until, now)) ")" }
+                    }))
+                }
+                @if let Some(reason) = &workspace.pause_reason { (fact(t::RECONNECT_BECAUSE, &text(reason))) }
+                @if let Some(error) = &workspace.events_error { (fact(t::EVENTS, &text(error))) }
+            }
+        }
+    }
+}
+
+fn runs_shown(visitor: &Visitor, runs: &[view::Run], now: i64) -> Markup {
+    let columns =
+        [t::RUN, t::STATE, t::TRIGGER, t::PROGRESS, t::STORED, t::REMOVED, t::SKIPPED, t::BEGUN, t::ENDED];
+    html! {
+        section class="card" {
+            h2 { (t::RUNS) }
+            @if runs.is_empty() { p class="soft" { (t::NO_RUNS_YET) } } @else {
+                (table(t::RUNS, &columns, &html! {
+                    @for run in runs {
+                        tr {
+                            td {
+                                a href=(visitor.at(&format!("/runs/{}", run.id))) { (t::run(run.id, &run.kind)) }
+                                @if let Some(brand) = &run.brand { " " span class="soft" { (brand) } }
+                            }
+                            td { (badge(&run.state)) }
+                            td { (t::state(&run.trigger)) }
+                            td { (progress(run)) }
+                            td class="number" { (number(run.counters.created + run.counters.updated)) }
+                            td class="number" { (number(run.counters.removed)) }
+                            td class="number" { (number(run.counters.skipped)) }
+                            td { (when(&run.created_at, now)) }
+                            td { (when_if_any(run.finished_at.as_deref(), now)) }
+                        }
+                    }
+                }))
+            }
+        }
+    }
+}
+
+/// What a button of a customer's page does: each is one request to the API.
+pub(crate) async fn act(
+    State(dashboard): State<Dashboard>,
+    At(named): At<Named>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (visitor, _) = Form::of_visitor(&dashboard, request).await?;
+    let customer = find(&visitor, named.customer).await?;
+    let name = &customer.customer_id;
+    let of_customer = |what: &str| format!("/helpsync/v1/customers/{}/{what}", part(name));
+    let sync = |full: bool| ("/helpsync/v1/sync".to_owned(), json!({ "customer_id": name, "full": full }));
+    let source = customer.workspace.as_ref().map_or(0, |it| it.data_source_id);
+    let (path, body) = match named.action.as_str() {
+        "pause" | "resume" => (of_customer(&named.action), Value::Null),
+        "approve" => (of_customer("approve_removals"), Value::Null),
+        "refuse" => (of_customer("refuse_removals"), Value::Null),
+        "sync" => sync(false),
+        "full" => sync(true),
+        "cancel" => (format!("/helpsync/v1/data_sources/{source}/cancel"), Value::Null),
+        _ => return Err(Problem::new(&dashboard, StatusCode::NOT_FOUND, t::NOTHING_AT_ADDRESS)),
+    };
+    let body = if body.is_null() { json!({}) } else { body };
+    visitor
+        .ask::<Value>(helpsync_api::Asked {
+            method: Method::POST,
+            path: &path,
+            customer: None,
+            body: Some(body),
+        })
+        .await?;
+    Ok(see_other(&below(&visitor, &customer, &format!("?said={}", named.action))))
+}
+
+/// What is held: what would go, and who decides.
+pub(crate) async fn held(
+    visitor: Visitor,
+    At(named): At<Named>,
+    Given(said): Given<Said>,
+) -> Result<Page, Problem> {
+    let customer = find(&visitor, named.customer).await?;
+    let after = said.after.unwrap_or(0);
+    let path = format!(
+        "/helpsync/v1/customers/{}/held?limit={HELD_ROWS}&after={after}",
+        part(&customer.customer_id)
+    );
+    let found: view::Held = visitor.get(&path).await?;
+    let now = visitor.dashboard.now_ms();
+    let act = |action: &str| below(&visitor, &customer, &format!("/act/{action}"));
+    let next = found.next.map(|next| below(&visitor, &customer, &format!("/held?after={next}")));
+    let content = html! {
+        (heading(&visitor, &customer, t::HELD))
+        p { (t::HELD_LONG) }
+        @if found.held.is_empty() { p class="card soft" { (t::NOTHING_HELD) } } @else {
+            @if visitor.may(KeyScope::Admin) {
+                div class="actions" {
+                    (post(&visitor, &act("approve"), &html! { button class="danger" type="submit" { (t::APPROVE) } }))
+                    (post(&visitor, &act("refuse"), &html! { button type="submit" { (t::REFUSE) } }))
+                }
+            }
+            (table(t::HELD, &[t::TITLE, t::ARTICLE, t::HELD_SINCE], &html! {
+                @for file in &found.held {
+                    tr {
+                        td { (file.name) @if let Some(url) = &file.external_url { br; span class="soft" { (url) } } }
+                        td { (file.article_id) }
+                        td { (when(&file.held_at, now)) }
+                    }
+                }
+            }))
+        }
+        (layout::next_page(next))
+    };
+    Ok(layout::page(&visitor, Part::Customers, t::HELD, None, &content))
+}

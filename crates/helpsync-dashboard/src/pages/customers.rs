@@ -1,0 +1,182 @@
+//! The customers of an organization: searched, filtered, sorted, a page at a time.
+
+use axum::Json;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::layout::{self, Page, Part};
+use crate::problem::{Problem, see_other};
+use crate::show::{badge, duration, number, table, when_if_any};
+use crate::text as t;
+use crate::view;
+use crate::visitor::{Given, Visitor, part};
+
+/// Customers of a page.
+const ROWS: u32 = 50;
+/// Customers that the palette offers.
+const OFFERED: u32 = 8;
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    search: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    sort: String,
+    after: Option<i64>,
+    after_age: Option<i64>,
+}
+
+impl Asked {
+    fn query(&self) -> String {
+        format!("search={}&state={}&sort={}", part(&self.search), part(&self.state), part(&self.sort))
+    }
+}
+
+fn behind(after: Option<i64>, age: Option<i64>) -> String {
+    let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+    after + &age.map(|age| format!("&after_age={age}")).unwrap_or_default()
+}
+
+pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Asked>) -> Result<Page, Problem> {
+    let query = asked.query();
+    let path = format!("/helpsync/v1/customers?limit={ROWS}&{query}{}", behind(asked.after, asked.after_age));
+    let found: view::Customers = visitor.get(&path).await?;
+    let next = found
+        .next
+        .map(|next| visitor.at(&format!("/customers?{query}{}", behind(Some(next), found.next_age))));
+    let content = html! {
+        h1 { (t::CUSTOMERS) }
+        (filter(&visitor, &asked))
+        @if found.customers.is_empty() { p class="card soft" { (t::NO_CUSTOMERS) } } @else {
+            (rows(&visitor, &found.customers))
+        }
+        (layout::next_page(next))
+    };
+    Ok(layout::page(&visitor, Part::Customers, t::CUSTOMERS, None, &content))
+}
+
+fn filter(visitor: &Visitor, asked: &Asked) -> Markup {
+    let option = |value: &str, text: &str, given: &str| {
+        html! { option value=(value) selected[value == given] { (text) } }
+    };
+    html! {
+        form class="filter" method="get" action=(visitor.at("/customers")) role="search" {
+            div {
+                label for="search" { (t::SEARCH) }
+                input id="search" type="search" name="search" value=(asked.search) maxlength="255"
+                    placeholder=(t::SEARCH_CUSTOMERS) data-search;
+            }
+            div {
+                label for="state" { (t::STATE) }
+                select id="state" name="state" {
+                    (option("", t::ANY, &asked.state))
+                    @for value in t::CUSTOMER_STATES { (option(value, &t::state(value), &asked.state)) }
+                }
+            }
+            div {
+                label for="sort" { (t::SORT) }
+                select id="sort" name="sort" {
+                    (option("", t::SORT_ID, &asked.sort))
+                    (option("age", t::SORT_AGE, &asked.sort))
+                }
+            }
+            button type="submit" { (t::SHOW) }
+        }
+    }
+}
+
+/// How a customer stands, as one badge.
+pub(crate) fn standing(customer: &view::Customer) -> Markup {
+    match &customer.workspace {
+        _ if customer.paused_at.is_some() => badge("paused"),
+        None => badge("not_connected"),
+        Some(workspace) if workspace.state == "paused" => badge("reconnect"),
+        Some(workspace) => badge(&workspace.sync_status),
+    }
+}
+
+fn rows(visitor: &Visitor, customers: &[view::Customer]) -> Markup {
+    let now = visitor.dashboard.now_ms();
+    let columns =
+        [t::CUSTOMER, t::WORKSPACE, t::STATE, t::FILES, t::COMPLETE, t::NEXT_SYNC, t::HELD, t::DEAD_LETTERS];
+    table(
+        t::CUSTOMERS,
+        &columns,
+        &html! {
+            @for customer in customers {
+                @let workspace = customer.workspace.as_ref();
+                @let count = |of: fn(&view::Workspace) -> i64| {
+                    workspace.map(of).filter(|count| *count > 0).map_or_else(|| t::NONE.to_owned(), number)
+                };
+                tr {
+                    td {
+                        a href=(visitor.at(&format!("/customers/{}", customer.organization_user_id))) { (customer.customer_id) }
+                    }
+                    td { (workspace.map_or(t::NONE, |it| it.subdomain.as_str())) }
+                    td { (standing(customer)) }
+                    td class="number" { (number(customer.files)) }
+                    td { @match workspace.and_then(|it| it.age_seconds) {
+                        Some(age) => (t::ago(&duration(age))),
+                        None => (t::NEVER),
+                    } }
+                    td { (when_if_any(workspace.and_then(|it| it.next_sync_at.as_deref()), now)) }
+                    td class="number" { (count(|it| it.held)) }
+                    td class="number" { (count(|it| it.dead_letters)) }
+                }
+            }
+        },
+    )
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    name: String,
+}
+
+/// To the page of a customer that a list knows by name only.
+pub(crate) async fn named(
+    visitor: Visitor,
+    Given(Named { name }): Given<Named>,
+) -> Result<Response, Problem> {
+    let customer: view::Customer = visitor.get(&format!("/helpsync/v1/customers/{}", part(&name))).await?;
+    Ok(see_other(&visitor.at(&format!("/customers/{}", customer.organization_user_id))))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Typed {
+    #[serde(default)]
+    search: String,
+}
+
+/// What the palette offers for a few letters.
+pub(crate) async fn palette(visitor: Visitor, Given(typed): Given<Typed>) -> Result<Json<Value>, Problem> {
+    let pages = [
+        (t::OVERVIEW, ""),
+        (t::CUSTOMERS, "/customers"),
+        (t::CUSTOMERS_HELD, "/customers?state=held"),
+        (t::CUSTOMERS_OLDEST, "/customers?sort=age"),
+        (t::CUSTOMERS_FAILED, "/customers?state=failed"),
+        (t::DEAD_LETTERS, "/dead-letters"),
+        (t::WEBHOOKS, "/webhooks"),
+    ];
+    let wanted = typed.search.trim().to_lowercase();
+    let mut offers: Vec<Value> = pages
+        .into_iter()
+        .filter(|(name, _)| name.to_lowercase().contains(&wanted))
+        .map(|(name, path)| json!({ "text": name, "address": visitor.at(path) }))
+        .collect();
+    if !wanted.is_empty() {
+        let path = format!("/helpsync/v1/customers?limit={OFFERED}&search={}", part(&wanted));
+        let found: view::Customers = visitor.get(&path).await?;
+        offers.extend(found.customers.iter().map(|customer| {
+            let address = visitor.at(&format!("/customers/{}", customer.organization_user_id));
+            let workspace = customer.workspace.as_ref().map(|it| it.subdomain.as_str());
+            json!({ "text": customer.customer_id, "about": workspace, "address": address })
+        }));
+    }
+    Ok(Json(json!({ "offers": offers })))
+}

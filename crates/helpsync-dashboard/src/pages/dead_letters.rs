@@ -1,0 +1,184 @@
+//! Work that gave up: by cause, one by one, replayed or discarded, also many at once.
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use helpsync_api::Asked;
+use helpsync_model::KeyScope;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::dashboard::Dashboard;
+use crate::form::Form;
+use crate::layout::{self, Page, Part, post};
+use crate::pages::overview::named;
+use crate::problem::{Problem, see_other};
+use crate::show::{number, table, when};
+use crate::text as t;
+use crate::view;
+use crate::visitor::{Given, Visitor, part};
+
+/// Rows of a page.
+const ROWS: usize = 100;
+/// Dead letters that are looked through for those of one customer or cause, and that one form acts on.
+const BULK_MAX: usize = 1_000;
+/// Of a message's body, so many characters are shown.
+const BODY_CHARS_SHOWN: usize = 400;
+
+#[derive(Deserialize)]
+pub(crate) struct Which {
+    #[serde(default)]
+    customer: String,
+    #[serde(default)]
+    after: String,
+    said: Option<String>,
+}
+
+async fn list(visitor: &Visitor, after: &str, limit: usize) -> Result<view::DeadLetters, Problem> {
+    visitor.get(&format!("/helpsync/v1/dead-letters?limit={limit}&after={}", part(after))).await
+}
+
+pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Which>) -> Result<Page, Problem> {
+    let of_one = !asked.customer.is_empty();
+    let limit = if of_one { BULK_MAX } else { ROWS };
+    let mut found = list(&visitor, &asked.after, limit).await?;
+    if of_one {
+        found.dead_letters.retain(|letter| letter.customer_id.as_deref() == Some(&asked.customer));
+    }
+    let next = found.next.as_deref().map(|next| {
+        visitor.at(&format!("/dead-letters?customer={}&after={}", part(&asked.customer), part(next)))
+    });
+    let content = html! {
+        h1 { (t::DEAD_LETTERS) }
+        (layout::said(asked.said.as_deref()))
+        p { (t::DEAD_LETTERS_LONG) }
+        @if of_one { p { (t::of_customer(&asked.customer)) " " a href=(visitor.at("/dead-letters")) { (t::ALL) } } }
+        @if let Some(why) = &found.messages_unavailable { p class="note failed" { (t::messages_away(why)) } }
+        @if let Some(all) = found.groups.as_deref().filter(|all| !all.is_empty() && !of_one) {
+            (groups(&visitor, all))
+        }
+        @if found.dead_letters.is_empty() { p class="card soft" { (t::NO_DEAD_LETTERS) } } @else {
+            (letters(&visitor, &found.dead_letters))
+        }
+        (layout::next_page(next))
+    };
+    Ok(layout::page(&visitor, Part::DeadLetters, t::DEAD_LETTERS, None, &content))
+}
+
+/// Buttons that the key may press: replaying starts work, discarding is an administrator's.
+fn buttons(visitor: &Visitor, of: &str) -> Markup {
+    html! {
+        @if visitor.may(KeyScope::Sync) { button type="submit" name="do" value="replay" { (t::REPLAY) " " (of) } }
+        @if visitor.may(KeyScope::Admin) {
+            button type="submit" class="danger" name="do" value="discard" { (t::DISCARD) " " (of) }
+        }
+    }
+}
+
+fn groups(visitor: &Visitor, groups: &[view::Group]) -> Markup {
+    let now = visitor.dashboard.now_ms();
+    html! {
+        section class="card" {
+            h2 { (t::BY_CAUSE) }
+            (table(t::BY_CAUSE, &[t::CAUSE, t::COUNT, t::CUSTOMERS, t::LAST, t::ACTIONS], &html! {
+                @for group in groups {
+                    tr {
+                        td class="long" { (group.cause) }
+                        td class="number" { (group.count) }
+                        td class="number" { (group.customers) }
+                        td { (when(&group.last_failed_at, now)) }
+                        td {
+                            (post(visitor, &visitor.at("/dead-letters"), &html! {
+                                input type="hidden" name="cause" value=(group.cause);
+                                div class="actions" { (buttons(visitor, t::ALL_OF_CAUSE)) }
+                            }))
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+fn letters(visitor: &Visitor, letters: &[view::DeadLetter]) -> Markup {
+    let now = visitor.dashboard.now_ms();
+    let columns = [t::CHOSEN, t::WORK, t::CUSTOMER, t::CAUSE, t::FAILED_AT];
+    post(
+        visitor,
+        &visitor.at("/dead-letters"),
+        &html! {
+            @if visitor.may(KeyScope::Sync) {
+                div class="actions" {
+                    label class="check scripted" { input type="checkbox" data-all="id"; " " (t::CHOOSE_ALL) }
+                    (buttons(visitor, t::THE_CHOSEN))
+                }
+            }
+            (table(t::DEAD_LETTERS, &columns, &html! {
+                @for letter in letters {
+                    tr {
+                        td { input type="checkbox" name="id" value=(letter.id) aria-label=(t::choose(&letter.id)); }
+                        td {
+                            @match &letter.shard {
+                                Some(shard) => {
+                                    a href=(visitor.at(&format!("/runs/{}", shard.run_id))) { (t::state(&letter.kind)) }
+                                    " " span class="soft" { (shard.key) " · " (t::tries(&number(shard.attempts))) }
+                                },
+                                None => (t::state(&letter.kind)),
+                            }
+                            @if let Some(message) = &letter.message {
+                                " " span class="soft" { (message.origin) }
+                                br; code { (message.body.chars().take(BODY_CHARS_SHOWN).collect::<String>()) }
+                            }
+                        }
+                        td { @match &letter.customer_id {
+                            Some(customer) => { a href=(named(visitor, customer)) { (customer) } },
+                            None => (t::NONE),
+                        } }
+                        td class="long" { (letter.error.as_deref().unwrap_or(&letter.cause)) }
+                        td { (when(&letter.failed_at, now)) }
+                    }
+                }
+            }))
+        },
+    )
+}
+
+/// The ids that a form means: those it names, or all of a cause.
+async fn meant(visitor: &Visitor, form: &Form) -> Result<Vec<String>, Problem> {
+    let Some(cause) = form.one("cause") else {
+        return Ok(form.all("id").take(BULK_MAX).map(str::to_owned).collect());
+    };
+    let found = list(visitor, "", BULK_MAX).await?;
+    let of_cause = found.dead_letters.into_iter().filter(|letter| letter.cause == cause);
+    Ok(of_cause.map(|letter| letter.id).collect())
+}
+
+pub(crate) async fn act(State(dashboard): State<Dashboard>, request: Request) -> Result<Response, Problem> {
+    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
+    let (method, end, word) = match form.one("do") {
+        Some("replay") => (Method::POST, "/replay", "replayed"),
+        Some("discard") => (Method::DELETE, "", "discarded"),
+        _ => return Err(Problem::new(&dashboard, StatusCode::BAD_REQUEST, t::NOTHING_AT_ADDRESS)),
+    };
+    let ids = meant(&visitor, &form).await?;
+    let (mut done, mut refused) = (0_usize, None);
+    for id in &ids {
+        let path = format!("/helpsync/v1/dead-letters/{}{end}", part(id));
+        let asked = Asked { method: method.clone(), path: &path, customer: None, body: None };
+        match visitor.ask::<Value>(asked).await {
+            Ok(_) => done += 1,
+            Err(problem) => refused = Some(problem),
+        }
+    }
+    match refused {
+        None if ids.is_empty() => Ok(see_other(&visitor.at("/dead-letters?said=none_chosen"))),
+        None => Ok(see_other(&visitor.at(&format!("/dead-letters?said={word}")))),
+        Some(problem) if done == 0 => Err(problem),
+        Some(Problem::Page { status, text, .. }) => {
+            let told = t::partly(done, ids.len() - done, &text);
+            Ok(Problem::new(&dashboard, status, told).into_response())
+        }
+        Some(login @ Problem::Login(_)) => Err(login),
+    }
+}

@@ -1,0 +1,294 @@
+//! The organization at a glance, and for an operator the installation.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use helpsync_model::KeyScope;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::dashboard::Dashboard;
+use crate::draw::{bars, spark};
+use crate::layout::{self, Page, Part};
+use crate::live::{self, Regions, Topic};
+use crate::problem::Problem;
+use crate::show::{badge, duration, figure, number, table, when, when_if_any};
+use crate::text as t;
+use crate::view;
+use crate::visitor::{Given, Visitor, part};
+
+/// Groups of dead letters that are shown.
+const GROUPS_SHOWN: usize = 5;
+/// Shards of a process that are shown.
+const SHARDS_SHOWN: usize = 4;
+/// Customers with held removals that are shown.
+const HELD_SHOWN: u32 = 5;
+
+/// The address of a customer that is known by name only.
+pub(crate) fn named(visitor: &Visitor, customer: &str) -> String {
+    visitor.at(&format!("/customers/named?name={}", part(customer)))
+}
+
+pub(crate) async fn page(visitor: Visitor) -> Result<Page, Problem> {
+    let regions = look(visitor.clone()).await?;
+    let content = html! {
+        h1 { (t::OVERVIEW) }
+        @for (name, markup) in &regions { (layout::region(name, markup)) }
+    };
+    let live = visitor.at("/live");
+    Ok(layout::page(&visitor, Part::Overview, t::OVERVIEW, Some(&live), &content))
+}
+
+pub(crate) async fn live(visitor: Visitor, headers: HeaderMap) -> Result<Response, Problem> {
+    let operator = visitor.may(KeyScope::Operator);
+    let topic = Topic::Overview { organization: visitor.key.organization, operator };
+    let look =
+        Arc::new(|visitor: Visitor| -> futures::future::BoxFuture<'static, _> { Box::pin(look(visitor)) });
+    live::stream(visitor, &headers, topic, look)
+}
+
+async fn look(visitor: Visitor) -> Result<Regions, Problem> {
+    let now = visitor.dashboard.now_ms();
+    let status: view::Overview = visitor.get("/helpsync/v1/overview").await?;
+    let dead: view::DeadLetters = visitor.get("/helpsync/v1/dead-letters?limit=1").await?;
+    let held_path = format!("/helpsync/v1/customers?state=held&limit={HELD_SHOWN}");
+    let held: view::Customers = visitor.get(&held_path).await?;
+    let webhooks: view::Webhooks =
+        visitor.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
+    let mut regions = vec![
+        ("figures", figures(&status, &dead, &webhooks)),
+        ("freshness", freshness(&visitor, &status, now)),
+        ("trouble", trouble(&visitor, &dead, &held, &webhooks)),
+        ("runs", runs_under_way(&visitor, &status, now)),
+    ];
+    if visitor.may(KeyScope::Operator) {
+        let processes: view::Processes = visitor.get("/helpsync/v1/workers").await?;
+        let lanes: view::Lanes = visitor.get("/helpsync/v1/lanes").await?;
+        let history: view::History = visitor.get("/helpsync/v1/history").await?;
+        regions.push(("day", day(&history)));
+        regions.push(("lanes", lanes_now(&lanes)));
+        regions.push(("processes", processes_now(&visitor, &processes, now)));
+    }
+    Ok(regions)
+}
+
+fn figures(status: &view::Overview, dead: &view::DeadLetters, webhooks: &view::Webhooks) -> Markup {
+    let dead: i64 =
+        dead.groups.iter().flatten().map(|group| i64::try_from(group.count).unwrap_or(i64::MAX)).sum();
+    let failing = webhooks.results.iter().filter(|webhook| webhook.status != "ACTIVE").count();
+    let tone = |is_bad: bool, tone: &'static str| if is_bad { tone } else { "" };
+    html! {
+        div class="figures" {
+            (figure(t::CONNECTED, &number(status.active), ""))
+            (figure(t::TO_RECONNECT, &number(status.paused), tone(status.paused > 0, "warn")))
+            (figure(t::SYNCING, &number(status.syncing), ""))
+            (figure(t::HELD, &number(status.held), tone(status.held > 0, "warn")))
+            (figure(t::DEAD_LETTERS, &number(dead), tone(dead > 0, "bad")))
+            (figure(t::WEBHOOKS_FAILING, &failing.to_string(), tone(failing > 0, "bad")))
+        }
+        p class="soft" { (t::PRODUCT) " " (status.version) }
+    }
+}
+
+fn freshness(visitor: &Visitor, status: &view::Overview, now: i64) -> Markup {
+    let ages: Vec<(String, i64)> =
+        status.by_age.iter().map(|age| (t::age_up_to(age.up_to_seconds.map(duration)), age.copies)).collect();
+    html! {
+        section class="columns" {
+            div class="card" {
+                h2 { (t::FRESHNESS) }
+                (bars(t::FRESHNESS_CHART, &ages))
+            }
+            div class="card" {
+                h2 { (t::OLDEST) }
+                @if status.oldest.is_empty() { p class="soft" { (t::NO_COPIES) } } @else {
+                    (table(t::OLDEST, &[t::CUSTOMER, t::WORKSPACE, t::COMPLETE, t::NEXT_SYNC], &html! {
+                        @for copy in &status.oldest {
+                            tr {
+                                td { a href=(named(visitor, &copy.customer_id)) { (copy.customer_id) } }
+                                td { (copy.workspace) }
+                                td { @match copy.age_seconds {
+                                    Some(age) => (t::ago(&duration(age / 60 * 60))),
+                                    None => (t::NEVER),
+                                } }
+                                td { (when_if_any(copy.next_sync_at.as_deref(), now)) }
+                            }
+                        }
+                    }))
+                }
+            }
+        }
+    }
+}
+
+fn trouble(
+    visitor: &Visitor,
+    dead: &view::DeadLetters,
+    held: &view::Customers,
+    webhooks: &view::Webhooks,
+) -> Markup {
+    let groups = dead.groups.as_deref().unwrap_or_default();
+    let failing: Vec<&view::Webhook> =
+        webhooks.results.iter().filter(|webhook| webhook.status != "ACTIVE").collect();
+    if groups.is_empty() && held.customers.is_empty() && failing.is_empty() {
+        return html! { section class="card" { h2 { (t::TO_LOOK_AT) } p class="soft" { (t::NOTHING_TO_LOOK_AT) } } };
+    }
+    html! {
+        section class="card" {
+            h2 { (t::TO_LOOK_AT) }
+            ul class="plain" {
+                @for group in groups.iter().take(GROUPS_SHOWN) {
+                    li {
+                        (badge("failed")) " "
+                        a href=(visitor.at("/dead-letters")) { (t::dead_of(group.count, group.customers)) }
+                        " " span class="soft" { (group.cause) }
+                    }
+                }
+                @for customer in &held.customers {
+                    li {
+                        (badge("held")) " "
+                        a href=(visitor.at(&format!("/customers/{}/held", customer.organization_user_id))) {
+                            (t::held_of(customer.workspace.as_ref().map_or(0, |it| it.held), &customer.customer_id))
+                        }
+                    }
+                }
+                @for webhook in failing {
+                    li {
+                        (badge("FLAGGED")) " "
+                        a href=(visitor.at(&format!("/webhooks/{}", webhook.id))) { (webhook.url) }
+                        " " span class="soft" { (webhook.status_reason.as_deref().unwrap_or_default()) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How far a run is, of what Zendesk counts.
+pub(crate) fn progress(run: &view::Run) -> Markup {
+    let done = run.counters.listed;
+    html! {
+        @match run.counters.remote_count {
+            Some(all) if all > 0 => {
+                progress max=(all) value=(done.min(all)) aria-label=(t::PROGRESS) { (done) }
+                " " (t::of_all(&number(done), &number(all)))
+            },
+            _ => (t::read(&number(done))),
+        }
+    }
+}
+
+fn runs_under_way(visitor: &Visitor, status: &view::Overview, now: i64) -> Markup {
+    html! {
+        section class="card" {
+            h2 { (t::UNDER_WAY) }
+            @if status.runs.is_empty() { p class="soft" { (t::NO_RUNS) } } @else {
+                (table(t::UNDER_WAY, &[t::CUSTOMER, t::RUN, t::STATE, t::PROGRESS, t::WAITS_FOR, t::BEGUN], &html! {
+                    @for run in &status.runs {
+                        tr {
+                            td { a href=(named(visitor, &run.customer_id)) { (run.customer_id) } }
+                            td { a href=(visitor.at(&format!("/runs/{}", run.id))) { (t::run(run.id, &run.kind)) } }
+                            td { (badge(&run.state)) }
+                            td { (progress(run)) }
+                            td { (run.waiting_for.as_deref().unwrap_or(t::NONE)) }
+                            td { (when(&run.created_at, now)) }
+                        }
+                    }
+                }))
+            }
+        }
+    }
+}
+
+fn day(history: &view::History) -> Markup {
+    let per_minute = history.slot_seconds / 60;
+    html! {
+        section class="card" {
+            h2 { (t::LAST_DAY) }
+            div class="sparks" {
+                @for (name, label, is_rate) in t::SERIES {
+                    @if let Some(values) = history.series.get(name) {
+                        (spark(label, values, if is_rate { per_minute } else { 1 }))
+                    }
+                }
+            }
+            @if history.series.is_empty() { p class="soft" { (t::NO_HISTORY) } }
+        }
+    }
+}
+
+fn lanes_now(lanes: &view::Lanes) -> Markup {
+    html! {
+        section class="card" {
+            h2 { (t::LANES) }
+            (table(t::LANES, &[t::LANE, t::WAITING, t::OUT, t::STATE], &html! {
+                @for lane in &lanes.lanes {
+                    tr {
+                        td { (t::state(&lane.lane)) }
+                        td class="number" { (number(lane.pending)) }
+                        td class="number" { (number(lane.out)) }
+                        td { (badge(if lane.paused_at.is_some() { "paused" } else { "active" })) }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+fn processes_now(visitor: &Visitor, processes: &view::Processes, now: i64) -> Markup {
+    html! {
+        section class="card" {
+            h2 { (t::PROCESSES) }
+            (table(t::PROCESSES, &[t::PROCESS, t::STATE, t::SEEN, t::WORK], &html! {
+                @for process in &processes.processes {
+                    tr {
+                        td { (process.role) " · " (process.host) " · " (process.version) }
+                        td { (badge(if process.alive { "alive" } else { "silent" })) }
+                        td { (when(&process.seen_at, now / 60_000 * 60_000 + 60_000)) }
+                        td {
+                            (t::works_on(process.shards.len(), process.concurrency))
+                            @for shard in process.shards.iter().take(SHARDS_SHOWN) {
+                                br;
+                                a href=(visitor.at(&format!("/runs/{}", shard.run_id))) { (t::state(&shard.kind)) }
+                                " " span class="soft" { (shard.customer_id) }
+                            }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<i64>,
+}
+
+/// Every organization, for an operator.
+pub(crate) async fn organizations(
+    State(dashboard): State<Dashboard>,
+    visitor: Visitor,
+    Given(query): Given<After>,
+) -> Result<Page, Problem> {
+    let path = format!("/helpsync/v1/organizations?limit=100&after={}", query.after.unwrap_or(0));
+    let found: view::Organizations = visitor.get(&path).await?;
+    let next = found.next_after.map(|after| dashboard.at(&format!("/organizations?after={after}")));
+    let content = html! {
+        h1 { (t::ORGANIZATIONS) }
+        (table(t::ORGANIZATIONS, &[t::ORGANIZATION, t::CUSTOMERS, t::KEYS], &html! {
+            @for organization in &found.organizations {
+                tr {
+                    td { a href=(dashboard.at(&format!("/o/{}", organization.id))) { (organization.name) } }
+                    td class="number" { (number(organization.customers)) }
+                    td class="number" { (number(organization.keys)) }
+                }
+            }
+        }))
+        (layout::next_page(next))
+    };
+    Ok(layout::page(&visitor, Part::Organizations, t::ORGANIZATIONS, None, &content))
+}

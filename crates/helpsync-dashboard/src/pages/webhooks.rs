@@ -1,0 +1,147 @@
+//! Webhooks, what was sent to them, and sending it again.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use helpsync_model::KeyScope;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::dashboard::Dashboard;
+use crate::form::Form;
+use crate::layout::{self, Page, Part, post};
+use crate::problem::{Problem, see_other};
+use crate::show::{badge, number, table, when};
+use crate::text as t;
+use crate::view;
+use crate::visitor::{At, Given, Visitor, part};
+
+/// Deliveries of a page.
+const ROWS: usize = 100;
+
+pub(crate) async fn page(visitor: Visitor) -> Result<Page, Problem> {
+    let found: view::Webhooks = visitor.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
+    let now = visitor.dashboard.now_ms();
+    let content = html! {
+        h1 { (t::WEBHOOKS) }
+        @if found.results.is_empty() { p class="card soft" { (t::NO_WEBHOOKS) } } @else {
+            (table(t::WEBHOOKS, &[t::ADDRESS, t::STATE, t::REASON, t::MADE], &html! {
+                @for webhook in &found.results {
+                    tr {
+                        td { a href=(visitor.at(&format!("/webhooks/{}", webhook.id))) { (webhook.url) } }
+                        td { (badge(&webhook.status)) }
+                        td { (webhook.status_reason.as_deref().unwrap_or(t::NONE)) }
+                        td { (when(&webhook.created_at, now)) }
+                    }
+                }
+            }))
+        }
+    };
+    Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, &content))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    webhook: i64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    state: String,
+    after: Option<i64>,
+    said: Option<String>,
+}
+
+async fn find(visitor: &Visitor, id: i64) -> Result<view::Webhook, Problem> {
+    let found: view::Webhooks = visitor.post("/webhooks", json!({ "filters": { "ids": [id] } })).await?;
+    found.results.into_iter().next().ok_or_else(|| Problem::missing(&visitor.dashboard))
+}
+
+pub(crate) async fn one(
+    visitor: Visitor,
+    At(at): At<Named>,
+    Given(asked): Given<Asked>,
+) -> Result<Page, Problem> {
+    let webhook = find(&visitor, at.webhook).await?;
+    let state = if asked.state.is_empty() { String::new() } else { format!("&state={}", part(&asked.state)) };
+    let path = format!(
+        "/helpsync/v1/webhooks/{}/deliveries?limit={ROWS}&after={}{state}",
+        at.webhook,
+        asked.after.unwrap_or(0)
+    );
+    let found: view::Deliveries = visitor.get(&path).await?;
+    let here = visitor.at(&format!("/webhooks/{}", at.webhook));
+    let next = found.next.map(|next| format!("{here}?after={next}{state}"));
+    let content = html! {
+        nav class="crumbs" aria-label=(t::CRUMBS) { a href=(visitor.at("/webhooks")) { (t::WEBHOOKS) } }
+        h1 class="long" { (webhook.url) }
+        (layout::said(asked.said.as_deref()))
+        p {
+            (badge(&webhook.status)) " "
+            @if let Some(why) = &webhook.status_reason { span class="soft" { (why) } }
+        }
+        @if visitor.may(KeyScope::Sync) {
+            (post(&visitor, &here, &html! {
+                button type="submit" name="dead" value="1" { (t::REDELIVER_DEAD) }
+            }))
+        }
+        nav class="tabs" aria-label=(t::STATE) {
+            @for name in t::DELIVERY_STATES {
+                a href=(format!("{here}?state={name}")) aria-current=[(name == asked.state).then_some("true")] {
+                    @if name.is_empty() { (t::ALL) } @else { (t::state(name)) }
+                }
+            }
+        }
+        @if found.deliveries.is_empty() { p class="card soft" { (t::NO_DELIVERIES) } } @else {
+            (deliveries(&visitor, &here, &found.deliveries))
+        }
+        (layout::next_page(next))
+    };
+    Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, &content))
+}
+
+fn deliveries(visitor: &Visitor, here: &str, deliveries: &[view::Delivery]) -> Markup {
+    let now = visitor.dashboard.now_ms();
+    let columns = [t::EVENT, t::OBJECT, t::STATE, t::TRIES, t::ANSWER, t::WHEN, t::ACTIONS];
+    table(
+        t::DELIVERIES,
+        &columns,
+        &html! {
+            @for one in deliveries {
+                tr {
+                    td { (one.kind) }
+                    td { (one.object_type) " " (one.object_id) }
+                    td { (badge(&one.state)) }
+                    td class="number" { (number(one.attempts)) }
+                    td {
+                        (one.http_status.map_or_else(|| t::NONE.to_owned(), |status| status.to_string()))
+                        @if let Some(error) = &one.error { " " span class="soft" { (error) } }
+                    }
+                    td { (when(&one.created_at, now)) }
+                    td {
+                        @if visitor.may(KeyScope::Sync) {
+                            (post(visitor, here, &html! {
+                                button type="submit" name="delivery" value=(one.id) { (t::REDELIVER) }
+                            }))
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+pub(crate) async fn redeliver(
+    State(dashboard): State<Dashboard>,
+    At(at): At<Named>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
+    let path = match form.one("delivery") {
+        Some(id) => format!("/helpsync/v1/webhook-deliveries/{}/redeliver", part(id)),
+        None => format!("/helpsync/v1/webhooks/{}/redeliver", at.webhook),
+    };
+    visitor.post::<Value>(&path, json!({})).await?;
+    Ok(see_other(&visitor.at(&format!("/webhooks/{}?said=redelivered", at.webhook))))
+}

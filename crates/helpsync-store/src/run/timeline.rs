@@ -1,0 +1,105 @@
+//! When the shards of a run did what, and what they waited for: for people who look at a run over time.
+
+use helpsync_model::{OrganizationId, RunId, ShardKind, ShardState};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::db::{AdminStore, StoreError, decode};
+
+/// Bytes of waits that are kept of one shard: some forty. Later ones are not noted.
+pub(crate) const WAITS_BYTES_MAX: i64 = 4_096;
+/// Of a reason, so many characters are noted.
+const REASON_CHARS_MAX: usize = 120;
+
+/// A shard over time; times in ms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedShard {
+    /// Its id.
+    pub id: i64,
+    /// Unique in its run.
+    pub key: String,
+    /// What it does.
+    pub kind: ShardKind,
+    /// Where it stands.
+    pub state: ShardState,
+    /// Tries spent since it last got anywhere.
+    pub failures: i64,
+    /// Who works on it.
+    pub holder: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it came to be.
+    pub created_at: i64,
+    /// When it was started first; `None`: not yet, or nobody noted it.
+    pub started_at: Option<i64>,
+    /// When it last changed: its end, if it has ended.
+    pub updated_at: i64,
+    /// Not before.
+    pub due_at: i64,
+    /// What it was put off for, in order, up to a bound.
+    pub waits: Vec<Waited>,
+}
+
+/// A shard was put off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// When, in ms.
+    pub at: i64,
+    /// Until when, in ms.
+    pub until: i64,
+    /// What for, for people.
+    pub why: String,
+}
+
+/// A wait as a line of the column.
+pub(crate) fn line_of(at: i64, until: i64, why: &str) -> String {
+    let why: String = why.chars().take(REASON_CHARS_MAX).collect();
+    format!("{}\n", json!({ "at": at, "until": until, "why": why }))
+}
+
+fn timed_of(row: &AnyRow) -> Result<TimedShard, StoreError> {
+    let waits: String = row.try_get("waits")?;
+    Ok(TimedShard {
+        id: row.try_get("id")?,
+        key: row.try_get("key")?,
+        kind: decode::named(row, "shard", "kind")?,
+        state: decode::named(row, "shard", "state")?,
+        failures: row.try_get("failures")?,
+        holder: row.try_get("holder")?,
+        error: row.try_get("error")?,
+        created_at: row.try_get("created_at")?,
+        started_at: row.try_get("started_at")?,
+        updated_at: row.try_get("updated_at")?,
+        due_at: row.try_get("due_at")?,
+        // Of a line that cannot be read nobody needs to know.
+        waits: waits.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+    })
+}
+
+impl AdminStore {
+    /// Up to `limit` shards of a run of the organization, in the order in which they came to be.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn timeline(
+        &self,
+        organization: OrganizationId,
+        run: RunId,
+        limit: u32,
+    ) -> Result<Vec<TimedShard>, StoreError> {
+        let rows = sqlx::query(
+            "select shard.id, shard.key, shard.kind, shard.state, shard.failures, shard.holder, shard.error,
+               shard.created_at, shard.started_at, shard.updated_at, shard.due_at, shard.waits
+             from shard join run on run.id = shard.run_id
+             where shard.run_id = $1 and run.organization_id = $2 order by shard.id limit $3",
+        )
+        .bind(run.0)
+        .bind(organization.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(timed_of).collect()
+    }
+}

@@ -1,0 +1,271 @@
+//! What the dashboard stores and looks for: sessions, the last day, runs over time, customers by how they stand.
+
+use std::time::Duration;
+
+use helpsync_model::{Clock as _, KeyScope, Lane, RunId, RunKind, RunParams, ShardKind, ShardState, Trigger};
+
+use crate::testing::{FIRST, TestStore, article, stores};
+use crate::{
+    ApiKey, CustomerFilter, CustomerSearch, CustomerSort, HISTORY_SLOTS, NewApiKey, RunRequest,
+    SESSIONS_OF_KEY_MAX, SLOT_MS, ShardEnd,
+};
+
+const LIFE: Duration = Duration::from_secs(3_600);
+
+async fn key(store: &TestStore, name: &str, expires_at: Option<i64>) -> ApiKey {
+    let new = NewApiKey { name: name.to_owned(), scope: KeyScope::Read, expires_at, prefix: String::new() };
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    store
+        .admin()
+        .create_api_key(organization, &new, &format!("secret of {name}").into())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_session_ends_in_time_by_a_log_out_and_with_its_key() {
+    for store in stores().await {
+        let admin = store.admin();
+        let now = store.clock.now_ms();
+        let (one, brief) = (key(&store, "one", None).await, key(&store, "brief", Some(now + 1_000)).await);
+        let secret = |text: &str| text.to_owned().into();
+        for (key, text) in [(&one, "a"), (&one, "b"), (&one, "c"), (&brief, "d")] {
+            admin.begin_session(key, &secret(text), LIFE).await.unwrap();
+        }
+        let key_of =
+            async |text: &str| admin.session(&secret(text)).await.unwrap().map(|session| session.key.id);
+        assert_eq!(key_of("a").await, Some(one.id));
+        assert_eq!(key_of("none of them").await, None);
+        assert_eq!(key_of("d").await, Some(brief.id));
+        store.clock.advance(Duration::from_secs(2));
+        assert_eq!(key_of("d").await, None, "its key has expired");
+        admin.end_session(&secret("a"), false).await.unwrap();
+        assert_eq!((key_of("a").await, key_of("b").await), (None, Some(one.id)));
+        admin.end_session(&secret("b"), true).await.unwrap();
+        assert_eq!(key_of("c").await, None, "everywhere");
+        admin.begin_session(&one, &secret("e"), LIFE).await.unwrap();
+        let stored: Vec<String> = sqlx::query_scalar("select secret_hash from dashboard_session")
+            .fetch_all(&store.store.pool)
+            .await
+            .unwrap();
+        assert!(stored.iter().all(|hash| hash.len() == 64), "{stored:?}");
+        store.clock.advance(LIFE);
+        assert_eq!(key_of("e").await, None, "it has lived its time");
+        admin.begin_session(&one, &secret("f"), LIFE).await.unwrap();
+        assert!(admin.revoke_api_key(FIRST, one.id).await.unwrap());
+        assert_eq!(key_of("f").await, None, "its key is gone");
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_a_key_are_bounded_and_the_oldest_makes_room() {
+    for store in stores().await {
+        let admin = store.admin();
+        let (one, other) = (key(&store, "one", None).await, key(&store, "other", None).await);
+        admin.begin_session(&other, &"of another key".to_owned().into(), LIFE).await.unwrap();
+        for number in 0..=SESSIONS_OF_KEY_MAX {
+            admin.begin_session(&one, &format!("s{number}").into(), LIFE).await.unwrap();
+        }
+        let is_there = async |text: &str| admin.session(&text.to_owned().into()).await.unwrap().is_some();
+        assert!(!is_there("s0").await && is_there("s1").await && is_there("of another key").await);
+        let all: i64 = sqlx::query_scalar("select count(*) from dashboard_session")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        assert_eq!(all, SESSIONS_OF_KEY_MAX + 1);
+    }
+}
+
+#[tokio::test]
+async fn the_history_keeps_a_day_and_adds_what_processes_count() {
+    for store in stores().await {
+        let queue = store.queue();
+        queue.note_history(&[("held", 5)], &[("requests", 10)]).await.unwrap();
+        queue.note_history(&[("held", 3)], &[("requests", 7)]).await.unwrap();
+        let values = async || {
+            let points = queue.history().await.unwrap();
+            points.into_iter().map(|point| (point.name, point.value)).collect::<Vec<_>>()
+        };
+        assert_eq!(values().await, [("held".to_owned(), 3), ("requests".to_owned(), 17)]);
+        let slot = Duration::from_millis(SLOT_MS.unsigned_abs());
+        for _ in 0..HISTORY_SLOTS {
+            store.clock.advance(slot);
+            queue.note_history(&[("held", 1)], &[]).await.unwrap();
+        }
+        let kept = values().await;
+        assert_eq!(kept.len(), usize::try_from(HISTORY_SLOTS).unwrap());
+        assert!(kept.iter().all(|(name, value)| name == "held" && *value == 1), "the first slot is gone");
+        let rows: i64 = sqlx::query_scalar("select count(*) from history_point")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        assert_eq!(rows, HISTORY_SLOTS, "and out of the table");
+    }
+}
+
+async fn run_of(store: &TestStore, customer: &str, subdomain: &str) -> RunId {
+    let organization = store.admin().ensure_organization("default").await.unwrap();
+    let customer = store.admin().customer(organization, customer).await.unwrap();
+    let connection = store.connect(&customer, subdomain).await;
+    let request = RunRequest {
+        connection,
+        kind: Some(RunKind::Full),
+        trigger: Trigger::Request,
+        lane: Lane::OnDemand,
+        request_id: "r".to_owned(),
+        upload_id: "u".to_owned(),
+        params: RunParams::default(),
+    };
+    store.admin().request_run(FIRST, &request).await.unwrap().run
+}
+
+#[tokio::test]
+async fn a_shard_tells_when_it_started_and_what_it_was_put_off_for() {
+    for store in stores().await {
+        let run = run_of(&store, "ada", "acme").await;
+        let made = store.clock.now_ms();
+        store.clock.advance(Duration::from_secs(5));
+        let started = store.start(run).await;
+        let snooze =
+            |reason: &str| ShardEnd::Snooze { wait: Duration::from_secs(60), reason: reason.to_owned() };
+        store.queue().end_shard(&started.fence, &snooze("the budget \"of\" acme")).await.unwrap();
+        let shards = store.admin().timeline(FIRST, run, 10).await.unwrap();
+        let [shard] = &shards[..] else { panic!("{shards:?}") };
+        assert_eq!((shard.kind, shard.state), (ShardKind::Plan, ShardState::Pending));
+        assert_eq!((shard.created_at, shard.started_at), (made, Some(made + 5_000)));
+        assert_eq!(shard.waits.len(), 1);
+        let wait = &shard.waits[0];
+        assert_eq!(
+            (wait.at, wait.until, wait.why.as_str()),
+            (made + 5_000, made + 65_000, "the budget \"of\" acme")
+        );
+        let other = store.admin().ensure_organization("other").await.unwrap();
+        assert_eq!(store.admin().timeline(other, run, 10).await.unwrap(), []);
+        // A shard that is put off for ever does not grow for ever, and its first start stays.
+        let long = "x".repeat(1_000);
+        for _ in 0..60 {
+            store.clock.advance(Duration::from_secs(61));
+            let again = store.start(run).await;
+            store.queue().end_shard(&again.fence, &snooze(&long)).await.unwrap();
+        }
+        let shard = store.admin().timeline(FIRST, run, 10).await.unwrap().remove(0);
+        assert_eq!(shard.started_at, Some(made + 5_000));
+        assert!((10..60).contains(&shard.waits.len()), "{}", shard.waits.len());
+        let bytes: i64 = sqlx::query_scalar("select cast(length(waits) as bigint) from shard")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        assert!(bytes < crate::run::timeline::WAITS_BYTES_MAX + 400, "{bytes}");
+    }
+}
+
+fn everyone() -> CustomerSearch {
+    CustomerSearch {
+        organization: FIRST,
+        id: None,
+        text: None,
+        filter: None,
+        sort: CustomerSort::Id,
+        after: 0,
+        after_age: -1,
+        limit: 100,
+    }
+}
+
+async fn found(store: &TestStore, search: CustomerSearch) -> Vec<String> {
+    let found = store.admin().search_customers(&search).await.unwrap();
+    found.into_iter().map(|customer| customer.customer_id).collect()
+}
+
+#[tokio::test]
+async fn customers_are_found_by_name_and_by_how_they_stand() {
+    for store in stores().await {
+        let admin = store.admin();
+        run_of(&store, "Ada_1", "acme").await;
+        let organization = admin.ensure_organization("default").await.unwrap();
+        let bob = admin.customer(organization, "bob").await.unwrap();
+        let connection = store.connect(&bob, "beta").await;
+        store.sync_articles(connection, vec![article(1, "One", 5)]).await;
+        admin.customer(organization, "eve").await.unwrap();
+        admin.set_customer_paused(organization, "eve", true).await.unwrap();
+        let other = admin.ensure_organization("other").await.unwrap();
+        admin.customer(other, "ada of another").await.unwrap();
+
+        let by = async |text: &str| {
+            found(&store, CustomerSearch { text: Some(text.to_owned()), ..everyone() }).await
+        };
+        assert_eq!(found(&store, everyone()).await, ["Ada_1", "bob", "eve"]);
+        assert_eq!(by("ada").await, ["Ada_1"]);
+        assert_eq!(by("ADA_").await, ["Ada_1"], "an underscore is itself");
+        assert_eq!(by("%").await, Vec::<String>::new(), "and so is a percent sign");
+        assert_eq!(by("bet").await, ["bob"], "by its workspace");
+        let standing =
+            async |filter| found(&store, CustomerSearch { filter: Some(filter), ..everyone() }).await;
+        assert_eq!(standing(CustomerFilter::Syncing).await, ["Ada_1"]);
+        assert_eq!(standing(CustomerFilter::Paused).await, ["eve"]);
+        assert_eq!(standing(CustomerFilter::NotConnected).await, ["eve"]);
+        assert_eq!(standing(CustomerFilter::Held).await, Vec::<String>::new());
+        assert_eq!(standing(CustomerFilter::DeadLetters).await, Vec::<String>::new());
+        assert_eq!(standing(CustomerFilter::Failed).await, Vec::<String>::new());
+        assert_eq!(standing(CustomerFilter::Reconnect).await, Vec::<String>::new());
+        sqlx::query("update file set held_at = 1").execute(&store.store.pool).await.unwrap();
+        assert_eq!(standing(CustomerFilter::Held).await, ["bob"]);
+        assert_eq!(found(&store, CustomerSearch { id: Some(bob.id.0), ..everyone() }).await, ["bob"]);
+        let of_other = CustomerSearch { organization: other, id: Some(bob.id.0), ..everyone() };
+        assert_eq!(found(&store, of_other).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn pages_of_customers_by_age_hold_everyone_once() {
+    for store in stores().await {
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        for number in 0..7_i64 {
+            let customer = store.admin().customer(organization, &format!("c{number}")).await.unwrap();
+            if number > 0 {
+                let connection = store.connect(&customer, &format!("w{number}")).await;
+                // Two of each age, and one that was never complete.
+                sqlx::query("update connection set source_items_synced_at = $2 where id = $1")
+                    .bind(connection.0)
+                    .bind((number > 1).then_some(1_000 - number / 2))
+                    .execute(&store.store.pool)
+                    .await
+                    .unwrap();
+            }
+        }
+        let (mut after, mut after_age, mut seen) = (0, -1, Vec::new());
+        loop {
+            let page = CustomerSearch { sort: CustomerSort::Age, after, after_age, limit: 2, ..everyone() };
+            let page = store.admin().search_customers(&page).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            after_age = last.workspace.as_ref().and_then(|it| it.listed_at).unwrap_or(0);
+            seen.extend(page.into_iter().map(|customer| customer.customer_id));
+        }
+        assert_eq!(seen, ["c0", "c1", "c6", "c4", "c5", "c2", "c3"]);
+    }
+}
+
+#[tokio::test]
+async fn the_overview_counts_copies_by_age_and_syncs_under_way() {
+    for store in stores().await {
+        run_of(&store, "ada", "acme").await;
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let bob = store.admin().customer(organization, "bob").await.unwrap();
+        let connection = store.connect(&bob, "beta").await;
+        sqlx::query("update connection set source_items_synced_at = $2 where id = $1")
+            .bind(connection.0)
+            .bind(store.clock.now_ms() - 100_000)
+            .execute(&store.store.pool)
+            .await
+            .unwrap();
+        let overview = store.admin().overview(organization, &[60, 120]).await.unwrap();
+        assert_eq!(overview.by_age, [0, 1, 2]);
+        assert_eq!((overview.active, overview.paused, overview.held, overview.syncing), (2, 0, 0, 1));
+        assert_eq!(overview.runs[0].customer_external_id, "ada");
+        let other = store.admin().ensure_organization("other").await.unwrap();
+        let overview = store.admin().overview(other, &[60]).await.unwrap();
+        assert_eq!((overview.by_age, overview.syncing, overview.runs.len()), (vec![0, 0], 0, 0));
+    }
+}

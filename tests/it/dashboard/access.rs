@@ -1,0 +1,251 @@
+//! Who sees what, who may do what, and what is refused.
+
+use helpsync_model::KeyScope;
+use helpsync_store::NewApiKey;
+use reqwest::StatusCode;
+use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+
+use super::{Visitor, origin, try_login};
+use crate::app::{API_KEY, Shape, TestApp, make_key, small};
+
+const CUSTOMER: &str = "ada";
+const READ_KEY: &str = "a-key-that-only-reads";
+const OTHER_KEY: &str = "a-key-of-another-organization";
+/// Tries that the dashboard lets one address have in a minute.
+const LOGINS: usize = 20;
+
+async fn read_key(app: &TestApp) {
+    let key = NewApiKey {
+        name: "reader".to_owned(),
+        scope: KeyScope::Read,
+        expires_at: None,
+        prefix: String::new(),
+    };
+    let parts = app.parts();
+    let made =
+        parts.store.admin().create_api_key(parts.organization, &key, &READ_KEY.to_owned().into()).await;
+    made.unwrap().unwrap();
+}
+
+async fn a_session_begins_and_ends(shape: Shape) {
+    let app = TestApp::of(shape).await;
+    let refused = try_login(&app, "no-key-at-all-of-ours").await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert!(refused.headers().get(SET_COOKIE).is_none());
+    let answer = try_login(&app, API_KEY).await;
+    let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=43200"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert!(!cookie.contains(API_KEY));
+    let (one, two) = (Visitor::login(&app, API_KEY).await, Visitor::login(&app, API_KEY).await);
+    assert_ne!(one.cookie, two.cookie);
+    let logout = async |visitor: &Visitor<'_>, fields: &[(&str, &str)]| {
+        let mut fields = fields.to_vec();
+        fields.push(("token", &visitor.token));
+        let request = app.http.post(app.url("/dashboard/logout")).header(COOKIE, &visitor.cookie);
+        request.header(ORIGIN, origin(&app)).form(&fields).send().await.unwrap().status()
+    };
+    let is_in = async |visitor: &Visitor<'_>| visitor.get(&visitor.home).await.status() == StatusCode::OK;
+    assert_eq!(logout(&one, &[]).await, StatusCode::SEE_OTHER);
+    assert!(!is_in(&one).await && is_in(&two).await);
+    let three = Visitor::login(&app, API_KEY).await;
+    assert_eq!(logout(&three, &[("everywhere", "1")]).await, StatusCode::SEE_OTHER);
+    assert!(!is_in(&two).await && !is_in(&three).await);
+
+    read_key(&app).await;
+    let reader = Visitor::login(&app, READ_KEY).await;
+    let (parts, admin) = (app.parts(), app.parts().store.admin());
+    let keys = admin.api_keys(parts.organization, 0, 10).await.unwrap();
+    let key = keys.iter().find(|key| key.name == "reader").unwrap();
+    assert!(key.last_used_at.is_some(), "its use is noted");
+    admin.revoke_api_key(parts.organization, key.id).await.unwrap();
+    let answer = reader.get(&format!("{}/customers?state=held", reader.home)).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let to = answer.headers()[LOCATION].to_str().unwrap();
+    assert!(to.starts_with("/dashboard/login?next=%2Fo%2F"), "{to}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_begins_with_a_key_and_ends_by_a_log_out_and_with_the_key() {
+    a_session_begins_and_ends(Shape::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_begins_with_a_key_and_ends_by_a_log_out_and_with_the_key_on_services() {
+    a_session_begins_and_ends(Shape::Services).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acts_but_a_form_of_the_dashboards_own_page() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let customer = visitor.customer(CUSTOMER).await;
+    let path = format!("{}/customers/{customer}/act/pause", visitor.home);
+    let send = async |origin: Option<&str>, site: Option<&str>, token: &str| {
+        let mut request = app.http.post(app.url(&path)).header(COOKIE, &visitor.cookie);
+        for (name, value) in [("origin", origin), ("sec-fetch-site", site)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        request.form(&[("token", token)]).send().await.unwrap().status()
+    };
+    let (own, token) = (origin(&app), visitor.token.as_str());
+    let other = Visitor::login(&app, API_KEY).await;
+    assert_eq!(send(Some(&own), None, "").await, StatusCode::FORBIDDEN);
+    assert_eq!(send(Some(&own), None, &other.token).await, StatusCode::FORBIDDEN, "another session's");
+    assert_eq!(send(Some("https://evil.example"), None, token).await, StatusCode::FORBIDDEN);
+    assert_eq!(send(Some("null"), None, token).await, StatusCode::FORBIDDEN);
+    assert_eq!(send(None, None, token).await, StatusCode::FORBIDDEN);
+    assert_eq!(send(Some(&own), Some("cross-site"), token).await, StatusCode::FORBIDDEN);
+    assert_eq!(send(Some(&own), Some("same-site"), token).await, StatusCode::FORBIDDEN);
+    assert_eq!(visitor.get(&path).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let state = async || app.parts().store.admin().customer_state(app.parts().organization, CUSTOMER).await;
+    assert_eq!(state().await.unwrap().unwrap().paused_at, None, "nothing of it paused the customer");
+    assert_eq!(send(Some(&own), Some("same-origin"), token).await, StatusCode::SEE_OTHER);
+    assert!(state().await.unwrap().unwrap().paused_at.is_some());
+    let long = "x".repeat(300 * 1_024);
+    let answer = visitor.post(&format!("/customers/{customer}/selection"), &[("labels", &long)]).await;
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_only_reads_sees_no_button_and_can_press_none() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    read_key(&app).await;
+    let reader = Visitor::login(&app, READ_KEY).await;
+    let customer = reader.customer(CUSTOMER).await;
+    let owner = Visitor::login(&app, API_KEY).await;
+    for path in ["", "/selection", "/held", "/disconnect"].map(|page| format!("/customers/{customer}{page}"))
+    {
+        let count = |page: &str| page.matches("<form method=\"post\"").count();
+        let (read, owned) = (reader.page(&path).await, owner.page(&path).await);
+        // The one form of every page logs out.
+        assert_eq!(count(&read), 1, "{path}");
+        assert!(count(&owned) > 1 || path.ends_with("held"), "{path}");
+    }
+    let act = |action: &str| format!("/customers/{customer}/act/{action}");
+    for path in ["pause", "sync", "full", "approve", "refuse", "cancel"].map(act) {
+        assert_eq!(reader.post(&path, &[]).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let further = [
+        (format!("/customers/{customer}/disconnect"), ("sure", "1")),
+        (format!("/customers/{customer}/selection"), ("labels", "x")),
+        (format!("/customers/{customer}/schedule"), ("switch", "off")),
+        (format!("/customers/{customer}/verify"), ("", "")),
+    ];
+    for (path, field) in further {
+        assert_eq!(reader.post(&path, &[field]).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let state = app.parts().store.admin().customer_state(app.parts().organization, CUSTOMER).await;
+    let state = state.unwrap().unwrap();
+    assert!(state.paused_at.is_none() && state.workspace.is_some());
+    // Of the installation it sees nothing.
+    assert!(!reader.page("").await.contains("data-region=\"processes\""));
+    assert!(owner.page("").await.contains("data-region=\"processes\""));
+    let answer = reader.get("/dashboard/organizations").await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_organization_is_not_there_but_for_an_operator() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    let run = app.connect(CUSTOMER, "acme").await;
+    let admin = app.parts().store.admin();
+    let other = admin.ensure_organization("other").await.unwrap();
+    make_key(admin, other, OTHER_KEY).await;
+    admin.customer(other, "eve").await.unwrap();
+    let (operator, stranger) = (Visitor::login(&app, API_KEY).await, Visitor::login(&app, OTHER_KEY).await);
+    let customer = operator.customer(CUSTOMER).await;
+    let files = app.post("/user_files_v2", CUSTOMER, serde_json::json!({})).await;
+    let file = files["results"][0]["id"].to_string();
+    let run = run.id.0;
+    let pages = [
+        String::new(),
+        "/customers".to_owned(),
+        format!("/customers/{customer}"),
+        format!("/customers/{customer}/files"),
+        format!("/customers/{customer}/live"),
+        format!("/runs/{run}"),
+        format!("/files/{file}"),
+        format!("/files/{file}/html"),
+        "/dead-letters".to_owned(),
+        "/webhooks".to_owned(),
+        "/palette".to_owned(),
+    ];
+    for page in &pages {
+        // By the owner's address, and by the stranger's own.
+        for place in [&operator.home, &stranger.home] {
+            let answer = stranger.get(&format!("{place}{page}")).await;
+            let (status, own) =
+                (answer.status(), place == &stranger.home && !page.contains(|c: char| c.is_ascii_digit()));
+            assert_eq!(status, if own { StatusCode::OK } else { StatusCode::NOT_FOUND }, "{place}{page}");
+            if !page.ends_with("live") {
+                assert!(!answer.text().await.unwrap().contains("acme"), "{place}{page}");
+            }
+        }
+    }
+    let answer = stranger.post(&format!("/customers/{customer}/act/pause"), &[]).await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let list = operator.get(&format!("{}/customers", stranger.home)).await.text().await.unwrap();
+    assert!(list.contains("eve") && !list.contains(">ada<"), "{list}");
+    let all = operator.get("/dashboard/organizations").await.text().await.unwrap();
+    assert!(all.contains("other") && all.contains("default"), "{all}");
+    assert_eq!(operator.get("/dashboard/o/999999").await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(operator.get("/dashboard/o/none").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_cannot_be_guessed_fast() {
+    let app = TestApp::embedded().await;
+    for _ in 0..LOGINS {
+        assert_eq!(try_login(&app, "a guess").await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let answer = try_login(&app, API_KEY).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert!(answer.headers().get(SET_COOKIE).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_load_nothing_from_elsewhere_and_a_customers_html_acts_in_nobodys_name() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(0));
+    let change = zendesk_sim::Change::Create {
+        section_id: None,
+        title: "</title><script>alert(1)</script>".to_owned(),
+        body: "<p>Text <img src=\"https://evil.example/x.png\"></p>".to_owned(),
+        draft: false,
+    };
+    account.apply(change).unwrap();
+    app.connect(CUSTOMER, "acme").await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let files = app.post("/user_files_v2", CUSTOMER, serde_json::json!({})).await;
+    let file = files["results"][0]["id"].to_string();
+    let page = visitor.get(&format!("{}/files/{file}", visitor.home)).await;
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(part) && !policy.contains("unsafe"), "{policy}");
+    }
+    assert_eq!(page.headers()["cache-control"], "no-store");
+    let text = page.text().await.unwrap();
+    assert!(!text.contains("<script>alert") && text.contains("sandbox=\"\""), "{text}");
+    let html = visitor.get(&format!("{}/files/{file}/html", visitor.home)).await;
+    let policy = html.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("sandbox; default-src 'none'; img-src data:;"), "{policy}");
+    let (asset, _) = text.split("/assets/").nth(2).unwrap().split_once('"').unwrap();
+    let asset = app.http.get(app.url(&format!("/dashboard/assets/{asset}"))).send().await.unwrap();
+    assert!(asset.headers()["cache-control"].to_str().unwrap().contains("immutable"));
+    let none = visitor.get(&format!("{}/nothing/there", visitor.home)).await;
+    assert_eq!(none.status(), StatusCode::NOT_FOUND);
+    let slash = visitor.get(&format!("{}/", visitor.home)).await;
+    assert_eq!(slash.headers()[LOCATION].to_str().unwrap(), visitor.home);
+    let login = app.http.get(app.url("/dashboard/login")).send().await.unwrap();
+    assert!(!login.text().await.unwrap().contains("name=\"token\""));
+}
