@@ -60,6 +60,7 @@ mod search_faults;
 mod search_load;
 mod selection;
 mod sizes;
+mod start;
 mod statuses;
 mod store_gone;
 mod sync;

@@ -140,3 +140,28 @@ async fn a_hundred_thousand_stay_within_their_bounds() {
         bounds(100_000, Role::EndUser).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_removals_are_found_by_the_export_where_it_may_be_read() {
+    const ARTICLES: usize = 3_000;
+    const REMOVED: usize = 40;
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", published(ARTICLES));
+    connected(&app).await;
+    let ids = account.article_ids();
+    for id in ids.iter().step_by(ARTICLES / REMOVED).take(REMOVED) {
+        account.apply(Change::Delete { id: *id }).unwrap();
+    }
+    account.clear_requests();
+    let run = app.sync(CUSTOMER, "acme").await;
+    assert_eq!(usize::try_from(run.counters.removed).unwrap(), REMOVED, "{run:?}");
+    assert!(
+        run.plan_reason.as_deref().is_some_and(|why| why.contains("by the incremental export, up to")),
+        "{run:?}"
+    );
+    // Each removal is proved by itself; to find them took an export of three pages, and what every delta takes.
+    let found = spent(&account) - REMOVED;
+    println!("{ARTICLES}: {REMOVED} removals found in {found} requests");
+    assert!(found <= ARTICLES / 1_000 + 8, "{found} requests: {:?}", account.requests());
+    assert_copy(&app, &account).await;
+}

@@ -92,7 +92,7 @@ impl Engine {
             Ok(answer) => answer,
             Err(failure) => {
                 let why = self.no_export(started, range.start, failure)?;
-                return self.list_instead(started, account, everything, why).await.map(Handled::from);
+                return self.list_on(started, account, everything, why).await;
             }
         };
         self.note_allowed(started).await?;
@@ -115,14 +115,12 @@ impl Engine {
                         return Ok(ShardEnd::Snooze { wait, reason }.into());
                     }
                     self.store_export_page(started, account, answer, &range, None, None).await?;
-                    let why = NoExport::Crowded(second);
-                    return self.list_instead(started, account, everything, why).await.map(Handled::from);
+                    return self.list_on(started, account, everything, NoExport::Crowded(second)).await;
                 }
                 next = second + 1;
             }
             if empty >= EMPTY_PAGES_MAX {
-                let why = NoExport::Endless(range.start);
-                return self.list_instead(started, account, everything, why).await.map(Handled::from);
+                return self.list_on(started, account, everything, NoExport::Endless(range.start)).await;
             }
             range.start = next;
             range.pages += 1;
@@ -147,6 +145,17 @@ impl Engine {
             };
         }
         Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }.into())
+    }
+
+    /// [`Engine::list_instead`], as the end of this shard.
+    async fn list_on(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        everything: bool,
+        why: NoExport,
+    ) -> Result<Handled, HandlerError> {
+        self.list_instead(started, account, everything, why).await.map(Handled::from)
     }
 
     /// Why the list takes over from an export that does not answer.

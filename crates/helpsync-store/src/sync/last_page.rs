@@ -8,7 +8,7 @@ use crate::sync::pages::{PageOutcome, PageWrite};
 
 impl SyncStore {
     /// [`SyncStore::store_page`], and the shard is done with it. The other answer is as of
-    /// [`QueueStore::end_shard_and_go_on`](crate::QueueStore::end_shard_and_go_on).
+    /// `QueueStore::end_shard_and_go_on`.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the shard is no longer this worker's; nothing is changed then.

@@ -82,7 +82,10 @@ async fn no_page_of_files_reads_all_of_them_whatever_is_asked() {
     for store in stores().await {
         customer_with(&store, "other", 3_000).await;
         let customer = customer_with(&store, "large", 6_000).await;
-        run(&store, "analyze".to_owned()).await;
+        // Nobody analyzes a file of the embedded shape; a server does so by itself.
+        if store.dialect() == Dialect::Postgres {
+            run(&store, "analyze".to_owned()).await;
+        }
         for order in ORDERS {
             for (what, filters) in filters() {
                 let query = query(customer, order, filters, 0);
