@@ -159,7 +159,7 @@ async fn speed_of_growth() {
             .await;
         }
         measure("totals of a customer", async || {
-            assert!(store.admin().customer_totals(customer).await.unwrap().files > 0)
+            assert!(store.admin().customer_totals(customer).await.unwrap().files > 0);
         })
         .await;
         measure("status", async || assert!(store.admin().status(FIRST).await.unwrap().files > 0)).await;
