@@ -28,17 +28,21 @@ fn finding<'a>(found: &'a [Finding], name: &str) -> &'a Finding {
     found.iter().find(|one| one.name == name).unwrap_or_else(|| panic!("no {name}: {found:#?}"))
 }
 
+fn http() -> Client {
+    Client::builder().timeout(LATE).build().unwrap()
+}
+
 async fn set_policy(node: &Node, kind: &str, pattern: &str, definition: &Value) {
     let url = format!("{}/api/{kind}/%2f/test", node.api());
     let body = json!({ "pattern": pattern, "definition": definition, "apply-to": "queues" });
-    let put = Client::new().request(Method::PUT, url).basic_auth("guest", Some("guest")).json(&body);
+    let put = http().request(Method::PUT, url).basic_auth("guest", Some("guest")).json(&body);
     let answer = put.send().await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
 }
 
 async fn clear_policy(node: &Node, kind: &str) {
     let url = format!("{}/api/{kind}/%2f/test", node.api());
-    Client::new().delete(url).basic_auth("guest", Some("guest")).send().await.unwrap();
+    http().delete(url).basic_auth("guest", Some("guest")).send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +108,7 @@ async fn a_user_of_the_broker_without_rights_or_a_vhost_that_is_not_there_is_wro
     let node = Node::start().await;
     let put = async |path: &str, body: Value| {
         let url = format!("{}/api/{path}", node.api());
-        let request = Client::new().put(url).basic_auth("guest", Some("guest")).json(&body);
+        let request = http().put(url).basic_auth("guest", Some("guest")).json(&body);
         assert!(request.send().await.unwrap().status().is_success(), "{path}");
     };
     let amqp = node.amqp();

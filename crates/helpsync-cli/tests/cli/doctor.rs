@@ -143,7 +143,8 @@ fn add_webhook(served: &Served, url: &str) {
     let address = format!("{}/add_webhook", served.env[0].1.trim_end_matches('/'));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answer = runtime.block_on(async {
-        let request = reqwest::Client::new().post(address).bearer_auth(key.trim());
+        let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build().unwrap();
+        let request = http.post(address).bearer_auth(key.trim());
         let answer = request.json(&serde_json::json!({ "url": url })).send().await.unwrap();
         (answer.status(), answer.text().await.unwrap())
     });

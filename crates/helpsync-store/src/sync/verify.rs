@@ -75,10 +75,11 @@ impl Cause {
         }
     }
 
-    /// Whether a run can do anything about it: what a limit, a reason or a person keeps stays.
+    /// Whether a run can do anything about it: what a limit, a reason or a person keeps stays, and nothing older takes the
+    /// place of what is newer, for a page may arrive late.
     #[must_use]
     pub const fn is_mendable(self) -> bool {
-        !matches!(self, Self::OverLimit | Self::Skipped | Self::Held)
+        !matches!(self, Self::OlderThere | Self::OverLimit | Self::Skipped | Self::Held)
     }
 }
 
