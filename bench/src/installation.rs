@@ -62,8 +62,12 @@ impl Installation {
             body[name] = value.clone();
         }
         let grant = self.post("/integrations/oauth_url", body).await?;
-        let consent = self.http.get(grant["oauth_url"].as_str().context("no URL")?).send().await?;
-        let back = consent.headers().get("location").context("no consent")?.to_str()?.to_owned();
+        // Our page sends a program on, and so does Zendesk's.
+        let mut back = grant["oauth_url"].as_str().context("no URL")?.to_owned();
+        for _ in ["our page", "Zendesk's"] {
+            let sent_on = self.http.get(back).send().await?;
+            back = sent_on.headers().get("location").context("no consent")?.to_str()?.to_owned();
+        }
         self.http.get(back).send().await?.error_for_status()?;
         self.ended().await
     }

@@ -4,7 +4,7 @@ use reqwest::redirect;
 use serde_json::{Value, json};
 use zendesk_sim::{BodyProfile, Change, GenerateOptions, Sim, SimOptions};
 
-use crate::app::{API_KEY, LATE, account, named, settings_of, sqlite_url, until};
+use crate::app::{API_KEY, LATE, account, consent, named, settings_of, sqlite_url, until};
 use crate::processes::Running;
 
 const CUSTOMER: &str = "ada";
@@ -67,8 +67,7 @@ async fn an_article_of_fifty_megabytes_is_recorded_and_memory_stays_bounded() {
 
     let wanted = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
     let oauth_url = up.ask("integrations/oauth_url", Some(wanted)).await["oauth_url"].clone();
-    let answer = up.http.get(oauth_url.as_str().unwrap()).send().await.unwrap();
-    let callback = answer.headers()["location"].to_str().unwrap().to_owned();
+    let callback = consent(&up.http, oauth_url.as_str().unwrap()).await;
     assert!(up.http.get(callback).send().await.unwrap().status().is_success());
     let run = up.finished().await;
     assert_eq!(run["state"], "done", "{run}");

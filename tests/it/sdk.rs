@@ -15,8 +15,17 @@ const SUBDOMAIN: &str = "acme";
 /// One script does many things, each of which may take a while on a busy machine.
 const SCRIPT_LATE: std::time::Duration = LATE.saturating_mul(2);
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A script in Node, with what it needs to find the packages of the tests.
+pub(crate) fn node(script: &Path) -> Command {
+    let modules = root().join("target/sdk-node/node_modules");
+    assert!(modules.exists(), "{} is missing: run deploy/dev.sh setup", modules.display());
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", modules).arg(script);
+    command
 }
 
 /// The interpreters, with what they need to find the SDKs.
@@ -34,13 +43,7 @@ impl Sdk {
                 assert!(python.exists(), "{} is missing: run deploy/dev.sh setup", python.display());
                 Command::new(python)
             }
-            Self::Node => {
-                let modules = root().join("target/sdk-node/node_modules");
-                assert!(modules.exists(), "{} is missing: run deploy/dev.sh setup", modules.display());
-                let mut command = Command::new("node");
-                command.env("NODE_PATH", modules);
-                command
-            }
+            Self::Node => return node(script),
         };
         command.arg(script);
         command

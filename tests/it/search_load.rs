@@ -8,7 +8,7 @@ use reqwest::{StatusCode, redirect};
 use serde_json::{Value, json};
 use zendesk_sim::{Sim, SimOptions};
 
-use crate::app::{API_KEY, LATE, account, named, settings_of, small, sqlite_url, until};
+use crate::app::{API_KEY, LATE, account, consent, named, settings_of, small, sqlite_url, until};
 use crate::processes::Running;
 
 /// Of the one customer.
@@ -47,8 +47,7 @@ impl Up {
     async fn connect(&self, customer: &str, subdomain: &str) {
         let wanted = json!({ "service": "ZENDESK", "zendesk_subdomain": subdomain });
         let (_, granted) = self.ask(customer, "integrations/oauth_url", wanted).await;
-        let consent = self.http.get(granted["oauth_url"].as_str().unwrap()).send().await.unwrap();
-        let callback = consent.headers()["location"].to_str().unwrap().to_owned();
+        let callback = consent(&self.http, granted["oauth_url"].as_str().unwrap()).await;
         assert!(self.http.get(callback).send().await.unwrap().status().is_success());
         until("the file to be chunked", async || {
             let (_, listed) = self.ask(customer, "user_files_v2", json!({})).await;

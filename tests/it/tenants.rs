@@ -245,8 +245,16 @@ async fn no_operation_shows_or_changes_what_is_another_organizations_on_postgres
 /// Methods over organizations: their endpoints take an operator's key (docs/api-keys.md).
 const OF_OPERATORS: [&str; 3] = ["create_organization", "organizations", "find_organization"];
 /// Methods that name their owner by a secret, and one that has none.
-const BY_SECRET: [&str; 6] =
-    ["find_api_key", "session", "end_session", "consume_grant", "event_subscription", "ping"];
+const BY_SECRET: [&str; 8] = [
+    "find_api_key",
+    "session",
+    "end_session",
+    "pending_grant",
+    "begin_grant",
+    "consume_grant",
+    "event_subscription",
+    "ping",
+];
 
 fn sources(folder: &str) -> String {
     let mut text = String::new();

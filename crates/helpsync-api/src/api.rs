@@ -13,9 +13,11 @@ use helpsync_queue::Queue;
 use helpsync_store::Store;
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::fair::{FairSlots, Share};
+use crate::pages::Streams;
 use crate::rate::Rates;
 use crate::signing::Signer;
 use crate::{layers, routes};
@@ -42,6 +44,8 @@ pub struct ApiOptions {
     pub presigned_url_ttl_max: Duration,
     /// Scopes that a grant asks for when the request names none, separated by spaces.
     pub default_scopes: String,
+    /// Whether a program that follows an OAuth URL is led to Zendesk without our page, for SDKs and scripts.
+    pub programs_may_connect: bool,
     /// Scopes that a customer's access token may ask for.
     pub customer_scopes: Vec<String>,
     /// The organization of whoever runs the installation: it also sees dead messages that name no other.
@@ -54,6 +58,8 @@ pub struct ApiOptions {
     pub embeddings: Option<Client>,
     /// Shown by `/health`.
     pub version: &'static str,
+    /// When the process stops: streams that pages listen to end then.
+    pub stop: CancellationToken,
 }
 
 /// What webhooks are taken.
@@ -83,6 +89,7 @@ struct Inner {
     searching: FairSlots,
     embedding: FairSlots,
     rates: Rates,
+    streams: Streams,
     /// The OpenAPI document, once it was asked for.
     document: OnceLock<Bytes>,
 }
@@ -120,6 +127,7 @@ impl Api {
                 searching: FairSlots::new(SEARCHES),
                 embedding: FairSlots::new(QUERIES),
                 rates,
+                streams: Streams::default(),
                 document: OnceLock::new(),
             }),
         }
@@ -174,6 +182,11 @@ impl Api {
         &self.inner.rates
     }
 
+    /// Streams that pages listen to.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.inner.streams
+    }
+
     /// The OpenAPI document; `make` is asked once.
     pub(crate) fn document(&self, make: impl FnOnce() -> Value) -> Bytes {
         self.inner.document.get_or_init(|| make().to_string().into()).clone()
@@ -185,6 +198,11 @@ impl Api {
 
     pub(crate) fn now_ms(&self) -> i64 {
         self.inner.clock.now_ms()
+    }
+
+    /// The time that a life ends which begins now, in ms.
+    pub(crate) fn ends_in(&self, life: Duration) -> i64 {
+        self.now_ms().saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// A fresh id for a request or an upload.

@@ -241,16 +241,18 @@ impl FromRequestParts<Api> for KeyedCaller {
 pub(crate) struct Speaker {
     pub(crate) customer: Customer,
     pub(crate) is_customer: bool,
+    /// The id of the key, or of that which the token was made with.
+    pub(crate) key: i64,
 }
 
 impl FromRequestParts<Api> for Speaker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let (customer, is_customer) = match credential(parts, api).await? {
-            Credential::Key(key) => (customer_of_key(parts, api, &key).await?, false),
-            Credential::Token(claim) => (customer_of(api, &claim).await?, true),
+        let (customer, is_customer, key) = match credential(parts, api).await? {
+            Credential::Key(key) => (customer_of_key(parts, api, &key).await?, false, key.id),
+            Credential::Token(claim) => (customer_of(api, &claim).await?, true, claim.k),
         };
-        Ok(Self { customer, is_customer })
+        Ok(Self { customer, is_customer, key })
     }
 }

@@ -8,9 +8,12 @@ use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::uri::PathAndQuery;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use helpsync_pages::FAVICON;
+use helpsync_pages::visitor::wants_page;
 use helpsync_telemetry::{TRACEPARENT, metrics as telemetry, trace};
 use percent_encoding::percent_decode_str;
 use tower::Layer;
@@ -46,7 +49,8 @@ pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
         .expose_headers([REQUEST_ID, crate::routes::SEARCH.clone()])
         .max_age(PREFLIGHT_AGE);
     let inner = router
-        .fallback(|| async { ApiError::missing("path") })
+        .route("/favicon.ico", get(favicon))
+        .fallback(missing)
         .method_not_allowed_fallback(|| async {
             ApiError::Plain(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".to_owned())
         })
@@ -60,6 +64,20 @@ pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
         .with_state(api);
     // Paths are put right before routing, so this cannot be a layer of the router itself.
     Router::new().fallback_service(MapRequestLayer::new(put_path_right).layer(inner))
+}
+
+/// For whoever looks for something that is not there: a page for people, the envelope for programs.
+async fn missing(headers: HeaderMap) -> Response {
+    if wants_page(&headers) {
+        crate::pages::missing().into()
+    } else {
+        ApiError::missing("path").into_response()
+    }
+}
+
+/// Browsers ask for it by themselves.
+async fn favicon() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "public, max-age=86400")], FAVICON)
 }
 
 /// Has the time of every answer measured, by its route.

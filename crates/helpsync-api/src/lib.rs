@@ -5,6 +5,7 @@
 //!   neither can forget the other.
 //! - `auth` turns credentials into a caller; nothing behind it sees another organization's or customer's rows.
 //! - `error` is the one envelope: `{"detail": …}`, a plain text or, with 422, a list of what was wrong where.
+//! - `pages` is what a customer's administrator sees; `helpsync-pages` is how it looks.
 //! - `wire` holds what crosses the line, one file per resource; `routes` what is done, one file per resource.
 //!
 //! The API writes requests into the store and wakes whoever carries them out; it fetches nothing from Zendesk itself,
@@ -20,7 +21,7 @@ mod fair;
 mod inside;
 mod layers;
 mod openapi;
-mod page;
+mod pages;
 mod plain;
 mod rate;
 mod readiness;

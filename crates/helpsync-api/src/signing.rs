@@ -1,4 +1,4 @@
-//! What we hand out and recognise again without keeping it: access tokens, presigned URLs, sync URLs.
+//! What we hand out and recognise again without keeping it: access tokens, presigned URLs, links to pages, cookies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +17,14 @@ pub(crate) enum Purpose {
     AccessToken,
     SyncUrl,
     PresignedUrl,
+    /// The cookie of the browser that began a grant.
+    GrantCookie,
+    /// A form of one page in one browser.
+    Form,
+    /// The page that shows how a sync goes.
+    ProgressUrl,
+    /// The page on which a customer's administrator changes what is synced.
+    ManageUrl,
 }
 
 /// Signs with keys derived from the vault's.
@@ -24,6 +32,10 @@ pub(crate) struct Signer {
     access: [u8; 32],
     sync: [u8; 32],
     presigned: [u8; 32],
+    grant: [u8; 32],
+    form: [u8; 32],
+    progress: [u8; 32],
+    manage: [u8; 32],
 }
 
 #[derive(serde::Deserialize, Serialize)]
@@ -40,6 +52,10 @@ impl Signer {
             access: vault.derive("access token"),
             sync: vault.derive("sync url"),
             presigned: vault.derive("presigned url"),
+            grant: vault.derive("grant cookie"),
+            form: vault.derive("form"),
+            progress: vault.derive("progress url"),
+            manage: vault.derive("manage url"),
         }
     }
 
@@ -48,6 +64,10 @@ impl Signer {
             Purpose::AccessToken => &self.access,
             Purpose::SyncUrl => &self.sync,
             Purpose::PresignedUrl => &self.presigned,
+            Purpose::GrantCookie => &self.grant,
+            Purpose::Form => &self.form,
+            Purpose::ProgressUrl => &self.progress,
+            Purpose::ManageUrl => &self.manage,
         };
         // HMAC takes keys of every length, so this is never `None`.
         let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;

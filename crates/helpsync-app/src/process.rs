@@ -299,7 +299,7 @@ fn public_url(configured: Option<Url>, address: SocketAddr) -> Url {
     configured.or_else(local).unwrap_or_else(|| unreachable!("an address makes a URL"))
 }
 
-fn api(parts: &Parts, public_url: Url) -> Api {
+fn api(parts: &Parts, public_url: Url, stop: CancellationToken) -> Api {
     let settings = parts.settings();
     let options = ApiOptions {
         public_url,
@@ -309,6 +309,7 @@ fn api(parts: &Parts, public_url: Url) -> Api {
         access_token_ttl: settings.api.access_token_ttl,
         presigned_url_ttl_max: settings.api.presigned_url_ttl_max,
         default_scopes: settings.zendesk.scopes.join(" "),
+        programs_may_connect: settings.api.programs_may_connect,
         customer_scopes: settings.zendesk.allowed_scopes(),
         operator: parts.organization,
         webhooks: WebhookRules {
@@ -318,6 +319,7 @@ fn api(parts: &Parts, public_url: Url) -> Api {
         engine: parts.engine.clone(),
         embeddings: parts.embeddings.clone(),
         version: env!("CARGO_PKG_VERSION"),
+        stop,
     };
     Api::new(
         parts.store.clone(),
@@ -332,7 +334,7 @@ fn api(parts: &Parts, public_url: Url) -> Api {
 
 /// The API, and the dashboard beside it.
 fn router(parts: &Parts, public_url: Url, stop: &CancellationToken) -> Router {
-    let api = api(parts, public_url.clone());
+    let api = api(parts, public_url.clone(), stop.clone());
     let dashboard = Dashboard::new(DashboardParts {
         inside: Inside::new(api.clone()),
         store: parts.store.clone(),

@@ -46,8 +46,8 @@ pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{
     ChunkState, ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus,
-    KeyScope, Name, Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger, UnknownName,
-    WebhookStatus,
+    GrantBegunBy, KeyScope, Name, Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger,
+    UnknownName, WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
 pub use text::{is_sound_json, is_unseen, sound_json};

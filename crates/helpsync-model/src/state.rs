@@ -308,6 +308,16 @@ names! {
         Operator = "operator",
     }
 
+    /// Who began a grant by its URL, and so who may end it.
+    GrantBegunBy {
+        /// Nobody yet: whoever comes back from Zendesk was not sent there by us.
+        Nobody = "nobody",
+        /// A person, on our page: only the browser that the page was in may end it.
+        Page = "page",
+        /// A program that follows redirects: no browser may end it.
+        Program = "program",
+    }
+
     /// Where a delivery stands. [`DeliveryState::after`](crate::Machine::after) has every edge; docs/states.md shows
     /// them.
     DeliveryState {

@@ -24,7 +24,8 @@ mod tests;
 
 pub use connection::connections::{Connection, ConnectionOrder, ConnectionQuery};
 pub use connection::event_subscriptions::{DueSubscription, EventAccepted, EventSubscription};
-pub use connection::grants::{Consumed, GrantCompleted, GrantOutcome, NewGrant};
+pub use connection::grants::{GrantCompleted, GrantOutcome};
+pub use connection::pending_grants::{Consumed, NewGrant};
 pub use connection::selection_filter::{SelectionFilterChanged, TreeLearned};
 pub use connection::status::StoreStatus;
 pub use connection::tokens::{ConnectionTokens, NewTokens};
@@ -82,6 +83,7 @@ pub use sync::skipped::Skipped;
 pub use sync::tree::{ItemKind, NewItem};
 pub use sync::verify::{Cause, Compared, Difference};
 pub use tenant::api_keys::{ApiKey, BOOTSTRAP, NewApiKey};
+pub use tenant::branding::Branding;
 pub use tenant::customer_deletion::DeletedCustomer;
 pub use tenant::customer_list::{CustomerQuery, CustomerTotals};
 pub use tenant::customer_search::{CustomerFilter, CustomerSearch, CustomerSort};

@@ -128,16 +128,29 @@ impl Traffic {
         loop {
             let answer = self.post("integrations/oauth_url", customer, &request).await;
             let url = answer["oauth_url"].as_str().unwrap();
-            let consent = self.http.get(url).send().await.unwrap();
-            assert_eq!(consent.status(), StatusCode::FOUND);
-            let callback = consent.headers()["location"].to_str().unwrap();
-            match self.http.get(callback).send().await {
-                Ok(page) if page.status() == StatusCode::OK => return,
-                Ok(page) => assert!(!page.status().is_client_error(), "{}", page.text().await.unwrap()),
-                Err(_away) => {}
+            if let Some(callback) = self.consent(url).await {
+                match self.http.get(callback).send().await {
+                    Ok(page) if page.status() == StatusCode::OK => return,
+                    Ok(page) => assert!(!page.status().is_client_error(), "{}", page.text().await.unwrap()),
+                    Err(_away) => {}
+                }
             }
             self.pause().await;
         }
+    }
+
+    /// By way of our page and Zendesk's to our callback. `None`: the dispatcher that the page is of is away.
+    async fn consent(&self, url: &str) -> Option<String> {
+        let mut address = url.to_owned();
+        for _ in ["our page", "Zendesk's"] {
+            let answer = self.http.get(&address).send().await.ok()?;
+            if answer.status().is_server_error() {
+                return None;
+            }
+            assert_eq!(answer.status(), StatusCode::FOUND);
+            address = answer.headers()["location"].to_str().unwrap().to_owned();
+        }
+        Some(address)
     }
 
     /// POST to whichever dispatcher is there, until one has accepted it. Only "not now" is a reason to ask again.

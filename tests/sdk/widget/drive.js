@@ -57,9 +57,10 @@ async function main() {
     const field = await page.waitForSelector('input[placeholder="your-subdomain.zendesk.com"]', { visible: true, timeout: LATE_MS });
     await field.type(`${HELPSYNC_SUBDOMAIN}.zendesk.com`);
     await clickText(page, "Submit");
-    // The person grants access in another tab, reads that it worked, and closes it.
+    // The person reads in another tab who asks for what, goes on to Zendesk, reads that it worked, and closes it.
     const opened = await browser.waitForTarget((target) => target.opener() === page.target(), { timeout: LATE_MS });
     const consent = await opened.page();
+    await clickText(consent, "Continue to Zendesk");
     await consent.waitForFunction(() => document.body?.innerText.includes("is connected"), PATIENT);
     await consent.close();
     await page.bringToFront();

@@ -116,9 +116,13 @@ async fn make_key(
 }
 
 /// Another organization than the caller's own, which takes an operator.
-async fn organization_named(api: &Api, caller: &ApiKey, name: &str) -> Result<OrganizationId, ApiError> {
+pub(super) async fn organization_named(
+    api: &Api,
+    caller: &ApiKey,
+    name: &str,
+) -> Result<OrganizationId, ApiError> {
     if caller.scope != KeyScope::Operator {
-        return Err(ApiError::forbidden("keys of other organizations are made by an operator's key"));
+        return Err(ApiError::forbidden("other organizations take an operator's key"));
     }
     let found = api.store().admin().find_organization(name.trim()).await?;
     found.ok_or_else(|| ApiError::missing("organization"))

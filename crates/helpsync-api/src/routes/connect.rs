@@ -6,8 +6,8 @@ use helpsync_model::{KeyScope, Subdomain};
 use helpsync_store::{GrantCompleted, NewTokens};
 use secrecy::SecretString;
 
-use super::finish::{Checked, check_account, finish};
-use super::oauth_url::check_request_id;
+use super::finish::{Checked, Finished, check_account, finish, other_workspace};
+use super::oauth_url::{check_allowed, check_request_id};
 use crate::Api;
 use crate::auth::Caller;
 use crate::body::Body;
@@ -45,13 +45,15 @@ async fn connect(
     options.check("sync_options.")?;
     let subdomain = Subdomain::parse(given.subdomain.as_deref().unwrap_or_default())
         .map_err(|error| ApiError::bad(error.to_string()))?;
+    let (_, branding) = api.store().admin().branding(customer.organization).await?;
+    check_allowed(&branding, &subdomain)?;
     let token = given.access_token.unwrap_or_default();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.chars().all(|c| c.is_ascii_graphic()) {
         return Err(ApiError::bad("authentication.access_token is missing, or is no token"));
     }
     let token = SecretString::from(token);
     let account_label = match check_account(&api, &subdomain, &token).await? {
-        Checked::Good(label) => label,
+        Checked::Good(known) => known.label,
         // A 401 would tell the client that its own credential is bad.
         Checked::Refused(reason) => return Err(ApiError::bad(reason)),
         Checked::Unsure => {
@@ -72,7 +74,12 @@ async fn connect(
         sync_options: options.to_value(),
         tags: options.data_source_tags(),
     };
-    let connected = finish(&api, &grant).await?;
+    let connected = match finish(&api, &grant).await? {
+        Finished::Connected(connected) => connected,
+        Finished::OtherWorkspace(connected) => {
+            return Err(ApiError::conflict(other_workspace(&connected, &grant.subdomain)));
+        }
+    };
     let connection = api.store().admin().connection(customer.organization, connected.connection).await?;
     Ok(Json(ConnectDataSourceResponse { data_source: connection.into(), sync_url: None }))
 }

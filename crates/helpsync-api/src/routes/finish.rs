@@ -11,35 +11,62 @@ use serde_json::json;
 
 use crate::Api;
 use crate::error::ApiError;
+use crate::pages::Remark;
 
 /// How long a person waits, at most, for Zendesk to say whom a token acts as, or to revoke one.
 const ACCOUNT_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a person waits, at most, for a look at the help center.
+const HELP_CENTER_PATIENCE: Duration = Duration::from_secs(5);
 /// Random bytes of the address that an event subscription's events come to: nobody can guess it.
 const ENDPOINT_BYTES: usize = 24;
 /// The longest account label that is kept.
 const LABEL_CHARS_MAX: usize = 200;
+/// The role of those who are neither administrator nor agent.
+const END_USER: &str = "end-user";
 
 /// What Zendesk says of a token.
-pub(super) enum Checked {
-    /// It works; this is how people know the account.
-    Good(String),
+pub(crate) enum Checked {
+    /// It works.
+    Good(Known),
     /// It does not work.
     Refused(String),
     /// Zendesk did not say.
     Unsure,
 }
 
+/// Whom a token acts as.
+pub(crate) struct Known {
+    /// How people know the account.
+    pub(crate) label: String,
+    /// Whether Zendesk says that it is an end user's. It does not say of every token whose it is.
+    pub(crate) is_end_user: bool,
+}
+
+impl Known {
+    fn unnamed(subdomain: &Subdomain) -> Self {
+        Self { label: subdomain.as_str().to_owned(), is_end_user: false }
+    }
+}
+
+/// What came of a grant.
+pub(crate) enum Finished {
+    Connected(Connected),
+    /// The customer has another workspace, this one.
+    OtherWorkspace(String),
+}
+
 /// A connection was made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Connected {
-    pub(super) connection: ConnectionId,
-    pub(super) reconnected: bool,
+pub(crate) struct Connected {
+    pub(crate) connection: ConnectionId,
+    pub(crate) created_at: i64,
+    pub(crate) reconnected: bool,
     /// Whether a sync was started.
-    pub(super) syncing: bool,
+    pub(crate) syncing: bool,
 }
 
 /// What a customer with another workspace is told.
-pub(super) fn other_workspace(connected: &str, wanted: &str) -> String {
+pub(crate) fn other_workspace(connected: &str, wanted: &str) -> String {
     format!(
         "this customer is connected to the Zendesk workspace {connected}, and a customer has one workspace: \
          disconnect {connected} with /revoke_access_token before connecting {wanted}"
@@ -47,7 +74,7 @@ pub(super) fn other_workspace(connected: &str, wanted: &str) -> String {
 }
 
 /// Asks Zendesk whom the token acts as.
-pub(super) async fn check_account(
+pub(crate) async fn check_account(
     api: &Api,
     subdomain: &Subdomain,
     token: &SecretString,
@@ -61,9 +88,11 @@ async fn ask(client: &Client, subdomain: &Subdomain) -> Checked {
     match client.me().await {
         Ok(me) if !me.value.anonymous => {
             let me = me.value;
+            let is_end_user = me.role == END_USER;
             let label = [me.email, me.name].into_iter().find(|text| !text.trim().is_empty());
             let label = label.unwrap_or_else(|| subdomain.as_str().to_owned());
-            return Checked::Good(label.chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect());
+            let label = label.chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect();
+            return Checked::Good(Known { label, is_end_user });
         }
         Ok(_anonymous) => {}
         Err(failure) => match refused(&failure) {
@@ -73,7 +102,7 @@ async fn ask(client: &Client, subdomain: &Subdomain) -> Checked {
     }
     // A token of scope hc:read may not read users, but may always read itself.
     match client.token_info().await {
-        Ok(_token) => Checked::Good(subdomain.as_str().to_owned()),
+        Ok(_token) => Checked::Good(Known::unnamed(subdomain)),
         // A workspace that exists knows this address.
         Err(Failure::NotFound(_)) => Checked::Refused(format!("there is no Zendesk workspace {subdomain}")),
         Err(failure) => refused(&failure).unwrap_or(Checked::Unsure),
@@ -89,14 +118,32 @@ fn refused(failure: &Failure) -> Option<Checked> {
     }
 }
 
+/// What a person should know of the help center before its articles do not arrive, by the smallest thing that every
+/// user of one may ask for. Source:
+/// <https://developer.zendesk.com/api-reference/help_center/help-center-api/help_center_locales/>.
+pub(crate) async fn look_at_help_center(
+    api: &Api,
+    subdomain: &Subdomain,
+    token: &SecretString,
+) -> Option<Remark> {
+    let account = api.accounts().with_token(subdomain, token.clone()).ok()?;
+    let asked = tokio::time::timeout(HELP_CENTER_PATIENCE, account.client.locales()).await.ok()?;
+    match asked {
+        Err(Failure::NotFound(_) | Failure::Forbidden(_)) => Some(Remark::NoHelpCenter),
+        Err(Failure::Suspended { .. }) => Some(Remark::Suspended),
+        // The sync says itself what else goes wrong.
+        Ok(_) | Err(_) => None,
+    }
+}
+
 /// Makes the connection and asks for its first sync. A customer with another workspace is refused, and the new token
 /// is revoked.
-pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connected, ApiError> {
+pub(crate) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Finished, ApiError> {
     let (connection, reconnected) = match api.store().admin().complete_grant(grant).await? {
         GrantOutcome::Connected { connection, reconnected } => (connection, reconnected),
         GrantOutcome::OtherWorkspace { subdomain } => {
             revoke(api, &grant.subdomain, grant.tokens.access.clone());
-            return Err(ApiError::conflict(other_workspace(&subdomain, &grant.subdomain)));
+            return Ok(Finished::OtherWorkspace(subdomain));
         }
     };
     tracing::info!(%connection, reconnected, "workspace connected");
@@ -110,11 +157,12 @@ pub(super) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Connecte
         let request_id = grant.sync_options["request_id"].as_str();
         start(api, grant.organization, connection, Trigger::Connect, request_id).await?;
     }
-    Ok(Connected { connection, reconnected, syncing })
+    let created_at = api.store().admin().connection(grant.organization, connection).await?.created_at;
+    Ok(Finished::Connected(Connected { connection, created_at, reconnected, syncing }))
 }
 
 /// Asks for a sync of a connection.
-pub(super) async fn start(
+pub(crate) async fn start(
     api: &Api,
     organization: OrganizationId,
     connection: ConnectionId,
@@ -137,7 +185,7 @@ pub(super) async fn start(
 }
 
 /// Ends a connection here, and tells Zendesk in the background.
-pub(super) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
+pub(crate) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
     let webhook = api.store().admin().drop_subscription(connection.organization, connection.id).await?;
     if let Some(token) = api.store().admin().disconnect(connection.organization, connection.id).await? {
         farewell(api, &connection.subdomain, token, webhook);
@@ -146,7 +194,7 @@ pub(super) async fn end(api: &Api, connection: &helpsync_store::Connection) -> R
 }
 
 /// Tells Zendesk, in the background and once, that a token is no longer needed. Ours is forgotten whatever it answers.
-pub(super) fn revoke(api: &Api, subdomain: &str, token: SecretString) {
+pub(crate) fn revoke(api: &Api, subdomain: &str, token: SecretString) {
     farewell(api, subdomain, token, None);
 }
 

@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::Api;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::openapi;
-use crate::page::Page;
 use crate::readiness::Readiness;
 use crate::wire::native::{Health, Ready};
+use helpsync_pages::Page;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![

@@ -3,7 +3,7 @@
 mod access_token;
 mod api_keys;
 mod attachments;
-mod callback;
+mod branding;
 mod chunks;
 mod connect;
 mod customer_states;
@@ -12,10 +12,11 @@ mod dead_letters;
 mod export;
 mod file_detail;
 mod files;
-mod finish;
+pub(crate) mod finish;
 mod health;
 mod installation;
 mod items;
+mod manage_url;
 mod oauth_url;
 mod organization;
 mod overview;
@@ -31,7 +32,9 @@ mod webhooks;
 mod white_label;
 mod zendesk_events;
 
+pub(crate) use oauth_url::live_connection;
 pub(crate) use search::SEARCH;
+pub(crate) use selection::change as select;
 
 use crate::endpoint::{Endpoint, group};
 
@@ -40,7 +43,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     [
         group("Auth", access_token::endpoints()),
         group("Integrations", oauth_url::endpoints()),
-        group("Integrations", callback::endpoints()),
+        crate::pages::endpoints(),
         group("Integrations", zendesk_events::endpoints()),
         group("Integrations", connect::endpoints()),
         group("Integrations", items::endpoints()),
@@ -66,6 +69,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         group("Helpsync", dead_letters::endpoints()),
         group("Helpsync", webhook_deliveries::endpoints()),
         group("Helpsync", api_keys::endpoints()),
+        group("Helpsync", branding::endpoints()),
+        group("Helpsync", manage_url::endpoints()),
         group("Health", health::endpoints()),
     ]
     .into_iter()

@@ -1,12 +1,10 @@
 //! `POST /integrations/oauth_url`: where a customer's administrator goes to connect a workspace.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
-use helpsync_model::{ConnectionState, KeyScope, Subdomain};
-use helpsync_store::{Connection, ConnectionOrder, ConnectionQuery, Customer, NewGrant, TagChange};
-use helpsync_zendesk::{PkceVerifier, authorize_url};
+use helpsync_model::{ConnectionState, CustomerId, GrantBegunBy, KeyScope, OrganizationId, Subdomain};
+use helpsync_store::{Branding, Connection, ConnectionOrder, ConnectionQuery, Customer, NewGrant, TagChange};
+use helpsync_zendesk::PkceVerifier;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -18,16 +16,14 @@ use crate::auth::Speaker;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
-use crate::signing::{Purpose, SIGNED_BYTES_MAX};
-use crate::wire::grant::{OAuthURLRequest, OuthURLResponse, SyncClaim};
+use crate::pages::{URL_LIFE, sync_link};
+use crate::wire::grant::{OAuthURLRequest, OuthURLResponse};
 
-/// How long a person may take on Zendesk's page.
-pub(super) const GRANT_LIFE: Duration = Duration::from_secs(30 * 60);
-/// How long a sync URL can be opened.
-const SYNC_URL_LIFE: Duration = Duration::from_secs(30 * 60);
 const SCOPES_MAX: usize = 20;
 const SCOPE_CHARS_MAX: usize = 64;
 const REQUEST_ID_CHARS_MAX: usize = 255;
+/// The longest address that a page leads back to.
+pub(crate) const RETURN_URL_BYTES_MAX: usize = 2_048;
 /// A customer has one connection; the second row is enough to see that something is wrong.
 const LOOKED_AT: i64 = 2;
 
@@ -48,7 +44,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn oauth_url(
     State(api): State<Api>,
-    Speaker { customer, is_customer }: Speaker,
+    Speaker { customer, is_customer, .. }: Speaker,
     Body(request): Body<OAuthURLRequest>,
 ) -> Result<Json<OuthURLResponse>, ApiError> {
     if request.service != "ZENDESK" {
@@ -68,7 +64,7 @@ async fn oauth_url(
         Some(id) => Some(own_connection(&api, &customer, id.0).await?),
         None => None,
     };
-    let connected = live_connection(&api, &customer).await?;
+    let connected = live_connection(&api, customer.organization, customer.id).await?;
     let wanted = match (wanted, &named, &connected) {
         (Some(wanted), _, _) => wanted,
         // Asked for again without a name: what was meant before is meant now.
@@ -80,12 +76,16 @@ async fn oauth_url(
             return Err(ApiError::bad(missing.to_string()));
         }
     };
+    let (_, branding) = api.store().admin().branding(customer.organization).await?;
+    check_allowed(&branding, &wanted)?;
+    let return_url = request.return_url.as_deref().filter(|url| !url.is_empty());
+    let return_url = return_url.map(|url| check_return_url(&branding, url)).transpose()?;
     if let Some(connected) = connected {
         if connected.subdomain != wanted.as_str() {
             return Err(ApiError::conflict(other_workspace(&connected.subdomain, wanted.as_str())));
         }
         if request.connecting_new_account != Some(true) && connected.state == ConnectionState::Active {
-            let oauth_url = sync_url(&api, &connected, &request)?;
+            let oauth_url = sync_link(&api, &connected, &request)?;
             // What the data source is called is the caller's own word; the link carries only what a sync does.
             if let Value::Object(tags) = request.options.data_source_tags()
                 && !tags.is_empty()
@@ -97,15 +97,19 @@ async fn oauth_url(
             return Ok(Json(OuthURLResponse { oauth_url }));
         }
     }
-    let oauth_url = grant_url(&api, &customer, &wanted, &scopes, &request).await?;
+    let oauth_url = grant_url(&api, &customer, &wanted, scopes, return_url, &request).await?;
     Ok(Json(OuthURLResponse { oauth_url }))
 }
 
 /// The customer's connection that is not disconnected.
-pub(super) async fn live_connection(api: &Api, customer: &Customer) -> Result<Option<Connection>, ApiError> {
+pub(crate) async fn live_connection(
+    api: &Api,
+    organization: OrganizationId,
+    customer: CustomerId,
+) -> Result<Option<Connection>, ApiError> {
     let query = ConnectionQuery {
-        organization: customer.organization,
-        customer: Some(customer.id),
+        organization,
+        customer: Some(customer),
         ids: None,
         revoked: Some(false),
         starting_id: 0,
@@ -117,52 +121,73 @@ pub(super) async fn live_connection(api: &Api, customer: &Customer) -> Result<Op
     Ok(api.store().admin().connections(&query).await?.0.into_iter().next())
 }
 
-fn sync_url(api: &Api, connection: &Connection, request: &OAuthURLRequest) -> Result<String, ApiError> {
-    let claim = SyncClaim {
-        o: connection.organization.0,
-        d: connection.id.0,
-        c: connection.created_at,
-        r: request.options.request_id.clone().unwrap_or_else(|| api.fresh_id()),
-        p: request.options.to_value(),
-    };
-    let ends_at = api.now_ms().saturating_add(i64::try_from(SYNC_URL_LIFE.as_millis()).unwrap_or(i64::MAX));
-    let token = api.signer().sign(Purpose::SyncUrl, claim, ends_at);
-    if token.len() > SIGNED_BYTES_MAX {
-        return Err(ApiError::bad("tags and file_sync_config are too large for a URL together"));
-    }
-    Ok(api.public(&format!("/integrations/zendesk/sync?token={token}")))
-}
-
 async fn grant_url(
     api: &Api,
     customer: &Customer,
     subdomain: &Subdomain,
-    scopes: &[String],
+    scopes: Vec<String>,
+    return_url: Option<String>,
     request: &OAuthURLRequest,
 ) -> Result<String, ApiError> {
     let (app, registered) = api.accounts().app(customer.organization).await?;
-    let endpoint = api.accounts().endpoint(subdomain)?;
+    api.accounts().endpoint(subdomain)?;
     let redirect_uri = registered.unwrap_or_else(|| api.public("/integrations/zendesk"));
-    let redirect = Url::parse(&redirect_uri)
+    Url::parse(&redirect_uri)
         .map_err(|error| ApiError::bad(format!("the OAuth client's redirect_uri is not a URL: {error}")))?;
     let mut bytes = [0u8; 32];
     api.entropy().fill(&mut bytes);
     let state: SecretString = hex::encode(bytes).into();
     let verifier = PkceVerifier::generate(api.entropy());
+    // The page stands below the redirect address, which may be the organization's own host: its cookies are read there.
+    let url = format!("{redirect_uri}/connect?state={}", state.expose_secret());
     let grant = NewGrant {
         organization: customer.organization,
         customer: customer.id,
+        customer_external_id: customer.external_id.clone(),
         subdomain: subdomain.as_str().to_owned(),
-        client_id: app.client_id.clone(),
+        client_id: app.client_id,
         redirect_uri,
         verifier: verifier.secret().clone(),
         sync_options: request.options.to_value(),
         tags: request.options.data_source_tags(),
+        scopes,
+        return_url,
+        begun_by: Some(GrantBegunBy::Nobody),
     };
-    api.store().admin().put_pending_grant(&state, &grant, GRANT_LIFE).await?;
-    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-    let url = authorize_url(&endpoint, &app.client_id, &redirect, &scopes, state.expose_secret(), &verifier);
-    Ok(url.into())
+    api.store().admin().put_pending_grant(&state, &grant, URL_LIFE).await?;
+    Ok(url)
+}
+
+/// Refuses a workspace that the organization does not connect.
+pub(crate) fn check_allowed(branding: &Branding, subdomain: &Subdomain) -> Result<(), ApiError> {
+    if branding.allows(subdomain.as_str()) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(format!(
+        "the workspace {} is not among those that this organization connects: see `subdomains` of /helpsync/v1/branding",
+        subdomain.as_str()
+    )))
+}
+
+/// Where a page may lead back to: what the organization has named, and all below it.
+fn check_return_url(branding: &Branding, text: &str) -> Result<String, ApiError> {
+    let wrong = |text: String| ApiError::field("return_url", text);
+    let url = Url::parse(text).map_err(|_not_a_url| wrong("is no URL".to_owned()))?;
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    if text.len() > RETURN_URL_BYTES_MAX || !is_plain || !matches!(url.scheme(), "https" | "http") {
+        return Err(wrong(format!("is an https URL of at most {RETURN_URL_BYTES_MAX} bytes")));
+    }
+    let below = |allowed: &String| Url::parse(allowed).is_ok_and(|allowed| is_below(&url, &allowed));
+    if branding.return_urls.iter().any(below) {
+        return Ok(url.into());
+    }
+    Err(wrong("is not below any of `return_urls` of /helpsync/v1/branding".to_owned()))
+}
+
+/// Whether an address is another one, or below it: same origin, and every part of the path.
+fn is_below(url: &Url, allowed: &Url) -> bool {
+    let rest = url.path().strip_prefix(allowed.path().trim_end_matches('/'));
+    url.origin() == allowed.origin() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What the grant asks for: exactly what the request names, else the configured scopes.
@@ -204,5 +229,45 @@ pub(super) fn check_request_id(id: Option<&str>) -> Result<(), ApiError> {
             )))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_back_is_one_that_the_organization_named() {
+        let branding = Branding {
+            return_urls: vec![
+                "https://app.example.com/settings/".to_owned(),
+                "https://b.example.com".to_owned(),
+            ],
+            ..Branding::default()
+        };
+        for right in [
+            "https://app.example.com/settings",
+            "https://app.example.com/settings/zendesk?tab=1#x",
+            "https://b.example.com/anything",
+            "https://B.example.com",
+        ] {
+            assert!(check_return_url(&branding, right).is_ok(), "{right}");
+        }
+        for wrong in [
+            "https://app.example.com/settingsX",
+            "https://app.example.com/settings/../admin",
+            "http://app.example.com/settings",
+            "https://app.example.com:8443/settings",
+            "https://b.example.com.evil.example",
+            "https://b.example.com@evil.example/",
+            "https://user@b.example.com/",
+            "//b.example.com/",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert!(check_return_url(&branding, wrong).is_err(), "{wrong}");
+        }
+        let long = format!("https://b.example.com/{}", "x".repeat(RETURN_URL_BYTES_MAX));
+        assert!(check_return_url(&branding, &long).is_err());
     }
 }

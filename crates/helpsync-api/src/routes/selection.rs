@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use helpsync_model::{ConnectionId, OrganizationId, SelectionFilter};
+use helpsync_store::SelectionFilterChanged;
 
 use super::sync::connected;
 use crate::Api;
@@ -43,13 +45,21 @@ async fn select(
     let connection = connected(&api, customer.organization, &customer.external_id).await?;
     let brands = api.store().admin().brands(customer.organization, connection).await?;
     check_brands(&selection, &brands)?;
-    let (request_id, upload_id) = (api.fresh_id(), api.fresh_id());
-    let changed = api
-        .store()
-        .admin()
-        .select(customer.organization, connection, &selection, &request_id, &upload_id)
-        .await?;
-    api.wake();
+    let changed = change(&api, customer.organization, connection, &selection).await?;
     let run = changed.run.map(|requested| requested.run.0);
     Ok(Json(SelectionView::new(connection.0, selection, brands, run, changed.removed)))
+}
+
+/// Changes what a connection keeps.
+pub(crate) async fn change(
+    api: &Api,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    selection: &SelectionFilter,
+) -> Result<SelectionFilterChanged, ApiError> {
+    let (request_id, upload_id) = (api.fresh_id(), api.fresh_id());
+    let admin = api.store().admin();
+    let changed = admin.select(organization, connection, selection, &request_id, &upload_id).await?;
+    api.wake();
+    Ok(changed)
 }

@@ -123,7 +123,7 @@ async fn delete(
         let Some(customer) = api.store().admin().find_customer(organization, external_id).await? else {
             continue;
         };
-        if let Some(connected) = live_connection(&api, &customer).await? {
+        if let Some(connected) = live_connection(&api, customer.organization, customer.id).await? {
             end(&api, &connected).await?;
         }
         let Some(deleted) = api.store().admin().delete_customer(organization, external_id).await? else {

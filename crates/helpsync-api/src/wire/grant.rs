@@ -122,6 +122,8 @@ pub(crate) struct OAuthURLRequest {
     pub(crate) scope: Option<String>,
     /// Exactly these scopes; empty = the configured ones.
     pub(crate) scopes: Option<Vec<String>>,
+    /// Where our pages lead the person back to: below one of the organization's `return_urls`.
+    pub(crate) return_url: Option<String>,
     #[serde(flatten)]
     pub(crate) options: SyncOptions,
 }

@@ -2,6 +2,7 @@
 //! `null` where there is no value; every optional field of a request may be `null`, which means absent.
 
 pub(crate) mod api_key;
+pub(crate) mod branding;
 pub(crate) mod chunk;
 pub(crate) mod customer_state;
 pub(crate) mod data_source;

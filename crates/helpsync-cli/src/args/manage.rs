@@ -245,6 +245,41 @@ pub(crate) enum OrgAction {
     Create(CreateOrg),
     /// Remove an organization that has no customers.
     Remove(ById),
+    /// Change what its pages show and allow; an empty text takes away.
+    Set(Box<SetOrg>),
+}
+
+/// For `orgs set`.
+#[derive(Debug, Args)]
+pub(crate) struct SetOrg {
+    /// What pages call the organization.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) display_name: Option<String>,
+    /// A PNG, JPEG, GIF or WebP image of at most 32 KiB.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) logo: Option<PathBuf>,
+    /// Take the logo away.
+    #[arg(long, conflicts_with = "logo")]
+    pub(crate) no_logo: bool,
+    /// Of the main button, `#rrggbb`.
+    #[arg(long, value_name = "COLOR")]
+    pub(crate) color: Option<String>,
+    /// Whom people turn to with questions.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) contact: Option<String>,
+    /// An address that pages may lead back to, with all below it; may be repeated, and takes the place of all before. Once
+    /// empty: none.
+    #[arg(long, value_name = "URL")]
+    pub(crate) return_url: Option<Vec<String>>,
+    /// A workspace that customers may connect; may be repeated, and takes the place of all before. Once empty: any.
+    #[arg(long, value_name = "SUBDOMAIN")]
+    pub(crate) subdomain: Option<Vec<String>>,
+    /// Another organization's name, with an operator's key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) organization: Option<String>,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
 }
 
 /// For `orgs create`.

@@ -127,6 +127,12 @@ fn keys_and_organizations(served: &Served) {
     let other = served.json(&["orgs", "create", "other"]);
     assert!(other["api_key"].as_str().unwrap().starts_with("helpsync_"), "{other}");
     assert!(served.text(&["orgs", "list"]).contains("other"));
+    let set = ["orgs", "set", "--organization", "other", "--display-name", "Example", "--subdomain", "acme"];
+    assert!(served.text(&set).contains("Example"));
+    let shown = served.json(&["orgs", "set", "--organization", "other", "--display-name", ""]);
+    assert!(shown["display_name"].is_null() && shown["subdomains"][0] == "acme", "{shown}");
+    let (code, error) = served.error(&["orgs", "set", "--color", "red"]);
+    assert!(code == 1 && error.contains("#17795e"), "{error}");
     assert!(served.text(&["orgs", "remove", &other["id"].to_string()]).contains("is removed"));
 }
 

@@ -36,6 +36,9 @@ section! {
     /// Requests a minute of one address (of IPv6, of a network of 64 bits), with whatever credentials, likewise. Behind
     /// a proxy all come from its address.
     "HELPSYNC_API__REQUESTS_PER_MINUTE_OF_ADDRESS" requests_per_minute_of_address: u32 = "12000", 1..=1_000_000;
+    /// Whether a program that opens a URL of `/integrations/oauth_url` is led to Zendesk at once, as SDKs and scripts
+    /// expect. What such a program began, no browser can end. If not, everybody is shown our page first.
+    "HELPSYNC_API__PROGRAMS_MAY_CONNECT" programs_may_connect: bool = "true";
     /// How long an access token from `/auth/v1/access_token` is good for. It ends before that with the
     /// API key that it was made with.
     "HELPSYNC_API__ACCESS_TOKEN_TTL_SECONDS" access_token_ttl: Duration = "3600", 60..=604_800;

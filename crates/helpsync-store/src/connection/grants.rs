@@ -1,19 +1,14 @@
-//! OAuth grants: a `state` that works once, and the transaction that makes a connection of it.
-
-use std::time::Duration;
+//! Finished OAuth grants: the transaction that makes a connection of one.
 
 use helpsync_model::{
     ConnectionEvent, ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId,
     SyncAction,
 };
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::connection::tokens::{NewTokens, seal_into};
 use crate::db::bounds::TAGS_BYTES_MAX;
-use crate::db::decode::millis;
 use crate::db::family::{FAMILY, check_owner, follow, lock};
 use crate::db::states::{ACTIVE_CONNECTION, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
@@ -21,45 +16,6 @@ use crate::event::events::{self, NewEvent};
 use crate::run::file_options::is_by_item;
 use crate::run::runs::cancel_active;
 use crate::run::schedule::reschedule;
-
-/// Forgotten states that one call clears away.
-const PRUNED_PER_CALL: i64 = 100;
-/// Ended states are kept this long, so that a replay can be told from a forgery.
-const ENDED_KEPT_MS: i64 = 24 * 3_600_000;
-
-/// A grant that somebody is being asked for.
-#[derive(Debug, Clone)]
-pub struct NewGrant {
-    /// Whose.
-    pub organization: OrganizationId,
-    /// Whose.
-    pub customer: CustomerId,
-    /// For which workspace.
-    pub subdomain: String,
-    /// With which OAuth client.
-    pub client_id: String,
-    /// Where Zendesk sends the browser back to.
-    pub redirect_uri: String,
-    /// The PKCE verifier.
-    pub verifier: SecretString,
-    /// What the request asked for, kept for the sync that follows.
-    pub sync_options: Value,
-    /// Tags of the data source.
-    pub tags: Value,
-}
-
-/// What a `state` turned out to be.
-#[derive(Debug)]
-pub enum Consumed {
-    /// Good, and used up now: what was asked for.
-    Pending(Box<NewGrant>),
-    /// Too late.
-    Expired,
-    /// Used before.
-    Replayed,
-    /// Never ours.
-    Unknown,
-}
 
 /// A grant whose code was exchanged.
 #[derive(Debug, Clone)]
@@ -101,107 +57,7 @@ pub enum GrantOutcome {
     },
 }
 
-fn state_hash(state: &SecretString) -> String {
-    hex::encode(Sha256::digest(state.expose_secret()))
-}
-
 impl AdminStore {
-    /// Remembers a grant that is about to be asked for, for `life`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn put_pending_grant(
-        &self,
-        state: &SecretString,
-        grant: &NewGrant,
-        life: Duration,
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now_ms();
-        let hash = state_hash(state);
-        let verifier = self.vault.seal(&format!("oauth_state/{hash}"), &grant.verifier)?;
-        let mut write = self.write().await?;
-        sqlx::query(
-            "delete from oauth_state where state_hash in
-               (select state_hash from oauth_state where expires_at < $1 order by expires_at limit $2)",
-        )
-        .bind(now - ENDED_KEPT_MS)
-        .bind(PRUNED_PER_CALL)
-        .execute(&mut *write.tx)
-        .await?;
-        sqlx::query(
-            "insert into oauth_state (state_hash, organization_id, customer_id, subdomain, client_id, redirect_uri,
-               verifier_sealed, sync_options, tags, created_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        )
-        .bind(&hash)
-        .bind(grant.organization.0)
-        .bind(grant.customer.0)
-        .bind(&grant.subdomain)
-        .bind(&grant.client_id)
-        .bind(&grant.redirect_uri)
-        .bind(verifier)
-        .bind(grant.sync_options.to_string())
-        .bind(grant.tags.to_string())
-        .bind(now)
-        .bind(now.saturating_add(millis(life)))
-        .execute(&mut *write.tx)
-        .await?;
-        write.commit().await
-    }
-
-    /// Uses a `state` up. Of any number of calls with one state, one gets the grant.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the state is then still unused.
-    pub async fn consume_grant(&self, state: &SecretString) -> Result<Consumed, StoreError> {
-        let now = self.clock.now_ms();
-        let hash = state_hash(state);
-        // Anybody may ask, as often as they like: only who knows a state takes a writer's turn.
-        let known: Option<String> =
-            sqlx::query_scalar("select state_hash from oauth_state where state_hash = $1")
-                .bind(&hash)
-                .fetch_optional(&self.pool)
-                .await?;
-        if known.is_none() {
-            return Ok(Consumed::Unknown);
-        }
-        let mut write = self.write().await?;
-        let row = sqlx::query(
-            "update oauth_state set consumed_at = $2
-             where state_hash = $1 and consumed_at is null and expires_at > $2
-             returning organization_id, customer_id, subdomain, client_id, redirect_uri, verifier_sealed, sync_options, tags",
-        )
-        .bind(&hash)
-        .bind(now)
-        .fetch_optional(&mut *write.tx)
-        .await?;
-        let Some(row) = row else {
-            let ended: Option<(Option<i64>,)> =
-                sqlx::query_as("select consumed_at from oauth_state where state_hash = $1")
-                    .bind(&hash)
-                    .fetch_optional(&mut *write.tx)
-                    .await?;
-            return Ok(match ended {
-                None => Consumed::Unknown,
-                Some((Some(_),)) => Consumed::Replayed,
-                Some((None,)) => Consumed::Expired,
-            });
-        };
-        let sealed: Vec<u8> = row.try_get("verifier_sealed")?;
-        let grant = NewGrant {
-            organization: OrganizationId(row.try_get("organization_id")?),
-            customer: CustomerId(row.try_get("customer_id")?),
-            subdomain: row.try_get("subdomain")?,
-            client_id: row.try_get("client_id")?,
-            redirect_uri: row.try_get("redirect_uri")?,
-            verifier: self.vault.open(&format!("oauth_state/{hash}"), &sealed)?,
-            sync_options: decode::json(&row, "oauth_state", "sync_options")?,
-            tags: decode::json(&row, "oauth_state", "tags")?,
-        };
-        write.commit().await?;
-        Ok(Consumed::Pending(Box::new(grant)))
-    }
-
     /// Makes the connection of a finished grant, or refuses it because the customer has another workspace. Two grants
     /// that finish at once, on whatever machines, meet in the unique index, which lets one of them through.
     ///

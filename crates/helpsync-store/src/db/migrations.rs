@@ -24,8 +24,14 @@ macro_rules! embedded {
 }
 
 /// In the order of their numbers.
-const MIGRATIONS: &[Embedded] =
-    embedded!["0001_first", "0006_dashboard_sessions", "0007_history", "0008_growth", "0009_compression",];
+const MIGRATIONS: &[Embedded] = embedded![
+    "0001_first",
+    "0005_pages",
+    "0006_dashboard_sessions",
+    "0007_history",
+    "0008_growth",
+    "0009_compression",
+];
 
 /// Those of SQLite.
 pub(crate) fn sqlite() -> Migrator {

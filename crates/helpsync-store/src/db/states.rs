@@ -6,8 +6,8 @@
 use std::fmt;
 
 use helpsync_model::{
-    ChunkState, ConnectionState, DataSourceStatus, DeliveryState, ExportAccess, FileStatus, Machine, Name,
-    RunKind, RunState, ShardKind, ShardState, Trigger,
+    ChunkState, ConnectionState, DataSourceStatus, DeliveryState, ExportAccess, FileStatus, GrantBegunBy,
+    Machine, Name, RunKind, RunState, ShardKind, ShardState, Trigger,
 };
 
 /// Runs that have not ended.
@@ -48,6 +48,8 @@ pub(crate) const PAUSED_CONNECTION: One<ConnectionState> = One(ConnectionState::
 pub(crate) const EXPORT_LOST: One<ExportAccess> = One(ExportAccess::Lost);
 /// Grants that cannot read the export.
 pub(crate) const EXPORT_REFUSED: One<ExportAccess> = One(ExportAccess::Refused);
+/// Grants that a person began on our page.
+pub(crate) const BEGUN_BY_PAGE: One<GrantBegunBy> = One(GrantBegunBy::Page);
 /// Deliveries that are to be sent.
 pub(crate) const PENDING_DELIVERY: One<DeliveryState> = One(DeliveryState::Pending);
 /// Deliveries that were given up.

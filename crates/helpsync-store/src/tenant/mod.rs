@@ -1,6 +1,7 @@
 //! Organizations, API keys, customers, OAuth clients.
 
 pub(crate) mod api_keys;
+pub(crate) mod branding;
 pub(crate) mod customer_deletion;
 pub(crate) mod customer_list;
 pub(crate) mod customer_search;

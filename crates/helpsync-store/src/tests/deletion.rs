@@ -44,12 +44,16 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
         let grant = NewGrant {
             organization,
             customer: gone.id,
+            customer_external_id: gone.external_id.clone(),
             subdomain: "acme".to_owned(),
             client_id: "client".to_owned(),
             redirect_uri: "https://x.example/integrations/zendesk".to_owned(),
             verifier: "verifier".to_owned().into(),
             sync_options: json!({}),
             tags: json!({}),
+            scopes: Vec::new(),
+            return_url: None,
+            begun_by: None,
         };
         store
             .admin()

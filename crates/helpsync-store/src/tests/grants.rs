@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionState, EventKind, RunParams, RunState, SyncAction, Trigger};
+use helpsync_model::{ConnectionState, EventKind, GrantBegunBy, RunParams, RunState, SyncAction, Trigger};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::testing::{TestStore, article, grant, name_of, stores};
 use crate::{Consumed, Customer, GrantOutcome, NewGrant, RunRequest};
 
+/// As if our page had been there.
+const PAGE: Option<GrantBegunBy> = Some(GrantBegunBy::Page);
 const TTL: Duration = Duration::from_secs(600);
 
 async fn customer(store: &TestStore) -> Customer {
@@ -17,17 +19,25 @@ async fn customer(store: &TestStore) -> Customer {
 }
 
 async fn put(store: &TestStore, state: &str) -> SecretString {
+    put_begun(store, state, PAGE).await
+}
+
+async fn put_begun(store: &TestStore, state: &str, begun_by: Option<GrantBegunBy>) -> SecretString {
     let customer = customer(store).await;
     let state: SecretString = state.to_owned().into();
     let grant = NewGrant {
         organization: customer.organization,
         customer: customer.id,
+        customer_external_id: customer.external_id.clone(),
         subdomain: "acme".to_owned(),
         client_id: "client".to_owned(),
         redirect_uri: "https://sync.example.com/integrations/zendesk".to_owned(),
         verifier: "verifier".to_owned().into(),
         sync_options: json!({"request_id": "r1"}),
         tags: json!({"a": "b"}),
+        scopes: vec!["hc:read".to_owned(), "read".to_owned()],
+        return_url: Some("https://app.example.com/".to_owned()),
+        begun_by,
     };
     store.admin().put_pending_grant(&state, &grant, TTL).await.unwrap();
     state
@@ -37,14 +47,55 @@ async fn put(store: &TestStore, state: &str) -> SecretString {
 async fn a_state_is_good_once() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
-        let Consumed::Pending(grant) = store.admin().consume_grant(&state).await.unwrap() else {
+        let Consumed::Pending(grant) = store.admin().consume_grant(&state, PAGE).await.unwrap() else {
             panic!("not pending")
         };
         assert_eq!(grant.verifier.expose_secret(), "verifier");
         assert_eq!((grant.subdomain.as_str(), &grant.sync_options), ("acme", &json!({"request_id": "r1"})));
-        assert!(matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Replayed));
+        assert!(matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Replayed));
         let forged = "state-2".to_owned().into();
-        assert!(matches!(store.admin().consume_grant(&forged).await.unwrap(), Consumed::Unknown));
+        assert!(matches!(store.admin().consume_grant(&forged, PAGE).await.unwrap(), Consumed::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn a_grant_is_for_whoever_began_it_and_a_page_takes_over_from_programs() {
+    let (program, page) = (GrantBegunBy::Program, GrantBegunBy::Page);
+    for store in stores().await {
+        let admin = store.admin();
+        let state = put_begun(&store, "state-1", Some(GrantBegunBy::Nobody)).await;
+        let begun_by = async || match admin.pending_grant(&state).await.unwrap() {
+            Consumed::Pending(grant) => grant.begun_by,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(begun_by().await, Some(GrantBegunBy::Nobody));
+        assert!(matches!(admin.consume_grant(&state, Some(page)).await.unwrap(), Consumed::Unknown));
+        for (by, is_begun) in [(program, true), (program, true), (page, true), (program, false), (page, true)]
+        {
+            assert_eq!(admin.begin_grant(&state, by).await.unwrap(), is_begun, "{}: {by}", name_of(&store));
+        }
+        assert_eq!(begun_by().await, Some(page));
+        for wrong in [None, Some(program), Some(GrantBegunBy::Nobody)] {
+            assert!(
+                matches!(admin.consume_grant(&state, wrong).await.unwrap(), Consumed::Unknown),
+                "{wrong:?}"
+            );
+        }
+        let Consumed::Pending(grant) = admin.consume_grant(&state, Some(page)).await.unwrap() else {
+            panic!("not pending")
+        };
+        assert_eq!(
+            (grant.scopes, grant.customer_external_id.as_str()),
+            (vec!["hc:read".to_owned(), "read".to_owned()], "cust-1")
+        );
+        assert!(!admin.begin_grant(&state, page).await.unwrap(), "it is used up");
+
+        // Of the version before: nobody begins it, and whoever comes may end it.
+        let old = put_begun(&store, "state-2", None).await;
+        for by in [program, page] {
+            assert!(!admin.begin_grant(&old, by).await.unwrap(), "{by}");
+        }
+        assert!(matches!(admin.consume_grant(&old, None).await.unwrap(), Consumed::Pending(_)));
     }
 }
 
@@ -53,7 +104,10 @@ async fn of_two_that_spend_a_state_at_once_one_gets_it() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
         let other = store.reopen().await;
-        let (a, b) = tokio::join!(store.admin().consume_grant(&state), other.admin().consume_grant(&state));
+        let (a, b) = tokio::join!(
+            store.admin().consume_grant(&state, PAGE),
+            other.admin().consume_grant(&state, PAGE)
+        );
         let won = [a.unwrap(), b.unwrap()]
             .iter()
             .filter(|consumed| matches!(consumed, Consumed::Pending(_)))
@@ -67,15 +121,15 @@ async fn a_state_ends_and_is_forgotten_a_day_later() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
         store.clock.advance(TTL);
-        assert!(matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Expired));
+        assert!(matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Expired));
         store.clock.advance(Duration::from_secs(24 * 3_600));
         assert!(
-            matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Expired),
+            matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Expired),
             "the day is not over"
         );
         store.clock.advance(Duration::from_millis(1));
         put(&store, "state-2").await; // new states sweep old ones away
-        assert!(matches!(store.admin().consume_grant(&state).await.unwrap(), Consumed::Unknown));
+        assert!(matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Unknown));
     }
 }
 
@@ -198,7 +252,7 @@ async fn an_unknown_state_takes_no_writers_turn() {
     for store in stores().await {
         let _turn = store.admin().write().await.unwrap();
         let made_up = "made up".to_owned().into();
-        let asked = store.admin().consume_grant(&made_up);
+        let asked = store.admin().consume_grant(&made_up, PAGE);
         let answer = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await;
         assert!(matches!(answer, Ok(Ok(Consumed::Unknown))), "{answer:?}");
     }

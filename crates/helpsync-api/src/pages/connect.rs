@@ -1,0 +1,338 @@
+//! The page before Zendesk's consent: who asks, for whom, what will be read. Its button binds the grant to the browser
+//! that it was pressed in, and leads to Zendesk. A program that certainly is no browser is led there at once, and its
+//! grant is no browser's then.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, HeaderName, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use helpsync_account::subscriptions::scopes_allow;
+use helpsync_model::{GrantBegunBy, Subdomain, SubdomainError};
+use helpsync_pages::visitor::is_program;
+use helpsync_pages::{Forms, Page, cookie};
+use helpsync_store::{Connection, Consumed, NewGrant};
+use helpsync_zendesk::{PkceVerifier, authorize_url};
+use maud::{Markup, html};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::callback::{broken, ended, not_ours};
+use super::form::{Fields, Guard, not_from_page};
+use super::{Look, look, texts};
+use crate::Api;
+use crate::body::Query;
+use crate::endpoint::{Access, Endpoint, get, post};
+use crate::error::ApiError;
+use crate::routes::live_connection;
+use crate::signing::Purpose;
+
+/// How long a person may take, on our page and on Zendesk's.
+pub(crate) const URL_LIFE: Duration = Duration::from_secs(30 * 60);
+/// Longer states were never handed out.
+pub(super) const STATE_BYTES_MAX: usize = 256;
+/// The longest workspace name that is shown again.
+const SHOWN_CHARS_MAX: usize = 100;
+/// What is shown of the cookie's state, so that several grants in one browser have a cookie each.
+const COOKIE_CHARS: usize = 16;
+const PATH: &str = "/integrations/zendesk/connect";
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get(
+            PATH,
+            Access::Open,
+            "The page before Zendesk's consent, from /integrations/oauth_url. A program is sent on to Zendesk at once",
+            show,
+        )
+        .parameter("state", "string", "From the URL of /integrations/oauth_url")
+        .gives_text("text/html"),
+        post(PATH, Access::Open, "The button of that page: binds the grant to this browser, and leads to Zendesk", begin)
+            .parameter("state", "string", "From the URL of /integrations/oauth_url")
+            .gives_text("text/html"),
+    ]
+}
+
+/// What the cookie of the browser says that began a grant.
+#[derive(Serialize, Deserialize)]
+struct GrantClaim {
+    /// SHA-256 of the state.
+    s: String,
+    /// The workspace that was chosen on the page.
+    w: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct StateQuery {
+    state: Option<String>,
+}
+
+fn hash(state: &SecretString) -> String {
+    hex::encode(Sha256::digest(state.expose_secret()))
+}
+
+fn cookie_name(state: &SecretString) -> String {
+    let hash = hash(state);
+    format!("helpsync-grant-{}", hash.get(..COOKIE_CHARS).unwrap_or_default())
+}
+
+fn is_https(grant: &NewGrant) -> bool {
+    grant.redirect_uri.starts_with("https:")
+}
+
+/// The workspace that was chosen in this browser for this state, if it began that.
+pub(super) fn chosen_here(
+    api: &Api,
+    headers: &HeaderMap,
+    state: &SecretString,
+    grant: &NewGrant,
+) -> Option<String> {
+    let (name, hash) = (cookie_name(state), hash(state));
+    cookie::read(headers, &name, is_https(grant))
+        .filter_map(|value| api.signer().read::<GrantClaim>(Purpose::GrantCookie, value, api.now_ms()))
+        .find(|claim| claim.s == hash)
+        .map(|claim| claim.w)
+}
+
+/// Takes the cookie away again.
+pub(super) fn forget(state: &SecretString, grant: &NewGrant) -> String {
+    cookie::set(&cookie_name(state), "", is_https(grant), 0)
+}
+
+/// The state of a link, and what it stands for.
+async fn grant_of(
+    api: &Api,
+    query: Result<Query<StateQuery>, ApiError>,
+) -> Result<(SecretString, NewGrant), Page> {
+    let state = query.ok().and_then(|Query(query)| query.state).unwrap_or_default();
+    if state.is_empty() || state.len() > STATE_BYTES_MAX {
+        return Err(not_ours());
+    }
+    let state = SecretString::from(state);
+    match api.store().admin().pending_grant(&state).await {
+        // The version before sent nobody here.
+        Ok(Consumed::Pending(grant)) if grant.begun_by.is_some() => Ok((state, *grant)),
+        Ok(Consumed::Pending(_)) => Err(not_ours()),
+        Ok(other) => Err(ended(&other)),
+        Err(error) => Err(broken(error.into())),
+    }
+}
+
+/// Where a grant of this workspace is given.
+fn zendesk_url(
+    api: &Api,
+    state: &SecretString,
+    grant: &NewGrant,
+    subdomain: &Subdomain,
+) -> Result<Url, Page> {
+    let endpoint = api.accounts().endpoint(subdomain).map_err(|error| broken(error.into()))?;
+    let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
+    let verifier = PkceVerifier::from_secret(grant.verifier.clone());
+    let redirect = base_of(grant)?;
+    Ok(authorize_url(&endpoint, &grant.client_id, &redirect, &scopes, state.expose_secret(), &verifier))
+}
+
+/// The redirect address: pages stand below it, so that its cookies are theirs.
+fn base_of(grant: &NewGrant) -> Result<Url, Page> {
+    let failed = || Page::failed(StatusCode::INTERNAL_SERVER_ERROR, texts::OUR_FAULT).line(texts::NO_ADDRESS);
+    Url::parse(&grant.redirect_uri).map_err(|_not_a_url| failed())
+}
+
+fn parse_subdomain(text: &str) -> Result<Subdomain, &'static str> {
+    Subdomain::parse(text).map_err(|error| match error {
+        SubdomainError::Missing => texts::WORKSPACE_MISSING,
+        SubdomainError::Length(_) | SubdomainError::Characters => texts::WORKSPACE_WRONG,
+    })
+}
+
+fn redirect(status: StatusCode, address: &Url, cookie: Option<String>) -> Response {
+    let mut headers = HeaderMap::new();
+    if let Ok(address) = HeaderValue::from_str(address.as_str()) {
+        headers.insert(LOCATION, address);
+    }
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        headers.insert(SET_COOKIE, cookie);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+    (status, headers).into_response()
+}
+
+async fn show(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    query: Result<Query<StateQuery>, ApiError>,
+) -> Response {
+    match answer(&api, &headers, query).await {
+        Ok(response) => response,
+        Err(page) => page.into(),
+    }
+}
+
+async fn answer(
+    api: &Api,
+    headers: &HeaderMap,
+    query: Result<Query<StateQuery>, ApiError>,
+) -> Result<Response, Page> {
+    let (state, grant) = grant_of(api, query).await?;
+    if api.options().programs_may_connect && is_program(headers) {
+        let subdomain = Subdomain::parse(&grant.subdomain).map_err(|_never_stored| not_ours())?;
+        let address = zendesk_url(api, &state, &grant, &subdomain)?;
+        let begun = api.store().admin().begin_grant(&state, GrantBegunBy::Program).await;
+        if begun.map_err(|error| broken(error.into()))? {
+            return Ok(redirect(StatusCode::FOUND, &address, None));
+        }
+    }
+    let asked =
+        Asked { api, headers, state: &state, grant: &grant, look: look(api, grant.organization).await };
+    Ok(asked.page(&grant.subdomain, None).await?.into())
+}
+
+async fn begin(
+    State(api): State<Api>,
+    query: Result<Query<StateQuery>, ApiError>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let fields = match Fields::read(body).await {
+        Ok(fields) => fields,
+        Err(error) => return broken(error).into(),
+    };
+    match begun(&api, &parts.headers, query, &fields).await {
+        Ok(response) => response,
+        Err(page) => page.into(),
+    }
+}
+
+async fn begun(
+    api: &Api,
+    headers: &HeaderMap,
+    query: Result<Query<StateQuery>, ApiError>,
+    fields: &Fields,
+) -> Result<Response, Page> {
+    let (state, grant) = grant_of(api, query).await?;
+    let base = base_of(&grant)?;
+    if !fields.is_ours(api, headers, state.expose_secret(), &base) {
+        return Err(not_from_page(&format!("connect?state={}", state.expose_secret())));
+    }
+    let look = look(api, grant.organization).await;
+    let asked = Asked { api, headers, state: &state, grant: &grant, look };
+    let typed = fields.get("workspace").unwrap_or(&grant.subdomain);
+    let subdomain = match parse_subdomain(typed) {
+        Ok(subdomain) => subdomain,
+        Err(wrong) => return Ok(asked.page(typed, Some(wrong.to_owned())).await?.into()),
+    };
+    if !asked.look.branding.allows(subdomain.as_str()) {
+        let wrong = texts::not_allowed(asked.look.name(), subdomain.as_str());
+        return Ok(asked.page(typed, Some(wrong)).await?.into());
+    }
+    if let Some(connected) = asked.connected().await?
+        && connected.subdomain != subdomain.as_str()
+    {
+        let page = other_workspace(&asked.look, &grant, &connected.subdomain, subdomain.as_str());
+        return Ok(page.into());
+    }
+    let address = zendesk_url(api, &state, &grant, &subdomain)?;
+    let begun = api.store().admin().begin_grant(&state, GrantBegunBy::Page).await;
+    if !begun.map_err(|error| broken(error.into()))? {
+        return Err(ended(&Consumed::Replayed));
+    }
+    let claim = GrantClaim { s: hash(&state), w: subdomain.as_str().to_owned() };
+    let value = api.signer().sign(Purpose::GrantCookie, claim, api.ends_in(URL_LIFE));
+    let cookie = cookie::set(&cookie_name(&state), &value, is_https(&grant), URL_LIFE.as_secs());
+    Ok(redirect(StatusCode::SEE_OTHER, &address, Some(cookie)))
+}
+
+/// What a person is told whose customer has another workspace.
+pub(super) fn other_workspace(look: &Look, grant: &NewGrant, connected: &str, wanted: &str) -> Page {
+    let page = Page::failed(StatusCode::CONFLICT, &texts::already_connected(connected))
+        .line(&texts::already_connected_why(&grant.customer_external_id, connected))
+        .line(&texts::disconnect_first(look.name(), connected, wanted));
+    look.on(look.back(page, grant.return_url.as_deref()))
+}
+
+/// A person who is asked.
+struct Asked<'a> {
+    api: &'a Api,
+    headers: &'a HeaderMap,
+    state: &'a SecretString,
+    grant: &'a NewGrant,
+    look: Look,
+}
+
+impl Asked<'_> {
+    /// The customer's connection, if there is one.
+    async fn connected(&self) -> Result<Option<Connection>, Page> {
+        live_connection(self.api, self.grant.organization, self.grant.customer).await.map_err(broken)
+    }
+
+    async fn page(&self, typed: &str, wrong: Option<String>) -> Result<Page, Page> {
+        let base = base_of(self.grant)?;
+        let connected = self.connected().await?;
+        let guard = Guard::new(self.api, self.headers, self.state.expose_secret(), &base);
+        let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        let page = Page::new(status, &texts::connect_title(self.look.name()))
+            .line(&texts::connect_lead(self.look.name()))
+            .part(self.form(&guard, typed, wrong.as_deref(), connected.as_ref()));
+        let page = self.look.on(self.look.back(page, self.grant.return_url.as_deref()));
+        // Zendesk's own address is https, but for a simulated one.
+        let zendesk = Subdomain::parse(&self.grant.subdomain)
+            .ok()
+            .and_then(|it| self.api.accounts().endpoint(&it).ok());
+        let origin =
+            zendesk.map(|endpoint| endpoint.base().origin().ascii_serialization()).unwrap_or_default();
+        Ok(guard.on(page, Forms::Onward(origin)))
+    }
+
+    fn form(
+        &self,
+        guard: &Guard,
+        typed: &str,
+        wrong: Option<&str>,
+        connected: Option<&Connection>,
+    ) -> Markup {
+        let typed: String = typed.chars().take(SHOWN_CHARS_MAX).collect();
+        let renewed = connected.filter(|connected| connected.subdomain == self.grant.subdomain);
+        html! {
+            form method="post" action=(format!("?state={}", self.state.expose_secret())) {
+                (guard.field())
+                label for="workspace" { (texts::WORKSPACE) }
+                div.joined {
+                    input #workspace type="text" name="workspace" value=(typed) required autocomplete="off"
+                        autocapitalize="none" spellcheck="false" aria-describedby="workspace-hint"
+                        aria-invalid=[wrong.map(|_| "true")];
+                    span { ".zendesk.com" }
+                }
+                @match wrong {
+                    Some(wrong) => p.hint.wrong #workspace-hint role="alert" { (wrong) },
+                    None => p.hint #workspace-hint { (texts::WORKSPACE_HINT) },
+                }
+                dl { dt { (texts::CUSTOMER) } dd { (self.grant.customer_external_id) } }
+                @if let Some(connected) = renewed {
+                    div.note.good { p { (texts::renews(&connected.subdomain)) } }
+                }
+                (self.reads())
+                div.row { button.main.block type="submit" { (texts::CONTINUE) } }
+                p.hint { (texts::CONTINUE_HINT) }
+            }
+        }
+    }
+
+    /// What is read and what is not, by the scopes that Zendesk will be asked for.
+    fn reads(&self) -> Markup {
+        let reads_more = self.grant.scopes.iter().any(|scope| !scope.starts_with("hc:"));
+        let writes = scopes_allow(&self.grant.scopes.join(" "));
+        html! {
+            h2 { (texts::READ) }
+            ul.marks.yes { @for one in texts::READ_LIST { li { (one) } } }
+            @if reads_more { p.hint { (texts::READS_MORE) } }
+            h2 { (texts::NOT_READ) }
+            ul.marks.no { @for one in texts::NOT_READ_LIST { li { (one) } } }
+            p.hint { @if writes { (texts::ADDS_WEBHOOK) } @else { (texts::WRITES_NOTHING) } }
+            div.note { p { (texts::SIGN_IN_AS) } }
+        }
+    }
+}

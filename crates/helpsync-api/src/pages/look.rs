@@ -1,0 +1,60 @@
+//! Whom a page speaks for.
+
+use helpsync_model::{OrganizationId, chain};
+use helpsync_pages::{Brand, Color, Logo, Page};
+use helpsync_store::Branding;
+use maud::html;
+
+use super::texts;
+use crate::Api;
+
+/// Whom a page speaks for, and what that organization allows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Look {
+    pub(crate) brand: Brand,
+    pub(crate) contact: Option<String>,
+    pub(crate) branding: Branding,
+}
+
+/// The look of an organization's pages. A page is shown also when that cannot be read.
+pub(crate) async fn look(api: &Api, organization: OrganizationId) -> Look {
+    let read = api.store().admin().branding(organization).await;
+    let (name, branding) = read.unwrap_or_else(|error| {
+        tracing::warn!(error = chain(&error), "how an organization's pages look cannot be read");
+        (String::new(), Branding::default())
+    });
+    // Whoever runs the installation for itself has never named its organization.
+    let name = if organization == api.options().operator { String::new() } else { name };
+    let name = branding.display_name.clone().filter(|name| !name.is_empty()).unwrap_or(name);
+    let brand = Brand {
+        name: if name.is_empty() { texts::SOMEBODY.to_owned() } else { name },
+        logo: branding.logo.as_deref().and_then(|logo| Logo::parse(logo).ok()),
+        color: branding.color.as_deref().and_then(|color| Color::parse(color).ok()),
+    };
+    Look { brand, contact: branding.contact.clone(), branding }
+}
+
+impl Look {
+    pub(super) fn name(&self) -> &str {
+        &self.brand.name
+    }
+
+    /// Gives a page this look.
+    pub(super) fn on(&self, page: Page) -> Page {
+        let page = page.brand(&self.brand);
+        match &self.contact {
+            Some(contact) => page.footer(html! { p { (texts::help(self.name(), contact)) } }),
+            None => page,
+        }
+    }
+
+    /// Adds the way back to the application, if there is one.
+    pub(super) fn back(&self, page: Page, address: Option<&str>) -> Page {
+        match address {
+            Some(address) => {
+                page.part(html! { p.row { a.button href=(address) { (texts::back_to(self.name())) } } })
+            }
+            None => page,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The page behind a signed link on which a customer's administrator sees what is synced, changes it, and disconnects.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use helpsync_model::{CustomerId, OrganizationId, Trigger};
+use helpsync_pages::{Forms, Page};
+use helpsync_store::{Connection, Customer};
+use maud::html;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::callback::broken;
+use super::form::{Fields, Guard, not_from_page};
+use super::manage_form::{Shown, selection_of};
+use super::{Look, look, texts};
+use crate::Api;
+use crate::body::Query;
+use crate::endpoint::{Access, Endpoint, get, post};
+use crate::error::ApiError;
+use crate::routes::finish::{end, start};
+use crate::routes::{live_connection, select};
+use crate::signing::Purpose;
+
+const PATH: &str = "/integrations/zendesk/manage";
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let token = "From /helpsync/v1/manage_url";
+    vec![
+        get(PATH, Access::Open, "What is synced of a customer's help center; a page for people", show)
+            .parameter("token", "string", token)
+            .gives_text("text/html"),
+        post(PATH, Access::Open, "The buttons of that page: sync now, save a selection, disconnect", act)
+            .parameter("token", "string", token)
+            .gives_text("text/html"),
+    ]
+}
+
+/// What the page's address says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ManageClaim {
+    /// The organization.
+    pub(crate) o: i64,
+    /// The customer, as we call it.
+    pub(crate) u: i64,
+    /// The customer, as the organization does.
+    pub(crate) n: String,
+    /// The API key that it was made with, or whose token: a link does not outlive that.
+    pub(crate) k: i64,
+    /// The address that its pages stand below.
+    pub(crate) h: String,
+}
+
+/// The page's address, good for `life`.
+pub(crate) async fn link(
+    api: &Api,
+    customer: &Customer,
+    key: i64,
+    life: Duration,
+) -> Result<String, ApiError> {
+    let own = api.accounts().app(customer.organization).await.ok().and_then(|(_, own)| own);
+    let base = own.unwrap_or_else(|| api.public("/integrations/zendesk"));
+    let claim = ManageClaim {
+        o: customer.organization.0,
+        u: customer.id.0,
+        n: customer.external_id.clone(),
+        k: key,
+        h: base.clone(),
+    };
+    Ok(format!("{base}/manage?token={}", api.signer().sign(Purpose::ManageUrl, claim, api.ends_in(life))))
+}
+
+#[derive(Deserialize)]
+struct ManageQuery {
+    token: Option<String>,
+    done: Option<String>,
+}
+
+/// Somebody with a link that is good.
+struct Visitor<'a> {
+    api: &'a Api,
+    headers: &'a HeaderMap,
+    token: String,
+    done: Option<String>,
+    base: Url,
+    organization: OrganizationId,
+    customer: CustomerId,
+    customer_name: String,
+    look: Look,
+}
+
+async fn visitor<'a>(
+    api: &'a Api,
+    headers: &'a HeaderMap,
+    query: Result<Query<ManageQuery>, ApiError>,
+) -> Result<Visitor<'a>, Page> {
+    let expired = || Page::failed(StatusCode::GONE, texts::LINK_EXPIRED).line(texts::LINK_EXPIRED_NEXT);
+    let Query(query) = query.map_err(|_unreadable| expired())?;
+    let token = query.token.unwrap_or_default();
+    let claim: Option<ManageClaim> = api.signer().read(Purpose::ManageUrl, &token, api.now_ms());
+    let claim = claim.ok_or_else(expired)?;
+    let organization = OrganizationId(claim.o);
+    let admin = api.store().admin();
+    let failed = |error| broken(ApiError::Store(error));
+    let key = admin.api_key(organization, claim.k).await.map_err(failed)?;
+    let is_live = key.is_some_and(|key| !key.has_ended(api.now_ms()));
+    let customer = admin.find_customer(organization, &claim.n).await.map_err(failed)?;
+    let customer = customer.filter(|customer| is_live && customer.id.0 == claim.u).ok_or_else(expired)?;
+    Ok(Visitor {
+        api,
+        headers,
+        token,
+        done: query.done,
+        base: Url::parse(&claim.h).map_err(|_never_signed| expired())?,
+        organization,
+        customer: customer.id,
+        customer_name: customer.external_id,
+        look: look(api, organization).await,
+    })
+}
+
+async fn show(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    query: Result<Query<ManageQuery>, ApiError>,
+) -> Response {
+    let page = async {
+        let visitor = visitor(&api, &headers, query).await?;
+        visitor.page(None, StatusCode::OK).await
+    };
+    page.await.unwrap_or_else(|page| page).into()
+}
+
+async fn act(
+    State(api): State<Api>,
+    query: Result<Query<ManageQuery>, ApiError>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let fields = match Fields::read(body).await {
+        Ok(fields) => fields,
+        Err(error) => return broken(error).into(),
+    };
+    let acted = async {
+        let visitor = visitor(&api, &parts.headers, query).await?;
+        visitor.act(&fields).await
+    };
+    acted.await.unwrap_or_else(Page::into_response)
+}
+
+impl Visitor<'_> {
+    fn address(&self) -> String {
+        format!("?token={}", self.token)
+    }
+
+    async fn connection(&self) -> Result<Option<Connection>, Page> {
+        live_connection(self.api, self.organization, self.customer).await.map_err(broken)
+    }
+
+    /// The page; `wrong` is what could not be saved.
+    async fn page(&self, wrong: Option<&str>, status: StatusCode) -> Result<Page, Page> {
+        let said = match self.done.as_deref() {
+            Some("sync") => Some(texts::DONE_SYNC),
+            Some("select") => Some(texts::DONE_SELECT),
+            Some("disconnect") => Some(texts::DONE_DISCONNECT),
+            _ => None,
+        };
+        let page = Page::new(status, texts::MANAGE);
+        let page = match (said, wrong) {
+            (_, Some(wrong)) => page.part(html! { div.note.failed role="alert" { p { (wrong) } } }),
+            (Some(said), None) => page.part(html! { div.note.good role="status" { p { (said) } } }),
+            (None, None) => page,
+        };
+        let Some(connection) = self.connection().await? else {
+            return Ok(self.look.on(page.line(texts::NOT_CONNECTED).line(texts::NOT_CONNECTED_NEXT)));
+        };
+        let shown = Shown::read(self.api, &connection).await.map_err(broken)?;
+        let guard = self.guard();
+        let page = page.part(shown.facts()).part(html! {
+            form.row method="post" action=(self.address()) {
+                (guard.field())
+                button.main type="submit" name="do" value="sync" { (texts::SYNC_NOW) }
+                a.button href=(shown.watch(self.api)) { (texts::WATCH) }
+            }
+            form method="post" action=(self.address()) { (guard.field()) (shown.selection()) }
+            h2 { (texts::DISCONNECT) }
+            p.soft { (texts::DISCONNECT_HINT) }
+            form.row method="post" action=(self.address()) {
+                (guard.field())
+                button.danger type="submit" name="do" value="ask" { (texts::DISCONNECT) }
+            }
+        });
+        Ok(guard.on(self.look.on(page), Forms::Here))
+    }
+
+    fn guard(&self) -> Guard {
+        Guard::new(self.api, self.headers, &self.token, &self.base)
+    }
+
+    async fn act(&self, fields: &Fields) -> Result<Response, Page> {
+        if !fields.is_ours(self.api, self.headers, &self.token, &self.base) {
+            return Err(self.look.on(not_from_page(&self.address())));
+        }
+        let Some(connection) = self.connection().await? else { return Ok(self.seen("none")) };
+        match fields.get("do").unwrap_or_default() {
+            "sync" => {
+                let started = start(self.api, self.organization, connection.id, Trigger::Request, None).await;
+                started.map_err(broken)?;
+                Ok(self.seen("sync"))
+            }
+            "select" => self.save(&connection, fields).await,
+            "ask" => Ok(self.ask(&connection).into()),
+            "disconnect" => {
+                end(self.api, &connection).await.map_err(broken)?;
+                tracing::info!(connection = %connection.id, "disconnected on the customer's own page");
+                Ok(self.seen("disconnect"))
+            }
+            _ => Ok(self.page(None, StatusCode::BAD_REQUEST).await?.into()),
+        }
+    }
+
+    async fn save(&self, connection: &Connection, fields: &Fields) -> Result<Response, Page> {
+        let admin = self.api.store().admin();
+        let before = admin.selection(self.organization, connection.id).await;
+        let before = before.map_err(|error| broken(error.into()))?;
+        match selection_of(fields, &before) {
+            Ok(selection) => {
+                select(self.api, self.organization, connection.id, &selection).await.map_err(broken)?;
+                Ok(self.seen("select"))
+            }
+            Err(error) => {
+                let wrong = format!("{}{}", texts::WRONG_LIST, error.text());
+                Ok(self.page(Some(&wrong), StatusCode::UNPROCESSABLE_ENTITY).await?.into())
+            }
+        }
+    }
+
+    /// Asks whether to disconnect.
+    fn ask(&self, connection: &Connection) -> Page {
+        let guard = self.guard();
+        let page = Page::new(StatusCode::OK, &texts::disconnect_title(&connection.subdomain))
+            .line(texts::DISCONNECT_HINT)
+            .part(html! {
+                form.row method="post" action=(self.address()) {
+                    (guard.field())
+                    button.danger type="submit" name="do" value="disconnect" { (texts::DISCONNECT) }
+                    a.button href=(self.address()) { (texts::KEEP) }
+                }
+            });
+        guard.on(self.look.on(page), Forms::Here)
+    }
+
+    /// Back to the page, which can be loaded again without anything being done twice.
+    fn seen(&self, done: &str) -> Response {
+        let mut headers = HeaderMap::new();
+        if let Ok(address) = HeaderValue::from_str(&format!("{}&done={done}", self.address())) {
+            headers.insert(LOCATION, address);
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        tracing::debug!(customer = self.customer_name, done, "a customer's page was used");
+        (StatusCode::SEE_OTHER, headers).into_response()
+    }
+}

@@ -1,0 +1,216 @@
+//! What the managing page shows of a workspace, and the form of its selection.
+
+use std::collections::{BTreeMap, HashSet};
+
+use helpsync_model::{ConnectionState, DataSourceStatus, SelectionFilter};
+use helpsync_store::{Connection, CustomerState, Item, ItemListKind, ItemOrder, ItemQuery, Run};
+use maud::{Markup, html};
+
+use super::form::Fields;
+use super::progress::{self, ProgressClaim};
+use super::texts;
+use crate::Api;
+use crate::error::ApiError;
+use crate::wire::Int;
+use crate::wire::selection::SelectionInput;
+
+/// Categories and sections that the page shows; what is selected beyond them stays selected.
+const FOLDERS_MAX: i64 = 500;
+/// Sections within sections; a loop of parents ends there.
+const DEPTH_MAX: usize = 16;
+
+/// What is shown of a connected workspace.
+pub(super) struct Shown {
+    connection: Connection,
+    state: Option<CustomerState>,
+    last: Option<Run>,
+    selection: SelectionFilter,
+    folders: Vec<Item>,
+    has_more: bool,
+}
+
+impl Shown {
+    pub(super) async fn read(api: &Api, connection: &Connection) -> Result<Self, ApiError> {
+        let admin = api.store().admin();
+        let organization = connection.organization;
+        let query = ItemQuery {
+            organization,
+            connection: connection.id,
+            parent: None,
+            roots_only: false,
+            ids: None,
+            name: None,
+            kinds: Some(vec![
+                ItemListKind::Category.as_str().to_owned(),
+                ItemListKind::Section.as_str().to_owned(),
+            ]),
+            starting_id: 0,
+            order: ItemOrder::Name,
+            descending: false,
+            limit: FOLDERS_MAX,
+            offset: 0,
+            viewer: None,
+        };
+        let (folders, count) = admin.items(&query).await?;
+        Ok(Self {
+            connection: connection.clone(),
+            state: admin.customer_state(organization, &connection.customer_external_id).await?,
+            last: admin.runs(organization, Some(connection.id), 1).await?.into_iter().next(),
+            selection: admin.selection(organization, connection.id).await?,
+            folders,
+            has_more: count > FOLDERS_MAX,
+        })
+    }
+
+    /// The page that shows its sync.
+    pub(super) fn watch(&self, api: &Api) -> String {
+        let claim = ProgressClaim {
+            o: self.connection.organization.0,
+            d: self.connection.id.0,
+            c: self.connection.created_at,
+            r: None,
+            b: None,
+        };
+        format!("progress?token={}", progress::token(api, claim))
+    }
+
+    pub(super) fn facts(&self) -> Markup {
+        let workspace = self.state.as_ref().and_then(|state| state.workspace.as_ref());
+        let state = match (self.connection.state, self.connection.sync_status) {
+            (ConnectionState::Paused | ConnectionState::Revoked, _) => texts::STATE_PAUSED,
+            (_, DataSourceStatus::Queued | DataSourceStatus::Syncing) => texts::STATE_WORKING,
+            (_, DataSourceStatus::Error) => texts::STATE_ERROR,
+            (_, DataSourceStatus::Ready) => texts::STATE_READY,
+        };
+        let complete = workspace.and_then(|workspace| workspace.complete_at).map(texts::moment);
+        let next = self.connection.next_sync_at.map(texts::moment);
+        let held = workspace.map_or(0, |workspace| workspace.held);
+        html! {
+            dl {
+                dt { (texts::FACT_WORKSPACE) } dd { (self.connection.subdomain) ".zendesk.com" }
+                dt { (texts::FACT_BY) } dd { (self.connection.account_label) }
+                dt { (texts::FACT_ARTICLES) }
+                dd { (texts::thousands(self.state.as_ref().map_or(0, |state| state.files))) }
+                dt { (texts::FACT_STATE) } dd { (state) }
+                dt { (texts::FACT_COMPLETE) } dd { (complete.as_deref().unwrap_or(texts::NEVER)) }
+                dt { (texts::FACT_NEXT) } dd { (next.as_deref().unwrap_or(texts::NOT_SCHEDULED)) }
+            }
+            @if held > 0 { div.note.warn { p { (texts::HELD) } } }
+            @if let Some(skipped) = self.last.as_ref().map(|run| run.counters.skipped).filter(|count| *count > 0) {
+                div.note { p { (texts::skipped(skipped)) } }
+            }
+        }
+    }
+
+    /// The fields of the selection, with its button.
+    pub(super) fn selection(&self) -> Markup {
+        let check = |name: &str, text: &str, checked: bool| {
+            html! {
+                label.check { input type="checkbox" name=(name) value="yes" checked[checked]; span { (text) } }
+            }
+        };
+        let list = |name: &str, label: &str, hint: &str, values: &[String]| {
+            let hint_id = format!("{name}-hint");
+            html! {
+                label for=(name) { (label) }
+                input id=(name) type="text" name=(name) value=(values.join(", ")) autocomplete="off"
+                    autocapitalize="none" spellcheck="false" aria-describedby=(hint_id);
+                p.hint id=(hint_id) { (hint) }
+            }
+        };
+        html! {
+            h2 { (texts::WHAT_IS_SYNCED) }
+            p.soft { (texts::WHAT_IS_SYNCED_HINT) }
+            (self.places())
+            (list("locales", texts::LOCALES, texts::LOCALES_HINT, &self.selection.locales))
+            (list("labels", texts::LABELS, texts::LABELS_HINT, &self.selection.labels))
+            (check("public_only", texts::PUBLIC_ONLY, self.selection.public_only))
+            (check("attachments", texts::ATTACHMENTS, self.selection.attachments))
+            div.row { button type="submit" name="do" value="select" { (texts::SAVE) } }
+        }
+    }
+
+    fn places(&self) -> Markup {
+        let shown: HashSet<i64> = self.folders.iter().map(|folder| folder.external_id).collect();
+        let hidden = |name: &'static str, ids: &[i64]| {
+            let beyond: Vec<i64> = ids.iter().copied().filter(|id| !shown.contains(id)).collect();
+            html! { @for id in &beyond { input type="hidden" name=(name) value=(id); } }
+        };
+        html! {
+            fieldset {
+                legend { (texts::PLACES) }
+                p.hint { @if self.folders.is_empty() { (texts::PLACES_UNKNOWN) } @else { (texts::PLACES_HINT) } }
+                @for (folder, depth) in in_order(&self.folders) { (self.place(folder, depth)) }
+                (hidden("category", &self.selection.categories))
+                (hidden("section", &self.selection.sections))
+                @if self.has_more { p.hint { (texts::PLACES_MANY) } }
+            }
+        }
+    }
+
+    fn place(&self, folder: &Item, depth: usize) -> Markup {
+        let is_category = folder.kind == ItemListKind::Category;
+        let (name, chosen) = match is_category {
+            true => ("category", &self.selection.categories),
+            false => ("section", &self.selection.sections),
+        };
+        let class = if depth > 0 { "check below" } else { "check" };
+        html! {
+            label class=(class) {
+                input type="checkbox" name=(name) value=(folder.external_id)
+                    checked[chosen.contains(&folder.external_id)];
+                span { (folder.name) }
+            }
+        }
+    }
+}
+
+/// Folders, each followed by those that stand in it.
+fn in_order(folders: &[Item]) -> Vec<(&Item, usize)> {
+    let known: HashSet<i64> = folders.iter().map(|folder| folder.external_id).collect();
+    let mut below: BTreeMap<Option<i64>, Vec<&Item>> = BTreeMap::new();
+    for folder in folders {
+        let parent = folder.parent.filter(|parent| known.contains(parent));
+        below.entry(parent).or_default().push(folder);
+    }
+    let mut ordered = Vec::new();
+    let mut waiting: Vec<(&Item, usize)> = Vec::new();
+    let push = |waiting: &mut Vec<_>, parent: Option<i64>, depth: usize| {
+        waiting.extend(below.get(&parent).into_iter().flatten().rev().map(|folder| (*folder, depth)));
+    };
+    push(&mut waiting, None, 0);
+    while let Some((folder, depth)) = waiting.pop() {
+        ordered.push((folder, depth));
+        if depth < DEPTH_MAX {
+            push(&mut waiting, Some(folder.external_id), depth + 1);
+        }
+    }
+    ordered
+}
+
+/// The selection that a form says. What the page does not show stays as it was.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn selection_of(fields: &Fields, before: &SelectionFilter) -> Result<SelectionFilter, ApiError> {
+    let lists = fields.lists();
+    let ids = |name: &str| -> Result<Vec<Int>, ApiError> {
+        let texts = lists.get(name).map(Vec::as_slice).unwrap_or_default();
+        let wrong = |_| ApiError::bad("an id is no number");
+        texts.iter().map(|text| text.trim().parse().map(Int).map_err(wrong)).collect()
+    };
+    let texts = |name: &str| -> Vec<String> {
+        let text = fields.get(name).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+    };
+    let input = SelectionInput {
+        brand_ids: Some(before.brands.iter().copied().map(Int).collect()),
+        category_ids: Some(ids("category")?),
+        section_ids: Some(ids("section")?),
+        labels: Some(texts("labels")),
+        locales: Some(texts("locales")),
+        public_only: Some(fields.get("public_only").is_some()),
+        attachments: Some(fields.get("attachments").is_some()),
+    };
+    input.check()
+}

@@ -1,0 +1,251 @@
+//! How the first sync goes, until everything is here: live where there are scripts, loaded again where there are none.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use helpsync_model::{
+    ConnectionId, ConnectionState, DataSourceStatus, OrganizationId, Plan, RunKind, RunState, Stage,
+};
+use helpsync_pages::Page;
+use helpsync_store::{Connection, Run};
+use maud::html;
+use serde::{Deserialize, Serialize};
+
+use super::callback::{broken, not_ours};
+use super::{look, stream, texts};
+use crate::Api;
+use crate::body::Query;
+use crate::endpoint::{Access, Endpoint, get};
+use crate::error::ApiError;
+use crate::signing::Purpose;
+
+/// How long the page can be loaded again.
+const PAGE_LIFE: Duration = Duration::from_secs(24 * 3_600);
+/// How often a page without scripts is loaded again.
+const RELOAD_SECONDS: u32 = 5;
+const SCRIPT: &str = include_str!("progress.js");
+
+/// What the page's address says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ProgressClaim {
+    /// The organization.
+    pub(crate) o: i64,
+    /// The connection.
+    pub(crate) d: i64,
+    /// When that was made.
+    pub(crate) c: i64,
+    /// What was noticed when it was granted.
+    pub(crate) r: Option<Remark>,
+    /// The way back to the application.
+    pub(crate) b: Option<String>,
+}
+
+/// What a person should know before it surprises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Remark {
+    /// An end user granted access.
+    EndUser,
+    /// Zendesk shows no help center.
+    NoHelpCenter,
+    /// The account is suspended.
+    Suspended,
+}
+
+impl Remark {
+    fn text(self) -> &'static str {
+        match self {
+            Self::EndUser => texts::END_USER,
+            Self::NoHelpCenter => texts::HELP_CENTER_OFF,
+            Self::Suspended => texts::ACCOUNT_SUSPENDED,
+        }
+    }
+}
+
+/// All that the page shows of a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Snapshot {
+    title: String,
+    headline: String,
+    lines: Vec<String>,
+    /// Articles looked at, of so many.
+    done: i64,
+    total: Option<i64>,
+    failed: bool,
+    ended: bool,
+}
+
+impl Snapshot {
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let token = "From the address that the callback leads to";
+    vec![
+        get(
+            "/integrations/zendesk/progress",
+            Access::Open,
+            "How the first sync goes; a page for people",
+            show,
+        )
+        .parameter("token", "string", token)
+        .gives_text("text/html"),
+        get(
+            "/integrations/zendesk/progress/events",
+            Access::Open,
+            "The same as server-sent events, for that page",
+            events,
+        )
+        .parameter("token", "string", token)
+        .gives_text("text/event-stream"),
+    ]
+}
+
+#[derive(Deserialize)]
+struct TokenQuery {
+    token: Option<String>,
+}
+
+/// The token of the page's address.
+pub(super) fn token(api: &Api, claim: ProgressClaim) -> String {
+    api.signer().sign(Purpose::ProgressUrl, claim, api.ends_in(PAGE_LIFE))
+}
+
+fn read(api: &Api, query: Result<Query<TokenQuery>, ApiError>) -> Option<(String, ProgressClaim)> {
+    let token = query.ok()?.0.token?;
+    let claim = api.signer().read(Purpose::ProgressUrl, &token, api.now_ms())?;
+    Some((token, claim))
+}
+
+async fn events(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiError>) -> Response {
+    let Some((_, claim)) = read(&api, query) else {
+        return ApiError::bad("this link has expired, or is not one of ours").into_response();
+    };
+    stream::follow(api, claim).unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn show(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiError>) -> Response {
+    let Some((token, claim)) = read(&api, query) else { return not_ours().into() };
+    let organization = OrganizationId(claim.o);
+    let look = look(&api, organization).await;
+    let page = match snapshot(&api, organization, ConnectionId(claim.d), &claim).await {
+        Ok(now) => page(&now, claim.r, &format!("?token={token}")),
+        Err(error) => broken(error),
+    };
+    look.on(look.back(page, claim.b.as_deref())).into()
+}
+
+fn page(now: &Snapshot, remark: Option<Remark>, address: &str) -> Page {
+    let page = if now.failed {
+        Page::failed(axum::http::StatusCode::OK, &now.title)
+    } else {
+        Page::good(&now.title)
+    };
+    let page = page.part(html! {
+        div aria-live="polite" {
+            p { strong #headline { (now.headline) } }
+            div #lines { @for line in &now.lines { p { (line) } } }
+        }
+        progress #bar aria-label=(texts::IN_PROGRESS) hidden[now.ended] max=(now.total.unwrap_or(1))
+            value=[now.total.map(|total| now.done.min(total))] {}
+        @if let Some(remark) = remark { div.note.warn { p { (remark.text()) } } }
+    });
+    if now.ended {
+        return page;
+    }
+    texts::reload(page, address).refresh(RELOAD_SECONDS, address).script(SCRIPT)
+}
+
+/// How the connection's newest sync goes now.
+pub(super) async fn snapshot(
+    api: &Api,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    claim: &ProgressClaim,
+) -> Result<Snapshot, ApiError> {
+    let found = api.store().admin().connection(organization, connection).await?;
+    if found.created_at != claim.c {
+        return Err(ApiError::missing("connection"));
+    }
+    let runs = api.store().admin().runs(organization, Some(connection), 1).await?;
+    Ok(tell(&found, runs.first(), claim.r))
+}
+
+fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> Snapshot {
+    let mut now = Snapshot {
+        title: texts::is_connected(&connection.subdomain),
+        headline: String::new(),
+        lines: Vec::new(),
+        done: 0,
+        total: None,
+        failed: false,
+        ended: true,
+    };
+    let stopped = |now: Snapshot, title: &str, next: &str| Snapshot {
+        title: title.to_owned(),
+        headline: next.to_owned(),
+        failed: true,
+        ..now
+    };
+    match connection.state {
+        ConnectionState::Active => {}
+        ConnectionState::Paused => {
+            return stopped(now, texts::PERMISSION_ENDED, texts::PERMISSION_ENDED_NEXT);
+        }
+        ConnectionState::Revoked => return stopped(now, texts::DISCONNECTED, texts::NOT_CONNECTED_NEXT),
+    }
+    let Some(run) = run else {
+        now.headline = texts::FETCHED_WHEN_ASKED.to_owned();
+        return now;
+    };
+    let under_way = matches!(connection.sync_status, DataSourceStatus::Queued | DataSourceStatus::Syncing);
+    if under_way || run.state.is_active() {
+        return going(now, run, connection.waiting_for.as_deref());
+    }
+    match run.state {
+        RunState::Failed | RunState::Incomplete => return stopped(now, texts::STOPPED, texts::STOPPED_NEXT),
+        RunState::Cancelled => return stopped(now, texts::ENDED_EARLY, texts::ENDED_EARLY_NEXT),
+        RunState::Queued | RunState::Running | RunState::Finalizing | RunState::Done => {}
+    }
+    now.headline = texts::ALL_HERE.to_owned();
+    if let Some(files) = run.files {
+        now.lines.push(texts::all_here(files));
+    }
+    if run.counters.skipped > 0 {
+        now.lines.push(texts::skipped(run.counters.skipped));
+    }
+    let is_restricted = run.plan.is_some_and(|plan| plan != Plan::Export);
+    if remark.is_none() && is_restricted {
+        now.lines.push(texts::NO_EXPORT.to_owned());
+    }
+    now.lines.push(texts::KEEPS_UP.to_owned());
+    now
+}
+
+/// A run that has not ended.
+fn going(mut now: Snapshot, run: &Run, waiting_for: Option<&str>) -> Snapshot {
+    let counters = &run.counters;
+    now.ended = false;
+    now.done = counters.created
+        + counters.updated
+        + counters.unchanged
+        + counters.drafts
+        + counters.unselected
+        + counters.skipped;
+    // Zendesk counts all articles; a delta looks at those that changed.
+    let is_counted = run.kind == RunKind::Full && run.stage != Stage::Plan;
+    now.total = counters.remote_count.filter(|total| is_counted && *total > 0);
+    now.headline = match run.stage {
+        Stage::Plan => texts::WAITS.to_owned(),
+        Stage::Walk => texts::fetched(now.done, now.total),
+        Stage::Removal | Stage::Finalize => texts::ENDS.to_owned(),
+    };
+    if let Some(what) = waiting_for {
+        now.lines.push(texts::waits_for(what));
+    }
+    now.lines.push(texts::GOES_ON.to_owned());
+    now
+}
