@@ -5,6 +5,7 @@
 #   deploy/dev.sh demo [arguments]         build, then `helpsync demo`
 #   deploy/dev.sh test                     every check; the last line is "N passed, N failed"
 #   deploy/dev.sh deb [arguments]          build the Debian package with cargo-deb, and look into it
+#   deploy/dev.sh release [FOLDER]         every check, advisories too, then binaries, SBOM and images by digest
 #   deploy/dev.sh env                      print the test variables, for eval in a shell
 #
 # Safe to repeat: it installs only what is missing and starts only what does not answer.
@@ -259,7 +260,56 @@ deb() {
   echo "$package"
 }
 
-usage() { sed -n '4,8s/^# *//p' deploy/dev.sh; }
+# Advisories, or nothing: a release is not made on the word of a database that nobody has seen.
+advisories() {
+  local deny=cargo-deny
+  have "$deny" || deny=$TOOLS/bin/cargo-deny
+  timeout "$ADVISORY_FETCH_SECONDS_MAX" "$deny" --locked fetch db || { say "the advisory database cannot be fetched"; return 1; }
+  "$deny" --locked check --disable-fetch advisories
+}
+
+# Base images of the Dockerfile and the compose files.
+images() {
+  { sed -nE 's/^FROM ([^ ]+:[^ ]+)( AS .*)?$/\1/p' deploy/Dockerfile
+    sed -nE 's/^ *image: "?([^ "]+)"?.*$/\1/p' docker-compose.yml deploy/compose.services.yml
+  } | grep -v ':local$' | sort -u
+}
+
+# Each image with the digest that its registry has for it now: a line "image digest".
+digests() {
+  local image digest
+  images | while read -r image; do
+    digest=$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$image") || { say "no digest of $image"; return 1; }
+    case $digest in sha256:*) printf '%s %s\n' "$image" "$digest" ;; *) say "no digest of $image"; return 1 ;; esac
+  done
+}
+
+# Nothing is left in the folder unless every step has succeeded.
+release() {
+  local into=${1:-target/release-of-$(git describe --always --dirty)} tool
+  [ -z "$(git status --porcelain)" ] || die "there are changes that are not committed: a release is made of a commit"
+  for tool in cargo-auditable cargo-cyclonedx docker; do have "$tool" || die "$tool is missing: install it first"; done
+  [ ! -e "$into" ] || die "$into is there already"
+  run_checks || die "the checks fail: no release"
+  advisories || die "advisories are not checked: no release"
+  local making; making=$(mktemp -d target/release-making.XXXXXX)
+  trap 'rm -rf "$making" "${test_log:-}"' EXIT
+  digests >"$making/images.txt" || die "images without a digest: no release"
+  cargo auditable build --locked --release --bins -p helpsync-cli || die "the build fails: no release"
+  cargo cyclonedx --format json --override-filename helpsync.sbom || die "no SBOM: no release"
+  cp target/release/helpsync target/release/helpsync-dispatcher target/release/helpsync-worker "$making"
+  mv crates/helpsync-cli/helpsync.sbom.json "$making/helpsync.sbom.json"
+  find crates bench tests -name 'helpsync.sbom.json' -delete
+  # The Dockerfile of the release names what was looked at, not what a tag will mean tomorrow.
+  cp deploy/Dockerfile "$making/Dockerfile"
+  local image digest
+  while read -r image digest; do sed -i "s|^FROM $image|FROM $image@$digest|" "$making/Dockerfile"; done <"$making/images.txt"
+  (cd "$making" && sha256sum -- * >SHA256SUMS)
+  mv "$making" "$into"
+  say "the release is in $into"
+}
+
+usage() { sed -n '4,9s/^# *//p' deploy/dev.sh; }
 
 command=${1:-help}
 [ $# -eq 0 ] || shift
@@ -278,6 +328,9 @@ case $command in
   demo) demo "$@" ;;
   deb) deb "$@" ;;
   test) run_checks ;;
+  release) release "$@" ;;
+  advisories) advisories ;;
+  images) images ;;
   help | -h | --help) usage ;;
   *) usage >&2; die "no such command: $command" ;;
 esac

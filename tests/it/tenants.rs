@@ -244,8 +244,8 @@ async fn no_operation_shows_or_changes_what_is_another_organizations_on_postgres
 
 /// Methods over organizations: their endpoints take an operator's key (docs/api-keys.md).
 const OF_OPERATORS: [&str; 3] = ["create_organization", "organizations", "find_organization"];
-/// Methods that name their owner by a secret, and one that has none.
-const BY_SECRET: [&str; 8] = [
+/// Methods that name their owner by a secret, one that has none, and one that writes down what a request has said of itself.
+const BY_SECRET: [&str; 9] = [
     "find_api_key",
     "session",
     "end_session",
@@ -254,6 +254,7 @@ const BY_SECRET: [&str; 8] = [
     "consume_grant",
     "event_subscription",
     "ping",
+    "note_change",
 ];
 
 fn sources(folder: &str) -> String {

@@ -248,3 +248,51 @@ fn the_message_of_the_curl_example_is_the_one_that_the_client_would_send() {
         (&json!("request"), &json!(2))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_the_broker_asks_for_its_own_organizations_alone_and_reaches_no_lane() {
+    let node = Node::start().await;
+    let http = reqwest::Client::new();
+    let put = async |path: &str, body: Value| {
+        let request = http.put(format!("{}/api/{path}", node.api())).basic_auth("guest", Some("guest"));
+        let status = request.json(&body).send().await.unwrap().status();
+        assert!(status.is_success(), "{path}: {status}");
+    };
+    for user in ["ours", "theirs", "nobodys"] {
+        put(&format!("users/{user}"), json!({ "password": "word", "tags": "" })).await;
+        let may = json!({ "configure": "^$", "write": "^helpsync\\.jobs$", "read": "^$" });
+        put(&format!("permissions/%2f/{user}"), may).await;
+    }
+    let own = node.amqp();
+    let extra = [
+        ("HELPSYNC_QUEUE__URL", own.as_str()),
+        ("HELPSYNC_QUEUE__NAME_PREFIX", "helpsync"),
+        ("HELPSYNC_QUEUE__UPSTREAM_USERS", "ours=default theirs=other"),
+    ];
+    let app = TestApp::start(Shape::Services, &extra, real_time()).await;
+    app.account("acme", few());
+    app.connect(CUSTOMER, "acme").await;
+    let of = |user: &str| Upstream::new(&own.replace("guest:guest", &format!("{user}:word"))).unwrap();
+    of("ours").publish("good", &sync()).await.unwrap();
+    run_of(&app, Some("good"), None).await;
+    let named = Request { organization: Some("default".to_owned()), ..sync() };
+    of("theirs").publish("bad", &named).await.unwrap();
+    of("nobodys").publish("worse", &sync()).await.unwrap();
+    for letter in listed(&app, 2).await {
+        assert!(letter["error"].as_str().unwrap().contains("may not ask for"), "{letter}");
+    }
+    // A person lets it through.
+    let replayed = helpsync(&app, &["dead-letters", "replay", "message-worse"]);
+    assert!(replayed.status.success(), "{}", said(&replayed));
+    run_of(&app, Some("worse"), None).await;
+    let (_, log) = app.call(Method::GET, "/helpsync/v1/audit?actor=upstream:ours", CUSTOMER, None).await;
+    assert_eq!(log["entries"].as_array().unwrap().len(), 1, "{log}");
+
+    // The lanes are bound to nothing that a service may write to.
+    let bindings = http.get(format!("{}/api/exchanges/%2f/helpsync.jobs/bindings/source", node.api()));
+    let bindings: Value =
+        bindings.basic_auth("guest", Some("guest")).send().await.unwrap().json().await.unwrap();
+    let keys: Vec<&str> =
+        bindings.as_array().unwrap().iter().map(|it| it["routing_key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["request"]);
+}

@@ -42,6 +42,8 @@ pub struct ApiOptions {
     pub access_token_ttl: Duration,
     /// The longest life a caller may ask for in a presigned URL.
     pub presigned_url_ttl_max: Duration,
+    /// Origins whose pages may call from a browser; `*` is every one.
+    pub cors_origins: Vec<String>,
     /// Scopes that a grant asks for when the request names none, separated by spaces.
     pub default_scopes: String,
     /// Whether a program that follows an OAuth URL is led to Zendesk without our page, for SDKs and scripts.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Api;
+use crate::audit;
 use crate::error::{ApiError, Wrong};
 use crate::signing::Purpose;
 
@@ -50,13 +51,32 @@ pub(crate) struct TokenClaim {
 #[derive(Clone)]
 pub(crate) struct Vouched(pub(crate) ApiKey);
 
+/// Which key a request was made with, and what its organization wants of those who read: left with the request for
+/// whoever asks later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spoken {
+    pub(crate) key: i64,
+    pub(crate) viewer_required: bool,
+}
+
 enum Credential {
     Key(ApiKey),
     Token(TokenClaim),
 }
 
 /// The first credential that verifies, if it may do what the endpoint asks for.
-async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
+async fn credential(parts: &mut Parts, api: &Api) -> Result<Credential, ApiError> {
+    let (credential, key) = verified(parts, api).await?;
+    parts.extensions.insert(Spoken { key: key.id, viewer_required: key.viewer_required });
+    match &credential {
+        Credential::Key(key) => audit::by_key(key, customer_id(parts).ok().flatten().as_deref()),
+        Credential::Token(claim) => audit::by_customer(&key, &claim.c),
+    }
+    Ok(credential)
+}
+
+/// The credential, and the key that it is or was made with.
+async fn verified(parts: &Parts, api: &Api) -> Result<(Credential, ApiKey), ApiError> {
     let mut seen = false;
     // Which of them would hold is nothing to guess at.
     if parts.headers.get_all(CUSTOMER_ID).iter().nth(1).is_some() {
@@ -64,7 +84,7 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
     }
     if let Some(Vouched(key)) = parts.extensions.get::<Vouched>() {
         check_scope(parts, api, key, "the API key")?;
-        return Ok(Credential::Key(key.clone()));
+        return Ok((Credential::Key(key.clone()), key.clone()));
     }
     for value in parts.headers.get_all(AUTHORIZATION).iter().take(CREDENTIALS_MAX) {
         let Ok(text) = value.to_str() else { continue };
@@ -74,7 +94,7 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
         if scheme.eq_ignore_ascii_case("bearer") {
             if let Some(key) = api.store().admin().find_api_key(&secret.to_owned().into()).await? {
                 check_key(parts, api, &key, "the API key").await?;
-                return Ok(Credential::Key(key));
+                return Ok((Credential::Key(key.clone()), key));
             }
         } else if scheme.eq_ignore_ascii_case("token")
             && let Some(claim) = api.signer().read::<TokenClaim>(Purpose::AccessToken, secret, api.now_ms())
@@ -84,7 +104,7 @@ async fn credential(parts: &Parts, api: &Api) -> Result<Credential, ApiError> {
                 ApiError::unauthorized("the API key that the access token was made with was revoked")
             })?;
             check_key(parts, api, &key, "the API key that the access token was made with").await?;
-            return Ok(Credential::Token(claim));
+            return Ok((Credential::Token(claim), key));
         }
     }
     Err(ApiError::unauthorized(if seen {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::Api;
+use crate::audit;
 use crate::error::{ApiError, Wrong};
 use crate::plain::plain;
 
@@ -47,6 +48,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
         let value: T =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| refused::<T>(bytes, &error))?;
         reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
+        audit::told(bytes);
         Ok(Self(value))
     }
 }

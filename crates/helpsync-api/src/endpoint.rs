@@ -2,12 +2,14 @@
 
 use axum::Extension;
 use axum::handler::Handler;
+use axum::middleware;
 use axum::routing::{self, MethodRouter};
 use helpsync_model::KeyScope;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::Api;
+use crate::audit::{Operation, write_down};
 
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub(crate) struct Endpoint {
     pub(crate) access: Access,
     /// What the API key must be good for, or the one that the access token was made with.
     pub(crate) scope: KeyScope,
+    /// Whether the audit log tells of it; `None`: if it is no GET and takes more than reading.
+    changes: Option<bool>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) takes: Option<Content>,
     pub(crate) gives: Option<Content>,
@@ -96,6 +100,7 @@ fn endpoint(
         about,
         access,
         scope: if method == "get" { KeyScope::Read } else { KeyScope::Admin },
+        changes: None,
         parameters: Vec::new(),
         takes: None,
         gives: None,
@@ -141,9 +146,25 @@ impl Endpoint {
         Self { scope, ..self }
     }
 
-    /// What the router calls: the handler, told what scope it needs.
+    /// Says whether the audit log tells of it, where its method and scope do not.
+    pub(crate) fn audited(self, changes: bool) -> Self {
+        Self { changes: Some(changes), ..self }
+    }
+
+    /// Whether it changes something that the audit log tells of.
+    pub(crate) fn is_change(&self) -> bool {
+        self.changes.unwrap_or(self.method != "get" && self.scope != KeyScope::Read)
+    }
+
+    /// What the router calls: the handler, told what scope it needs, with its changes written down.
     pub(crate) fn route(self) -> MethodRouter<Api> {
-        self.handler.layer(Extension(self.scope))
+        let operation = Operation {
+            name: format!("{} {}", self.method.to_uppercase(), self.path),
+            is_change: self.is_change(),
+        };
+        let written_down: MethodRouter<Api> =
+            self.handler.layer(middleware::from_fn_with_state(operation, write_down));
+        written_down.layer(Extension(self.scope))
     }
 
     /// Its JSON body.

@@ -19,7 +19,7 @@ use percent_encoding::percent_decode_str;
 use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
@@ -29,7 +29,7 @@ use crate::error::ApiError;
 
 /// Browsers may keep a preflight's answer this long.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest JSON answer. Exports and attachments are streams, which nobody holds as a whole.
 const ANSWER_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -43,7 +43,7 @@ fn is_too_long(response: &Response) -> bool {
 /// Puts everything around the endpoints.
 pub(crate) fn surround(router: Router<Api>, api: Api) -> Router {
     let cors = CorsLayer::new()
-        .allow_origin(AnyOrigin)
+        .allow_origin(origins(&api.options().cors_origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([REQUEST_ID, crate::routes::SEARCH.clone()])
@@ -78,6 +78,14 @@ async fn missing(headers: HeaderMap) -> Response {
 /// Browsers ask for it by themselves.
 async fn favicon() -> impl IntoResponse {
     ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "public, max-age=86400")], FAVICON)
+}
+
+/// The settings have checked that each is one.
+fn origins(named: &[String]) -> AllowOrigin {
+    if named.iter().any(|origin| origin == "*") {
+        return AllowOrigin::any();
+    }
+    AllowOrigin::list(named.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
 }
 
 /// Has the time of every answer measured, by its route.

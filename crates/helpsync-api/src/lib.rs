@@ -12,6 +12,7 @@
 //! except to finish a grant.
 
 mod api;
+mod audit;
 mod auth;
 mod body;
 mod drain;

@@ -27,16 +27,23 @@ pub(crate) enum Purpose {
     ManageUrl,
 }
 
-/// Signs with keys derived from the vault's.
-pub(crate) struct Signer {
-    access: [u8; 32],
-    sync: [u8; 32],
-    presigned: [u8; 32],
-    grant: [u8; 32],
-    form: [u8; 32],
-    progress: [u8; 32],
-    manage: [u8; 32],
+impl Purpose {
+    /// What its key is derived by: another text would void all that is signed.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access token",
+            Self::SyncUrl => "sync url",
+            Self::PresignedUrl => "presigned url",
+            Self::GrantCookie => "grant cookie",
+            Self::Form => "form",
+            Self::ProgressUrl => "progress url",
+            Self::ManageUrl => "manage url",
+        }
+    }
 }
+
+/// Signs with keys derived from the vault's, and believes what any key of the ring has signed.
+pub(crate) struct Signer(Vault);
 
 #[derive(serde::Deserialize, Serialize)]
 struct Claim<T> {
@@ -46,41 +53,27 @@ struct Claim<T> {
     claim: T,
 }
 
+/// HMAC takes keys of every length, so this is never `None`.
+fn mac(key: &[u8; 32], text: &str) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    mac.update(text.as_bytes());
+    Some(mac)
+}
+
 impl Signer {
     pub(crate) fn new(vault: &Vault) -> Self {
-        Self {
-            access: vault.derive("access token"),
-            sync: vault.derive("sync url"),
-            presigned: vault.derive("presigned url"),
-            grant: vault.derive("grant cookie"),
-            form: vault.derive("form"),
-            progress: vault.derive("progress url"),
-            manage: vault.derive("manage url"),
-        }
+        Self(vault.clone())
     }
 
-    fn mac(&self, purpose: Purpose, text: &str) -> Option<Hmac<Sha256>> {
-        let key = match purpose {
-            Purpose::AccessToken => &self.access,
-            Purpose::SyncUrl => &self.sync,
-            Purpose::PresignedUrl => &self.presigned,
-            Purpose::GrantCookie => &self.grant,
-            Purpose::Form => &self.form,
-            Purpose::ProgressUrl => &self.progress,
-            Purpose::ManageUrl => &self.manage,
-        };
-        // HMAC takes keys of every length, so this is never `None`.
-        let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-        mac.update(text.as_bytes());
-        Some(mac)
-    }
-
-    /// `claim` as text that [`Signer::read`] believes until `ends_at` (ms).
+    /// `claim` as text that [`Signer::read`] believes until `ends_at` (ms): the key's id, the claim, the signature over
+    /// both. A key from before there were ids leaves its own out.
     pub(crate) fn sign<T: Serialize>(&self, purpose: Purpose, claim: T, ends_at: i64) -> String {
         let json = serde_json::to_vec(&Claim { e: ends_at, claim }).unwrap_or_default();
         let payload = URL_SAFE_NO_PAD.encode(json);
-        let tag = self.mac(purpose, &payload).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
-        format!("{payload}.{}", URL_SAFE_NO_PAD.encode(tag))
+        let (id, key) = self.0.signing_key(purpose.name());
+        let signed = id.map_or_else(|| payload.clone(), |id| format!("{id}.{payload}"));
+        let tag = mac(&key, &signed).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
     /// The claim, if we signed it for this purpose and it has not ended.
@@ -88,10 +81,16 @@ impl Signer {
         if text.len() > SIGNED_BYTES_MAX {
             return None;
         }
-        let (payload, tag) = text.split_once('.')?;
+        let (signed, tag) = text.rsplit_once('.')?;
+        // Neither ids nor payloads hold a dot.
+        let (id, payload) = match signed.split_once('.') {
+            Some((id, payload)) => (Some(id), payload),
+            None => (None, signed),
+        };
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
         // `verify_slice` compares in constant time.
-        self.mac(purpose, payload)?.verify_slice(&tag).ok()?;
+        let is_of = |key: &[u8; 32]| mac(key, signed).is_some_and(|mac| mac.verify_slice(&tag).is_ok());
+        self.0.verifying_keys(purpose.name(), id).iter().find(|key| is_of(key))?;
         let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let claim: Claim<T> = serde_json::from_slice(&json).ok()?;
         (claim.e > now).then_some(claim.claim)
@@ -121,6 +120,24 @@ mod tests {
         assert_eq!(read(Purpose::AccessToken, &text, 100), None, "ended");
         assert_eq!(read(Purpose::SyncUrl, &text, 99), None, "made for something else");
         assert_eq!(self::signer(2).read::<Value>(Purpose::AccessToken, &text, 99), None, "another key");
+    }
+
+    #[test]
+    fn what_another_key_of_the_ring_signed_is_believed_and_what_one_outside_of_it_did_is_not() {
+        let entropy = SeededEntropy::new(1);
+        let old = KeyRing::generate("k1", &entropy);
+        let before = Signer::new(&Vault::new(&old, Arc::new(SeededEntropy::new(2))));
+        let text = before.sign(Purpose::SyncUrl, json!({"o": 1}), 100);
+        let both = old.with_new_key("k2", &entropy).unwrap().sealing_with("k2").unwrap();
+        let after = Signer::new(&Vault::new(&both, Arc::new(SeededEntropy::new(2))));
+        assert_eq!(after.read::<Value>(Purpose::SyncUrl, &text, 1), Some(json!({"o": 1})));
+        // Whose it says it is, is signed too.
+        for named in ["k1", "k2"] {
+            assert_eq!(after.read::<Value>(Purpose::SyncUrl, &format!("{named}.{text}"), 1), None);
+        }
+        let new = KeyRing::generate("k3", &entropy);
+        let apart = Signer::new(&Vault::new(&new, Arc::new(SeededEntropy::new(2))));
+        assert_eq!(apart.read::<Value>(Purpose::SyncUrl, &text, 1), None);
     }
 
     #[test]

@@ -6,26 +6,40 @@ use helpsync_store::{File, Viewer};
 use serde_json::Value;
 
 use crate::Api;
+use crate::auth::Spoken;
 use crate::error::{ApiError, Wrong};
 
 /// Names the reader's user segments, separated by commas; empty: a stranger's.
 pub(crate) const VIEWER_SEGMENTS: &str = "helpsync-viewer-segments";
 /// What it is, for the document.
 pub(crate) const ABOUT: &str = "Read on behalf of somebody who is in these user segments of Zendesk (ids, separated by commas; \
-     empty: of a stranger): only articles for everybody or for one of them are found. Without it all are.";
+     empty: of a stranger): only articles for everybody or for one of them are found. Without it all are, unless the \
+     organization requires it: then those for everybody.";
 /// The most segments of one reader.
 const SEGMENTS_MAX: usize = 1_000;
 
-/// The reader that a request names; `None`: it is the caller's own matter who reads.
-pub(crate) struct Viewing(pub(crate) Option<Viewer>);
+/// On whose behalf a request reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Viewing {
+    /// The reader that it names, or a stranger where its organization wants one named; `None`: it is the caller's own
+    /// matter who reads.
+    pub(crate) viewer: Option<Viewer>,
+    /// The API key that it is made with, or that its access token was made with.
+    pub(crate) key: i64,
+}
 
 impl Viewing {
     /// The file, if whoever reads may know of it.
     pub(crate) fn of(&self, file: File) -> Result<File, ApiError> {
-        match &self.0 {
-            Some(viewer) if !viewer.may_read(&file.user_segment_ids) => Err(ApiError::missing("file")),
-            _ => Ok(file),
-        }
+        may_read(self.viewer.as_ref(), file)
+    }
+}
+
+/// The file, if this reader may know of it.
+pub(crate) fn may_read(viewer: Option<&Viewer>, file: File) -> Result<File, ApiError> {
+    match viewer {
+        Some(viewer) if !viewer.may_read(&file.user_segment_ids) => Err(ApiError::missing("file")),
+        _ => Ok(file),
     }
 }
 
@@ -34,7 +48,14 @@ impl FromRequestParts<Api> for Viewing {
 
     async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, ApiError> {
         let mut values = parts.headers.get_all(VIEWER_SEGMENTS).iter();
-        let Some(value) = values.next() else { return Ok(Self(None)) };
+        // Handlers ask who speaks before they ask for whom; without an answer to that nothing is shown.
+        let Some(spoken) = parts.extensions.get::<Spoken>() else {
+            return Err(ApiError::unauthorized("it is not known who asks"));
+        };
+        let Spoken { key, viewer_required } = *spoken;
+        let Some(value) = values.next() else {
+            return Ok(Self { viewer: viewer_required.then(|| Viewer { segments: Vec::new() }), key });
+        };
         // Of two readers neither is believed.
         if values.next().is_some() {
             return Err(wrong("send it once"));
@@ -43,7 +64,7 @@ impl FromRequestParts<Api> for Viewing {
         let segments = read(text).ok_or_else(|| {
             wrong(&format!("expected up to {SEGMENTS_MAX} ids separated by commas, such as 360001,360002"))
         })?;
-        Ok(Self(Some(Viewer { segments })))
+        Ok(Self { viewer: Some(Viewer { segments }), key })
     }
 }
 

@@ -27,12 +27,14 @@ pub(crate) fn sign(holder: &str, role: Role, concurrency: usize) -> ProcessSign 
         host: host.to_owned(),
         version: env!("CARGO_PKG_VERSION"),
         concurrency: i64::try_from(concurrency).unwrap_or(i64::MAX),
+        keys: Vec::new(),
     }
 }
 
 /// Gives signs until `stop`, and says goodbye.
-pub(crate) async fn tell(parts: Parts, sign: ProcessSign, stop: CancellationToken) {
+pub(crate) async fn tell(parts: Parts, mut sign: ProcessSign, stop: CancellationToken) {
     loop {
+        sign.keys = parts.store.vault().ids();
         // A store that is away is told of by those who need it.
         if let Err(error) = parts.store.queue().note_process(&sign).await {
             tracing::debug!(error = chain(&error), "no sign of life could be left");
@@ -40,6 +42,7 @@ pub(crate) async fn tell(parts: Parts, sign: ProcessSign, stop: CancellationToke
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(SIGN_EVERY) => {}
+            () = parts.keys_changed.notified() => {}
         }
     }
     if let Err(error) = parts.store.queue().forget_process(&sign.holder).await {

@@ -11,6 +11,7 @@ use helpsync_model::{Clock, KeyRing, OsEntropy, SystemClock, chain};
 use helpsync_queue_rabbitmq::RabbitSettings;
 use helpsync_store::{StoreExam, Vault};
 
+use crate::keys::KeySource;
 use crate::{broker_policies, home};
 
 /// Clocks may differ by so much: leases and budgets are counted in seconds.
@@ -89,10 +90,7 @@ pub async fn examine_backends(settings: &Settings) -> (Vec<Finding>, StoreExam) 
 
 /// The keys in force: those of the settings, or those beside a SQLite file. None are made.
 fn keys(settings: &Settings, found: &mut Vec<Finding>) -> Option<KeyRing> {
-    if let Some(ring) = &settings.secrets.keys {
-        return Some(ring.clone());
-    }
-    match home::read_key_ring(settings.store.url.expose()) {
+    match KeySource::of(settings).read(settings) {
         Ok(ring) => ring,
         Err(error) => {
             found.push(Finding::wrong("sealing keys", chain(&error), "put the file back from a backup"));
@@ -168,7 +166,7 @@ fn keys_finding(exam: &StoreExam, has_keys: bool) -> Finding {
                 exam.sealed
             ),
             "put the keys back that sealed them (HELPSYNC_SECRETS__KEYS, or the .keys file beside the database): \
-             without them every workspace must be connected anew. Do not start Helpsync before: it would make new keys",
+             without them every workspace must be connected anew, and Helpsync does not start",
         ),
     }
 }

@@ -25,6 +25,16 @@ pub enum AppError {
         /// The database file.
         path: String,
     },
+    /// The file of the sealing keys is gone, and the database holds what they sealed.
+    #[error(
+        "the sealing keys in {path} are gone, and {database} holds what they sealed: put the file back from a backup"
+    )]
+    KeysGone {
+        /// The file.
+        path: String,
+        /// The database file.
+        database: String,
+    },
     /// A file beside the database cannot be read or written.
     #[error("cannot use the file {path}")]
     File {

@@ -143,25 +143,33 @@ fn private(options: &mut OpenOptions) {
     let _nothing_to_say = options;
 }
 
-/// The sealing keys of this installation, made at its first start.
-pub(crate) fn key_ring(url: &str, entropy: &dyn Entropy) -> Result<Option<KeyRing>, AppError> {
-    let Some(path) = key_ring_file(url) else { return Ok(None) };
-    let text = read_or_make(&path, || KeyRing::generate("k1", entropy).to_secret())?;
-    let ring = KeyRing::parse(text.expose_secret());
-    ring.map(Some).map_err(|fault| failed(&path, std::io::Error::new(ErrorKind::InvalidData, fault)))
+/// The sealing keys in a file, made if it is missing.
+pub(crate) fn key_ring(path: &Path, entropy: &dyn Entropy) -> Result<KeyRing, AppError> {
+    let text = read_or_make(path, || KeyRing::generate("k1", entropy).to_secret())?;
+    parsed(path, text.expose_secret())
 }
 
-/// The sealing keys beside a SQLite file, where there are any; none are made.
-pub(crate) fn read_key_ring(url: &str) -> Result<Option<KeyRing>, AppError> {
-    let Some(path) = key_ring_file(url) else { return Ok(None) };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let ring = KeyRing::parse(text.trim());
-            ring.map(Some).map_err(|fault| failed(&path, std::io::Error::new(ErrorKind::InvalidData, fault)))
-        }
+/// The sealing keys in a file, where there is one; none are made.
+pub(crate) fn read_key_ring(path: &Path) -> Result<Option<KeyRing>, AppError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parsed(path, text.trim()).map(Some),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(failed(&path, source)),
+        Err(source) => Err(failed(path, source)),
     }
+}
+
+fn parsed(path: &Path, text: &str) -> Result<KeyRing, AppError> {
+    KeyRing::parse(text).map_err(|fault| failed(path, std::io::Error::new(ErrorKind::InvalidData, fault)))
+}
+
+/// Puts other keys into a file, whole or not at all. Its mode stays as it is.
+pub(crate) fn write_key_ring(path: &Path, ring: &KeyRing) -> Result<(), AppError> {
+    let fresh = path.with_extension("new");
+    let mode = std::fs::metadata(path).map(|it| it.permissions());
+    write_private(&fresh, ring.to_secret().expose_secret())
+        .and_then(|()| mode.map_or(Ok(()), |mode| std::fs::set_permissions(&fresh, mode)))
+        .and_then(|()| std::fs::rename(&fresh, path))
+        .map_err(|source| failed(path, source))
 }
 
 /// The API key of this installation, made at its first start.
@@ -265,7 +273,7 @@ mod tests {
         let path = key_ring_file(&url(&folder)).unwrap();
         for altered in ["", "k1:short"] {
             std::fs::write(&path, altered).unwrap();
-            assert!(matches!(key_ring(&url(&folder), &SeededEntropy::new(1)), Err(AppError::File { .. })));
+            assert!(matches!(key_ring(&path, &SeededEntropy::new(1)), Err(AppError::File { .. })));
             assert_eq!(std::fs::read_to_string(&path).unwrap(), altered);
         }
     }

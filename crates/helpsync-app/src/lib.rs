@@ -9,6 +9,7 @@
 //! path for the embedded mode: it is the same roles on a SQLite file, an in-process queue and coordinator.
 
 mod alive;
+mod audit;
 mod broker_policies;
 mod collect;
 mod connections;
@@ -20,6 +21,7 @@ mod health;
 mod history;
 mod home;
 mod json_lines;
+mod keys;
 mod logging;
 mod parts;
 mod process;
@@ -32,6 +34,7 @@ mod webhooks;
 pub use doctor::{Finding, Severity, clock_finding, examine_backends};
 pub use error::AppError;
 pub use home::{api_key_file, key_ring_file};
+pub use keys::{KeySource, reseal_all};
 pub use logging::start_logging;
 pub use parts::{Parts, Runtime};
 pub use process::{Process, Role};

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::AppError;
 use crate::embeddings;
 use crate::home::{self, Home};
+use crate::keys::KeySource;
 
 /// The organization that the bootstrap key and the configured OAuth client belong to.
 const DEFAULT_ORGANIZATION: &str = "default";
@@ -65,6 +66,10 @@ pub struct Parts {
     pub organization: OrganizationId,
     /// The API key of this installation, when it has one: the bootstrap key, or the one made beside a SQLite file.
     pub api_key: Option<SecretString>,
+    /// Where its sealing keys come from.
+    pub(crate) keys: KeySource,
+    /// Rung when the process has taken other keys.
+    pub(crate) keys_changed: Arc<Notify>,
     pub(crate) runtime: Runtime,
     pub(crate) settings: Arc<Settings>,
     /// Held while any part lives.
@@ -83,11 +88,8 @@ impl Parts {
         let Runtime { clock, entropy } = &runtime;
         let url = settings.store.url.expose();
         let home = Home::enter(url)?.map(Arc::new);
-        let ring = match settings.secrets.keys.clone() {
-            Some(ring) => ring,
-            // Settings::check refuses a shared store without keys.
-            None => home::key_ring(url, &**entropy)?.ok_or(AppError::NotShared)?,
-        };
+        let keys = KeySource::of(&settings);
+        let ring = keys.open(&settings, &**entropy).await?;
         let vault = Vault::new(&ring, Arc::clone(entropy));
         let options = StoreOptions {
             url: url.to_owned(),
@@ -98,6 +100,7 @@ impl Parts {
         if let Some(home) = &home {
             store.hold(&(Arc::clone(home) as Arc<dyn Holder>));
         }
+        store.admin().take_ring(&ring).await?;
         let organization = store.admin().ensure_organization(DEFAULT_ORGANIZATION).await?;
         let api_key = match &settings.api.bootstrap_key {
             Some(key) => Some(key.clone()),
@@ -136,6 +139,8 @@ impl Parts {
             engine,
             embeddings: embeddings::client(&settings, Arc::clone(&runtime.clock))?,
             wake: Arc::new(Notify::new()),
+            keys,
+            keys_changed: Arc::new(Notify::new()),
             organization,
             api_key,
             runtime,
@@ -225,6 +230,7 @@ fn open_accounts(
         connect_timeout: zendesk.connect_timeout,
         request_timeout: zendesk.request_timeout,
         body_bytes_max: zendesk.body_bytes_max as u64,
+        allow_private: zendesk.base_url.is_loopback(),
         clock: Arc::clone(&runtime.clock),
     })?;
     let default_app = match (&zendesk.client_id, &zendesk.client_secret) {

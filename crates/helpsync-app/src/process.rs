@@ -23,7 +23,8 @@ use url::Url;
 use crate::front::Fronts;
 use crate::home::Home;
 use crate::{
-    AppError, Parts, Runtime, alive, collect, embeddings, health, requests, telemetry, traces, webhooks,
+    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, health, keys, requests, telemetry,
+    traces, webhooks,
 };
 
 /// Beyond draining: answers under way, and handing shards back.
@@ -143,6 +144,13 @@ impl Process {
             "alive",
             alive::tell(parts.clone(), alive::sign(&holder, role, concurrency), process.tasks.stop.clone()),
         );
+        if matches!(process.parts.keys, KeySource::File(_)) {
+            process.spawn("keys", keys::watch(parts.clone(), process.tasks.stop.clone()));
+        }
+        if role != Role::Worker {
+            process.spawn("audit log", audit::shorten(parts.clone(), process.tasks.stop.clone()));
+            process.spawn("reseal", keys::reseal(parts.clone(), process.tasks.stop.clone()));
+        }
         process.start_roles(role, holder);
     }
 
@@ -308,6 +316,7 @@ fn api(parts: &Parts, public_url: Url, stop: CancellationToken) -> Api {
         requests_per_minute_of_address: settings.api.requests_per_minute_of_address,
         access_token_ttl: settings.api.access_token_ttl,
         presigned_url_ttl_max: settings.api.presigned_url_ttl_max,
+        cors_origins: settings.api.cors_origins.clone(),
         default_scopes: settings.zendesk.scopes.join(" "),
         programs_may_connect: settings.api.programs_may_connect,
         customer_scopes: settings.zendesk.allowed_scopes(),

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Lane, Outage, RunKind, RunParams, Trigger, chain};
+use helpsync_model::{Lane, OrganizationId, Outage, RunKind, RunParams, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
-use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, StoreError};
+use helpsync_store::audit::{self, Actor, Audited};
+use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, RunRequested, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
@@ -89,9 +90,61 @@ impl From<StoreError> for Refused {
     }
 }
 
+/// The organization whose work is asked for, if the publisher may ask for it; `None`: the operator's own. What this process
+/// puts back itself, a person has let through.
+fn named_organization<'a>(
+    parts: &'a Parts,
+    user: Option<&str>,
+    request: &'a Request,
+) -> Result<Option<&'a str>, Refused> {
+    let named = request.organization.as_deref();
+    let own = parts.rabbit.as_ref().and_then(|rabbit| rabbit.names().user());
+    if user.is_some() && user == own {
+        return Ok(named);
+    }
+    let Some(allowed) = parts.settings().queue.organizations_of(user) else { return Ok(named) };
+    let who = user.map_or_else(
+        || "a publisher that does not say who it is (user_id)".to_owned(),
+        |user| format!("the user {user:?}"),
+    );
+    match (allowed.first(), named) {
+        (Some(first), None) => Ok(Some(first)),
+        (Some(_), Some(name)) if allowed.contains(&name) => Ok(Some(name)),
+        (_, named) => {
+            let whose = named
+                .map_or_else(|| "this work".to_owned(), |name| format!("work of the organization {name:?}"));
+            Err(Refused::Never(format!(
+                "{who} may not ask for {whose}: queue.upstream_users does not say so"
+            )))
+        }
+    }
+}
+
+/// Asks for the run; the audit log says who did.
+async fn requested_run(
+    parts: &Parts,
+    delivery: &Delivery,
+    organization: OrganizationId,
+    request: &Request,
+    run_request: &RunRequest,
+) -> Result<RunRequested, StoreError> {
+    let work = async {
+        let actor = Actor {
+            kind: "upstream",
+            id: delivery.user.clone().unwrap_or_default(),
+            name: "an upstream service".to_owned(),
+        };
+        audit::acts(organization, actor);
+        audit::about(std::slice::from_ref(&request.customer_id));
+        parts.store.admin().request_run(organization, run_request).await
+    };
+    let id = run_request.request_id.clone();
+    audit::audited(Audited::new("upstream request".to_owned(), String::new(), id, true), work).await
+}
+
 async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
     let request = Request::from_bytes(&delivery.body).map_err(|error| Refused::Never(chain(&error)))?;
-    let organization = match &request.organization {
+    let organization = match named_organization(parts, delivery.user.as_deref(), &request)? {
         None => parts.organization,
         Some(name) => parts
             .store
@@ -142,7 +195,7 @@ async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
         upload_id: id.clone(),
         params,
     };
-    match parts.store.admin().request_run(organization, &run_request).await {
+    match requested_run(parts, delivery, organization, &request, &run_request).await {
         Ok(requested) => {
             // The link between the asking service's trace and the run's own.
             tracing::info!(run = %requested.run, created = requested.created, message_id = id,

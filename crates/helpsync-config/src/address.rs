@@ -1,6 +1,7 @@
 //! Addresses of the services Helpsync talks to.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -12,9 +13,41 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        // Schemes other than those of browsers leave addresses written as text.
+        Some(Host::Domain(name)) => is_near(name),
         None => false,
     }
+}
+
+/// [`is_loopback`] for a host by itself.
+fn is_near(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_it_is_a_name) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+fn insists_on_tls(postgres: &Url) -> bool {
+    let modes = postgres.query_pairs().filter(|(name, _)| matches!(&**name, "sslmode" | "ssl-mode"));
+    let mode = modes.last().map(|(_, mode)| mode.to_ascii_lowercase());
+    matches!(mode.as_deref(), Some("require" | "verify-ca" | "verify-full"))
+}
+
+/// The machine that the driver connects to; `None`: a socket of this one. Query parameters win, as in libpq.
+fn postgres_host(url: &Url) -> Option<String> {
+    let is_path = |host: &str| host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f");
+    let named = url.query_pairs().filter(|(name, _)| matches!(&**name, "host" | "hostaddr"));
+    let hosts: Vec<String> = url
+        .host_str()
+        .map(|host| host.trim_matches(['[', ']']).to_owned())
+        .into_iter()
+        .chain(named.map(|(_, host)| host.into_owned()))
+        .collect();
+    if hosts.iter().any(|host| is_path(host)) {
+        return None;
+    }
+    hosts.into_iter().next_back().filter(|host| !host.is_empty())
 }
 
 /// The URL of a store, broker or coordinator. It may hold a password, so printing it hides that.
@@ -26,6 +59,21 @@ impl ConnectionUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// Whether what is said to the service may be read on the way: it leaves this machine, and TLS is not insisted on. Of
+    /// Postgres, `sslmode=prefer`, which is its default, is content without.
+    #[must_use]
+    pub fn is_readable_on_the_way(&self) -> bool {
+        let Ok(url) = Url::parse(self.expose()) else { return true };
+        match url.scheme() {
+            "sqlite" | "amqps" | "rediss" => false,
+            "postgres" | "postgresql" => {
+                !insists_on_tls(&url) && !postgres_host(&url).is_none_or(|it| is_near(&it))
+            }
+            "amqp" | "redis" => !is_loopback(&url),
+            _ => false,
+        }
     }
 
     /// What stands before the first colon, for example `postgres`.
@@ -102,6 +150,12 @@ impl BaseUrl {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
+    /// Whether the workspaces are on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(&self.0.replace(Self::PLACEHOLDER, "sample")).is_ok_and(|url| is_loopback(&url))
+    }
+
     /// The template, without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -121,5 +175,45 @@ impl Value for BaseUrl {
     }
     fn show(&self, _: &Setting) -> Option<String> {
         Some(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_machine_without_tls_may_be_read_on_the_way() {
+        for (url, is_readable) in [
+            ("sqlite:helpsync.db", false),
+            ("postgres://u:p@db/x", true),
+            ("postgres://u:p@db/x?sslmode=prefer", true),
+            ("postgres://u:p@db/x?sslmode=disable", true),
+            ("postgres://u:p@db/x?sslmode=require&sslmode=disable", true),
+            ("postgres://u:p@db/x?sslmode=require", false),
+            ("postgres://u:p@db/x?sslmode=verify-full", false),
+            ("postgresql://u:p@db/x?ssl-mode=VERIFY-CA", false),
+            ("postgres://u:p@127.0.0.1:5432/x", false),
+            ("postgres://u:p@[::1]/x", false),
+            ("postgres://u:p@localhost/x", false),
+            ("postgres://u:p@127.0.0.1.evil.example/x", true),
+            ("postgres://u:p@localhost.evil.example/x", true),
+            ("postgres://u:p@10.0.0.1/x", true),
+            ("postgres:///x?host=/run/postgresql", false),
+            ("postgres://%2Frun%2Fpostgresql/x", false),
+            ("postgres://localhost/x?host=db", true),
+            ("postgres://localhost/x?hostaddr=10.0.0.1", true),
+            ("postgres:///x", false),
+            ("amqp://u:p@mq:5672/%2f", true),
+            ("amqp://127.0.0.1", false),
+            ("amqp://[::1]:5672", false),
+            ("amqps://mq", false),
+            ("redis://:p@cache:6379", true),
+            ("redis://localhost:6379", false),
+            ("redis://127.0.0.2", false),
+            ("rediss://cache", false),
+        ] {
+            assert_eq!(ConnectionUrl(url.into()).is_readable_on_the_way(), is_readable, "{url}");
+        }
     }
 }

@@ -28,6 +28,8 @@ const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) struct Layers {
     merged: BTreeMap<String, String>,
     origins: BTreeMap<String, Origin>,
+    /// The files that secrets were read from.
+    files: BTreeMap<String, PathBuf>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -62,13 +64,14 @@ impl Layers {
             origins.extend(values.into_keys().map(|key| (key, Origin::File)));
             builder = builder.add_source(file);
         }
-        for (key, text) in environment(&env, &mut problems) {
+        let mut files = BTreeMap::new();
+        for (key, text) in environment(&env, &mut files, &mut problems) {
             builder = builder.set_override(&key, text).map_err(ConfigError::Layers)?;
             origins.insert(key, Origin::Environment);
         }
         let mut merged = BTreeMap::new();
         flatten("", builder.build().map_err(ConfigError::Layers)?.cache, &mut merged);
-        Ok(Self { merged, origins, problems })
+        Ok(Self { merged, origins, files, problems })
     }
 
     /// The value of one setting; notes a problem and answers `None` when it cannot stand.
@@ -88,9 +91,9 @@ impl Layers {
         .ok()
     }
 
-    /// Where each setting that is not at its default came from, by dotted name.
-    pub(crate) fn into_origins(self) -> BTreeMap<String, Origin> {
-        self.origins
+    /// Where each setting that is not at its default came from, and the files that secrets were read from, by dotted name.
+    pub(crate) fn into_origins(self) -> (BTreeMap<String, Origin>, BTreeMap<String, PathBuf>) {
+        (self.origins, self.files)
     }
 }
 
@@ -135,7 +138,11 @@ fn refuse_unknown_keys(values: &BTreeMap<String, String>, problems: &mut Vec<Pro
 }
 
 /// The settings in the environment by dotted name, secrets' files read.
-fn environment(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+fn environment(
+    env: &BTreeMap<String, String>,
+    files: &mut BTreeMap<String, PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     let mut known = BTreeSet::from([FILE_VARIABLE.to_owned()]);
     for setting in all_settings() {
@@ -158,6 +165,7 @@ fn environment(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> B
                     reason: "it is empty".to_owned(),
                 }),
                 Ok(secret) => {
+                    files.insert(setting.key(), path.into());
                     values.insert(setting.key(), secret);
                 }
                 Err(reason) => {

@@ -76,7 +76,8 @@ impl Setting {
     fn time_unit(&self) -> Duration {
         match self.env.rsplit('_').next() {
             Some("MS") => Duration::from_millis(1),
-            Some("HOURS") => Duration::from_secs(3600),
+            Some("HOURS") => Duration::from_secs(3_600),
+            Some("DAYS") => Duration::from_secs(86_400),
             _ => Duration::from_secs(1),
         }
     }

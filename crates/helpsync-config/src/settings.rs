@@ -1,6 +1,10 @@
 //! All sections together, and the rules that span them.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use url::Url;
 
@@ -50,6 +54,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub telemetry: TelemetrySettings,
     origins: BTreeMap<String, Origin>,
+    files: BTreeMap<String, PathBuf>,
 }
 
 impl Settings {
@@ -97,7 +102,7 @@ impl Settings {
         else {
             return Err(ConfigError::Invalid(problems));
         };
-        let origins = layers.into_origins();
+        let (origins, files) = layers.into_origins();
         let settings = Self {
             api,
             zendesk,
@@ -113,6 +118,7 @@ impl Settings {
             log,
             telemetry,
             origins,
+            files,
         };
         problems.extend(settings.check());
         if problems.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid(problems)) }
@@ -172,6 +178,12 @@ impl Settings {
     #[must_use]
     pub fn public_url(&self) -> Url {
         self.api.base()
+    }
+
+    /// The file that a secret was read from, by its dotted name; `None`: it was given otherwise, or not at all.
+    #[must_use]
+    pub fn file_of(&self, key: &str) -> Option<&Path> {
+        self.files.get(key).map(PathBuf::as_path)
     }
 
     /// Where a setting came from, by its dotted name.

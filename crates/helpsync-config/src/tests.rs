@@ -201,6 +201,9 @@ fn neither_redacted_nor_debug_shows_a_secret() {
         ("HELPSYNC_STORE__URL", "postgres://user:store-hidden-3@db/helpsync?password=store-hidden-4"),
         ("HELPSYNC_QUEUE__URL", "amqp://user:queue-hidden-5@mq"),
         ("HELPSYNC_COORDINATOR__URL", "redis://:redis-hidden-6@cache"),
+        ("HELPSYNC_STORE__ALLOW_UNENCRYPTED", "true"),
+        ("HELPSYNC_QUEUE__ALLOW_UNENCRYPTED", "true"),
+        ("HELPSYNC_COORDINATOR__ALLOW_UNENCRYPTED", "true"),
         ("HELPSYNC_SECRETS__KEYS", &ring),
     ])
     .unwrap();
@@ -252,6 +255,41 @@ fn plain_http_is_for_loopback_hosts_alone() {
         refusal(&[("HELPSYNC_API__PUBLIC_URL", "ftp://sync.example.com")])
             .contains("HELPSYNC_API__PUBLIC_URL")
     );
+}
+
+#[test]
+fn services_on_other_machines_without_tls_are_refused_unless_that_is_allowed() {
+    let keys = format!("k1:{KEY}");
+    for (url, allow, plain, secured) in [
+        (
+            "HELPSYNC_STORE__URL",
+            "HELPSYNC_STORE__ALLOW_UNENCRYPTED",
+            "postgres://u:hidden@db/x",
+            "postgres://u:hidden@db/x?sslmode=verify-full",
+        ),
+        ("HELPSYNC_QUEUE__URL", "HELPSYNC_QUEUE__ALLOW_UNENCRYPTED", "amqp://u:hidden@mq", "amqps://mq"),
+        (
+            "HELPSYNC_COORDINATOR__URL",
+            "HELPSYNC_COORDINATOR__ALLOW_UNENCRYPTED",
+            "redis://:hidden@cache",
+            "rediss://cache",
+        ),
+    ] {
+        let base =
+            [("HELPSYNC_COORDINATOR__URL", "redis://127.0.0.1"), ("HELPSYNC_SECRETS__KEYS", keys.as_str())];
+        let with = |more: &[(&'static str, &'static str)]| {
+            let mut env: Vec<(&str, &str)> = base.to_vec();
+            env.extend_from_slice(more);
+            load(&env)
+        };
+        let refused = with(&[(url, plain)]).unwrap_err().to_string();
+        assert!(
+            refused.contains(allow) && refused.contains("TLS") && !refused.contains("hidden"),
+            "{refused}"
+        );
+        with(&[(url, secured)]).unwrap();
+        with(&[(url, plain), (allow, "true")]).unwrap();
+    }
 }
 
 #[test]

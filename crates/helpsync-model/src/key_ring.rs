@@ -111,6 +111,42 @@ impl KeyRing {
         entries.join(",").into()
     }
 
+    /// This ring with a new key at its end: it opens and does not seal yet.
+    ///
+    /// # Errors
+    /// [`KeyRingError`]: the id is none or known, or the ring is full.
+    pub fn with_new_key(&self, id: &str, entropy: &dyn Entropy) -> Result<Self, KeyRingError> {
+        let added = Self::generate(id, entropy);
+        let text = format!("{},{}", self.to_secret().expose_secret(), added.to_secret().expose_secret());
+        Self::parse(&text)
+    }
+
+    /// This ring with the key of this id in front, so that it seals. `None`: there is no such key.
+    #[must_use]
+    pub fn sealing_with(&self, id: &str) -> Option<Self> {
+        let (first, rest): (Vec<_>, Vec<_>) = self.iter().partition(|key| key.id == id);
+        let copied = |key: &SealingKey| SealingKey {
+            id: key.id.clone(),
+            key: SecretBox::new(Box::new(*key.expose())),
+        };
+        let is_known = !first.is_empty();
+        is_known.then(|| Self(first.into_iter().chain(rest).map(copied).collect()))
+    }
+
+    /// An id for the next key: `k` and a number above that of every key named so.
+    #[must_use]
+    pub fn free_id(&self) -> String {
+        let number = |key: &SealingKey| key.id.strip_prefix('k')?.parse::<u32>().ok();
+        let highest = self.iter().filter_map(number).max().unwrap_or(0);
+        format!("k{}", highest.saturating_add(1))
+    }
+
+    /// The ids, in order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.iter().map(|key| key.id.clone()).collect()
+    }
+
     /// All keys, at least one; the first one seals.
     pub fn iter(&self) -> impl Iterator<Item = &SealingKey> {
         self.0.iter()
@@ -142,6 +178,28 @@ mod tests {
             |ring: &KeyRing| ring.iter().map(|key| (key.id().to_owned(), *key.expose())).collect::<Vec<_>>();
         assert_eq!(key(&made), key(&read));
         assert_ne!(made.iter().next().unwrap().expose(), &[0; KEY_BYTES]);
+    }
+
+    #[test]
+    fn a_new_key_opens_first_and_seals_once_it_is_in_front() {
+        let entropy = SeededEntropy::new(1);
+        let ring = KeyRing::generate("k1", &entropy);
+        assert_eq!(ring.free_id(), "k2");
+        let both = ring.with_new_key("k2", &entropy).unwrap();
+        assert_eq!((both.ids(), both.free_id()), (vec!["k1".to_owned(), "k2".to_owned()], "k3".to_owned()));
+        assert_eq!(both.with_new_key("k2", &entropy).unwrap_err(), KeyRingError::Twice("k2".to_owned()));
+        let turned = both.sealing_with("k2").unwrap();
+        assert_eq!(turned.ids(), ["k2", "k1"]);
+        assert_eq!(turned.iter().nth(1).unwrap().expose(), ring.iter().next().unwrap().expose());
+        assert!(both.sealing_with("k3").is_none());
+        // Names are not used again while a later one is there.
+        let gap = KeyRing::parse(&format!("k3:{KEY}")).unwrap();
+        assert_eq!(gap.free_id(), "k4");
+        let mut full = ring;
+        while full.ids().len() < KEYS_MAX {
+            full = full.with_new_key(&full.free_id(), &entropy).unwrap();
+        }
+        assert_eq!(full.with_new_key("one-more", &entropy).unwrap_err(), KeyRingError::TooMany(17));
     }
 
     #[test]

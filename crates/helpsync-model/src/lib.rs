@@ -15,6 +15,7 @@ mod key_ring;
 mod machine;
 mod outage;
 mod params;
+mod public_address;
 mod request;
 mod retry_after;
 mod selection;
@@ -40,6 +41,7 @@ pub use params::{
     Articles, Confirm, ExportCursor, ExportRange, ListCursor, ListEnd, ListParams, Measured, RunParams,
     ShardCursor, ShardParams,
 };
+pub use public_address::is_public;
 pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
 pub use retry_after::retry_after;
 pub use selection::{Place, SectionTree, SelectionFilter};

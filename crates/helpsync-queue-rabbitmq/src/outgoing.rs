@@ -44,7 +44,12 @@ impl Outgoing {
         if let Some(traceparent) = traceparent {
             put_text(&mut headers, TRACEPARENT, traceparent);
         }
-        Self { id: id.to_owned(), queue: names.work(origin), body, properties: properties(id, headers) }
+        let mut properties = properties(id, headers);
+        if let (Origin::Requests, Some(user)) = (origin, names.user()) {
+            // A request that is read again comes from us: a person has asked for that.
+            properties = properties.with_user_id(short(user).into());
+        }
+        Self { id: id.to_owned(), queue: names.work(origin), body, properties }
     }
 
     /// A job for its lane.

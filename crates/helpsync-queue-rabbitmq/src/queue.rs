@@ -62,7 +62,7 @@ impl RabbitQueue {
             .parse()
             .map_err(|_quotes| QueueError::Unavailable("the queue URL is not an AMQP URL".to_owned()))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
-        let names = Names::new(settings.prefix.clone());
+        let names = Names::new(settings.prefix.clone()).of_user(&uri.authority.userinfo.username);
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
         let outage = Arc::default();

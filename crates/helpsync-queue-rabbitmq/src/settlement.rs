@@ -51,6 +51,7 @@ impl InHand {
         let header = |name: &str| message.properties.headers().as_ref().and_then(|all| all.inner().get(name));
         let returns = header("x-delivery-count").and_then(number);
         let traceparent = header(TRACEPARENT).and_then(text);
+        let user = message.properties.user_id().as_ref().map(ToString::to_string);
         unsettled.fetch_add(1, Ordering::AcqRel);
         let body = message.data;
         let settlement = Box::new(Self {
@@ -66,6 +67,7 @@ impl InHand {
         delivery.redelivered = message.redelivered;
         delivery.returns = returns.and_then(|count| u32::try_from(count).ok());
         delivery.traceparent = traceparent;
+        delivery.user = user;
         delivery
     }
 

@@ -18,7 +18,7 @@ const NEVER_REACHED: i32 = 1_000_000_000;
 /// | name | what |
 /// | --- | --- |
 /// | `helpsync.jobs` | direct exchange for upstream services; what it cannot route goes to `helpsync.unrouted` |
-/// | `helpsync.work.<lane>.v1` | the lanes, bound with their lane's name |
+/// | `helpsync.work.<lane>.v1` | the lanes, bound to nothing: whoever may write to the exchange for upstream services reaches none |
 /// | `helpsync.requests.v1` | requests of upstream services, bound with `request` |
 /// | `helpsync.dead`, `helpsync.dead.v1` | fanout exchange and queue of dead letters |
 /// | `helpsync.unrouted`, `helpsync.unrouted.v1` | fanout exchange and queue of what had no queue |
@@ -27,13 +27,27 @@ const NEVER_REACHED: i32 = 1_000_000_000;
 #[derive(Debug, Clone)]
 pub struct Names {
     prefix: String,
+    /// Whom the broker knows this process as, for requests that it puts back into their queue.
+    user: Option<String>,
 }
 
 impl Names {
     /// Names that begin with `prefix`.
     #[must_use]
     pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into() }
+        Self { prefix: prefix.into(), user: None }
+    }
+
+    /// The same names, for a process of this user of the broker.
+    #[must_use]
+    pub(crate) fn of_user(self, user: &str) -> Self {
+        Self { user: Some(user.to_owned()).filter(|user| !user.is_empty()), ..self }
+    }
+
+    /// Whom the broker knows this process as, as far as its URL says.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// The exchange for upstream services.
@@ -118,11 +132,11 @@ pub(crate) async fn declare(
     for origin in origins() {
         let queue = names.work(origin);
         declare_queue(channel, &queue, work.clone()).await?;
-        let key = match origin {
-            Origin::Lane(lane) => lane.as_str(),
-            Origin::Requests => REQUEST_ROUTING_KEY,
-        };
-        bind(channel, &queue, &names.jobs(), key).await?;
+        match origin {
+            // Versions before bound them. It is no error where they are not.
+            Origin::Lane(lane) => unbind(channel, &queue, &names.jobs(), lane.as_str()).await?,
+            Origin::Requests => bind(channel, &queue, &names.jobs(), REQUEST_ROUTING_KEY).await?,
+        }
     }
     Ok(())
 }
@@ -170,6 +184,10 @@ async fn declare_queue(channel: &Channel, name: &str, arguments: FieldTable) -> 
 async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), lapin::Error> {
     let (queue, exchange, key) = (queue.into(), exchange.into(), key.into());
     channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()).await
+}
+
+async fn unbind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), lapin::Error> {
+    channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await
 }
 
 pub(crate) fn put_text(table: &mut FieldTable, key: &str, value: &str) {

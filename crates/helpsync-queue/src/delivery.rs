@@ -22,6 +22,9 @@ pub struct Delivery {
     pub returns: Option<u32>,
     /// W3C `traceparent` of the publisher.
     pub traceparent: Option<String>,
+    /// The publisher's user, where the message names one: the broker refuses a message that names another user than
+    /// publishes it.
+    pub user: Option<String>,
     settlement: Box<dyn Settlement>,
 }
 
@@ -29,7 +32,7 @@ impl Delivery {
     /// For backends: a delivery that is settled through `settlement`.
     #[must_use]
     pub fn new(id: String, body: Vec<u8>, settlement: Box<dyn Settlement>) -> Self {
-        Self { id, body, redelivered: false, returns: None, traceparent: None, settlement }
+        Self { id, body, redelivered: false, returns: None, traceparent: None, user: None, settlement }
     }
 
     /// Reads the body.

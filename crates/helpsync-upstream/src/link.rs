@@ -21,6 +21,8 @@ const NOT_FOUND: u16 = 404;
 #[derive(Debug)]
 pub(crate) struct Link {
     connection: Connection,
+    /// Whom the broker knows this service as: it refuses every other name in a message.
+    user: String,
     channel: Channel,
 }
 
@@ -37,6 +39,7 @@ impl Link {
     /// Connects, and makes sure that there is somebody to publish to.
     pub(crate) async fn open(uri: AMQPUri, exchange: &str) -> Result<Self, PublishError> {
         let properties = ConnectionProperties::default().with_connection_name("helpsync-upstream".into());
+        let user = uri.authority.userinfo.username.clone();
         let connection = Connection::connect_uri(uri, properties).await.map_err(unavailable)?;
         let channel = connection.create_channel().await.map_err(unavailable)?;
         let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
@@ -45,7 +48,7 @@ impl Link {
             .await
             .map_err(|error| if is_missing(&error) { no_exchange(exchange) } else { unavailable(error) })?;
         channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(unavailable)?;
-        Ok(Self { connection, channel })
+        Ok(Self { connection, user, channel })
     }
 
     pub(crate) fn is_usable(&self) -> bool {
@@ -61,6 +64,7 @@ impl Link {
     pub(crate) async fn publish(&self, exchange: &str, id: &str, body: &[u8]) -> Try {
         let properties = BasicProperties::default()
             .with_message_id(id.into())
+            .with_user_id(self.user.as_str().into())
             .with_content_type("application/json".into())
             .with_delivery_mode(ON_DISK);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };

@@ -10,8 +10,6 @@ use serde_json::Value;
 /// A body in both spellings that are signed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Body {
-    /// Unix seconds, as in the payload.
-    pub(crate) timestamp: String,
     /// As it is sent.
     pub(crate) sent: String,
     /// As JavaScript would write it.
@@ -44,11 +42,7 @@ pub(crate) fn body(delivery: &ClaimedDelivery) -> Body {
 
     let mut payload = String::new();
     text(&mut payload, &inner);
-    Body {
-        timestamp,
-        sent: format!("{{\"payload\": {payload}}}"),
-        compact: format!("{{\"payload\":{payload}}}"),
-    }
+    Body { sent: format!("{{\"payload\": {payload}}}"), compact: format!("{{\"payload\":{payload}}}") }
 }
 
 /// Scalars become strings, as Python's `str` would make them; nothing is `null`.
@@ -149,7 +143,6 @@ pub(crate) mod tests {
         let body = body(&delivery(EventKind::FileReady, ("FILE", "42"), detail));
         let right = r#"{"payload": "{\"webhook_type\": \"FILE_READY\", \"obj\": {\"object_type\": \"FILE\", \"object_id\": \"42\", \"additional_information\": {\"is_resync\": \"False\", \"request_id\": \"req-1\"}}, \"customer_id\": \"cust-1\", \"timestamp\": \"1700000000\"}"}"#;
         assert_eq!(body.sent, right);
-        assert_eq!(body.timestamp, "1700000000");
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod relay;
 mod sender;
 mod signature;
 
-pub use address::{UrlRefused, check_url, is_public};
+pub use address::{UrlRefused, check_url};
 pub use breaker::BreakerOptions;
 pub use relay::{Relay, RelayOptions};
 pub use sender::{SenderError, SenderOptions};

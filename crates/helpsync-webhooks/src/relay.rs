@@ -264,7 +264,7 @@ impl Relay {
 
     async fn send(&self, round: &ClaimedRound) -> Vec<TriedEnd> {
         join_all(round.deliveries.iter().map(|delivery| async {
-            match self.sender.send(&round.url, &round.signing_key, delivery).await {
+            match self.sender.send(&round.url, &round.signing_keys, self.clock.now_ms(), delivery).await {
                 Ok(()) => {
                     telemetry::webhook_delivered(age(delivery.event.created_at, self.clock.now_ms()));
                     TriedEnd::Delivered

@@ -75,18 +75,19 @@ impl Sender {
         Ok(Self { http, allow_private: options.allow_private })
     }
 
-    /// Sends a delivery. Only 200 means that it arrived.
+    /// Sends a delivery, signed now by each key. Only 200 means that it arrived.
     pub(crate) async fn send(
         &self,
         url: &str,
-        key: &SecretString,
+        keys: &[SecretString],
+        now_ms: i64,
         delivery: &ClaimedDelivery,
     ) -> Result<(), NotDelivered> {
         // The resolver is not asked about addresses that are written as numbers.
         let url = check_url(url, self.allow_private)
             .map_err(|refused| NotDelivered::without_answer(chain(&refused)))?;
         let body = body(delivery);
-        let Some(headers) = signature::headers(key, &body) else {
+        let Some(headers) = signature::headers(keys, now_ms.div_euclid(1_000), &body) else {
             return Err(NotDelivered::without_answer("the signing key cannot be read: add the webhook anew"));
         };
         let mut request = self

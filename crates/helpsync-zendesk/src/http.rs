@@ -1,6 +1,7 @@
 //! One HTTP exchange: bounded in time and size, never redirected behind our back.
 
 use std::borrow::Cow;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::bounded_body::Body;
+use crate::guard::{Guard, OutOfReach, Reach};
 use crate::traffic::{ATTACHMENT, Exchanging};
 use crate::{Detail, Failure, RateReport};
 
@@ -34,6 +36,8 @@ pub struct HttpOptions {
     pub request_timeout: Duration,
     /// The longest answer that is kept, in decompressed bytes; long texts are cut out of a longer one.
     pub body_bytes_max: u64,
+    /// Whether workspaces may be at private addresses: only where their base URL is on this machine.
+    pub allow_private: bool,
     /// Dates are measured from its time where an answer does not tell its own.
     pub clock: Arc<dyn Clock>,
 }
@@ -45,6 +49,7 @@ impl Default for HttpOptions {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
             body_bytes_max: BODY_BYTES_MAX,
+            allow_private: false,
             clock: Arc::new(SystemClock),
         }
     }
@@ -62,6 +67,8 @@ pub struct Http {
     outside: reqwest::Client,
     /// For plain http, which is only ever loopback: a proxy would see the tokens.
     loopback: reqwest::Client,
+    /// Of the client for https.
+    reach: Reach,
     body_bytes_max: u64,
     clock: Arc<dyn Clock>,
 }
@@ -96,7 +103,15 @@ impl Http {
     /// # Errors
     /// [`HttpError`].
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
-        let HttpOptions { user_agent, connect_timeout, request_timeout, body_bytes_max, clock } = options;
+        let HttpOptions {
+            user_agent,
+            connect_timeout,
+            request_timeout,
+            body_bytes_max,
+            allow_private,
+            clock,
+        } = options;
+        let reach = if allow_private { Reach::Anywhere } else { Reach::Public };
         let builder = || {
             let mut headers = HeaderMap::new();
             // Without it Zendesk answers some errors as text.
@@ -112,11 +127,25 @@ impl Http {
                 .gzip(true)
         };
         Ok(Self {
-            outside: builder().https_only(true).build().map_err(HttpError)?,
-            loopback: builder().no_proxy().build().map_err(HttpError)?,
+            outside: builder().https_only(true).dns_resolver(Guard::new(reach)).build().map_err(HttpError)?,
+            loopback: builder()
+                .no_proxy()
+                .dns_resolver(Guard::new(Reach::Loopback))
+                .build()
+                .map_err(HttpError)?,
+            reach,
             body_bytes_max,
             clock,
         })
+    }
+
+    /// The client for an address, if it may be asked at all.
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Failure> {
+        let (client, reach) = match url.scheme() {
+            "http" => (&self.loopback, Reach::Loopback),
+            _ => (&self.outside, self.reach),
+        };
+        if reach.admits_host(url) { Ok(client) } else { Err(out_of_reach()) }
     }
 
     /// GETs, with a token where one is given; the body is the caller's to read.
@@ -125,7 +154,10 @@ impl Http {
         url: &Url,
         token: Option<&SecretString>,
     ) -> (RateReport, Result<reqwest::Response, Failure>) {
-        let client = if url.scheme() == "http" { &self.loopback } else { &self.outside };
+        let client = match self.client_for(url) {
+            Ok(client) => client,
+            Err(refused) => return (RateReport::default(), Err(refused)),
+        };
         let mut request = client.get(url.clone()).header(ACCEPT, "*/*");
         if let Some(token) = token {
             let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) else {
@@ -150,7 +182,10 @@ impl Http {
     }
 
     pub(crate) async fn send(&self, request: Request<'_>) -> Exchange {
-        let client = if request.url.scheme() == "http" { &self.loopback } else { &self.outside };
+        let client = match self.client_for(request.url) {
+            Ok(client) => client,
+            Err(refused) => return Exchange { report: RateReport::default(), outcome: Err(refused) },
+        };
         let exchanging = Exchanging::begin(&request.method, request.template);
         let mut builder = client.request(request.method, request.url.clone());
         if let Some(token) = request.token {
@@ -199,9 +234,21 @@ impl Http {
     }
 }
 
+fn out_of_reach() -> Failure {
+    let excerpt = "the workspace is at a private address, which zendesk.base_url does not name".to_owned();
+    Failure::Unavailable { after: None, detail: Detail { excerpt, request_id: None } }
+}
+
 /// Names what broke without quoting the URL or anything foreign.
 pub(crate) fn no_answer(error: reqwest::Error) -> Failure {
     let error = error.without_url();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.is::<OutOfReach>() {
+            return out_of_reach();
+        }
+        cause = inner.source();
+    }
     let what = if error.is_timeout() {
         "timed out"
     } else if error.is_connect() {

@@ -28,6 +28,7 @@ mod endpoint;
 mod envelope;
 mod failure;
 mod fields;
+mod guard;
 mod http;
 mod names;
 mod oauth;

@@ -52,7 +52,7 @@ fn settings(all: &[Value], container: &Value) -> Settings {
         };
         assert!(value.starts_with('<') && value.ends_with('>'), "{name} can be taken for a value");
         let real = match name {
-            "HELPSYNC_STORE__URL" => "postgres://user:word@db.example.com/helpsync",
+            "HELPSYNC_STORE__URL" => "postgres://user:word@db.example.com/helpsync?sslmode=verify-full",
             "HELPSYNC_QUEUE__URL" => "amqps://user:word@mq.example.com/%2f",
             "HELPSYNC_COORDINATOR__URL" => "rediss://:word@redis.example.com",
             "HELPSYNC_SECRETS__KEYS" => "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",

@@ -9,5 +9,6 @@ mod kubernetes;
 mod observability;
 mod package;
 mod probes;
+mod release;
 
 pub(crate) use observability::metrics_named;

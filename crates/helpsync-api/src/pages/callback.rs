@@ -8,9 +8,11 @@ use helpsync_account::AccountError;
 use helpsync_model::{GrantBegunBy, Subdomain, chain};
 use helpsync_pages::Page;
 use helpsync_pages::visitor::is_program;
+use helpsync_store::audit::{self, Actor};
 use helpsync_store::{Consumed, GrantCompleted, NewGrant, NewTokens, StoreError};
 use helpsync_zendesk::{OAuthFailure, PkceVerifier, Tokens, exchange_code};
 use secrecy::SecretString;
+use serde_json::json;
 use url::Url;
 
 use super::connect::{STATE_BYTES_MAX, chosen_here, forget, other_workspace};
@@ -36,6 +38,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .parameter("state", "string", "From the URL of /integrations/oauth_url; good once")
         .parameter("code", "string", "Zendesk's authorization code")
         .parameter("error", "string", "Why there is no code, for example access_denied")
+        .audited(true)
         .gives_text("text/html"),
     ]
 }
@@ -47,7 +50,7 @@ async fn callback(
 ) -> Response {
     let Ok(Query(query)) = query else { return not_ours().into() };
     // A browser that goes away must not tear the grant in two: the code is spent by then. So this runs to its end.
-    match tokio::spawn(async move { settle(&api, &headers, query).await }).await {
+    match tokio::spawn(audit::of_this_request(async move { settle(&api, &headers, query).await })).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(error = chain(&error), "the callback broke off");
@@ -81,6 +84,12 @@ async fn settle(api: &Api, headers: &HeaderMap, query: Callback) -> Response {
         Ok(grant) => grant,
         Err(page) => return page.into(),
     };
+    audit::acts(
+        grant.organization,
+        Actor { kind: "browser", id: String::new(), name: "an administrator at Zendesk".to_owned() },
+    );
+    audit::about_customer(grant.customer);
+    audit::detail("subdomain", json!(grant.subdomain));
     let look = look(api, grant.organization).await;
     let failed = |page: Page| {
         // Its cookie has no use any more.

@@ -52,6 +52,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .gives_text("text/html"),
         post(PATH, Access::Open, "The button of that page: binds the grant to this browser, and leads to Zendesk", begin)
             .parameter("state", "string", "From the URL of /integrations/oauth_url")
+            .audited(false)
             .gives_text("text/html"),
     ]
 }

@@ -8,9 +8,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use helpsync_model::{CustomerId, OrganizationId, Trigger};
 use helpsync_pages::{Forms, Page};
+use helpsync_store::audit::{self, Actor};
 use helpsync_store::{Connection, Customer};
 use maud::html;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use url::Url;
 
 use super::callback::broken;
@@ -205,6 +207,12 @@ impl Visitor<'_> {
             return Err(self.look.on(not_from_page(&self.address())));
         }
         let Some(connection) = self.connection().await? else { return Ok(self.seen("none")) };
+        audit::acts(
+            self.organization,
+            Actor { kind: "browser", id: String::new(), name: "whoever has the link of the manage page".to_owned() },
+        );
+        audit::about_customer(self.customer);
+        audit::detail("do", json!(fields.get("do")));
         match fields.get("do").unwrap_or_default() {
             "sync" => {
                 let started = start(self.api, self.organization, connection.id, Trigger::Request, None).await;

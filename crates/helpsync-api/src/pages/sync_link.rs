@@ -7,6 +7,7 @@ use axum::response::Response;
 use helpsync_model::{ConnectionId, OrganizationId, Trigger};
 use helpsync_pages::{Forms, Page};
 use helpsync_store::Connection;
+use helpsync_store::audit::{self, Actor};
 use maud::html;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -115,6 +116,11 @@ async fn sync(State(api): State<Api>, query: Result<Query<SyncQuery>, ApiError>)
 
 async fn start_again(api: &Api, claim: &SyncClaim) -> Result<Connection, ApiError> {
     let connection = connection_of(api, claim).await?;
+    audit::acts(
+        connection.organization,
+        Actor { kind: "browser", id: String::new(), name: "whoever has the sync URL".to_owned() },
+    );
+    audit::about_customer(connection.customer);
     let options = merged(&connection.sync_options, &claim.p);
     api.store().admin().take_up_options(connection.organization, connection.id, &options).await?;
     start(api, connection.organization, connection.id, Trigger::Request, Some(&claim.r)).await?;

@@ -21,7 +21,7 @@ use crate::wire::native::After;
 use crate::wire::{GenericSuccessResponse, Int, SUCCESS, own_name};
 
 /// Keys of one organization.
-const KEYS_MAX: usize = 1_000;
+const KEYS_MAX: i64 = 1_000;
 /// The longest life that a key can be given, in days.
 const DAYS_MAX: i64 = 3_650;
 const DAY_MS: i64 = 86_400_000;
@@ -136,8 +136,7 @@ async fn create(
     expires_at: Option<i64>,
 ) -> Result<(ApiKey, SecretString), ApiError> {
     let admin = api.store().admin();
-    let limit = u32::try_from(KEYS_MAX).unwrap_or(u32::MAX);
-    if admin.api_keys(organization, 0, limit).await?.len() >= KEYS_MAX {
+    if admin.count_api_keys(organization).await? >= KEYS_MAX {
         return Err(ApiError::bad(format!("an organization has at most {KEYS_MAX} keys: revoke one first")));
     }
     let mut bytes = [0; KEY_BYTES];

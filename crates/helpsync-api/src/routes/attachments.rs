@@ -11,7 +11,7 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use helpsync_store::{File, StoredAttachment, Viewer};
+use helpsync_store::{File, StoredAttachment};
 use serde::{Deserialize, Serialize};
 
 use super::presigned::{FileClaim, PresignedQuery, ends_at, not_ours};
@@ -20,6 +20,7 @@ use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::signing::Purpose;
+use crate::viewer::Viewing;
 
 /// Life of a URL, in seconds.
 const URL_SECONDS: i64 = 3_600;
@@ -43,8 +44,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// A URL of an attachment's bytes.
-pub(super) fn presign(api: &Api, file: &File, attachment: i64, viewer: Option<&Viewer>) -> String {
-    let claim = Claim { file: FileClaim::of(file, viewer), a: attachment };
+pub(super) fn presign(api: &Api, file: &File, attachment: i64, viewing: &Viewing) -> String {
+    let claim = Claim { file: FileClaim::of(file, viewing), a: attachment };
     let token = api.signer().sign(Purpose::PresignedUrl, claim, ends_at(api, URL_SECONDS));
     api.public(&format!("/presigned_attachment?token={token}"))
 }

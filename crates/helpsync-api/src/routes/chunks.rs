@@ -103,7 +103,7 @@ async fn of_one_file(
 async fn of_many_files(
     State(api): State<Api>,
     Caller(customer): Caller,
-    Viewing(viewer): Viewing,
+    Viewing { viewer, .. }: Viewing,
     Body(input): Body<EmbeddingsAndChunksQueryInputV2>,
 ) -> Result<Json<EmbeddingsAndChunksResponse>, ApiError> {
     let wanted = Wanted {

@@ -184,6 +184,7 @@ async fn replay(
             if !replayed.map_err(|error| away(&error))? {
                 return Err(missing());
             }
+            api.store().admin().note_change().await?;
             Ok(Json(ReplayAnswer { id, run_id: None, data_source_id: None, created: None, request_id: None }))
         }
     }
@@ -203,7 +204,11 @@ async fn discard(
         DeadLetterId::Message(id) => {
             let owner = Owner::of(&api, organization).await?;
             let gone = api.queue().discard_of(&|letter| owner.owns(letter), &id).await;
-            if gone.map_err(|error| away(&error))? { Ok(SUCCESS) } else { Err(missing()) }
+            if !gone.map_err(|error| away(&error))? {
+                return Err(missing());
+            }
+            api.store().admin().note_change().await?;
+            Ok(SUCCESS)
         }
     }
 }

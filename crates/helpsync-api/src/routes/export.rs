@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use helpsync_model::{ConnectionId, CustomerId, chain};
-use helpsync_store::{File, FileFilters, FileOrder, FileQuery, Viewer};
+use helpsync_store::{File, FileFilters, FileOrder, FileQuery};
 
 use super::file_detail::detail;
 use crate::Api;
@@ -42,7 +42,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 struct Cursor {
     api: Api,
     customer: CustomerId,
-    viewer: Option<Viewer>,
+    viewing: Viewing,
     after: i64,
     page: VecDeque<File>,
     ended: bool,
@@ -52,7 +52,7 @@ struct Cursor {
 async fn export(
     State(api): State<Api>,
     reader: Reader,
-    Viewing(viewer): Viewing,
+    viewing: Viewing,
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, ApiError> {
     let customer = match (reader, query.customer_id) {
@@ -70,7 +70,7 @@ async fn export(
     let cursor = Cursor {
         api,
         customer,
-        viewer,
+        viewing,
         after: 0,
         page: VecDeque::new(),
         ended: false,
@@ -96,7 +96,7 @@ impl Cursor {
         }
         let Some(file) = self.page.pop_front() else { return Ok(None) };
         let path = self.path(&file).await?;
-        let detail = detail(&self.api, file, path, self.viewer.as_ref()).await?;
+        let detail = detail(&self.api, file, path, &self.viewing).await?;
         let mut line = serde_json::to_vec(&detail).map_err(|error| {
             tracing::error!(error = chain(&error), "a file could not be written");
             ApiError::bad("a file could not be written")
@@ -108,7 +108,7 @@ impl Cursor {
     async fn read_page(&mut self) -> Result<(), ApiError> {
         let query = FileQuery {
             customer: self.customer,
-            filters: FileFilters { viewer: self.viewer.clone(), ..FileFilters::default() },
+            filters: FileFilters { viewer: self.viewing.viewer.clone(), ..FileFilters::default() },
             starting_id: self.after,
             order: FileOrder::Id,
             descending: false,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::FileId;
-use helpsync_store::{File, Viewer};
+use helpsync_store::File;
 
 use super::attachments::presign;
 use crate::Api;
@@ -28,11 +28,11 @@ pub(super) async fn detail(
     api: &Api,
     file: File,
     path: Vec<String>,
-    viewer: Option<&Viewer>,
+    viewing: &Viewing,
 ) -> Result<FileDetail, ApiError> {
     let attachments = api.store().sync().attachments(file.organization, file.id).await?;
     let attachments = attachments.into_iter().map(|one| {
-        let url = one.blob.map(|_| presign(api, &file, one.attachment_id, viewer));
+        let url = one.blob.map(|_| presign(api, &file, one.attachment_id, viewing));
         AttachmentView::new(one, url)
     });
     let attachments = attachments.collect();
@@ -70,5 +70,5 @@ async fn file(
     };
     let file = viewing.of(file)?;
     let path = api.store().admin().path(&file).await?;
-    Ok(Json(detail(&api, file, path, viewing.0.as_ref()).await?))
+    Ok(Json(detail(&api, file, path, &viewing).await?))
 }

@@ -87,13 +87,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn found(
     api: &Api,
     customer: &Customer,
-    Viewing(viewer): Viewing,
+    viewing: Viewing,
     input: OrganizationUserFilesToSyncQueryInput,
 ) -> Result<(Vec<UserFile>, i64), ApiError> {
     let paging = Pagination::check(input.pagination)?;
     let query = FileQuery {
         customer: customer.id,
-        filters: FileFilters { viewer, ..FileFiltersInput::check(input.filters)? },
+        filters: FileFilters { viewer: viewing.viewer.clone(), ..FileFiltersInput::check(input.filters)? },
         starting_id: paging.starting_id,
         order: input.order_by.map_or(FileOrder::UpdatedAt, Into::into),
         descending: input.order_dir == Some(OrderDir::Desc),
@@ -104,7 +104,7 @@ async fn found(
     let life = input.presigned_url_expiry_time_seconds.map_or(PRESIGNED_SECONDS, |seconds| seconds.0);
     let wants = |flag: Option<bool>| flag == Some(true);
     let results = files.into_iter().map(|file| {
-        let url = |form: Form| presign(api, &file, form, life, query.filters.viewer.as_ref());
+        let url = |form: Form| presign(api, &file, form, life, &viewing);
         let raw = wants(input.include_raw_file).then(|| url(Form::Raw));
         let plain = wants(input.include_parsed_text_file).then(|| url(Form::Plain));
         let more = wants(input.include_additional_files).then(|| json!({ "markdown": url(Form::Markdown) }));
@@ -235,7 +235,7 @@ async fn url_of(
     form: Form,
 ) -> Result<Json<PresignedURLResponse>, ApiError> {
     let file = viewing.of(own_file(api, customer, id).await?)?;
-    let presigned_url = presign(api, &file, form, PRESIGNED_SECONDS, viewing.0.as_ref());
+    let presigned_url = presign(api, &file, form, PRESIGNED_SECONDS, &viewing);
     Ok(Json(PresignedURLResponse { presigned_url }))
 }
 

@@ -86,7 +86,7 @@ async fn cancel(
 async fn list(
     State(api): State<Api>,
     Caller(customer): Caller,
-    Viewing(viewer): Viewing,
+    Viewing { viewer, .. }: Viewing,
     Body(input): Body<ListDataSourceItemsRequest>,
 ) -> Result<Json<ListDataSourceItemsResponse>, ApiError> {
     let paging = Pagination::check(input.pagination)?;

@@ -29,6 +29,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
              has its address may do so, until it ends or the API key is revoked",
             manage_url,
         )
+        .audited(false)
         .takes::<ManageUrlInput>()
         .gives::<ManageUrl>(),
     ]

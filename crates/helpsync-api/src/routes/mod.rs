@@ -3,6 +3,7 @@
 mod access_token;
 mod api_keys;
 mod attachments;
+mod audit_log;
 mod branding;
 mod chunks;
 mod connect;
@@ -71,6 +72,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         group("Helpsync", api_keys::endpoints()),
         group("Helpsync", branding::endpoints()),
         group("Helpsync", manage_url::endpoints()),
+        group("Helpsync", audit_log::endpoints()),
         group("Health", health::endpoints()),
     ]
     .into_iter()

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::data_sources::own_connection;
 use super::finish::other_workspace;
+use super::white_label::is_loopback;
 use crate::Api;
 use crate::auth::Speaker;
 use crate::body::Body;
@@ -132,8 +133,14 @@ async fn grant_url(
     let (app, registered) = api.accounts().app(customer.organization).await?;
     api.accounts().endpoint(subdomain)?;
     let redirect_uri = registered.unwrap_or_else(|| api.public("/integrations/zendesk"));
-    Url::parse(&redirect_uri)
+    let redirect = Url::parse(&redirect_uri)
         .map_err(|error| ApiError::bad(format!("the OAuth client's redirect_uri is not a URL: {error}")))?;
+    if redirect.scheme() == "http" && !is_loopback(&redirect) {
+        return Err(ApiError::bad(
+            "the grant would come back over plain http, where its code can be read on the way: set api.public_url, or \
+             the OAuth client's redirect_uri, to an https address",
+        ));
+    }
     let mut bytes = [0u8; 32];
     api.entropy().fill(&mut bytes);
     let state: SecretString = hex::encode(bytes).into();

@@ -12,7 +12,7 @@ use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::signing::Purpose;
-use crate::viewer::Viewing;
+use crate::viewer::{Viewing, may_read};
 
 /// Life of a presigned URL when the request does not say.
 pub(super) const PRESIGNED_SECONDS: i64 = 3_600;
@@ -41,24 +41,40 @@ pub(super) struct FileClaim {
     /// Of the file's segments those that the reader is in, where it was made for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     v: Option<Vec<i64>>,
+    /// The API key that it was made with: it ends with that. Those made before had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p: Option<i64>,
 }
 
 impl FileClaim {
-    pub(super) fn of(file: &File, viewer: Option<&Viewer>) -> Self {
+    pub(super) fn of(file: &File, viewing: &Viewing) -> Self {
         // Only what counts: a reader may be in more segments than a URL can hold.
         let segments = |viewer: &Viewer| {
             file.user_segment_ids.iter().copied().filter(|id| viewer.segments.contains(id)).collect()
         };
-        Self { o: file.organization.0, f: file.id.0, c: file.created_at, v: viewer.map(segments) }
+        Self {
+            o: file.organization.0,
+            f: file.id.0,
+            c: file.created_at,
+            v: viewing.viewer.as_ref().map(segments),
+            p: Some(viewing.key),
+        }
     }
 
     /// The file, if it is the one that the URL was made for, and its reader may still read it.
     pub(super) async fn file(self, api: &Api) -> Result<File, ApiError> {
-        let file = api.store().admin().file_of_organization(OrganizationId(self.o), FileId(self.f)).await?;
+        let organization = OrganizationId(self.o);
+        if let Some(key) = self.p {
+            let key = api.store().admin().api_key(organization, key).await?;
+            if key.is_none_or(|key| key.has_ended(api.now_ms())) {
+                return Err(not_ours());
+            }
+        }
+        let file = api.store().admin().file_of_organization(organization, FileId(self.f)).await?;
         if file.created_at != self.c {
             return Err(not_ours());
         }
-        Viewing(self.v.map(|segments| Viewer { segments })).of(file)
+        may_read(self.v.map(|segments| Viewer { segments }).as_ref(), file)
     }
 }
 
@@ -94,8 +110,8 @@ pub(super) fn ends_at(api: &Api, seconds: i64) -> i64 {
 
 /// A URL of the file's text that is good for `seconds`, at most what the operator allows, and no longer than the file
 /// is for this reader.
-pub(super) fn presign(api: &Api, file: &File, form: Form, seconds: i64, viewer: Option<&Viewer>) -> String {
-    let claim = Claim { file: FileClaim::of(file, viewer), k: form };
+pub(super) fn presign(api: &Api, file: &File, form: Form, seconds: i64, viewing: &Viewing) -> String {
+    let claim = Claim { file: FileClaim::of(file, viewing), k: form };
     let token = api.signer().sign(Purpose::PresignedUrl, claim, ends_at(api, seconds));
     api.public(&format!("/presigned_file?token={token}"))
 }

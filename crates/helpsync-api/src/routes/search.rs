@@ -50,11 +50,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn search(
     State(api): State<Api>,
     Caller(customer): Caller,
-    Viewing(viewer): Viewing,
+    viewing: Viewing,
     Body(input): Body<GetEmbeddingDocumentsBody>,
 ) -> Result<Response, ApiError> {
     let mut search = input.check()?;
-    search.files.viewer = viewer;
+    search.files.viewer.clone_from(&viewing.viewer);
     let vector = match search.vector.take() {
         Some(vector) => Some(vector),
         None => query_vector(&api, &customer, &search).await?,
@@ -62,7 +62,7 @@ async fn search(
     // A search may read every vector of the customer, and holds a connection to the database for as long.
     let _slot = slot(api.searching(), &customer).await?;
     let (found, how) = found(&api, &customer, &search, vector).await?;
-    let documents = documents(&api, &customer, &search, &found).await?;
+    let documents = documents(&api, &customer, &viewing, &search, &found).await?;
     Ok(([(SEARCH.clone(), how)], Json(DocumentResponseList { documents, search: how })).into_response())
 }
 
@@ -128,6 +128,7 @@ async fn query_vector(api: &Api, customer: &Customer, search: &Search) -> Result
 async fn documents(
     api: &Api,
     customer: &Customer,
+    viewing: &Viewing,
     search: &Search,
     found: &Scored,
 ) -> Result<Vec<DocumentResponse>, ApiError> {
@@ -147,10 +148,8 @@ async fn documents(
         let Some(file) = files.get(&chunk.file.0) else { continue };
         let rank = i64::try_from(documents.len() + 1).unwrap_or(i64::MAX);
         let mut document = DocumentResponse::new(chunk, file, search.show, *score, rank);
-        document.presigned_url = search
-            .show
-            .raw_file
-            .then(|| presign(api, file, Form::Raw, PRESIGNED_SECONDS, search.files.viewer.as_ref()));
+        document.presigned_url =
+            search.show.raw_file.then(|| presign(api, file, Form::Raw, PRESIGNED_SECONDS, viewing));
         documents.push(document);
     }
     Ok(documents)

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use helpsync_engine::HandlerError;
 use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
+use helpsync_store::audit::of_this_request;
 use helpsync_store::{Compared, Difference, RunRequest};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -70,7 +71,7 @@ async fn verify(
         drop(tell.send(last.map_err(std::io::Error::other)).await);
     };
     // It ends with the answer: nobody sends requests for a reader that has gone.
-    let task = AbortOnDropHandle::new(tokio::spawn(work));
+    let task = AbortOnDropHandle::new(tokio::spawn(of_this_request(work)));
     let lines = stream::unfold((told, task), |(mut told, task)| async move {
         told.recv().await.map(|piece| (piece, (told, task)))
     });

@@ -143,9 +143,9 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
 }
 
 /// Codes come back to the redirect URL: in the clear to nobody but this machine.
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,

@@ -5,7 +5,7 @@ use helpsync_store::{CustomerFilter, CustomerSearch, CustomerSort, CustomerState
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Int, SOUGHT_CHARS_MAX, short, time};
+use super::{Int, SOUGHT_CHARS_MAX, short, time, web_address};
 use crate::error::ApiError;
 
 /// Which customers.
@@ -172,7 +172,7 @@ impl From<HeldFile> for HeldFileView {
             id: file.id,
             article_id: file.article_id,
             name: file.name,
-            external_url: file.external_url,
+            external_url: web_address(file.external_url),
             held_at: time(file.held_at),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::filters::FileFiltersInput;
-use super::{Int, OrderDir, Pagination, time};
+use super::{Int, OrderDir, Pagination, time, web_address};
 
 /// A synced article.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,7 +114,7 @@ impl From<File> for UserFile {
             organization_supplied_user_id: file.customer_external_id,
             organization_user_data_source_id: Some(file.source.0),
             external_file_id: file.article_id.to_string(),
-            external_url: file.external_url,
+            external_url: web_address(file.external_url),
             sync_status: file.status.as_str(),
             sync_error_message: file.error,
             last_sync: file.last_sync.map(time),

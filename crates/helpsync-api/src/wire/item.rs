@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::grant::SyncOptions;
-use super::{Int, OrderDir, Pagination, time};
+use super::{Int, OrderDir, Pagination, time, web_address};
 
 /// One requested article, section or category: its id, or an object with it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -124,7 +124,7 @@ impl ExternalSourceItem {
             parent_external_id: item.parent.map(|id| id.to_string()),
             item_type: Some(item.kind.as_str()),
             root_external_id: item.root.map(|id| id.to_string()),
-            external_url: item.external_url,
+            external_url: web_address(item.external_url),
             file_format: Some("ZENDESK"),
             created_at: time(item.created_at),
             updated_at: time(item.updated_at),

@@ -2,6 +2,7 @@
 //! `null` where there is no value; every optional field of a request may be `null`, which means absent.
 
 pub(crate) mod api_key;
+pub(crate) mod audit;
 pub(crate) mod branding;
 pub(crate) mod chunk;
 pub(crate) mod customer_state;
@@ -29,6 +30,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
+
+/// An address of the web, and nothing that would act where it is followed: whatever was stored, and by which version.
+pub(crate) fn web_address(stored: Option<String>) -> Option<String> {
+    stored.and_then(|address| helpsync_content::external_url(&address))
+}
 
 /// The most rows of one answer. Clients that ask for more page on by `count`.
 pub(crate) const PAGE_MAX: i64 = 1_000;

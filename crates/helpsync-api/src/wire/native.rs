@@ -10,7 +10,7 @@ use super::data_source::DataSource;
 use super::dead_letter::DeadLetter;
 use super::file::UserFile;
 use super::verify::FreshnessView;
-use super::{Int, time};
+use super::{Int, time, web_address};
 use crate::readiness::Readiness;
 
 #[derive(Serialize, ToSchema)]
@@ -223,7 +223,7 @@ impl From<FileContent> for TranslationView {
         Self {
             locale: content.locale,
             title: content.title,
-            url: content.external_url,
+            url: web_address(content.external_url),
             html: content.html,
             markdown: content.markdown,
             plain: content.plain,
@@ -343,4 +343,16 @@ pub(crate) struct ExportQuery {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CancelAnswer {
     pub(crate) data_source: DataSource,
+}
+
+/// What an organization wants of those who read.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readers {
+    /// Whether restricted articles are shown only to requests with the header `Helpsync-Viewer-Segments`.
+    pub(crate) viewer_segments_required: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ReadersChange {
+    pub(crate) viewer_segments_required: bool,
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::chunk::{check_model, check_vector, chunk_metadata};
 use super::filters::is_other_type;
 use super::tag_filter::{flat_tags, tag_filter};
-use super::{Int, ids};
+use super::{Int, ids, web_address};
 use crate::error::ApiError;
 
 /// The most documents of one answer.
@@ -227,7 +227,7 @@ impl DocumentResponse {
             file_id: chunk.file.0,
             parent_file_id: None,
             source: Some(file.name.clone()),
-            source_url: file.external_url.clone(),
+            source_url: web_address(file.external_url.clone()),
             source_type: Some("ZENDESK"),
             presigned_url: None,
             tags: show.tags.then(|| file.tags.clone()),
@@ -246,7 +246,7 @@ fn file_metadata(file: &File) -> Value {
         "type": "ARTICLE",
         "name": file.name,
         "external_file_id": file.article_id.to_string(),
-        "external_url": file.external_url,
+        "external_url": web_address(file.external_url.clone()),
         "labels": file.labels,
         "section_id": file.section_id,
         "source_created_at": super::time(file.source_created_at),

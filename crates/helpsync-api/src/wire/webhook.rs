@@ -21,6 +21,22 @@ pub(crate) struct Webhook {
     pub(crate) signing_key: String,
 }
 
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct RotateKey {
+    /// How long the key of before signs too: 24 unless told, 720 at most; 0 ends it at once.
+    #[schema(value_type = Option<i64>)]
+    pub(crate) overlap_hours: Option<Int>,
+}
+
+/// A webhook's new key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RotatedKey {
+    /// Hex digits, never shown again.
+    pub(crate) signing_key: String,
+    /// Until when deliveries have two signatures; null: they have one.
+    pub(crate) previous_key_until: Option<String>,
+}
+
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WebhookNoKey {
     pub(crate) id: i64,

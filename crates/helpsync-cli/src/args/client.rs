@@ -138,6 +138,21 @@ pub(crate) enum WebhookAction {
     Deliveries(WebhookDeliveries),
     /// Send a delivery once more, or all dead ones of a webhook.
     Redeliver(Redeliver),
+    /// Give one another signing key and print it, once; the one of before signs too, for a time.
+    RotateKey(RotateKey),
+}
+
+/// For `webhooks rotate-key`.
+#[derive(Debug, Args)]
+pub(crate) struct RotateKey {
+    /// The webhook's id, from the list.
+    pub(crate) webhook: i64,
+    /// Hours during which both keys sign.
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=720))]
+    pub(crate) overlap: u32,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
 }
 
 /// For `webhooks deliveries`.

@@ -228,6 +228,55 @@ pub(crate) struct CreateApiKey {
     pub(crate) remote: Remote,
 }
 
+/// For `audit`: who changed what and when, the latest first.
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Done to this customer.
+    #[arg(long)]
+    pub(crate) customer: Option<String>,
+    /// A kind of actor (api_key, customer, upstream, browser, operator), or one of them: api_key:7.
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Exactly this action, for example "POST /add_webhook".
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Not before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only ids below this.
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<i64>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// For `readers`.
+#[derive(Debug, Args)]
+pub(crate) struct Readers {
+    /// What to set; without it, what is set is shown.
+    #[arg(value_enum)]
+    pub(crate) rule: Option<ReaderRule>,
+    /// Where Helpsync runs.
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// Who sees restricted articles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReaderRule {
+    /// Requests that name their reader's segments (Helpsync-Viewer-Segments), and no others.
+    Named,
+    /// Requests without a reader see them too: the application decides who may.
+    Anybody,
+}
+
 /// For `orgs`.
 #[derive(Debug, Args)]
 pub(crate) struct Orgs {

@@ -106,6 +106,12 @@ pub(crate) enum Command {
     Budgets(Remote),
     /// API keys: who may do what.
     ApiKeys(ApiKeys),
+    /// Who changed what and when, the latest first.
+    Audit(Audit),
+    /// Who sees restricted articles: show it, or set it.
+    Readers(Readers),
+    /// The keys that seal what is stored: on the machine of the installation, with its settings.
+    Keys(Keys),
     /// Organizations, for an operator's key.
     Orgs(Orgs),
     /// Every file of a customer as JSON lines, content included.

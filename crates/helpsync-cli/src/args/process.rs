@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// For `up`.
 #[derive(Debug, Args)]
@@ -68,6 +68,61 @@ pub(crate) struct Doctor {
     /// Also ask whether this workspace answers.
     #[arg(long, value_name = "SUBDOMAIN")]
     pub(crate) subdomain: Option<String>,
+}
+
+/// For `keys`.
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) action: KeyAction,
+}
+
+/// For `keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// The keys, and how many secrets each of them sealed.
+    List(KeySettings),
+    /// Add a key at the end of the ring, where it opens and does not seal yet. Where the keys stand in the settings, it
+    /// prints the new value for them.
+    Add(AddKey),
+    /// Have another key seal: the one that was added, or a new one. It waits until every running process holds the key.
+    Rotate(RotateKeys),
+    /// Wait until the key in front has sealed everything; running processes do it, or else this command.
+    Reseal(KeySettings),
+}
+
+/// Which installation.
+#[derive(Debug, Args)]
+pub(crate) struct KeySettings {
+    /// A TOML file of settings.
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// For `keys add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddKey {
+    /// Its id; without it, `k` and the next number.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Which installation.
+    #[command(flatten)]
+    pub(crate) settings: KeySettings,
+}
+
+/// For `keys rotate`.
+#[derive(Debug, Args)]
+pub(crate) struct RotateKeys {
+    /// The key of the ring that is to seal.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// How long to wait for running processes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) wait: u64,
+    /// Which installation.
+    #[command(flatten)]
+    pub(crate) settings: KeySettings,
 }
 
 /// For `convert`.

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod ask;
+mod audit;
 mod convert;
 mod customers;
 mod dead_letters;
@@ -12,6 +13,7 @@ mod enqueue;
 mod files;
 mod generate;
 mod installation;
+mod keys;
 mod runs;
 #[cfg(feature = "demo")]
 mod simulated;
@@ -87,6 +89,9 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Lanes(remote) => installation::lanes(&remote, output).await,
         Command::Budgets(remote) => installation::budgets(&remote, output).await,
         Command::ApiKeys(args) => api_keys::api_keys(args, output).await,
+        Command::Audit(args) => audit::audit(args, output).await,
+        Command::Readers(args) => audit::readers(args, output).await,
+        Command::Keys(args) => keys::keys(args, output).await,
         Command::Orgs(args) => api_keys::orgs(args, output).await,
         Command::Export(args) => ask::export(args, output).await,
         Command::Doctor(args) => return doctor::doctor(args, output).await,

@@ -19,6 +19,18 @@ pub(crate) async fn webhooks(args: Webhooks, output: Output) -> anyhow::Result<(
         }
         WebhookAction::Deliveries(args) => deliveries(args, output).await,
         WebhookAction::Redeliver(args) => redeliver(args, output).await,
+        WebhookAction::RotateKey(args) => {
+            let path = format!("/helpsync/v1/webhooks/{}/rotate-key", args.webhook);
+            let client = Client::of(&args.remote, output)?;
+            let answer = client.post(&path, json!({ "overlap_hours": args.overlap })).await?;
+            output.show(&answer, || answer["signing_key"].as_str().unwrap_or_default().to_owned())?;
+            match answer["previous_key_until"].as_str() {
+                Some(until) => output
+                    .note(format_args!("keep it: it is never shown again. Both keys sign until {until}")),
+                None => output.note("keep it: it is never shown again. The key of before has ended"),
+            }
+            Ok(())
+        }
     }
 }
 

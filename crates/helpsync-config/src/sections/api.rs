@@ -44,6 +44,11 @@ section! {
     "HELPSYNC_API__ACCESS_TOKEN_TTL_SECONDS" access_token_ttl: Duration = "3600", 60..=604_800;
     /// The longest life a caller may ask for in a presigned URL.
     "HELPSYNC_API__PRESIGNED_URL_TTL_MAX_SECONDS" presigned_url_ttl_max: Duration = "86400", 60..=604_800;
+    /// How long the audit log keeps who changed what.
+    "HELPSYNC_API__AUDIT_LOG_DAYS" audit_log: Duration = "365", 1..=3_650;
+    /// Origins whose pages may call the API from a browser, such as `https://app.example.com`, or `*` for all. Requests
+    /// without a browser are not asked.
+    "HELPSYNC_API__CORS_ORIGINS" cors_origins: Vec<String> = "*";
 }
 
 /// A shorter bootstrap key could be guessed.
@@ -76,6 +81,13 @@ impl ApiSettings {
                 ));
             }
         }
+        if self.cors_origins.iter().any(|origin| origin != "*" && !is_origin(origin)) {
+            problems.push(Problem::value(
+                "HELPSYNC_API__CORS_ORIGINS",
+                "one of them is no origin: a scheme and a host, without a path",
+                "for example https://app.example.com https://admin.example.com, or *",
+            ));
+        }
         if self
             .bootstrap_key
             .as_ref()
@@ -89,4 +101,11 @@ impl ApiSettings {
         }
         problems
     }
+}
+
+/// As browsers send it.
+fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    })
 }

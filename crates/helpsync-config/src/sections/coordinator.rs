@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::queue::is_name;
+use super::{queue::is_name, unencrypted};
 use crate::{ConnectionUrl, Problem, declare::section};
 
 section! {
@@ -11,6 +11,8 @@ section! {
 
     /// `redis://` or `rediss://` URL. When it is not set, budgets are kept in the process.
     "HELPSYNC_COORDINATOR__URL" url: Option<ConnectionUrl>;
+    /// Whether the server may be on another machine without TLS (`rediss://` does): for private networks that nobody else listens in.
+    "HELPSYNC_COORDINATOR__ALLOW_UNENCRYPTED" allow_unencrypted: bool = "false";
     /// Put before every key, so that installations can share a server.
     "HELPSYNC_COORDINATOR__KEY_PREFIX" key_prefix: String = "helpsync";
     /// How long one call may take before the worker falls back to its slow local budget.
@@ -20,6 +22,13 @@ section! {
 impl CoordinatorSettings {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if !self.allow_unencrypted && self.url.as_ref().is_some_and(ConnectionUrl::is_readable_on_the_way) {
+            problems.push(unencrypted(
+                "HELPSYNC_COORDINATOR__URL",
+                "rediss://",
+                "HELPSYNC_COORDINATOR__ALLOW_UNENCRYPTED",
+            ));
+        }
         if let Some(url) = &self.url
             && !matches!(url.scheme(), "redis" | "rediss")
         {

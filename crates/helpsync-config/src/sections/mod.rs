@@ -77,3 +77,12 @@ pub(crate) static SECTIONS: &[Heading] = &[
 pub(crate) fn all_settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.iter().flat_map(|section| section.settings)
 }
+
+/// What a service on another machine without TLS is told.
+fn unencrypted(env: &'static str, secured: &str, allow: &str) -> Problem {
+    Problem::value(
+        env,
+        "it names another machine and does not insist on TLS: passwords and texts could be read on the way",
+        format!("the same with {secured}, or {allow} to true where the network between is yours alone"),
+    )
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::unencrypted;
 use crate::{ConnectionUrl, Problem, declare::section};
 
 section! {
@@ -10,6 +11,8 @@ section! {
 
     /// `sqlite:` and a path, or `postgres://user:password@host/database`.
     "HELPSYNC_STORE__URL" url: ConnectionUrl = "sqlite:helpsync.db";
+    /// Whether the database may be on another machine without TLS (of Postgres, `sslmode=require` and the stricter ones do): for private networks that nobody else listens in.
+    "HELPSYNC_STORE__ALLOW_UNENCRYPTED" allow_unencrypted: bool = "false";
     /// Connections that one process may hold open.
     "HELPSYNC_STORE__CONNECTIONS_MAX" connections_max: u32 = "10", 1..=500;
     /// How long a caller waits for a free connection.
@@ -25,7 +28,17 @@ impl StoreSettings {
 
     fn problems(&self) -> Vec<Problem> {
         if self.is_postgres() || self.url.scheme() == "sqlite" {
-            return Vec::new();
+            let readable = !self.allow_unencrypted && self.url.is_readable_on_the_way();
+            return readable
+                .then(|| {
+                    unencrypted(
+                        "HELPSYNC_STORE__URL",
+                        "?sslmode=verify-full",
+                        "HELPSYNC_STORE__ALLOW_UNENCRYPTED",
+                    )
+                })
+                .into_iter()
+                .collect();
         }
         vec![Problem::value(
             "HELPSYNC_STORE__URL",

@@ -70,6 +70,11 @@ fn state_hash(state: &SecretString) -> String {
     hex::encode(Sha256::digest(state.expose_secret()))
 }
 
+/// Where a verifier opens.
+pub(crate) fn place(state_hash: &str) -> String {
+    format!("oauth_state/{state_hash}")
+}
+
 impl AdminStore {
     /// Remembers a grant that is about to be asked for, for `life`.
     ///
@@ -83,7 +88,7 @@ impl AdminStore {
     ) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
         let hash = state_hash(state);
-        let verifier = self.vault.seal(&format!("oauth_state/{hash}"), &grant.verifier)?;
+        let verifier = self.vault.seal(&place(&hash), &grant.verifier)?;
         let mut write = self.write().await?;
         sqlx::query(
             "delete from oauth_state where state_hash in
@@ -146,7 +151,8 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn begin_grant(&self, state: &SecretString, by: GrantBegunBy) -> Result<bool, StoreError> {
-        let mut write = self.write().await?;
+        // Nothing is changed yet that the audit log tells of.
+        let mut write = self.write_quietly().await?;
         let begun = sqlx::query(sql(format!(
             "update oauth_state set begun_by = $2 where state_hash = $1 and consumed_at is null and expires_at > $3
                and begun_by is not null and ($2 = {BEGUN_BY_PAGE} or begun_by <> {BEGUN_BY_PAGE})"
@@ -170,7 +176,7 @@ impl AdminStore {
             subdomain: row.try_get("subdomain")?,
             client_id: row.try_get("client_id")?,
             redirect_uri: row.try_get("redirect_uri")?,
-            verifier: self.vault.open(&format!("oauth_state/{hash}"), &sealed)?,
+            verifier: self.vault.open(&place(hash), &sealed)?,
             sync_options: decode::json(row, "oauth_state", "sync_options")?,
             tags: decode::json(row, "oauth_state", "tags")?,
             scopes: scopes.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
@@ -194,7 +200,8 @@ impl AdminStore {
             Consumed::Pending(_) => {}
             ended => return Ok(ended),
         }
-        let mut write = self.write().await?;
+        // Nothing is connected yet.
+        let mut write = self.write_quietly().await?;
         let row = sqlx::query(sql(format!(
             "update oauth_state set consumed_at = $2
              where state_hash = $1 and consumed_at is null and expires_at > $2 and coalesce(begun_by, '') = $3

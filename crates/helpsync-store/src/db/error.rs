@@ -6,7 +6,7 @@ use helpsync_model::UnknownName;
 use thiserror::Error;
 
 use crate::db::outdated::{is_outdated, note_outdated};
-use crate::db::vault::VaultError;
+use crate::db::vault::{RingError, VaultError};
 
 /// A failed store call. Nothing of the call's transaction was kept, unless the variant says otherwise.
 #[derive(Debug, Error)]
@@ -48,6 +48,9 @@ pub enum StoreError {
     /// A sealed value cannot be opened with the keys of the ring.
     #[error("a sealed value cannot be opened")]
     Sealed(#[from] VaultError),
+    /// The key ring is not this database's.
+    #[error("the sealing keys do not fit the database")]
+    Ring(#[from] RingError),
     /// A text that was to be stored or looked for is none that the database takes: a NUL in it, or too long for its
     /// index.
     #[error("the database does not take a text")]

@@ -26,6 +26,8 @@ macro_rules! embedded {
 /// In the order of their numbers.
 const MIGRATIONS: &[Embedded] = embedded![
     "0001_first",
+    "0003_keys",
+    "0004_audit",
     "0005_pages",
     "0006_dashboard_sessions",
     "0007_history",

@@ -105,6 +105,8 @@ impl Store {
                             "pragma synchronous = full",
                             "pragma busy_timeout = 10000",
                             "pragma foreign_keys = on",
+                            // What is deleted is overwritten in the file.
+                            "pragma secure_delete = on",
                         ] {
                             connection.execute(pragma).await?;
                         }
@@ -210,6 +212,13 @@ impl Database {
         }
         // The semaphore is never closed, so a turn always comes.
         Ok(Arc::clone(&self.writer).acquire_owned().await.ok())
+    }
+
+    /// [`Database::write`] for what is no change that anybody asked for: notes of use, counters, states that are used up.
+    pub(crate) async fn write_quietly(&self) -> Result<Write, StoreError> {
+        let mut write = self.write().await?;
+        write.is_quiet = true;
+        Ok(write)
     }
 }
 

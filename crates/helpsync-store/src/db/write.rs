@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::db::{Dialect, StoreError};
+use crate::db::{Dialect, StoreError, audit};
 
 /// A write transaction; rolled back unless committed.
 pub(crate) struct Write {
@@ -20,6 +20,8 @@ pub(crate) struct Write {
     begun: Instant,
     /// In the trace of the work that it is for; ends with it.
     _span: Span,
+    /// It is no change that anybody asked for: the audit log does not tell of it.
+    pub(crate) is_quiet: bool,
     /// What is done once it is committed.
     after: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -32,7 +34,16 @@ impl Write {
         turn: Option<OwnedSemaphorePermit>,
         span: Span,
     ) -> Self {
-        Self { tx, dialect, now, _turn: turn, begun: Instant::now(), _span: span, after: Vec::new() }
+        Self {
+            tx,
+            dialect,
+            now,
+            _turn: turn,
+            begun: Instant::now(),
+            _span: span,
+            is_quiet: false,
+            after: Vec::new(),
+        }
     }
 
     /// Has something done once the transaction is committed, and not at all when it is not. It must not wait.
@@ -47,8 +58,12 @@ impl Write {
         }
     }
 
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        let noted = self.note_request().await?;
         self.tx.commit().await?;
+        if let Some(request) = noted {
+            audit::written(&request);
+        }
         telemetry::database(self.dialect.system(), "transaction", self.begun.elapsed());
         for what in self.after {
             what();

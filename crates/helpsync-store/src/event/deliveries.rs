@@ -25,8 +25,8 @@ pub struct ClaimedRound {
     pub webhook: WebhookId,
     /// Where to.
     pub url: String,
-    /// Hex digits, an even number of them.
-    pub signing_key: SecretString,
+    /// Hex digits, an even number of them. Two while a webhook's key is being replaced, the one of before first.
+    pub signing_keys: Vec<SecretString>,
     /// In the order of their events.
     pub deliveries: Vec<ClaimedDelivery>,
 }
@@ -176,7 +176,7 @@ impl WebhookStore {
         let mut write = self.write().await?;
         let now = write.now;
         let Some(row) = sqlx::query(sql(format!(
-            "select id, organization_id, url, signing_key_sealed, open_until from webhook
+            "select id, organization_id, url, signing_key_sealed, previous_key_sealed, previous_key_until, open_until from webhook
              where id = $1 and deleted_at is null and (open_until is null or open_until <= $2){}",
             self.dialect.for_update()
         )))
@@ -202,14 +202,22 @@ impl WebhookStore {
         let url: String = row.try_get("url")?;
         let organization = OrganizationId(row.try_get("organization_id")?);
         let sealed: Vec<u8> = row.try_get("signing_key_sealed")?;
-        let signing_key = self.vault.open(&place(organization, &url), &sealed)?;
+        let place = place(organization, &url);
+        let mut signing_keys = Vec::with_capacity(2);
+        let previous: Option<Vec<u8>> = row.try_get("previous_key_sealed")?;
+        if let Some(previous) = previous
+            && row.try_get::<Option<i64>, _>("previous_key_until")?.is_some_and(|until| until > now)
+        {
+            signing_keys.push(self.vault.open(&place, &previous)?);
+        }
+        signing_keys.push(self.vault.open(&place, &sealed)?);
         let until = now.saturating_add(millis(lease));
         let deliveries = take(&mut write, webhook, room, until).await?;
         write.commit().await?;
         if deliveries.is_empty() {
             return Ok(None);
         }
-        Ok(Some(ClaimedRound { webhook, url, signing_key, deliveries }))
+        Ok(Some(ClaimedRound { webhook, url, signing_keys, deliveries }))
     }
 
     /// Records how tries ended, and what `judge` makes of the webhook's health, in one transaction. A try that another

@@ -1,11 +1,14 @@
 //! Webhooks: the addresses that an organization's events are sent to.
 
+use std::time::Duration;
+
 use helpsync_model::{OrganizationId, WebhookId, WebhookStatus};
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::decode::millis;
 use crate::db::{Entity, StoreError, WebhookStore, decode, sql};
 
 /// An address that is told of every event of its organization.
@@ -174,6 +177,47 @@ impl WebhookStore {
         Ok((found.iter().map(webhook_of).collect::<Result<_, _>>()?, count))
     }
 
+    /// Gives a webhook another key. The one of before signs too, for `overlap`; one from before that ends now. Answers until
+    /// when, in ms.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn rotate_signing_key(
+        &self,
+        organization: OrganizationId,
+        id: WebhookId,
+        signing_key: &SecretString,
+        overlap: Duration,
+    ) -> Result<i64, StoreError> {
+        let mut write = self.write().await?;
+        let until = write.now.saturating_add(millis(overlap));
+        let url: Option<String> = sqlx::query_scalar(sql(format!(
+            "select url from webhook where id = $1 and organization_id = $2 and deleted_at is null{}",
+            self.dialect.for_update()
+        )))
+        .bind(id.0)
+        .bind(organization.0)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+        let url = url.ok_or(StoreError::NotFound(Entity::Webhook))?;
+        let keeps = !overlap.is_zero();
+        sqlx::query(
+            "update webhook set previous_key_sealed = case when $3 = 1 then signing_key_sealed end,
+               previous_key_until = case when $3 = 1 then cast($4 as bigint) end, signing_key_sealed = $5, updated_at = $6
+             where id = $1 and organization_id = $2",
+        )
+        .bind(id.0)
+        .bind(organization.0)
+        .bind(i64::from(keeps))
+        .bind(until)
+        .bind(self.vault.seal(&place(organization, &url), signing_key)?)
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        Ok(until)
+    }
+
     /// Ends a webhook: its key is forgotten at once and nothing more is sent; its deliveries are pruned by and by.
     ///
     /// # Errors
@@ -186,7 +230,8 @@ impl WebhookStore {
         let mut write = self.write().await?;
         let now = write.now;
         let deleted = sqlx::query(
-            "update webhook set deleted_at = $3, updated_at = $3, signing_key_sealed = null
+            "update webhook set deleted_at = $3, updated_at = $3, signing_key_sealed = null,
+               previous_key_sealed = null, previous_key_until = null
              where id = $1 and organization_id = $2 and deleted_at is null",
         )
         .bind(id.0)

@@ -1,10 +1,12 @@
 //! Which processes live: each says so now and then. What they do is in the shards that they hold.
 
 use helpsync_model::RunId;
+use serde_json::json;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::db::states::RUNNING_SHARD;
-use crate::db::{QueueStore, StoreError, sql};
+use crate::db::{QueueStore, StoreError, decode, sql};
 
 /// A process that has not said anything for so long is forgotten, in ms.
 const FORGOTTEN_AFTER_MS: i64 = 24 * 3_600_000;
@@ -26,6 +28,8 @@ pub struct ProcessSign {
     pub version: &'static str,
     /// Shards that it runs at once.
     pub concurrency: i64,
+    /// The sealing keys that it holds, the one that seals first.
+    pub keys: Vec<String>,
 }
 
 /// A process, as others see it.
@@ -41,6 +45,8 @@ pub struct ProcessSeen {
     pub version: String,
     /// Shards that it runs at once.
     pub concurrency: i64,
+    /// The sealing keys that it holds, the one that seals first; `None`: it is of a version that does not say.
+    pub keys: Option<Vec<String>>,
     /// ms.
     pub started_at: i64,
     /// When it last said that it lives, in ms.
@@ -66,6 +72,11 @@ pub struct HeldShard {
     pub lease_until: i64,
 }
 
+pub(crate) fn keys_of(process: &AnyRow) -> Result<Option<Vec<String>>, StoreError> {
+    let keys: Option<String> = process.try_get("keys")?;
+    keys.map(|_| decode::json(process, "process", "keys")).transpose()
+}
+
 impl QueueStore {
     /// Notes that a process lives, and forgets those that have been silent for a day.
     ///
@@ -75,8 +86,9 @@ impl QueueStore {
         let mut write = self.write().await?;
         let now = write.now;
         sqlx::query(
-            "insert into process (holder, role, host, version, concurrency, started_at, seen_at)
-             values ($1, $2, $3, $4, $5, $6, $6) on conflict (holder) do update set seen_at = excluded.seen_at",
+            "insert into process (holder, role, host, version, concurrency, started_at, seen_at, keys)
+             values ($1, $2, $3, $4, $5, $6, $6, $7)
+             on conflict (holder) do update set seen_at = excluded.seen_at, keys = excluded.keys",
         )
         .bind(&sign.holder)
         .bind(sign.role)
@@ -84,6 +96,7 @@ impl QueueStore {
         .bind(sign.version)
         .bind(sign.concurrency)
         .bind(now)
+        .bind(json!(sign.keys).to_string())
         .execute(&mut *write.tx)
         .await?;
         sqlx::query("delete from process where seen_at < $1")
@@ -119,7 +132,7 @@ impl QueueStore {
         .fetch_all(&self.pool)
         .await?;
         let rows = sqlx::query(
-            "select holder, role, host, version, concurrency, started_at, seen_at from process
+            "select holder, role, host, version, concurrency, started_at, seen_at, keys from process
              order by started_at desc, holder limit $1",
         )
         .bind(SHOWN_MAX)
@@ -146,6 +159,7 @@ impl QueueStore {
                 host: row.try_get("host")?,
                 version: row.try_get("version")?,
                 concurrency: row.try_get("concurrency")?,
+                keys: keys_of(&row)?,
                 started_at: row.try_get("started_at")?,
                 seen_at: row.try_get("seen_at")?,
                 holder,

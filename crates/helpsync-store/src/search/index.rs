@@ -10,6 +10,11 @@ use crate::search::terms::ChunkWords;
 /// Chunks go into the index this many at a time: a statement's text stays within some megabytes.
 const CHUNKS_PER_STATEMENT: usize = 64;
 
+/// Pages of the index that one step of a merge writes, about.
+const MERGED_PAGES: i64 = 250;
+/// Steps of one merge; an index of some gigabytes takes fewer.
+const MERGE_STEPS_MAX: usize = 10_000;
+
 /// Puts chunks of a customer into the index; those that are there already are replaced. Chunks that are deleted leave it
 /// by themselves.
 pub(crate) async fn index_chunks(
@@ -45,6 +50,36 @@ pub(crate) async fn index_chunks(
 }
 
 impl SearchStore {
+    /// SQLite's index keeps the words of what was deleted until the parts that hold them are merged: this merges them, step
+    /// by step beside other work. Postgres forgets them by itself (vacuum).
+    ///
+    /// # Errors
+    /// [`StoreError`]; what is left is merged with the next round.
+    pub async fn forget_words(&self) -> Result<(), StoreError> {
+        if self.dialect != Dialect::Sqlite {
+            return Ok(());
+        }
+        // The first one says that everything is to be merged, the others go on with it. Source:
+        // <https://www.sqlite.org/fts5.html#the_merge_command>.
+        let mut pages = -MERGED_PAGES;
+        for _ in 0..MERGE_STEPS_MAX {
+            let mut write = self.write_quietly().await?;
+            let changes = "select total_changes()";
+            let before: i64 = sqlx::query_scalar(changes).fetch_one(&mut *write.tx).await?;
+            sqlx::query("insert into chunk_word (chunk_word, rank) values ('merge', $1)")
+                .bind(pages)
+                .execute(&mut *write.tx)
+                .await?;
+            let after: i64 = sqlx::query_scalar(changes).fetch_one(&mut *write.tx).await?;
+            write.commit().await?;
+            if after - before < 2 && pages > 0 {
+                break;
+            }
+            pages = MERGED_PAGES;
+        }
+        Ok(())
+    }
+
     /// Notes the languages of what is about to be stored for the customers of these files, each in a transaction of its
     /// own: within that of the chunks, two batches that hold the same languages would wait for each other both ways.
     pub(crate) async fn note_languages(

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use helpsync_model::{KeyScope, OrganizationId};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::audit::Change;
 use crate::db::decode::millis;
 use crate::db::{AdminStore, StoreError, Write, decode, sql};
 
@@ -18,7 +20,8 @@ pub const BOOTSTRAP: &str = "bootstrap";
 
 /// What [`ApiKey::of`] reads.
 pub(crate) const KEY: &str =
-    "id, organization_id, name, prefix, scope, is_bootstrap, expires_at, last_used_at, created_at";
+    "id, organization_id, name, prefix, scope, is_bootstrap, expires_at, last_used_at, created_at,
+     (select viewer_required from organization where organization.id = api_key.organization_id) as viewer_required";
 
 /// An API key, by what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct ApiKey {
     pub last_used_at: Option<i64>,
     /// ms.
     pub created_at: i64,
+    /// Whether its organization shows restricted articles to named readers alone.
+    pub viewer_required: bool,
 }
 
 impl ApiKey {
@@ -55,6 +60,7 @@ impl ApiKey {
             expires_at: row.try_get("expires_at")?,
             last_used_at: row.try_get("last_used_at")?,
             created_at: row.try_get("created_at")?,
+            viewer_required: row.try_get::<i64, _>("viewer_required")? == 1,
         })
     }
 
@@ -143,6 +149,13 @@ impl AdminStore {
             };
             is_set = insert(&mut write, organization, &key, secret, true).await?.is_some();
         }
+        let change = Change {
+            action: "set the bootstrap key",
+            target: BOOTSTRAP,
+            customer: None,
+            detail: json!({ "is_set": is_set }),
+        };
+        write.note(Some(organization), &change).await?;
         write.commit().await?;
         Ok(is_set)
     }
@@ -188,6 +201,15 @@ impl AdminStore {
         self.page(statement, organization, after, limit, ApiKey::of).await
     }
 
+    /// How many API keys the organization has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_api_keys(&self, organization: OrganizationId) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar("select count(*) from api_key where organization_id = $1");
+        Ok(count.bind(organization.0).fetch_one(&self.pool).await?)
+    }
+
     /// Notes that the key is used now, to the minute.
     ///
     /// # Errors
@@ -198,7 +220,7 @@ impl AdminStore {
         if key.last_used_at.is_some_and(|last| last > noted_until) {
             return Ok(());
         }
-        let mut write = self.write().await?;
+        let mut write = self.write_quietly().await?;
         sqlx::query(
             "update api_key set last_used_at = $3
              where id = $1 and organization_id = $2 and (last_used_at is null or last_used_at <= $4)",

@@ -3,7 +3,7 @@
 use helpsync_model::{ConnectionId, CustomerId, OrganizationId, chain};
 use secrecy::SecretString;
 
-use crate::db::{AdminStore, StoreError, SyncStore, TokenStore};
+use crate::db::{AdminStore, Dialect, SearchStore, StoreError, SyncStore, TokenStore};
 use crate::event::events::outlive_customer;
 
 /// What is left to do after a customer was deleted.
@@ -75,6 +75,14 @@ impl AdminStore {
         }
         write.commit().await?;
         SyncStore(self.0.clone()).sweep_blobs(organization).await?;
+        if self.dialect == Dialect::Sqlite {
+            let words = SearchStore(self.0.clone());
+            tokio::spawn(async move {
+                if let Err(error) = words.forget_words().await {
+                    tracing::warn!(error = chain(&error), "words of deleted texts stay in the index for now");
+                }
+            });
+        }
         Ok(Some(DeletedCustomer { id: customer.id, tokens }))
     }
 }

@@ -1,9 +1,11 @@
 //! Customers: the end users of an organization, and their schedules.
 
 use helpsync_model::{AutoSync, CustomerId, OrganizationId};
+use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::audit::Change;
 use crate::db::{AdminStore, StoreError, Write, decode, sql};
 use crate::run::schedule::reschedule;
 
@@ -104,8 +106,12 @@ impl AdminStore {
         if let Some(known) = self.find_customer(organization, external_id).await? {
             return Ok(known);
         }
-        let mut write = self.write().await?;
+        // Named by itself: the request goes on to do what it was sent for.
+        let mut write = self.write_quietly().await?;
         let customer = ensure(&mut write, organization, external_id).await?;
+        let change =
+            Change { action: "make a customer", target: "", customer: Some(external_id), detail: json!({}) };
+        write.note(Some(organization), &change).await?;
         write.commit().await?;
         Ok(customer)
     }

@@ -2,21 +2,34 @@
 
 use std::path::Path;
 
-use helpsync_model::{ConnectionId, OrganizationId, chain};
+use helpsync_model::chain;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use crate::connection::{event_subscriptions, tokens};
 use crate::db::pool::read_url;
 use crate::db::{Dialect, StoreError, migrations, vault::Vault};
-use crate::event::webhooks;
-use crate::tenant::oauth_clients;
+use crate::run::processes::keys_of;
+use crate::tenant::sealed::COLUMNS;
+use crate::tenant::sealing_keys::{KeyUse, sealed_at_all, uses};
 
 /// Of each kind of sealed value so many are opened, the latest first.
 const OPENED_MAX: i64 = 500;
 /// Webhooks and workspaces looked at.
 const LISTED_MAX: i64 = 20;
+/// Processes looked at.
+const PROCESSES_MAX: i64 = 1_000;
 /// Tables that all work goes through.
 const WORKED_ON: [&str; 6] = ["run", "shard", "outbox", "file", "connection", "event"];
+
+/// The sealing keys of a process.
+#[derive(Debug, Clone)]
+pub struct ProcessKeys {
+    /// Its name.
+    pub holder: String,
+    /// Their ids, the one that seals first; `None`: it is of a version that does not say.
+    pub keys: Option<Vec<String>>,
+    /// When it last said that it lives, in ms.
+    pub seen_at: i64,
+}
 
 /// What a database looks like.
 #[derive(Debug, Default)]
@@ -35,6 +48,10 @@ pub struct StoreExam {
     pub sealed: usize,
     /// Those that the keys do not open, by place, with the reason.
     pub unopened: Vec<(String, String)>,
+    /// What each key is used for: those of the ring, and others that the database knows.
+    pub keys: Vec<KeyUse>,
+    /// Processes, the latest seen first.
+    pub processes: Vec<ProcessKeys>,
     /// Connected workspaces, some of them.
     pub workspaces: Vec<String>,
     /// Webhooks, some of them: URL, status, reason.
@@ -47,20 +64,25 @@ pub struct StoreExam {
 /// # Errors
 /// [`StoreError`]: it cannot be read.
 pub async fn examine(url: &str, vault: Option<&Vault>) -> Result<StoreExam, StoreError> {
-    sqlx::any::install_default_drivers();
-    let (dialect, url, path) = read_url(url)?;
-    let url = match &path {
-        Some(path) if !path.exists() || std::fs::metadata(path).is_ok_and(|it| it.len() == 0) => {
-            return Ok(StoreExam::default());
-        }
-        Some(path) => read_only_url(path),
-        None => url,
-    };
-    let mut connection = AnyConnection::connect(&url).await?;
+    let Some((mut connection, dialect)) = connect(url).await? else { return Ok(StoreExam::default()) };
     let exam = look(&mut connection, dialect, vault).await;
     // The answer is known; a goodbye that fails changes nothing of it.
     drop(connection.close().await);
     exam
+}
+
+/// A connection that only reads, where the database is a file; `None`: there is none yet.
+async fn connect(url: &str) -> Result<Option<(AnyConnection, Dialect)>, StoreError> {
+    sqlx::any::install_default_drivers();
+    let (dialect, url, path) = read_url(url)?;
+    let url = match &path {
+        Some(path) if !path.exists() || std::fs::metadata(path).is_ok_and(|it| it.len() == 0) => {
+            return Ok(None);
+        }
+        Some(path) => read_only_url(path),
+        None => url,
+    };
+    Ok(Some((AnyConnection::connect(&url).await?, dialect)))
 }
 
 /// Nothing is made beside a file that nobody has open: without its log it is read as it is.
@@ -105,6 +127,14 @@ async fn look(
         return Ok(exam);
     }
     open_sealed(connection, vault, &mut exam).await?;
+    let seen = sqlx::query("select holder, seen_at, keys from process order by seen_at desc limit $1");
+    for row in seen.bind(PROCESSES_MAX).fetch_all(&mut *connection).await? {
+        exam.processes.push(ProcessKeys {
+            holder: row.try_get("holder")?,
+            seen_at: row.try_get("seen_at")?,
+            keys: keys_of(&row)?,
+        });
+    }
     exam.workspaces = sqlx::query_scalar(
         "select subdomain from connection where disconnected_at is null and parent_id is null order by id desc limit $1",
     )
@@ -169,53 +199,30 @@ async fn open_sealed(
     vault: Option<&Vault>,
     exam: &mut StoreExam,
 ) -> Result<(), StoreError> {
-    let mut check = |place: String, sealed: Vec<u8>| {
-        exam.sealed += 1;
-        let why = match vault {
-            None => Some("there are no keys".to_owned()),
-            Some(vault) => vault.open(&place, &sealed).err().map(|error| chain(&error)),
-        };
-        exam.unopened.extend(why.map(|why| (place, why)));
-    };
-    let mut rows = async |statement: &'static str| {
-        sqlx::query(statement).bind(OPENED_MAX).fetch_all(&mut *connection).await
-    };
-    let tokens_of = rows(
-        "select id, access_token_sealed, refresh_token_sealed from connection
-         where access_token_sealed is not null order by updated_at desc limit $1",
-    );
-    for row in tokens_of.await? {
-        let id = ConnectionId(row.try_get("id")?);
-        check(tokens::place(id, "access"), row.try_get("access_token_sealed")?);
-        if let Some(refresh) = row.try_get::<Option<Vec<u8>>, _>("refresh_token_sealed")? {
-            check(tokens::place(id, "refresh"), refresh);
+    for column in &COLUMNS {
+        for sealed in column.sample(connection, OPENED_MAX).await? {
+            exam.sealed += 1;
+            let why = match vault {
+                None => Some("there are no keys".to_owned()),
+                Some(vault) => vault.open(&sealed.place, &sealed.bytes).err().map(|error| chain(&error)),
+            };
+            exam.unopened.extend(why.map(|why| (sealed.place, why)));
         }
     }
-    let subscriptions = rows(
-        "select connection_id, secret_sealed from event_subscription
-         where secret_sealed is not null order by updated_at desc limit $1",
-    );
-    for row in subscriptions.await? {
-        let id = ConnectionId(row.try_get("connection_id")?);
-        check(event_subscriptions::place(id), row.try_get("secret_sealed")?);
-    }
-    let clients = rows(
-        "select organization_id, client_id, client_secret_sealed from oauth_client
-         where client_secret_sealed is not null order by updated_at desc limit $1",
-    );
-    for row in clients.await? {
-        let organization = OrganizationId(row.try_get("organization_id")?);
-        let client: String = row.try_get("client_id")?;
-        check(oauth_clients::place(organization, &client), row.try_get("client_secret_sealed")?);
-    }
-    let hooks = rows(
-        "select organization_id, url, signing_key_sealed from webhook
-         where signing_key_sealed is not null order by updated_at desc limit $1",
-    );
-    for row in hooks.await? {
-        let organization = OrganizationId(row.try_get("organization_id")?);
-        let url: String = row.try_get("url")?;
-        check(webhooks::place(organization, &url), row.try_get("signing_key_sealed")?);
-    }
+    exam.keys = uses(connection, vault).await?;
     Ok(())
+}
+
+/// Whether the database of `url` holds anything that is sealed, whatever its version. Changes nothing.
+///
+/// # Errors
+/// [`StoreError`]: it cannot be read.
+pub async fn holds_secrets(url: &str) -> Result<bool, StoreError> {
+    let Some((mut connection, dialect)) = connect(url).await? else { return Ok(false) };
+    if !has_table(&mut connection, dialect, "webhook").await? {
+        return Ok(false);
+    }
+    let sealed = sealed_at_all(&mut connection).await;
+    drop(connection.close().await);
+    Ok(sealed? > 0)
 }

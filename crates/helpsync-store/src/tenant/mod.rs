@@ -1,6 +1,7 @@
 //! Organizations, API keys, customers, OAuth clients.
 
 pub(crate) mod api_keys;
+pub(crate) mod audit_log;
 pub(crate) mod branding;
 pub(crate) mod customer_deletion;
 pub(crate) mod customer_list;
@@ -16,4 +17,6 @@ pub(crate) mod oauth_clients;
 pub(crate) mod organization_settings;
 pub(crate) mod organizations;
 pub(crate) mod overview;
+pub(crate) mod sealed;
+pub(crate) mod sealing_keys;
 pub(crate) mod sessions;

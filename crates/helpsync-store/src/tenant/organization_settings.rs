@@ -87,7 +87,7 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn note_statistics(&self, id: OrganizationId) -> Result<(), StoreError> {
-        let mut write = self.write().await?;
+        let mut write = self.write_quietly().await?;
         sqlx::query("update organization set statistics_at = $2 where id = $1")
             .bind(id.0)
             .bind(self.clock.now_ms())

@@ -23,6 +23,8 @@ pub struct Organization {
     pub connector_settings: Value,
     /// When statistics were last asked for, in ms.
     pub statistics_at: Option<i64>,
+    /// Whether restricted articles are shown to named readers alone.
+    pub viewer_required: bool,
     /// ms.
     pub created_at: i64,
     /// ms.
@@ -107,7 +109,8 @@ impl AdminStore {
     /// [`StoreError::NotFound`].
     pub async fn organization(&self, id: OrganizationId) -> Result<Organization, StoreError> {
         let row = sqlx::query(
-            "select name, auto_sync, interval_hours, limits, connector_settings, statistics_at, created_at, updated_at
+            "select name, auto_sync, interval_hours, limits, connector_settings, statistics_at, viewer_required, created_at,
+               updated_at
              from organization where id = $1",
         )
             .bind(id.0)
@@ -125,19 +128,20 @@ impl AdminStore {
             limits: decode::json(&row, "organization", "limits")?,
             connector_settings: decode::json(&row, "organization", "connector_settings")?,
             statistics_at: row.try_get("statistics_at")?,
+            viewer_required: row.try_get::<i64, _>("viewer_required")? == 1,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         })
     }
 
-    /// Makes an organization. `None`: the name is taken.
+    /// Makes an organization, which shows restricted articles to named readers alone. `None`: the name is taken.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn create_organization(&self, name: &str) -> Result<Option<OrganizationId>, StoreError> {
         let mut write = self.write().await?;
         let id: Option<i64> = sqlx::query_scalar(
-            "insert into organization (name, created_at, updated_at) values ($1, $2, $2)
+            "insert into organization (name, viewer_required, created_at, updated_at) values ($1, 1, $2, $2)
              on conflict (name) do nothing returning id",
         )
         .bind(name)
@@ -146,6 +150,21 @@ impl AdminStore {
         .await?;
         write.commit().await?;
         Ok(id.map(OrganizationId))
+    }
+
+    /// Says whether restricted articles are shown to named readers alone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn require_viewers(&self, id: OrganizationId, required: bool) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        sqlx::query("update organization set viewer_required = $2, updated_at = $3 where id = $1")
+            .bind(id.0)
+            .bind(i64::from(required))
+            .bind(write.now)
+            .execute(&mut *write.tx)
+            .await?;
+        write.commit().await
     }
 
     /// Up to `limit` organizations with an id above `after`, oldest first.

@@ -29,7 +29,7 @@ use crate::{
     PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
 };
 
-pub use schema::{Bare, InTheWay, schema};
+pub use schema::{Bare, InTheWay, checkpoint, schema, write_text};
 
 /// Where the Postgres of the tests is, unless the environment says otherwise.
 const POSTGRES_URL: &str = "postgres://postgres@127.0.0.1/postgres";

@@ -4,6 +4,7 @@ use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
 
 use super::backup::execute_at;
 use super::{Home, POSTGRES_URL, database_at};
+use crate::Store;
 use crate::db::sql;
 
 /// A database on Postgres without any table.
@@ -113,4 +114,20 @@ pub async fn schema(url: &str) -> Vec<String> {
     }
     drop(connection.close().await);
     made
+}
+
+/// Runs a statement of a test's own with one text bound to it.
+///
+/// # Panics
+/// When the database refuses it.
+pub async fn write_text(store: &Store, statement: &'static str, text: &str) {
+    sqlx::query(statement).bind(text).execute(&store.pool).await.expect(statement);
+}
+
+/// Has SQLite put its log into the file and empty it, as it does by itself now and then.
+///
+/// # Panics
+/// When the database refuses it.
+pub async fn checkpoint(store: &Store) {
+    sqlx::query("pragma wal_checkpoint(truncate)").execute(&store.pool).await.expect("a checkpoint");
 }

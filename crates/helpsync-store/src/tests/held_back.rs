@@ -80,6 +80,7 @@ async fn a_paused_lane_hands_nothing_out_until_it_is_resumed() {
 
 fn sign(holder: &str) -> ProcessSign {
     ProcessSign {
+        keys: vec!["k1".to_owned()],
         holder: holder.to_owned(),
         role: "worker",
         host: "h1".to_owned(),

@@ -27,6 +27,7 @@ mod release;
 mod release_scale;
 mod restored;
 mod schedule;
+mod sealing;
 mod search_scale;
 mod search_words;
 mod searches;

@@ -369,7 +369,7 @@ async fn the_events_of_a_deleted_customer_still_go_out_and_the_last_says_so() {
         store.webhooks().fan_out_events(MANY).await.unwrap();
         let mut said = Vec::new();
         while let Some(round) = store.webhooks().claim_deliveries(webhook, 9, LEASE).await.unwrap() {
-            assert_eq!(round.signing_key.expose_secret(), "00ff");
+            assert_eq!(round.signing_keys[0].expose_secret(), "00ff");
             for one in &round.deliveries {
                 said.push((one.event.kind, one.customer.clone().unwrap(), one.event.object_id.clone()));
             }

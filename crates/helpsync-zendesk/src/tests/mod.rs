@@ -3,6 +3,7 @@
 
 mod account;
 mod articles;
+mod mutated;
 mod oauth;
 mod recorded;
 mod transport;

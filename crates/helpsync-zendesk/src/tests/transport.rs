@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use url::Url;
 
 use super::*;
 
@@ -338,4 +339,33 @@ async fn a_dead_grant_sends_nothing() {
     let client = Client::new(http, server.endpoint(), Arc::new(OpenRateLimiter::default()), Arc::new(Dead));
     assert_eq!(client.count_articles().await.unwrap_err().class(), Class::Unauthorized);
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_https_workspace_at_a_private_address_is_not_even_connected_to_unless_that_is_allowed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        let url = Url::parse(&format!("https://{host}:{port}/api/v2/users/me")).unwrap();
+        let ask = async |allow_private| {
+            let http = Http::new(HttpOptions { allow_private, ..short() }).unwrap();
+            let template = "/api/v2/users/me";
+            let request = crate::http::Request {
+                method: reqwest::Method::GET,
+                url: &url,
+                template,
+                token: None,
+                body: None,
+            };
+            http.send(request).await.outcome.err().unwrap().to_string()
+        };
+        let refused = ask(false).await;
+        assert!(refused.contains("private address"), "{host}: {refused}");
+        // Whoever had knocked would stand before the door by now.
+        let knocked = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(knocked.is_err(), "{host} was connected to");
+        assert!(!ask(true).await.contains("private address"), "{host}");
+        let knocked = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await;
+        assert!(knocked.is_ok(), "{host} was not connected to although it may be");
+    }
 }

@@ -1,0 +1,253 @@
+//! `helpsync keys`: the keys that seal what is stored. They are no business of the API: whoever may change them can read the
+//! settings of the installation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use helpsync_app::{KeySource, Parts, Runtime, reseal_all};
+use helpsync_config::Settings;
+use helpsync_model::{Clock as _, KeyRing, OsEntropy, SystemClock};
+use helpsync_store::{KeyUse, ProcessKeys, StoreExam, Vault};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::args::{AddKey, KeyAction, KeySettings, Keys, RotateKeys};
+use crate::commands::ask::rows;
+use crate::exit::{Exit, refusal};
+use crate::output::Output;
+use crate::role::settings;
+
+/// Between two looks at what running processes have done.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A process that has been silent for so long, in ms, is not waited for: three signs of life did not come.
+const SILENT_MS: i64 = 30_000;
+/// Looks after which sealing anew that gets nowhere is given up.
+const LOOKS_WITHOUT_PROGRESS_MAX: u32 = 120;
+const IN_SETTINGS: &str = "the keys are in HELPSYNC_SECRETS__KEYS, which this command cannot change";
+
+/// The installation of the settings: its keys, and what the database says of them.
+struct Installation {
+    settings: Settings,
+    source: KeySource,
+    ring: KeyRing,
+}
+
+impl Installation {
+    fn of(args: &KeySettings) -> anyhow::Result<Self> {
+        let settings = settings(args.config.clone())?;
+        let source = KeySource::of(&settings);
+        let ring = source.read(&settings)?;
+        let ring = ring.ok_or_else(|| {
+            refusal(Exit::Failed, "there are no sealing keys yet: the first start of Helpsync makes them")
+        })?;
+        Ok(Self { settings, source, ring })
+    }
+
+    async fn look(&self) -> anyhow::Result<StoreExam> {
+        let vault = Vault::new(&self.ring, Arc::new(OsEntropy));
+        let exam = helpsync_store::examine(self.settings.store.url.expose(), Some(&vault)).await?;
+        if !exam.missing_migrations.is_empty() {
+            let text =
+                "the database is of the version before: start Helpsync, which migrates it, and try again";
+            return Err(refusal(Exit::Failed, text));
+        }
+        Ok(exam)
+    }
+
+    /// Puts the ring into its file, or prints it for whoever keeps the settings.
+    fn keep(&mut self, ring: KeyRing, done: &str, output: Output) -> anyhow::Result<()> {
+        let ids = ring.ids();
+        if self.source.write(&ring)? {
+            self.ring = ring;
+            return output.show(&json!({ "keys": ids, "written": true }), || done.to_owned());
+        }
+        let text = ring.to_secret().expose_secret().to_owned();
+        output.show(&json!({ "keys": ids, "written": false, "value": text }), || text.clone())?;
+        output.note(format_args!(
+            "{IN_SETTINGS}: this is their new value. Give it to every process and start them again"
+        ));
+        Ok(())
+    }
+}
+
+pub(crate) async fn keys(args: Keys, output: Output) -> anyhow::Result<()> {
+    match args.action {
+        KeyAction::List(args) => list(&args, output).await,
+        KeyAction::Add(args) => add(args, output),
+        KeyAction::Rotate(args) => rotate(args, output).await,
+        KeyAction::Reseal(args) => reseal(&args, output).await,
+    }
+}
+
+fn shown(key: &KeyUse) -> Value {
+    let does = match (key.is_in_ring, key.seals) {
+        (true, true) => "seals and opens",
+        (true, false) if key.sealed_at.is_none() => "opens, has not sealed yet",
+        (true, false) if key.sealed > 0 => "opens, and is needed",
+        (true, false) => "opens, and may be removed once the URLs that it signed have ended",
+        (false, _) if key.sealed > 0 => "is not in the ring, and is needed",
+        (false, _) => "is not in the ring",
+    };
+    json!({ "id": key.id, "sealed": key.sealed, "does": does, "seals": key.seals, "in_ring": key.is_in_ring,
+        "derives": key.derives, "sealed_at": key.sealed_at, "superseded_at": key.superseded_at })
+}
+
+async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
+    let exam = Installation::of(args)?.look().await?;
+    let keys: Vec<Value> = exam.keys.iter().map(shown).collect();
+    let answer = json!({ "keys": keys, "unopened": exam.unopened.len() });
+    output.show(&answer, || rows(&answer["keys"], &["id", "sealed", "does"]))
+}
+
+fn add(args: AddKey, output: Output) -> anyhow::Result<()> {
+    let mut installation = Installation::of(&args.settings)?;
+    let id = args.id.unwrap_or_else(|| installation.ring.free_id());
+    let ring = installation.ring.with_new_key(&id, &OsEntropy)?;
+    let done =
+        format!("the key {id} is added: it opens, and seals once `helpsync keys rotate` puts it in front");
+    installation.keep(ring, &done, output)
+}
+
+async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
+    let mut installation = Installation::of(&args.settings)?;
+    let exam = installation.look().await?;
+    let added = exam.keys.iter().find(|key| key.is_in_ring && !key.seals && key.sealed_at.is_none());
+    let id = match (args.id, added) {
+        (Some(id), _) => id,
+        (None, Some(added)) => added.id.clone(),
+        (None, None) if installation.source == KeySource::Settings => {
+            let text = format!(
+                "{IN_SETTINGS}: `helpsync keys add` prints a value with one key more. When every process has it, this command \
+                 prints the one with that key in front"
+            );
+            return Err(refusal(Exit::Failed, text));
+        }
+        (None, None) => {
+            let id = installation.ring.free_id();
+            let ring = installation.ring.with_new_key(&id, &OsEntropy)?;
+            installation.source.write(&ring)?;
+            installation.ring = ring;
+            output.note(format_args!("the key {id} is added"));
+            id
+        }
+    };
+    let turned = installation.ring.sealing_with(&id);
+    let turned =
+        turned.ok_or_else(|| refusal(Exit::Failed, format!("there is no key {id:?} in the ring")))?;
+    let is_file = installation.source != KeySource::Settings;
+    held_by_all(&installation, &id, Duration::from_secs(args.wait), is_file, output).await?;
+    let done = format!(
+        "the key {id} seals now. Running processes take it within seconds, and seal anew what is stored: \
+         `helpsync keys reseal` waits for that"
+    );
+    installation.keep(turned, &done, output)
+}
+
+/// Processes that gave a sign of life lately and do not hold the key.
+fn without<'a>(processes: &'a [ProcessKeys], id: &str, now: i64) -> Vec<&'a ProcessKeys> {
+    let lives = |process: &&ProcessKeys| now.saturating_sub(process.seen_at) < SILENT_MS;
+    let lacks =
+        |process: &&ProcessKeys| !process.keys.as_ref().is_some_and(|keys| keys.iter().any(|key| key == id));
+    processes.iter().filter(lives).filter(lacks).collect()
+}
+
+/// Waits until every process that lives holds the key: one that does not could not open what the others seal with it.
+async fn held_by_all(
+    installation: &Installation,
+    id: &str,
+    patience: Duration,
+    may_come: bool,
+    output: Output,
+) -> anyhow::Result<()> {
+    let since = Instant::now();
+    let mut told = BTreeSet::new();
+    loop {
+        let exam = installation.look().await?;
+        let lacking = without(&exam.processes, id, SystemClock.now_ms());
+        let Some(first) = lacking.first() else { return Ok(()) };
+        if !may_come || since.elapsed() >= patience {
+            let text = format!(
+                "{} running processes do not hold the key {id} yet, one of them {}: give the keys to them, and try again. \
+                 Nothing is sealed with it so far",
+                lacking.len(),
+                first.holder
+            );
+            return Err(refusal(Exit::Failed, text));
+        }
+        for process in &lacking {
+            if told.insert(process.holder.clone()) {
+                output.note(format_args!("waiting until {} holds the key {id}", process.holder));
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Secrets that another key than the first sealed.
+fn left(exam: &StoreExam) -> i64 {
+    exam.keys.iter().filter(|key| !key.seals).map(|key| key.sealed).sum()
+}
+
+async fn reseal(args: &KeySettings, output: Output) -> anyhow::Result<()> {
+    let installation = Installation::of(args)?;
+    let mut exam = installation.look().await?;
+    let total = left(&exam);
+    let now = SystemClock.now_ms();
+    let runs = exam.processes.iter().any(|process| now.saturating_sub(process.seen_at) < SILENT_MS);
+    if total > 0 && !runs {
+        let parts = Parts::open(installation.settings.clone(), Runtime::default()).await?;
+        let done = reseal_all(&parts.store, |done| {
+            output.detail(format_args!("{} of {total} are sealed anew", done.sealed));
+        });
+        done.await.context("cannot seal anew")?;
+        parts.store.close().await;
+        exam = installation.look().await?;
+    }
+    let (mut last, mut looks) = (left(&exam), 0);
+    while last > 0 && runs {
+        output.note(format_args!("{} of {total} secrets are sealed anew", total - last));
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = left(&installation.look().await?);
+        looks = if now < last { 0 } else { looks + 1 };
+        last = now;
+        if looks >= LOOKS_WITHOUT_PROGRESS_MAX {
+            break;
+        }
+    }
+    if last > 0 {
+        let text = format!(
+            "{last} secrets are still sealed with another key: the log of the dispatchers says why, `helpsync doctor` which"
+        );
+        return Err(refusal(Exit::Failed, text));
+    }
+    let seals = installation.ring.ids().swap_remove(0);
+    output.show(&json!({ "resealed": total, "left": last, "key": seals }), || {
+        format!("everything is sealed with the key {seals}; {total} secrets were not before")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_lives_and_lacks_the_key_is_waited_for() {
+        let process = |holder: &str, keys: Option<&[&str]>, seen_at| ProcessKeys {
+            holder: holder.to_owned(),
+            keys: keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()),
+            seen_at,
+        };
+        let now = 1_000_000;
+        let processes = [
+            process("has", Some(&["k1", "k2"]), now),
+            process("lacks", Some(&["k1"]), now - SILENT_MS + 1),
+            process("says nothing", None, now),
+            process("dead", Some(&["k1"]), now - SILENT_MS),
+        ];
+        let found: Vec<&str> = without(&processes, "k2", now).iter().map(|it| it.holder.as_str()).collect();
+        assert_eq!(found, ["lacks", "says nothing"]);
+    }
+}

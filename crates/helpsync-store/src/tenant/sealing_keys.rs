@@ -1,0 +1,309 @@
+//! Which keys the database knows, whether a ring is the right one, and sealing anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use helpsync_model::KeyRing;
+use serde_json::json;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::db::audit::Change;
+use crate::db::vault::{RingError, Vault, head};
+use crate::db::{AdminStore, StoreError, Write, sql};
+use crate::tenant::sealed::{COLUMNS, FIRST_COLUMNS, SealedColumn, counted, impostors, strangers};
+
+/// Values sealed anew in one transaction.
+const RESEALED_AT_ONCE: i64 = 100;
+/// Values of each column that are opened to see whether a ring is the right one, where the database does not know keys yet.
+const SAMPLE: i64 = 100;
+/// What is sealed to know a key again, and where.
+const PROOF: &str = "this key is known";
+const PROOF_PLACE: &str = "sealing_key";
+
+/// What a key is used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Its id.
+    pub id: String,
+    /// Whether the ring holds it.
+    pub is_in_ring: bool,
+    /// Whether it is the one that seals.
+    pub seals: bool,
+    /// Whether it seals by a key derived from it, and signatures carry its id; `None`: the database does not know it yet.
+    pub derives: Option<bool>,
+    /// Secrets that it sealed.
+    pub sealed: i64,
+    /// Since when it has sealed, in ms; `None`: it has not yet.
+    pub sealed_at: Option<i64>,
+    /// Since when another key seals in its place, in ms.
+    pub superseded_at: Option<i64>,
+}
+
+/// Where sealing anew has got to.
+#[derive(Debug, Clone, Default)]
+pub struct ResealCursor {
+    column: usize,
+    after: Option<String>,
+}
+
+/// What one step of sealing anew did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Values that the first key of the ring has sealed now.
+    pub sealed: u64,
+    /// Values that no key of the ring opens; they stay as they are.
+    pub unopened: u64,
+    /// Nothing is left behind the cursor.
+    pub is_done: bool,
+}
+
+/// A key that the database knows.
+struct KnownKey {
+    derives: bool,
+    proof: Vec<u8>,
+    sealed_at: Option<i64>,
+    superseded_at: Option<i64>,
+}
+
+async fn known_keys(connection: &mut AnyConnection) -> Result<BTreeMap<String, KnownKey>, StoreError> {
+    let rows = sqlx::query(
+        "select id, derives, proof_sealed, sealed_at, superseded_at from sealing_key order by id",
+    )
+    .fetch_all(connection)
+    .await?;
+    let key = |row: &sqlx::any::AnyRow| -> Result<_, StoreError> {
+        let known = KnownKey {
+            derives: row.try_get::<i64, _>("derives")? == 1,
+            proof: row.try_get("proof_sealed")?,
+            sealed_at: row.try_get("sealed_at")?,
+            superseded_at: row.try_get("superseded_at")?,
+        };
+        Ok((row.try_get("id")?, known))
+    };
+    rows.iter().map(key).collect()
+}
+
+fn heads_of(id: &str) -> [Vec<u8>; 2] {
+    [head(id, false), head(id, true)]
+}
+
+/// How many secrets a key sealed.
+async fn sealed_with(
+    connection: &mut AnyConnection,
+    columns: &[SealedColumn],
+    id: &str,
+) -> Result<i64, StoreError> {
+    Ok(counted(connection, columns, &heads_of(id)).await?.0.iter().sum())
+}
+
+/// Refuses a ring that does not open what is stored in a database that knows no keys yet. Otherwise: whether anything is
+/// sealed there.
+pub(crate) async fn first_look(
+    connection: &mut AnyConnection,
+    columns: &[SealedColumn],
+    vault: &Vault,
+) -> Result<bool, StoreError> {
+    let heads: Vec<Vec<u8>> = vault.ids().iter().flat_map(|id| heads_of(id)).collect();
+    let (known, unknown) = counted(connection, columns, &heads).await?;
+    if unknown > 0 {
+        let mut missing = Vec::new();
+        for id in strangers(connection, columns, &heads, SAMPLE).await? {
+            let sealed = sealed_with(connection, columns, &id).await?;
+            missing.push((id, sealed));
+        }
+        return Err(RingError::Missing(missing).into());
+    }
+    match impostors(connection, columns, vault, SAMPLE).await?.into_iter().next() {
+        Some(id) => Err(RingError::Differs(id).into()),
+        None => Ok(known.iter().sum::<i64>() > 0),
+    }
+}
+
+/// How many secrets a database holds; 0 of one that is not made yet.
+pub(crate) async fn sealed_at_all(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    Ok(counted(connection, &COLUMNS[..FIRST_COLUMNS], &[]).await?.1)
+}
+
+/// What each key of the vault, and each that the database knows, is used for.
+pub(crate) async fn uses(
+    connection: &mut AnyConnection,
+    vault: Option<&Vault>,
+) -> Result<Vec<KeyUse>, StoreError> {
+    let known = known_keys(connection).await?;
+    let ring = vault.map(Vault::ids).unwrap_or_default();
+    let others = known.keys().filter(|id| !ring.contains(id)).cloned();
+    let ids: Vec<String> = ring.iter().cloned().chain(others).collect();
+    let heads: Vec<Vec<u8>> = ids.iter().flat_map(|id| heads_of(id)).collect();
+    let (counts, _) = counted(connection, &COLUMNS, &heads).await?;
+    let uses = ids.into_iter().zip(counts.chunks(2)).map(|(id, counts)| KeyUse {
+        is_in_ring: ring.contains(&id),
+        seals: ring.first() == Some(&id),
+        derives: known.get(&id).map(|key| key.derives),
+        sealed_at: known.get(&id).and_then(|key| key.sealed_at),
+        superseded_at: known.get(&id).and_then(|key| key.superseded_at),
+        sealed: counts.iter().sum(),
+        id,
+    });
+    Ok(uses.collect())
+}
+
+impl AdminStore {
+    /// Makes this ring the store's, if it opens what is stored; keys that are new to the database become known to it.
+    /// Answers whether the ring is another one than before.
+    ///
+    /// # Errors
+    /// [`StoreError::Ring`] if it does not; the ring of before then stays in use.
+    pub async fn take_ring(&self, ring: &KeyRing) -> Result<bool, StoreError> {
+        let candidate = Vault::new(ring, self.vault.entropy());
+        let mut write = self.write().await?;
+        let known = known_keys(&mut write.tx).await?;
+        let derives = if known.is_empty() {
+            !first_look(&mut write.tx, &COLUMNS, &candidate).await?
+        } else {
+            check_known(&mut write, &candidate, &known).await?;
+            true
+        };
+        let ids = ring.ids();
+        // In one order, whoever else notes the same keys now.
+        let fresh: BTreeSet<&String> = ids.iter().filter(|id| !known.contains_key(*id)).collect();
+        for id in fresh {
+            note_key(&mut write, &candidate, id, derives).await?;
+        }
+        note_sealing(&mut write, &ids[0]).await?;
+        let derived = known_keys(&mut write.tx).await?.into_iter().filter(|(_, key)| key.derives);
+        let derived: BTreeSet<String> = derived.map(|(id, _)| id).collect();
+        write.commit().await?;
+        let is_other = self.vault.ids() != ids;
+        self.vault.replace(ring, &derived);
+        Ok(is_other)
+    }
+
+    /// Seals up to some hundred values behind the cursor with the first key of the ring, and moves it on. Values that
+    /// somebody else holds are left to the next round. May be repeated and run beside everything else.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was changed then.
+    pub async fn reseal_some(&self, cursor: &mut ResealCursor) -> Result<Resealed, StoreError> {
+        let Some(column) = COLUMNS.get(cursor.column) else {
+            return Ok(Resealed { is_done: true, ..Resealed::default() });
+        };
+        let head = self.vault.present_head();
+        let (behind, first) = if column.key_is_text { ("$3", "") } else { ("cast($3 as bigint)", "-1") };
+        let mut write = self.write().await?;
+        let statement = column.select(
+            &format!("and not ({}) and {} > {behind}", column.begins(head.len(), "$2"), column.key),
+            write.dialect.for_update_skip_locked(),
+        );
+        let rows = sqlx::query(sql(statement))
+            .bind(RESEALED_AT_ONCE)
+            .bind(head)
+            .bind(cursor.after.as_deref().unwrap_or(first))
+            .fetch_all(&mut *write.tx)
+            .await?;
+        let mut done = Resealed::default();
+        let mut last = None;
+        for row in &rows {
+            let sealed = column.read(row)?;
+            match self.vault.open(&sealed.place, &sealed.bytes) {
+                Ok(plain) => {
+                    let anew = self.vault.seal(&sealed.place, &plain)?;
+                    put(&mut write, column, &sealed.key, anew).await?;
+                    done.sealed += 1;
+                }
+                Err(_said_by_the_caller) => done.unopened += 1,
+            }
+            last = Some(sealed.key);
+        }
+        write.commit().await?;
+        match last {
+            Some(key) if i64::try_from(rows.len()).is_ok_and(|rows| rows == RESEALED_AT_ONCE) => {
+                cursor.after = Some(key);
+            }
+            _ => *cursor = ResealCursor { column: cursor.column + 1, after: None },
+        }
+        done.is_done = cursor.column >= COLUMNS.len();
+        Ok(done)
+    }
+
+    /// What each key is used for: those of the ring first, the one that seals foremost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        uses(&mut connection, Some(&self.vault)).await
+    }
+}
+
+async fn put(write: &mut Write, column: &SealedColumn, key: &str, anew: Vec<u8>) -> Result<(), StoreError> {
+    let named = if column.key_is_text { "$2" } else { "cast($2 as bigint)" };
+    let SealedColumn { table, column, key: row_key, .. } = column;
+    sqlx::query(sql(format!("update {table} set {column} = $1 where {row_key} = {named}")))
+        .bind(anew)
+        .bind(key)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
+}
+
+/// Refuses a ring that lacks a key that is needed, or has another one of its name. A key that nothing is sealed with any
+/// more is forgotten.
+async fn check_known(
+    write: &mut Write,
+    candidate: &Vault,
+    known: &BTreeMap<String, KnownKey>,
+) -> Result<(), StoreError> {
+    let ids = candidate.ids();
+    let mut missing = Vec::new();
+    for (id, key) in known {
+        if ids.contains(id) {
+            if candidate.open(PROOF_PLACE, &key.proof).is_err() {
+                return Err(RingError::Differs(id.clone()).into());
+            }
+            continue;
+        }
+        let sealed = sealed_with(&mut write.tx, &COLUMNS, id).await?;
+        if sealed > 0 {
+            missing.push((id.clone(), sealed));
+        } else {
+            tracing::warn!(key = id, "a key is gone from the ring: what it signed is void");
+            sqlx::query("delete from sealing_key where id = $1").bind(id).execute(&mut *write.tx).await?;
+            noted(write, "remove a sealing key", id).await?;
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(RingError::Missing(missing).into()) }
+}
+
+async fn noted(write: &mut Write, action: &str, id: &str) -> Result<(), StoreError> {
+    let change = Change { action, target: id, customer: None, detail: json!({}) };
+    write.note(None, &change).await
+}
+
+async fn note_key(write: &mut Write, candidate: &Vault, id: &str, derives: bool) -> Result<(), StoreError> {
+    let Some(proof) = candidate.seal_by(id, PROOF_PLACE, &PROOF.to_owned().into())? else { return Ok(()) };
+    let added = sqlx::query(
+        "insert into sealing_key (id, derives, proof_sealed, created_at) values ($1, $2, $3, $4)
+         on conflict (id) do nothing",
+    )
+    .bind(id)
+    .bind(i64::from(derives))
+    .bind(proof)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    if added.rows_affected() == 1 { noted(write, "add a sealing key", id).await } else { Ok(()) }
+}
+
+/// Notes that this key seals, and that the one before does not any more.
+async fn note_sealing(write: &mut Write, id: &str) -> Result<(), StoreError> {
+    let turned = sqlx::query(
+        "update sealing_key set sealed_at = coalesce(sealed_at, $2),
+           superseded_at = case when id = $1 then null else cast($2 as bigint) end
+         where (id = $1 and (sealed_at is null or superseded_at is not null))
+           or (id <> $1 and sealed_at is not null and superseded_at is null)",
+    )
+    .bind(id)
+    .bind(write.now)
+    .execute(&mut *write.tx)
+    .await?;
+    if turned.rows_affected() > 0 { noted(write, "seal with this key", id).await } else { Ok(()) }
+}

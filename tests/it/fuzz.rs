@@ -1,0 +1,208 @@
+//! Fuzz targets: bytes that nobody would send, from seeds that somebody did. Seconds in the suite;
+//! `HELPSYNC_TEST_FUZZ_SECONDS` makes each of them go on for longer, from another seed each time that
+//! `HELPSYNC_TEST_FUZZ_SEED` says so. What Zendesk answers is mutated in `helpsync-zendesk`.
+
+use std::time::{Duration, Instant};
+
+use helpsync_content::{Limits, convert};
+use helpsync_model::Entropy as _;
+use helpsync_model::{Job, Request, SeededEntropy};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::app::{API_KEY, TestApp, small};
+
+const CUSTOMER: &str = "ada";
+/// How long each target goes on.
+const SECONDS: u64 = 2;
+/// Inputs that each must at least have seen, so that a slow machine cannot make it a test of nothing.
+const INPUTS_MIN: u64 = 20;
+const CHANGES_MAX: u64 = 8;
+/// What parsers stumble over.
+const ODD: [&str; 16] = [
+    "\\u0000",
+    "\\ud800",
+    "null",
+    "1e999",
+    "-0",
+    "9223372036854775808",
+    "[[[[[[[[",
+    "{\"a\":",
+    "\u{202e}",
+    "%00",
+    "<svg onload=1>",
+    "<table><td>",
+    "&#x10FFFF;",
+    "\r\n",
+    "../",
+    "\u{FEFF}",
+];
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Makes inputs until the time is over.
+struct Mutator {
+    entropy: SeededEntropy,
+    until: Instant,
+    made: u64,
+}
+
+impl Mutator {
+    fn new(seed: u64) -> Self {
+        let seconds = Duration::from_secs(setting("HELPSYNC_TEST_FUZZ_SECONDS", SECONDS));
+        let entropy = SeededEntropy::new(seed + setting("HELPSYNC_TEST_FUZZ_SEED", 0));
+        Self { entropy, until: Instant::now() + seconds, made: 0 }
+    }
+
+    fn below(&self, end: usize) -> usize {
+        let mut bytes = [0; 8];
+        self.entropy.fill(&mut bytes);
+        usize::try_from(u64::from_le_bytes(bytes) % end.max(1) as u64).unwrap()
+    }
+
+    /// The next input, made of one of the seeds; `None`: it has been enough.
+    fn next(&mut self, seeds: &[Vec<u8>]) -> Option<Vec<u8>> {
+        if self.made >= INPUTS_MIN && Instant::now() >= self.until {
+            println!("{} inputs", self.made);
+            return None;
+        }
+        self.made += 1;
+        let mut input = seeds[self.below(seeds.len())].clone();
+        for _ in 0..=self.below(CHANGES_MAX as usize) {
+            self.change(&mut input);
+        }
+        Some(input)
+    }
+
+    fn change(&self, input: &mut Vec<u8>) {
+        let at = self.below(input.len() + 1);
+        let end = (at + self.below(16)).min(input.len());
+        match self.below(5) {
+            0 if !input.is_empty() => {
+                let at = at.min(input.len() - 1);
+                input[at] ^= 1 << self.below(8);
+            }
+            1 => drop(input.drain(at..end)),
+            2 => {
+                let copy = input[at..end].to_vec();
+                input.splice(at..at, copy.repeat(1 + self.below(40)));
+            }
+            3 => input.truncate(at),
+            _ => drop(input.splice(at..end, ODD[self.below(ODD.len())].bytes())),
+        }
+    }
+
+    fn next_text(&mut self, seeds: &[Vec<u8>]) -> Option<String> {
+        self.next(seeds).map(|input| String::from_utf8_lossy(&input).into_owned())
+    }
+}
+
+#[test]
+fn requests_and_jobs_are_read_or_refused() {
+    let seeds = [
+        br#"{"schema":"helpsync.request.v1","customer_id":"ada","organization":"acme","action":"sync","full":true}"#.to_vec(),
+        br#"{"schema":"helpsync.request.v1","customer_id":"ada","action":"resync_article","article_id":360001}"#.to_vec(),
+        br#"{"schema_version":1,"run":1,"shard":2,"lane":"on_demand","kind":"plan"}"#.to_vec(),
+    ];
+    let mut mutator = Mutator::new(1);
+    while let Some(input) = mutator.next(&seeds) {
+        if let Ok(request) = Request::from_bytes(&input) {
+            assert_eq!(
+                Request::from_bytes(&request.to_bytes()).unwrap(),
+                request,
+                "what is read is written and read"
+            );
+        }
+        if let Ok(job) = Job::from_bytes(&input) {
+            assert_eq!(Job::from_bytes(&job.to_bytes()).unwrap(), job);
+        }
+    }
+}
+
+#[test]
+fn html_is_converted_or_refused_and_leaves_nothing_that_acts() {
+    let seeds = [
+        b"<h1>A</h1><p>b <a href=\"https://a.example/x\">c</a> <img src=\"/y.png\" onerror=\"z\"></p>".to_vec(),
+        b"<table><tr><td colspan=3>a<td><ul><li>b<ol><li>c</table><pre><code>d</code></pre>".to_vec(),
+        b"<a href=\"javascript:alert(1)\">x</a><script>alert(1)</script><svg><a xlink:href=\"data:text/html,x\">".to_vec(),
+    ];
+    let limits = Limits::default();
+    let mut mutator = Mutator::new(2);
+    while let Some(input) = mutator.next_text(&seeds) {
+        let Ok(converted) = convert(&input, Some("https://a.example/hc"), &limits) else { continue };
+        let again = convert(&input, Some("https://a.example/hc"), &limits).unwrap();
+        assert_eq!(converted.markdown, again.markdown, "{input:?}");
+        assert!(!converted.markdown.contains("](javascript:"), "{input:?}: {}", converted.markdown);
+    }
+}
+
+async fn answered(app: &TestApp, method: Method, path: &str, body: Vec<u8>) -> StatusCode {
+    let request =
+        app.http.request(method, app.url(path)).bearer_auth(API_KEY).header("customer-id", CUSTOMER);
+    request.body(body).send().await.unwrap().status()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn api_bodies_are_served_or_refused_and_break_nothing() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let operations = [
+        (
+            "/user_files_v2",
+            json!({ "pagination": { "limit": 1, "offset": 0 }, "filters": { "tags": { "AND": [{ "key": "a", "value": 1 }] } } }),
+        ),
+        ("/embeddings", json!({ "query": "x", "k": 2, "tags": { "OR": [{ "key": "a", "value": "b" }] } })),
+        ("/integrations/items/list", json!({ "data_source_id": 1, "pagination": { "limit": 5 } })),
+        ("/create_user_file_tags", json!({ "organization_user_file_id": 1, "tags": { "a": ["b"] } })),
+        (
+            "/update_users",
+            json!({ "customer_ids": ["ada"], "auto_sync_enabled_sources": "ALL", "max_files": 9 }),
+        ),
+        (
+            "/upload_chunks_and_embeddings",
+            json!({ "embedding_model": "OPENAI", "chunks_and_embeddings": [{ "file_id": 1,
+            "chunks_and_embeddings": [{ "chunk_number": 0, "chunk": "x", "embedding": [0.5] }] }] }),
+        ),
+        ("/helpsync/v1/webhooks/1/rotate-key", json!({ "overlap_hours": 3 })),
+    ];
+    let mut mutator = Mutator::new(3);
+    while let Some(which) = mutator.next(&[vec![0; 4]]) {
+        let (path, body) = &operations[usize::from(which.first().copied().unwrap_or(0)) % operations.len()];
+        let Some(input) = mutator.next(&[body.to_string().into_bytes()]) else { break };
+        let shown = String::from_utf8_lossy(&input).into_owned();
+        let status = answered(&app, Method::POST, path, input).await;
+        assert!(!status.is_server_error(), "{path}: {status} for {shown:?}");
+    }
+    assert_eq!(answered(&app, Method::POST, "/user_files_v2", b"{}".to_vec()).await, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_addresses_and_zendesks_events_are_believed_only_as_they_were_made() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let files = app.post("/user_files_v2", CUSTOMER, json!({ "include_raw_file": true })).await;
+    let right = files["results"][0]["presigned_url"].as_str().unwrap();
+    let token = right.split_once("token=").unwrap().1.as_bytes().to_vec();
+    let (_, access) = app.call(Method::GET, "/auth/v1/access_token", CUSTOMER, None).await;
+    let access = access["access_token"].as_str().unwrap().as_bytes().to_vec();
+    let event = br#"{"id":"1","type":"zen:event-type:article.published","detail":{"id":"7","brand_id":"1"}}"#
+        .to_vec();
+    let mut mutator = Mutator::new(4);
+    while let Some(input) = mutator.next(&[token.clone(), access.clone()]) {
+        let mut url = app.url("/presigned_file");
+        url.query_pairs_mut().append_pair("token", &String::from_utf8_lossy(&input));
+        let status = app.http.get(url).send().await.unwrap().status();
+        assert_eq!(status == StatusCode::OK, input == token, "{input:?}: {status}");
+        assert!(!status.is_server_error(), "{input:?}: {status}");
+        let Some(body) = mutator.next(std::slice::from_ref(&event)) else { break };
+        let posted = app.http.post(app.url("/integrations/zendesk/events/unknown")).body(body);
+        let posted = posted.header("x-zendesk-webhook-signature", "AAAA").send().await.unwrap();
+        assert!(posted.status().is_client_error(), "{}", posted.status());
+    }
+    let runs: Value = app.call(Method::GET, "/helpsync/v1/runs", CUSTOMER, None).await.1;
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "no event was believed: {runs}");
+}

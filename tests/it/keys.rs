@@ -1,0 +1,205 @@
+//! The keys that seal and sign: changed while everything runs, and refused where they do not fit.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use helpsync_app::{AppError, Parts, Runtime};
+use helpsync_config::Settings;
+use helpsync_model::{KeyRing, OsEntropy, chain};
+use helpsync_store::OauthClient;
+use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use zendesk_sim::{Account, GenerateOptions};
+
+use crate::app::{API_KEY, Shape, TestApp, named, real_time, sqlite_url};
+use crate::copy::assert_equal;
+use crate::processes::binary;
+
+const CUSTOMER: &str = "ada";
+const WORKSPACE: &str = "acme";
+/// Rounds of load that the changes of keys must be seen by.
+const ROUNDS_MIN: u64 = 3;
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// `helpsync keys …` as the operator runs it beside the installation.
+async fn keys(env: &[(String, String)], arguments: &[&str]) -> Value {
+    let mut command = Command::new(binary("helpsync"));
+    command.arg("--json").arg("keys").args(arguments).env_clear();
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "keys {arguments:?}: {}", said(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What was signed before the change.
+struct Signed {
+    presigned: String,
+    token: String,
+}
+
+impl Signed {
+    async fn by(app: &TestApp) -> Self {
+        let files = app.post("/user_files_v2", CUSTOMER, json!({ "include_raw_file": true })).await;
+        let (_, token) = app.call(Method::GET, "/auth/v1/access_token", CUSTOMER, None).await;
+        Self {
+            presigned: files["results"][0]["presigned_url"].as_str().unwrap().to_owned(),
+            token: token["access_token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    async fn assert_good(&self, app: &TestApp) {
+        let answer = app.http.get(&self.presigned).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "a presigned URL: {}", answer.text().await.unwrap());
+        let token = format!("Token {}", self.token);
+        let answer = app.http.get(app.url("/whoami")).header("authorization", token).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "an access token: {}", answer.text().await.unwrap());
+    }
+}
+
+/// Changes the help center, has it synced and reads, until it is told to stop. Nothing may be refused.
+async fn load(app: &TestApp, account: &Account, signed: &Signed, stop: &AtomicBool) -> u64 {
+    let mut round = 0;
+    while !stop.load(Ordering::Relaxed) || round < ROUNDS_MIN {
+        account.apply_random(3, round);
+        app.sync(CUSTOMER, WORKSPACE).await;
+        app.post("/user_files_v2", CUSTOMER, json!({})).await;
+        signed.assert_good(app).await;
+        round += 1;
+    }
+    round
+}
+
+/// The key that seals, and what the others still hold.
+fn told(list: &Value) -> (String, i64) {
+    let keys = list["keys"].as_array().unwrap();
+    let seals = keys.iter().find(|key| key["seals"] == true).unwrap();
+    let left =
+        keys.iter().filter(|key| key["seals"] == false).map(|key| key["sealed"].as_i64().unwrap()).sum();
+    (seals["id"].as_str().unwrap().to_owned(), left)
+}
+
+async fn rotated_under_load(shape: Shape) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    let path = file.display().to_string();
+    let extra: &[(&str, &str)] = match shape {
+        Shape::Embedded => &[],
+        Shape::Services => {
+            std::fs::write(&file, KeyRing::generate("k1", &OsEntropy).to_secret().expose_secret()).unwrap();
+            &[("HELPSYNC_SECRETS__KEYS", ""), ("HELPSYNC_SECRETS__KEYS_FILE", &path)]
+        }
+    };
+    let app = TestApp::start(shape, extra, real_time()).await;
+    let account = app.account(WORKSPACE, GenerateOptions { articles: 40, ..GenerateOptions::default() });
+    app.connect(CUSTOMER, WORKSPACE).await;
+    app.post("/add_webhook", CUSTOMER, json!({ "url": "https://hooks.example.com/x" })).await;
+    let mut env = vec![named("STORE__URL", app.parts().settings().store.url.expose())];
+    if shape == Shape::Services {
+        env.push(named("SECRETS__KEYS_FILE", path.clone()));
+    }
+    let signed = Signed::by(&app).await;
+    assert!(signed.token.starts_with("k1."), "the signature names its key: {}", signed.token);
+    let (seals, _) = told(&keys(&env, &["list"]).await);
+    assert_eq!(seals, "k1");
+
+    let stop = AtomicBool::new(false);
+    let rotation = async {
+        keys(&env, &["add"]).await;
+        keys(&env, &["rotate"]).await;
+        let resealed = keys(&env, &["reseal"]).await;
+        assert_eq!((&resealed["left"], &resealed["key"]), (&json!(0), &json!("k2")), "{resealed}");
+        stop.store(true, Ordering::Relaxed);
+    };
+    let (rounds, ()) = tokio::join!(load(&app, &account, &signed, &stop), rotation);
+    assert!(rounds >= ROUNDS_MIN);
+    let list = keys(&env, &["list"]).await;
+    assert_eq!(told(&list), ("k2".to_owned(), 0), "{list}");
+    assert!(Signed::by(&app).await.token.starts_with("k2."));
+    signed.assert_good(&app).await;
+
+    // The log of changes has it, once each, whoever of the processes was first.
+    let (_, log) = app.call(Method::GET, "/helpsync/v1/audit?actor=operator", CUSTOMER, None).await;
+    let mut done: Vec<String> = log["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| format!("{} {}", entry["action"].as_str().unwrap(), entry["target"].as_str().unwrap()))
+        .filter(|done| done.ends_with("k2"))
+        .collect();
+    done.sort();
+    assert_eq!(done, ["add a sealing key k2", "seal with this key k2"], "{log}");
+    app.sync(CUSTOMER, WORKSPACE).await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_under_running_syncs_without_one_failed_request_in_one_process() {
+    rotated_under_load(Shape::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_under_running_syncs_without_one_failed_request_in_many_processes() {
+    rotated_under_load(Shape::Services).await;
+}
+
+fn env_of(folder: &Path) -> Vec<(String, String)> {
+    vec![named("STORE__URL", sqlite_url(folder)), named("API__BOOTSTRAP_KEY", API_KEY)]
+}
+
+fn file_of(folder: &Path) -> PathBuf {
+    folder.join("app.db.keys")
+}
+
+async fn opened(folder: &Path) -> Result<Parts, AppError> {
+    Parts::open(Settings::load(None, env_of(folder)).unwrap(), Runtime::default()).await
+}
+
+/// Why it does not start.
+async fn refused(folder: &Path) -> String {
+    match opened(folder).await {
+        Ok(_) => panic!("it has started"),
+        Err(error) => chain(&error),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_is_refused_without_the_keys_that_are_needed_and_nothing_is_written_over_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = opened(folder.path()).await.unwrap();
+    let client = OauthClient {
+        client_id: "c".to_owned(),
+        client_secret: Some("s".to_owned().into()),
+        redirect_uri: "https://a.example/integrations/zendesk".to_owned(),
+    };
+    parts.store.admin().put_oauth_client(parts.organization, &client).await.unwrap();
+    parts.store.close().await;
+    drop(parts);
+    let (file, right) = (file_of(folder.path()), std::fs::read_to_string(file_of(folder.path())).unwrap());
+
+    let stranger = KeyRing::generate("k9", &OsEntropy);
+    std::fs::write(&file, stranger.to_secret().expose_secret()).unwrap();
+    let why = refused(folder.path()).await;
+    assert!(why.contains("\"k1\"") && why.contains("1 sealed secrets would be lost"), "{why}");
+    let impostor = KeyRing::generate("k1", &OsEntropy);
+    std::fs::write(&file, impostor.to_secret().expose_secret()).unwrap();
+    let why = refused(folder.path()).await;
+    assert!(why.contains("is not the key \"k1\" that sealed what is stored"), "{why}");
+
+    std::fs::remove_file(&file).unwrap();
+    let why = refused(folder.path()).await;
+    assert!(why.contains("are gone") && why.contains("put the file back"), "{why}");
+    let mut doctor = Command::new(binary("helpsync"));
+    doctor.arg("doctor").env_clear().envs(env_of(folder.path()));
+    let said = said(&doctor.output().unwrap());
+    assert!(said.contains("1 of 1 secrets do not open"), "{said}");
+    assert!(!file.exists(), "neither a start nor doctor makes keys beside secrets that they do not open");
+
+    std::fs::write(&file, right).unwrap();
+    opened(folder.path()).await.unwrap().store.close().await;
+}

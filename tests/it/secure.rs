@@ -1,0 +1,248 @@
+//! Attacks on a running server, each as its own test.
+
+use std::collections::BTreeSet;
+
+use hmac::{Hmac, Mac as _};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use zendesk_sim::{BodyProfile, Change, GenerateOptions};
+
+use crate::app::{API_KEY, Shape, TestApp, real_time, small, until};
+use crate::webhooks_out::Receiver;
+
+const CUSTOMER: &str = "ada";
+const READERS: &str = "/helpsync/v1/readers";
+
+async fn names(app: &TestApp, key: &str, viewer: Option<&str>) -> BTreeSet<String> {
+    let mut request =
+        app.http.post(app.url("/user_files_v2")).bearer_auth(key).header("customer-id", CUSTOMER);
+    if let Some(viewer) = viewer {
+        request = request.header("helpsync-viewer-segments", viewer);
+    }
+    let answer = request.json(&json!({ "pagination": { "limit": 250 } })).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_that_wants_readers_named_shows_a_request_without_one_what_everybody_may_read() {
+    let app = TestApp::embedded().await;
+    let generate = GenerateOptions {
+        articles: 40,
+        restricted_fraction: 0.5,
+        body_profile: BodyProfile::Small,
+        ..GenerateOptions::default()
+    };
+    app.account("acme", generate);
+    app.connect(CUSTOMER, "acme").await;
+    let (_, rule) = app.call(Method::GET, READERS, CUSTOMER, None).await;
+    assert_eq!(rule["viewer_segments_required"], false, "the first organization is as Carbon's was");
+    let everything = names(&app, API_KEY, None).await;
+    let public = names(&app, API_KEY, Some("")).await;
+    assert!(!public.is_empty() && public.len() < everything.len());
+    let before = app.post("/user_files_v2", CUSTOMER, json!({ "include_raw_file": true })).await;
+
+    let wanted = json!({ "viewer_segments_required": true });
+    let (status, _) = app.call(Method::PUT, READERS, CUSTOMER, Some(wanted)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(names(&app, API_KEY, None).await, public, "fail closed");
+    let (_, token) = app.call(Method::GET, "/auth/v1/access_token", CUSTOMER, None).await;
+    let token = format!("Token {}", token["access_token"].as_str().unwrap());
+    let by_token = app.http.post(app.url("/user_files_v2")).header("authorization", token);
+    let by_token: Value =
+        by_token.json(&json!({ "pagination": { "limit": 250 } })).send().await.unwrap().json().await.unwrap();
+    assert_eq!(by_token["count"], json!(public.len()), "an access token widens nothing");
+    let export =
+        app.http.get(app.url("/helpsync/v1/export")).bearer_auth(API_KEY).header("customer-id", CUSTOMER);
+    assert_eq!(export.send().await.unwrap().text().await.unwrap().lines().count(), public.len());
+    let hidden = before["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|file| !public.contains(file["name"].as_str().unwrap()));
+    if let Some(hidden) = hidden {
+        for path in ["/raw_file", "/helpsync/v1/files"] {
+            let (status, _) =
+                app.call(Method::GET, &format!("{path}/{}", hidden["id"]), CUSTOMER, None).await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+    // Organizations that are made from now on begin so.
+    let other = app.post("/helpsync/v1/organizations", CUSTOMER, json!({ "name": "other" })).await;
+    let answer = app.http.get(app.url(READERS)).bearer_auth(other["api_key"].as_str().unwrap());
+    let answer: Value = answer.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["viewer_segments_required"], true);
+}
+
+/// The signatures of a delivery, by the time that they say.
+fn signatures(received: &crate::webhooks_out::Received) -> (String, Vec<String>) {
+    let value = received.headers["carbon-signature"].to_str().unwrap();
+    let parts: Vec<(&str, &str)> = value.split(',').map(|it| it.split_once('=').unwrap()).collect();
+    assert_eq!(parts[0].0, "t");
+    (parts[0].1.to_owned(), parts[1..].iter().map(|(_, signature)| (*signature).to_owned()).collect())
+}
+
+fn signed(key: &str, time: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&hex::decode(key).unwrap()).unwrap();
+    mac.update(format!("{time}.{body}").as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhooks_key_is_rotated_with_both_signing_for_a_time_and_one_after_it() {
+    let extra = [("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true")];
+    let app = TestApp::start(Shape::Embedded, &extra, real_time()).await;
+    let receiver = Receiver::start(200).await;
+    let added = app.post("/add_webhook", CUSTOMER, json!({ "url": receiver.url })).await;
+    let (old, id) = (added["signing_key"].as_str().unwrap(), added["id"].as_i64().unwrap());
+    let path = format!("/helpsync/v1/webhooks/{id}/rotate-key");
+    for wrong in [json!({ "overlap_hours": -1 }), json!({ "overlap_hours": 721 })] {
+        let (status, _) = app.call(Method::POST, &path, CUSTOMER, Some(wrong)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let (status, _) = app.call(Method::POST, "/helpsync/v1/webhooks/999/rotate-key", CUSTOMER, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let rotated = app.post(&path, CUSTOMER, json!({})).await;
+    let new = rotated["signing_key"].as_str().unwrap();
+    assert!(rotated["previous_key_until"].is_string() && new != old, "{rotated}");
+
+    let next = async |count: usize| {
+        app.post("/organization/statistics", CUSTOMER, json!({})).await;
+        until("a delivery", async || receiver.received().get(count).cloned()).await
+    };
+    let received = next(0).await;
+    let (time, both) = signatures(&received);
+    assert_eq!(both, [signed(old, &time, &received.body), signed(new, &time, &received.body)]);
+    app.post(&path, CUSTOMER, json!({ "overlap_hours": 0 })).await;
+    let received = next(1).await;
+    let (time, alone) = signatures(&received);
+    assert_eq!(alone.len(), 1);
+    for ended in [old, new] {
+        assert_ne!(alone[0], signed(ended, &time, &received.body), "a key that has ended signs no more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_presigned_url_ends_with_the_key_that_made_it() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let key = app.post("/helpsync/v1/api-keys", CUSTOMER, json!({ "name": "k", "scope": "read" })).await;
+    let request = app.http.post(app.url("/user_files_v2")).bearer_auth(key["api_key"].as_str().unwrap());
+    let request = request.header("customer-id", CUSTOMER).json(&json!({ "include_raw_file": true }));
+    let files: Value = request.send().await.unwrap().json().await.unwrap();
+    let url = files["results"][0]["presigned_url"].as_str().unwrap();
+    assert_eq!(app.http.get(url).send().await.unwrap().status(), StatusCode::OK);
+    let path = format!("/helpsync/v1/api-keys/{}", key["id"]);
+    assert_eq!(app.call(Method::DELETE, &path, CUSTOMER, None).await.0, StatusCode::OK);
+    assert_eq!(app.http.get(url).send().await.unwrap().status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_of_other_origins_than_those_that_are_set_are_given_nothing() {
+    let extra = [("HELPSYNC_API__CORS_ORIGINS", "https://app.example.com")];
+    let app = TestApp::start(Shape::Embedded, &extra, real_time()).await;
+    for (origin, allowed) in [("https://app.example.com", true), ("https://evil.example.com", false)] {
+        let preflight = app.http.request(Method::OPTIONS, app.url("/user_files_v2")).header("origin", origin);
+        let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
+        let asked = app.http.get(app.url("/health")).header("origin", origin).send().await.unwrap();
+        for answer in [preflight, asked] {
+            let said = answer.headers().get("access-control-allow-origin").map(|it| it.to_str().unwrap());
+            assert_eq!(said, allowed.then_some(origin), "{origin}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_customer_ids_are_refused_whatever_they_say() {
+    let app = TestApp::embedded().await;
+    for pair in [["ada", "bob"], ["ada", "ada"]] {
+        let request = app.http.get(app.url("/whoami")).bearer_auth(API_KEY);
+        let request = request.header("customer-id", pair[0]).header("customer-id", pair[1]);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::BAD_REQUEST, "{pair:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_acts_never_leaves_whatever_was_stored() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let store = &app.parts().store;
+    for statement in [
+        "update file set external_url = $1",
+        "update translation set external_url = $1",
+        "update item set external_url = $1",
+    ] {
+        helpsync_store::testing::write_text(store, statement, "javascript:alert(1)").await;
+    }
+    let connection = app.connection(CUSTOMER, "acme").await;
+    let listed = app.post("/user_files_v2", CUSTOMER, json!({})).await;
+    let id = listed["results"][0]["id"].as_i64().unwrap();
+    let items = json!({ "data_source_id": connection.0 });
+    let search = json!({ "query": "the", "k": 5, "include_file_level_metadata": true });
+    for (method, path, body) in [
+        (Method::POST, "/user_files_v2".to_owned(), Some(json!({}))),
+        (Method::GET, format!("/helpsync/v1/files/{id}"), None),
+        (Method::GET, "/helpsync/v1/export".to_owned(), None),
+        (Method::POST, "/integrations/items/list".to_owned(), Some(items)),
+        (Method::POST, "/embeddings".to_owned(), Some(search)),
+    ] {
+        let mut request =
+            app.http.request(method, app.url(&path)).bearer_auth(API_KEY).header("customer-id", CUSTOMER);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(!text.contains("javascript:"), "{path}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_customers_texts_are_in_the_file_no_more() {
+    const PLANTED: &str = "xyzzyplantedword";
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(30));
+    let change = Change::Create {
+        section_id: None,
+        title: format!("Title {PLANTED}"),
+        body: format!("<p>{PLANTED} in a sentence</p>"),
+        draft: false,
+    };
+    account.apply(change).unwrap();
+    app.connect(CUSTOMER, "acme").await;
+    app.account("beta", small(30));
+    app.connect("bob", "beta").await;
+    let found = async || {
+        let answer = app.post("/embeddings", CUSTOMER, json!({ "query": PLANTED, "k": 1 })).await;
+        (!answer["documents"].as_array().unwrap().is_empty()).then_some(())
+    };
+    until("the text to be found", found).await;
+    let store = app.parts().store.clone();
+    let url = app.parts().settings().store.url.expose().to_owned();
+    let path = url.trim_start_matches("sqlite:").to_owned();
+    let holds = || {
+        let has = |suffix: &str| {
+            let bytes = std::fs::read(format!("{path}{suffix}")).unwrap_or_default();
+            bytes.windows(PLANTED.len()).any(|window| window == PLANTED.as_bytes())
+        };
+        has("") || has("-wal")
+    };
+    assert!(holds(), "it was there");
+    app.post("/delete_users", CUSTOMER, json!({ "customer_ids": [CUSTOMER] })).await;
+    until("it to be gone from the file", async || {
+        store.search().forget_words().await.unwrap();
+        helpsync_store::testing::checkpoint(&store).await;
+        (!holds()).then_some(())
+    })
+    .await;
+    assert!(!names(&app, API_KEY, Some("")).await.contains("x"), "others are still served");
+}
