@@ -23,8 +23,8 @@ use url::Url;
 use crate::front::Fronts;
 use crate::home::Home;
 use crate::{
-    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, health, keys, requests, telemetry,
-    traces, webhooks,
+    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, health, keys, requests,
+    telemetry, traces, webhooks,
 };
 
 /// Beyond draining: answers under way, and handing shards back.

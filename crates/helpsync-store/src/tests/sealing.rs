@@ -19,6 +19,7 @@ fn turned() -> KeyRing {
 }
 
 async fn put_clients(store: &TestStore, number: usize) {
+    assert_eq!(store.admin().ensure_organization("default").await.unwrap(), FIRST);
     for at in 0..number {
         let client = OauthClient {
             client_id: format!("client-{at:04}"),
