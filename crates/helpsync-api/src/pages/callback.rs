@@ -124,7 +124,12 @@ async fn take(api: &Api, headers: &HeaderMap, state: &SecretString) -> Result<Ne
     let chosen = match grant.begun_by {
         // The version before sent people to Zendesk without our page; such a state ends within half an hour.
         None => grant.subdomain.clone(),
-        Some(GrantBegunBy::Program) if is_program(headers) => grant.subdomain.clone(),
+        // A program may also make Zendesk's address by itself, from the state of ours.
+        Some(GrantBegunBy::Program | GrantBegunBy::Nobody)
+            if api.options().programs_may_connect && is_program(headers) =>
+        {
+            grant.subdomain.clone()
+        }
         Some(GrantBegunBy::Page) => match chosen_here(api, headers, state, &grant) {
             Some(subdomain) => subdomain,
             None => return Err(elsewhere(api, &grant).await),
