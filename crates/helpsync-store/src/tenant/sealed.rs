@@ -4,7 +4,7 @@ use helpsync_model::{ConnectionId, OrganizationId};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::connection::{event_subscriptions, grants, tokens};
+use crate::connection::{event_subscriptions, pending_grants, tokens};
 use crate::db::vault::{Vault, VaultError, sealed_by};
 use crate::db::{StoreError, sql};
 use crate::event::webhooks;
