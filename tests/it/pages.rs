@@ -112,7 +112,7 @@ async fn what_a_program_began_ends_in_no_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_state_that_nobody_began_ends_nowhere() {
+async fn a_state_that_nobody_began_ends_in_no_browser() {
     let (app, account) = started().await;
     let url = app.oauth_url(CUSTOMER, "acme").await;
     let state = url.split("state=").nth(1).unwrap();
@@ -126,11 +126,26 @@ async fn a_state_that_nobody_began_ends_nowhere() {
     let callback = victim.open(&made).await.location.unwrap();
     assert!(callback.contains("code="), "{callback}");
     assert_eq!(victim.open(&callback).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(app.http.get(&callback).send().await.unwrap().status(), StatusCode::FORBIDDEN);
     assert_eq!(sources(&app).await, 0);
     // It is good for its own purpose all the same.
     let callback = victim.press(&url).await;
     assert_eq!(victim.open(&callback).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_may_make_zendesks_address_by_itself() {
+    let (app, account) = started().await;
+    let url = app.oauth_url(CUSTOMER, "acme").await;
+    let state = url.split("state=").nth(1).unwrap();
+    let redirect = app.url("/integrations/zendesk");
+    let made = format!(
+        "{}/oauth/authorizations/new?response_type=code&client_id={CLIENT_ID}&scope=hc:read&state={state}&redirect_uri={redirect}",
+        app.sim.base_url_template().replace("{subdomain}", &account.subdomain())
+    );
+    let sent_back = app.http.get(&made).send().await.unwrap();
+    let callback = sent_back.headers()["location"].to_str().unwrap();
+    assert_eq!(app.http.get(callback).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(sources(&app).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
