@@ -252,7 +252,7 @@ fn the_message_of_the_curl_example_is_the_one_that_the_client_would_send() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_of_the_broker_asks_for_its_own_organizations_alone_and_reaches_no_lane() {
     let node = Node::start().await;
-    let http = reqwest::Client::new();
+    let http = reqwest::Client::builder().timeout(crate::app::LATE).build().unwrap();
     let put = async |path: &str, body: Value| {
         let request = http.put(format!("{}/api/{path}", node.api())).basic_auth("guest", Some("guest"));
         let status = request.json(&body).send().await.unwrap().status();

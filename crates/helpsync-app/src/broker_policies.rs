@@ -149,7 +149,10 @@ mod tests {
     use super::*;
 
     fn queue(url: &str, management: Option<&str>) -> QueueSettings {
-        let mut env = vec![("HELPSYNC_QUEUE__URL".to_owned(), url.to_owned())];
+        let mut env = vec![
+            ("HELPSYNC_QUEUE__URL".to_owned(), url.to_owned()),
+            ("HELPSYNC_QUEUE__ALLOW_UNENCRYPTED".to_owned(), "true".to_owned()),
+        ];
         env.extend(management.map(|url| ("HELPSYNC_QUEUE__MANAGEMENT_URL".to_owned(), url.to_owned())));
         Settings::load(None, env).unwrap().queue
     }

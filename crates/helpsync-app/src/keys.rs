@@ -141,7 +141,7 @@ pub(crate) async fn reseal(parts: Parts, stop: CancellationToken) {
 /// One round over everything; how many secrets it sealed.
 async fn round(parts: &Parts) -> u64 {
     let told = |total: &Resealed| {
-        if total.sealed > 0 && total.sealed % TOLD_EVERY == 0 {
+        if total.sealed > 0 && total.sealed.is_multiple_of(TOLD_EVERY) {
             tracing::info!(sealed = total.sealed, "secrets are being sealed anew");
         }
     };

@@ -413,3 +413,11 @@ fn an_empty_corner_leaves_the_names_of_columns_their_row() {
     let html = format!("<table>{rows}</table>");
     assert!(!markdown(&html).lines().next().unwrap().contains("North"), "{}", markdown(&html));
 }
+
+#[test]
+fn an_empty_link_within_code_parts_no_word() {
+    for nothing in ["<a href='/x'></a>", "<a name='x'></a>", "<span></span>"] {
+        assert_eq!(markdown(&format!("<code>note{nothing}npm</code>")), "`notenpm`", "{nothing}");
+    }
+    assert_eq!(markdown("<code>note<a href='/x'> </a>npm</code>"), "`note npm`");
+}

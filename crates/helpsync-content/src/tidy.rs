@@ -73,7 +73,7 @@ impl Tidy {
             let start = text.len() - text.trim_start().len();
             (&text[..start], &text[start + inner.len()..])
         };
-        if blank(before) || (inner.is_empty() && !self.continues(like)) {
+        if blank(before) || (inner.is_empty() && !text.is_empty() && !self.continues(like)) {
             self.space(true);
         }
         let kept = |part| if blank(part) { "" } else { part };

@@ -99,5 +99,5 @@ pub use tenant::oauth_clients::{OauthClient, StoredOauthClient};
 pub use tenant::organization_settings::OrganizationChange;
 pub use tenant::organizations::{Organization, OrganizationSummary};
 pub use tenant::overview::Overview;
-pub use tenant::sessions::{SESSIONS_OF_KEY_MAX, Session};
 pub use tenant::sealing_keys::{KeyUse, ResealCursor, Resealed};
+pub use tenant::sessions::{SESSIONS_OF_KEY_MAX, Session};

@@ -209,7 +209,11 @@ impl Visitor<'_> {
         let Some(connection) = self.connection().await? else { return Ok(self.seen("none")) };
         audit::acts(
             self.organization,
-            Actor { kind: "browser", id: String::new(), name: "whoever has the link of the manage page".to_owned() },
+            Actor {
+                kind: "browser",
+                id: String::new(),
+                name: "whoever has the link of the manage page".to_owned(),
+            },
         );
         audit::about_customer(self.customer);
         audit::detail("do", json!(fields.get("do")));

@@ -85,7 +85,7 @@ fn beside_a_running_server_all_is_looked_at_and_nothing_changed() {
         found.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name}: {found:#?}"))
     };
     assert_eq!(named("store")["severity"], "ok", "{found:#?}");
-    assert!(named("sealing keys")["text"].as_str().unwrap().contains("open all of the 2"), "{found:#?}");
+    assert!(named("sealing keys")["text"].as_str().unwrap().contains("open all of the 3"), "{found:#?}");
     assert!(found.iter().all(|one| one["severity"] != "wrong"), "{found:#?}");
     assert_eq!(
         (&named("workspace")["severity"], &named("clock of Zendesk")["severity"]),

@@ -115,6 +115,7 @@ fn every_command_in_the_documents_works_as_it_stands_there() {
     served.text(&["sync", "--customer", "ada", "--watch"]);
     connect(&served, "me");
     std::fs::write(served.folder().join("article.html"), "<h2>Fees</h2><p>Five.</p>").unwrap();
+    std::fs::write(served.folder().join("logo.png"), b"\x89PNG\r\n\x1a\n0000").unwrap();
     let (mut seen, mut ran) = (BTreeSet::new(), 0);
     for (page, text) in pages() {
         for command in commands(&text) {
