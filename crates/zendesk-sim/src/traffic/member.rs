@@ -41,25 +41,25 @@ mod tests {
 
     use super::*;
 
-    fn after(at: &str, every: usize, value: Option<Value>) -> Value {
+    fn after(at: &str, every: usize, value: Option<&Value>) -> Value {
         let mut root = json!({ "count": 3, "items": [{ "a": [{ "b": 1 }] }, { "a": [] }, { "a": [{ "b": 2 }, { "b": 3 }] }] });
-        put(&mut root, at, every, value.as_ref());
+        put(&mut root, at, every, value);
         root
     }
 
     #[test]
     fn members_are_set_and_taken_out_wherever_they_stand() {
-        assert_eq!(after("/count", 1, Some(json!("x")))["count"], "x");
-        assert_eq!(after("/new", 1, Some(Value::Null)).get("new"), Some(&Value::Null));
+        assert_eq!(after("/count", 1, Some(&json!("x")))["count"], "x");
+        assert_eq!(after("/new", 1, Some(&Value::Null)).get("new"), Some(&Value::Null));
         assert_eq!(after("/count", 1, None).get("count"), None);
         assert_eq!(after("/count,/items", 1, None), json!({}));
-        let all = after("/items/*/a/*/b", 1, Some(Value::Null))["items"].clone();
+        let all = after("/items/*/a/*/b", 1, Some(&Value::Null))["items"].clone();
         assert_eq!(
             all,
             json!([{ "a": [{ "b": null }] }, { "a": [] }, { "a": [{ "b": null }, { "b": null }] }])
         );
         assert_eq!(after("/items/*/a", 2, None)["items"], json!([{}, { "a": [] }, {}]));
-        assert_eq!(after("/items/*", 3, Some(json!(7)))["items"][0], 7);
+        assert_eq!(after("/items/*", 3, Some(&json!(7)))["items"][0], 7);
         assert_eq!(after("/elsewhere/*/a", 1, None), after("/count/a", 1, None));
     }
 }
