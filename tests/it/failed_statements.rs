@@ -41,10 +41,10 @@ async fn dead_letter(app: &TestApp) -> Value {
 async fn log_run_record_and_dead_letter_name_the_statement_that_stopped_a_walk() {
     let app = impatient(Shape::Embedded).await;
     let connection = app.connect(CUSTOMER, "acme").await.connection;
-    take_away(&app.parts().store, "remote_article").await;
+    take_away(&app.parts().store, "author").await;
     app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER, "full": true })).await;
     let run = app.ended(connection).await;
-    let cause = format!("{NO_TABLE}remote_article");
+    let cause = format!("{NO_TABLE}author");
     assert_eq!(
         (run.state, run.error.as_deref().unwrap()),
         (RunState::Failed, &*format!("gave up after 1 tries: {cause}"))

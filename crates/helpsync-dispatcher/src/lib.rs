@@ -134,15 +134,15 @@ impl Dispatcher {
     /// because the store says what is due.
     async fn start_ticker(&self) -> Result<JobScheduler, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
-        let dispatcher = self.clone();
+        let (dispatcher, away) = (self.clone(), Arc::new(Outage::default()));
         let schedules = Job::new_repeated_async(self.options.schedule_tick, move |_, _| {
-            let dispatcher = dispatcher.clone();
-            Box::pin(async move { dispatcher.log(dispatcher.fire_schedules().await) })
+            let (dispatcher, away) = (dispatcher.clone(), Arc::clone(&away));
+            Box::pin(async move { log(&away, dispatcher.fire_schedules().await) })
         })?;
-        let dispatcher = self.clone();
+        let (dispatcher, away) = (self.clone(), Arc::new(Outage::default()));
         let sweeps = Job::new_repeated_async(self.options.sweep_every, move |_, _| {
-            let dispatcher = dispatcher.clone();
-            Box::pin(async move { dispatcher.log(dispatcher.sweep().await) })
+            let (dispatcher, away) = (dispatcher.clone(), Arc::clone(&away));
+            Box::pin(async move { log(&away, dispatcher.sweep().await) })
         })?;
         scheduler.add(schedules).await?;
         scheduler.add(sweeps).await?;
@@ -150,13 +150,7 @@ impl Dispatcher {
         Ok(scheduler)
     }
 
-    fn log(&self, outcome: Result<(), StoreError>) {
-        if let Err(error) = outcome {
-            self.failed(&error, "a tick failed, the next one tries again");
-        }
-    }
-
-    /// Ticks, sweeps and dispatching meet the same outage: it is told once.
+    /// An outage is told once.
     fn failed(&self, error: &StoreError, what: &'static str) {
         if self.away.begins() {
             tracing::warn!(error = chain(error), "{what}");
@@ -327,5 +321,17 @@ fn message_of(message: &OutboxMessage, span: &Span) -> Message {
         id: message.dedup.clone(),
         job: message.job.clone(),
         traceparent: trace::parent_of(span).or_else(written),
+    }
+}
+
+/// Tells once that ticks of one kind fail, until one of them works again.
+fn log(away: &Outage, outcome: Result<(), StoreError>) {
+    match outcome {
+        Err(error) if away.begins() => {
+            tracing::warn!(error = chain(&error), "a tick failed, the next one tries again");
+        }
+        Err(error) => tracing::debug!(error = chain(&error), "a tick failed again"),
+        Ok(()) if away.ends() => tracing::info!("ticks work again"),
+        Ok(()) => {}
     }
 }

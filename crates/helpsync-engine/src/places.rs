@@ -4,12 +4,14 @@
 //! bring all of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 
 use helpsync_account::Account;
 use helpsync_model::{ExportAccess, RunKind, Timestamp, chain};
 use helpsync_store::{RunNote, StartedShard};
 use helpsync_zendesk::{Answer, Category, Failure, Next, Section, TreePage};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::articles::items;
 use crate::page::Fetched;
@@ -44,11 +46,15 @@ struct TreeMark {
     categories: ListMark,
 }
 
-/// How many there are, and when the latest of them changed; `None`: not told.
+/// How many there are, and when the latest of them changed; `None`: not told. Of two changes in one second the time tells
+/// the first alone, so what the page says counts too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct ListMark {
     count: Option<u64>,
     newest: Option<i64>,
+    /// SHA-256 of the first page.
+    #[serde(default)]
+    said: Option<String>,
 }
 
 impl TreeMark {
@@ -197,7 +203,7 @@ struct List<T> {
     bytes: u64,
 }
 
-async fn read_list<T, Pages>(
+async fn read_list<T: Debug, Pages>(
     mut page_of: impl FnMut(u32) -> Pages,
     changed_at: impl Fn(&T) -> Option<Timestamp>,
     known: Option<&ListMark>,
@@ -216,7 +222,8 @@ where
         let ordered = rejected.is_empty() && times.is_sorted_by(|a, b| a >= b) && !times.contains(&None);
         if page == 1 && ordered {
             let newest = times.first().copied().flatten().map(Timestamp::as_second);
-            list.mark = ListMark { count, newest };
+            let said = Some(hex::encode(Sha256::digest(format!("{items:?}"))));
+            list.mark = ListMark { count, newest, said };
         }
         let as_known = page == 1 && ordered && count.is_some() && known == Some(&list.mark);
         list.items.extend(items);

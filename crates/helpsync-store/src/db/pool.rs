@@ -56,6 +56,17 @@ pub struct Database {
     pub(crate) writer: Arc<Semaphore>,
 }
 
+/// How each connection to SQLite is set up.
+const PRAGMAS: [&str; 5] = [
+    "pragma journal_mode = wal",
+    // A rotated refresh token that was stored stays stored, even if the power goes.
+    "pragma synchronous = full",
+    "pragma busy_timeout = 10000",
+    "pragma foreign_keys = on",
+    // What is deleted is overwritten in the file.
+    "pragma secure_delete = on",
+];
+
 impl Store {
     /// Opens the database, makes the SQLite file if it is missing, and applies migrations.
     ///
@@ -99,15 +110,7 @@ impl Store {
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
-                        // FULL: a rotated refresh token that was stored stays stored, even if the power goes.
-                        for pragma in [
-                            "pragma journal_mode = wal",
-                            "pragma synchronous = full",
-                            "pragma busy_timeout = 10000",
-                            "pragma foreign_keys = on",
-                            // What is deleted is overwritten in the file.
-                            "pragma secure_delete = on",
-                        ] {
+                        for pragma in PRAGMAS {
                             connection.execute(pragma).await?;
                         }
                     } else {

@@ -258,8 +258,9 @@ fn with_vectors_of(all: &mut Conditions, models: &[String]) {
         Dialect::Postgres => "cast(file.sync_options as json) ->> 'embedding_model'",
     };
     let models = all.texts(models);
+    // SQLite makes a join of `exists`, and with that lists a file once for each of its chunks where a page is cut out of it.
     all.and(&format!(
-        "exists (select 1 from chunk where chunk.file_id = file.id and chunk.dimensions is not null
+        "file.id in (select chunk.file_id from chunk where chunk.file_id = file.id and chunk.dimensions is not null
            and case when chunk.uploaded = 1 then chunk.model
              else coalesce({named}, '{EMBEDDING_MODEL_DEFAULT}') end in {models})"
     ));
