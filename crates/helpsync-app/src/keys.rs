@@ -128,7 +128,7 @@ pub(crate) async fn reseal(parts: Parts, stop: CancellationToken) {
         let changed = parts.keys_changed.notified();
         let wait = tokio::select! {
             () = stop.cancelled() => return,
-            sealed = round(&parts) => if sealed > 0 { ROUND_AGAIN } else { ROUND_EVERY },
+            ended = round(&parts) => if ended { ROUND_EVERY } else { ROUND_AGAIN },
         };
         tokio::select! {
             () = stop.cancelled() => return,
@@ -138,8 +138,8 @@ pub(crate) async fn reseal(parts: Parts, stop: CancellationToken) {
     }
 }
 
-/// One round over everything; how many secrets it sealed.
-async fn round(parts: &Parts) -> u64 {
+/// One round over everything; whether nothing is left to do, as far as can be.
+async fn round(parts: &Parts) -> bool {
     let told = |total: &Resealed| {
         if total.sealed > 0 && total.sealed.is_multiple_of(TOLD_EVERY) {
             tracing::info!(sealed = total.sealed, "secrets are being sealed anew");
@@ -149,7 +149,7 @@ async fn round(parts: &Parts) -> u64 {
         Ok(total) => total,
         Err(error) => {
             tracing::warn!(error = chain(&error), "sealing anew stopped, it goes on later");
-            return 0;
+            return true;
         }
     };
     if total.unopened > 0 {
@@ -161,7 +161,13 @@ async fn round(parts: &Parts) -> u64 {
     if total.sealed > 0 {
         tracing::info!(sealed = total.sealed, "secrets were sealed anew");
     }
-    total.sealed
+    total.sealed == 0 && (total.unopened > 0 || !is_left(parts).await)
+}
+
+/// Whether secrets are sealed with another key of the ring: rows that somebody held were passed over.
+async fn is_left(parts: &Parts) -> bool {
+    let uses = parts.store.admin().key_uses().await;
+    uses.is_ok_and(|uses| uses.iter().any(|key| key.is_in_ring && !key.seals && key.sealed > 0))
 }
 
 /// Seals everything anew that the first key of the ring has not sealed, step by step; `told` hears of each step.
