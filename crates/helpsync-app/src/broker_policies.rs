@@ -152,6 +152,7 @@ mod tests {
         let mut env = vec![
             ("HELPSYNC_QUEUE__URL".to_owned(), url.to_owned()),
             ("HELPSYNC_QUEUE__ALLOW_UNENCRYPTED".to_owned(), "true".to_owned()),
+            ("HELPSYNC_COORDINATOR__URL".to_owned(), "redis://127.0.0.1:6379".to_owned()),
         ];
         env.extend(management.map(|url| ("HELPSYNC_QUEUE__MANAGEMENT_URL".to_owned(), url.to_owned())));
         Settings::load(None, env).unwrap().queue
