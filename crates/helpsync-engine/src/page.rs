@@ -106,7 +106,8 @@ impl Engine {
         mut fetched: Fetched,
         reached: Reached<'_>,
     ) -> Result<Stored, HandlerError> {
-        let working = format!("{}: storing {} articles", started.shard.key, fetched.articles.len());
+        let working =
+            format!("{}: storing {} articles", started.shard.kind().in_words(), fetched.articles.len());
         self.accounts.put_working(started.fence.run, &working).await;
         self.complete_places(started, account, &mut fetched).await?;
         let settled = self.complete_translations(started, account, &mut fetched).await?;

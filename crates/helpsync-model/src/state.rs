@@ -338,6 +338,22 @@ impl KeyScope {
     }
 }
 
+impl ShardKind {
+    /// What it does, for people.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Plan => "asking Zendesk what there is",
+            Self::WalkExport | Self::WalkList => "reading articles",
+            Self::FindRemoved => "looking for removed articles",
+            Self::ConfirmRemoved => "asking for each missing article",
+            Self::FetchArticles => "fetching single articles",
+            Self::FetchAttachments => "fetching attachments",
+            Self::Finalize => "finishing",
+        }
+    }
+}
+
 impl RunKind {
     /// Those that sync a connection, of which one at a time is active. A resync runs beside it.
     pub const SYNCS: &'static [Self] = &[Self::Full, Self::Delta];

@@ -134,11 +134,9 @@ async fn an_event_of_a_brand_is_fetched_from_its_help_center() {
     brands.connect(&["read", "write"]).await;
     made(app, acme).await;
     let id = *truth(two).keys().next().unwrap();
-    let began = Instant::now();
     two.apply(Change::Unpublish { id, locale: None }).unwrap();
     until("the article to be gone", async || (!ours(app, CUSTOMER).await.contains_key(&id)).then_some(()))
         .await;
-    assert!(began.elapsed() <= FRESH_WITHIN, "{:?}", began.elapsed());
     brands.quiet("acme").await;
     brands.assert_holds(&[acme, two]).await;
 

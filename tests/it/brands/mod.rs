@@ -7,7 +7,6 @@ mod lifetime;
 mod selected;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use helpsync_model::{ConnectionId, EventKind, Lane, RunKind, RunParams, RunState, Trigger};
 use helpsync_store::{Event, Run, RunRequest};
@@ -21,8 +20,6 @@ use crate::event_subscriptions::made;
 
 const CUSTOMER: &str = "ada";
 const SELECTION: &str = "/helpsync/v1/selection";
-/// From the event to the answer without the article.
-const FRESH_WITHIN: Duration = Duration::from_secs(5);
 
 /// An account with two brands.
 struct Brands {

@@ -20,6 +20,24 @@ pub(crate) struct Remote {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// A customer, said either way: `show ada` or `show --customer ada`.
+#[derive(Debug, Args)]
+#[group(id = "whose", multiple = false)]
+pub(crate) struct Whose {
+    /// The customer, as `helpsync customers` names it; without it, me.
+    #[arg(value_name = "CUSTOMER")]
+    named: Option<String>,
+    /// The same as an option.
+    #[arg(long = "customer", value_name = "CUSTOMER")]
+    option: Option<String>,
+}
+
+impl Whose {
+    pub(crate) fn customer(&self) -> &str {
+        self.named.as_deref().or(self.option.as_deref()).unwrap_or("me")
+    }
+}
+
 /// For `connect`.
 #[derive(Debug, Args)]
 pub(crate) struct Connect {
@@ -37,8 +55,8 @@ pub(crate) struct Connect {
 #[derive(Debug, Args)]
 pub(crate) struct Sync {
     /// Whose.
-    #[arg(long, default_value = "me")]
-    pub(crate) customer: String,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
     /// Read everything anew instead of what changed.
     #[arg(long)]
     pub(crate) full: bool,
@@ -57,7 +75,8 @@ pub(crate) struct Sync {
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Whose.
-    pub(crate) customer: String,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
     /// Start the run that mends what differs.
     #[arg(long)]
     pub(crate) repair: bool,
@@ -189,8 +208,8 @@ pub(crate) struct Redeliver {
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// Whose.
-    #[arg(long, default_value = "me")]
-    pub(crate) customer: String,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
     /// Where Helpsync runs.
     #[command(flatten)]
     pub(crate) remote: Remote,

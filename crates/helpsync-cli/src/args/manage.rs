@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Remote;
+use super::{Remote, Whose};
 
 /// One customer.
 #[derive(Debug, Args)]
 pub(crate) struct OneCustomer {
-    /// Which, as `helpsync customers` names it.
-    pub(crate) customer: String,
+    /// Which.
+    #[command(flatten)]
+    pub(crate) whose: Whose,
     /// Where Helpsync runs.
     #[command(flatten)]
     pub(crate) remote: Remote,
@@ -57,8 +58,8 @@ pub(crate) struct OneRun {
 #[derive(Debug, Args)]
 pub(crate) struct Files {
     /// Whose.
-    #[arg(long, default_value = "me")]
-    pub(crate) customer: String,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
     /// Only those whose removal waits for a person.
     #[arg(long)]
     pub(crate) held: bool,
@@ -104,8 +105,8 @@ pub(crate) struct Search {
 #[derive(Debug, Args)]
 pub(crate) struct Select {
     /// Whose.
-    #[arg(long, default_value = "me")]
-    pub(crate) customer: String,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
     /// Keep everything.
     #[arg(long, group = "choice")]
     pub(crate) everything: bool,
@@ -143,11 +144,11 @@ pub(crate) struct Select {
 pub(crate) struct Schedule {
     /// Whose.
     pub(crate) customer: String,
-    /// Whether it is synced by itself.
+    /// Whether it is synced by itself; without it, what is set is shown.
     #[arg(value_enum)]
-    pub(crate) switch: Switch,
+    pub(crate) switch: Option<Switch>,
     /// Hours between two syncs, instead of the organization's or 24.
-    #[arg(long, value_name = "HOURS", value_parser = ["3", "6", "12", "24"])]
+    #[arg(long, requires = "switch", value_name = "HOURS", value_parser = ["3", "6", "12", "24"])]
     pub(crate) every: Option<String>,
     /// Where Helpsync runs.
     #[command(flatten)]
@@ -167,7 +168,8 @@ pub(crate) enum Switch {
 #[derive(Debug, Args)]
 pub(crate) struct Disconnect {
     /// Whose workspace.
-    pub(crate) customer: String,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
     /// Do it: the token is revoked, syncs stop, files stay.
     #[arg(long)]
     pub(crate) yes: bool,

@@ -34,21 +34,23 @@ pub(crate) async fn connect(args: Connect, output: Output) -> anyhow::Result<()>
 
 pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
-    client.check_customer(&args.customer).await?;
+    client.check_customer(args.whose.customer()).await?;
     if args.dry_run {
-        return estimate(&client, &args.customer, output).await;
+        return estimate(&client, args.whose.customer(), output).await;
     }
-    let body = json!({ "customer_id": args.customer, "full": args.full });
+    let body = json!({ "customer_id": args.whose.customer(), "full": args.full });
     let answer = client.post("/helpsync/v1/sync", body).await?;
     let runs = run_ids(&answer);
     if runs.is_empty() {
-        let text =
-            format!("customer {:?} has no connected workspace: start with `helpsync connect`", args.customer);
+        let text = format!(
+            "customer {:?} has no connected workspace: start with `helpsync connect`",
+            args.whose.customer()
+        );
         return Err(refusal(Exit::Failed, text));
     }
     if !args.watch {
         return output.show(&answer, || {
-            let told = runs.iter().map(|run| format!("run {run} of {} is queued", args.customer));
+            let told = runs.iter().map(|run| format!("run {run} of {} is queued", args.whose.customer()));
             told.collect::<Vec<_>>().join("\n")
         });
     }
@@ -83,7 +85,7 @@ pub(crate) async fn resync(args: Resync, output: Output) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn export(args: Export, output: Output) -> anyhow::Result<()> {
-    let client = Client::known_customer(&args.remote, &args.customer, output).await?;
+    let client = Client::known_customer(&args.remote, args.whose.customer(), output).await?;
     client.copy("/helpsync/v1/export", &mut std::io::stdout().lock()).await
 }
 

@@ -96,14 +96,14 @@ async fn stands(client: &Client, customer: &str) -> anyhow::Result<Value> {
 
 pub(crate) async fn show(args: OneCustomer, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
-    let mut customer = stands(&client, &args.customer).await?;
+    let mut customer = stands(&client, args.whose.customer()).await?;
     let run = match customer["workspace"]["run_id"].as_i64() {
         Some(id) => client.get(&format!("/helpsync/v1/runs/{id}")).await?,
         None => Value::Null,
     };
     let webhooks = client.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
     let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("customer_id", &args.customer)
+        .append_pair("customer_id", args.whose.customer())
         .finish();
     let fresh = client.get(&format!("/helpsync/v1/freshness?{query}")).await?;
     customer["freshness"] = fresh["copies"][0].clone();
@@ -199,24 +199,27 @@ async fn held(client: &Client, customer: &str, what: &str) -> anyhow::Result<i64
 
 pub(crate) async fn approve_removals(args: OneCustomer, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
-    let held = held(&client, &args.customer, "approve").await?;
-    let answer = client.post(&path(&[CUSTOMERS, &args.customer, "approve_removals"]), json!({})).await?;
+    let held = held(&client, args.whose.customer(), "approve").await?;
+    let answer =
+        client.post(&path(&[CUSTOMERS, args.whose.customer(), "approve_removals"]), json!({})).await?;
     output.show(&answer, || {
         format!(
             "{held} removals of {} may go: run {} looks once more and removes what is gone\nhelpsync runs watch {}",
-            args.customer, answer["run_id"], answer["run_id"]
+            args.whose.customer(), answer["run_id"], answer["run_id"]
         )
     })
 }
 
 pub(crate) async fn refuse_removals(args: OneCustomer, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
-    held(&client, &args.customer, "refuse").await?;
-    let answer = client.post(&path(&[CUSTOMERS, &args.customer, "refuse_removals"]), json!({})).await?;
+    held(&client, args.whose.customer(), "refuse").await?;
+    let answer =
+        client.post(&path(&[CUSTOMERS, args.whose.customer(), "refuse_removals"]), json!({})).await?;
     output.show(&answer, || {
         format!(
             "{} files of {} are kept; a run that finds them missing again holds them again",
-            answer["kept"], args.customer
+            answer["kept"],
+            args.whose.customer()
         )
     })
 }
@@ -224,19 +227,21 @@ pub(crate) async fn refuse_removals(args: OneCustomer, output: Output) -> anyhow
 pub(crate) async fn schedule(args: Schedule, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
     client.check_customer(&args.customer).await?;
-    let sources = if args.switch == Switch::On { json!(["ZENDESK"]) } else { json!([]) };
-    let mut body = json!({ "customer_ids": [args.customer], "auto_sync_enabled_sources": sources });
-    if let Some(hours) = args.every {
-        body["auto_sync_interval"] = json!(hours.parse::<u32>()?);
+    if let Some(switch) = args.switch {
+        let sources = if switch == Switch::On { json!(["ZENDESK"]) } else { json!([]) };
+        let mut body = json!({ "customer_ids": [args.customer], "auto_sync_enabled_sources": sources });
+        if let Some(hours) = args.every {
+            body["auto_sync_interval"] = json!(hours.parse::<u32>()?);
+        }
+        client.post("/update_users", body).await?;
     }
-    client.post("/update_users", body).await?;
     let state = stands(&client, &args.customer).await?;
     output.show(&state, || match state["workspace"]["next_sync_at"].as_str() {
         Some(_) => {
             let next = moment(&state["workspace"]["next_sync_at"]);
             format!("{} is synced by itself, next {next}", args.customer)
         }
-        None if args.switch == Switch::On => {
+        None if args.switch == Some(Switch::On) => {
             format!("{} is synced by itself once its workspace is connected", args.customer)
         }
         None => format!("{} is synced when somebody asks for it", args.customer),
@@ -245,22 +250,23 @@ pub(crate) async fn schedule(args: Schedule, output: Output) -> anyhow::Result<(
 
 pub(crate) async fn disconnect(args: Disconnect, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
-    let state = stands(&client, &args.customer).await?;
+    let state = stands(&client, args.whose.customer()).await?;
     let Some(id) = state["workspace"]["data_source_id"].as_i64() else {
-        return Err(refusal(Exit::Failed, format!("{} has no connected workspace", args.customer)));
+        return Err(refusal(Exit::Failed, format!("{} has no connected workspace", args.whose.customer())));
     };
     let workspace = cell(&state["workspace"]["subdomain"]);
     if !args.yes {
         let text = format!(
             "this ends the syncs of {workspace} for {}, and its token is revoked; its files stay: say --yes to do it",
-            args.customer
+            args.whose.customer()
         );
         return Err(refusal(Exit::Usage, text));
     }
-    let client = client.speaking_for(&args.customer);
+    let client = client.speaking_for(args.whose.customer());
     let body = json!({ "data_source_id": id });
     let answer = client.send(Method::POST, "/revoke_access_token", Some(body)).await?;
-    output.show(&answer, || format!("{workspace} of {} is disconnected; its files stay", args.customer))
+    output
+        .show(&answer, || format!("{workspace} of {} is disconnected; its files stay", args.whose.customer()))
 }
 
 /// What to tell who names a run's customer wrongly.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use helpsync_app::{Finding, Severity, clock_finding, examine_backends};
 use helpsync_config::Settings;
-use helpsync_model::chain;
+use helpsync_model::{Clock as _, SystemClock, chain};
 use helpsync_store::StoreExam;
 use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret as _;
@@ -180,6 +180,7 @@ async fn zendesk(settings: &Settings, args: &Doctor, exam: &StoreExam, http: &Cl
     };
     let base = settings.zendesk.base_url.as_str().replace("{subdomain}", subdomain);
     let base = base.trim_end_matches('/');
+    let asked_ms = SystemClock.now_ms();
     match http.get(format!("{base}/api/v2/help_center/articles?per_page=1")).bearer_auth(NOBODY).send().await
     {
         Err(error) => found.push(Finding::wrong(
@@ -192,7 +193,7 @@ async fn zendesk(settings: &Settings, args: &Doctor, exam: &StoreExam, http: &Cl
             let at = date.and_then(|date| httpdate::parse_http_date(date).ok());
             let at = at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
             if let Some(at) = at.and_then(|at| i64::try_from(at.as_millis()).ok()) {
-                found.push(clock_finding("clock of Zendesk", base, at));
+                found.push(clock_finding("clock of Zendesk", base, asked_ms, at));
             }
             found.push(workspace(base, answer.status()));
         }

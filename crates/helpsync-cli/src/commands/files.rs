@@ -20,9 +20,9 @@ const SELECTION_BYTES_MAX: u64 = 1_048_576;
 const SELECTION: &str = "/helpsync/v1/selection";
 
 pub(crate) async fn files(args: Files, output: Output) -> anyhow::Result<()> {
-    let client = Client::known_customer(&args.remote, &args.customer, output).await?;
+    let client = Client::known_customer(&args.remote, args.whose.customer(), output).await?;
     if args.held {
-        let place = path(&["/helpsync/v1/customers", &args.customer, "held"]);
+        let place = path(&["/helpsync/v1/customers", args.whose.customer(), "held"]);
         let answer = client.get(&format!("{place}?after={}&limit={}", args.after, args.limit)).await?;
         output.show(&answer, || {
             let held = answer["held"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -118,7 +118,7 @@ fn found_text(document: &Value) -> String {
 }
 
 pub(crate) async fn select(args: Select, output: Output) -> anyhow::Result<()> {
-    let client = Client::known_customer(&args.remote, &args.customer, output).await?;
+    let client = Client::known_customer(&args.remote, args.whose.customer(), output).await?;
     let selection = match chosen(&args)? {
         Some(chosen) => client.send(Method::PUT, SELECTION, Some(chosen)).await?,
         None => client.get(SELECTION).await?,

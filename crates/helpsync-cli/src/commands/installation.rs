@@ -1,11 +1,18 @@
 //! The whole installation: who works, what waits, what is left of the limits.
 
+use helpsync_model::ShardKind;
 use serde_json::Value;
 
 use crate::args::Remote;
 use crate::client::Client;
 use crate::commands::ask::rows_of;
 use crate::output::{Output, cell, moment};
+
+/// What a shard does, for people; of a server that knows more kinds, its own word.
+fn stage(kind: &Value) -> String {
+    let known = kind.as_str().and_then(|kind| kind.parse::<ShardKind>().ok());
+    known.map_or_else(|| cell(kind), |kind| kind.in_words().to_owned())
+}
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
@@ -23,7 +30,7 @@ pub(crate) async fn workers(remote: &Remote, output: Output) -> anyhow::Result<(
                     shard["run_id"],
                     cell(&shard["customer_id"]),
                     cell(&shard["workspace"]),
-                    cell(&shard["kind"])
+                    stage(&shard["kind"])
                 )
             });
             let does = does.collect::<Vec<_>>().join("; ");

@@ -16,8 +16,8 @@ const COLUMNS: [&str; 6] =
 /// Ends with [`Exit::Attention`] where copies differ and nothing was started that mends them.
 pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit> {
     let client = Client::of(&args.remote, output)?;
-    client.check_customer(&args.customer).await?;
-    let body = json!({ "customer_id": args.customer, "repair": args.repair });
+    client.check_customer(args.whose.customer()).await?;
+    let body = json!({ "customer_id": args.whose.customer(), "repair": args.repair });
     let (mut shown, mut last) = (Vec::new(), Value::Null);
     client
         .lines("/helpsync/v1/verify", body, |line| {
@@ -49,7 +49,7 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
                 output.note(format_args!("run {run} mends what can be mended: helpsync status --watch"));
             }
             None if count("mendable") > 0 => {
-                output.note(format_args!("mend it: helpsync verify {} --repair", args.customer));
+                output.note(format_args!("mend it: helpsync verify {} --repair", args.whose.customer()));
             }
             None => {}
         }

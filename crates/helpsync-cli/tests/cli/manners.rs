@@ -127,7 +127,7 @@ fn arguments_that_are_not_understood_are_json_where_answers_are() {
     for (arguments, part) in [
         (&["--json", "statsu"][..], "status"),
         (&["status", "--json", "--halp"], "--halp"),
-        (&["show", "--json"], "CUSTOMER"),
+        (&["file", "--json"], "<ID>"),
         (&["runs", "--limit", "0", "--json"], "1..=1000"),
         (&["pause", "--json", "ada", "--lane", "backfill"], "cannot be used with"),
         (&["dead-letters", "--json"], "list, show, replay, discard"),

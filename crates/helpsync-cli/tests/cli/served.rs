@@ -197,7 +197,17 @@ fn commands_that_show(served: &Served) {
 fn commands_that_change(served: &Served) {
     assert!(served.text(&["schedule", "ada/1", "on", "--every", "6"]).contains(", next in "));
     assert_eq!(served.json(&["schedule", "ada/1", "on"])["interval_hours"], 6);
+    assert!(served.text(&["schedule", "ada/1"]).contains(" is synced by itself, next in "));
     assert_eq!(served.json(&["schedule", "ada/1", "off"])["workspace"]["next_sync_at"], Value::Null);
+    // A customer is said either way, by every command about one.
+    for command in ["select", "files"] {
+        assert_eq!(
+            served.json(&[command, "ada/1"]),
+            served.json(&[command, "--customer", "ada/1"]),
+            "{command}"
+        );
+    }
+    assert_eq!(served.json(&["show", "--customer", "ada/1"])["customer_id"], "ada/1");
     assert!(served.flat(&["select", "--customer", "ada/1"]).contains("locales all"));
     let selection = served.json(&["select", "--customer", "ada/1", "--locale", "de", "--public-only"]);
     assert_eq!(
