@@ -99,8 +99,11 @@ const parts = {
     await page.evaluate(() => document.querySelector("td a").click());
     await page.waitForSelector("iframe.article", { timeout: LATE_MS });
     await look("file");
+    await says("stored here for the first time");
     await press("Chunks");
+    await look("file-chunks");
     await press("Markdown");
+    await look("file-markdown");
     await keyboard();
     await filtered();
     await withoutScript();
@@ -144,8 +147,17 @@ const parts = {
     await press("Selection");
     await look("selection");
     await page.type("#locales", "en-us");
+    // By its name.
+    const section = await page.evaluate(() => {
+      const box = document.querySelector("input[type=checkbox][name=section]");
+      box.closest("label").click();
+      return box.closest("label").innerText.trim();
+    });
+    check(section.length > 0, "a section has no name");
     await press("Save");
     await says("The selection is saved");
+    const kept = await page.$eval("input[name=section]:checked", (box) => box.closest("label").innerText.trim());
+    check(kept === section, `${kept} is kept, not ${section}`);
     await customer();
     await press("Verify");
     await says("Differences");
@@ -155,6 +167,16 @@ const parts = {
     await says("Paused");
     await press("Resume");
     await says("Resumed");
+    await says("Granted by");
+    await look("account");
+    await press("What was changed of this customer");
+    await says("/helpsync/v1/selection");
+    await look("audit");
+    await page.select("#actor", "customer");
+    await press("Show");
+    await says("No change is like that");
+    await press("Organizations", "nav a");
+    await look("organizations");
   },
 
   // Somebody of another organization, at an address of this one.
@@ -172,9 +194,20 @@ const parts = {
     await page.click("input[name=sure]");
     await press("Disconnect", "button");
     await says("The workspace is disconnected");
+    await customer();
+    await says("No workspace is connected");
+    await look("not-connected");
+    // Another browser of the same key is logged out with this one.
+    const other = await (await page.browser().createBrowserContext()).newPage();
+    const [first, second] = [page, other];
+    page = second;
+    await login();
+    page = first;
     await page.click(".menu summary");
-    await press("Log out");
+    await press("Log out everywhere");
     check(page.url().endsWith("/dashboard/login"), page.url());
+    await other.goto(`${root}/dashboard`, { timeout: LATE_MS });
+    check(other.url().endsWith("/dashboard/login"), "the other browser is still logged in");
     await page.goto(`${root}/dashboard`, { timeout: LATE_MS });
     check(page.url().endsWith("/dashboard/login"), "logged in again by going back");
   },

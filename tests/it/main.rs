@@ -55,6 +55,7 @@ mod processes;
 mod property;
 mod rabbit_node;
 mod rate;
+mod redirects;
 mod removal;
 mod requests;
 mod restored;

@@ -160,6 +160,19 @@ async fn browsers_of_other_origins_than_those_that_are_set_are_given_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_page_of_another_origin_is_given_anything_unless_a_setting_names_it() {
+    let app = TestApp::start(Shape::Embedded, &[("HELPSYNC_API__CORS_ORIGINS", "")], real_time()).await;
+    for origin in ["https://app.example.com", "null"] {
+        let preflight = app.http.request(Method::OPTIONS, app.url("/user_files_v2")).header("origin", origin);
+        let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
+        let asked = app.http.get(app.url("/health")).header("origin", origin).send().await.unwrap();
+        for answer in [preflight, asked] {
+            assert!(answer.headers().get("access-control-allow-origin").is_none(), "{origin}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_customer_ids_are_refused_whatever_they_say() {
     let app = TestApp::embedded().await;
     for pair in [["ada", "bob"], ["ada", "ada"]] {

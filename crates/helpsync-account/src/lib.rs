@@ -4,6 +4,7 @@
 //! shared budget (`gate`) or with a token that another process is just replacing (`tokens`). `subscriptions` has Zendesk
 //! tell us of published articles.
 
+mod account_use;
 mod keyed_mutex;
 mod rate_limiter;
 pub mod subscriptions;
@@ -16,11 +17,12 @@ use std::time::Duration;
 pub use helpsync_coordinator::BudgetView;
 use helpsync_coordinator::{Coordinator, WaitTimes, Waited};
 use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, Subdomain};
-use helpsync_store::{BudgetWaits, StoreError, TokenStore};
+use helpsync_store::{AccountUse, BudgetWaits, StoreError, TokenStore};
 use helpsync_zendesk::{Client, Endpoint, EndpointError, Http, OAuthApp};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::account_use::AccountUses;
 use crate::keyed_mutex::KeyedMutex;
 use crate::rate_limiter::BudgetedLimiter;
 use crate::tokens::{FixedToken, StoredTokens};
@@ -77,6 +79,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     refreshing: KeyedMutex,
+    uses: Arc<AccountUses>,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -130,6 +133,7 @@ impl Accounts {
                 clock,
                 entropy,
                 refreshing: KeyedMutex::default(),
+                uses: Arc::default(),
             }),
         }
     }
@@ -209,6 +213,20 @@ impl Accounts {
     pub fn with_token(&self, subdomain: &Subdomain, token: SecretString) -> Result<Account, AccountError> {
         let endpoint = self.endpoint(subdomain)?;
         Ok(self.account(subdomain, endpoint, Arc::new(FixedToken(token))))
+    }
+
+    /// How this process used each account's budget since this was last asked, to be noted. What could not be noted may be
+    /// given back with [`Accounts::give_back_use`].
+    #[must_use]
+    pub fn take_use(&self) -> Vec<(String, AccountUse)> {
+        self.inner.uses.take()
+    }
+
+    /// Keeps what could not be noted for the next time.
+    pub fn give_back_use(&self, used: &[(String, AccountUse)]) {
+        for (account, used) in used {
+            self.inner.uses.add(account, used);
+        }
     }
 
     /// Requests a minute that an account's budget gives now: what its headers say or, until they did, the setting, less

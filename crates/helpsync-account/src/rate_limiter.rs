@@ -6,15 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use helpsync_coordinator::{Coordinator, NoPermit, PermitId, PermitRequest, Report, Waited, wait_for_permit};
 use helpsync_model::{Entropy, Subdomain, chain};
+use helpsync_store::AccountUse;
 use helpsync_telemetry::metrics as telemetry;
 use helpsync_zendesk::{Family, Permit, RateLimiter, RateReport, Throttled};
 
+use crate::account_use::AccountUses;
 use crate::{AccountOptions, Accounts};
 
 /// A permit whose request never came back counts as in flight this long.
 const GRANT_TTL: Duration = Duration::from_secs(90);
 /// How long to stay away when the coordinator does not answer: slow down, never run free.
 const COORDINATOR_DOWN_WAIT: Duration = Duration::from_secs(2);
+/// Zendesk's answer to whoever asks too often.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 pub(crate) struct BudgetedLimiter {
     coordinator: Arc<dyn Coordinator>,
@@ -22,6 +26,7 @@ pub(crate) struct BudgetedLimiter {
     account: String,
     options: AccountOptions,
     waited: Arc<Waited>,
+    uses: Arc<AccountUses>,
 }
 
 impl BudgetedLimiter {
@@ -33,6 +38,7 @@ impl BudgetedLimiter {
             account: subdomain.as_str().to_owned(),
             options: accounts.inner.options.clone(),
             waited,
+            uses: Arc::clone(&accounts.inner.uses),
         }
     }
 
@@ -62,7 +68,12 @@ impl RateLimiter for BudgetedLimiter {
         let since = tokio::time::Instant::now();
         let answer =
             wait_for_permit(&*self.coordinator, &self.key(family), &ask, patience, &self.waited).await;
-        telemetry::budget_waited(&self.account, since.elapsed(), answer.is_err());
+        let waited = since.elapsed();
+        telemetry::budget_waited(&self.account, waited, answer.is_err());
+        let waited_ms = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
+        if waited_ms > 0 {
+            self.uses.add(&self.account, &AccountUse { waited_ms, ..AccountUse::default() });
+        }
         match answer {
             Ok(permit) => Ok(Permit { id: permit.0, family }),
             Err(NoPermit::Throttled { delay: wait, reason }) => {
@@ -83,6 +94,16 @@ impl RateLimiter for BudgetedLimiter {
         let RateReport { status, limit, remaining, .. } = report;
         telemetry::budget_used(&self.account);
         telemetry::budget_told(&self.account, permit.family.as_str(), status, limit, remaining);
+        // Zendesk's minute of the help center is what people ask about; the other families have limits of their own.
+        let of_pages = permit.family == Family::HelpCenter;
+        let used = AccountUse {
+            requests: 1,
+            throttled: i64::from(status == Some(TOO_MANY_REQUESTS)),
+            waited_ms: 0,
+            limit: limit.filter(|_| of_pages).map(i64::from),
+            least_left: remaining.filter(|_| of_pages).map(i64::from),
+        };
+        self.uses.add(&self.account, &used);
         let report = Report {
             status: report.status,
             limit: report.limit,

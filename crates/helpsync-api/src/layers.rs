@@ -88,6 +88,12 @@ fn origins(named: &[String]) -> AllowOrigin {
     AllowOrigin::list(named.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
 }
 
+/// Has the time of every answer of a router measured, by its route.
+#[must_use]
+pub fn measured<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.layer(middleware::from_fn(measure))
+}
+
 /// Has the time of every answer measured, by its route.
 async fn measure(request: Request, next: Next) -> Response {
     let since = tokio::time::Instant::now();

@@ -31,8 +31,33 @@ mod reference;
 mod routes;
 mod signing;
 mod viewer;
+#[allow(missing_docs, reason = "names are the API's own; /openapi.json says what each means")]
 mod wire;
+
+/// What answers hold, for callers in this process who read them.
+pub mod answers {
+    pub use crate::wire::api_key::{OrganizationRow, Organizations};
+    pub use crate::wire::audit::{AuditActor, AuditLog, AuditRow};
+    pub use crate::wire::chunk::{EmbeddingAndChunk, EmbeddingsAndChunksResponse};
+    pub use crate::wire::customer_state::{CustomerView, Customers, HeldFileView, HeldFiles, WorkspaceView};
+    pub use crate::wire::dead_letter::{DeadLetter, DeadLetterGroup, DeadLetters, DeadMessage, DeadShard};
+    pub use crate::wire::file::{ChunkProperties, FileStatistics, UserFile, UserFilesV2};
+    pub use crate::wire::installation::{
+        AccountBudget, BudgetDay, HeldShardView, LaneView, Lanes, ProcessView, Processes,
+    };
+    pub use crate::wire::item::{ExternalSourceItem, ListDataSourceItemsResponse};
+    pub use crate::wire::native::{
+        AttachmentView, ContentTagView, EventView, Events, FileChangeView, FileDetail, FileHistory, RunView,
+        Runs, SkippedArticles, SkippedView, TranslationView,
+    };
+    pub use crate::wire::overview::{AgeCount, Overview};
+    pub use crate::wire::selection::{BrandView, SelectionView};
+    pub use crate::wire::timeline::{History, TimedShardView, Timeline, WaitView};
+    pub use crate::wire::verify::FreshnessView;
+    pub use crate::wire::webhook::{Deliveries, DeliveryView, WebhookNoKey, WebhookQueryResponse};
+}
 
 pub use api::{Api, ApiOptions, WebhookRules};
 pub use inside::{Asked, Inside};
+pub use layers::measured;
 pub use readiness::Readiness;

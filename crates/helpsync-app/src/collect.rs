@@ -54,7 +54,7 @@ async fn look(parts: &Parts, role: Role, history: &mut History) {
     }
     let now = parts.runtime.clock.now_ms();
     if role == Role::Worker {
-        history.note(&parts.store, now, None).await;
+        history.note(parts, now, None).await;
         return;
     }
     if let Ok(stats) = parts.queue.stats().await {
@@ -66,7 +66,7 @@ async fn look(parts: &Parts, role: Role, history: &mut History) {
     match parts.store.queue().gauges(&names::COPY_AGES).await {
         Ok(gauges) => {
             tell(&gauges);
-            history.note(&parts.store, now, Some(&gauges)).await;
+            history.note(parts, now, Some(&gauges)).await;
         }
         // The dependency's gauge says so, and whoever needs the store logs it.
         Err(error) => tracing::debug!(error = chain(&error), "the store's gauges cannot be read"),

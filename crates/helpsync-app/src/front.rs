@@ -100,6 +100,7 @@ impl Fronts {
             idle_timeout: settings.api.idle_timeout,
             connections_max: settings.api.connections_max,
             per_address_max: settings.api.connections_per_address_max,
+            http2: settings.api.http2,
         };
         let mut fronts = Self { api: None, health: None, metrics: None };
         if role != Role::Worker {

@@ -1,8 +1,10 @@
 //! The last day in numbers, which the dashboard draws: every process notes what it did, and who dispatches what it sees.
 
 use helpsync_model::{Lane, chain};
-use helpsync_store::{Gauges, Store};
+use helpsync_store::Gauges;
 use helpsync_telemetry::{TOTALS, Total, names};
+
+use crate::Parts;
 
 /// Between two notes, in ms. A slot of the history is five of these.
 const NOTE_EVERY_MS: i64 = 60_000;
@@ -18,7 +20,7 @@ pub(crate) struct History {
 
 impl History {
     /// Notes what came to it since the last note, once a minute. What cannot be noted is noted by the next one.
-    pub(crate) async fn note(&mut self, store: &Store, now_ms: i64, gauges: Option<&Gauges>) {
+    pub(crate) async fn note(&mut self, parts: &Parts, now_ms: i64, gauges: Option<&Gauges>) {
         if now_ms.saturating_sub(self.noted_at) < NOTE_EVERY_MS {
             return;
         }
@@ -29,7 +31,12 @@ impl History {
             .map(|(total, (now, noted))| (total.name, now - noted))
             .collect();
         let seen = gauges.map(seen).unwrap_or_default();
-        match store.queue().note_history(&seen, &counted).await {
+        let used = parts.accounts.take_use();
+        if let Err(error) = parts.store.queue().note_account_use(&used).await {
+            parts.accounts.give_back_use(&used);
+            tracing::debug!(error = chain(&error), "how budgets were used cannot be noted");
+        }
+        match parts.store.queue().note_history(&seen, &counted).await {
             Ok(()) => {
                 self.noted = totals;
                 self.noted_at = now_ms;

@@ -20,6 +20,9 @@ use crate::connections::{ConnectionState, OpenConnections, Watched};
 /// The longest head of a request. Headers of our own, access tokens and presigned URLs have some kB at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
+/// Requests at once on a connection of HTTP/2.
+const STREAMS_MAX: u32 = 64;
+
 /// Listens on the address that `setting` names.
 pub(crate) async fn listen(
     address: SocketAddr,
@@ -42,9 +45,32 @@ pub(crate) struct ConnectionLimits {
     pub(crate) connections_max: usize,
     /// Open at once from one address.
     pub(crate) per_address_max: usize,
+    /// Whether HTTP/2 is answered too.
+    pub(crate) http2: bool,
 }
 
-/// Serves HTTP/1 until `stop`, then lets answers under way end. Nobody can keep others out by opening connections:
+/// What answers on connections: HTTP/1, and HTTP/2 where it is wanted. Which it is, the first bytes say; who sends none of
+/// them is closed as whoever asks nothing.
+fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // Counted from the connection's start or from the answer before.
+    let head = limits.header_timeout.max(limits.idle_timeout);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES_MAX);
+    if !limits.http2 {
+        return builder.http1_only();
+    }
+    let head_bytes = u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(head_bytes)
+        .keep_alive_interval(limits.idle_timeout)
+        .keep_alive_timeout(limits.header_timeout);
+    builder
+}
+
+/// Serves HTTP until `stop`, then lets answers under way end. Nobody can keep others out by opening connections:
 /// those that ask nothing make room for new ones.
 pub(crate) async fn serve(
     mut listener: TcpListener,
@@ -52,11 +78,7 @@ pub(crate) async fn serve(
     limits: ConnectionLimits,
     stop: CancellationToken,
 ) {
-    // HTTP/1 only: telling it from HTTP/2 means waiting for the first bytes, and no timeout holds for that.
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    // Counted from the connection's start or from the answer before.
-    let head = limits.header_timeout.max(limits.idle_timeout);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES_MAX);
+    let builder = builder(&limits);
     let connections = GracefulShutdown::new();
     let open = OpenConnections::new(limits.connections_max, limits.per_address_max);
     loop {
@@ -129,12 +151,17 @@ mod tests {
         task: JoinHandle<()>,
     }
 
-    async fn served(header_timeout: Duration) -> Served {
+    async fn served(header_timeout: Duration, http2: bool) -> Served {
         let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "").await.unwrap();
         let router = Router::new().route("/", get(|| async { "hello" }));
         let stop = CancellationToken::new();
-        let limits =
-            ConnectionLimits { header_timeout, idle_timeout: LATE, connections_max: 4, per_address_max: 4 };
+        let limits = ConnectionLimits {
+            header_timeout,
+            idle_timeout: LATE,
+            connections_max: 4,
+            per_address_max: 4,
+            http2,
+        };
         let task = tokio::spawn(serve(listener, router, limits, stop.clone()));
         Served { address, stop, task }
     }
@@ -148,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_does_not_finish_the_head_of_its_request_is_hung_up_on() {
-        let served = served(Duration::from_millis(50)).await;
+        let served = served(Duration::from_millis(50), false).await;
         for start in ["", "GET / HTTP/1.1\r\nhost: x\r\n"] {
             let mut stream = TcpStream::connect(served.address).await.unwrap();
             stream.write_all(start.as_bytes()).await.unwrap();
@@ -165,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_ask_nothing_make_room_and_those_being_answered_do_not() {
-        let served = served(LATE).await;
+        let served = served(LATE, false).await;
         let ask = async |stream: &mut TcpStream| {
             stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
             let mut first = [0; 12];
@@ -190,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_head_of_a_request_has_a_bound() {
-        let served = served(LATE).await;
+        let served = served(LATE, false).await;
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         let head = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(2 * HEAD_BYTES_MAX));
         let _cut = stream.write_all(head.as_bytes()).await;
@@ -203,8 +230,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn http2_is_answered_where_a_setting_says_so_and_nowhere_else() {
+        let client = reqwest::Client::builder().http2_prior_knowledge().timeout(LATE).build().unwrap();
+        for wanted in [false, true] {
+            let served = served(LATE, wanted).await;
+            let answer = client.get(format!("http://{}/", served.address)).send().await;
+            assert_eq!(answer.is_ok_and(|answer| answer.version() == reqwest::Version::HTTP_2), wanted);
+            served.stop.cancel();
+            served.task.await.unwrap();
+        }
+        // HTTP/1 goes on, and nobody waits for the rest of a beginning for ever.
+        let served = served(Duration::from_millis(50), true).await;
+        let mut half = TcpStream::connect(served.address).await.unwrap();
+        half.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
+        assert_eq!(until_closed(&mut half).await, "");
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        assert!(until_closed(&mut stream).await.ends_with("hello"));
+        served.stop.cancel();
+        served.task.await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_stop_does_not_wait_for_connections_that_ask_nothing() {
-        let served = served(LATE).await;
+        let served = served(LATE, false).await;
         let mut idle = TcpStream::connect(served.address).await.unwrap();
         idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let mut first = [0; 12];

@@ -6,14 +6,17 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use helpsync_pages::{Assets, FAVICON};
 use sha2::{Digest, Sha256};
+
+use crate::dashboard::Dashboard;
 
 /// Letters of a hash in a name.
 const HASH_CHARS: usize = 16;
 
 /// One asset.
-pub(crate) struct Asset {
-    pub(crate) name: String,
+struct Asset {
+    name: String,
     media_type: &'static str,
     content: &'static str,
 }
@@ -25,12 +28,17 @@ impl Asset {
     }
 }
 
-pub(crate) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("dashboard.css")));
-pub(crate) static SCRIPT: LazyLock<Asset> =
+static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", helpsync_pages::STYLE));
+static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", include_str!("dashboard.js")));
-pub(crate) static ICON: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("svg", "image/svg+xml", include_str!("icon.svg")));
+static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("svg", "image/svg+xml", FAVICON));
+
+/// Where pages load them from.
+pub(crate) fn assets(dashboard: &Dashboard) -> Assets {
+    let at = |asset: &Asset| dashboard.at(&format!("/assets/{}", asset.name));
+    Assets { style: at(&STYLE), icon: at(&ICON), script: at(&SCRIPT) }
+}
 
 pub(crate) async fn asset(Path(name): Path<String>) -> Response {
     let all: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];

@@ -8,23 +8,23 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, Hea
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use helpsync_api::Inside;
+use helpsync_api::{Inside, measured};
 use helpsync_model::{Clock, Entropy};
+use helpsync_pages::ASSETS_POLICY;
 use helpsync_store::Store;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::live::Hub;
-use crate::pages::{customer, customers, dead_letters, files, overview, runs, settings, verify, webhooks};
+use crate::pages::{
+    audit, customer, customers, dead_letters, files, overview, runs, settings, verify, webhooks,
+};
 use crate::{assets, problem, session};
 
 /// Where the dashboard is, below the public address.
 pub(crate) const PLACE: &str = "/dashboard";
-/// Nothing from anywhere else, and nobody's frame around it.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
-     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-);
+/// Of answers that say none of their own.
+const POLICY: HeaderValue = HeaderValue::from_static(ASSETS_POLICY);
 
 /// What a dashboard is made of.
 #[derive(Debug)]
@@ -89,6 +89,7 @@ impl Dashboard {
             .route("/runs/{run}", get(runs::page))
             .route("/runs/{run}/live", get(runs::live))
             .route("/dead-letters", get(dead_letters::page).post(dead_letters::act))
+            .route("/audit", get(audit::page))
             .route("/webhooks", get(webhooks::page))
             .route("/webhooks/{webhook}", get(webhooks::one).post(webhooks::redeliver));
         let pages = Router::new()
@@ -100,9 +101,8 @@ impl Dashboard {
             .nest("/o/{organization}", organization)
             .fallback(problem::nowhere)
             .method_not_allowed_fallback(problem::no_such_method)
-            .layer(middleware::from_fn_with_state(self.clone(), surround))
-            .with_state(self);
-        Router::new().nest(PLACE, pages).fallback_service(others)
+            .layer(middleware::from_fn_with_state(self.clone(), surround));
+        Router::new().nest(PLACE, measured(pages).with_state(self)).fallback_service(others)
     }
 
     pub(crate) fn inside(&self) -> &Inside {

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::{HOST, HeaderMap, ORIGIN};
+use helpsync_pages::{FORM_BYTES_MAX, Fields};
 use sha2::{Digest, Sha256};
 
 use crate::dashboard::Dashboard;
@@ -13,58 +15,40 @@ use crate::problem::Problem;
 use crate::text as t;
 use crate::visitor::Visitor;
 
-/// The longest form.
-const FORM_BYTES_MAX: usize = 256 * 1_024;
 /// It must have arrived whole by then.
 const FORM_PATIENCE: Duration = Duration::from_secs(20);
-/// Fields of a form.
-const FIELDS_MAX: usize = 5_000;
 /// The field that holds what only our pages know.
 pub(crate) const TOKEN: &str = "token";
 
-/// The fields of a form, in order.
-#[derive(Debug)]
-pub(crate) struct Form(Vec<(String, String)>);
+/// The fields of a form that came from a page of this host.
+pub(crate) async fn read(dashboard: &Dashboard, headers: &HeaderMap, body: Body) -> Result<Fields, Problem> {
+    if !is_from_here(dashboard, headers) {
+        return Err(from_elsewhere(dashboard));
+    }
+    let read = tokio::time::timeout(FORM_PATIENCE, axum::body::to_bytes(body, FORM_BYTES_MAX)).await;
+    match read {
+        Ok(Ok(bytes)) => Ok(Fields::parse(&bytes)),
+        _ => Err(Problem::new(dashboard, StatusCode::PAYLOAD_TOO_LARGE, t::FORM_TOO_LONG)),
+    }
+}
 
-impl Form {
-    /// A form of whoever is logged in.
-    pub(crate) async fn of_visitor(
-        dashboard: &Dashboard,
-        request: Request,
-    ) -> Result<(Visitor, Self), Problem> {
-        let (mut parts, form) = Self::of_anyone(dashboard, request).await?;
+/// A form of whoever is logged in.
+pub(crate) struct Sent {
+    pub(crate) visitor: Visitor,
+    pub(crate) fields: Fields,
+}
+
+impl FromRequest<Dashboard> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, dashboard: &Dashboard) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let fields = read(dashboard, &parts.headers, body).await?;
         let visitor = Visitor::of(&mut parts, dashboard).await?;
-        if !equal(form.one(TOKEN).unwrap_or_default(), &visitor.token) {
+        if !equal(fields.one(TOKEN).unwrap_or_default(), &visitor.token) {
             return Err(from_elsewhere(dashboard));
         }
-        Ok((visitor, form))
-    }
-
-    /// A form of whoever is not logged in.
-    pub(crate) async fn of_anyone(
-        dashboard: &Dashboard,
-        request: Request,
-    ) -> Result<(axum::http::request::Parts, Self), Problem> {
-        let (parts, body) = request.into_parts();
-        if !is_from_here(dashboard, &parts.headers) {
-            return Err(from_elsewhere(dashboard));
-        }
-        let read = tokio::time::timeout(FORM_PATIENCE, axum::body::to_bytes(body, FORM_BYTES_MAX)).await;
-        let Ok(Ok(bytes)) = read else {
-            return Err(Problem::new(dashboard, StatusCode::PAYLOAD_TOO_LARGE, t::FORM_TOO_LONG));
-        };
-        let fields = url::form_urlencoded::parse(&bytes).take(FIELDS_MAX);
-        Ok((parts, Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())))
-    }
-
-    /// The first value of a field.
-    pub(crate) fn one(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
-    }
-
-    /// Every value of a field.
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        Ok(Self { visitor, fields })
     }
 }
 

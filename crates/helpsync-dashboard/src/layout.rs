@@ -1,16 +1,15 @@
 //! What surrounds every page.
 
-use axum::response::Html;
+use axum::http::StatusCode;
 use helpsync_model::KeyScope;
-use maud::{DOCTYPE, Markup, html};
+use helpsync_pages::{App, Brand, Page};
+use maud::{Markup, html};
 
-use crate::assets::{ICON, SCRIPT, STYLE};
+use crate::assets::assets;
+use crate::dashboard::Dashboard;
 use crate::form::TOKEN;
 use crate::text as t;
 use crate::visitor::Visitor;
-
-/// A whole page.
-pub(crate) type Page = Html<String>;
 
 /// Which part of the dashboard a page is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,53 +18,36 @@ pub(crate) enum Part {
     Customers,
     DeadLetters,
     Webhooks,
+    Audit,
     Organizations,
 }
 
-/// `base`: the address of the dashboard's start, with or without a slash at its end.
-fn head(base: &str, title: &str) -> Markup {
-    let base = base.trim_end_matches('/');
-    let asset = |name: &str| format!("{base}/assets/{name}");
-    html! {
-        head {
-            meta charset="utf-8";
-            meta name="viewport" content="width=device-width, initial-scale=1";
-            meta name="color-scheme" content="light dark";
-            title { (title) " · " (t::PRODUCT) }
-            link rel="icon" type="image/svg+xml" href=(asset(&ICON.name));
-            link rel="stylesheet" href=(asset(&STYLE.name));
-            script src=(asset(&SCRIPT.name)) type="module" {}
-        }
-    }
-}
-
 /// A page of whoever is not logged in, or that cannot be shown.
-pub(crate) fn alone(base: &str, title: &str, content: &Markup) -> Page {
-    let page = html! {
-        (DOCTYPE)
-        html lang=(t::LANGUAGE) {
-            (head(base, title))
-            body class="alone" { main class="card" { p class="brand" { (t::PRODUCT) } (content) } }
-        }
-    };
-    Html(page.into_string())
+pub(crate) fn alone(dashboard: &Dashboard, status: StatusCode, title: &str, content: Markup) -> Page {
+    let brand = Brand { name: t::PRODUCT.to_owned(), ..Brand::default() };
+    Page::new(status, title).product(t::PRODUCT).brand(&brand).assets(assets(dashboard)).part(content)
 }
 
 /// A page of the organization that is looked at. `live`: the address of its stream.
-pub(crate) fn page(visitor: &Visitor, part: Part, title: &str, live: Option<&str>, content: &Markup) -> Page {
-    let page = html! {
-        (DOCTYPE)
-        html lang=(t::LANGUAGE) {
-            (head(&visitor.dashboard.at(""), title))
-            body data-palette=(visitor.at("/palette")) data-live=[live] {
-                a class="skip" href="#content" { (t::TO_CONTENT) }
-                (top(visitor, part))
-                main id="content" tabindex="-1" { (content) }
-                (palette())
-            }
-        }
+pub(crate) fn page(
+    visitor: &Visitor,
+    part: Part,
+    title: &str,
+    live: Option<String>,
+    content: Markup,
+) -> Page {
+    let app = App {
+        top: top(visitor, part),
+        skip: t::TO_CONTENT,
+        below: palette(),
+        live,
+        palette: visitor.at("/palette"),
     };
-    Html(page.into_string())
+    Page::new(StatusCode::OK, title)
+        .product(t::PRODUCT)
+        .assets(assets(&visitor.dashboard))
+        .app(app)
+        .part(content)
 }
 
 fn top(visitor: &Visitor, part: Part) -> Markup {
@@ -81,6 +63,9 @@ fn top(visitor: &Visitor, part: Part) -> Markup {
                 (link(Part::Customers, &visitor.at("/customers"), t::CUSTOMERS))
                 (link(Part::DeadLetters, &visitor.at("/dead-letters"), t::DEAD_LETTERS))
                 (link(Part::Webhooks, &visitor.at("/webhooks"), t::WEBHOOKS))
+                @if visitor.may(KeyScope::Admin) {
+                    (link(Part::Audit, &visitor.at("/audit"), t::AUDIT_LOG))
+                }
                 @if visitor.may(KeyScope::Operator) {
                     (link(Part::Organizations, &visitor.dashboard.at("/organizations"), t::ORGANIZATIONS))
                 }

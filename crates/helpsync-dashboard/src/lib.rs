@@ -20,7 +20,6 @@ mod problem;
 mod session;
 mod show;
 mod text;
-mod view;
 mod visitor;
 
 pub use dashboard::{Dashboard, DashboardParts};

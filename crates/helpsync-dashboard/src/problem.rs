@@ -19,8 +19,8 @@ use crate::text as t;
 pub(crate) enum Problem {
     /// Nobody is logged in: to the login page at this address.
     Login(String),
-    /// What to say, with the address of the dashboard's start.
-    Page { status: StatusCode, title: &'static str, text: String, base: String },
+    /// What to say.
+    Page { status: StatusCode, title: &'static str, text: String, dashboard: Dashboard },
 }
 
 impl Problem {
@@ -32,7 +32,7 @@ impl Problem {
             status if status.is_client_error() => t::NOT_DONE,
             _ => t::NOT_NOW,
         };
-        Self::Page { status, title, text: text.into(), base: dashboard.at("") }
+        Self::Page { status, title, text: text.into(), dashboard: dashboard.clone() }
     }
 
     /// An address that names nothing, or what is another organization's.
@@ -56,17 +56,12 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
             Self::Login(address) => see_other(&address),
-            Self::Page { status, title, text, base } => {
-                let shown = layout::alone(
-                    &base,
-                    title,
-                    &html! {
-                        h1 { (title) }
-                        p { (text) }
-                        p { a href=(base) { (t::TO_START) } }
-                    },
-                );
-                (status, shown).into_response()
+            Self::Page { status, title, text, dashboard } => {
+                let content = html! {
+                    p { (text) }
+                    p { a href=(dashboard.at("")) { (t::TO_START) } }
+                };
+                layout::alone(&dashboard, status, title, content).into_response()
             }
         }
     }

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use axum::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use helpsync_pages::{Page, cookie};
 use maud::html;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::dashboard::Dashboard;
-use crate::form::Form;
-use crate::layout::{self, Page};
+use crate::form::{self, Sent};
+use crate::layout;
 use crate::problem::{Problem, see_other, too_many};
 use crate::text as t;
 use crate::visitor::Visitor;
@@ -27,41 +28,23 @@ const SESSION_LIFE: Duration = Duration::from_secs(12 * 3_600);
 const SECRET_BYTES: usize = 32;
 /// The longest API key that is looked up.
 const KEY_BYTES_MAX: usize = 512;
-/// Cookies of one request that are looked at.
-const COOKIES_MAX: usize = 64;
+const COOKIE: &str = "helpsync";
 
 /// Who asks, as the listener noted it.
 pub(crate) fn peer(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
 }
 
-/// The cookie's name. With `__Host-` browsers take it from this host over TLS only, and from no sibling of it.
-const fn cookie_name(is_secure: bool) -> &'static str {
-    if is_secure { "__Host-helpsync" } else { "helpsync" }
-}
-
 /// What the browser holds.
 pub(crate) fn secret_of(dashboard: &Dashboard, headers: &HeaderMap) -> Option<SecretString> {
-    let name = cookie_name(dashboard.is_secure());
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = pairs.flat_map(|line| line.split(';')).take(COOKIES_MAX);
-    let held = pairs.find_map(|pair| {
-        let (key, value) = pair.trim().split_once('=')?;
-        (key == name && !value.is_empty()).then(|| value.to_owned())
-    });
-    held.map(SecretString::from)
+    let held = cookie::read(headers, COOKIE, dashboard.is_secure()).find(|value| !value.is_empty());
+    held.map(|value| SecretString::from(value.to_owned()))
 }
 
-fn cookie_line(is_secure: bool, value: &str, seconds: u64) -> String {
-    let (name, secure) = (cookie_name(is_secure), if is_secure { "; Secure" } else { "" });
-    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
-}
-
-/// `value` for the browser to hold for `seconds`; none takes it away.
-fn cookie(dashboard: &Dashboard, value: &str, seconds: u64) -> HeaderMap {
-    let line = cookie_line(dashboard.is_secure(), value, seconds);
+/// `value` for the browser to hold for `seconds`; 0 takes it away.
+fn hold(dashboard: &Dashboard, value: &str, seconds: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    if let Ok(mut line) = HeaderValue::from_str(&line) {
+    if let Ok(mut line) = HeaderValue::from_str(&cookie::set(COOKIE, value, dashboard.is_secure(), seconds)) {
         line.set_sensitive(true);
         headers.insert(SET_COOKIE, line);
     }
@@ -89,22 +72,19 @@ fn next_of(text: Option<&str>) -> &str {
 }
 
 fn login_form(dashboard: &Dashboard, next: &str, wrong: Option<&str>) -> Page {
-    layout::alone(
-        &dashboard.at(""),
-        t::LOGIN,
-        &html! {
-            h1 { (t::LOGIN) }
-            form method="post" action=(dashboard.at("/login")) class="stack" {
-                input type="hidden" name="next" value=(next);
-                label for="key" { (t::API_KEY) }
-                input id="key" name="key" type="password" autocomplete="current-password" required autofocus
-                    aria-describedby="key-hint" aria-invalid=[wrong.map(|_| "true")];
-                @if let Some(wrong) = wrong { p class="note failed" role="alert" { (wrong) } }
-                p id="key-hint" class="soft" { (t::LOGIN_HINT) }
-                button class="main" type="submit" { (t::LOGIN) }
-            }
-        },
-    )
+    let status = if wrong.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    let content = html! {
+        form method="post" action=(dashboard.at("/login")) {
+            input type="hidden" name="next" value=(next);
+            label for="key" { (t::API_KEY) }
+            input id="key" name="key" type="password" autocomplete="current-password" required autofocus
+                aria-describedby="key-hint" aria-invalid=[wrong.map(|_| "true")];
+            @if let Some(wrong) = wrong { p class="hint wrong" role="alert" { (wrong) } }
+            p id="key-hint" class="hint" { (t::LOGIN_HINT) }
+            div class="row" { button class="main block" type="submit" { (t::LOGIN) } }
+        }
+    };
+    layout::alone(dashboard, status, t::LOGIN, content)
 }
 
 pub(crate) async fn login_page(State(dashboard): State<Dashboard>, Query(next): Query<Next>) -> Page {
@@ -115,9 +95,10 @@ pub(crate) async fn login(State(dashboard): State<Dashboard>, request: Request) 
     if let Some(Err(seconds)) = peer(&request).map(|peer| dashboard.inside().count(peer, true)) {
         return Ok(too_many(&dashboard, seconds));
     }
-    let (_, form) = Form::of_anyone(&dashboard, request).await?;
-    let next = next_of(form.one("next"));
-    let given = form.one("key").unwrap_or_default().trim();
+    let (parts, body) = request.into_parts();
+    let fields = form::read(&dashboard, &parts.headers, body).await?;
+    let next = next_of(fields.one("next"));
+    let given = fields.one("key").unwrap_or_default().trim();
     let admin = dashboard.store().admin();
     let away = |error| Problem::of_store(&dashboard, &error);
     let found = match given.len() {
@@ -126,41 +107,29 @@ pub(crate) async fn login(State(dashboard): State<Dashboard>, request: Request) 
     };
     let Some(key) = found.filter(|key| !key.has_ended(dashboard.now_ms())) else {
         tracing::info!("a login to the dashboard was refused");
-        let page = login_form(&dashboard, next, Some(t::KEY_UNKNOWN));
-        return Ok((StatusCode::UNAUTHORIZED, page).into_response());
+        return Ok(login_form(&dashboard, next, Some(t::KEY_UNKNOWN)).into_response());
     };
     let mut bytes = [0; SECRET_BYTES];
     dashboard.entropy().fill(&mut bytes);
     let secret = SecretString::from(URL_SAFE_NO_PAD.encode(bytes));
     admin.begin_session(&key, &secret, SESSION_LIFE).await.map_err(away)?;
     tracing::info!(organization = %key.organization, key = key.id, "somebody logged in to the dashboard");
-    let cookie = cookie(&dashboard, secret.expose_secret(), SESSION_LIFE.as_secs());
+    let cookie = hold(&dashboard, secret.expose_secret(), SESSION_LIFE.as_secs());
     Ok((cookie, see_other(&dashboard.at(next))).into_response())
 }
 
 pub(crate) async fn logout(
     State(dashboard): State<Dashboard>,
-    request: Request,
+    Sent { visitor, fields }: Sent,
 ) -> Result<Response, Problem> {
-    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
-    let everywhere = form.one("everywhere").is_some();
-    let ended = dashboard.store().admin().end_session(&visitor.secret, everywhere).await;
+    let ended = dashboard.store().admin().end_session(&visitor.secret, fields.has("everywhere")).await;
     ended.map_err(|error| Problem::of_store(&dashboard, &error))?;
-    Ok((cookie(&dashboard, "", 0), see_other(&dashboard.at("/login"))).into_response())
+    Ok((hold(&dashboard, "", 0), see_other(&dashboard.at("/login"))).into_response())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn behind_tls_the_cookie_is_of_this_host_alone() {
-        assert_eq!(
-            cookie_line(true, "s", 60),
-            "__Host-helpsync=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure"
-        );
-        assert_eq!(cookie_line(false, "s", 60), "helpsync=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=60");
-    }
 
     #[test]
     fn a_login_leads_to_pages_of_the_dashboard_and_nowhere_else() {

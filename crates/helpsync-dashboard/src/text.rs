@@ -2,7 +2,6 @@
 
 use crate::show::number;
 
-pub(crate) const LANGUAGE: &str = "en";
 pub(crate) const PRODUCT: &str = "Helpsync";
 pub(crate) const NONE: &str = "–";
 pub(crate) const NEVER: &str = "never";
@@ -112,6 +111,7 @@ pub(crate) const DISCONNECT: &str = "Disconnect";
 pub(crate) const SELECTION: &str = "Selection";
 pub(crate) const SCHEDULE: &str = "Schedule";
 pub(crate) const EVERY: &str = "Every";
+pub(crate) const GRANT: &str = "Grant";
 pub(crate) const GRANTED_BY: &str = "Granted by";
 pub(crate) const SCOPES: &str = "Scopes";
 pub(crate) const RECONNECT_BECAUSE: &str = "To reconnect because";
@@ -128,8 +128,14 @@ pub(crate) const ARTICLE: &str = "Article";
 pub(crate) const SELECTION_LONG: &str = "What of the help center is kept. An empty field is no condition; every condition must hold. What is left out goes at once, and a run brings the rest.";
 pub(crate) const BRANDS: &str = "Brands";
 pub(crate) const BRANDS_HINT: &str = "None chosen: the workspace's own help center is kept.";
-pub(crate) const CATEGORIES: &str = "Categories (ids, one a line)";
-pub(crate) const SECTIONS: &str = "Sections (ids, one a line)";
+pub(crate) const BRAND_KEPT: &str = "kept";
+pub(crate) const BRAND_LEFT_OUT: &str = "left out";
+pub(crate) const PLACES: &str = "Categories and sections";
+pub(crate) const PLACES_HINT: &str =
+    "Articles of every category and section that is chosen, and of all below them. None chosen: all of them.";
+pub(crate) const PLACES_UNKNOWN: &str = "They can be chosen once the first sync has read them.";
+pub(crate) const PLACES_MANY: &str =
+    "The help center has more of them than are shown here. The API can choose among all.";
 pub(crate) const LOCALES: &str = "Locales (such as en-us, one a line)";
 pub(crate) const LABELS: &str = "Labels (one a line)";
 pub(crate) const PUBLIC_ONLY: &str = "Only articles that everybody may read";
@@ -202,6 +208,25 @@ pub(crate) const THE_CHOSEN: &str = "the chosen";
 pub(crate) const CHOSEN: &str = "Chosen";
 pub(crate) const CHOOSE_ALL: &str = "Choose all of this page";
 pub(crate) const FAILED_AT: &str = "Gave up";
+pub(crate) const AUDIT_LOG: &str = "Audit log";
+pub(crate) const AUDIT_LOG_LONG: &str =
+    "Who changed what, the latest first: by the API, by a page, and by commands.";
+pub(crate) const CHANGES_OF_CUSTOMER: &str = "What was changed of this customer";
+pub(crate) const NO_CHANGES: &str = "No change is like that.";
+pub(crate) const ACTOR: &str = "By whom";
+pub(crate) const CHANGE: &str = "Change";
+pub(crate) const ASKED_FOR: &str = "Asked for";
+pub(crate) const HISTORY: &str = "History";
+pub(crate) const BUDGET: &str = "Budget of the Zendesk account";
+pub(crate) const MINUTE_LIMIT: &str = "Requests a minute";
+pub(crate) const LEFT_NOW: &str = "Left of this minute";
+pub(crate) const OUT_NOW: &str = "Out now";
+pub(crate) const BLOCKED_UNTIL: &str = "Zendesk asks to wait until";
+pub(crate) const BUDGET_REQUESTS: &str = "Requests a minute";
+pub(crate) const BUDGET_LEFT: &str = "Least left of a minute";
+pub(crate) const BUDGET_WAITED: &str = "Seconds waited in half an hour";
+pub(crate) const BUDGET_THROTTLED: &str = "429 in half an hour";
+pub(crate) const BUDGET_UNUSED: &str = "Nothing was asked of it in the last day, as far as it is noted yet.";
 pub(crate) const NO_WEBHOOKS: &str = "No webhook is set up. The API adds one.";
 pub(crate) const MADE: &str = "Made";
 pub(crate) const DELIVERIES: &str = "Deliveries";
@@ -221,6 +246,8 @@ pub(crate) const FILE_STATES: [&str; 5] =
     ["READY", "SYNC_ERROR", "QUEUED_FOR_SYNC", "SYNCING", "READY_TO_SYNC"];
 /// States that deliveries are filtered by; the empty one is all.
 pub(crate) const DELIVERY_STATES: [&str; 4] = ["", "pending", "delivered", "dead"];
+/// Kinds of actors that the audit log is filtered by.
+pub(crate) const ACTORS: [&str; 5] = ["api_key", "customer", "upstream", "browser", "operator"];
 /// Forms of a file's text.
 pub(crate) const FORMS: [(&str, &str); 4] =
     [("html", "HTML"), ("markdown", "Markdown"), ("plain", "Text"), ("chunks", "Chunks")];
@@ -277,10 +304,22 @@ pub(crate) fn state(name: &str) -> String {
         "request" => "a request",
         "schedule" => "the schedule",
         "upstream" => "another service",
+        "api_key" => "API key",
         "fetch_articles" => "fetch articles",
         _ => return name.replace('_', " "),
     };
     known.to_owned()
+}
+
+/// What became of a file.
+pub(crate) fn change(what: &str) -> &str {
+    match what {
+        "created" => "stored here for the first time",
+        "text" => "its title or text changed",
+        "details" => "its details changed: labels, place, readers or how it is read",
+        "held" => "gone from Zendesk, and its removal is held",
+        other => other,
+    }
 }
 
 /// A text of the API as a sentence.

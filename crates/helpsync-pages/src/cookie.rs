@@ -5,8 +5,8 @@ use axum::http::header::{COOKIE, HeaderName, ORIGIN};
 
 /// Says where a request was made from; browsers alone send it.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// Cookies that are looked at; more than that, no browser keeps for one host.
-const COOKIES_MAX: usize = 256;
+/// Cookies of one request that are looked at.
+const COOKIES_MAX: usize = 64;
 
 /// The full name of a cookie. Over https it begins with `__Host-`: no other host, and nothing over http, can set it.
 #[must_use]

@@ -12,7 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::Brand;
 
-const STYLE: &str = include_str!("page.css");
+/// The style sheet of every page.
+pub const STYLE: &str = include_str!("page.css");
+/// What may be loaded and sent where files are loaded from this host: nothing from anywhere else, and nobody's frame around.
+pub const ASSETS_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The icon of every page, an SVG.
 pub const FAVICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='8' fill='#17795e'/>\
@@ -32,14 +36,30 @@ pub enum Forms {
     Onward(String),
 }
 
-/// How wide a page is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Width {
-    /// A card in the middle.
-    #[default]
-    Card,
-    /// As wide as tables need.
-    Wide,
+/// The addresses of the files of pages that are many, so that browsers load these once. Other pages hold all that they need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assets {
+    /// [`STYLE`].
+    pub style: String,
+    /// [`FAVICON`].
+    pub icon: String,
+    /// A module for every page.
+    pub script: String,
+}
+
+/// What surrounds the pages of an application; other pages are a sheet in the middle.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// What stands above every page, with its links.
+    pub top: Markup,
+    /// What leads past that.
+    pub skip: &'static str,
+    /// What is there and not shown at first.
+    pub below: Markup,
+    /// The stream that keeps this page current.
+    pub live: Option<String>,
+    /// Answers with what there is to go to.
+    pub palette: String,
 }
 
 /// A page with a title and parts below it.
@@ -55,13 +75,14 @@ pub struct Page {
 
 #[derive(Debug, Default)]
 struct More {
-    nav: Option<Markup>,
+    assets: Option<Assets>,
+    app: Option<App>,
+    product: Option<&'static str>,
     footer: Option<Markup>,
     brand: Option<Brand>,
     forms: Forms,
     script: Option<&'static str>,
     refresh: Option<(u32, String)>,
-    width: Width,
     cookies: Vec<String>,
 }
 
@@ -103,10 +124,24 @@ impl Page {
         self
     }
 
-    /// Links at the top, within a `nav`.
+    /// Loads its style, script and icon.
     #[must_use]
-    pub fn nav(mut self, nav: Markup) -> Self {
-        self.more.nav = Some(nav);
+    pub fn assets(mut self, assets: Assets) -> Self {
+        self.more.assets = Some(assets);
+        self
+    }
+
+    /// Is a page of an application. Its parts have their own heading.
+    #[must_use]
+    pub fn app(mut self, app: App) -> Self {
+        self.more.app = Some(app);
+        self
+    }
+
+    /// Names the product in its title.
+    #[must_use]
+    pub fn product(mut self, name: &'static str) -> Self {
+        self.more.product = Some(name);
         self
     }
 
@@ -145,13 +180,6 @@ impl Page {
         self
     }
 
-    /// Makes it this wide.
-    #[must_use]
-    pub fn width(mut self, width: Width) -> Self {
-        self.more.width = width;
-        self
-    }
-
     /// Sets a cookie: a whole `Set-Cookie` value, from [`crate::cookie::set`].
     #[must_use]
     pub fn cookie(mut self, cookie: String) -> Self {
@@ -168,51 +196,72 @@ impl Page {
         ))
     }
 
-    fn header(&self) -> Markup {
+    fn head(&self, colors: Option<&str>) -> Markup {
         html! {
-            @if self.more.brand.is_some() || self.more.nav.is_some() {
-                header {
-                    @if let Some(brand) = &self.more.brand {
-                        @if let Some(logo) = &brand.logo { img src=(logo.as_str()) alt=""; }
-                        span { (brand.name) }
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (self.title) @if let Some(product) = self.more.product { " · " (product) } }
+                @match &self.more.assets {
+                    Some(assets) => {
+                        link rel="icon" type="image/svg+xml" href=(assets.icon);
+                        link rel="stylesheet" href=(assets.style);
+                        script src=(assets.script) type="module" {}
                     }
-                    @if let Some(nav) = &self.more.nav { nav { (nav) } }
+                    None => {
+                        link rel="icon" href=(format!("data:image/svg+xml;base64,{}", STANDARD.encode(FAVICON)));
+                        style { (PreEscaped(STYLE)) }
+                    }
+                }
+                @if let Some(colors) = colors { style { (PreEscaped(colors)) } }
+                @if let Some((seconds, address)) = &self.more.refresh {
+                    noscript { meta http-equiv="refresh" content=(format!("{seconds};url={address}")); }
                 }
             }
         }
     }
 
-    fn html(&self, colors: Option<&str>) -> String {
-        let icon = format!("data:image/svg+xml;base64,{}", STANDARD.encode(FAVICON));
-        let page = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { (self.title) }
-                    link rel="icon" href=(icon);
-                    style { (PreEscaped(STYLE)) }
-                    @if let Some(colors) = colors { style { (PreEscaped(colors)) } }
-                    @if let Some((seconds, address)) = &self.more.refresh {
-                        noscript { meta http-equiv="refresh" content=(format!("{seconds};url={address}")); }
+    /// The sheet in the middle, below whom it speaks for.
+    fn sheet(&self) -> Markup {
+        html! {
+            body class="sheet" {
+                @if let Some(brand) = &self.more.brand {
+                    header {
+                        @if let Some(logo) = &brand.logo { img src=(logo.as_str()) alt=""; }
+                        span { (brand.name) }
                     }
                 }
-                body class=[(self.more.width == Width::Wide).then_some("wide")] {
-                    (self.header())
-                    main class=[(!self.mark.is_empty()).then_some(self.mark)] {
-                        h1 { (self.title) }
-                        @for part in &self.parts { (part) }
-                    }
-                    @if let Some(footer) = &self.more.footer { footer { (footer) } }
-                    @if let Some(script) = self.more.script { script type="module" { (PreEscaped(script)) } }
+                main class=[(!self.mark.is_empty()).then_some(self.mark)] {
+                    h1 { (self.title) }
+                    @for part in &self.parts { (part) }
                 }
+                @if let Some(footer) = &self.more.footer { footer { (footer) } }
+                @if let Some(script) = self.more.script { script type="module" { (PreEscaped(script)) } }
             }
-        };
-        page.into_string()
+        }
+    }
+
+    fn in_app(&self, app: &App) -> Markup {
+        html! {
+            body class="app" data-palette=(app.palette) data-live=[app.live.as_ref()] {
+                a class="skip" href="#content" { (app.skip) }
+                (app.top)
+                main id="content" tabindex="-1" { @for part in &self.parts { (part) } }
+                (app.below)
+            }
+        }
+    }
+
+    fn html(&self, colors: Option<&str>) -> String {
+        let body = self.more.app.as_ref().map_or_else(|| self.sheet(), |app| self.in_app(app));
+        html! { (DOCTYPE) html lang="en" { (self.head(colors)) (body) } }.into_string()
     }
 
     fn policy(&self, colors: Option<&str>) -> String {
+        if self.more.assets.is_some() {
+            return ASSETS_POLICY.to_owned();
+        }
         let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
         let mut policy = format!("default-src 'none'; img-src data:; style-src {}", hash(STYLE));
         if let Some(colors) = colors {
@@ -295,6 +344,10 @@ mod tests {
         let live = policy(page().script("1").forms(Forms::Here));
         assert!(live.contains("form-action 'self';") && live.contains("connect-src 'self'"), "{live}");
         assert!(live.contains("script-src 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s='"), "{live}");
+        let assets =
+            Assets { style: "/s.css".to_owned(), icon: "/i.svg".to_owned(), script: "/s.js".to_owned() };
+        let loads = policy(page().assets(assets));
+        assert!(loads.contains("style-src 'self'") && loads.contains("form-action 'self';"), "{loads}");
         let color = Color::parse("#123456").ok();
         let colored = page().brand(&Brand { color, ..Brand::default() });
         assert_eq!(policy(colored).matches("sha256-").count(), 2);

@@ -43,6 +43,7 @@ pub use event::events::Event;
 pub use event::webhooks::{Webhook, WebhookAdded, WebhookQuery};
 pub use file::file_changes::{ResyncOptions, ResyncRequested};
 pub use file::files::{COUNTED_MAX, File, FileContent};
+pub use file::history::FileChange;
 pub use file::items::{Item, ItemListKind, ItemOrder, ItemQuery};
 pub use file::names::FileNames;
 pub use file::synced_items::{ItemsRequest, ItemsRequested};
@@ -83,6 +84,7 @@ pub use sync::removal::{Missing, RemovalCeiling, RemovalVerdict, RemovedOutcome}
 pub use sync::skipped::Skipped;
 pub use sync::tree::{ItemKind, NewItem};
 pub use sync::verify::{Cause, Compared, Difference};
+pub use tenant::account_use::{AccountUse, USE_SLOT_MS, USE_SLOTS};
 pub use tenant::api_keys::{ApiKey, BOOTSTRAP, NewApiKey};
 pub use tenant::audit_log::{AuditEntry, AuditQuery};
 pub use tenant::branding::Branding;

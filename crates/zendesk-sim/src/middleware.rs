@@ -173,6 +173,7 @@ fn in_place(request: &Request, fault: &Fault) -> Option<Answer> {
         }
         Fault::HtmlOk => Answer::html(200, "<html><body>Please sign in to the proxy</body></html>"),
         Fault::Redirect { location } => Answer::redirect(location),
+        Fault::Moved { status, location } => Answer { status: *status, ..Answer::redirect(location) },
         Fault::RedirectToLocale => {
             let path = request.path.replacen("/hc/", "/hc/en-us/", 1);
             Answer::redirect(&format!("{}{path}", request.base))

@@ -148,8 +148,10 @@ async fn a_key_that_only_reads_sees_no_button_and_can_press_none() {
     // Of the installation it sees nothing.
     assert!(!reader.page("").await.contains("data-region=\"processes\""));
     assert!(owner.page("").await.contains("data-region=\"processes\""));
-    let answer = reader.get("/dashboard/organizations").await;
-    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    for place in ["/dashboard/organizations".to_owned(), format!("{}/audit", reader.home)] {
+        assert_eq!(reader.get(&place).await.status(), StatusCode::FORBIDDEN, "{place}");
+    }
+    assert!(!reader.page("").await.contains("/audit\""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,6 +179,7 @@ async fn another_organization_is_not_there_but_for_an_operator() {
         format!("/files/{file}/html"),
         "/dead-letters".to_owned(),
         "/webhooks".to_owned(),
+        "/audit".to_owned(),
         "/palette".to_owned(),
     ];
     for page in &pages {

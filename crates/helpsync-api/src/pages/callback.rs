@@ -23,6 +23,7 @@ use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::routes::finish::{Checked, Connected, Finished, check_account, finish, look_at_help_center};
+use crate::routes::live_connection;
 use crate::wire::grant::Callback;
 
 const CODE_BYTES_MAX: usize = 4_096;
@@ -244,12 +245,12 @@ async fn connect(
     let completed = completed(api, grant, tokens, account_label);
     match finish(api, &completed).await.map_err(broken)? {
         Finished::Connected(connected) => Ok((connected, remark)),
-        Finished::OtherWorkspace(connected) => Err(other_workspace(
-            look,
-            &NewGrant { return_url: None, ..grant.clone() },
-            &connected,
-            &grant.subdomain,
-        )),
+        Finished::OtherWorkspace(connected) => {
+            let known = live_connection(api, grant.organization, grant.customer).await.map_err(broken)?;
+            let by = known.as_ref().map(|known| known.account_label.as_str());
+            let grant = NewGrant { return_url: None, ..grant.clone() };
+            Err(other_workspace(look, &grant, &connected, by, &grant.subdomain))
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::callback::{broken, ended, not_ours};
-use super::form::{Fields, Guard, not_from_page};
+use super::form::{Guard, Posted, not_from_page};
 use super::{Look, look, texts};
 use crate::Api;
 use crate::body::Query;
@@ -166,18 +166,8 @@ async fn show(
     State(api): State<Api>,
     headers: HeaderMap,
     query: Result<Query<StateQuery>, ApiError>,
-) -> Response {
-    match answer(&api, &headers, query).await {
-        Ok(response) => response,
-        Err(page) => page.into(),
-    }
-}
-
-async fn answer(
-    api: &Api,
-    headers: &HeaderMap,
-    query: Result<Query<StateQuery>, ApiError>,
 ) -> Result<Response, Page> {
+    let (api, headers) = (&api, &headers);
     let (state, grant) = grant_of(api, query).await?;
     if api.options().programs_may_connect && is_program(headers) {
         let subdomain = Subdomain::parse(&grant.subdomain).map_err(|_never_stored| not_ours())?;
@@ -195,33 +185,17 @@ async fn answer(
 async fn begin(
     State(api): State<Api>,
     query: Result<Query<StateQuery>, ApiError>,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
-    let fields = match Fields::read(body).await {
-        Ok(fields) => fields,
-        Err(error) => return broken(error).into(),
-    };
-    match begun(&api, &parts.headers, query, &fields).await {
-        Ok(response) => response,
-        Err(page) => page.into(),
-    }
-}
-
-async fn begun(
-    api: &Api,
-    headers: &HeaderMap,
-    query: Result<Query<StateQuery>, ApiError>,
-    fields: &Fields,
+    form: Posted,
 ) -> Result<Response, Page> {
+    let api = &api;
     let (state, grant) = grant_of(api, query).await?;
     let base = base_of(&grant)?;
-    if !fields.is_ours(api, headers, state.expose_secret(), &base) {
+    if !form.is_ours(api, state.expose_secret(), &base) {
         return Err(not_from_page(&format!("connect?state={}", state.expose_secret())));
     }
     let look = look(api, grant.organization).await;
-    let asked = Asked { api, headers, state: &state, grant: &grant, look };
-    let typed = fields.get("workspace").unwrap_or(&grant.subdomain);
+    let asked = Asked { api, headers: &form.headers, state: &state, grant: &grant, look };
+    let typed = form.fields.one("workspace").unwrap_or(&grant.subdomain);
     let subdomain = match parse_subdomain(typed) {
         Ok(subdomain) => subdomain,
         Err(wrong) => return Ok(asked.page(typed, Some(wrong.to_owned())).await?.into()),
@@ -233,7 +207,8 @@ async fn begun(
     if let Some(connected) = asked.connected().await?
         && connected.subdomain != subdomain.as_str()
     {
-        let page = other_workspace(&asked.look, &grant, &connected.subdomain, subdomain.as_str());
+        let by = Some(connected.account_label.as_str());
+        let page = other_workspace(&asked.look, &grant, &connected.subdomain, by, subdomain.as_str());
         return Ok(page.into());
     }
     let address = zendesk_url(api, &state, &grant, &subdomain)?;
@@ -247,11 +222,21 @@ async fn begun(
     Ok(redirect(StatusCode::SEE_OTHER, &address, Some(cookie)))
 }
 
-/// What a person is told whose customer has another workspace.
-pub(super) fn other_workspace(look: &Look, grant: &NewGrant, connected: &str, wanted: &str) -> Page {
+/// What a person is told whose customer has another workspace, which was connected `by` somebody.
+pub(super) fn other_workspace(
+    look: &Look,
+    grant: &NewGrant,
+    connected: &str,
+    by: Option<&str>,
+    wanted: &str,
+) -> Page {
     let page = Page::failed(StatusCode::CONFLICT, &texts::already_connected(connected))
-        .line(&texts::already_connected_why(&grant.customer_external_id, connected))
-        .line(&texts::disconnect_first(look.name(), connected, wanted));
+        .line(&texts::already_connected_why(&grant.customer_external_id, connected));
+    let page = match by.filter(|by| !by.is_empty() && *by != connected) {
+        Some(by) => page.line(&texts::connected_by(by)),
+        None => page,
+    };
+    let page = page.line(&texts::disconnect_first(look.name(), connected, wanted));
     look.on(look.back(page, grant.return_url.as_deref()))
 }
 

@@ -4,21 +4,20 @@
 //! address that the form stands for. A form of another site lacks both: its requests do not carry the cookie, and it
 //! cannot read the token.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode};
-use helpsync_pages::{Forms, Page, cookie};
+use helpsync_pages::{FORM_BYTES_MAX, Fields, Forms, Page, cookie};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::callback::broken;
 use super::texts;
 use crate::Api;
 use crate::body::read;
-use crate::error::ApiError;
 use crate::signing::Purpose;
 
 const COOKIE: &str = "helpsync-page";
@@ -27,10 +26,6 @@ const COOKIE_BYTES: usize = 16;
 const TOKEN: &str = "form_token";
 /// A page may be open this long before its form is sent.
 const FORM_LIFE: Duration = Duration::from_secs(2 * 3_600);
-/// The longest body of a form. A selection of a thousand sections has some 30 kB.
-pub(super) const FORM_BYTES_MAX: usize = 256 * 1024;
-/// Fields of one form at most.
-const FIELDS_MAX: usize = 4_000;
 
 #[derive(Serialize, Deserialize)]
 struct FormClaim {
@@ -78,40 +73,29 @@ impl Guard {
     }
 }
 
-/// The fields of a form that was posted.
-pub(super) struct Fields(Vec<(String, String)>);
+/// A form that was posted, whoever sent it.
+pub(super) struct Posted {
+    pub(super) headers: HeaderMap,
+    pub(super) fields: Fields,
+}
 
-impl Fields {
-    /// Reads a form's body, whoever sent it.
-    ///
-    /// # Errors
-    /// Too long, or too slow.
-    pub(super) async fn read(body: Body) -> Result<Self, ApiError> {
-        let bytes = read(body, FORM_BYTES_MAX).await?;
-        let pairs = url::form_urlencoded::parse(&bytes).take(FIELDS_MAX);
-        Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+impl FromRequest<Api> for Posted {
+    type Rejection = Page;
+
+    async fn from_request(request: Request, _api: &Api) -> Result<Self, Page> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, FORM_BYTES_MAX).await.map_err(broken)?;
+        Ok(Self { headers: parts.headers, fields: Fields::parse(&bytes) })
     }
+}
 
-    /// The first value of a field.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Every value of each field that may come several times.
-    pub(super) fn lists(&self) -> HashMap<&str, Vec<&str>> {
-        let mut lists: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (name, value) in &self.0 {
-            lists.entry(name).or_default().push(value);
-        }
-        lists
-    }
-
+impl Posted {
     /// Whether the form is the one that [`Guard::new`] made for `link` and this browser.
-    pub(super) fn is_ours(&self, api: &Api, headers: &HeaderMap, link: &str, base: &Url) -> bool {
-        let token = self.get(TOKEN).unwrap_or_default();
+    pub(super) fn is_ours(&self, api: &Api, link: &str, base: &Url) -> bool {
+        let token = self.fields.one(TOKEN).unwrap_or_default();
         let claim = api.signer().read::<FormClaim>(Purpose::Form, token, api.now_ms());
-        let mut browsers = cookie::read(headers, COOKIE, base.scheme() == "https");
-        cookie::is_from(headers, &base.origin().ascii_serialization())
+        let mut browsers = cookie::read(&self.headers, COOKIE, base.scheme() == "https");
+        cookie::is_from(&self.headers, &base.origin().ascii_serialization())
             && claim.is_some_and(|claim| {
                 claim.f == hash(link) && browsers.any(|browser| hash(browser) == claim.b)
             })

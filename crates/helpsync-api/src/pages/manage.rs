@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use helpsync_model::{CustomerId, OrganizationId, Trigger};
-use helpsync_pages::{Forms, Page};
+use helpsync_pages::{Fields, Forms, Page};
 use helpsync_store::audit::{self, Actor};
 use helpsync_store::{Connection, Customer};
 use maud::html;
@@ -16,7 +16,7 @@ use serde_json::json;
 use url::Url;
 
 use super::callback::broken;
-use super::form::{Fields, Guard, not_from_page};
+use super::form::{Guard, Posted, not_from_page};
 use super::manage_form::{Shown, selection_of};
 use super::{Look, look, texts};
 use crate::Api;
@@ -128,29 +128,16 @@ async fn show(
     State(api): State<Api>,
     headers: HeaderMap,
     query: Result<Query<ManageQuery>, ApiError>,
-) -> Response {
-    let page = async {
-        let visitor = visitor(&api, &headers, query).await?;
-        visitor.page(None, StatusCode::OK).await
-    };
-    page.await.unwrap_or_else(|page| page).into()
+) -> Result<Page, Page> {
+    visitor(&api, &headers, query).await?.page(None, StatusCode::OK).await
 }
 
 async fn act(
     State(api): State<Api>,
     query: Result<Query<ManageQuery>, ApiError>,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
-    let fields = match Fields::read(body).await {
-        Ok(fields) => fields,
-        Err(error) => return broken(error).into(),
-    };
-    let acted = async {
-        let visitor = visitor(&api, &parts.headers, query).await?;
-        visitor.act(&fields).await
-    };
-    acted.await.unwrap_or_else(Page::into_response)
+    form: Posted,
+) -> Result<Response, Page> {
+    visitor(&api, &form.headers, query).await?.act(&form).await
 }
 
 impl Visitor<'_> {
@@ -202,8 +189,9 @@ impl Visitor<'_> {
         Guard::new(self.api, self.headers, &self.token, &self.base)
     }
 
-    async fn act(&self, fields: &Fields) -> Result<Response, Page> {
-        if !fields.is_ours(self.api, self.headers, &self.token, &self.base) {
+    async fn act(&self, form: &Posted) -> Result<Response, Page> {
+        let fields = &form.fields;
+        if !form.is_ours(self.api, &self.token, &self.base) {
             return Err(self.look.on(not_from_page(&self.address())));
         }
         let Some(connection) = self.connection().await? else { return Ok(self.seen("none")) };
@@ -216,8 +204,8 @@ impl Visitor<'_> {
             },
         );
         audit::about_customer(self.customer);
-        audit::detail("do", json!(fields.get("do")));
-        match fields.get("do").unwrap_or_default() {
+        audit::detail("do", json!(fields.one("do")));
+        match fields.one("do").unwrap_or_default() {
             "sync" => {
                 let started = start(self.api, self.organization, connection.id, Trigger::Request, None).await;
                 started.map_err(broken)?;

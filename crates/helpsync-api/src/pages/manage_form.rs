@@ -1,12 +1,10 @@
 //! What the managing page shows of a workspace, and the form of its selection.
 
-use std::collections::{BTreeMap, HashSet};
-
 use helpsync_model::{ConnectionState, DataSourceStatus, SelectionFilter};
+use helpsync_pages::{CATEGORY, Fields, Folder, SECTION, folders};
 use helpsync_store::{Connection, CustomerState, Item, ItemListKind, ItemOrder, ItemQuery, Run};
 use maud::{Markup, html};
 
-use super::form::Fields;
 use super::progress::{self, ProgressClaim};
 use super::texts;
 use crate::Api;
@@ -16,8 +14,6 @@ use crate::wire::selection::SelectionInput;
 
 /// Categories and sections that the page shows; what is selected beyond them stays selected.
 const FOLDERS_MAX: i64 = 500;
-/// Sections within sections; a loop of parents ends there.
-const DEPTH_MAX: usize = 16;
 
 /// What is shown of a connected workspace.
 pub(super) struct Shown {
@@ -131,61 +127,22 @@ impl Shown {
     }
 
     fn places(&self) -> Markup {
-        let shown: HashSet<i64> = self.folders.iter().map(|folder| folder.external_id).collect();
-        let hidden = |name: &'static str, ids: &[i64]| {
-            let beyond: Vec<i64> = ids.iter().copied().filter(|id| !shown.contains(id)).collect();
-            html! { @for id in &beyond { input type="hidden" name=(name) value=(id); } }
+        let folder = |item: &Item| Folder {
+            id: item.external_id,
+            parent: item.parent,
+            name: item.name.clone(),
+            is_category: item.kind == ItemListKind::Category,
         };
+        let all: Vec<Folder> = self.folders.iter().map(folder).collect();
         html! {
             fieldset {
                 legend { (texts::PLACES) }
-                p.hint { @if self.folders.is_empty() { (texts::PLACES_UNKNOWN) } @else { (texts::PLACES_HINT) } }
-                @for (folder, depth) in in_order(&self.folders) { (self.place(folder, depth)) }
-                (hidden("category", &self.selection.categories))
-                (hidden("section", &self.selection.sections))
+                p.hint { @if all.is_empty() { (texts::PLACES_UNKNOWN) } @else { (texts::PLACES_HINT) } }
+                (folders(&all, &self.selection.categories, &self.selection.sections, false))
                 @if self.has_more { p.hint { (texts::PLACES_MANY) } }
             }
         }
     }
-
-    fn place(&self, folder: &Item, depth: usize) -> Markup {
-        let is_category = folder.kind == ItemListKind::Category;
-        let (name, chosen) = match is_category {
-            true => ("category", &self.selection.categories),
-            false => ("section", &self.selection.sections),
-        };
-        let class = if depth > 0 { "check below" } else { "check" };
-        html! {
-            label class=(class) {
-                input type="checkbox" name=(name) value=(folder.external_id)
-                    checked[chosen.contains(&folder.external_id)];
-                span { (folder.name) }
-            }
-        }
-    }
-}
-
-/// Folders, each followed by those that stand in it.
-fn in_order(folders: &[Item]) -> Vec<(&Item, usize)> {
-    let known: HashSet<i64> = folders.iter().map(|folder| folder.external_id).collect();
-    let mut below: BTreeMap<Option<i64>, Vec<&Item>> = BTreeMap::new();
-    for folder in folders {
-        let parent = folder.parent.filter(|parent| known.contains(parent));
-        below.entry(parent).or_default().push(folder);
-    }
-    let mut ordered = Vec::new();
-    let mut waiting: Vec<(&Item, usize)> = Vec::new();
-    let push = |waiting: &mut Vec<_>, parent: Option<i64>, depth: usize| {
-        waiting.extend(below.get(&parent).into_iter().flatten().rev().map(|folder| (*folder, depth)));
-    };
-    push(&mut waiting, None, 0);
-    while let Some((folder, depth)) = waiting.pop() {
-        ordered.push((folder, depth));
-        if depth < DEPTH_MAX {
-            push(&mut waiting, Some(folder.external_id), depth + 1);
-        }
-    }
-    ordered
 }
 
 /// The selection that a form says. What the page does not show stays as it was.
@@ -193,24 +150,22 @@ fn in_order(folders: &[Item]) -> Vec<(&Item, usize)> {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn selection_of(fields: &Fields, before: &SelectionFilter) -> Result<SelectionFilter, ApiError> {
-    let lists = fields.lists();
     let ids = |name: &str| -> Result<Vec<Int>, ApiError> {
-        let texts = lists.get(name).map(Vec::as_slice).unwrap_or_default();
         let wrong = |_| ApiError::bad("an id is no number");
-        texts.iter().map(|text| text.trim().parse().map(Int).map_err(wrong)).collect()
+        fields.all(name).map(|text| text.trim().parse().map(Int).map_err(wrong)).collect()
     };
     let texts = |name: &str| -> Vec<String> {
-        let text = fields.get(name).unwrap_or_default();
+        let text = fields.one(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
     };
     let input = SelectionInput {
         brand_ids: Some(before.brands.iter().copied().map(Int).collect()),
-        category_ids: Some(ids("category")?),
-        section_ids: Some(ids("section")?),
+        category_ids: Some(ids(CATEGORY)?),
+        section_ids: Some(ids(SECTION)?),
         labels: Some(texts("labels")),
         locales: Some(texts("locales")),
-        public_only: Some(fields.get("public_only").is_some()),
-        attachments: Some(fields.get("attachments").is_some()),
+        public_only: Some(fields.has("public_only")),
+        attachments: Some(fields.has("attachments")),
     };
     input.check()
 }

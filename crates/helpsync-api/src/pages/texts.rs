@@ -107,6 +107,10 @@ pub(super) fn already_connected_why(customer: &str, subdomain: &str) -> String {
     format!("{customer} is connected to the Zendesk workspace {subdomain}, and a customer has one workspace.")
 }
 
+pub(super) fn connected_by(by: &str) -> String {
+    format!("It was connected by {by}.")
+}
+
 pub(super) fn disconnect_first(name: &str, subdomain: &str, wanted: &str) -> String {
     format!("Ask {name} to disconnect {subdomain} first. Then connect {wanted} from there.")
 }

@@ -7,12 +7,12 @@ use helpsync_store::File;
 
 use super::attachments::presign;
 use crate::Api;
-use crate::auth::Reader;
+use crate::auth::{ByKey, Reader};
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
 use crate::viewer::Viewing;
 use crate::wire::file::UserFile;
-use crate::wire::native::{AttachmentView, ContentTagView, FileDetail, TranslationView};
+use crate::wire::native::{AttachmentView, ContentTagView, FileDetail, FileHistory, TranslationView};
 use crate::wire::time;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -20,6 +20,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         get("/helpsync/v1/files/{file_id}", Access::Either, "An article with its text in every locale", file)
             .viewed()
             .gives::<FileDetail>(),
+        get("/helpsync/v1/files/{file_id}/history", Access::Key, "The last changes of a file", history)
+            .gives::<FileHistory>(),
     ]
 }
 
@@ -71,4 +73,15 @@ async fn file(
     let file = viewing.of(file)?;
     let path = api.store().admin().path(&file).await?;
     Ok(Json(detail(&api, file, path, &viewing).await?))
+}
+
+async fn history(
+    State(api): State<Api>,
+    ByKey(organization): ByKey,
+    Path(id): Path<String>,
+) -> Result<Json<FileHistory>, ApiError> {
+    // What is no number names no file.
+    let Ok(id) = id.parse().map(FileId) else { return Err(ApiError::missing("file")) };
+    let changes = api.store().admin().file_history(organization, id).await?;
+    Ok(Json(FileHistory { changes: changes.into_iter().map(Into::into).collect() }))
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{KeyScope, Lane};
+use helpsync_model::{ConnectionId, KeyScope, Lane};
 use helpsync_store::{ConnectionOrder, ConnectionQuery};
 
 use crate::Api;
 use crate::auth::{ByKey, Keyed};
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
-use crate::wire::installation::{AccountBudget, Budgets, LaneView, Lanes, ProcessView, Processes};
+use crate::wire::installation::{AccountBudget, BudgetDay, Budgets, LaneView, Lanes, ProcessView, Processes};
 use crate::wire::timeline::History;
 
 /// Accounts of one answer.
@@ -61,6 +61,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .gives::<History>(),
         get("/helpsync/v1/budgets", Access::Key, "What is left of each Zendesk account's limit", budgets)
             .gives::<Budgets>(),
+        get(
+            "/helpsync/v1/data_sources/{data_source_id}/budget",
+            Access::Key,
+            "How the limit of a data source's Zendesk account was used in the last day, in slots of half an hour",
+            budget_day,
+        )
+        .gives::<BudgetDay>(),
     ]
 }
 
@@ -121,4 +128,18 @@ async fn budgets(State(api): State<Api>, ByKey(organization): ByKey) -> Result<J
         budgets.push(AccountBudget::new(workspace, seen));
     }
     Ok(Json(Budgets { budgets }))
+}
+
+async fn budget_day(
+    State(api): State<Api>,
+    ByKey(organization): ByKey,
+    Path(id): Path<String>,
+) -> Result<Json<BudgetDay>, ApiError> {
+    // What is no number names no data source.
+    let Ok(id) = id.parse().map(ConnectionId) else { return Err(ApiError::missing("data source")) };
+    let connection = api.store().admin().connection(organization, id).await?;
+    let used = api.store().admin().account_use(organization, id).await?;
+    let now =
+        AccountBudget::new(connection.subdomain.clone(), api.accounts().budget(&connection.subdomain).await);
+    Ok(Json(BudgetDay::new(now, &used, api.now_ms())))
 }

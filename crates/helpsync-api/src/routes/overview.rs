@@ -41,7 +41,7 @@ async fn overview(State(api): State<Api>, ByKey(id): ByKey) -> Result<Json<Overv
         AgeCount { up_to_seconds, copies: here }
     });
     Ok(Json(Overview {
-        version: api.options().version,
+        version: api.options().version.to_owned(),
         now: time(now),
         active: found.active,
         paused: found.paused,

@@ -89,13 +89,13 @@ pub(crate) struct MadeOrganization {
 }
 
 /// An organization in the operator's list.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct OrganizationRow {
-    pub(crate) id: i64,
-    pub(crate) name: String,
-    pub(crate) keys: i64,
-    pub(crate) customers: i64,
-    pub(crate) created_at: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OrganizationRow {
+    pub id: i64,
+    pub name: String,
+    pub keys: i64,
+    pub customers: i64,
+    pub created_at: String,
 }
 
 impl From<OrganizationSummary> for OrganizationRow {
@@ -111,9 +111,9 @@ impl From<OrganizationSummary> for OrganizationRow {
 }
 
 /// Organizations, oldest first.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Organizations {
-    pub(crate) organizations: Vec<OrganizationRow>,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Organizations {
+    pub organizations: Vec<OrganizationRow>,
     /// `after` of the next page; absent at the end.
-    pub(crate) next_after: Option<i64>,
+    pub next_after: Option<i64>,
 }

@@ -19,41 +19,41 @@ pub(crate) struct AuditLogQuery {
 }
 
 /// Who made a change.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AuditActor {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AuditActor {
     /// `api_key`, `customer`, `upstream`, `browser` or `operator`.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Of a key its number, of a customer its name, of an upstream service its user at the broker.
-    pub(crate) id: String,
+    pub id: String,
     /// What people call it.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 /// One change.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AuditRow {
-    pub(crate) id: i64,
-    pub(crate) at: String,
-    pub(crate) actor: AuditActor,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AuditRow {
+    pub id: i64,
+    pub at: String,
+    pub actor: AuditActor,
     /// An operation of the API (`POST /add_webhook`), or what was done otherwise.
-    pub(crate) action: String,
+    pub action: String,
     /// The path that was asked for, or the name of what was changed.
-    pub(crate) target: String,
+    pub target: String,
     /// Whom it was done to; null: the organization.
-    pub(crate) customer_id: Option<String>,
+    pub customer_id: Option<String>,
     /// What was asked for: names, numbers and switches.
     #[schema(value_type = Object)]
-    pub(crate) detail: Value,
+    pub detail: Value,
     /// As in the answer's `x-request-id` and in the log.
-    pub(crate) request_id: String,
+    pub request_id: String,
 }
 
 /// A part of the audit log, the latest first.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AuditLog {
-    pub(crate) entries: Vec<AuditRow>,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AuditLog {
+    pub entries: Vec<AuditRow>,
     /// `before` of the next part; null: there are none.
-    pub(crate) next_before: Option<i64>,
+    pub next_before: Option<i64>,
 }
 
 impl From<AuditEntry> for AuditRow {

@@ -111,17 +111,17 @@ pub(crate) struct EmbeddingsAndChunksQueryInputV2 {
 }
 
 /// A part of a file's text.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EmbeddingAndChunk {
-    pub(crate) user_file_id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EmbeddingAndChunk {
+    pub user_file_id: i64,
     /// Its place in the file, from 0.
-    pub(crate) chunk_index: Option<i64>,
-    pub(crate) source_content: String,
+    pub chunk_index: Option<i64>,
+    pub source_content: String,
     /// When asked for; null also while it has none.
-    pub(crate) embedding: Option<Vec<f32>>,
+    pub embedding: Option<Vec<f32>>,
     /// `locale` and `num_tokens`.
     #[schema(value_type = Option<Object>)]
-    pub(crate) content_metadata: Option<Value>,
+    pub content_metadata: Option<Value>,
 }
 
 /// What is said of a chunk itself.
@@ -141,11 +141,11 @@ impl From<Chunk> for EmbeddingAndChunk {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EmbeddingsAndChunksResponse {
-    pub(crate) results: Vec<EmbeddingAndChunk>,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EmbeddingsAndChunksResponse {
+    pub results: Vec<EmbeddingAndChunk>,
     /// How many match before paging.
-    pub(crate) count: i64,
+    pub count: i64,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -61,52 +61,52 @@ impl CustomersQuery {
 }
 
 /// How a customer stands.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CustomerView {
-    pub(crate) customer_id: String,
-    pub(crate) organization_user_id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CustomerView {
+    pub customer_id: String,
+    pub organization_user_id: i64,
     /// Since when a person has paused its work.
-    pub(crate) paused_at: Option<String>,
+    pub paused_at: Option<String>,
     /// Hours between its scheduled syncs, if it has an interval of its own.
-    pub(crate) interval_hours: Option<i64>,
+    pub interval_hours: Option<i64>,
     /// Files shown.
-    pub(crate) files: i64,
+    pub files: i64,
     /// Its connected workspace.
-    pub(crate) workspace: Option<WorkspaceView>,
+    pub workspace: Option<WorkspaceView>,
 }
 
 /// A connected workspace, its brands included.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WorkspaceView {
-    pub(crate) data_source_id: i64,
-    pub(crate) subdomain: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WorkspaceView {
+    pub data_source_id: i64,
+    pub subdomain: String,
     /// `active`, or `paused`: its grant has ended, and it waits to be connected again.
-    pub(crate) state: String,
-    pub(crate) pause_reason: Option<String>,
+    pub state: String,
+    pub pause_reason: Option<String>,
     /// What its grant allows, as Zendesk said it, separated by spaces.
-    pub(crate) scopes: String,
+    pub scopes: String,
     /// Who granted it.
-    pub(crate) granted_by: String,
+    pub granted_by: String,
     /// `QUEUED_FOR_SYNCING`, `SYNCING`, `READY` or `SYNC_ERROR`.
-    pub(crate) sync_status: String,
+    pub sync_status: String,
     /// When a sync last ended well.
-    pub(crate) complete_at: Option<String>,
+    pub complete_at: Option<String>,
     /// Seconds since then.
-    pub(crate) age_seconds: Option<i64>,
+    pub age_seconds: Option<i64>,
     /// When its schedule fires next.
-    pub(crate) next_sync_at: Option<String>,
+    pub next_sync_at: Option<String>,
     /// Files whose removal waits for a person.
-    pub(crate) held: i64,
+    pub held: i64,
     /// Shards that gave up.
-    pub(crate) dead_letters: i64,
+    pub dead_letters: i64,
     /// The run under way.
-    pub(crate) run_id: Option<i64>,
+    pub run_id: Option<i64>,
     /// What that waits for.
-    pub(crate) waiting_for: Option<String>,
+    pub waiting_for: Option<String>,
     /// Until when; null when it waits for nothing but a free worker.
-    pub(crate) waiting_until: Option<String>,
+    pub waiting_until: Option<String>,
     /// What is wrong with Zendesk's events, if anything: changes then come with the next sync.
-    pub(crate) events_error: Option<String>,
+    pub events_error: Option<String>,
 }
 
 impl CustomerView {
@@ -145,25 +145,25 @@ impl WorkspaceView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Customers {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Customers {
     /// Oldest first.
-    pub(crate) customers: Vec<CustomerView>,
+    pub customers: Vec<CustomerView>,
     /// Pass it as `after` to read on; null at the end.
-    pub(crate) next: Option<i64>,
+    pub next: Option<i64>,
     /// By age: pass it as `after_age` with that.
-    pub(crate) next_age: Option<i64>,
+    pub next_age: Option<i64>,
 }
 
 /// A file whose removal waits for a person.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct HeldFileView {
-    pub(crate) id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HeldFileView {
+    pub id: i64,
     /// Zendesk's.
-    pub(crate) article_id: i64,
-    pub(crate) name: String,
-    pub(crate) external_url: Option<String>,
-    pub(crate) held_at: String,
+    pub article_id: i64,
+    pub name: String,
+    pub external_url: Option<String>,
+    pub held_at: String,
 }
 
 impl From<HeldFile> for HeldFileView {
@@ -178,12 +178,12 @@ impl From<HeldFile> for HeldFileView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct HeldFiles {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HeldFiles {
     /// Oldest first.
-    pub(crate) held: Vec<HeldFileView>,
+    pub held: Vec<HeldFileView>,
     /// Pass it as `after` to read on; null at the end.
-    pub(crate) next: Option<i64>,
+    pub next: Option<i64>,
 }
 
 /// What came of refusing removals.

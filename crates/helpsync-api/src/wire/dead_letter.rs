@@ -49,61 +49,61 @@ impl std::fmt::Display for DeadLetterId {
 }
 
 /// Work that gave up.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeadLetter {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetter {
     /// `shard-<number>`, or `message-<the publisher's id>`.
-    pub(crate) id: String,
+    pub id: String,
     /// What a shard did; `request` for a message of an upstream service, `job` for one of our own.
-    pub(crate) kind: &'static str,
+    pub kind: String,
     /// Whose, as far as it is known.
-    pub(crate) customer_id: Option<String>,
+    pub customer_id: Option<String>,
     /// Why it gave up.
-    pub(crate) error: Option<String>,
+    pub error: Option<String>,
     /// What its error has in common with others: the cause of its group.
-    pub(crate) cause: String,
-    pub(crate) failed_at: String,
+    pub cause: String,
+    pub failed_at: String,
     /// The shard; null for a message.
-    pub(crate) shard: Option<DeadShard>,
+    pub shard: Option<DeadShard>,
     /// The message; null for a shard.
-    pub(crate) message: Option<DeadMessage>,
+    pub message: Option<DeadMessage>,
 }
 
 /// What is known of a shard that gave up.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeadShard {
-    pub(crate) run_id: i64,
-    pub(crate) run_kind: &'static str,
-    pub(crate) data_source_id: i64,
-    pub(crate) subdomain: String,
-    pub(crate) key: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeadShard {
+    pub run_id: i64,
+    pub run_kind: String,
+    pub data_source_id: i64,
+    pub subdomain: String,
+    pub key: String,
     #[schema(value_type = Object)]
-    pub(crate) params: Value,
-    pub(crate) attempts: i64,
+    pub params: Value,
+    pub attempts: i64,
 }
 
 /// What is known of a message that could not be read or done.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeadMessage {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeadMessage {
     /// The queue it was in: `requests`, or a lane.
-    pub(crate) origin: String,
+    pub origin: String,
     /// The first 16,384 bytes of its body, as text.
-    pub(crate) body: String,
+    pub body: String,
     /// How long the whole body is.
-    pub(crate) body_bytes: usize,
+    pub body_bytes: usize,
 }
 
 impl From<FailedShard> for DeadLetter {
     fn from(failed: FailedShard) -> Self {
         Self {
             id: DeadLetterId::Shard(failed.id).to_string(),
-            kind: failed.kind.as_str(),
+            kind: failed.kind.as_str().to_owned(),
             customer_id: Some(failed.customer_id),
             cause: cause(failed.error.as_deref().unwrap_or_default()),
             error: failed.error,
             failed_at: time(failed.failed_at),
             shard: Some(DeadShard {
                 run_id: failed.run.0,
-                run_kind: failed.run_kind.as_str(),
+                run_kind: failed.run_kind.as_str().to_owned(),
                 data_source_id: failed.source.0,
                 subdomain: failed.subdomain,
                 key: failed.key,
@@ -122,8 +122,8 @@ impl From<helpsync_queue::DeadLetter> for DeadLetter {
             customer_id: field(&letter.body, "customer_id"),
             id: DeadLetterId::Message(letter.id).to_string(),
             kind: match letter.origin {
-                Origin::Requests => "request",
-                Origin::Lane(_) => "job",
+                Origin::Requests => "request".to_owned(),
+                Origin::Lane(_) => "job".to_owned(),
             },
             cause: cause(&letter.reason),
             error: Some(letter.reason),
@@ -148,18 +148,18 @@ pub(crate) fn field(body: &[u8], name: &str) -> Option<String> {
 }
 
 /// Work that gave up for one cause.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct DeadLetterGroup {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterGroup {
     /// What their errors have in common: numbers are left out of it, and ids of requests.
-    pub(crate) cause: String,
+    pub cause: String,
     /// How many there are.
-    pub(crate) count: usize,
+    pub count: usize,
     /// How many customers are known to be met.
-    pub(crate) customers: usize,
-    pub(crate) first_failed_at: String,
-    pub(crate) last_failed_at: String,
+    pub customers: usize,
+    pub first_failed_at: String,
+    pub last_failed_at: String,
     /// The oldest of them.
-    pub(crate) example: String,
+    pub example: String,
 }
 
 /// Groups by cause, the largest first.
@@ -211,16 +211,16 @@ fn cause(error: &str) -> String {
     cause
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeadLetters {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetters {
     /// Shards, then messages; each oldest first.
-    pub(crate) dead_letters: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
     /// All of them by cause, also those that are not on this page; null on further pages.
-    pub(crate) groups: Option<Vec<DeadLetterGroup>>,
+    pub groups: Option<Vec<DeadLetterGroup>>,
     /// Pass it as `after` to read on; null at the end.
-    pub(crate) next: Option<String>,
+    pub next: Option<String>,
     /// Why the messages are missing from this answer; null when they are not.
-    pub(crate) messages_unavailable: Option<String>,
+    pub messages_unavailable: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -267,7 +267,7 @@ mod tests {
     fn the_same_cause_is_one_group_whatever_it_was_and_however_often_it_was_tried() {
         let letter = |number: i64, customer: &str, error: &str| DeadLetter {
             id: DeadLetterId::Shard(ShardId(number)).to_string(),
-            kind: "plan",
+            kind: "plan".to_owned(),
             customer_id: Some(customer.to_owned()),
             cause: cause(error),
             error: Some(error.to_owned()),
@@ -318,6 +318,6 @@ mod tests {
         assert_eq!(broken.customer_id, None);
         assert!(broken.message.unwrap().body.starts_with("{\"customer_id\": "));
         let named = DeadLetter::from(letter(b"{\"customer_id\":\"ada\"}".to_vec()));
-        assert_eq!((named.customer_id.as_deref(), named.kind), (Some("ada"), "job"));
+        assert_eq!((named.customer_id.as_deref(), named.kind.as_str()), (Some("ada"), "job"));
     }
 }

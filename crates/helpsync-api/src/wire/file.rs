@@ -11,85 +11,85 @@ use super::filters::FileFiltersInput;
 use super::{Int, OrderDir, Pagination, time, web_address};
 
 /// A synced article.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct UserFile {
-    pub(crate) id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UserFile {
+    pub id: i64,
     /// `ZENDESK`.
-    pub(crate) source: &'static str,
-    pub(crate) organization_id: i64,
-    pub(crate) organization_user_id: Option<i64>,
-    pub(crate) organization_supplied_user_id: String,
-    pub(crate) organization_user_data_source_id: Option<i64>,
+    pub source: String,
+    pub organization_id: i64,
+    pub organization_user_id: Option<i64>,
+    pub organization_supplied_user_id: String,
+    pub organization_user_data_source_id: Option<i64>,
     /// Zendesk's id of the article.
-    pub(crate) external_file_id: String,
-    pub(crate) external_url: Option<String>,
+    pub external_file_id: String,
+    pub external_url: Option<String>,
     /// For example `QUEUED_FOR_SYNC`, `SYNCING`, `READY` or `SYNC_ERROR`.
-    pub(crate) sync_status: &'static str,
-    pub(crate) sync_error_message: Option<String>,
-    pub(crate) last_sync: Option<String>,
+    pub sync_status: String,
+    pub sync_error_message: Option<String>,
+    pub last_sync: Option<String>,
     #[schema(value_type = Option<Object>)]
-    pub(crate) tags: Value,
-    pub(crate) file_statistics: Option<FileStatistics>,
+    pub tags: Value,
+    pub file_statistics: Option<FileStatistics>,
     /// `{"type": "ARTICLE"}`, and `locale`, `labels`, `section_id` and `source_updated_at`.
     #[schema(value_type = Option<Object>)]
-    pub(crate) file_metadata: Value,
+    pub file_metadata: Value,
     #[schema(value_type = Option<Object>)]
-    pub(crate) embedding_properties: Option<Value>,
-    pub(crate) chunk_size: Option<i64>,
-    pub(crate) chunk_overlap: Option<i64>,
-    pub(crate) chunk_properties: Option<ChunkProperties>,
+    pub embedding_properties: Option<Value>,
+    pub chunk_size: Option<i64>,
+    pub chunk_overlap: Option<i64>,
+    pub chunk_properties: Option<ChunkProperties>,
     #[schema(value_type = Object)]
-    pub(crate) ocr_properties: Value,
-    pub(crate) ocr_job_started_at: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) parent_id: Option<i64>,
-    pub(crate) enable_auto_sync: Option<bool>,
+    pub ocr_properties: Value,
+    pub ocr_job_started_at: Option<String>,
+    pub name: Option<String>,
+    pub parent_id: Option<i64>,
+    pub enable_auto_sync: Option<bool>,
     /// The article as Zendesk holds it, when asked for.
-    pub(crate) presigned_url: Option<String>,
+    pub presigned_url: Option<String>,
     /// Its plain text, when asked for.
-    pub(crate) parsed_text_url: Option<String>,
+    pub parsed_text_url: Option<String>,
     /// Its Markdown, when asked for.
     #[schema(value_type = Option<Object>)]
-    pub(crate) additional_presigned_urls: Option<Value>,
+    pub additional_presigned_urls: Option<Value>,
     /// Whether its chunks, if it has any, go without embeddings by request.
-    pub(crate) skip_embedding_generation: bool,
-    pub(crate) source_created_at: Option<String>,
-    pub(crate) generate_sparse_vectors: Option<bool>,
-    pub(crate) request_id: Option<String>,
-    pub(crate) upload_id: Option<String>,
+    pub skip_embedding_generation: bool,
+    pub source_created_at: Option<String>,
+    pub generate_sparse_vectors: Option<bool>,
+    pub request_id: Option<String>,
+    pub upload_id: Option<String>,
     #[schema(value_type = Object)]
-    pub(crate) sync_properties: Value,
+    pub sync_properties: Value,
     #[schema(value_type = Object)]
-    pub(crate) messages_metadata: Value,
-    pub(crate) file_contents_deleted: bool,
-    pub(crate) supports_cold_storage: bool,
-    pub(crate) hot_storage_time_to_live: Option<i64>,
+    pub messages_metadata: Value,
+    pub file_contents_deleted: bool,
+    pub supports_cold_storage: bool,
+    pub hot_storage_time_to_live: Option<i64>,
     /// `HOT_STORAGE`.
-    pub(crate) embedding_storage_status: &'static str,
-    pub(crate) created_at: String,
-    pub(crate) updated_at: String,
+    pub embedding_storage_status: String,
+    pub created_at: String,
+    pub updated_at: String,
 }
 
 /// How a file is cut.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ChunkProperties {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ChunkProperties {
     /// Always false: articles have no pages.
-    pub(crate) set_page_as_boundary: bool,
-    pub(crate) prepend_filename_to_chunks: bool,
+    pub set_page_as_boundary: bool,
+    pub prepend_filename_to_chunks: bool,
     /// Always null: articles have no items.
-    pub(crate) max_items_per_chunk: Option<i64>,
+    pub max_items_per_chunk: Option<i64>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FileStatistics {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FileStatistics {
     /// `ZENDESK`.
-    pub(crate) file_format: Option<&'static str>,
-    pub(crate) file_size: Option<i64>,
-    pub(crate) num_characters: Option<i64>,
+    pub file_format: Option<String>,
+    pub file_size: Option<i64>,
+    pub num_characters: Option<i64>,
     /// Of its chunks.
-    pub(crate) num_tokens: Option<i64>,
-    pub(crate) num_embeddings: Option<i64>,
-    pub(crate) mime_type: Option<&'static str>,
+    pub num_tokens: Option<i64>,
+    pub num_embeddings: Option<i64>,
+    pub mime_type: Option<String>,
 }
 
 /// Carbon's name of what a file is embedded with, and how it was cut for that; null where it has no embeddings.
@@ -108,24 +108,24 @@ impl From<File> for UserFile {
         Self {
             embedding_properties: embedding_properties(&file, &processing),
             id: file.id.0,
-            source: "ZENDESK",
+            source: "ZENDESK".to_owned(),
             organization_id: file.organization.0,
             organization_user_id: Some(file.customer.0),
             organization_supplied_user_id: file.customer_external_id,
             organization_user_data_source_id: Some(file.source.0),
             external_file_id: file.article_id.to_string(),
             external_url: web_address(file.external_url),
-            sync_status: file.status.as_str(),
+            sync_status: file.status.as_str().to_owned(),
             sync_error_message: file.error,
             last_sync: file.last_sync.map(time),
             tags: file.tags,
             file_statistics: Some(FileStatistics {
-                file_format: Some("ZENDESK"),
+                file_format: Some("ZENDESK".to_owned()),
                 file_size: Some(file.html_bytes),
                 num_characters: Some(file.characters),
                 num_tokens: Some(file.tokens),
                 num_embeddings: Some(file.embedded),
-                mime_type: Some("text/html"),
+                mime_type: Some("text/html".to_owned()),
             }),
             file_metadata: json!({
                 "type": "ARTICLE",
@@ -160,7 +160,7 @@ impl From<File> for UserFile {
             file_contents_deleted: file.content_deleted,
             supports_cold_storage: false,
             hot_storage_time_to_live: None,
-            embedding_storage_status: "HOT_STORAGE",
+            embedding_storage_status: "HOT_STORAGE".to_owned(),
             created_at: time(file.created_at),
             updated_at: time(file.updated_at),
         }
@@ -209,11 +209,11 @@ pub(crate) struct OrganizationUserFilesToSyncQueryInput {
     pub(crate) presigned_url_expiry_time_seconds: Option<Int>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct UserFilesV2 {
-    pub(crate) results: Vec<UserFile>,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UserFilesV2 {
+    pub results: Vec<UserFile>,
     /// How many match before paging.
-    pub(crate) count: i64,
+    pub count: i64,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

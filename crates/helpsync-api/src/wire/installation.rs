@@ -1,8 +1,8 @@
 //! What the whole installation shares: processes, lanes, and the budgets of Zendesk accounts.
 
 use helpsync_account::BudgetView;
-use helpsync_store::{HeldShard, LaneState, ProcessSeen};
-use serde::Serialize;
+use helpsync_store::{AccountUse, HeldShard, LaneState, ProcessSeen, USE_SLOT_MS, USE_SLOTS};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time;
@@ -11,22 +11,22 @@ use super::time;
 const SILENCE_MAX_MS: i64 = 35_000;
 
 /// A process of the last day.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ProcessView {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProcessView {
     /// The name that it leases shards by.
-    pub(crate) holder: String,
+    pub holder: String,
     /// `all`, `dispatcher` or `worker`.
-    pub(crate) role: String,
-    pub(crate) host: String,
-    pub(crate) version: String,
+    pub role: String,
+    pub host: String,
+    pub version: String,
     /// False: it has not said anything for more than half a minute.
-    pub(crate) alive: bool,
+    pub alive: bool,
     /// Shards that it runs at once.
-    pub(crate) concurrency: i64,
-    pub(crate) started_at: String,
-    pub(crate) seen_at: String,
+    pub concurrency: i64,
+    pub started_at: String,
+    pub seen_at: String,
     /// What it does.
-    pub(crate) shards: Vec<HeldShardView>,
+    pub shards: Vec<HeldShardView>,
 }
 
 impl ProcessView {
@@ -46,15 +46,15 @@ impl ProcessView {
 }
 
 /// A shard that a process runs.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct HeldShardView {
-    pub(crate) id: i64,
-    pub(crate) run_id: i64,
-    pub(crate) kind: String,
-    pub(crate) customer_id: String,
-    pub(crate) workspace: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HeldShardView {
+    pub id: i64,
+    pub run_id: i64,
+    pub kind: String,
+    pub customer_id: String,
+    pub workspace: String,
     /// It is another's after this, unless the process says again that it works on it.
-    pub(crate) lease_until: String,
+    pub lease_until: String,
 }
 
 impl From<HeldShard> for HeldShardView {
@@ -70,29 +70,29 @@ impl From<HeldShard> for HeldShardView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Processes {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Processes {
     /// The latest started first.
-    pub(crate) processes: Vec<ProcessView>,
+    pub processes: Vec<ProcessView>,
 }
 
 /// A lane, and how much waits in it.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct LaneView {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LaneView {
     /// `on_demand`, `scheduled` or `backfill`.
-    pub(crate) lane: &'static str,
+    pub lane: String,
     /// Since when a person has paused it.
-    pub(crate) paused_at: Option<String>,
+    pub paused_at: Option<String>,
     /// Shards that wait to be handed out.
-    pub(crate) pending: i64,
+    pub pending: i64,
     /// Shards that are handed out, or run.
-    pub(crate) out: i64,
+    pub out: i64,
 }
 
 impl From<LaneState> for LaneView {
     fn from(state: LaneState) -> Self {
         Self {
-            lane: state.lane.as_str(),
+            lane: state.lane.as_str().to_owned(),
             paused_at: state.paused_at.map(time),
             pending: state.pending,
             out: state.out,
@@ -100,31 +100,31 @@ impl From<LaneState> for LaneView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Lanes {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Lanes {
     /// Most urgent first.
-    pub(crate) lanes: Vec<LaneView>,
+    pub lanes: Vec<LaneView>,
 }
 
 /// The budget of a Zendesk account, whoever connected it.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AccountBudget {
-    pub(crate) workspace: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AccountBudget {
+    pub workspace: String,
     /// Requests a minute, as Zendesk's headers said; null until then.
-    pub(crate) limit: Option<u32>,
+    pub limit: Option<u32>,
     /// What they left of the present minute; null between two.
-    pub(crate) remaining: Option<u32>,
-    pub(crate) window_ends_at: Option<String>,
+    pub remaining: Option<u32>,
+    pub window_ends_at: Option<String>,
     /// Requests out at present.
-    pub(crate) in_flight: u32,
+    pub in_flight: u32,
     /// Zendesk wants nobody to ask before this.
-    pub(crate) blocked_until: Option<String>,
+    pub blocked_until: Option<String>,
     /// Requests allowed since the budget was made.
-    pub(crate) granted: u64,
+    pub granted: u64,
     /// Waits since then: for the pace, the minute's rest, a free place, Zendesk's word.
-    pub(crate) waits: u64,
+    pub waits: u64,
     /// Why it cannot be told.
-    pub(crate) error: Option<String>,
+    pub error: Option<String>,
 }
 
 impl AccountBudget {
@@ -144,6 +144,45 @@ impl AccountBudget {
             granted: view.granted,
             waits: waits.pace + waits.window + waits.in_flight + waits.blocked,
             error,
+        }
+    }
+}
+
+/// How the budget of a connection's Zendesk account was used in the last day, in slots of half an hour. Whoever else connected
+/// that account uses it too.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BudgetDay {
+    /// What is left of it now.
+    pub now: AccountBudget,
+    /// When the first slot began.
+    pub since: String,
+    /// Seconds of a slot.
+    pub slot_seconds: i64,
+    /// Requests that were answered, a number for each slot; null where none was.
+    pub requests: Vec<Option<i64>>,
+    /// Of them, by 429.
+    pub throttled: Vec<Option<i64>>,
+    /// Seconds that requests waited for a permit, all together.
+    pub waited_seconds: Vec<Option<i64>>,
+    /// The least that an answer left of a minute.
+    pub least_left: Vec<Option<i64>>,
+}
+
+impl BudgetDay {
+    pub(crate) fn new(now: AccountBudget, used: &[(i64, AccountUse)], now_ms: i64) -> Self {
+        let first = now_ms.div_euclid(USE_SLOT_MS) - USE_SLOTS + 1;
+        let series = |of: fn(&AccountUse) -> Option<i64>| {
+            let at = |slot: i64| used.iter().find(|(at, _)| *at == slot).and_then(|(_, used)| of(used));
+            (first..first + USE_SLOTS).map(at).collect()
+        };
+        Self {
+            now,
+            since: time(first * USE_SLOT_MS),
+            slot_seconds: USE_SLOT_MS / 1_000,
+            requests: series(|used| Some(used.requests)),
+            throttled: series(|used| Some(used.throttled)),
+            waited_seconds: series(|used| Some(used.waited_ms / 1_000)),
+            least_left: series(|used| used.least_left),
         }
     }
 }

@@ -76,34 +76,34 @@ pub(crate) struct ListDataSourceItemsRequest {
 }
 
 /// A category, section or published article.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ExternalSourceItem {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ExternalSourceItem {
     /// Zendesk's id as a number.
-    pub(crate) id: i64,
+    pub id: i64,
     /// Zendesk's id: what `/integrations/files/sync` takes.
-    pub(crate) external_id: String,
+    pub external_id: String,
     /// `ZENDESK`.
-    pub(crate) source: &'static str,
-    pub(crate) name: String,
-    pub(crate) synced_at: String,
-    pub(crate) is_selectable: Option<bool>,
+    pub source: String,
+    pub name: String,
+    pub synced_at: String,
+    pub is_selectable: Option<bool>,
     /// Whether it is a folder.
-    pub(crate) is_expandable: Option<bool>,
-    pub(crate) organization_id: i64,
-    pub(crate) organization_supplied_user_id: String,
-    pub(crate) organization_user_id: i64,
-    pub(crate) organization_user_data_source_id: i64,
+    pub is_expandable: Option<bool>,
+    pub organization_id: i64,
+    pub organization_supplied_user_id: String,
+    pub organization_user_id: i64,
+    pub organization_user_data_source_id: i64,
     /// The file, once it is synced.
-    pub(crate) organization_user_file_to_sync_id: Option<i64>,
-    pub(crate) parent_external_id: Option<String>,
+    pub organization_user_file_to_sync_id: Option<i64>,
+    pub parent_external_id: Option<String>,
     /// `CATEGORY`, `SECTION` or `ARTICLE`.
-    pub(crate) item_type: Option<&'static str>,
-    pub(crate) root_external_id: Option<String>,
-    pub(crate) external_url: Option<String>,
+    pub item_type: Option<String>,
+    pub root_external_id: Option<String>,
+    pub external_url: Option<String>,
     /// `ZENDESK`: without it the widget takes a name with a dot for a file of another format.
-    pub(crate) file_format: Option<&'static str>,
-    pub(crate) created_at: String,
-    pub(crate) updated_at: String,
+    pub file_format: Option<String>,
+    pub created_at: String,
+    pub updated_at: String,
 }
 
 impl ExternalSourceItem {
@@ -111,7 +111,7 @@ impl ExternalSourceItem {
         Self {
             id: item.external_id,
             external_id: item.external_id.to_string(),
-            source: "ZENDESK",
+            source: "ZENDESK".to_owned(),
             name: item.name,
             synced_at: time(item.synced_at),
             is_selectable: Some(true),
@@ -122,19 +122,19 @@ impl ExternalSourceItem {
             organization_user_data_source_id: of.id.0,
             organization_user_file_to_sync_id: item.file,
             parent_external_id: item.parent.map(|id| id.to_string()),
-            item_type: Some(item.kind.as_str()),
+            item_type: Some(item.kind.as_str().to_owned()),
             root_external_id: item.root.map(|id| id.to_string()),
             external_url: web_address(item.external_url),
-            file_format: Some("ZENDESK"),
+            file_format: Some("ZENDESK".to_owned()),
             created_at: time(item.created_at),
             updated_at: time(item.updated_at),
         }
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ListDataSourceItemsResponse {
-    pub(crate) items: Vec<ExternalSourceItem>,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ListDataSourceItemsResponse {
+    pub items: Vec<ExternalSourceItem>,
     /// How many match before paging.
-    pub(crate) count: i64,
+    pub count: i64,
 }

@@ -1,7 +1,6 @@
 //! Helpsync's own endpoints.
 
-use helpsync_model::Plan;
-use helpsync_store::{Event, FileContent, Run, RunCounters, Skipped, StoredAttachment};
+use helpsync_store::{Event, FileChange, FileContent, Run, RunCounters, Skipped, StoredAttachment};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -33,46 +32,46 @@ pub(crate) struct Ready {
 }
 
 /// A run and its receipt.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RunView {
-    pub(crate) id: i64,
-    pub(crate) customer_id: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunView {
+    pub id: i64,
+    pub customer_id: String,
     /// The subdomain of the customer's workspace.
-    pub(crate) workspace: String,
-    pub(crate) data_source_id: i64,
+    pub workspace: String,
+    pub data_source_id: i64,
     /// The brand's subdomain, of a run over one of the workspace's further brands.
-    pub(crate) brand: Option<String>,
+    pub brand: Option<String>,
     /// `full`, `delta` or `resync`.
-    pub(crate) kind: &'static str,
+    pub kind: String,
     /// `connect`, `schedule`, `request`, `webhook` or `upstream`.
-    pub(crate) trigger: &'static str,
-    pub(crate) lane: &'static str,
+    pub trigger: String,
+    pub lane: String,
     /// `queued`, `running`, `finalizing`, `done`, `failed`, `incomplete` (Zendesk counts more articles than it showed) or
     /// `cancelled`.
-    pub(crate) state: &'static str,
+    pub state: String,
     /// `plan`, `walk`, `removal` or `finalize`.
-    pub(crate) stage: &'static str,
+    pub stage: String,
     /// How it reads the articles: `export`, `offset_pages`, `cursor_ends`, `list_changes` or `locales`.
-    pub(crate) plan: Option<&'static str>,
+    pub plan: Option<String>,
     /// Why so.
-    pub(crate) plan_reason: Option<String>,
-    pub(crate) request_id: String,
-    pub(crate) upload_id: String,
+    pub plan_reason: Option<String>,
+    pub request_id: String,
+    pub upload_id: String,
     #[schema(value_type = Object)]
-    pub(crate) counters: RunCounters,
-    pub(crate) waiting_for: Option<String>,
+    pub counters: RunCounters,
+    pub waiting_for: Option<String>,
     /// What it did last, within two minutes; only of one run that is asked for by its id.
-    pub(crate) working_on: Option<String>,
+    pub working_on: Option<String>,
     /// Why it lists every article's id though nobody asked for that.
-    pub(crate) audit_reason: Option<String>,
+    pub audit_reason: Option<String>,
     /// Files shown at its end.
-    pub(crate) files: Option<i64>,
+    pub files: Option<i64>,
     /// SHA-256 over those files, in lower hex: a line `article id:content hash` for each, by article id. An export has both.
-    pub(crate) digest: Option<String>,
-    pub(crate) error: Option<String>,
-    pub(crate) created_at: String,
-    pub(crate) started_at: Option<String>,
-    pub(crate) finished_at: Option<String>,
+    pub digest: Option<String>,
+    pub error: Option<String>,
+    pub created_at: String,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
 }
 
 impl From<Run> for RunView {
@@ -83,12 +82,12 @@ impl From<Run> for RunView {
             workspace: run.subdomain,
             data_source_id: run.source.0,
             brand: run.brand,
-            kind: run.kind.as_str(),
-            trigger: run.trigger.as_str(),
-            lane: run.lane.as_str(),
-            state: run.state.as_str(),
-            stage: run.stage.as_str(),
-            plan: run.plan.map(Plan::as_str),
+            kind: run.kind.as_str().to_owned(),
+            trigger: run.trigger.as_str().to_owned(),
+            lane: run.lane.as_str().to_owned(),
+            state: run.state.as_str().to_owned(),
+            stage: run.stage.as_str().to_owned(),
+            plan: run.plan.map(|plan| plan.as_str().to_owned()),
             plan_reason: run.plan_reason,
             request_id: run.request_id,
             upload_id: run.upload_id,
@@ -106,10 +105,10 @@ impl From<Run> for RunView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Runs {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Runs {
     /// Newest first.
-    pub(crate) runs: Vec<RunView>,
+    pub runs: Vec<RunView>,
 }
 
 /// The organization at a glance.
@@ -139,27 +138,27 @@ pub(crate) struct Status {
     pub(crate) dead_messages: Option<u64>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct EventView {
-    pub(crate) id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EventView {
+    pub id: i64,
     /// In the words of Carbon's webhooks, for example `FILE_READY`.
-    pub(crate) kind: &'static str,
+    pub kind: String,
     /// Null if it concerns none, or its customer is gone.
-    pub(crate) data_source_id: Option<i64>,
+    pub data_source_id: Option<i64>,
     /// Null if it concerns none, or the customer is gone.
-    pub(crate) organization_user_id: Option<i64>,
-    pub(crate) object_type: String,
-    pub(crate) object_id: String,
+    pub organization_user_id: Option<i64>,
+    pub object_type: String,
+    pub object_id: String,
     #[schema(value_type = Object)]
-    pub(crate) detail: Value,
-    pub(crate) created_at: String,
+    pub detail: Value,
+    pub created_at: String,
 }
 
 impl From<Event> for EventView {
     fn from(event: Event) -> Self {
         Self {
             id: event.id,
-            kind: event.kind.as_str(),
+            kind: event.kind.as_str().to_owned(),
             data_source_id: event.connection.map(|id| id.0),
             organization_user_id: event.customer.map(|id| id.0),
             object_type: event.object_type,
@@ -170,13 +169,13 @@ impl From<Event> for EventView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SkippedView {
-    pub(crate) id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SkippedView {
+    pub id: i64,
     /// Zendesk's id; null where none could be read.
-    pub(crate) article_id: Option<i64>,
-    pub(crate) reason: String,
-    pub(crate) created_at: String,
+    pub article_id: Option<i64>,
+    pub reason: String,
+    pub created_at: String,
 }
 
 impl From<Skipped> for SkippedView {
@@ -190,32 +189,32 @@ impl From<Skipped> for SkippedView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SkippedArticles {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SkippedArticles {
     /// Oldest first.
-    pub(crate) skipped: Vec<SkippedView>,
+    pub skipped: Vec<SkippedView>,
     /// Pass it as `after` to read on.
-    pub(crate) next: i64,
+    pub next: i64,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Events {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Events {
     /// Oldest first.
-    pub(crate) events: Vec<EventView>,
+    pub events: Vec<EventView>,
     /// Pass it as `after` to read on.
-    pub(crate) next: i64,
+    pub next: i64,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct TranslationView {
-    pub(crate) locale: String,
-    pub(crate) title: String,
-    pub(crate) url: Option<String>,
-    pub(crate) html: String,
-    pub(crate) markdown: String,
-    pub(crate) plain: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TranslationView {
+    pub locale: String,
+    pub title: String,
+    pub url: Option<String>,
+    pub html: String,
+    pub markdown: String,
+    pub plain: String,
     /// SHA-256 of title, NUL, HTML.
-    pub(crate) hash: String,
+    pub hash: String,
 }
 
 impl From<FileContent> for TranslationView {
@@ -232,29 +231,29 @@ impl From<FileContent> for TranslationView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ContentTagView {
-    pub(crate) id: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ContentTagView {
+    pub id: String,
     /// Null where Zendesk did not tell it.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
 }
 
 /// What hangs on an article.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AttachmentView {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AttachmentView {
     /// Zendesk's id; images within the text name it in their address.
-    pub(crate) id: i64,
-    pub(crate) file_name: String,
-    pub(crate) content_type: String,
+    pub id: i64,
+    pub file_name: String,
+    pub content_type: String,
     /// Shown within the text.
-    pub(crate) inline: bool,
+    pub inline: bool,
     /// Null if it was skipped.
-    pub(crate) bytes: Option<i64>,
-    pub(crate) sha256: Option<String>,
+    pub bytes: Option<i64>,
+    pub sha256: Option<String>,
     /// Its bytes, for an hour. Null if it was skipped.
-    pub(crate) url: Option<String>,
+    pub url: Option<String>,
     /// Why it was skipped.
-    pub(crate) skipped_reason: Option<String>,
+    pub skipped_reason: Option<String>,
 }
 
 impl AttachmentView {
@@ -273,32 +272,54 @@ impl AttachmentView {
 }
 
 /// A file with its text.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct FileDetail {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FileDetail {
     #[serde(flatten)]
-    pub(crate) file: UserFile,
+    pub file: UserFile,
     /// From the category down to the section.
-    pub(crate) path: Vec<String>,
+    pub path: Vec<String>,
     #[schema(value_type = Vec<String>)]
-    pub(crate) labels: Value,
-    pub(crate) author_id: Option<i64>,
+    pub labels: Value,
+    pub author_id: Option<i64>,
     /// Null where Zendesk did not tell it.
-    pub(crate) author_name: Option<String>,
-    pub(crate) content_tags: Vec<ContentTagView>,
+    pub author_name: Option<String>,
+    pub content_tags: Vec<ContentTagView>,
     /// Where the selection has them.
-    pub(crate) attachments: Vec<AttachmentView>,
+    pub attachments: Vec<AttachmentView>,
     /// Who may read it; null = everyone.
-    pub(crate) user_segment_id: Option<i64>,
+    pub user_segment_id: Option<i64>,
     /// Every segment that may read it; empty = everyone.
-    pub(crate) user_segment_ids: Vec<i64>,
-    pub(crate) content_hash: Option<String>,
-    pub(crate) source_locale: String,
-    pub(crate) source_updated_at: String,
+    pub user_segment_ids: Vec<i64>,
+    pub content_hash: Option<String>,
+    pub source_locale: String,
+    pub source_updated_at: String,
     /// What else is kept of the article.
     #[schema(value_type = Object)]
-    pub(crate) metadata: Value,
+    pub metadata: Value,
     /// The locale that it was written in comes first.
-    pub(crate) translations: Vec<TranslationView>,
+    pub translations: Vec<TranslationView>,
+}
+
+/// A change of a file.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FileChangeView {
+    pub at: String,
+    /// `created`, `text` (a translation's text or title), `details` (anything else of it) or `held` (its removal waits for a
+    /// person).
+    pub what: String,
+}
+
+impl From<FileChange> for FileChangeView {
+    fn from(change: FileChange) -> Self {
+        Self { at: time(change.at), what: change.what }
+    }
+}
+
+/// What changed of a file and when.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FileHistory {
+    /// The latest first: a dozen at most, and that it was created.
+    pub changes: Vec<FileChangeView>,
 }
 
 /// Requests for a sync: of all that a customer has connected, or of one data source.

@@ -40,34 +40,34 @@ pub(crate) struct SelectionInput {
 }
 
 /// What of a help center is kept, and what came of changing it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SelectionView {
-    pub(crate) data_source_id: i64,
-    pub(crate) brand_ids: Vec<i64>,
-    pub(crate) category_ids: Vec<i64>,
-    pub(crate) section_ids: Vec<i64>,
-    pub(crate) labels: Vec<String>,
-    pub(crate) locales: Vec<String>,
-    pub(crate) public_only: bool,
-    pub(crate) attachments: bool,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SelectionView {
+    pub data_source_id: i64,
+    pub brand_ids: Vec<i64>,
+    pub category_ids: Vec<i64>,
+    pub section_ids: Vec<i64>,
+    pub labels: Vec<String>,
+    pub locales: Vec<String>,
+    pub public_only: bool,
+    pub attachments: bool,
     /// The account's brands as far as they are known, the workspace's own first. Empty where the grant does not show
     /// them, and before the first sync: then the workspace's own help center is kept.
-    pub(crate) brands: Vec<BrandView>,
+    pub brands: Vec<BrandView>,
     /// The run that brings what is newly selected; null where nothing changed, and while the workspace waits to be
     /// connected again.
-    pub(crate) run_id: Option<i64>,
+    pub run_id: Option<i64>,
     /// Files that were removed at once, each with a `FILE_DELETED`.
-    pub(crate) removed: i64,
+    pub removed: i64,
 }
 
 /// A brand of the account.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BrandView {
-    pub(crate) id: i64,
-    pub(crate) name: String,
-    pub(crate) subdomain: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BrandView {
+    pub id: i64,
+    pub name: String,
+    pub subdomain: String,
     /// Whether its articles are kept.
-    pub(crate) selected: bool,
+    pub selected: bool,
 }
 
 impl BrandView {

@@ -3,44 +3,44 @@
 use std::collections::BTreeMap;
 
 use helpsync_store::{HISTORY_SLOTS, HistoryPoint, SLOT_MS, TimedShard, Waited};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time;
 
 /// A shard over time.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct TimedShardView {
-    pub(crate) id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TimedShardView {
+    pub id: i64,
     /// Unique in its run.
-    pub(crate) key: String,
+    pub key: String,
     /// What it does.
-    pub(crate) kind: &'static str,
+    pub kind: String,
     /// `pending`, `released`, `running`, `done`, `failed` or `cancelled`.
-    pub(crate) state: &'static str,
+    pub state: String,
     /// Tries spent since it last got anywhere.
-    pub(crate) failures: i64,
+    pub failures: i64,
     /// Who works on it.
-    pub(crate) holder: Option<String>,
-    pub(crate) error: Option<String>,
-    pub(crate) created_at: String,
+    pub holder: Option<String>,
+    pub error: Option<String>,
+    pub created_at: String,
     /// When it was started first; null: not yet.
-    pub(crate) started_at: Option<String>,
+    pub started_at: Option<String>,
     /// When it last changed: its end, if it has ended.
-    pub(crate) updated_at: String,
+    pub updated_at: String,
     /// Not before.
-    pub(crate) due_at: String,
+    pub due_at: String,
     /// What it was put off for, in order; the first forty or so.
-    pub(crate) waits: Vec<WaitView>,
+    pub waits: Vec<WaitView>,
 }
 
 /// A shard was put off.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WaitView {
-    pub(crate) at: String,
-    pub(crate) until: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WaitView {
+    pub at: String,
+    pub until: String,
     /// What for.
-    pub(crate) why: String,
+    pub why: String,
 }
 
 impl From<Waited> for WaitView {
@@ -54,8 +54,8 @@ impl From<TimedShard> for TimedShardView {
         Self {
             id: shard.id,
             key: shard.key,
-            kind: shard.kind.as_str(),
-            state: shard.state.as_str(),
+            kind: shard.kind.as_str().to_owned(),
+            state: shard.state.as_str().to_owned(),
             failures: shard.failures,
             holder: shard.holder,
             error: shard.error,
@@ -68,22 +68,22 @@ impl From<TimedShard> for TimedShardView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Timeline {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Timeline {
     /// In the order in which they came to be.
-    pub(crate) shards: Vec<TimedShardView>,
+    pub shards: Vec<TimedShardView>,
 }
 
 /// The last day of the installation, in slots of five minutes.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct History {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct History {
     /// When the first slot began.
-    pub(crate) since: String,
+    pub since: String,
     /// Seconds of a slot.
-    pub(crate) slot_seconds: i64,
+    pub slot_seconds: i64,
     /// For each name a number for each slot, null where nothing was noted: `files_stored`, `requests`, `throttled`, …
     #[schema(value_type = Object)]
-    pub(crate) series: BTreeMap<String, Vec<Option<i64>>>,
+    pub series: BTreeMap<String, Vec<Option<i64>>>,
 }
 
 impl History {

@@ -121,22 +121,22 @@ pub(crate) struct Estimates {
 }
 
 /// How fresh a copy is.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct FreshnessView {
-    pub(crate) data_source_id: i64,
-    pub(crate) customer_id: String,
-    pub(crate) workspace: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FreshnessView {
+    pub data_source_id: i64,
+    pub customer_id: String,
+    pub workspace: String,
     /// When a sync was complete last; null: never yet.
-    pub(crate) complete_at: Option<String>,
+    pub complete_at: Option<String>,
     /// Seconds since then.
-    pub(crate) age_seconds: Option<i64>,
+    pub age_seconds: Option<i64>,
     /// Everything that changed up to then is stored.
-    pub(crate) stored_up_to: Option<String>,
+    pub stored_up_to: Option<String>,
     /// When the oldest change was told of that is known and not stored yet: by an event of Zendesk's, or by work that gave
     /// up. Null: none is known.
-    pub(crate) oldest_missing_at: Option<String>,
+    pub oldest_missing_at: Option<String>,
     /// When the schedule fires next; null: it is off.
-    pub(crate) next_sync_at: Option<String>,
+    pub next_sync_at: Option<String>,
 }
 
 impl FreshnessView {

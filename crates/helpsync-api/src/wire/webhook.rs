@@ -37,17 +37,17 @@ pub(crate) struct RotatedKey {
     pub(crate) previous_key_until: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WebhookNoKey {
-    pub(crate) id: i64,
-    pub(crate) organization_id: i64,
-    pub(crate) url: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookNoKey {
+    pub id: i64,
+    pub organization_id: i64,
+    pub url: String,
     /// `ACTIVE`, or `FLAGGED` while it keeps failing.
-    pub(crate) status: &'static str,
+    pub status: String,
     /// The last failure, while it is flagged.
-    pub(crate) status_reason: Option<String>,
-    pub(crate) created_at: String,
-    pub(crate) updated_at: String,
+    pub status_reason: Option<String>,
+    pub created_at: String,
+    pub updated_at: String,
 }
 
 impl From<Stored> for WebhookNoKey {
@@ -56,7 +56,7 @@ impl From<Stored> for WebhookNoKey {
             id: from.id.0,
             organization_id: from.organization.0,
             url: from.url,
-            status: from.status.as_str(),
+            status: from.status.as_str().to_owned(),
             status_reason: from.status_reason,
             created_at: time(from.created_at),
             updated_at: time(from.updated_at),
@@ -87,33 +87,33 @@ pub(crate) struct WebhookQueryInput {
     pub(crate) filters: Option<WebhookFilters>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WebhookQueryResponse {
-    pub(crate) results: Vec<WebhookNoKey>,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookQueryResponse {
+    pub results: Vec<WebhookNoKey>,
     /// How many match before paging.
-    pub(crate) count: i64,
+    pub count: i64,
 }
 
 /// One event on its way to one webhook.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeliveryView {
-    pub(crate) id: i64,
-    pub(crate) webhook_id: i64,
-    pub(crate) event_id: i64,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryView {
+    pub id: i64,
+    pub webhook_id: i64,
+    pub event_id: i64,
     /// For example `FILE_READY`.
-    pub(crate) kind: &'static str,
-    pub(crate) object_type: String,
-    pub(crate) object_id: String,
+    pub kind: String,
+    pub object_type: String,
+    pub object_id: String,
     /// `pending`, `delivered` or `dead`.
-    pub(crate) state: &'static str,
-    pub(crate) attempts: i64,
+    pub state: String,
+    pub attempts: i64,
     /// When it is tried next; null if it is not.
-    pub(crate) due_at: Option<String>,
+    pub due_at: Option<String>,
     /// What the receiver answered last.
-    pub(crate) http_status: Option<i64>,
-    pub(crate) error: Option<String>,
-    pub(crate) created_at: String,
-    pub(crate) finished_at: Option<String>,
+    pub http_status: Option<i64>,
+    pub error: Option<String>,
+    pub created_at: String,
+    pub finished_at: Option<String>,
 }
 
 impl From<Delivery> for DeliveryView {
@@ -122,10 +122,10 @@ impl From<Delivery> for DeliveryView {
             id: from.id.0,
             webhook_id: from.webhook.0,
             event_id: from.event,
-            kind: from.kind.as_str(),
+            kind: from.kind.as_str().to_owned(),
             object_type: from.object_type,
             object_id: from.object_id,
-            state: from.state.as_str(),
+            state: from.state.as_str().to_owned(),
             attempts: from.attempts,
             due_at: from.finished_at.is_none().then(|| time(from.due_at)),
             http_status: from.http_status,
@@ -136,12 +136,12 @@ impl From<Delivery> for DeliveryView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Deliveries {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Deliveries {
     /// Oldest first.
-    pub(crate) deliveries: Vec<DeliveryView>,
+    pub deliveries: Vec<DeliveryView>,
     /// Pass it as `after` to read on; null at the end.
-    pub(crate) next: Option<i64>,
+    pub next: Option<i64>,
 }
 
 #[derive(Deserialize)]

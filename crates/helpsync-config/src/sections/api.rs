@@ -31,6 +31,8 @@ section! {
     "HELPSYNC_API__CONNECTIONS_MAX" connections_max: usize = "512", 1..=100_000;
     /// Connections open at once from one address, likewise. Behind a proxy all come from its address.
     "HELPSYNC_API__CONNECTIONS_PER_ADDRESS_MAX" connections_per_address_max: usize = "256", 1..=100_000;
+    /// Whether HTTP/2 is answered too, where a client begins with it (without TLS, of which a proxy in front takes care).
+    "HELPSYNC_API__HTTP2" http2: bool = "false";
     /// Requests a minute of one API key or access token: as many at once, then evenly. Further ones are answered 429.
     "HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY" requests_per_minute_of_key: u32 = "6000", 1..=1_000_000;
     /// Requests a minute of one address (of IPv6, of a network of 64 bits), with whatever credentials, likewise. Behind
@@ -46,9 +48,9 @@ section! {
     "HELPSYNC_API__PRESIGNED_URL_TTL_MAX_SECONDS" presigned_url_ttl_max: Duration = "86400", 60..=604_800;
     /// How long the audit log keeps who changed what.
     "HELPSYNC_API__AUDIT_LOG_DAYS" audit_log: Duration = "365", 1..=3_650;
-    /// Origins whose pages may call the API from a browser, such as `https://app.example.com`, or `*` for all. Requests
-    /// without a browser are not asked.
-    "HELPSYNC_API__CORS_ORIGINS" cors_origins: Vec<String> = "*";
+    /// Origins whose pages may call the API from a browser, such as `https://app.example.com` where Carbon's widget is, or
+    /// `*` for all; none unless told. Requests without a browser are not asked.
+    "HELPSYNC_API__CORS_ORIGINS" cors_origins: Vec<String> = "";
 }
 
 /// A shorter bootstrap key could be guessed.

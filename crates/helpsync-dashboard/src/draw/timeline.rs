@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::show::{duration, millis};
 use crate::text as t;
-use crate::view::{Run, Shard};
+use helpsync_api::answers::{RunView, TimedShardView};
 
 /// Shards drawn; a run of more says so.
 const ROWS_MAX: usize = 60;
@@ -21,7 +21,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(run: &Run, shards: &[Shard], now: i64) -> Self {
+    fn of(run: &RunView, shards: &[TimedShardView], now: i64) -> Self {
         let from = millis(&run.created_at).unwrap_or(now);
         let ends = shards.iter().filter_map(|shard| millis(&shard.updated_at));
         let end = run.finished_at.as_deref().and_then(millis).unwrap_or(now);
@@ -40,7 +40,7 @@ impl Scale {
 }
 
 /// The drawing, and the same as a list for whoever does not see it.
-pub(crate) fn timeline(run: &Run, shards: &[Shard], now: i64) -> Markup {
+pub(crate) fn timeline(run: &RunView, shards: &[TimedShardView], now: i64) -> Markup {
     let scale = Scale::of(run, shards, now);
     let shown = &shards[..shards.len().min(ROWS_MAX)];
     let height = i64::try_from(shown.len()).unwrap_or(0) * ROW + 24;
@@ -68,7 +68,7 @@ pub(crate) fn timeline(run: &Run, shards: &[Shard], now: i64) -> Markup {
     }
 }
 
-fn row(scale: Scale, shard: &Shard, y: i64, now: i64) -> Markup {
+fn row(scale: Scale, shard: &TimedShardView, y: i64, now: i64) -> Markup {
     let created = millis(&shard.created_at).unwrap_or(scale.from);
     let ended = !matches!(shard.state.as_str(), "pending" | "released" | "running");
     let end = if ended { millis(&shard.updated_at).unwrap_or(now) } else { now };
@@ -97,7 +97,7 @@ fn row(scale: Scale, shard: &Shard, y: i64, now: i64) -> Markup {
 }
 
 /// A name that fits.
-fn name(shard: &Shard) -> String {
+fn name(shard: &TimedShardView) -> String {
     const CHARS: usize = 26;
     let name = if shard.key.is_empty() { t::state(&shard.kind) } else { shard.key.clone() };
     if name.chars().count() <= CHARS {
@@ -107,8 +107,8 @@ fn name(shard: &Shard) -> String {
 }
 
 /// Why shards were put off or failed, in words.
-fn reasons(shards: &[Shard]) -> Markup {
-    let told: Vec<&Shard> =
+fn reasons(shards: &[TimedShardView]) -> Markup {
+    let told: Vec<&TimedShardView> =
         shards.iter().filter(|shard| !shard.waits.is_empty() || shard.error.is_some()).collect();
     html! {
         @if !told.is_empty() {

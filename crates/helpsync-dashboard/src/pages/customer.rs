@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
+use helpsync_api::answers;
 use helpsync_model::KeyScope;
+use helpsync_pages::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::dashboard::Dashboard;
-use crate::form::Form;
-use crate::layout::{self, Page, Part, button, post};
+use crate::form::Sent;
+use crate::layout::{self, Part, button, post};
 use crate::live::{self, Regions, Topic};
+use crate::pages::budget;
 use crate::pages::customers::standing;
 use crate::pages::overview::progress;
 use crate::problem::{Problem, see_other};
 use crate::show::{badge, fact, number, table, when, when_if_any};
 use crate::text as t;
-use crate::view;
 use crate::visitor::{At, Given, Visitor, part};
 
 /// Runs that are shown.
@@ -41,20 +43,52 @@ pub(crate) struct Said {
     after: Option<i64>,
 }
 
+/// A form of whoever is logged in, about one customer.
+pub(crate) struct SentFor {
+    pub(crate) sent: Sent,
+    pub(crate) customer: answers::CustomerView,
+    action: String,
+}
+
+impl FromRequest<Dashboard> for SentFor {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, dashboard: &Dashboard) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let At(named) = At::<Named>::from_request_parts(&mut parts, dashboard).await?;
+        let sent = Sent::from_request(Request::from_parts(parts, body), dashboard).await?;
+        let customer = find(&sent.visitor, named.customer).await?;
+        Ok(Self { sent, customer, action: named.action })
+    }
+}
+
+impl SentFor {
+    /// Back to a page of the customer.
+    pub(crate) fn back(&self, path: &str) -> Response {
+        see_other(&below(&self.sent.visitor, &self.customer, path))
+    }
+
+    /// Sends what the form asks for, on the customer's behalf.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> Result<(), Problem> {
+        let customer = &self.customer.customer_id;
+        self.sent.visitor.for_customer::<Value>(customer, method, path, Some(body)).await.map(drop)
+    }
+}
+
 /// The customer of this number.
-pub(crate) async fn find(visitor: &Visitor, id: i64) -> Result<view::Customer, Problem> {
+pub(crate) async fn find(visitor: &Visitor, id: i64) -> Result<answers::CustomerView, Problem> {
     let path = format!("/helpsync/v1/customers?organization_user_id={id}");
-    let found: view::Customers = visitor.get(&path).await?;
+    let found: answers::Customers = visitor.get(&path).await?;
     found.customers.into_iter().next().ok_or_else(|| Problem::missing(&visitor.dashboard))
 }
 
 /// The address of `path` below a customer.
-pub(crate) fn below(visitor: &Visitor, customer: &view::Customer, path: &str) -> String {
+pub(crate) fn below(visitor: &Visitor, customer: &answers::CustomerView, path: &str) -> String {
     visitor.at(&format!("/customers/{}{path}", customer.organization_user_id))
 }
 
 /// What leads to a page of a customer, and its name.
-pub(crate) fn heading(visitor: &Visitor, customer: &view::Customer, title: &str) -> Markup {
+pub(crate) fn heading(visitor: &Visitor, customer: &answers::CustomerView, title: &str) -> Markup {
     html! {
         nav class="crumbs" aria-label=(t::CRUMBS) {
             a href=(visitor.at("/customers")) { (t::CUSTOMERS) }
@@ -72,6 +106,13 @@ pub(crate) async fn page(
 ) -> Result<Page, Problem> {
     let customer = find(&visitor, named.customer).await?;
     let runs = runs_of(&visitor, &customer).await?;
+    let (account, used) = match &customer.workspace {
+        Some(workspace) => (
+            account(&visitor, &customer, workspace).await?,
+            budget::card(&visitor, workspace.data_source_id).await?,
+        ),
+        None => (html! {}, html! {}),
+    };
     let now = visitor.dashboard.now_ms();
     let content = html! {
         nav class="crumbs" aria-label=(t::CRUMBS) { a href=(visitor.at("/customers")) { (t::CUSTOMERS) } }
@@ -81,9 +122,11 @@ pub(crate) async fn page(
         (layout::region("state", &state(&visitor, &customer, now)))
         (crate::pages::settings::schedule_form(&visitor, &customer))
         (layout::region("runs", &runs_shown(&visitor, &runs, now)))
+        (account)
+        (used)
     };
     let live = below(&visitor, &customer, "/live");
-    Ok(layout::page(&visitor, Part::Customers, &customer.customer_id, Some(&live), &content))
+    Ok(layout::page(&visitor, Part::Customers, &customer.customer_id, Some(live), content))
 }
 
 pub(crate) async fn live(
@@ -106,13 +149,16 @@ async fn look(visitor: Visitor, id: i64) -> Result<Regions, Problem> {
     Ok(vec![("state", state(&visitor, &customer, now)), ("runs", runs_shown(&visitor, &runs, now))])
 }
 
-async fn runs_of(visitor: &Visitor, customer: &view::Customer) -> Result<Vec<view::Run>, Problem> {
+async fn runs_of(
+    visitor: &Visitor,
+    customer: &answers::CustomerView,
+) -> Result<Vec<answers::RunView>, Problem> {
     let Some(workspace) = &customer.workspace else { return Ok(Vec::new()) };
     let path = format!("/helpsync/v1/runs?data_source_id={}&limit={RUNS_SHOWN}", workspace.data_source_id);
-    Ok(visitor.get::<view::Runs>(&path).await?.runs)
+    Ok(visitor.get::<answers::Runs>(&path).await?.runs)
 }
 
-fn actions(visitor: &Visitor, customer: &view::Customer) -> Markup {
+fn actions(visitor: &Visitor, customer: &answers::CustomerView) -> Markup {
     let act = |action: &str| below(visitor, customer, &format!("/act/{action}"));
     let connected = customer.workspace.is_some();
     html! {
@@ -143,7 +189,7 @@ fn actions(visitor: &Visitor, customer: &view::Customer) -> Markup {
     }
 }
 
-fn state(visitor: &Visitor, customer: &view::Customer, now: i64) -> Markup {
+fn state(visitor: &Visitor, customer: &answers::CustomerView, now: i64) -> Markup {
     let Some(workspace) = &customer.workspace else {
         return html! { section class="card" { (standing(customer)) p { (t::NOT_CONNECTED_LONG) } } };
     };
@@ -163,8 +209,6 @@ fn state(visitor: &Visitor, customer: &view::Customer, now: i64) -> Markup {
                 (fact(t::NEXT_SYNC, &when_if_any(workspace.next_sync_at.as_deref(), now)))
                 (fact(t::HELD, &counted(workspace.held, &below(visitor, customer, "/held"))))
                 (fact(t::DEAD_LETTERS, &counted(workspace.dead_letters, &dead)))
-                (fact(t::GRANTED_BY, &text(&workspace.granted_by)))
-                (fact(t::SCOPES, &text(&workspace.scopes)))
                 @if let Some(run) = workspace.run_id {
                     (fact(t::UNDER_WAY, &html! { a href=(visitor.at(&format!("/runs/{run}"))) { (t::run_number(run)) } }))
                 }
@@ -181,7 +225,35 @@ fn state(visitor: &Visitor, customer: &view::Customer, now: i64) -> Markup {
     }
 }
 
-fn runs_shown(visitor: &Visitor, runs: &[view::Run], now: i64) -> Markup {
+/// The grant, and what it shows of the account.
+async fn account(
+    visitor: &Visitor,
+    customer: &answers::CustomerView,
+    workspace: &answers::WorkspaceView,
+) -> Result<Markup, Problem> {
+    let path = "/helpsync/v1/selection";
+    let kept: answers::SelectionView =
+        visitor.for_customer(&customer.customer_id, Method::GET, path, None).await?;
+    let log = visitor.at(&format!("/audit?customer={}", part(&customer.customer_id)));
+    Ok(html! {
+        section class="card" {
+            h2 { (t::GRANT) }
+            dl class="facts" {
+                (fact(t::GRANTED_BY, &html! { (workspace.granted_by) }))
+                (fact(t::SCOPES, &html! {
+                    @for scope in workspace.scopes.split_whitespace() { code { (scope) } " " }
+                    @if workspace.scopes.trim().is_empty() { (t::NONE) }
+                }))
+                (budget::brands(&kept.brands))
+                @if visitor.may(KeyScope::Admin) {
+                    (fact(t::AUDIT_LOG, &html! { a href=(log) { (t::CHANGES_OF_CUSTOMER) } }))
+                }
+            }
+        }
+    })
+}
+
+fn runs_shown(visitor: &Visitor, runs: &[answers::RunView], now: i64) -> Markup {
     let columns =
         [t::RUN, t::STATE, t::TRIGGER, t::PROGRESS, t::STORED, t::REMOVED, t::SKIPPED, t::BEGUN, t::ENDED];
     html! {
@@ -212,36 +284,23 @@ fn runs_shown(visitor: &Visitor, runs: &[view::Run], now: i64) -> Markup {
 }
 
 /// What a button of a customer's page does: each is one request to the API.
-pub(crate) async fn act(
-    State(dashboard): State<Dashboard>,
-    At(named): At<Named>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (visitor, _) = Form::of_visitor(&dashboard, request).await?;
-    let customer = find(&visitor, named.customer).await?;
+pub(crate) async fn act(form: SentFor) -> Result<Response, Problem> {
+    let (visitor, customer) = (&form.sent.visitor, &form.customer);
     let name = &customer.customer_id;
     let of_customer = |what: &str| format!("/helpsync/v1/customers/{}/{what}", part(name));
     let sync = |full: bool| ("/helpsync/v1/sync".to_owned(), json!({ "customer_id": name, "full": full }));
     let source = customer.workspace.as_ref().map_or(0, |it| it.data_source_id);
-    let (path, body) = match named.action.as_str() {
-        "pause" | "resume" => (of_customer(&named.action), Value::Null),
-        "approve" => (of_customer("approve_removals"), Value::Null),
-        "refuse" => (of_customer("refuse_removals"), Value::Null),
+    let (path, body) = match form.action.as_str() {
+        "pause" | "resume" => (of_customer(&form.action), json!({})),
+        "approve" => (of_customer("approve_removals"), json!({})),
+        "refuse" => (of_customer("refuse_removals"), json!({})),
         "sync" => sync(false),
         "full" => sync(true),
-        "cancel" => (format!("/helpsync/v1/data_sources/{source}/cancel"), Value::Null),
-        _ => return Err(Problem::new(&dashboard, StatusCode::NOT_FOUND, t::NOTHING_AT_ADDRESS)),
+        "cancel" => (format!("/helpsync/v1/data_sources/{source}/cancel"), json!({})),
+        _ => return Err(Problem::missing(&visitor.dashboard)),
     };
-    let body = if body.is_null() { json!({}) } else { body };
-    visitor
-        .ask::<Value>(helpsync_api::Asked {
-            method: Method::POST,
-            path: &path,
-            customer: None,
-            body: Some(body),
-        })
-        .await?;
-    Ok(see_other(&below(&visitor, &customer, &format!("?said={}", named.action))))
+    visitor.post::<Value>(&path, body).await?;
+    Ok(form.back(&format!("?said={}", form.action)))
 }
 
 /// What is held: what would go, and who decides.
@@ -256,7 +315,7 @@ pub(crate) async fn held(
         "/helpsync/v1/customers/{}/held?limit={HELD_ROWS}&after={after}",
         part(&customer.customer_id)
     );
-    let found: view::Held = visitor.get(&path).await?;
+    let found: answers::HeldFiles = visitor.get(&path).await?;
     let now = visitor.dashboard.now_ms();
     let act = |action: &str| below(&visitor, &customer, &format!("/act/{action}"));
     let next = found.next.map(|next| below(&visitor, &customer, &format!("/held?after={next}")));
@@ -282,5 +341,5 @@ pub(crate) async fn held(
         }
         (layout::next_page(next))
     };
-    Ok(layout::page(&visitor, Part::Customers, t::HELD, None, &content))
+    Ok(layout::page(&visitor, Part::Customers, t::HELD, None, content))
 }

@@ -2,15 +2,17 @@
 
 use axum::Json;
 use axum::response::Response;
+use helpsync_api::answers;
+use helpsync_model::KeyScope;
+use helpsync_pages::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::layout::{self, Page, Part};
+use crate::layout::{self, Part};
 use crate::problem::{Problem, see_other};
 use crate::show::{badge, duration, number, table, when_if_any};
 use crate::text as t;
-use crate::view;
 use crate::visitor::{Given, Visitor, part};
 
 /// Customers of a page.
@@ -44,7 +46,7 @@ fn behind(after: Option<i64>, age: Option<i64>) -> String {
 pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Asked>) -> Result<Page, Problem> {
     let query = asked.query();
     let path = format!("/helpsync/v1/customers?limit={ROWS}&{query}{}", behind(asked.after, asked.after_age));
-    let found: view::Customers = visitor.get(&path).await?;
+    let found: answers::Customers = visitor.get(&path).await?;
     let next = found
         .next
         .map(|next| visitor.at(&format!("/customers?{query}{}", behind(Some(next), found.next_age))));
@@ -56,7 +58,7 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Asked>) -> Result
         }
         (layout::next_page(next))
     };
-    Ok(layout::page(&visitor, Part::Customers, t::CUSTOMERS, None, &content))
+    Ok(layout::page(&visitor, Part::Customers, t::CUSTOMERS, None, content))
 }
 
 fn filter(visitor: &Visitor, asked: &Asked) -> Markup {
@@ -90,7 +92,7 @@ fn filter(visitor: &Visitor, asked: &Asked) -> Markup {
 }
 
 /// How a customer stands, as one badge.
-pub(crate) fn standing(customer: &view::Customer) -> Markup {
+pub(crate) fn standing(customer: &answers::CustomerView) -> Markup {
     match &customer.workspace {
         _ if customer.paused_at.is_some() => badge("paused"),
         None => badge("not_connected"),
@@ -99,7 +101,7 @@ pub(crate) fn standing(customer: &view::Customer) -> Markup {
     }
 }
 
-fn rows(visitor: &Visitor, customers: &[view::Customer]) -> Markup {
+fn rows(visitor: &Visitor, customers: &[answers::CustomerView]) -> Markup {
     let now = visitor.dashboard.now_ms();
     let columns =
         [t::CUSTOMER, t::WORKSPACE, t::STATE, t::FILES, t::COMPLETE, t::NEXT_SYNC, t::HELD, t::DEAD_LETTERS];
@@ -109,7 +111,7 @@ fn rows(visitor: &Visitor, customers: &[view::Customer]) -> Markup {
         &html! {
             @for customer in customers {
                 @let workspace = customer.workspace.as_ref();
-                @let count = |of: fn(&view::Workspace) -> i64| {
+                @let count = |of: fn(&answers::WorkspaceView) -> i64| {
                     workspace.map(of).filter(|count| *count > 0).map_or_else(|| t::NONE.to_owned(), number)
                 };
                 tr {
@@ -142,7 +144,8 @@ pub(crate) async fn named(
     visitor: Visitor,
     Given(Named { name }): Given<Named>,
 ) -> Result<Response, Problem> {
-    let customer: view::Customer = visitor.get(&format!("/helpsync/v1/customers/{}", part(&name))).await?;
+    let customer: answers::CustomerView =
+        visitor.get(&format!("/helpsync/v1/customers/{}", part(&name))).await?;
     Ok(see_other(&visitor.at(&format!("/customers/{}", customer.organization_user_id))))
 }
 
@@ -154,7 +157,7 @@ pub(crate) struct Typed {
 
 /// What the palette offers for a few letters.
 pub(crate) async fn palette(visitor: Visitor, Given(typed): Given<Typed>) -> Result<Json<Value>, Problem> {
-    let pages = [
+    let mut pages = vec![
         (t::OVERVIEW, ""),
         (t::CUSTOMERS, "/customers"),
         (t::CUSTOMERS_HELD, "/customers?state=held"),
@@ -163,6 +166,9 @@ pub(crate) async fn palette(visitor: Visitor, Given(typed): Given<Typed>) -> Res
         (t::DEAD_LETTERS, "/dead-letters"),
         (t::WEBHOOKS, "/webhooks"),
     ];
+    if visitor.may(KeyScope::Admin) {
+        pages.push((t::AUDIT_LOG, "/audit"));
+    }
     let wanted = typed.search.trim().to_lowercase();
     let mut offers: Vec<Value> = pages
         .into_iter()
@@ -171,7 +177,7 @@ pub(crate) async fn palette(visitor: Visitor, Given(typed): Given<Typed>) -> Res
         .collect();
     if !wanted.is_empty() {
         let path = format!("/helpsync/v1/customers?limit={OFFERED}&search={}", part(&wanted));
-        let found: view::Customers = visitor.get(&path).await?;
+        let found: answers::Customers = visitor.get(&path).await?;
         offers.extend(found.customers.iter().map(|customer| {
             let address = visitor.at(&format!("/customers/{}", customer.organization_user_id));
             let workspace = customer.workspace.as_ref().map(|it| it.subdomain.as_str());

@@ -1,22 +1,20 @@
 //! Work that gave up: by cause, one by one, replayed or discarded, also many at once.
 
-use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use helpsync_api::Asked;
+use helpsync_api::{Asked, answers};
 use helpsync_model::KeyScope;
+use helpsync_pages::{Fields, Page};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dashboard::Dashboard;
-use crate::form::Form;
-use crate::layout::{self, Page, Part, post};
+use crate::form::Sent;
+use crate::layout::{self, Part, post};
 use crate::pages::overview::named;
 use crate::problem::{Problem, see_other};
 use crate::show::{number, table, when};
 use crate::text as t;
-use crate::view;
 use crate::visitor::{Given, Visitor, part};
 
 /// Rows of a page.
@@ -35,7 +33,7 @@ pub(crate) struct Which {
     said: Option<String>,
 }
 
-async fn list(visitor: &Visitor, after: &str, limit: usize) -> Result<view::DeadLetters, Problem> {
+async fn list(visitor: &Visitor, after: &str, limit: usize) -> Result<answers::DeadLetters, Problem> {
     visitor.get(&format!("/helpsync/v1/dead-letters?limit={limit}&after={}", part(after))).await
 }
 
@@ -63,7 +61,7 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Which>) -> Result
         }
         (layout::next_page(next))
     };
-    Ok(layout::page(&visitor, Part::DeadLetters, t::DEAD_LETTERS, None, &content))
+    Ok(layout::page(&visitor, Part::DeadLetters, t::DEAD_LETTERS, None, content))
 }
 
 /// Buttons that the key may press: replaying starts work, discarding is an administrator's.
@@ -76,7 +74,7 @@ fn buttons(visitor: &Visitor, of: &str) -> Markup {
     }
 }
 
-fn groups(visitor: &Visitor, groups: &[view::Group]) -> Markup {
+fn groups(visitor: &Visitor, groups: &[answers::DeadLetterGroup]) -> Markup {
     let now = visitor.dashboard.now_ms();
     html! {
         section class="card" {
@@ -101,7 +99,7 @@ fn groups(visitor: &Visitor, groups: &[view::Group]) -> Markup {
     }
 }
 
-fn letters(visitor: &Visitor, letters: &[view::DeadLetter]) -> Markup {
+fn letters(visitor: &Visitor, letters: &[answers::DeadLetter]) -> Markup {
     let now = visitor.dashboard.now_ms();
     let columns = [t::CHOSEN, t::WORK, t::CUSTOMER, t::CAUSE, t::FAILED_AT];
     post(
@@ -145,23 +143,23 @@ fn letters(visitor: &Visitor, letters: &[view::DeadLetter]) -> Markup {
 }
 
 /// The ids that a form means: those it names, or all of a cause.
-async fn meant(visitor: &Visitor, form: &Form) -> Result<Vec<String>, Problem> {
-    let Some(cause) = form.one("cause") else {
-        return Ok(form.all("id").take(BULK_MAX).map(str::to_owned).collect());
+async fn meant(visitor: &Visitor, fields: &Fields) -> Result<Vec<String>, Problem> {
+    let Some(cause) = fields.one("cause") else {
+        return Ok(fields.all("id").take(BULK_MAX).map(str::to_owned).collect());
     };
     let found = list(visitor, "", BULK_MAX).await?;
     let of_cause = found.dead_letters.into_iter().filter(|letter| letter.cause == cause);
     Ok(of_cause.map(|letter| letter.id).collect())
 }
 
-pub(crate) async fn act(State(dashboard): State<Dashboard>, request: Request) -> Result<Response, Problem> {
-    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
-    let (method, end, word) = match form.one("do") {
+pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Problem> {
+    let dashboard = &visitor.dashboard;
+    let (method, end, word) = match fields.one("do") {
         Some("replay") => (Method::POST, "/replay", "replayed"),
         Some("discard") => (Method::DELETE, "", "discarded"),
-        _ => return Err(Problem::new(&dashboard, StatusCode::BAD_REQUEST, t::NOTHING_AT_ADDRESS)),
+        _ => return Err(Problem::new(dashboard, StatusCode::BAD_REQUEST, t::NOTHING_AT_ADDRESS)),
     };
-    let ids = meant(&visitor, &form).await?;
+    let ids = meant(&visitor, &fields).await?;
     let (mut done, mut refused) = (0_usize, None);
     for id in &ids {
         let path = format!("/helpsync/v1/dead-letters/{}{end}", part(id));
@@ -177,7 +175,7 @@ pub(crate) async fn act(State(dashboard): State<Dashboard>, request: Request) ->
         Some(problem) if done == 0 => Err(problem),
         Some(Problem::Page { status, text, .. }) => {
             let told = t::partly(done, ids.len() - done, &text);
-            Ok(Problem::new(&dashboard, status, told).into_response())
+            Ok(Problem::new(dashboard, status, told).into_response())
         }
         Some(login @ Problem::Login(_)) => Err(login),
     }

@@ -3,17 +3,18 @@
 use axum::http::Method;
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{IntoResponse, Response};
+use helpsync_api::answers;
+use helpsync_pages::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::layout::{self, Page, Part};
+use crate::layout::{self, Part};
 use crate::pages::customer::{Named, below, find, heading};
 use crate::pages::overview::named;
 use crate::problem::Problem;
 use crate::show::{badge, bytes, fact, number, table, when, when_if_any};
 use crate::text as t;
-use crate::view;
 use crate::visitor::{At, Given, Visitor, part};
 
 /// Files of a page.
@@ -52,7 +53,7 @@ pub(crate) async fn list(
         "order_dir": "asc",
         "filters": filters,
     });
-    let found: view::Files =
+    let found: answers::UserFilesV2 =
         visitor.for_customer(&customer.customer_id, Method::POST, "/user_files_v2", Some(body)).await?;
     let query = format!("search={}&status={}", part(&asked.search), part(&asked.status));
     let last = found.results.last().filter(|_| found.results.len() == ROWS);
@@ -65,7 +66,7 @@ pub(crate) async fn list(
         }
         (layout::next_page(next))
     };
-    Ok(layout::page(&visitor, Part::Customers, t::FILES, None, &content))
+    Ok(layout::page(&visitor, Part::Customers, t::FILES, None, content))
 }
 
 fn filter(address: &str, asked: &Asked) -> Markup {
@@ -89,7 +90,7 @@ fn filter(address: &str, asked: &Asked) -> Markup {
     }
 }
 
-fn rows(visitor: &Visitor, files: &[view::File]) -> Markup {
+fn rows(visitor: &Visitor, files: &[answers::UserFile]) -> Markup {
     let now = visitor.dashboard.now_ms();
     table(
         t::FILES,
@@ -105,7 +106,7 @@ fn rows(visitor: &Visitor, files: &[view::File]) -> Markup {
                     }
                     td { (badge(&file.sync_status)) }
                     td { (file.external_file_id) }
-                    td class="number" { (bytes(statistic(file, "file_size"))) }
+                    td class="number" { (bytes(file_size(file))) }
                     td { (when(&file.updated_at, now)) }
                     td { (when_if_any(file.last_sync.as_deref(), now)) }
                 }
@@ -114,8 +115,8 @@ fn rows(visitor: &Visitor, files: &[view::File]) -> Markup {
     )
 }
 
-fn statistic(file: &view::File, name: &str) -> i64 {
-    file.file_statistics.as_ref().and_then(|all| all[name].as_i64()).unwrap_or_default()
+fn file_size(file: &answers::UserFile) -> i64 {
+    file.file_statistics.as_ref().and_then(|all| all.file_size).unwrap_or_default()
 }
 
 #[derive(Deserialize)]
@@ -131,12 +132,12 @@ pub(crate) struct Chosen {
     locale: String,
 }
 
-async fn detail(visitor: &Visitor, id: i64) -> Result<view::FileDetail, Problem> {
+async fn detail(visitor: &Visitor, id: i64) -> Result<answers::FileDetail, Problem> {
     visitor.get(&format!("/helpsync/v1/files/{id}")).await
 }
 
 /// The translation of a locale, or the first.
-fn translation<'a>(file: &'a view::FileDetail, locale: &str) -> Option<&'a view::Translation> {
+fn translation<'a>(file: &'a answers::FileDetail, locale: &str) -> Option<&'a answers::TranslationView> {
     let all = &file.translations;
     all.iter().find(|one| one.locale == locale).or_else(|| all.first())
 }
@@ -147,6 +148,7 @@ pub(crate) async fn one(
     Given(chosen): Given<Chosen>,
 ) -> Result<Page, Problem> {
     let found = detail(&visitor, at.file).await?;
+    let past: answers::FileHistory = visitor.get(&format!("/helpsync/v1/files/{}/history", at.file)).await?;
     let title = found.file.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(t::UNTITLED);
     let shown = translation(&found, &chosen.locale);
     let form =
@@ -187,14 +189,16 @@ pub(crate) async fn one(
             }
         }
         (text)
+        (history(&past, visitor.dashboard.now_ms()))
     };
-    Ok(layout::page(&visitor, Part::Customers, title, None, &content))
+    Ok(layout::page(&visitor, Part::Customers, title, None, content))
 }
 
-fn facts(visitor: &Visitor, found: &view::FileDetail) -> Markup {
+fn facts(visitor: &Visitor, found: &answers::FileDetail) -> Markup {
     let now = visitor.dashboard.now_ms();
     let text = |text: &str| html! { (text) };
     let file = &found.file;
+    let labels: Vec<&str> = found.labels.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     html! {
         section class="card" {
             h2 class="sr" { (t::ABOUT_FILE) }
@@ -206,7 +210,7 @@ fn facts(visitor: &Visitor, found: &view::FileDetail) -> Markup {
                 (fact(t::CHANGED_THERE, &when(&found.source_updated_at, now)))
                 (fact(t::CHANGED, &when(&file.updated_at, now)))
                 @if let Some(author) = &found.author_name { (fact(t::AUTHOR, &text(author))) }
-                @if !found.labels.is_empty() { (fact(t::LABELS_SHORT, &text(&found.labels.join(", ")))) }
+                @if !labels.is_empty() { (fact(t::LABELS_SHORT, &text(&labels.join(", ")))) }
                 @if let Some(url) = &file.external_url { (fact(t::ADDRESS, &text(url))) }
                 @if let Some(error) = &file.sync_error_message { (fact(t::ERROR, &text(error))) }
             }
@@ -228,6 +232,17 @@ fn facts(visitor: &Visitor, found: &view::FileDetail) -> Markup {
     }
 }
 
+fn history(past: &answers::FileHistory, now: i64) -> Markup {
+    html! {
+        section class="card" {
+            h2 { (t::HISTORY) }
+            ul class="plain" {
+                @for change in &past.changes { li { (when(&change.at, now)) ": " (t::change(&change.what)) } }
+            }
+        }
+    }
+}
+
 async fn chunks(visitor: &Visitor, customer: &str, file: i64) -> Result<Markup, Problem> {
     let body = json!({
         "filters": { "user_file_id": file },
@@ -235,7 +250,7 @@ async fn chunks(visitor: &Visitor, customer: &str, file: i64) -> Result<Markup, 
         "order_dir": "asc",
         "pagination": { "limit": CHUNKS_SHOWN },
     });
-    let found: view::Chunks =
+    let found: answers::EmbeddingsAndChunksResponse =
         visitor.for_customer(customer, Method::POST, "/text_chunks", Some(body)).await?;
     Ok(html! {
         p class="soft" { (t::chunks_of(found.results.len(), found.count)) }

@@ -1,5 +1,7 @@
 //! One file a page.
 
+pub(crate) mod audit;
+mod budget;
 pub(crate) mod customer;
 pub(crate) mod customers;
 pub(crate) mod dead_letters;

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use helpsync_api::answers;
 use helpsync_model::KeyScope;
+use helpsync_pages::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::dashboard::Dashboard;
 use crate::draw::{bars, spark};
-use crate::layout::{self, Page, Part};
+use crate::layout::{self, Part};
 use crate::live::{self, Regions, Topic};
 use crate::problem::Problem;
 use crate::show::{badge, duration, figure, number, table, when, when_if_any};
 use crate::text as t;
-use crate::view;
 use crate::visitor::{Given, Visitor, part};
 
 /// Groups of dead letters that are shown.
@@ -39,7 +40,7 @@ pub(crate) async fn page(visitor: Visitor) -> Result<Page, Problem> {
         @for (name, markup) in &regions { (layout::region(name, markup)) }
     };
     let live = visitor.at("/live");
-    Ok(layout::page(&visitor, Part::Overview, t::OVERVIEW, Some(&live), &content))
+    Ok(layout::page(&visitor, Part::Overview, t::OVERVIEW, Some(live), content))
 }
 
 pub(crate) async fn live(visitor: Visitor, headers: HeaderMap) -> Result<Response, Problem> {
@@ -52,11 +53,11 @@ pub(crate) async fn live(visitor: Visitor, headers: HeaderMap) -> Result<Respons
 
 async fn look(visitor: Visitor) -> Result<Regions, Problem> {
     let now = visitor.dashboard.now_ms();
-    let status: view::Overview = visitor.get("/helpsync/v1/overview").await?;
-    let dead: view::DeadLetters = visitor.get("/helpsync/v1/dead-letters?limit=1").await?;
+    let status: answers::Overview = visitor.get("/helpsync/v1/overview").await?;
+    let dead: answers::DeadLetters = visitor.get("/helpsync/v1/dead-letters?limit=1").await?;
     let held_path = format!("/helpsync/v1/customers?state=held&limit={HELD_SHOWN}");
-    let held: view::Customers = visitor.get(&held_path).await?;
-    let webhooks: view::Webhooks =
+    let held: answers::Customers = visitor.get(&held_path).await?;
+    let webhooks: answers::WebhookQueryResponse =
         visitor.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
     let mut regions = vec![
         ("figures", figures(&status, &dead, &webhooks)),
@@ -65,9 +66,9 @@ async fn look(visitor: Visitor) -> Result<Regions, Problem> {
         ("runs", runs_under_way(&visitor, &status, now)),
     ];
     if visitor.may(KeyScope::Operator) {
-        let processes: view::Processes = visitor.get("/helpsync/v1/workers").await?;
-        let lanes: view::Lanes = visitor.get("/helpsync/v1/lanes").await?;
-        let history: view::History = visitor.get("/helpsync/v1/history").await?;
+        let processes: answers::Processes = visitor.get("/helpsync/v1/workers").await?;
+        let lanes: answers::Lanes = visitor.get("/helpsync/v1/lanes").await?;
+        let history: answers::History = visitor.get("/helpsync/v1/history").await?;
         regions.push(("day", day(&history)));
         regions.push(("lanes", lanes_now(&lanes)));
         regions.push(("processes", processes_now(&visitor, &processes, now)));
@@ -75,7 +76,11 @@ async fn look(visitor: Visitor) -> Result<Regions, Problem> {
     Ok(regions)
 }
 
-fn figures(status: &view::Overview, dead: &view::DeadLetters, webhooks: &view::Webhooks) -> Markup {
+fn figures(
+    status: &answers::Overview,
+    dead: &answers::DeadLetters,
+    webhooks: &answers::WebhookQueryResponse,
+) -> Markup {
     let dead: i64 =
         dead.groups.iter().flatten().map(|group| i64::try_from(group.count).unwrap_or(i64::MAX)).sum();
     let failing = webhooks.results.iter().filter(|webhook| webhook.status != "ACTIVE").count();
@@ -93,7 +98,7 @@ fn figures(status: &view::Overview, dead: &view::DeadLetters, webhooks: &view::W
     }
 }
 
-fn freshness(visitor: &Visitor, status: &view::Overview, now: i64) -> Markup {
+fn freshness(visitor: &Visitor, status: &answers::Overview, now: i64) -> Markup {
     let ages: Vec<(String, i64)> =
         status.by_age.iter().map(|age| (t::age_up_to(age.up_to_seconds.map(duration)), age.copies)).collect();
     html! {
@@ -126,12 +131,12 @@ fn freshness(visitor: &Visitor, status: &view::Overview, now: i64) -> Markup {
 
 fn trouble(
     visitor: &Visitor,
-    dead: &view::DeadLetters,
-    held: &view::Customers,
-    webhooks: &view::Webhooks,
+    dead: &answers::DeadLetters,
+    held: &answers::Customers,
+    webhooks: &answers::WebhookQueryResponse,
 ) -> Markup {
     let groups = dead.groups.as_deref().unwrap_or_default();
-    let failing: Vec<&view::Webhook> =
+    let failing: Vec<&answers::WebhookNoKey> =
         webhooks.results.iter().filter(|webhook| webhook.status != "ACTIVE").collect();
     if groups.is_empty() && held.customers.is_empty() && failing.is_empty() {
         return html! { section class="card" { h2 { (t::TO_LOOK_AT) } p class="soft" { (t::NOTHING_TO_LOOK_AT) } } };
@@ -168,7 +173,7 @@ fn trouble(
 }
 
 /// How far a run is, of what Zendesk counts.
-pub(crate) fn progress(run: &view::Run) -> Markup {
+pub(crate) fn progress(run: &answers::RunView) -> Markup {
     let done = run.counters.listed;
     html! {
         @match run.counters.remote_count {
@@ -181,7 +186,7 @@ pub(crate) fn progress(run: &view::Run) -> Markup {
     }
 }
 
-fn runs_under_way(visitor: &Visitor, status: &view::Overview, now: i64) -> Markup {
+fn runs_under_way(visitor: &Visitor, status: &answers::Overview, now: i64) -> Markup {
     html! {
         section class="card" {
             h2 { (t::UNDER_WAY) }
@@ -203,7 +208,7 @@ fn runs_under_way(visitor: &Visitor, status: &view::Overview, now: i64) -> Marku
     }
 }
 
-fn day(history: &view::History) -> Markup {
+fn day(history: &answers::History) -> Markup {
     let per_minute = history.slot_seconds / 60;
     html! {
         section class="card" {
@@ -220,7 +225,7 @@ fn day(history: &view::History) -> Markup {
     }
 }
 
-fn lanes_now(lanes: &view::Lanes) -> Markup {
+fn lanes_now(lanes: &answers::Lanes) -> Markup {
     html! {
         section class="card" {
             h2 { (t::LANES) }
@@ -238,7 +243,7 @@ fn lanes_now(lanes: &view::Lanes) -> Markup {
     }
 }
 
-fn processes_now(visitor: &Visitor, processes: &view::Processes, now: i64) -> Markup {
+fn processes_now(visitor: &Visitor, processes: &answers::Processes, now: i64) -> Markup {
     html! {
         section class="card" {
             h2 { (t::PROCESSES) }
@@ -275,7 +280,7 @@ pub(crate) async fn organizations(
     Given(query): Given<After>,
 ) -> Result<Page, Problem> {
     let path = format!("/helpsync/v1/organizations?limit=100&after={}", query.after.unwrap_or(0));
-    let found: view::Organizations = visitor.get(&path).await?;
+    let found: answers::Organizations = visitor.get(&path).await?;
     let next = found.next_after.map(|after| dashboard.at(&format!("/organizations?after={after}")));
     let content = html! {
         h1 { (t::ORGANIZATIONS) }
@@ -290,5 +295,5 @@ pub(crate) async fn organizations(
         }))
         (layout::next_page(next))
     };
-    Ok(layout::page(&visitor, Part::Organizations, t::ORGANIZATIONS, None, &content))
+    Ok(layout::page(&visitor, Part::Organizations, t::ORGANIZATIONS, None, content))
 }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::response::Response;
+use helpsync_api::answers;
+use helpsync_pages::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::draw::timeline;
-use crate::layout::{self, Page, Part};
+use crate::layout::{self, Part};
 use crate::live::{self, Regions, Topic};
 use crate::pages::overview::{named, progress};
 use crate::problem::Problem;
 use crate::show::{badge, bytes, duration, fact, number, table, when, when_if_any};
 use crate::text as t;
-use crate::view;
 use crate::visitor::{At, Given, Visitor};
 
 /// Skipped articles of a page.
@@ -35,14 +36,14 @@ pub(crate) async fn page(
     At(at): At<RunNamed>,
     Given(after): Given<After>,
 ) -> Result<Page, Problem> {
-    let run: view::Run = visitor.get(&format!("/helpsync/v1/runs/{}", at.run)).await?;
+    let run: answers::RunView = visitor.get(&format!("/helpsync/v1/runs/{}", at.run)).await?;
     let regions = look(visitor.clone(), at.run).await?;
     let path = format!(
         "/helpsync/v1/runs/{}/skipped?limit={SKIPPED_ROWS}&after={}",
         at.run,
         after.after.unwrap_or(0)
     );
-    let skipped: view::SkippedArticles = visitor.get(&path).await?;
+    let skipped: answers::SkippedArticles = visitor.get(&path).await?;
     let title = t::run(run.id, &run.kind);
     let content = html! {
         nav class="crumbs" aria-label=(t::CRUMBS) {
@@ -56,7 +57,7 @@ pub(crate) async fn page(
     let live = visitor.at(&format!("/runs/{}/live", at.run));
     // What has ended changes no more.
     let live = run.finished_at.is_none().then_some(live);
-    Ok(layout::page(&visitor, Part::Customers, &title, live.as_deref(), &content))
+    Ok(layout::page(&visitor, Part::Customers, &title, live, content))
 }
 
 pub(crate) async fn live(
@@ -64,7 +65,7 @@ pub(crate) async fn live(
     At(at): At<RunNamed>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let _: view::Run = visitor.get(&format!("/helpsync/v1/runs/{}", at.run)).await?;
+    let _: answers::RunView = visitor.get(&format!("/helpsync/v1/runs/{}", at.run)).await?;
     let topic = Topic::Run { organization: visitor.key.organization, run: at.run };
     let look = Arc::new(move |visitor: Visitor| -> futures::future::BoxFuture<'static, _> {
         Box::pin(look(visitor, at.run))
@@ -73,13 +74,13 @@ pub(crate) async fn live(
 }
 
 async fn look(visitor: Visitor, id: i64) -> Result<Regions, Problem> {
-    let run: view::Run = visitor.get(&format!("/helpsync/v1/runs/{id}")).await?;
-    let shards: view::Timeline = visitor.get(&format!("/helpsync/v1/runs/{id}/shards")).await?;
+    let run: answers::RunView = visitor.get(&format!("/helpsync/v1/runs/{id}")).await?;
+    let shards: answers::Timeline = visitor.get(&format!("/helpsync/v1/runs/{id}/shards")).await?;
     let now = visitor.dashboard.now_ms();
     Ok(vec![("state", state(&run, now)), ("timeline", timeline_shown(&run, &shards, now))])
 }
 
-fn state(run: &view::Run, now: i64) -> Markup {
+fn state(run: &answers::RunView, now: i64) -> Markup {
     let text = |text: &str| html! { (text) };
     html! {
         section class="card" {
@@ -108,7 +109,7 @@ fn state(run: &view::Run, now: i64) -> Markup {
     }
 }
 
-fn receipt(run: &view::Run) -> Markup {
+fn receipt(run: &answers::RunView) -> Markup {
     let counters = &run.counters;
     let rows = [
         (t::LISTED, counters.listed),
@@ -135,7 +136,7 @@ fn receipt(run: &view::Run) -> Markup {
     }
 }
 
-fn timeline_shown(run: &view::Run, shards: &view::Timeline, now: i64) -> Markup {
+fn timeline_shown(run: &answers::RunView, shards: &answers::Timeline, now: i64) -> Markup {
     let counters = &run.counters;
     let waits = [
         (t::WAIT_PACE, counters.wait_pace_ms),
@@ -160,7 +161,7 @@ fn timeline_shown(run: &view::Run, shards: &view::Timeline, now: i64) -> Markup 
     }
 }
 
-fn skipped_shown(visitor: &Visitor, run: i64, found: &view::SkippedArticles) -> Markup {
+fn skipped_shown(visitor: &Visitor, run: i64, found: &answers::SkippedArticles) -> Markup {
     if found.skipped.is_empty() {
         return html! {};
     }

@@ -1,28 +1,28 @@
 //! What is changed of a customer: its schedule, what is kept of its help center, whether it is connected.
 
-use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
+use helpsync_api::answers;
 use helpsync_model::KeyScope;
+use helpsync_pages::{CATEGORY, Fields, Folder, Page, SECTION, folders};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::dashboard::Dashboard;
-use crate::form::Form;
-use crate::layout::{self, Page, Part, post};
-use crate::pages::customer::{Named, below, find, heading};
-use crate::problem::{Problem, see_other};
+use crate::layout::{self, Part, post};
+use crate::pages::customer::{Named, SentFor, below, find, heading};
+use crate::problem::Problem;
 use crate::text as t;
-use crate::view;
 use crate::visitor::{At, Given, Visitor};
 
 const SELECTION: &str = "/helpsync/v1/selection";
+/// Categories and sections that are shown; what is selected beyond them stays selected.
+const FOLDERS_SHOWN: usize = 500;
 /// Hours that a schedule may have, as the API takes them; -1 is the organization's.
 const HOURS: [i64; 5] = [-1, 3, 6, 12, 24];
 
 /// When a customer is synced, changed in place.
-pub(crate) fn schedule_form(visitor: &Visitor, customer: &view::Customer) -> Markup {
+pub(crate) fn schedule_form(visitor: &Visitor, customer: &answers::CustomerView) -> Markup {
     if customer.workspace.is_none() || !visitor.may(KeyScope::Sync) {
         return html! {};
     }
@@ -53,21 +53,16 @@ pub(crate) fn schedule_form(visitor: &Visitor, customer: &view::Customer) -> Mar
     }
 }
 
-pub(crate) async fn schedule(
-    State(dashboard): State<Dashboard>,
-    At(named): At<Named>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
-    let customer = find(&visitor, named.customer).await?;
-    let sources = if form.one("switch") == Some("on") { json!(["ZENDESK"]) } else { json!([]) };
+pub(crate) async fn schedule(form: SentFor) -> Result<Response, Problem> {
+    let fields = &form.sent.fields;
+    let sources = if fields.one("switch") == Some("on") { json!(["ZENDESK"]) } else { json!([]) };
     let body = json!({
-        "customer_ids": [customer.customer_id],
+        "customer_ids": [form.customer.customer_id],
         "auto_sync_enabled_sources": sources,
-        "auto_sync_interval": form.one("hours").unwrap_or("-1"),
+        "auto_sync_interval": fields.one("hours").unwrap_or("-1"),
     });
-    visitor.post::<Value>("/update_users", body).await?;
-    Ok(see_other(&below(&visitor, &customer, "?said=schedule")))
+    form.sent.visitor.post::<Value>("/update_users", body).await?;
+    Ok(form.back("?said=schedule"))
 }
 
 #[derive(Deserialize)]
@@ -82,24 +77,46 @@ pub(crate) async fn selection(
     Given(said): Given<Said>,
 ) -> Result<Page, Problem> {
     let customer = find(&visitor, named.customer).await?;
-    let kept: view::Selection =
+    let kept: answers::SelectionView =
         visitor.for_customer(&customer.customer_id, Method::GET, SELECTION, None).await?;
+    let (all, has_more) = folders_of(&visitor, &customer, &kept).await?;
     let content = html! {
         (heading(&visitor, &customer, t::SELECTION))
         (layout::said(said.said.as_deref()))
         p { (t::SELECTION_LONG) }
         @if visitor.may(KeyScope::Admin) {
-            (post(&visitor, &below(&visitor, &customer, "/selection"), &fields(&kept, false)))
-        } @else { div { (fields(&kept, true)) } }
+            (post(&visitor, &below(&visitor, &customer, "/selection"), &fields(&kept, &all, has_more, false)))
+        } @else { div { (fields(&kept, &all, has_more, true)) } }
     };
-    Ok(layout::page(&visitor, Part::Customers, t::SELECTION, None, &content))
+    Ok(layout::page(&visitor, Part::Customers, t::SELECTION, None, content))
 }
 
-fn lines<T: ToString>(list: &[T]) -> String {
-    list.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+/// The categories and sections that are known, by name, and whether there are more.
+async fn folders_of(
+    visitor: &Visitor,
+    customer: &answers::CustomerView,
+    kept: &answers::SelectionView,
+) -> Result<(Vec<Folder>, bool), Problem> {
+    let body = json!({
+        "data_source_id": kept.data_source_id,
+        "filters": { "item_types": ["CATEGORY", "SECTION"] },
+        "order_by": "name",
+        "pagination": { "limit": FOLDERS_SHOWN },
+    });
+    let path = "/integrations/items/list";
+    let found: answers::ListDataSourceItemsResponse =
+        visitor.for_customer(&customer.customer_id, Method::POST, path, Some(body)).await?;
+    let has_more = usize::try_from(found.count).is_ok_and(|count| count > found.items.len());
+    let folder = |item: answers::ExternalSourceItem| Folder {
+        id: item.id,
+        parent: item.parent_external_id.and_then(|id| id.parse().ok()),
+        name: item.name,
+        is_category: item.item_type.as_deref() == Some("CATEGORY"),
+    };
+    Ok((found.items.into_iter().map(folder).collect(), has_more))
 }
 
-fn fields(kept: &view::Selection, read_only: bool) -> Markup {
+fn fields(kept: &answers::SelectionView, all: &[Folder], has_more: bool, read_only: bool) -> Markup {
     let area = |name: &str, label: &str, value: String| {
         html! {
             div {
@@ -123,10 +140,14 @@ fn fields(kept: &view::Selection, read_only: bool) -> Markup {
                     p class="soft" { (t::BRANDS_HINT) }
                 }
             }
-            (area("categories", t::CATEGORIES, lines(&kept.category_ids)))
-            (area("sections", t::SECTIONS, lines(&kept.section_ids)))
-            (area("locales", t::LOCALES, lines(&kept.locales)))
-            (area("labels", t::LABELS, lines(&kept.labels)))
+            fieldset {
+                legend { (t::PLACES) }
+                p class="soft" { @if all.is_empty() { (t::PLACES_UNKNOWN) } @else { (t::PLACES_HINT) } }
+                (folders(all, &kept.category_ids, &kept.section_ids, read_only))
+                @if has_more { p class="soft" { (t::PLACES_MANY) } }
+            }
+            (area("locales", t::LOCALES, kept.locales.join("\n")))
+            (area("labels", t::LABELS, kept.labels.join("\n")))
             label class="check" {
                 input type="checkbox" name="public" value="1" checked[kept.public_only] disabled[read_only];
                 " " (t::PUBLIC_ONLY)
@@ -141,31 +162,26 @@ fn fields(kept: &view::Selection, read_only: bool) -> Markup {
 }
 
 /// The lines of a field that are not empty.
-fn texts(form: &Form, name: &str) -> Vec<String> {
-    let lines = form.one(name).unwrap_or_default().lines();
+fn texts(fields: &Fields, name: &str) -> Vec<String> {
+    let lines = fields.one(name).unwrap_or_default().lines();
     lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-pub(crate) async fn select(
-    State(dashboard): State<Dashboard>,
-    At(named): At<Named>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
-    let customer = find(&visitor, named.customer).await?;
-    let brands: Vec<&str> = form.all("brand").collect();
+pub(crate) async fn select(form: SentFor) -> Result<Response, Problem> {
+    let fields = &form.sent.fields;
+    let brands: Vec<&str> = fields.all("brand").collect();
     // Numbers may be texts: the API says which line is none.
     let body = json!({
         "brand_ids": brands,
-        "category_ids": texts(&form, "categories"),
-        "section_ids": texts(&form, "sections"),
-        "locales": texts(&form, "locales"),
-        "labels": texts(&form, "labels"),
-        "public_only": form.one("public").is_some(),
-        "attachments": form.one("attachments").is_some(),
+        "category_ids": fields.all(CATEGORY).collect::<Vec<_>>(),
+        "section_ids": fields.all(SECTION).collect::<Vec<_>>(),
+        "locales": texts(fields, "locales"),
+        "labels": texts(fields, "labels"),
+        "public_only": fields.has("public"),
+        "attachments": fields.has("attachments"),
     });
-    visitor.for_customer::<Value>(&customer.customer_id, Method::PUT, SELECTION, Some(body)).await?;
-    Ok(see_other(&below(&visitor, &customer, "/selection?said=selection")))
+    form.ask(Method::PUT, SELECTION, body).await?;
+    Ok(form.back("/selection?said=selection"))
 }
 
 /// Asks before a customer is disconnected.
@@ -191,23 +207,17 @@ pub(crate) async fn disconnect(visitor: Visitor, At(named): At<Named>) -> Result
             }
         }
     };
-    Ok(layout::page(&visitor, Part::Customers, t::DISCONNECT, None, &content))
+    Ok(layout::page(&visitor, Part::Customers, t::DISCONNECT, None, content))
 }
 
-pub(crate) async fn disconnect_now(
-    State(dashboard): State<Dashboard>,
-    At(named): At<Named>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
-    let customer = find(&visitor, named.customer).await?;
-    let Some(workspace) = &customer.workspace else { return Err(Problem::missing(&dashboard)) };
-    if form.one("sure").is_none() {
-        return Ok(see_other(&below(&visitor, &customer, "/disconnect")));
+pub(crate) async fn disconnect_now(form: SentFor) -> Result<Response, Problem> {
+    let Some(workspace) = &form.customer.workspace else {
+        return Err(Problem::missing(&form.sent.visitor.dashboard));
+    };
+    if !form.sent.fields.has("sure") {
+        return Ok(form.back("/disconnect"));
     }
     let body = json!({ "data_source_id": workspace.data_source_id });
-    visitor
-        .for_customer::<Value>(&customer.customer_id, Method::POST, "/revoke_access_token", Some(body))
-        .await?;
-    Ok(see_other(&below(&visitor, &customer, "?said=disconnect")))
+    form.ask(Method::POST, "/revoke_access_token", body).await?;
+    Ok(form.back("?said=disconnect"))
 }

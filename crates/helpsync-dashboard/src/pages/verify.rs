@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
 use axum::http::Method;
 use futures::StreamExt as _;
 use helpsync_api::Asked;
+use helpsync_pages::Page;
 use maud::html;
 use serde_json::{Value, json};
 
-use crate::dashboard::Dashboard;
-use crate::form::Form;
-use crate::layout::{self, Page, Part};
-use crate::pages::customer::{Named, find, heading};
+use crate::layout::{self, Part};
+use crate::pages::customer::{SentFor, heading};
 use crate::problem::Problem;
 use crate::show::{fact, number, table};
 use crate::text as t;
-use crate::visitor::{At, Visitor};
+use crate::visitor::Visitor;
 
 /// Differences that are shown; the totals count all.
 const DIFFERENCES_SHOWN: usize = 200;
@@ -25,13 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The longest line of an answer.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
 
-pub(crate) async fn run(
-    State(dashboard): State<Dashboard>,
-    At(named): At<Named>,
-    request: Request,
-) -> Result<Page, Problem> {
-    let (visitor, _) = Form::of_visitor(&dashboard, request).await?;
-    let customer = find(&visitor, named.customer).await?;
+pub(crate) async fn run(form: SentFor) -> Result<Page, Problem> {
+    let (visitor, customer) = (form.sent.visitor, form.customer);
     let compared = tokio::time::timeout(PATIENCE, compare(&visitor, &customer.customer_id)).await;
     let (differences, totals) = match compared {
         Ok(compared) => compared?,
@@ -68,7 +61,7 @@ pub(crate) async fn run(
             }))
         }
     };
-    Ok(layout::page(&visitor, Part::Customers, t::VERIFY, None, &content))
+    Ok(layout::page(&visitor, Part::Customers, t::VERIFY, None, content))
 }
 
 /// The first differences, and the totals where the comparison came to its end.

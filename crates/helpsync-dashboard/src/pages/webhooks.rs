@@ -1,26 +1,26 @@
 //! Webhooks, what was sent to them, and sending it again.
 
-use axum::extract::{Request, State};
 use axum::response::Response;
+use helpsync_api::answers;
 use helpsync_model::KeyScope;
+use helpsync_pages::Page;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::dashboard::Dashboard;
-use crate::form::Form;
-use crate::layout::{self, Page, Part, post};
+use crate::form::Sent;
+use crate::layout::{self, Part, post};
 use crate::problem::{Problem, see_other};
 use crate::show::{badge, number, table, when};
 use crate::text as t;
-use crate::view;
 use crate::visitor::{At, Given, Visitor, part};
 
 /// Deliveries of a page.
 const ROWS: usize = 100;
 
 pub(crate) async fn page(visitor: Visitor) -> Result<Page, Problem> {
-    let found: view::Webhooks = visitor.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
+    let found: answers::WebhookQueryResponse =
+        visitor.post("/webhooks", json!({ "pagination": { "limit": 250 } })).await?;
     let now = visitor.dashboard.now_ms();
     let content = html! {
         h1 { (t::WEBHOOKS) }
@@ -37,7 +37,7 @@ pub(crate) async fn page(visitor: Visitor) -> Result<Page, Problem> {
             }))
         }
     };
-    Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, &content))
+    Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, content))
 }
 
 #[derive(Deserialize)]
@@ -53,8 +53,9 @@ pub(crate) struct Asked {
     said: Option<String>,
 }
 
-async fn find(visitor: &Visitor, id: i64) -> Result<view::Webhook, Problem> {
-    let found: view::Webhooks = visitor.post("/webhooks", json!({ "filters": { "ids": [id] } })).await?;
+async fn find(visitor: &Visitor, id: i64) -> Result<answers::WebhookNoKey, Problem> {
+    let found: answers::WebhookQueryResponse =
+        visitor.post("/webhooks", json!({ "filters": { "ids": [id] } })).await?;
     found.results.into_iter().next().ok_or_else(|| Problem::missing(&visitor.dashboard))
 }
 
@@ -70,7 +71,7 @@ pub(crate) async fn one(
         at.webhook,
         asked.after.unwrap_or(0)
     );
-    let found: view::Deliveries = visitor.get(&path).await?;
+    let found: answers::Deliveries = visitor.get(&path).await?;
     let here = visitor.at(&format!("/webhooks/{}", at.webhook));
     let next = found.next.map(|next| format!("{here}?after={next}{state}"));
     let content = html! {
@@ -98,10 +99,10 @@ pub(crate) async fn one(
         }
         (layout::next_page(next))
     };
-    Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, &content))
+    Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, content))
 }
 
-fn deliveries(visitor: &Visitor, here: &str, deliveries: &[view::Delivery]) -> Markup {
+fn deliveries(visitor: &Visitor, here: &str, deliveries: &[answers::DeliveryView]) -> Markup {
     let now = visitor.dashboard.now_ms();
     let columns = [t::EVENT, t::OBJECT, t::STATE, t::TRIES, t::ANSWER, t::WHEN, t::ACTIONS];
     table(
@@ -133,12 +134,10 @@ fn deliveries(visitor: &Visitor, here: &str, deliveries: &[view::Delivery]) -> M
 }
 
 pub(crate) async fn redeliver(
-    State(dashboard): State<Dashboard>,
     At(at): At<Named>,
-    request: Request,
+    Sent { visitor, fields }: Sent,
 ) -> Result<Response, Problem> {
-    let (visitor, form) = Form::of_visitor(&dashboard, request).await?;
-    let path = match form.one("delivery") {
+    let path = match fields.one("delivery") {
         Some(id) => format!("/helpsync/v1/webhook-deliveries/{}/redeliver", part(id)),
         None => format!("/helpsync/v1/webhooks/{}/redeliver", at.webhook),
     };

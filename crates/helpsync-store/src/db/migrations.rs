@@ -33,6 +33,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0007_history",
     "0008_growth",
     "0009_compression",
+    "0013_pages",
 ];
 
 /// Those of SQLite.

@@ -1,13 +1,13 @@
 //! What runs count.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::StoreError;
 
 /// What a run has done so far: its receipt once it has ended.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunCounters {
     /// Articles read from Zendesk, repeats included.
     pub listed: i64,

@@ -190,6 +190,9 @@ pub(crate) async fn settle_unchanged(
     Ok(())
 }
 
+/// Characters of a file's history (`file::history` reads it): a dozen changes.
+const HISTORY_CHARS_MAX: i64 = 240;
+
 /// A file as it is sent to the database.
 #[derive(Serialize)]
 struct FileRow<'a> {
@@ -291,6 +294,9 @@ pub(crate) async fn upsert_files(
            converter = excluded.converter,
            html_bytes = excluded.html_bytes, characters = excluded.characters, content_deleted = 0, hidden_at = null,
            attachments_due = 1, held_at = null, last_sync = excluded.last_sync, updated_at = excluded.updated_at,
+           history = substr(cast(excluded.updated_at as text) ||
+             case when excluded.content_hash = file.content_hash then ':details ' else ':text ' end || file.history,
+             1, {HISTORY_CHARS_MAX}),
            sync_options = case when $11 = 1 then excluded.sync_options else file.sync_options end
          returning id, article_id",
         write.dialect.json_rows("$8", &columns)

@@ -86,12 +86,13 @@ pub(crate) fn select_state() -> String {
         "select customer.id, customer.external_id, customer.paused_at, customer.interval_hours,
            connection.id as connection_id, connection.subdomain, connection.state, connection.pause_reason,
            connection.next_sync_at, connection.scopes, connection.account_label, connection.source_items_synced_at,
-           (select count(*) from file where file.customer_id = customer.id and hidden_at is null) as files,
+           (select cast(coalesce(sum(kept_total.files), 0) as bigint) from kept_total
+            where kept_total.customer_id = customer.id) as files,
            (select member.sync_status from connection as member
             where member.id = connection.id or member.parent_id = connection.id
             order by case member.sync_status {STATUS_ORDER} end limit 1) as family_status,
-           (select max(run.finished_at) from run where run.connection_id = connection.id and run.kind in {SYNC}
-              and run.state = {DONE_RUN}) as complete_at,
+           (select run.finished_at from run where run.connection_id = connection.id and run.kind in {SYNC}
+              and run.state = {DONE_RUN} order by run.id desc limit 1) as complete_at,
            (select count(*) from file where file.connection_id in {FAMILY_OF} and held_at is not null) as held,
            (select count(*) from shard where shard.connection_id in {FAMILY_OF} and shard.state = {FAILED_SHARD})
              as dead_letters,

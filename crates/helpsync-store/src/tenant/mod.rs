@@ -1,5 +1,6 @@
 //! Organizations, API keys, customers, OAuth clients.
 
+pub(crate) mod account_use;
 pub(crate) mod api_keys;
 pub(crate) mod audit_log;
 pub(crate) mod branding;

@@ -113,6 +113,13 @@ pub enum Fault {
         /// Value of `Location`.
         location: String,
     },
+    /// This status with this address.
+    Moved {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// Value of `Location`.
+        location: String,
+    },
     /// Every list item comes twice.
     DuplicateItems,
     /// These articles are left out of the list, whose count and paging stay as they are.
@@ -208,6 +215,7 @@ impl Fault {
             Self::HtmlOk => "html_ok",
             Self::ForeignNextPage { .. } => "foreign_next_page",
             Self::Redirect { .. } => "redirect",
+            Self::Moved { .. } => "moved",
             Self::DuplicateItems => "duplicate_items",
             Self::OmitArticles { .. } => "omit_articles",
             Self::EmptyList => "empty_list",
