@@ -4,6 +4,7 @@
 //! shared budget (`gate`) or with a token that another process is just replacing (`tokens`). `subscriptions` has Zendesk
 //! tell us of published articles.
 
+mod held_tokens;
 mod keyed_mutex;
 mod rate_limiter;
 pub mod subscriptions;
@@ -21,6 +22,7 @@ use helpsync_zendesk::{Client, Endpoint, EndpointError, Http, OAuthApp};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::held_tokens::HeldTokens;
 use crate::keyed_mutex::KeyedMutex;
 use crate::rate_limiter::BudgetedLimiter;
 use crate::tokens::{FixedToken, StoredTokens};
@@ -77,6 +79,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     refreshing: KeyedMutex,
+    reading: KeyedMutex,
+    held: HeldTokens,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -130,6 +134,8 @@ impl Accounts {
                 clock,
                 entropy,
                 refreshing: KeyedMutex::default(),
+                reading: KeyedMutex::default(),
+                held: HeldTokens::default(),
             }),
         }
     }
