@@ -14,8 +14,9 @@ const QUIET_LOOKS: usize = 10;
 
 const MESSAGES_MAX: usize = 2;
 const TRANSACTIONS_MAX: usize = 8;
-/// Begins and ends of transactions and looks at a connection's health among them.
-const STATEMENTS_MAX: usize = 95;
+/// Ends of transactions among them, 40 in all. The rest is for looks at connections that were idle: the slower the machine,
+/// the more of them there are.
+const STATEMENTS_MAX: usize = 60;
 
 /// What the cheapest of some unchanged deltas asked of database and queue.
 async fn unchanged_delta(shape: Shape) -> Work {

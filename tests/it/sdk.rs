@@ -131,8 +131,7 @@ async fn the_typescript_sdk_lives_the_whole_life_of_a_customer_on_services() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn carbons_widget_connects_a_help_center_in_a_browser_and_shows_its_articles() {
-    // It stands on a page of another origin.
-    let app = TestApp::start(Shape::Embedded, &[("HELPSYNC_API__CORS_ORIGINS", "*")], real_time()).await;
+    let app = TestApp::embedded().await;
     let generate =
         GenerateOptions { articles: 12, body_profile: BodyProfile::Small, ..GenerateOptions::default() };
     let account = app.account(SUBDOMAIN, generate);

@@ -5,6 +5,7 @@
 //! tell us of published articles.
 
 mod account_use;
+mod held_tokens;
 mod keyed_mutex;
 mod rate_limiter;
 pub mod subscriptions;
@@ -23,6 +24,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use crate::account_use::AccountUses;
+use crate::held_tokens::HeldTokens;
 use crate::keyed_mutex::KeyedMutex;
 use crate::rate_limiter::BudgetedLimiter;
 use crate::tokens::{FixedToken, StoredTokens};
@@ -80,6 +82,8 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     refreshing: KeyedMutex,
     uses: Arc<AccountUses>,
+    reading: KeyedMutex,
+    held: HeldTokens,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -134,6 +138,8 @@ impl Accounts {
                 entropy,
                 refreshing: KeyedMutex::default(),
                 uses: Arc::default(),
+                reading: KeyedMutex::default(),
+                held: HeldTokens::default(),
             }),
         }
     }

@@ -62,8 +62,25 @@ impl StoredTokens {
     }
 
     async fn stored(&self) -> Result<ConnectionTokens, TokenError> {
-        let tokens = self.accounts.inner.store.tokens(self.connection).await.map_err(unavailable)?;
-        tokens.ok_or_else(|| TokenError::Dead("the connection was ended".to_owned()))
+        let inner = &self.accounts.inner;
+        inner.held.forget(self.connection);
+        let tokens = inner.store.tokens(self.connection).await.map_err(unavailable)?;
+        let tokens = tokens.ok_or_else(|| TokenError::Dead("the connection was ended".to_owned()))?;
+        inner.held.put(self.connection, &tokens);
+        Ok(tokens)
+    }
+
+    /// The pair as it was a moment ago, or as it is. Of calls at once one reads it for all.
+    async fn current(&self) -> Result<ConnectionTokens, TokenError> {
+        let inner = &self.accounts.inner;
+        if let Some(held) = inner.held.get(self.connection) {
+            return Ok(held);
+        }
+        let _turn = inner.reading.take(self.connection).await;
+        match inner.held.get(self.connection) {
+            Some(held) => Ok(held),
+            None => self.stored().await,
+        }
     }
 
     /// Replaces the pair `old`, or waits for whoever is doing so.
@@ -149,7 +166,9 @@ impl StoredTokens {
                     expires_at: later(tokens.expires_in),
                     refresh_expires_at: later(tokens.refresh_expires_in),
                 };
-                if self.store_new_pair(old, &new).await.map_err(unavailable)? {
+                let is_stored = self.store_new_pair(old, &new).await.map_err(unavailable)?;
+                inner.held.forget(self.connection);
+                if is_stored {
                     tracing::info!(connection = %self.connection, "access token refreshed");
                     return Ok(tokens.access);
                 }
@@ -198,7 +217,7 @@ impl StoredTokens {
 #[async_trait]
 impl TokenSource for StoredTokens {
     async fn token(&self) -> Result<SecretString, TokenError> {
-        let stored = self.stored().await?;
+        let stored = self.current().await?;
         let now = self.accounts.inner.clock.now_ms();
         let ahead = i64::try_from(AHEAD.as_millis()).unwrap_or(i64::MAX);
         // An absent expiry never counts as expired: an eager refresh would spend the only refresh token.

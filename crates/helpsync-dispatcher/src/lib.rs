@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use helpsync_model::{Clock, Outage, chain};
 use helpsync_queue::{Message, Queue};
-use helpsync_store::{OutboxMessage, PrunedTo, QueueStore, StoreError};
+use helpsync_store::{OutboxMessage, PrunedTo, QueueStore, Released, StoreError};
 use helpsync_telemetry::{metrics as telemetry, trace};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -92,9 +92,9 @@ impl Dispatcher {
             // Taken before the look: whatever is made after it rings again.
             let woken = self.wake.notified();
             let wait = match self.dispatch(&mut left_looked_for).await {
-                Ok(()) => {
+                Ok(next_due) => {
                     self.works();
-                    self.until_next_due().await
+                    self.until(next_due)
                 }
                 Err(error) => {
                     self.failed(&error, "dispatching failed, it is tried again every tick");
@@ -120,7 +120,7 @@ impl Dispatcher {
             // What is left in the outbox is for the dispatchers, too.
             let mut left_looked_for = Some(Instant::now());
             match self.dispatch(&mut left_looked_for).await {
-                Ok(()) => self.works(),
+                Ok(_) => self.works(),
                 Err(error) => self.failed(&error, "releasing failed, a dispatcher tries again"),
             }
             tokio::select! {
@@ -225,22 +225,23 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Moves everything that is due from the store into the queue, and once in a while what was left in the outbox.
-    async fn dispatch(&self, left_looked_for: &mut Option<Instant>) -> Result<(), StoreError> {
+    /// Moves everything that is due from the store into the queue, and once in a while what was left in the outbox. Answers
+    /// when more is due, in ms.
+    async fn dispatch(&self, left_looked_for: &mut Option<Instant>) -> Result<Option<i64>, StoreError> {
         if left_looked_for.is_none_or(|at| at.elapsed() >= LEFT_EVERY) {
             self.publish_left().await?;
             *left_looked_for = Some(Instant::now());
         }
         loop {
-            let claimed =
+            let Released { shards, claimed, next_due } =
                 self.store.release_claimed(self.options.batch, self.options.window, CLAIM_LEASE).await?;
             let released = claimed.len();
             if self.publish(claimed).await? < released {
                 // The queue refused some: the next look takes them up again.
                 *left_looked_for = None;
             }
-            if released < self.options.batch as usize {
-                return Ok(());
+            if shards == 0 {
+                return Ok(next_due);
             }
         }
     }
@@ -298,8 +299,8 @@ impl Dispatcher {
         Ok(stored.len())
     }
 
-    async fn until_next_due(&self) -> Duration {
-        let due = self.store.next_due().await.ok().flatten();
+    /// How long to sleep until then.
+    fn until(&self, due: Option<i64>) -> Duration {
         due.map_or(self.options.tick, |due| {
             let wait = u64::try_from(due - self.clock.now_ms()).unwrap_or(0);
             Duration::from_millis(wait).clamp(TICK_MIN, self.options.tick)

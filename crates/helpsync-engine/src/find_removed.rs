@@ -30,6 +30,8 @@ const TAIL_PAGES_MAX: u32 = 5;
 pub(crate) enum Compared {
     /// Nothing is gone.
     Same,
+    /// Nothing is gone, and nothing was thought to be.
+    SameAndNoneHidden,
     /// These articles are.
     Gone(Vec<i64>),
     /// This run has listed everything.
@@ -48,13 +50,19 @@ impl Engine {
         let compared = if started.shard.cursor.is_some() {
             Compared::Unclear
         } else {
-            self.complete_tree(started, account).await?;
-            match started.list_locales.len() {
-                0 | 1 => self.compare(started, account, &mut note).await?,
-                _ => self.compare_locales(started, account).await?,
-            }
+            let compare = async {
+                match started.list_locales.len() {
+                    0 | 1 => self.compare(started, account, &mut note).await,
+                    _ => self.compare_locales(started, account).await,
+                }
+            };
+            // Neither needs the other, and each is a request or more.
+            let (tree, compared) =
+                tokio::join!(Box::pin(self.complete_tree(started, account)), Box::pin(compare));
+            tree?;
+            compared?
         };
-        if note.requests > 0 && !matches!(compared, Compared::Same) {
+        if note.requests > 0 && !matches!(compared, Compared::Same | Compared::SameAndNoneHidden) {
             // The work goes on for a while: people see by now what was found.
             self.store.note_run(&started.fence, &std::mem::take(&mut note)).await?;
         }
@@ -63,6 +71,9 @@ impl Engine {
             self.pass_seconds(started).await?;
         }
         let missing = match &compared {
+            Compared::SameAndNoneHidden => {
+                return Ok(Handled::Ends(ShardEnd::Done(Vec::new()), Box::new(note)));
+            }
             Compared::Same => {
                 let hidden = self.store.hidden_articles(started.fence.connection, LEFTOVERS_MAX).await?;
                 return Ok(Handled::Ends(ShardEnd::Done(confirmations(&hidden)), Box::new(note)));
@@ -120,13 +131,14 @@ impl Engine {
             return Ok(Compared::Unclear);
         }
         let run = started.fence.run;
-        let (mut known, mut nameless) = self.store.known_and_nameless(connection, run).await?;
-        if known < count && started.run.plan == Some(Plan::Export) {
+        let mut ours = self.store.known(connection, run).await?;
+        if ours.articles < count && started.run.plan == Some(Plan::Export) {
             self.read_tail(started, account).await?;
-            (known, nameless) = self.store.known_and_nameless(connection, run).await?;
+            ours = self.store.known(connection, run).await?;
         }
-        if known == count || known < count && known + nameless >= count {
-            return Ok(Compared::Same);
+        let known = ours.articles;
+        if known == count || known < count && known + ours.nameless >= count {
+            return Ok(if ours.any_hidden { Compared::Same } else { Compared::SameAndNoneHidden });
         }
         if known < count {
             return Ok(Compared::Unclear);

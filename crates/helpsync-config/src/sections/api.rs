@@ -49,8 +49,8 @@ section! {
     /// How long the audit log keeps who changed what.
     "HELPSYNC_API__AUDIT_LOG_DAYS" audit_log: Duration = "365", 1..=3_650;
     /// Origins whose pages may call the API from a browser, such as `https://app.example.com` where Carbon's widget is, or
-    /// `*` for all; none unless told. Requests without a browser are not asked.
-    "HELPSYNC_API__CORS_ORIGINS" cors_origins: Vec<String> = "";
+    /// `*` for all, as Carbon had it: no cookie is sent along, so a page has what its token gives. Empty: none.
+    "HELPSYNC_API__CORS_ORIGINS" cors_origins: Vec<String> = "*";
 }
 
 /// A shorter bootstrap key could be guessed.

@@ -3,10 +3,11 @@
 use helpsync_model::{ConnectionId, CustomerId, EventKind, OrganizationId};
 use helpsync_telemetry::trace;
 use serde_json::{Value, json};
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row};
 
-use crate::db::{StoreError, WebhookStore, Write, decode, integer, sql, text};
+use crate::db::{Dialect, StoreError, WebhookStore, Write, decode, integer, sql, text};
 
 /// An announcement to be written.
 pub(crate) struct NewEvent<'a> {
@@ -53,23 +54,59 @@ pub(crate) struct Owner {
 
 /// Writes an announcement. One of a brand is one of the connection that people know.
 pub(crate) async fn record(write: &mut Write, event: NewEvent<'_>) -> Result<(), StoreError> {
-    sqlx::query(
+    let query = sqlx::query(sql(insert(1)));
+    event.bind(write.now, query).execute(&mut *write.tx).await?;
+    Ok(())
+}
+
+/// What writes an announcement: nine placeholders from `first` on, as [`NewEvent::bind`] binds them.
+pub(crate) fn insert(first: usize) -> String {
+    let at = |number: usize| first + number;
+    format!(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
            traceparent)
-         values ($1, $2, coalesce((select parent_id from connection where id = $3), $3), $4, $5, $6, $7, $8, $9)",
+         values (${}, ${}, coalesce((select parent_id from connection where id = ${}), ${2}), ${3}, ${4}, ${5}, ${6}, ${7},
+           ${8})",
+        at(0),
+        at(1),
+        at(2),
+        at(3),
+        at(4),
+        at(5),
+        at(6),
+        at(7),
+        at(8)
     )
-    .bind(event.organization.0)
-    .bind(event.customer.0)
-    .bind(event.connection.0)
-    .bind(event.kind.as_str())
-    .bind(event.object_type)
-    .bind(event.object_id)
-    .bind(event.detail.to_string())
-    .bind(write.now)
-    .bind(trace::current())
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
+}
+
+impl NewEvent<'_> {
+    /// As [`rows_of`] takes it.
+    pub(crate) fn announced(&self) -> Announced<'_> {
+        Announced {
+            kind: self.kind,
+            object_type: self.object_type,
+            object_id: &self.object_id,
+            detail: &self.detail,
+        }
+    }
+
+    /// Binds what [`insert`] names; `now` in ms.
+    pub(crate) fn bind<'q>(
+        self,
+        now: i64,
+        query: Query<'q, Any, AnyArguments>,
+    ) -> Query<'q, Any, AnyArguments> {
+        query
+            .bind(self.organization.0)
+            .bind(self.customer.0)
+            .bind(self.connection.0)
+            .bind(self.kind.as_str())
+            .bind(self.object_type.to_owned())
+            .bind(self.object_id)
+            .bind(self.detail.to_string())
+            .bind(now)
+            .bind(trace::current())
+    }
 }
 
 /// Writes many announcements of one kind, in their order: each an object's id and its detail.
@@ -102,28 +139,42 @@ pub(crate) async fn record_each(
     if announced.is_empty() {
         return Ok(());
     }
+    sqlx::query(sql(insert_each(write.dialect, "true", ["$1", "$2", "$3", "$4", "$5", "$6"])))
+        .bind(owner.organization.0)
+        .bind(owner.customer.0)
+        .bind(owner.connection.0)
+        .bind(write.now)
+        .bind(rows_of(announced))
+        .bind(trace::current())
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
+}
+
+/// Announcements as [`insert_each`] takes them.
+pub(crate) fn rows_of(announced: &[Announced<'_>]) -> String {
     let rows = announced.iter().enumerate().map(|(number, one)| {
         json!({ "number": number, "kind": one.kind.as_str(), "object_type": one.object_type,
             "object_id": one.object_id, "detail": one.detail.to_string() })
     });
+    Value::from_iter(rows).to_string()
+}
+
+/// What writes announcements of one owner, in their order, if `given` is true; placeholders.
+pub(crate) fn insert_each(
+    dialect: Dialect,
+    given: &str,
+    [organization, customer, connection, now, rows, traceparent]: [&str; 6],
+) -> String {
     let columns = [integer("number"), text("kind"), text("object_type"), text("object_id"), text("detail")];
-    sqlx::query(sql(format!(
+    format!(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
            traceparent)
-         select $1, $2, coalesce((select parent_id from connection where id = $3), $3), kind, object_type, object_id, detail,
-           $4, cast($6 as text)
-         from {} where true order by number",
-        write.dialect.json_rows("$5", &columns)
-    )))
-    .bind(owner.organization.0)
-    .bind(owner.customer.0)
-    .bind(owner.connection.0)
-    .bind(write.now)
-    .bind(Value::from_iter(rows).to_string())
-    .bind(trace::current())
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
+         select {organization}, {customer}, coalesce((select parent_id from connection where id = {connection}), {connection}),
+           kind, object_type, object_id, detail, {now}, cast({traceparent} as text)
+         from {} where {given} order by number",
+        dialect.json_rows(rows, &columns)
+    )
 }
 
 impl WebhookStore {

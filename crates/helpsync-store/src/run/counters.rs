@@ -1,8 +1,9 @@
 //! What runs count.
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row};
 
 use crate::db::StoreError;
 
@@ -68,4 +69,70 @@ pub(crate) fn counters_of(row: &AnyRow) -> Result<RunCounters, StoreError> {
         wait_put_off_ms: row.try_get("wait_put_off_ms")?,
         remote_count: row.try_get("remote_count")?,
     })
+}
+
+/// What a page adds to its run's row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PageCounts {
+    pub(crate) listed: i64,
+    pub(crate) created: i64,
+    pub(crate) updated: i64,
+    pub(crate) unchanged: i64,
+    pub(crate) drafts: i64,
+    pub(crate) unselected: i64,
+    pub(crate) removed: i64,
+    pub(crate) skipped: i64,
+    pub(crate) requests: i64,
+    pub(crate) bytes: i64,
+    /// Time spent waiting for budget, in ms: all, then by what for, in the order of [`PageCounts::COLUMNS`].
+    pub(crate) waits_ms: [i64; 6],
+    /// Now, in ms.
+    pub(crate) progress_at: i64,
+}
+
+impl PageCounts {
+    const COLUMNS: [&'static str; 16] = [
+        "listed",
+        "created",
+        "updated",
+        "unchanged",
+        "drafts",
+        "unselected",
+        "removed",
+        "skipped",
+        "requests",
+        "bytes",
+        "budget_wait_ms",
+        "wait_pace_ms",
+        "wait_window_ms",
+        "wait_in_flight_ms",
+        "wait_blocked_ms",
+        "wait_put_off_ms",
+    ];
+
+    /// What it sets in the run's row: placeholders from `first` on, as [`PageCounts::bind`] binds them.
+    pub(crate) fn set(first: usize) -> String {
+        let counted = Self::COLUMNS.iter().enumerate();
+        let counted = counted.map(|(at, column)| format!("{column} = run.{column} + ${}", first + at));
+        let at = format!("progress_at = ${}", first + Self::COLUMNS.len());
+        counted.chain([at]).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Binds what [`PageCounts::set`] names.
+    pub(crate) fn bind<'q>(&self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
+        let counted = [
+            self.listed,
+            self.created,
+            self.updated,
+            self.unchanged,
+            self.drafts,
+            self.unselected,
+            self.removed,
+            self.skipped,
+            self.requests,
+            self.bytes,
+        ];
+        let values = counted.into_iter().chain(self.waits_ms).chain([self.progress_at]);
+        values.fold(query, |query, value| query.bind(value))
+    }
 }

@@ -3,7 +3,7 @@
 use helpsync_model::{ConnectionId, RunId, ShardId};
 
 use crate::db::states::RUNNING_SHARD;
-use crate::db::{StoreError, Write, sql};
+use crate::db::{Dialect, StoreError, Write, sql};
 
 /// What a write of the engine must still be true of: if epoch or attempt moved on, it changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +35,35 @@ pub(crate) async fn check_fence_to_change(write: &mut Write, fence: &Fence) -> R
 }
 
 async fn lock_fence(write: &mut Write, fence: &Fence, lock: &str) -> Result<(), StoreError> {
-    check_epoch(write, fence, lock).await?;
-    let held = sqlx::query(sql(format!(
+    let held = format!(
         "update shard set updated_at = $3 where id = $1 and attempt = $2 and state = {RUNNING_SHARD}"
-    )))
-    .bind(fence.shard.0)
-    .bind(fence.attempt)
-    .bind(write.now)
-    .execute(&mut *write.tx)
-    .await?;
+    );
+    let held = match write.dialect {
+        Dialect::Sqlite => {
+            check_epoch(write, fence, lock).await?;
+            sqlx::query(sql(held)).bind(fence.shard.0).bind(fence.attempt).bind(write.now)
+        }
+        Dialect::Postgres => {
+            sqlx::query(sql(format!("with {} {held} and {OF_EPOCH} = $5", home("id = $4", lock))))
+                .bind(fence.shard.0)
+                .bind(fence.attempt)
+                .bind(write.now)
+                .bind(fence.connection.0)
+                .bind(fence.epoch)
+        }
+    };
+    let held = held.execute(&mut *write.tx).await?;
     if held.rows_affected() == 1 { Ok(()) } else { Err(refused(fence)) }
 }
+
+/// The beginning of a statement of Postgres that checks the epoch by itself: the connection's row, locked. The condition
+/// [`OF_EPOCH`] ` = $n` on the shard that the statement writes has the row locked before that of the shard.
+pub(crate) fn home(which: &str, lock: &str) -> String {
+    format!("home as (select id, epoch, selection, brand_id from connection where {which}{lock})")
+}
+
+/// The epoch of [`home`].
+pub(crate) const OF_EPOCH: &str = "(select home.epoch from home)";
 
 /// The first half of the fence: locks the connection's row. The other half is the shard's, for a write that settles it at
 /// once, and is refused if it settles none.

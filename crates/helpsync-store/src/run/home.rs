@@ -19,13 +19,20 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    pub(crate) async fn lock(write: &mut Write, id: ConnectionId) -> Result<Self, StoreError> {
+    /// `organization`: only if it is this one's.
+    pub(crate) async fn lock(
+        write: &mut Write,
+        id: ConnectionId,
+        organization: Option<OrganizationId>,
+    ) -> Result<Self, StoreError> {
         let row = sqlx::query(sql(format!(
             "select id, organization_id, customer_id, epoch, high_water, parent_id, subdomain from connection
-             where id = $1 and state = {ACTIVE_CONNECTION}{}",
+             where id = $1 and state = {ACTIVE_CONNECTION}
+               and organization_id = coalesce(cast($2 as bigint), organization_id){}",
             write.dialect.for_update()
         )))
         .bind(id.0)
+        .bind(organization.map(|organization| organization.0))
         .fetch_optional(&mut *write.tx)
         .await?
         .ok_or(StoreError::NotFound(Entity::ActiveConnection))?;

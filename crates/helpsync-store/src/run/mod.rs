@@ -9,6 +9,7 @@ pub(crate) mod going_on;
 pub(crate) mod held_back;
 pub(crate) mod home;
 pub(crate) mod made_good;
+pub(crate) mod new_run;
 pub(crate) mod note;
 pub(crate) mod outbox;
 pub(crate) mod pending_request;

@@ -38,12 +38,24 @@ pub struct RunNote {
 }
 
 impl RunNote {
-    /// What it sets in the run's row: `$2` to `$8`, as [`RunNote::bind`] binds them.
-    pub(crate) const SET: &str = "plan = coalesce($2, plan), plan_reason = coalesce($3, plan_reason),
-           remote_count = coalesce($4, remote_count), requests = requests + $5, held = coalesce($6, held),
-           audit_reason = coalesce($7, audit_reason), owed = coalesce($8, owed)";
+    /// What it sets in the run's row: seven placeholders from `first` on, as [`RunNote::bind`] binds them.
+    pub(crate) fn set(first: usize) -> String {
+        let at = |number: usize| first + number;
+        format!(
+            "plan = coalesce(${}, plan), plan_reason = coalesce(${}, plan_reason),
+               remote_count = coalesce(${}, remote_count), requests = requests + ${}, held = coalesce(${}, held),
+               audit_reason = coalesce(${}, audit_reason), owed = coalesce(${}, owed)",
+            at(0),
+            at(1),
+            at(2),
+            at(3),
+            at(4),
+            at(5),
+            at(6)
+        )
+    }
 
-    /// Binds what [`RunNote::SET`] names. `$1` is bound before.
+    /// Binds what [`RunNote::set`] names.
     pub(crate) fn bind<'q>(&'q self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
         let (plan, reason) =
             self.plan.as_ref().map(|(plan, reason)| (plan.as_str(), reason.as_str())).unzip();

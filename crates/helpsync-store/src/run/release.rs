@@ -16,6 +16,17 @@ use crate::db::states::{FINALIZE, OUTSTANDING_SHARD, PENDING_SHARD, Step};
 use crate::db::{Dialect, QueueStore, StoreError, Write, decode, integer, sql};
 use crate::run::outbox::{self, NewMessage, OutboxMessage};
 
+/// What a look at what is due came to.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// Shards that were moved into the outbox.
+    pub shards: usize,
+    /// Their messages, which the caller is to publish.
+    pub claimed: Vec<OutboxMessage>,
+    /// When the first turn was before the look, in ms: where nothing was due, that of the next look.
+    pub next_due: Option<i64>,
+}
+
 /// What one connection has due in one lane.
 struct Turn {
     connection: i64,
@@ -41,8 +52,8 @@ impl QueueStore {
         limit: u32,
         window: u32,
         lease: Duration,
-    ) -> Result<Vec<OutboxMessage>, StoreError> {
-        Ok(self.release_lanes(limit, window, Some(lease)).await?.1)
+    ) -> Result<Released, StoreError> {
+        self.release_lanes(limit, window, Some(lease)).await
     }
 
     /// [`QueueStore::release_claimed`], for whoever claims the outbox next. Answers how many.
@@ -51,7 +62,7 @@ impl QueueStore {
     /// [`StoreError`].
     #[cfg(any(test, feature = "testing"))]
     pub async fn release_due(&self, limit: u32, window: u32) -> Result<usize, StoreError> {
-        Ok(self.release_lanes(limit, window, None).await?.0)
+        Ok(self.release_lanes(limit, window, None).await?.shards)
     }
 
     async fn release_lanes(
@@ -59,59 +70,58 @@ impl QueueStore {
         limit: u32,
         window: u32,
         claim: Option<Duration>,
-    ) -> Result<(usize, Vec<OutboxMessage>), StoreError> {
+    ) -> Result<Released, StoreError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         // A look outside the transaction: an idle system takes no write lock every tick.
-        let lanes = self.lanes_with_a_turn().await?;
-        let (mut released, mut claimed) = (0, Vec::new());
-        if lanes.is_empty() {
-            return Ok((released, claimed));
+        let (turns, now) = (self.first_turns().await?, self.clock.now_ms());
+        let mut released = Released {
+            shards: 0,
+            claimed: Vec::new(),
+            next_due: turns.iter().map(|(_, due_at)| *due_at).min(),
+        };
+        if released.next_due.is_none_or(|due_at| due_at > now) {
+            return Ok(released);
         }
         let mut write = self.write().await?;
-        for lane in lanes {
-            if released < limit {
-                let messages = release_lane(&mut write, lane, limit - released, window).await?;
-                released += messages.len();
-                claimed.extend(outbox::put(&mut write, messages, claim).await?);
+        for (lane, _) in turns.into_iter().filter(|(_, due_at)| *due_at <= now) {
+            if released.shards < limit {
+                let messages = release_lane(&mut write, lane, limit - released.shards, window).await?;
+                released.shards += messages.len();
+                released.claimed.extend(outbox::put(&mut write, messages, claim).await?);
             }
         }
         write.commit().await?;
-        Ok((released, claimed))
+        Ok(released)
     }
 
-    /// The lanes in which a turn is due, the most urgent first.
-    async fn lanes_with_a_turn(&self) -> Result<Vec<Lane>, StoreError> {
+    /// When the first turn of each lane is that nobody has paused, in ms; the most urgent lane first.
+    async fn first_turns(&self) -> Result<Vec<(Lane, i64)>, StoreError> {
         let looks = Lane::ALL.map(|lane| {
+            let lane = lane.as_str();
             format!(
-                "select '{lane}' as lane where exists
-                   (select 1 from release_turn where lane = '{lane}' and due_at <= $1)
-                   and not exists (select 1 from paused_lane where lane = '{lane}')",
-                lane = lane.as_str()
+                "select '{lane}' as lane, min(due_at) as due_at from release_turn
+                 where lane = '{lane}' and due_at is not null
+                   and not exists (select 1 from paused_lane where lane = '{lane}')"
             )
         });
-        let rows = sqlx::query(sql(looks.join(" union all ")))
-            .bind(self.clock.now_ms())
-            .fetch_all(&self.pool)
-            .await?;
-        let due = rows.iter().map(|row| decode::named(row, "release_turn", "lane"));
-        let due = due.collect::<Result<Vec<Lane>, _>>()?;
-        Ok(Lane::ALL.into_iter().filter(|lane| due.contains(lane)).collect())
+        let rows = sqlx::query(sql(looks.join(" union all "))).fetch_all(&self.pool).await?;
+        let mut turns = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(due_at) = row.try_get::<Option<i64>, _>("due_at")? {
+                turns.push((decode::named::<Lane>(row, "release_turn", "lane")?, due_at));
+            }
+        }
+        turns.sort_by_key(|(lane, _)| Lane::ALL.iter().position(|known| known == lane));
+        Ok(turns)
     }
 
     /// When a connection next has its turn, in ms: not later than the next shard that can be released is due.
     ///
     /// # Errors
     /// [`StoreError`].
+    #[cfg(any(test, feature = "testing"))]
     pub async fn next_due(&self) -> Result<Option<i64>, StoreError> {
-        let firsts = Lane::ALL.map(|lane| {
-            let lane = lane.as_str();
-            format!(
-                "select min(due_at) as due_at from release_turn where lane = '{lane}' and due_at is not null
-                   and not exists (select 1 from paused_lane where lane = '{lane}')"
-            )
-        });
-        let next = sql(format!("select min(due_at) from ({}) as first", firsts.join(" union all ")));
-        Ok(sqlx::query_scalar(next).fetch_one(&self.pool).await?)
+        Ok(self.first_turns().await?.iter().map(|(_, due_at)| *due_at).min())
     }
 }
 

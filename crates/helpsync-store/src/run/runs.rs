@@ -1,25 +1,22 @@
 //! Runs: one pass of the engine over a connection, and the receipt it leaves.
 
 use helpsync_model::{
-    ConnectionId, CustomerId, DataSourceStatus, EventKind, FileStatus, Lane, OrganizationId, Plan, RunEvent,
-    RunId, RunKind, RunParams, RunState, ShardEvent, ShardState, Stage, SyncAction, Trigger,
+    ConnectionId, CustomerId, DataSourceStatus, FileStatus, Lane, OrganizationId, Plan, RunEvent, RunId,
+    RunKind, RunParams, RunState, ShardEvent, ShardState, Stage, SyncAction, Trigger,
 };
-use helpsync_telemetry::trace;
 use serde::Serialize;
-use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::{FAMILY, brands_below, check_owner, lock, selected_brands};
 use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
-use crate::event::events::{self, NewEvent};
 pub use crate::run::counters::RunCounters;
 use crate::run::counters::counters_of;
 use crate::run::ended::tell_ended;
 use crate::run::home::Home;
+use crate::run::new_run::NewRun;
 use crate::run::pending_request::PendingRequest;
-use crate::run::shards::{NewShard, insert_shard};
 use crate::run::wake;
 
 /// A request for a run.
@@ -171,8 +168,8 @@ impl AdminStore {
         request: &RunRequest,
     ) -> Result<RunRequested, StoreError> {
         let mut write = self.write().await?;
-        check_owner(&mut write, organization, request.connection, Entity::ActiveConnection).await?;
-        let requested = insert_run(&mut write, request).await?;
+        let home = Home::lock(&mut write, request.connection, Some(organization)).await?;
+        let requested = insert_with_brands(&mut write, &home, request).await?;
         write.commit().await?;
         Ok(requested)
     }
@@ -241,51 +238,59 @@ impl AdminStore {
 
 /// Inserts the run that serves `request`; a sync is one of the connection's selected brands as well. Answers with its own.
 pub(crate) async fn insert_run(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
-    let requested = insert_one(write, request).await?;
-    if request.kind != Some(RunKind::Resync) {
+    let home = Home::lock(write, request.connection, None).await?;
+    insert_with_brands(write, &home, request).await
+}
+
+async fn insert_with_brands(
+    write: &mut Write,
+    home: &Home,
+    request: &RunRequest,
+) -> Result<RunRequested, StoreError> {
+    let inserted = insert_at(write, home, request).await?;
+    if request.kind != Some(RunKind::Resync) && inserted.has_brands {
         for brand in selected_brands(write, request.connection).await? {
             insert_one(write, &RunRequest { connection: brand, ..request.clone() }).await?;
         }
     }
-    Ok(requested)
+    Ok(inserted.requested)
 }
 
 /// Inserts the run that serves `request` for one connection alone, its first shard and its announcement.
 pub(crate) async fn insert_one(write: &mut Write, request: &RunRequest) -> Result<RunRequested, StoreError> {
-    let home = Home::lock(write, request.connection).await?;
-    let kind = request.kind.unwrap_or(if home.high_water.is_some() { RunKind::Delta } else { RunKind::Full });
-    if kind != RunKind::Resync
-        && let Some(active) = join_active(write, request).await?
-    {
-        return Ok(RunRequested { run: active, created: false });
-    }
-    let (stage, first) = Stage::first(kind, &request.params);
-    let run = insert_row(write, &home, request, kind, stage).await?;
-    let shard = NewShard {
-        key: first.as_str().to_owned(),
-        params: request.params.first_shard(first),
-        position: None,
-    };
-    insert_shard(write, run, request.connection, request.lane.of_run(kind), &shard).await?;
-    if kind != RunKind::Resync {
-        announce_sync(write, &home, request).await?;
-    }
-    Ok(RunRequested { run, created: true })
+    let home = Home::lock(write, request.connection, None).await?;
+    Ok(insert_at(write, &home, request).await?.requested)
 }
 
-/// The active sync of the connection, if there is one. What it does not serve is kept with it for its successor.
-async fn join_active(write: &mut Write, request: &RunRequest) -> Result<Option<RunId>, StoreError> {
-    // The connection row is locked, so no equal run can appear between this look and the insert.
-    let active = sqlx::query(sql(format!(
+/// What came of inserting a run.
+struct Inserted {
+    requested: RunRequested,
+    /// The connection may have brands.
+    has_brands: bool,
+}
+
+/// [`insert_one`] for a connection whose row is locked, so that no equal run can appear meanwhile.
+async fn insert_at(write: &mut Write, home: &Home, request: &RunRequest) -> Result<Inserted, StoreError> {
+    let kind = request.kind.unwrap_or(if home.high_water.is_some() { RunKind::Delta } else { RunKind::Full });
+    let new = NewRun::of(home, request, kind)?;
+    if let Some((run, has_brands)) = new.insert(write).await? {
+        return Ok(Inserted { requested: RunRequested { run, created: true }, has_brands });
+    }
+    let run = join_active(write, request).await?;
+    Ok(Inserted { requested: RunRequested { run, created: false }, has_brands: true })
+}
+
+/// The active sync of the connection. What it does not serve is kept with it for its successor.
+async fn join_active(write: &mut Write, request: &RunRequest) -> Result<RunId, StoreError> {
+    let active_row = sqlx::query(sql(format!(
         "select {RUN}, run.pending_request from run where connection_id = $1 and kind in {SYNC} and state in {ACTIVE_RUN}"
     )))
     .bind(request.connection.0)
-    .fetch_optional(&mut *write.tx)
+    .fetch_one(&mut *write.tx)
     .await?;
-    let Some(row) = active else { return Ok(None) };
-    let (active, wanted) = (run_of(&row)?, PendingRequest::of(request));
+    let (active, wanted) = (run_of(&active_row)?, PendingRequest::of(request));
     if !wanted.is_served_by(&active) {
-        let kept: Option<String> = row.try_get("pending_request")?;
+        let kept: Option<String> = active_row.try_get("pending_request")?;
         let wanted = serde_json::to_string(&wanted.with(kept.as_deref())).map_err(StoreError::unwritable)?;
         sqlx::query("update run set pending_request = $2 where id = $1")
             .bind(active.id.0)
@@ -294,69 +299,7 @@ async fn join_active(write: &mut Write, request: &RunRequest) -> Result<Option<R
             .await?;
     }
     wake::asked_for(write, request.connection).await?;
-    Ok(Some(active.id))
-}
-
-async fn insert_row(
-    write: &mut Write,
-    home: &Home,
-    request: &RunRequest,
-    kind: RunKind,
-    stage: Stage,
-) -> Result<RunId, StoreError> {
-    // The beginning of its trace, or what it is to whoever asked for it.
-    let span = tracing::info_span!("run", %kind, trigger = %request.trigger, connection = %home.id);
-    let run: i64 = sqlx::query_scalar(
-        "insert into run (organization_id, customer_id, connection_id, kind, trigger_name, lane, epoch, state, stage,
-           params, request_id, upload_id, created_at, progress_at, source_id, brand, traceparent)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16) returning id",
-    )
-    .bind(home.organization.0)
-    .bind(home.customer.0)
-    .bind(home.id.0)
-    .bind(kind.as_str())
-    .bind(request.trigger.as_str())
-    .bind(request.lane.of_run(kind).as_str())
-    .bind(home.epoch)
-    .bind(RunState::Queued.as_str())
-    .bind(stage.as_str())
-    .bind(serde_json::to_string(&request.params).map_err(StoreError::unwritable)?)
-    .bind(&request.request_id)
-    .bind(&request.upload_id)
-    .bind(write.now)
-    .bind(home.parent)
-    .bind(home.parent.is_some().then_some(&home.subdomain))
-    .bind(trace::parent_of(&span))
-    .fetch_one(&mut *write.tx)
-    .await?;
-    Ok(RunId(run))
-}
-
-/// Shows on the connection that a sync is to come, and announces that of the one that people know.
-async fn announce_sync(write: &mut Write, home: &Home, request: &RunRequest) -> Result<(), StoreError> {
-    sqlx::query(
-        "update connection set sync_status = $2, last_sync_action = $3, last_synced_at = $4, files_synced_at = $4,
-           updated_at = $4 where id = $1",
-    )
-    .bind(home.id.0)
-    .bind(DataSourceStatus::Queued.as_str())
-    .bind(SyncAction::Update.as_str())
-    .bind(write.now)
-    .execute(&mut *write.tx)
-    .await?;
-    if home.parent.is_some() {
-        return Ok(());
-    }
-    let event = NewEvent {
-        organization: home.organization,
-        customer: home.customer,
-        connection: home.id,
-        kind: EventKind::Update,
-        object_type: "DATA_SOURCE",
-        object_id: home.id.to_string(),
-        detail: json!({ "request_id": request.request_id }),
-    };
-    events::record(write, event).await
+    Ok(active.id)
 }
 
 /// Ends every active run of a connection and of its brands as cancelled, with all their shards.

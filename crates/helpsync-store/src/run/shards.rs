@@ -14,17 +14,16 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::event::events::Owner;
-use crate::run::fence::check_epoch;
 pub(crate) use crate::run::fence::{Fence, check_fence, check_fence_to_change};
 
 use crate::db::decode::{millis, since};
 use crate::db::lease::SHARDS;
 use crate::db::{QueueStore, StoreError, Write, decode, sql};
 use crate::run::file_options::FileOptions;
-use crate::run::going_on::{Onward, end_in};
+use crate::run::going_on::{Ending, Found, Onward, end_in};
 use crate::run::note::RunNote;
-use crate::run::runs::Run;
-use crate::run::start::{begin_run, connection_of, show_syncing, started_of, take};
+use crate::run::runs::{Run, run_of};
+use crate::run::start::{start, started_of};
 
 /// A shard to be added to a run. Adding one key twice changes nothing.
 #[derive(Debug, Clone)]
@@ -105,9 +104,9 @@ impl Shard {
     }
 
     fn of(row: &AnyRow) -> Result<Self, StoreError> {
-        let id = row.try_get("id")?;
-        let params: String = row.try_get("params")?;
-        let cursor: Option<String> = row.try_get("cursor")?;
+        let id = row.try_get("shard_id")?;
+        let params: String = row.try_get("shard_params")?;
+        let cursor: Option<String> = row.try_get("shard_cursor")?;
         let corrupt = |column| {
             move |source: serde_json::Error| StoreError::Corrupt {
                 table: "shard",
@@ -118,14 +117,14 @@ impl Shard {
         };
         Ok(Self {
             id: ShardId(id),
-            key: row.try_get("key")?,
-            params: ShardParams::read(decode::named(row, "shard", "kind")?, &params)
+            key: row.try_get("shard_key")?,
+            params: ShardParams::read(decode::named(row, "shard", "shard_kind")?, &params)
                 .map_err(corrupt("params"))?,
             cursor: cursor
                 .map(|cursor| serde_json::from_str(&cursor))
                 .transpose()
                 .map_err(corrupt("cursor"))?,
-            failures: row.try_get("failures")?,
+            failures: row.try_get("shard_failures")?,
         })
     }
 }
@@ -221,21 +220,19 @@ impl QueueStore {
         lease: Duration,
     ) -> Result<Option<StartedShard>, StoreError> {
         let mut write = self.write().await?;
-        show_syncing(&mut write, id).await?;
         let until = write.now.saturating_add(millis(lease));
-        let Some(row) = take(&mut write, id, holder, until).await? else { return Ok(None) };
-        let run = begin_run(&mut write, row.try_get("run_id")?).await?;
-        self.announce_fetching(&mut write, &row, &run).await?;
-        let connection = connection_of(&mut write, run.connection).await?;
-        let lane: Lane = decode::named(&row, "shard", "lane")?;
-        let released_at: Option<i64> = row.try_get("released_at")?;
+        let Some(taken) = start(&mut write, id, holder, until).await? else { return Ok(None) };
+        let (row, run) = (taken.shard(), run_of(taken.run())?);
+        self.announce_fetching(&mut write, row, &run).await?;
+        let lane: Lane = decode::named(row, "shard", "shard_lane")?;
+        let released_at: Option<i64> = row.try_get("shard_released_at")?;
         let waited = since(released_at.unwrap_or(write.now), write.now);
         write.once_committed(move || telemetry::shard_started(lane.as_str(), waited));
         write.commit().await?;
-        let attempt = row.try_get("attempt")?;
+        let attempt = row.try_get("shard_attempt")?;
         let fence = Fence { connection: run.connection, epoch: run.epoch, run: run.id, shard: id, attempt };
-        match Shard::of(&row) {
-            Ok(shard) => started_of(fence, shard, run, &connection).map(Some),
+        match Shard::of(row) {
+            Ok(shard) => started_of(fence, shard, run, taken.connection()).map(Some),
             // No worker of this version can do it, and its run must not wait for ever.
             Err(error @ StoreError::Corrupt { .. }) => {
                 self.end_shard(&fence, &ShardEnd::Failed(chain(&error))).await?;
@@ -279,8 +276,9 @@ impl QueueStore {
         // It may end the run and start the one after it, which changes the connection's row.
         let alone = matches!(end, ShardEnd::Failed(_)) || note.concerns_connection();
         let lock = if alone { self.dialect.for_update() } else { self.dialect.for_share() };
-        check_epoch(&mut write, fence, lock).await?;
-        let next = end_in(&mut write, fence, end, note, onward).await?;
+        let found = Found::Note(note);
+        let ending = Ending { fence, end, found, lock: Some(lock), high_water: None, onward };
+        let next = end_in(&mut write, &ending).await?;
         self.announce_waiting(&mut write, fence, end).await?;
         write.commit().await?;
         Ok(next)

@@ -17,7 +17,7 @@ impl QueueStore {
         shard: &AnyRow,
         run: &Run,
     ) -> Result<(), StoreError> {
-        if decode::named::<ShardKind>(shard, "shard", "kind")? != ShardKind::FetchArticles {
+        if decode::named::<ShardKind>(shard, "shard", "shard_kind")? != ShardKind::FetchArticles {
             return Ok(());
         }
         let (from, to) = (FileStatus::QueuedForSync, FileStatus::Syncing);

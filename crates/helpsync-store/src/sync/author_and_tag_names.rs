@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use helpsync_model::ConnectionId;
 use serde_json::{Value, json};
 
-use crate::db::{StoreError, SyncStore, Write, decode, integer, sql, text};
+use crate::db::{Dialect, StoreError, SyncStore, Write, decode, integer, sql, text};
 use crate::run::shards::{StartedShard, check_fence};
 use crate::sync::filtered::Seen;
 
@@ -18,13 +18,9 @@ pub struct NewAuthor {
     pub name: String,
 }
 
-/// Stores the names of those who wrote what is kept of a page, and of nobody else.
-pub(crate) async fn upsert_authors(
-    write: &mut Write,
-    connection: ConnectionId,
-    authors: &[NewAuthor],
-    page: &[Seen<'_>],
-) -> Result<(), StoreError> {
+/// The names of those who wrote what is kept of a page, and of nobody else, as [`authors_sql`] takes them; `None`: there are
+/// none.
+pub(crate) fn author_rows(authors: &[NewAuthor], page: &[Seen<'_>]) -> Option<String> {
     let kept = page.iter().filter(|seen| !seen.article.translations.is_empty());
     let kept: BTreeSet<i64> = kept.filter_map(|seen| seen.article.author_id).collect();
     // In one order everywhere, so that two pages of one help center never wait for each other.
@@ -34,19 +30,19 @@ pub(crate) async fn upsert_authors(
         .map(|author| (author.author_id, author.name.as_str()))
         .collect();
     if named.is_empty() {
-        return Ok(());
+        return None;
     }
     let rows = named.iter().map(|(id, name)| json!({ "author_id": id, "name": decode::without_nul(name) }));
-    sqlx::query(sql(format!(
-        "insert into author (connection_id, author_id, name) select $1, author_id, name from {} where true
+    Some(Value::from_iter(rows).to_string())
+}
+
+/// What stores names of authors; placeholders of the connection and the rows.
+pub(crate) fn authors_sql(dialect: Dialect, [connection, rows]: [&str; 2]) -> String {
+    format!(
+        "insert into author (connection_id, author_id, name) select {connection}, author_id, name from {} where true
          order by author_id on conflict (connection_id, author_id) do update set name = excluded.name",
-        write.dialect.json_rows("$2", &[integer("author_id"), text("name")])
-    )))
-    .bind(connection.0)
-    .bind(Value::from_iter(rows).to_string())
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
+        dialect.json_rows(rows, &[integer("author_id"), text("name")])
+    )
 }
 
 /// Forgets the names of those of whom nothing is kept any more, once a run removed something.

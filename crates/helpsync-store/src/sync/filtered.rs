@@ -46,13 +46,22 @@ impl LoadedFilter {
             .bind(connection.0)
             .fetch_one(&mut *write.tx)
             .await?;
-        let selection = selection_of(&row)?;
+        Self::of(write, connection, selection_of(&row)?, row.try_get("brand_id")?).await
+    }
+
+    /// [`LoadedFilter::load`] of a row that is at hand.
+    pub(crate) async fn of(
+        write: &mut Write,
+        connection: ConnectionId,
+        selection: SelectionFilter,
+        brand_id: Option<i64>,
+    ) -> Result<Self, StoreError> {
         let sections = if selection.names_places() {
             selection.sections_kept(&tree_of(write, connection).await?)
         } else {
             None
         };
-        let brand = selection.keeps_brand(row.try_get("brand_id")?);
+        let brand = selection.keeps_brand(brand_id);
         Ok(Self { selection, sections, brand })
     }
 

@@ -3,13 +3,16 @@
 use helpsync_model::{
     DataSourceStatus, EventKind, Lane, RunEvent, RunKind, RunParams, RunState, ShardEvent, ShardState,
 };
+use helpsync_telemetry::trace;
 use serde_json::{Value, json};
-use sqlx::Row;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, Row};
 
 use crate::db::family::{FAMILY, lock};
 use crate::db::lease::SHARDS;
 use crate::db::states::{ACTIVE_RUN, FAILED_SHARD, RESYNC, SYNC, Step};
-use crate::db::{StoreError, SyncStore, Write, sql};
+use crate::db::{Dialect, StoreError, SyncStore, Write, sql};
 use crate::event::events::{self, Announced};
 use crate::run::ended::tell_run_ended;
 use crate::run::fence::{check_epoch, refused};
@@ -41,47 +44,39 @@ impl SyncStore {
         }
         check_epoch(&mut write, fence, self.dialect.for_update()).await?;
         let facts = Facts::of(&mut write, started).await?;
-        let ended = end_run(&mut write, started, &held, &facts).await?;
+        // It is no sync, and speaks for itself alone.
+        let is_sync = started.run.kind != RunKind::Resync;
+        let others = if is_sync { facts.others } else { Others::default() };
+        let (outcome, _) = facts.outcome();
+        let mut announced = Vec::new();
+        if is_sync && outcome == Outcome::Good && !others.syncing && !others.failed {
+            announced.push((EventKind::DataSourceReady, started.granted.connection.to_string(), json!({})));
+        }
+        let of_attachments = started.run.params == RunParams::Attachments;
+        if !of_attachments && !facts.skipped && !others.uploading {
+            announced.push(processed(started));
+        }
+        let ended = end_run(&mut write, started, &held, &facts, &announced).await?;
         if ended.outcome == Outcome::Good && facts.failed_before {
             made_good::resolve(&mut write, started).await?;
         }
         if facts.removed {
             forget_authors(&mut write, started).await?;
         }
-        let others = match started.run.kind {
-            // It is no sync, and speaks for itself alone.
-            RunKind::Resync => Others::default(),
-            RunKind::Full | RunKind::Delta => Others::of(&mut write, started).await?,
-        };
-        let mut announced = Vec::new();
-        if started.run.kind != RunKind::Resync {
-            show_ended(&mut write, started, ended.outcome).await?;
-            if ended.outcome == Outcome::Good && !others.syncing && !others.failed {
-                announced.push((
-                    EventKind::DataSourceReady,
-                    started.granted.connection.to_string(),
-                    json!({}),
-                ));
-            }
-        }
-        if started.run.params == RunParams::Attachments {
+        if of_attachments {
             // A sync that ended while this run was at its last article has left to it what it found due.
             if ended.outcome == Outcome::Good {
                 self.request_attachments(&mut write, started).await?;
             }
-            announce(&mut write, started, &announced).await?;
             return write.commit().await;
         }
         self.want_attachments(&mut write, started).await?;
         if facts.skipped {
-            announce(&mut write, started, &std::mem::take(&mut announced)).await?;
             self.announce_skipped(&mut write, started).await?;
+            if !others.uploading {
+                announce(&mut write, started, &[processed(started)]).await?;
+            }
         }
-        if !others.uploading {
-            let detail = json!({ "request_id": started.run.request_id, "upload_id": started.run.upload_id });
-            announced.push((EventKind::AllFilesProcessed, started.run.upload_id.clone(), detail));
-        }
-        announce(&mut write, started, &announced).await?;
         if ended.pending_request.is_some() {
             let request = PendingRequest::read(ended.pending_request.as_deref(), &started.run);
             let request = request.run_for(fence.connection);
@@ -179,10 +174,13 @@ struct Facts {
     removed: bool,
     /// A shard of the connection is a dead letter.
     failed_before: bool,
+    /// What is still to come from the connection and its brands.
+    others: Others,
 }
 
 impl Facts {
     async fn of(write: &mut Write, started: &StartedShard) -> Result<Self, StoreError> {
+        let family = FAMILY.replace("$1", "$3");
         let row = sqlx::query(sql(format!(
             "select id, owed, removed,
                (select coalesce(error, 'a shard failed') from shard where run_id = $1 and state = {FAILED_SHARD}
@@ -192,11 +190,20 @@ impl Facts {
                (select count(*) from skipped where run_id = $1 and article_id is null) as nameless,
                cast(case when exists (select 1 from skipped where run_id = $1) then 1 else 0 end as bigint) as skipped_any,
                cast(case when exists (select 1 from shard where connection_id = $2 and state = {FAILED_SHARD})
-                 then 1 else 0 end as bigint) as failed_before
-             from run where id = $1"
+                 then 1 else 0 end as bigint) as failed_before,
+               (select count(*) {others}) as syncing,
+               (select count(*) {others} and other.upload_id = run.upload_id) as uploading,
+               (select count(*) from connection where id in {family} and id <> $2 and sync_status = $4) as unsynced
+             from run where id = $1",
+            others = format_args!(
+                "from run as other where other.connection_id in {family} and other.id <> $1 and other.kind in {SYNC}
+                   and other.state in {ACTIVE_RUN}"
+            ),
         )))
         .bind(started.fence.run.0)
         .bind(started.fence.connection.0)
+        .bind(started.granted.connection.0)
+        .bind(DataSourceStatus::Error.as_str())
         .fetch_one(&mut *write.tx)
         .await?;
         Ok(Self {
@@ -207,6 +214,11 @@ impl Facts {
             skipped: row.try_get::<i64, _>("skipped_any")? == 1,
             removed: row.try_get::<i64, _>("removed")? > 0,
             failed_before: row.try_get::<i64, _>("failed_before")? == 1,
+            others: Others {
+                syncing: row.try_get::<i64, _>("syncing")? > 0,
+                uploading: row.try_get::<i64, _>("uploading")? > 0,
+                failed: row.try_get::<i64, _>("unsynced")? > 0,
+            },
         })
     }
 
@@ -232,44 +244,78 @@ impl Facts {
     }
 }
 
-/// Ends the shard that finalizes, and its run by what became of its shards.
+/// Ends the shard that finalizes, and its run by what became of its shards; shows on the connection how its sync ended,
+/// and announces it.
 async fn end_run(
     write: &mut Write,
     started: &StartedShard,
     held: &HeldFiles,
     facts: &Facts,
+    announced: &[(EventKind, String, Value)],
 ) -> Result<RunEnd, StoreError> {
     let fence = &started.fence;
     let Step { to, .. } = Step::of::<ShardState>(ShardEvent::Done);
     let ended = SHARDS.settle(&format!("holder = null, state = {to}, updated_at = $3"));
-    let ended = sqlx::query(sql(ended))
-        .bind(fence.shard.0)
-        .bind(fence.attempt)
-        .bind(write.now)
-        .execute(&mut *write.tx)
-        .await?;
-    if ended.rows_affected() != 1 {
-        return Err(refused(fence));
-    }
     let (outcome, error) = facts.outcome();
     let Step { from, to } = Step::of::<RunState>(match outcome {
         Outcome::Good | Outcome::Failed => RunEvent::Finalized { failed: outcome == Outcome::Failed },
         Outcome::Incomplete => RunEvent::FinalizedShort,
     });
-    let row = sqlx::query(sql(format!(
-        "update run set state = {to}, error = $2, finished_at = $3, progress_at = $3, waiting_for = null,
-           files = $4, digest = $5
-         where id = $1 and state in {from} returning {RUN}, run.pending_request"
-    )))
-    .bind(fence.run.0)
-    .bind(&error)
-    .bind(write.now)
-    .bind(held.files)
-    .bind(&held.digest)
-    .fetch_one(&mut *write.tx)
-    .await?;
+    let run = |[id, now, error, files, digest]: [&str; 5]| {
+        format!(
+            "update run set state = {to}, error = {error}, finished_at = {now}, progress_at = {now}, waiting_for = null,
+               files = {files}, digest = {digest}
+             where id = {id} and state in {from}"
+        )
+    };
+    let shows = started.run.kind != RunKind::Resync;
+    let row = match write.dialect {
+        Dialect::Postgres => {
+            let shown = format!("shown as ({} returning id), ", shown_sql(["$8", "$9", "$3", "$10", "$11"]));
+            let text = format!(
+                "with settled as ({ended} returning id),
+                 run as ({} and exists (select 1 from settled) returning run.*),
+                 {}announced as ({} returning id)
+                 select {RUN}, run.pending_request from run",
+                run(["$4", "$3", "$5", "$6", "$7"]),
+                if shows { shown.as_str() } else { "" },
+                events::insert_each(write.dialect, "true", ["$12", "$13", "$8", "$3", "$14", "$15"])
+            );
+            let query = sqlx::query(sql(text)).bind(fence.shard.0).bind(fence.attempt).bind(write.now);
+            let query = query.bind(fence.run.0).bind(&error).bind(held.files).bind(&held.digest);
+            let query = bind_shown(query.bind(fence.connection.0), outcome, None);
+            let query = query.bind(started.organization.0).bind(started.customer.0);
+            let query = query.bind(events::rows_of(&announced_of(announced))).bind(trace::current());
+            query.fetch_optional(&mut *write.tx).await?.ok_or_else(|| refused(fence))?
+        }
+        Dialect::Sqlite => {
+            let query = sqlx::query(sql(ended)).bind(fence.shard.0).bind(fence.attempt).bind(write.now);
+            if query.execute(&mut *write.tx).await?.rows_affected() != 1 {
+                return Err(refused(fence));
+            }
+            let ended =
+                format!("{} returning {RUN}, run.pending_request", run(["$1", "$2", "$3", "$4", "$5"]));
+            let query = sqlx::query(sql(ended)).bind(fence.run.0).bind(write.now);
+            let query = query.bind(&error).bind(held.files).bind(&held.digest);
+            let row = query.fetch_one(&mut *write.tx).await?;
+            if shows {
+                let query = sqlx::query(sql(shown_sql(["$1", "$2", "$3", "$4", "$5"])));
+                let query = bind_shown(query.bind(fence.connection.0), outcome, Some(write.now));
+                query.execute(&mut *write.tx).await?;
+            }
+            announce(write, started, announced).await?;
+            row
+        }
+    };
     tell_run_ended(write, run_of(&row)?);
     Ok(RunEnd { outcome, pending_request: row.try_get("pending_request")? })
+}
+
+/// That the files of the run's upload have all been looked at.
+fn processed(started: &StartedShard) -> (EventKind, String, Value) {
+    let upload = &started.run.upload_id;
+    let detail = json!({ "request_id": started.run.request_id, "upload_id": upload });
+    (EventKind::AllFilesProcessed, upload.clone(), detail)
 }
 
 /// Writes what the end of a run announces: kinds, objects and details, in their order.
@@ -278,37 +324,42 @@ async fn announce(
     started: &StartedShard,
     announced: &[(EventKind, String, Value)],
 ) -> Result<(), StoreError> {
-    let announced: Vec<_> = announced
-        .iter()
-        .map(|(kind, object_id, detail)| {
-            let ready = *kind == EventKind::DataSourceReady;
-            let object_type = if ready { "DATA_SOURCE" } else { "UPLOAD_REQUEST_ID" };
-            Announced { kind: *kind, object_type, object_id, detail }
-        })
-        .collect();
-    events::record_each(write, started.owner(), &announced).await
+    events::record_each(write, started.owner(), &announced_of(announced)).await
 }
 
-/// Shows on the connection how its sync ended. After one that is incomplete an audit is due.
-async fn show_ended(write: &mut Write, started: &StartedShard, outcome: Outcome) -> Result<(), StoreError> {
-    let status = if outcome == Outcome::Good { DataSourceStatus::Ready } else { DataSourceStatus::Error };
-    sqlx::query(
-        "update connection set sync_status = $2, last_synced_at = $3, updated_at = $3,
-           last_audit_at = case when $5 = 1 then 0 else coalesce(last_audit_at, $3) end,
-           source_items_synced_at = case when $4 = 1 then $3 else source_items_synced_at end where id = $1",
+fn announced_of(announced: &[(EventKind, String, Value)]) -> Vec<Announced<'_>> {
+    let announced = announced.iter().map(|(kind, object_id, detail)| {
+        let ready = *kind == EventKind::DataSourceReady;
+        let object_type = if ready { "DATA_SOURCE" } else { "UPLOAD_REQUEST_ID" };
+        Announced { kind: *kind, object_type, object_id, detail }
+    });
+    announced.collect()
+}
+
+/// What shows on the connection how its sync ended. After one that is incomplete an audit is due.
+fn shown_sql([connection, status, now, good, incomplete]: [&str; 5]) -> String {
+    format!(
+        "update connection set sync_status = {status}, last_synced_at = {now}, updated_at = {now},
+           last_audit_at = case when {incomplete} = 1 then 0 else coalesce(last_audit_at, {now}) end,
+           source_items_synced_at = case when {good} = 1 then {now} else source_items_synced_at end
+         where id = {connection}"
     )
-    .bind(started.fence.connection.0)
-    .bind(status.as_str())
-    .bind(write.now)
-    .bind(i64::from(outcome == Outcome::Good))
-    .bind(i64::from(outcome == Outcome::Incomplete))
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
+}
+
+/// Binds what [`shown_sql`] names, behind the connection and in its order; the time where it is not bound yet.
+fn bind_shown(
+    query: Query<'_, Any, AnyArguments>,
+    outcome: Outcome,
+    now: Option<i64>,
+) -> Query<'_, Any, AnyArguments> {
+    let status = if outcome == Outcome::Good { DataSourceStatus::Ready } else { DataSourceStatus::Error };
+    let query = query.bind(status.as_str());
+    let query = now.into_iter().fold(query, |query, now| query.bind(now));
+    query.bind(i64::from(outcome == Outcome::Good)).bind(i64::from(outcome == Outcome::Incomplete))
 }
 
 /// What is still to come from a connection and its brands when one of their runs ends.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 struct Others {
     /// Another sync is under way.
     syncing: bool,
@@ -316,22 +367,4 @@ struct Others {
     uploading: bool,
     /// The last sync of another one failed.
     failed: bool,
-}
-
-impl Others {
-    async fn of(write: &mut Write, started: &StartedShard) -> Result<Self, StoreError> {
-        let (syncing, uploading, failed): (i64, i64, i64) = sqlx::query_as(sql(format!(
-            "select count(*), coalesce(sum(case when upload_id = $3 then 1 else 0 end), 0),
-               (select count(*) from connection where id in {FAMILY} and id <> $4 and sync_status = $5)
-             from run where connection_id in {FAMILY} and id <> $2 and kind in {SYNC} and state in {ACTIVE_RUN}"
-        )))
-        .bind(started.granted.connection.0)
-        .bind(started.run.id.0)
-        .bind(&started.run.upload_id)
-        .bind(started.fence.connection.0)
-        .bind(DataSourceStatus::Error.as_str())
-        .fetch_one(&mut *write.tx)
-        .await?;
-        Ok(Self { syncing: syncing > 0, uploading: uploading > 0, failed: failed > 0 })
-    }
 }

@@ -1,9 +1,9 @@
 //! The last page of a shard, and the shard's end with it: one transaction.
 
 use crate::db::{StoreError, SyncStore};
-use crate::run::going_on::{Onward, end_in};
-use crate::run::note::RunNote;
+use crate::run::going_on::{Ending, Found, Onward, end_in};
 use crate::run::shards::{ShardEnd, StartedShard};
+use crate::sync::page_counts::counts_of;
 use crate::sync::pages::{PageOutcome, PageWrite};
 
 impl SyncStore {
@@ -18,9 +18,17 @@ impl SyncStore {
         page: &PageWrite,
         onward: Option<&Onward>,
     ) -> Result<(PageOutcome, Option<StartedShard>), StoreError> {
-        let (mut write, outcome) = self.write_page(started, page).await?;
-        let (end, note) = (ShardEnd::Done(Vec::new()), RunNote::default());
-        let next = end_in(&mut write, &started.fence, &end, &note, onward).await?;
+        let (mut write, outcome) = self.write_page(started, page, true).await?;
+        let (end, counts) = (ShardEnd::Done(Vec::new()), counts_of(page, &outcome, write.now));
+        let ending = Ending {
+            fence: &started.fence,
+            end: &end,
+            found: Found::Page(&counts),
+            lock: None,
+            high_water: page.progress.map(|_| started.high_water.unwrap_or(0)),
+            onward,
+        };
+        let next = end_in(&mut write, &ending).await?;
         write.commit().await?;
         Ok((outcome, next))
     }

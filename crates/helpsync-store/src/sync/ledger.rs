@@ -31,6 +31,17 @@ pub struct ListWalk {
     pub cursor: Option<ShardCursor>,
 }
 
+/// What we know of a help center.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Articles that we believe Zendesk shows us.
+    pub articles: i64,
+    /// Records that the run was shown that had not even a readable id.
+    pub nameless: i64,
+    /// Some files are hidden.
+    pub any_hidden: bool,
+}
+
 impl SyncStore {
     /// How many articles we believe Zendesk shows us, drafts included.
     ///
@@ -49,20 +60,22 @@ impl SyncStore {
         Ok(sqlx::query_scalar(counted).bind(connection.0).bind(run.0).fetch_one(&self.pool).await?)
     }
 
-    /// How many articles we believe Zendesk shows us, and how many records this run was shown that had not even a
-    /// readable id.
+    /// What is to be compared with Zendesk's count.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn known_and_nameless(
-        &self,
-        connection: ConnectionId,
-        run: RunId,
-    ) -> Result<(i64, i64), StoreError> {
+    pub async fn known(&self, connection: ConnectionId, run: RunId) -> Result<Known, StoreError> {
         let counted =
-            "select (select count(*) from remote_article where connection_id = $1 and seen_run >= 0),
-             (select count(*) from skipped where run_id = $2 and article_id is null)";
-        Ok(sqlx::query_as(counted).bind(connection.0).bind(run.0).fetch_one(&self.pool).await?)
+            "select (select count(*) from remote_article where connection_id = $1 and seen_run >= 0) as articles,
+               (select count(*) from skipped where run_id = $2 and article_id is null) as nameless,
+               cast(case when exists (select 1 from file where connection_id = $1 and hidden_at is not null)
+                 then 1 else 0 end as bigint) as any_hidden";
+        let row = sqlx::query(counted).bind(connection.0).bind(run.0).fetch_one(&self.pool).await?;
+        Ok(Known {
+            articles: row.try_get("articles")?,
+            nameless: row.try_get("nameless")?,
+            any_hidden: row.try_get::<i64, _>("any_hidden")? == 1,
+        })
     }
 
     /// How many records this run was shown that had not even a readable id.
@@ -178,7 +191,7 @@ impl SyncStore {
             check_fence(&mut write, fence).await?;
         }
         note.write_to_connection(&mut write, fence.connection).await?;
-        let text = format!("update run set {} where id = $1", RunNote::SET);
+        let text = format!("update run set {} where id = $1", RunNote::set(2));
         note.bind(sqlx::query(sql(text)).bind(fence.run.0)).execute(&mut *write.tx).await?;
         note.count(&mut write);
         write.commit().await

@@ -8,8 +8,14 @@ use serde_json::json;
 
 use crate::db::decode::{count, since};
 use crate::db::{StoreError, Write, sql};
+use crate::run::counters::PageCounts;
 use crate::run::shards::StartedShard;
 use crate::sync::pages::{PageOutcome, PageWrite};
+
+/// The articles that the page shows.
+pub(crate) fn ids_of(page: &PageWrite) -> Vec<i64> {
+    page.articles.iter().map(|article| article.article_id).chain(page.settled.iter().copied()).collect()
+}
 
 /// Which articles of the page this run was shown before, so that it has counted them.
 pub(crate) async fn counted_before(
@@ -17,8 +23,7 @@ pub(crate) async fn counted_before(
     started: &StartedShard,
     page: &PageWrite,
 ) -> Result<HashSet<i64>, StoreError> {
-    let ids = page.articles.iter().map(|article| article.article_id).chain(page.settled.iter().copied());
-    let ids: Vec<i64> = ids.collect();
+    let ids = ids_of(page);
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
@@ -32,6 +37,34 @@ pub(crate) async fn counted_before(
     .fetch_all(&mut *write.tx)
     .await?;
     Ok(counted.into_iter().collect())
+}
+
+/// What the page adds to its run's row at `now` (ms).
+pub(crate) fn counts_of(page: &PageWrite, outcome: &PageOutcome, now: i64) -> PageCounts {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let waits = page.waits;
+    let waits = [
+        waits.all_ms,
+        waits.pace_ms,
+        waits.window_ms,
+        waits.in_flight_ms,
+        waits.blocked_ms,
+        waits.put_off_ms,
+    ];
+    PageCounts {
+        listed: count(page.articles.len() + page.settled.len()),
+        created: outcome.created,
+        updated: outcome.updated,
+        unchanged: outcome.unchanged,
+        drafts: outcome.drafts,
+        unselected: outcome.unselected,
+        removed: outcome.removed,
+        skipped: count(page.skipped.len() + page.skipped_translations.len()),
+        requests: number(page.requests),
+        bytes: number(page.bytes),
+        waits_ms: waits.map(number),
+        progress_at: now,
+    }
 }
 
 /// Has the time from each change in Zendesk (ms) to now measured. What a full run finds was mostly there for years.

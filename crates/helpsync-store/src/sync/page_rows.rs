@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::count;
-use crate::db::{StoreError, Write, decode, integer, sql, text};
+use crate::db::{Dialect, StoreError, Write, decode, integer, sql, text};
 use crate::event::events::{self, Owner};
 use crate::run::shards::StartedShard;
 use crate::sync::filtered::Seen;
@@ -43,12 +43,8 @@ pub(crate) struct Known {
     pub(crate) record: bool,
 }
 
-/// Notes that the articles exist. Answers which of these readings are the newest known.
-pub(crate) async fn note_in_ledger(
-    write: &mut Write,
-    started: &StartedShard,
-    articles: &[&Seen<'_>],
-) -> Result<Vec<i64>, StoreError> {
+/// Articles as [`ledger_sql`] takes them.
+pub(crate) fn ledger_rows(articles: &[&Seen<'_>]) -> String {
     let rows = articles.iter().map(|seen| {
         let article = &seen.article;
         json!({
@@ -60,12 +56,18 @@ pub(crate) async fn note_in_ledger(
             "section_id": article.section_id,
         })
     });
+    Value::from_iter(rows).to_string()
+}
+
+/// What notes that articles exist, and answers which of the readings are the newest known; placeholders of the connection,
+/// the run and the rows.
+pub(crate) fn ledger_sql(dialect: Dialect, [connection, run, rows]: [&str; 3]) -> String {
     let columns =
         ["article_id", "created_at", "updated_at", "published", "placed", "section_id"].map(integer);
-    let noted: Vec<i64> = sqlx::query_scalar(sql(format!(
+    format!(
         "insert into remote_article (connection_id, article_id, created_at, updated_at, published, placed, section_id,
            seen_run)
-         select $1, article_id, created_at, updated_at, published, placed, section_id, $2
+         select {connection}, article_id, created_at, updated_at, published, placed, section_id, {run}
          from {} where true order by article_id
          on conflict (connection_id, article_id) do update set updated_at = excluded.updated_at,
            created_at = excluded.created_at, published = excluded.published, placed = excluded.placed,
@@ -74,27 +76,27 @@ pub(crate) async fn note_in_ledger(
              else excluded.seen_run end
          where remote_article.updated_at <= excluded.updated_at
          returning article_id",
-        write.dialect.json_rows("$3", &columns)
+        dialect.json_rows(rows, &columns)
+    )
+}
+
+/// Notes that this run was shown the articles, whatever is known of them.
+pub(crate) async fn touch_ledger(
+    write: &mut Write,
+    started: &StartedShard,
+    articles: &[&Seen<'_>],
+) -> Result<(), StoreError> {
+    let ids: Vec<i64> = articles.iter().map(|seen| seen.article.article_id).collect();
+    sqlx::query(sql(format!(
+        "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
+        write.dialect.json_integers("$3")
     )))
     .bind(started.fence.connection.0)
     .bind(started.fence.run.0)
-    .bind(Value::from_iter(rows).to_string())
-    .fetch_all(&mut *write.tx)
+    .bind(json!(ids).to_string())
+    .execute(&mut *write.tx)
     .await?;
-    if noted.len() < articles.len() {
-        // Old as the other readings are, they show that their articles exist.
-        let ids: Vec<i64> = articles.iter().map(|seen| seen.article.article_id).collect();
-        sqlx::query(sql(format!(
-            "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
-            write.dialect.json_integers("$3")
-        )))
-        .bind(started.fence.connection.0)
-        .bind(started.fence.run.0)
-        .bind(json!(ids).to_string())
-        .execute(&mut *write.tx)
-        .await?;
-    }
-    Ok(noted)
+    Ok(())
 }
 
 /// Notes that this run was shown the articles, and shows those of their files that were thought to be gone.

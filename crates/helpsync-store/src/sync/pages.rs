@@ -9,18 +9,21 @@ use crate::db::decode::count;
 use crate::db::states::DONE_SHARD;
 use crate::db::{StoreError, SyncStore, Write, sql};
 use crate::event::events;
+use crate::run::counters::PageCounts;
+use crate::run::going_on::move_high_water;
 use crate::run::shards::{NewShard, StartedShard, insert_shard};
 use crate::search::chunking::mark_for_chunking;
-use crate::sync::author_and_tag_names::{NewAuthor, upsert_authors};
-use crate::sync::budget_waits::{self, BudgetWaits};
+use crate::sync::author_and_tag_names::NewAuthor;
+use crate::sync::budget_waits::BudgetWaits;
 use crate::sync::filtered::{LoadedFilter, Seen};
 use crate::sync::incoming::IncomingArticle;
-use crate::sync::page_counts::{count_page, counted_before, measure_delay};
+use crate::sync::noted::{NotedPage, note_page};
+use crate::sync::page_counts::{count_page, counted_before, counts_of, measure_delay};
+use crate::sync::page_lock::{Locked, ReachedRow};
 use crate::sync::page_rows::{
-    Known, drop_files, known_files, note_in_ledger, note_settled, replace_translations, settle_unchanged,
-    upsert_files,
+    Known, drop_files, known_files, note_settled, replace_translations, settle_unchanged, upsert_files,
 };
-use crate::sync::quota::{Limits, OverLimit, Room};
+use crate::sync::quota::{OverLimit, Room};
 use crate::sync::tree::{NewItem, upsert_items};
 use crate::sync::unsynced::{list_article, make_records, unlist_articles};
 
@@ -168,99 +171,54 @@ impl SyncStore {
         started: &StartedShard,
         page: &PageWrite,
     ) -> Result<PageOutcome, StoreError> {
-        let (write, outcome) = self.write_page(started, page).await?;
+        let (write, outcome) = self.write_page(started, page, false).await?;
         write.commit().await?;
         Ok(outcome)
     }
 
-    /// What [`SyncStore::store_page`] does, not yet committed.
+    /// What [`SyncStore::store_page`] does, not yet committed. With `ends` the shard's end follows in the transaction,
+    /// which counts the page and moves the mark.
     pub(crate) async fn write_page(
         &self,
         started: &StartedShard,
         page: &PageWrite,
+        ends: bool,
     ) -> Result<(Write, PageOutcome), StoreError> {
-        let fence = &started.fence;
-        let (mut write, limits) = self.lock_page(started, page).await?;
-        upsert_items(&mut write, fence.connection, &page.items).await?;
+        let (mut write, locked) = self.lock_page(started, page).await?;
         let mut outcome = PageOutcome::default();
-        let counted = counted_before(&mut write, started, page).await?;
-        let settled = count(page.settled.iter().filter(|id| !counted.contains(id)).count());
-        if !page.articles.is_empty() {
-            let seen = LoadedFilter::load(&mut write, fence.connection).await?.read(&page.articles);
-            upsert_authors(&mut write, fence.connection, &page.authors, &seen).await?;
-            let changes = self.compare(&mut write, started, &seen, limits, &counted, &mut outcome).await?;
+        let counted = if let Some(Locked { limits, selection, brand_id }) = locked {
+            let mut items = page.items.as_slice();
+            if selection.names_places() {
+                // What is kept depends on them.
+                upsert_items(&mut write, started.fence.connection, std::mem::take(&mut items)).await?;
+            }
+            let filter = LoadedFilter::of(&mut write, started.fence.connection, selection, brand_id).await?;
+            let seen = filter.read(&page.articles);
+            let latest = latest_of(&seen);
+            let ids: Vec<i64> = latest.iter().map(|seen| seen.article.article_id).collect();
+            let requested = self.requested_over_limit(&mut write, started, &ids).await?;
+            let noted = note_page(&mut write, started, page, items, &seen, &latest).await?;
+            let room = Room::load(&mut *write.tx, started, limits).await?;
+            let changes =
+                compare(&mut write, started, &latest, room, &noted, &requested, &mut outcome).await?;
             self.apply(&mut write, started, &changes, &mut outcome).await?;
             self.record_over_limit(&mut write, started, &changes.over_limit).await?;
-        }
+            noted.counted
+        } else {
+            upsert_items(&mut write, started.fence.connection, &page.items).await?;
+            counted_before(&mut write, started, page).await?
+        };
+        let settled = count(page.settled.iter().filter(|id| !counted.contains(id)).count());
         self.record_skipped(&mut write, started, &page.skipped).await?;
         self.record_reasons(&mut write, started, &page.skipped_translations).await?;
         note_settled(&mut write, started, &page.settled).await?;
         outcome.unchanged += settled;
-        self.settle_page(&mut write, started, page, &mut outcome).await?;
-        Ok((write, outcome))
-    }
-
-    /// Notes the articles in the ledger, and says what is to be done about each.
-    async fn compare<'a>(
-        &self,
-        write: &mut Write,
-        started: &StartedShard,
-        page: &'a [Seen<'a>],
-        limits: Limits,
-        counted: &HashSet<i64>,
-        outcome: &mut PageOutcome,
-    ) -> Result<Changes<'a>, StoreError> {
-        let latest = latest_of(page);
-        let articles: Vec<&'a Seen<'a>> = latest.values().copied().collect();
-        let ids: Vec<i64> = latest.into_keys().collect();
-        let requested = self.requested_over_limit(write, started, &ids).await?;
-        let noted: HashSet<i64> = note_in_ledger(write, started, &articles).await?.into_iter().collect();
-        let known = known_files(write, started, &ids).await?;
-        let mut changes = Changes::default();
-        let mut room = Room::load(&mut *write.tx, started, limits).await?;
-        let withdrawn = |seen: &&Seen<'_>| {
-            noted.contains(&seen.article.article_id) && seen.article.translations.is_empty()
-        };
-        let going = articles.iter().copied().filter(withdrawn);
-        going.filter_map(|seen| known.get(&seen.article.article_id)).for_each(|known| room.free(known));
-        for seen in articles {
-            let article: &'a IncomingArticle = &seen.article;
-            let known = known.get(&article.article_id);
-            let is_record = started.files.keeps_record(known.map(|known| known.record));
-            let once = i64::from(!counted.contains(&article.article_id));
-            if !noted.contains(&article.article_id) {
-                outcome.unchanged += once;
-            } else if article.translations.is_empty() {
-                if seen.is_filtered_out() {
-                    outcome.unselected += 1;
-                    changes.unselected.push(article.article_id);
-                } else {
-                    outcome.drafts += 1;
-                }
-                changes.withdrawn.extend(known.map(|known| known.file));
-            } else if let Some(known) = known.filter(|known| is_same(known, article)) {
-                changes.unchanged.push((known.file, article.updated_at));
-                outcome.unchanged += once;
-            } else if article.unconverted {
-                return Err(StoreError::Unconverted);
-            } else if known.is_none() && started.files.lists_only && !requested.contains(&article.article_id)
-            {
-                changes.listed.push(article);
-                outcome.unchanged += once;
-            } else if let Some(over) = room.keeps_out(article, known, is_record) {
-                changes.over_limit.push(over);
-            } else if is_record {
-                changes.records.push((article.article_id, known.is_some()));
-                changes.stored.push(article);
-                outcome.created += i64::from(known.is_none());
-                outcome.unchanged += if known.is_some() { once } else { 0 };
-            } else {
-                changes.store(article, known, once, outcome);
-            }
+        if ends {
+            count_page(&mut write, page, &outcome);
+        } else {
+            self.settle_page(&mut write, started, page, &mut outcome).await?;
         }
-        outcome.over_limit += count(changes.over_limit.len());
-        outcome.removed += count(changes.withdrawn.len());
-        Ok(changes)
+        Ok((write, outcome))
     }
 
     async fn apply(
@@ -332,52 +290,28 @@ impl SyncStore {
         page: &PageWrite,
         outcome: &mut PageOutcome,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update run set listed = listed + $2, created = created + $3, updated = updated + $4,
-               unchanged = unchanged + $5, drafts = drafts + $6, removed = removed + $7, skipped = skipped + $8,
-               requests = requests + $9, bytes = bytes + $10, progress_at = $11, unselected = unselected + $12 where id = $1",
-        )
-        .bind(started.fence.run.0)
-        .bind(count(page.articles.len() + page.settled.len()))
-        .bind(outcome.created)
-        .bind(outcome.updated)
-        .bind(outcome.unchanged)
-        .bind(outcome.drafts)
-        .bind(outcome.removed)
-        .bind(count(page.skipped.len() + page.skipped_translations.len()))
-        .bind(i64::try_from(page.requests).unwrap_or(i64::MAX))
-        .bind(i64::try_from(page.bytes).unwrap_or(i64::MAX))
-        .bind(write.now)
-        .bind(outcome.unselected)
-        .execute(&mut *write.tx)
-        .await?;
-        budget_waits::add(write, &started.fence, &page.waits).await?;
+        let counts = counts_of(page, outcome, write.now);
+        let counted = sqlx::query(sql(format!("update run set {} where id = $1", PageCounts::set(2))));
+        counts.bind(counted.bind(started.fence.run.0)).execute(&mut *write.tx).await?;
         count_page(write, page, outcome);
         if let Some(split) = &page.split {
             outcome.split = self.split(write, started, split).await?;
         }
-        let cursor = page.split.as_ref().filter(|_| outcome.split).map(|split| &split.cursor);
-        let cursor = cursor.or(page.cursor.as_ref()).map(serde_json::to_string).transpose();
-        let cursor = cursor.map_err(StoreError::unwritable)?;
-        if cursor.is_some() || page.progress.is_some() {
-            let progress = page.progress.unwrap_or_default();
-            // Progress: the tries spent so far were for what is now stored.
-            sqlx::query(
-                "update shard set cursor = coalesce($2, cursor), failures = case when $3 = 1 then 1 else failures end,
-                   position = case when $4 = 1 then cast($5 as bigint) else position end,
-                   newest = case when $4 = 1 and coalesce(newest, 0) < $6 then $6 else newest end where id = $1",
-            )
-            .bind(started.fence.shard.0)
-            .bind(&cursor)
-            .bind(i64::from(cursor.is_some()))
-            .bind(i64::from(page.progress.is_some()))
-            .bind(progress.position)
-            .bind(progress.newest.unwrap_or(0))
-            .execute(&mut *write.tx)
-            .await?;
+        // What the page reached is written by now, unless there was a split to be made first.
+        if page.split.is_some() {
+            let cursor = page.split.as_ref().filter(|_| outcome.split).map(|split| &split.cursor);
+            let reached = ReachedRow::of(cursor.or(page.cursor.as_ref()), page.progress)?;
+            let set = format!("update shard set {} where id = $1", ReachedRow::set(2));
+            reached.bind(sqlx::query(sql(set)).bind(started.fence.shard.0)).execute(&mut *write.tx).await?;
         }
         if page.progress.is_some() {
-            move_high_water(write, started).await?;
+            let walks = format!(
+                "select min(case when state <> {DONE_SHARD} then position end), max(newest) from shard where run_id = $1"
+            );
+            let walks = sqlx::query_as(sql(walks)).bind(started.fence.run.0);
+            let (hindmost, latest): (Option<i64>, Option<i64>) = walks.fetch_one(&mut *write.tx).await?;
+            let known = started.high_water.unwrap_or(0);
+            move_high_water(write, started.fence.connection, known, hindmost, latest).await?;
         }
         Ok(())
     }
@@ -403,28 +337,65 @@ impl SyncStore {
     }
 }
 
-/// The mark may go as far as the hindmost walk that is not at its end, or to the latest change if there is none.
-/// A time that has not come yet is no mark: it would hide every change until then.
-async fn move_high_water(write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
-    let (hindmost, latest): (Option<i64>, Option<i64>) = sqlx::query_as(sql(format!(
-        "select min(case when state <> {DONE_SHARD} then position end), max(newest) from shard where run_id = $1"
-    )))
-    .bind(started.fence.run.0)
-    .fetch_one(&mut *write.tx)
-    .await?;
-    let known = started.high_water.unwrap_or(0);
-    let mark = hindmost.or(latest).map(|mark| mark.min(write.now / 1000)).filter(|mark| *mark > known);
-    let Some(mark) = mark else { return Ok(()) };
-    sqlx::query("update connection set high_water = $2 where id = $1 and coalesce(high_water, 0) < $2")
-        .bind(started.fence.connection.0)
-        .bind(mark)
-        .execute(&mut *write.tx)
-        .await?;
-    Ok(())
+/// Says what is to be done about each article that is `noted` in the ledger.
+async fn compare<'a>(
+    write: &mut Write,
+    started: &StartedShard,
+    articles: &[&'a Seen<'a>],
+    mut room: Room,
+    page: &NotedPage,
+    requested: &HashSet<i64>,
+    outcome: &mut PageOutcome,
+) -> Result<Changes<'a>, StoreError> {
+    let NotedPage { noted, counted } = page;
+    let ids: Vec<i64> = articles.iter().map(|seen| seen.article.article_id).collect();
+    let known = known_files(write, started, &ids).await?;
+    let mut changes = Changes::default();
+    let withdrawn =
+        |seen: &&Seen<'_>| noted.contains(&seen.article.article_id) && seen.article.translations.is_empty();
+    let going = articles.iter().copied().filter(withdrawn);
+    going.filter_map(|seen| known.get(&seen.article.article_id)).for_each(|known| room.free(known));
+    for seen in articles.iter().copied() {
+        let article: &'a IncomingArticle = &seen.article;
+        let known = known.get(&article.article_id);
+        let is_record = started.files.keeps_record(known.map(|known| known.record));
+        let once = i64::from(!counted.contains(&article.article_id));
+        if !noted.contains(&article.article_id) {
+            outcome.unchanged += once;
+        } else if article.translations.is_empty() {
+            if seen.is_filtered_out() {
+                outcome.unselected += 1;
+                changes.unselected.push(article.article_id);
+            } else {
+                outcome.drafts += 1;
+            }
+            changes.withdrawn.extend(known.map(|known| known.file));
+        } else if let Some(known) = known.filter(|known| is_same(known, article)) {
+            changes.unchanged.push((known.file, article.updated_at));
+            outcome.unchanged += once;
+        } else if article.unconverted {
+            return Err(StoreError::Unconverted);
+        } else if known.is_none() && started.files.lists_only && !requested.contains(&article.article_id) {
+            changes.listed.push(article);
+            outcome.unchanged += once;
+        } else if let Some(over) = room.keeps_out(article, known, is_record) {
+            changes.over_limit.push(over);
+        } else if is_record {
+            changes.records.push((article.article_id, known.is_some()));
+            changes.stored.push(article);
+            outcome.created += i64::from(known.is_none());
+            outcome.unchanged += if known.is_some() { once } else { 0 };
+        } else {
+            changes.store(article, known, once, outcome);
+        }
+    }
+    outcome.over_limit += count(changes.over_limit.len());
+    outcome.removed += count(changes.withdrawn.len());
+    Ok(changes)
 }
 
-/// Of an article that comes twice the newest reading, of equal ones the last.
-fn latest_of<'a>(page: &'a [Seen<'a>]) -> BTreeMap<i64, &'a Seen<'a>> {
+/// By their ids; of an article that comes twice the newest reading, of equal ones the last.
+fn latest_of<'a>(page: &'a [Seen<'a>]) -> Vec<&'a Seen<'a>> {
     let mut latest: BTreeMap<i64, &'a Seen<'a>> = BTreeMap::new();
     for seen in page {
         let known = latest.get(&seen.article.article_id);
@@ -432,7 +403,7 @@ fn latest_of<'a>(page: &'a [Seen<'a>]) -> BTreeMap<i64, &'a Seen<'a>> {
             latest.insert(seen.article.article_id, seen);
         }
     }
-    latest
+    latest.into_values().collect()
 }
 
 fn is_same(known: &Known, article: &IncomingArticle) -> bool {

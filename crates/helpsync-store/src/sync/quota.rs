@@ -7,16 +7,16 @@ use std::collections::HashSet;
 
 use helpsync_model::{CustomerId, EventKind};
 use serde_json::{Value, json};
+use sqlx::any::AnyRow;
 use sqlx::{Any, Executor};
 
 use crate::db::decode::count;
-use crate::db::family::lock;
 use crate::db::{StoreError, SyncStore, Write, decode, integer, sql};
 use crate::event::events;
-use crate::run::shards::{StartedShard, check_fence, check_fence_to_change};
+use crate::run::shards::StartedShard;
 use crate::sync::incoming::IncomingArticle;
 use crate::sync::page_rows::Known;
-use crate::sync::pages::{PageWrite, SkippedArticle};
+use crate::sync::pages::SkippedArticle;
 
 /// The most that a customer may have; `None` = no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,11 +80,16 @@ impl Limits {
         .bind(customer.0)
         .fetch_one(from)
         .await?;
-        let of_organization = decode::json(&row, "organization", "organization_limits")?;
-        Ok(Self::of(&decode::json(&row, "customer", "limits")?, &of_organization))
+        Self::of_row(&row)
     }
 
-    fn are_set(&self) -> bool {
+    /// Of a row with `limits`, the customer's, and `organization_limits`.
+    pub(crate) fn of_row(row: &AnyRow) -> Result<Self, StoreError> {
+        let of_organization = decode::json(row, "organization", "organization_limits")?;
+        Ok(Self::of(&decode::json(row, "customer", "limits")?, &of_organization))
+    }
+
+    pub(crate) fn are_set(&self) -> bool {
         *self != Self::default()
     }
 
@@ -171,41 +176,6 @@ impl Room {
 }
 
 impl SyncStore {
-    /// Begins a page's transaction: the fence is checked, and what the connection's row guards stays as it is. Only a
-    /// page that moves the mark, or is held to limits, has that row for itself; of a brand that is held to limits, the
-    /// row of the connection that it belongs to as well, and first.
-    pub(crate) async fn lock_page(
-        &self,
-        started: &StartedShard,
-        page: &PageWrite,
-    ) -> Result<(Write, Limits), StoreError> {
-        let granted = started.granted.connection;
-        let (mut alone, mut guarded) = (page.progress.is_some(), granted == started.fence.connection);
-        let mut first = None;
-        loop {
-            let mut write = self.write().await?;
-            if let Some(connection) = first {
-                lock(&mut write, connection).await?;
-            }
-            if alone {
-                check_fence_to_change(&mut write, &started.fence).await?;
-            } else {
-                check_fence(&mut write, &started.fence).await?;
-            }
-            if page.articles.is_empty() {
-                return Ok((write, Limits::default()));
-            }
-            let limits = Limits::load(&mut *write.tx, started.customer).await?;
-            if !limits.are_set() || (alone && guarded) {
-                return Ok((write, limits));
-            }
-            // A shared lock cannot be made one's own without waiting for others that want the same: begin anew.
-            write.tx.rollback().await?;
-            first = (!guarded).then_some(granted);
-            (alone, guarded) = (true, true);
-        }
-    }
-
     /// Records what limits kept out: with its reason like all that is skipped, and in the ledger, so that a run brings
     /// it once there is room. The first of a run is announced.
     pub(crate) async fn record_over_limit(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use helpsync_model::ConnectionId;
 use serde_json::{Value, json};
 
-use crate::db::{StoreError, Write, decode, integer, sql, text};
+use crate::db::{Dialect, StoreError, Write, decode, integer, sql, text};
 
 /// A folder of the help center's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,8 +50,20 @@ pub(crate) async fn upsert_items(
     connection: ConnectionId,
     items: &[NewItem],
 ) -> Result<(), StoreError> {
+    let Some(rows) = item_rows(items) else { return Ok(()) };
+    sqlx::query(sql(items_sql(write.dialect, ["$1", "$2", "$3"])))
+        .bind(connection.0)
+        .bind(write.now)
+        .bind(rows)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
+}
+
+/// Folders as [`items_sql`] takes them; `None`: there are none.
+pub(crate) fn item_rows(items: &[NewItem]) -> Option<String> {
     if items.is_empty() {
-        return Ok(());
+        return None;
     }
     // In one order everywhere, so that two pages of one help center never wait for each other.
     let each: BTreeMap<(&str, i64), &NewItem> =
@@ -67,6 +79,11 @@ pub(crate) async fn upsert_items(
             "external_url": item.external_url.as_deref().map(decode::without_nul),
         })
     });
+    Some(Value::from_iter(rows).to_string())
+}
+
+/// What stores or renames folders; placeholders of the connection, the time and the rows.
+pub(crate) fn items_sql(dialect: Dialect, [connection, now, rows]: [&str; 3]) -> String {
     let columns = [
         text("kind"),
         integer("external_id"),
@@ -76,21 +93,15 @@ pub(crate) async fn upsert_items(
         text("name"),
         text("external_url"),
     ];
-    sqlx::query(sql(format!(
+    format!(
         "insert into item (connection_id, kind, external_id, parent_kind, parent_id, category_id, name, external_url,
            synced_at, created_at, updated_at)
-         select $1, kind, external_id, parent_kind, parent_id, category_id, name, external_url, $2, $2, $2
+         select {connection}, kind, external_id, parent_kind, parent_id, category_id, name, external_url, {now}, {now}, {now}
          from {} where true order by kind, external_id
          on conflict (connection_id, kind, external_id) do update set parent_kind = excluded.parent_kind,
            parent_id = excluded.parent_id, category_id = excluded.category_id, name = excluded.name, external_url = excluded.external_url,
            synced_at = excluded.synced_at,
            updated_at = case when item.name <> excluded.name then excluded.updated_at else item.updated_at end",
-        write.dialect.json_rows("$3", &columns)
-    )))
-    .bind(connection.0)
-    .bind(write.now)
-    .bind(Value::from_iter(rows).to_string())
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
+        dialect.json_rows(rows, &columns)
+    )
 }

@@ -7,7 +7,7 @@ use sqlx::Row;
 
 use super::pages::{connected, request, walk};
 use crate::testing::{FIRST, TestStore, article, name_of, stores};
-use crate::{NewShard, Onward, PageWrite, RunNote, ShardEnd, StartedShard, StoreError};
+use crate::{NewShard, Onward, PageWrite, Progress, RunNote, ShardEnd, StartedShard, StoreError};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -123,7 +123,7 @@ async fn a_worker_that_dies_behind_the_end_of_a_shard_leaves_the_next_one_to_the
         assert_eq!(store.queue().sweep(LEASE).await.unwrap().expired, 0);
         store.clock.advance(LEASE + Duration::from_millis(1));
         assert_eq!(store.queue().sweep(LEASE).await.unwrap().expired, 1, "{}", name_of(&store));
-        let released = store.queue().release_claimed(10, 10, LEASE).await.unwrap();
+        let released = store.queue().release_claimed(10, 10, LEASE).await.unwrap().claimed;
         assert_eq!(released.len(), 1);
         let next = store.queue().start_shard(released[0].job.shard, "other", LEASE).await.unwrap().unwrap();
         assert_eq!((next.shard.id, next.shard.failures), (walk.shard.id, 2));
@@ -139,7 +139,7 @@ async fn whoever_releases_a_shard_has_its_message_and_if_he_dies_another_gets_it
     for store in stores().await {
         let (_, connection) = connected(&store).await;
         store.admin().request_run(FIRST, &request(connection, None)).await.unwrap();
-        let mine = store.queue().release_claimed(10, 10, LEASE).await.unwrap();
+        let mine = store.queue().release_claimed(10, 10, LEASE).await.unwrap().claimed;
         assert_eq!(mine.len(), 1);
         assert!(store.queue().claim_outbox(10, LEASE).await.unwrap().is_empty(), "{}", name_of(&store));
         store.clock.advance(LEASE);
@@ -150,5 +150,26 @@ async fn whoever_releases_a_shard_has_its_message_and_if_he_dies_another_gets_it
         store.queue().settle_outbox(&[&mine[0]]).await.unwrap();
         store.clock.advance(LEASE);
         assert!(store.queue().claim_outbox(10, LEASE).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_last_page_is_counted_and_moves_the_mark_in_the_transaction_of_the_end() {
+    for store in stores().await {
+        let (_, connection) = connected(&store).await;
+        let (run, plan) = planned(&store, connection).await;
+        let walk = go_on(&store, &plan, &walks(1)).await.unwrap();
+        let page = PageWrite {
+            articles: vec![article(1, "A", 5)],
+            progress: Some(Progress { position: None, newest: Some(7) }),
+            requests: 3,
+            bytes: 9,
+            ..PageWrite::default()
+        };
+        let (_, removal) = store.sync().store_last_page(&walk, &page, Some(&onward())).await.unwrap();
+        assert_eq!(removal.unwrap().high_water, Some(7), "{}", name_of(&store));
+        let counters = store.admin().run(FIRST, run).await.unwrap().counters;
+        let counted = (counters.listed, counters.created, counters.requests, counters.bytes);
+        assert_eq!(counted, (1, 1, 3, 9), "{}", name_of(&store));
     }
 }

@@ -1,0 +1,88 @@
+//! Tokens as they were read a moment ago: the requests of a small sync come close together, and each would read the same row.
+//!
+//! Only what was asked to be used is taken from here. Whether a pair is to be replaced, by whom, and which one is stored is
+//! always read: a token that another process has just replaced is refused once at most, and then read again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use helpsync_model::ConnectionId;
+use helpsync_store::ConnectionTokens;
+use tokio::time::Instant;
+
+/// A pair that was read so lately is used without reading it again. A grant that ends is used no longer than this.
+const HELD_FOR: Duration = Duration::from_secs(1);
+/// Pairs that are held at most: those of the connections that are synced right now.
+const HELD_MAX: usize = 1_000;
+
+/// Pairs by connection.
+#[derive(Default)]
+pub(crate) struct HeldTokens(Mutex<HashMap<ConnectionId, (Instant, ConnectionTokens)>>);
+
+impl HeldTokens {
+    pub(crate) fn get(&self, connection: ConnectionId) -> Option<ConnectionTokens> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, tokens) = held.get(&connection)?;
+        (at.elapsed() < HELD_FOR).then(|| tokens.clone())
+    }
+
+    pub(crate) fn put(&self, connection: ConnectionId, tokens: &ConnectionTokens) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= HELD_MAX {
+            held.retain(|_, (at, _)| at.elapsed() < HELD_FOR);
+        }
+        if held.len() < HELD_MAX {
+            held.insert(connection, (Instant::now(), tokens.clone()));
+        }
+    }
+
+    pub(crate) fn forget(&self, connection: ConnectionId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::{ExposeSecret as _, SecretString};
+
+    use super::*;
+
+    fn pair(access: &str) -> ConnectionTokens {
+        ConnectionTokens {
+            access: SecretString::from(access.to_owned()),
+            refresh: None,
+            expires_at: None,
+            client_id: None,
+            version: 1,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pair_is_held_for_a_moment_and_not_when_it_was_replaced() {
+        let (held, one, other) = (HeldTokens::default(), ConnectionId(1), ConnectionId(2));
+        assert!(held.get(one).is_none());
+        held.put(one, &pair("a"));
+        assert!(held.get(other).is_none());
+        assert_eq!(held.get(one).unwrap().access.expose_secret(), "a");
+        tokio::time::advance(HELD_FOR).await;
+        assert!(held.get(one).is_none());
+        held.put(one, &pair("b"));
+        held.forget(one);
+        assert!(held.get(one).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_pairs_are_held_than_may_be() {
+        let held = HeldTokens::default();
+        let most = i64::try_from(HELD_MAX).unwrap();
+        for connection in 0..=most {
+            held.put(ConnectionId(connection), &pair("a"));
+        }
+        assert!(held.get(ConnectionId(most)).is_none());
+        tokio::time::advance(HELD_FOR).await;
+        held.put(ConnectionId(most), &pair("a"));
+        assert!(held.get(ConnectionId(most)).is_some());
+        assert_eq!(held.0.lock().unwrap().len(), 1);
+    }
+}
