@@ -80,6 +80,12 @@ async fn what_a_caller_sends_is_refused(shape: Shape) {
             ("/helpsync/v1/sync", r#"{"customer_id":"@"}"#),
             ("/integrations/oauth_url", r#"{"service":"ZENDESK","zendesk_subdomain":"@"}"#),
             ("/add_webhook", r#"{"url":"https://example.com/@"}"#),
+            ("/helpsync/v1/api-keys", r#"{"name":"@","scope":"read"}"#),
+            ("/helpsync/v1/organizations", r#"{"name":"@"}"#),
+            ("/user_files_v2", r#"{"filters":{"external_file_ids":["@"]}}"#),
+            ("/user_files_v2", r#"{"filters":{"sync_error_message":"@"}}"#),
+            ("/integrations/items/list", r#"{"data_source_id":1,"filters":{"name":"@"}}"#),
+            ("/resync_file", r#"{"file_id":1,"unknown@":"x"}"#),
         ] {
             let (status, answer) = post(&app, path, body.replace('@', odd)).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {body} {odd}: {answer}");

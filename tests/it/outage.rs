@@ -137,3 +137,38 @@ async fn a_named_article_waits_for_zendesk_too() {
     })
     .await;
 }
+
+/// Two kinds of work of one connection gave up, each for a reason of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_causes_of_one_connection_are_two_groups_and_each_heals_by_its_own_run() {
+    let app = impatient(Shape::Embedded).await;
+    let account = changed(&app, "ada").await;
+    let held = crate::copy::ours(&app, "ada").await;
+    let id = account.article_ids().into_iter().find(|id| held.contains_key(id)).unwrap();
+    let alone = format!("/help_center/articles/{id}");
+    account.inject(FaultRule::always(status(500, FaultBody::Html)).on(&alone));
+    account.inject(FaultRule::always(status(418, FaultBody::Json)).on("/help_center/articles"));
+    account.inject(FaultRule::always(status(500, FaultBody::Json)).on("/incremental/articles"));
+    start(&app, "ada").await;
+    app.ended(app.connection("ada", "ada").await).await;
+    let asked = json!({ "filters": { "external_file_ids": [id.to_string()] } });
+    let file = app.post("/user_files_v2", "ada", asked).await["results"][0]["id"].clone();
+    app.post("/resync_file", "ada", json!({ "file_id": file })).await;
+    app.ended(app.connection("ada", "ada").await).await;
+    let answer = dead_letters(&app).await;
+    let groups = answer["groups"].as_array().unwrap();
+    let causes: Vec<&str> = groups.iter().map(|group| group["cause"].as_str().unwrap()).collect();
+    assert_eq!((groups.len(), answer["dead_letters"].as_array().unwrap().len()), (2, 2), "{answer}");
+    assert!(causes.iter().any(|cause| cause.contains("418")), "{causes:?}");
+
+    // What the delta does again is done; the article that somebody named is not.
+    account.clear_faults();
+    app.sync("ada", "ada").await;
+    let left = dead_letters(&app).await;
+    assert_eq!(left["dead_letters"].as_array().unwrap().len(), 1, "{left}");
+    app.post("/resync_file", "ada", json!({ "file_id": file })).await;
+    app.finished(app.connection("ada", "ada").await).await;
+    let left = dead_letters(&app).await;
+    assert_eq!((&left["dead_letters"], &left["groups"]), (&json!([]), &json!([])), "{left}");
+    assert_equal(&app, &account, "ada").await;
+}

@@ -1,9 +1,10 @@
 //! Paths: where articles stand, whatever moves or is renamed without them.
 
-use zendesk_sim::{Account, BodyProfile, Change, GenerateOptions};
+use serde_json::json;
+use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultRule, GenerateOptions};
 
 use crate::app::TestApp;
-use crate::copy::assert_equal;
+use crate::copy::{assert_equal, ours};
 
 const CUSTOMER: &str = "ada";
 
@@ -91,4 +92,73 @@ async fn a_tree_of_several_pages_is_read_when_it_has_changed() {
     account.apply(Change::RenameSection { section_id, name: "Another name".to_owned() }).unwrap();
     assert!(synced(&app, &account).await > 4, "{:?}", account.requests());
     assert!(synced(&app, &account).await <= 4, "{:?}", account.requests());
+}
+
+/// The article is five sections deep, and none of those above it holds any.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moves_far_above_an_article_is_in_step_at_the_next_delta() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", center());
+    let (first, second) = (category(&account, 0), category(&account, 1));
+    let chain: Vec<i64> =
+        (0..5).map(|_| account.apply(Change::AddSection { category_id: first }).unwrap().article).collect();
+    for pair in chain.windows(2) {
+        account.apply(Change::NestSection { section_id: pair[1], parent_id: pair[0] }).unwrap();
+    }
+    let (title, body) = ("Deep".to_owned(), "<p>deep</p>".to_owned());
+    let lowest = Some(chain[4]);
+    account.apply(Change::Create { section_id: lowest, title, body, draft: false }).unwrap();
+    let other = account.apply(Change::AddSection { category_id: second }).unwrap().article;
+    app.connect(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    for change in [
+        Change::RenameSection { section_id: chain[1], name: "Second of five".to_owned() },
+        Change::MoveSection { section_id: chain[0], category_id: second },
+        Change::NestSection { section_id: chain[2], parent_id: other },
+        Change::MoveSection { section_id: chain[3], category_id: first },
+        Change::RenameCategory { category_id: first, name: "Renamed".to_owned() },
+        Change::NestSection { section_id: chain[3], parent_id: chain[0] },
+    ] {
+        let told = format!("{change:?}");
+        account.apply(change).unwrap();
+        assert!(synced(&app, &account).await <= 4, "{told}: {:?}", account.requests());
+    }
+}
+
+/// Parents that are missing, that lead in a ring, or that are no sections: every article is kept, and its path is right
+/// once the tree is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_that_makes_no_sense_costs_no_article_and_heals() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", center());
+    let section = account.truth()[0].section_id;
+    let parent = |value: serde_json::Value| {
+        let at = "/sections/*/parent_section_id".to_owned();
+        FaultRule::always(Fault::Member { at, every: 1, value }).on("/help_center")
+    };
+    let no_category = |value: serde_json::Value| {
+        let at = "/sections/*/category_id".to_owned();
+        FaultRule::always(Fault::Member { at, every: 2, value }).on("/help_center")
+    };
+    app.connect(CUSTOMER, "acme").await;
+    let before = account.truth().len();
+    for rule in [
+        parent(section.into()),
+        parent(1.into()),
+        parent("x".into()),
+        parent((-1).into()),
+        no_category(serde_json::Value::Null),
+        no_category(7.into()),
+    ] {
+        let told = format!("{rule:?}");
+        account.inject(rule);
+        for params in [json!({ "customer_id": CUSTOMER }), json!({ "customer_id": CUSTOMER, "full": true })] {
+            app.post("/helpsync/v1/sync", CUSTOMER, params).await;
+            app.ended(app.connection(CUSTOMER, "acme").await).await;
+            assert_eq!(ours(&app, CUSTOMER).await.len(), before, "{told}");
+        }
+        account.clear_faults();
+        app.sync(CUSTOMER, "acme").await;
+        assert_equal(&app, &account, CUSTOMER).await;
+    }
 }
