@@ -17,7 +17,7 @@ use helpsync_model::{
 };
 use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{
-    Answer, Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
+    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
 
 use crate::{Engine, Handled, HandlerError};
@@ -73,39 +73,13 @@ impl Engine {
         } else {
             format!("the incremental export, from {start}: what changed since the mark, with overlap")
         };
-        let counted = self.count_before(started, account, start).await;
-        let note = RunNote {
-            plan: Some((Plan::Export, reason)),
-            remote_count: counted.as_ref().and_then(|count| i64::try_from(count.value).ok()),
-            requests: looked.note.requests + counted.map_or(0, |count| u64::from(count.requests)),
-            ..looked.note
-        };
+        let note = RunNote { plan: Some((Plan::Export, reason)), ..looked.note };
         let walk = NewShard {
             key: "walk_export".to_owned(),
             params: ShardParams::WalkExport(ExportRange { start, end: None, everything: gained }),
             position: Some(start),
         };
         Ok(Handled::Ends(ShardEnd::Done(vec![walk]), Box::new(note)))
-    }
-
-    /// How many articles Zendesk counts, before the first page is read: who watches a full run sees how much is left. The
-    /// run does well without it, so a failure is nobody's.
-    async fn count_before(
-        &self,
-        started: &StartedShard,
-        account: &Account,
-        start: i64,
-    ) -> Option<Answer<u64>> {
-        if started.run.kind != RunKind::Full || start != 0 || !started.list_locales.is_empty() {
-            return None;
-        }
-        match account.client.count_articles().await {
-            Ok(count) => Some(count),
-            Err(failure) => {
-                tracing::debug!(error = chain(&failure), "articles are not counted beforehand");
-                None
-            }
-        }
     }
 
     /// Where a delta starts, in epoch seconds.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, ExportCursor, ExportRange, ShardCursor, ShardParams};
+use helpsync_model::{ExportAccess, ExportCursor, ExportRange, RunKind, ShardCursor, ShardParams, chain};
 use helpsync_store::{GoesOn, NewShard, Progress, RunNote, ShardEnd, Split, StartedShard};
 use helpsync_zendesk::{Answer, ExportPage, Failure};
 
@@ -88,14 +88,19 @@ impl Engine {
         if range.ended {
             return Ok(ShardEnd::Done(Vec::new()).into());
         }
-        let mut answer = match self.export_from(account, range.start).await {
+        let first = self.export_from(account, range.start);
+        let (first, counted) = tokio::join!(first, self.count_beside(started, account));
+        let mut answer = match first {
             Ok(answer) => answer,
             Err(failure) => {
                 let why = self.no_export(started, range.start, failure)?;
+                if counted.requests > 0 {
+                    self.store.note_run(&started.fence, &counted).await?;
+                }
                 return self.list_on(started, account, everything, why).await;
             }
         };
-        self.note_allowed(started).await?;
+        self.note_allowed(started, counted).await?;
         let mut may_split = true;
         let mut empty = 0;
         for turn in 1_u32.. {
@@ -196,13 +201,38 @@ impl Engine {
         }
     }
 
-    /// The export answers this grant: from now on that is known.
-    async fn note_allowed(&self, started: &StartedShard) -> Result<(), HandlerError> {
-        if started.export_access != Some(ExportAccess::Allowed) {
-            let note = RunNote { export_access: Some(ExportAccess::Allowed), ..RunNote::default() };
-            self.store.note_run(&started.fence, &note).await?;
+    /// The export answers this grant: from now on that is known. `counted` is noted with it.
+    async fn note_allowed(&self, started: &StartedShard, counted: RunNote) -> Result<(), HandlerError> {
+        let is_new = started.export_access != Some(ExportAccess::Allowed);
+        if is_new || counted.requests > 0 {
+            let export_access = is_new.then_some(ExportAccess::Allowed);
+            self.store.note_run(&started.fence, &RunNote { export_access, ..counted }).await?;
         }
         Ok(())
+    }
+
+    /// How many articles Zendesk counts, asked for beside the first page of a full run: who watches it sees how much is
+    /// left. The run does well without it, so a failure is nobody's.
+    async fn count_beside(&self, started: &StartedShard, account: &Account) -> RunNote {
+        let run = &started.run;
+        let is_wanted = run.kind == RunKind::Full
+            && run.counters.remote_count.is_none()
+            && started.shard.cursor.is_none()
+            && started.list_locales.is_empty();
+        if !is_wanted {
+            return RunNote::default();
+        }
+        match account.client.count_articles().await {
+            Ok(count) => RunNote {
+                remote_count: i64::try_from(count.value).ok(),
+                requests: count.requests.into(),
+                ..RunNote::default()
+            },
+            Err(failure) => {
+                tracing::debug!(error = chain(&failure), "articles are not counted beforehand");
+                RunNote::default()
+            }
+        }
     }
 
     /// Whether a start (epoch) may be one that Zendesk calls too recent, with clocks that differ.
