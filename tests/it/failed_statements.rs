@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use zendesk_sim::{GenerateOptions, Sim, SimOptions};
 
 use crate::app::{Shape, TestApp, broker, named, real_time, settings_of, sqlite_url, until};
+use crate::metrics::{read, sum};
 use crate::processes::binary;
 
 const CUSTOMER: &str = "ada";
@@ -50,12 +51,46 @@ async fn log_run_record_and_dead_letter_name_the_statement_that_stopped_a_walk()
         (RunState::Failed, &*format!("gave up after 1 tries: {cause}"))
     );
     for line in ["INFO shard did not finish", "INFO a run failed"] {
-        let said =
-            app.logged(&format!("error={cause}")).into_iter().chain(app.logged(&format!("tries: {cause}")));
-        assert!(said.into_iter().any(|said| said.starts_with(line)), "{line}");
+        // What is logged once it is committed may come a little after the row can be read.
+        until(line, async || {
+            let said = [format!("error={cause}"), format!("tries: {cause}")];
+            let said = said.iter().flat_map(|said| app.logged(said));
+            said.into_iter().find(|said| said.starts_with(line))
+        })
+        .await;
     }
     let letter = dead_letter(&app).await;
     assert!(letter["error"].as_str().unwrap().ends_with(&cause), "{letter}");
+}
+
+/// What starts a shard is refused: nobody can start one, so nothing can fail either.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_shards_from_starting_is_told_once_and_seen_and_they_start_once_it_is_over() {
+    let extra =
+        [("HELPSYNC_DISPATCHER__SWEEP_AFTER_SECONDS", "10"), ("HELPSYNC_TELEMETRY__LISTEN", "127.0.0.1:0")];
+    let app = TestApp::start(Shape::Embedded, &extra, real_time()).await;
+    app.account("acme", GenerateOptions { articles: 30, ..GenerateOptions::default() });
+    let connection = app.connect(CUSTOMER, "acme").await.connection;
+    take_away(&app.parts().store, "remote_article").await;
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    let cause = format!("{NO_TABLE}remote_article");
+    until("readiness to name it", async || {
+        let (status, told) = app.call(Method::GET, "/readyz", CUSTOMER, None).await;
+        (status == StatusCode::SERVICE_UNAVAILABLE && told["store"] == cause).then_some(())
+    })
+    .await;
+    let metrics = format!("http://{}/metrics", app.processes[0].metrics_address().unwrap());
+    until("several starts to fail", async || {
+        let text = app.http.get(&metrics).send().await.unwrap().text().await.unwrap();
+        (sum(&read(&text), "helpsync_shards_not_started_total", &[]) >= 2.0).then_some(())
+    })
+    .await;
+    let told = app.logged(&format!("error={cause}"));
+    let told: Vec<&String> = told.iter().filter(|line| line.contains("cannot be started")).collect();
+    assert!(told.len() == 1 && told[0].starts_with("WARN"), "{told:?}");
+    bring_back(&app.parts().store, "remote_article").await;
+    app.finished(connection).await;
+    until("its end to be told", async || app.logged("shards are started again").into_iter().next()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

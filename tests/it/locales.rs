@@ -44,7 +44,7 @@ fn german(account: &Account) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_wants_a_locale_is_read_in_each_of_them_once() {
-    for status in [400, 403, 404] {
+    for status in [400, 403, 404, 422] {
         let app = TestApp::embedded().await;
         let account = account(&app, status);
         let run = app.connect(CUSTOMER, "acme").await;

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Backoff, Entropy, Outage, Subdomain, chain};
-use helpsync_store::{DueSubscription, StoreError, TokenStore};
+use helpsync_model::{Backoff, Entropy, Subdomain, chain};
+use helpsync_store::{DueSubscription, StoreError, StoreOutage, TokenStore};
 use helpsync_zendesk::{Class, Failure, NewWebhook, WebhookId};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -70,33 +70,21 @@ impl Subscriber {
 
     /// Makes subscriptions until `stop`.
     pub async fn run(self, entropy: std::sync::Arc<dyn Entropy>, stop: CancellationToken) {
-        let (away, mut failures) = (Outage::default(), 0);
+        let (away, mut failures) = (StoreOutage::default(), 0);
         while !stop.is_cancelled() {
+            let look = away.look();
             let made = tokio::select! {
                 () = stop.cancelled() => return,
                 made = self.make_due(&*entropy) => made,
             };
             match made {
-                Ok(()) => {
+                Ok(did) => {
                     failures = 0;
-                    if away.ends() {
-                        tracing::info!("event subscriptions are made again");
-                    }
+                    look.worked(&self.store, did, "event subscriptions are made again").await;
                 }
                 Err(error) => {
                     failures = u32::saturating_add(failures, 1);
-                    if away.begins() {
-                        tracing::warn!(
-                            error = chain(&error),
-                            "looking for event subscriptions failed, it is tried again"
-                        );
-                    } else {
-                        tracing::debug!(
-                            error = chain(&error),
-                            failures,
-                            "looking for event subscriptions failed again"
-                        );
-                    }
+                    look.failed(&error, "looking for event subscriptions failed, it is tried again");
                 }
             }
             tokio::select! {
@@ -106,8 +94,11 @@ impl Subscriber {
         }
     }
 
-    async fn make_due(&self, entropy: &dyn Entropy) -> Result<(), StoreError> {
-        for due in self.store.claim_subscriptions(CLAIMED_AT_ONCE, CLAIM_LEASE).await? {
+    /// Answers whether any was due.
+    async fn make_due(&self, entropy: &dyn Entropy) -> Result<bool, StoreError> {
+        let due = self.store.claim_subscriptions(CLAIMED_AT_ONCE, CLAIM_LEASE).await?;
+        let did = !due.is_empty();
+        for due in due {
             let connection = due.connection;
             match self.make(&due).await {
                 Ok(()) => {
@@ -120,7 +111,7 @@ impl Subscriber {
                 }
             }
         }
-        Ok(())
+        Ok(did)
     }
 
     async fn make(&self, due: &DueSubscription) -> Result<(), SubscribeError> {

@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Lane, OrganizationId, Outage, RunKind, RunParams, Trigger, chain};
+use helpsync_model::{Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
 pub use helpsync_model::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
 use helpsync_queue::{Delivery, QueueError};
 use helpsync_store::audit::{self, Actor, Audited};
-use helpsync_store::{ConnectionOrder, ConnectionQuery, Entity, RunRequest, RunRequested, StoreError};
+use helpsync_store::{
+    ConnectionOrder, ConnectionQuery, Entity, RunRequest, RunRequested, StoreError, StoreOutage,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
@@ -29,18 +31,17 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
             return;
         }
     };
-    let away = Outage::default();
+    let away = StoreOutage::default();
     loop {
         let delivery = tokio::select! {
             () = stop.cancelled() => return,
             delivery = consumer.next() => delivery,
         };
         let Some(delivery) = delivery else { return };
+        let look = away.look();
         let settled = match accept(&parts, &delivery).await {
             Ok(()) => {
-                if away.ends() {
-                    tracing::info!("requests of upstream services are taken again");
-                }
+                look.worked(parts.store.queue(), true, "requests of upstream services are taken again").await;
                 parts.wake.notify_one();
                 delivery.ack().await
             }
@@ -53,14 +54,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
                 delivery.dead(&reason).await
             }
             Err(Refused::NotNow(error)) => {
-                if away.begins() {
-                    tracing::warn!(error = chain(&error), "the store does not answer, requests are put back");
-                } else {
-                    tracing::debug!(
-                        error = chain(&error),
-                        "the store does not answer, the request is put back"
-                    );
-                }
+                look.failed(&error, "the store does not answer, requests are put back");
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(STORE_AWAY_WAIT) => {}

@@ -6,9 +6,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use helpsync_model::{Clock, Outage, chain};
+use helpsync_model::{Clock, Outage};
 use helpsync_queue::{Message, Queue};
-use helpsync_store::{OutboxMessage, PrunedTo, QueueStore, Released, StoreError};
+use helpsync_store::{OutboxMessage, PrunedTo, QueueStore, Released, StoreError, StoreOutage};
 use helpsync_telemetry::{metrics as telemetry, trace};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -48,6 +48,8 @@ const BACKLOG_PATIENCE: u32 = 10;
 const TICK_MIN: Duration = Duration::from_millis(10);
 /// Steps of removing old runs in one sweep: a backlog of them takes some sweeps, and nothing else waits for it.
 const PRUNING_STEPS: u32 = 10;
+/// What is told when an outage of the store has ended.
+const GOES_ON: &str = "dispatching goes on";
 /// Schedules turned into runs in one go.
 const SCHEDULES_PER_TICK: u32 = 100;
 
@@ -61,8 +63,8 @@ pub struct Dispatcher {
     wake: Arc<Notify>,
     /// The queue does not take messages.
     refused: Arc<Outage>,
-    /// The store does not answer.
-    away: Arc<Outage>,
+    /// The store fails.
+    away: Arc<StoreOutage>,
     /// How far old runs are removed.
     pruned_to: Arc<Mutex<PrunedTo>>,
 }
@@ -91,13 +93,14 @@ impl Dispatcher {
         while !stop.is_cancelled() {
             // Taken before the look: whatever is made after it rings again.
             let woken = self.wake.notified();
+            let look = self.away.look();
             let wait = match self.dispatch(&mut left_looked_for).await {
-                Ok(next_due) => {
-                    self.works();
+                Ok((did, next_due)) => {
+                    look.worked(&self.store, did, GOES_ON).await;
                     self.until(next_due)
                 }
                 Err(error) => {
-                    self.failed(&error, "dispatching failed, it is tried again every tick");
+                    look.failed(&error, "dispatching failed, it is tried again every tick");
                     self.options.tick
                 }
             };
@@ -119,9 +122,10 @@ impl Dispatcher {
             let woken = self.wake.notified();
             // What is left in the outbox is for the dispatchers, too.
             let mut left_looked_for = Some(Instant::now());
+            let look = self.away.look();
             match self.dispatch(&mut left_looked_for).await {
-                Ok(_) => self.works(),
-                Err(error) => self.failed(&error, "releasing failed, a dispatcher tries again"),
+                Ok((did, _)) => look.worked(&self.store, did, GOES_ON).await,
+                Err(error) => look.failed(&error, "releasing failed, a dispatcher tries again"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -134,15 +138,27 @@ impl Dispatcher {
     /// because the store says what is due.
     async fn start_ticker(&self) -> Result<JobScheduler, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
-        let (dispatcher, away) = (self.clone(), Arc::new(Outage::default()));
+        let (dispatcher, away) = (self.clone(), Arc::new(StoreOutage::default()));
         let schedules = Job::new_repeated_async(self.options.schedule_tick, move |_, _| {
             let (dispatcher, away) = (dispatcher.clone(), Arc::clone(&away));
-            Box::pin(async move { log(&away, dispatcher.fire_schedules().await) })
+            Box::pin(async move {
+                let look = away.look();
+                match dispatcher.fire_schedules().await {
+                    Ok(did) => look.worked(&dispatcher.store, did, "schedules fire again").await,
+                    Err(error) => look.failed(&error, "schedules cannot fire, the next tick tries again"),
+                }
+            })
         })?;
-        let (dispatcher, away) = (self.clone(), Arc::new(Outage::default()));
+        let (dispatcher, away) = (self.clone(), Arc::new(StoreOutage::default()));
         let sweeps = Job::new_repeated_async(self.options.sweep_every, move |_, _| {
             let (dispatcher, away) = (dispatcher.clone(), Arc::clone(&away));
-            Box::pin(async move { log(&away, dispatcher.sweep().await) })
+            Box::pin(async move {
+                let look = away.look();
+                match dispatcher.sweep().await {
+                    Ok(did) => look.worked(&dispatcher.store, did, "sweeps work again").await,
+                    Err(error) => look.failed(&error, "a sweep failed, the next one tries again"),
+                }
+            })
         })?;
         scheduler.add(schedules).await?;
         scheduler.add(sweeps).await?;
@@ -150,41 +166,29 @@ impl Dispatcher {
         Ok(scheduler)
     }
 
-    /// An outage is told once.
-    fn failed(&self, error: &StoreError, what: &'static str) {
-        if self.away.begins() {
-            tracing::warn!(error = chain(error), "{what}");
-        } else {
-            tracing::debug!(error = chain(error), "{what}");
-        }
-    }
-
-    fn works(&self) {
-        if self.away.ends() {
-            tracing::info!("dispatching goes on");
-        }
-    }
-
-    /// Turns due schedules into runs.
+    /// Turns due schedules into runs. Answers whether any was due.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn fire_schedules(&self) -> Result<(), StoreError> {
+    pub async fn fire_schedules(&self) -> Result<bool, StoreError> {
+        let mut did = false;
         loop {
             let fired = self.store.fire_due(SCHEDULES_PER_TICK, self.options.default_interval).await?;
             for one in &fired {
                 tracing::info!(connection = %one.connection, run = %one.run, slot = one.slot, "schedule fired");
             }
             if !fired.is_empty() {
+                did = true;
                 self.wake.notify_one();
             }
             if fired.len() < SCHEDULES_PER_TICK as usize {
-                return Ok(());
+                return Ok(did);
             }
         }
     }
 
-    async fn sweep(&self) -> Result<(), StoreError> {
+    /// Puts right what was lost, and throws old things away. Answers whether there was any of it.
+    async fn sweep(&self) -> Result<bool, StoreError> {
         // While messages wait in the queue, those of the shards may be among them: issuing all of a backlog again
         // would make it longer with every sweep.
         let backlog = match self.queue.stats().await {
@@ -203,16 +207,21 @@ impl Dispatcher {
             );
             self.wake.notify_one();
         }
-        while self.store.add_up_totals().await? {}
-        self.prune().await
+        let mut did = swept.expired + swept.lost > 0;
+        while self.store.add_up_totals().await? {
+            did = true;
+        }
+        Ok(self.prune().await? || did)
     }
 
-    /// Removes some of the runs that ended long ago, on from where the last sweep came to.
-    async fn prune(&self) -> Result<(), StoreError> {
+    /// Removes some of the runs that ended long ago, on from where the last sweep came to. Answers whether there were any.
+    async fn prune(&self) -> Result<bool, StoreError> {
+        let mut did = false;
         for _ in 0..PRUNING_STEPS {
             let after = self.pruned_to.lock().map_or_else(|_| PrunedTo::default(), |at| *at);
             let pruned = self.store.prune_runs(self.options.keep_runs, after).await?;
             if pruned.runs > 0 {
+                did = true;
                 tracing::debug!(runs = pruned.runs, "old runs are removed");
             }
             if let Ok(mut at) = self.pruned_to.lock() {
@@ -222,37 +231,44 @@ impl Dispatcher {
                 break;
             }
         }
-        Ok(())
+        Ok(did)
     }
 
     /// Moves everything that is due from the store into the queue, and once in a while what was left in the outbox. Answers
-    /// when more is due, in ms.
-    async fn dispatch(&self, left_looked_for: &mut Option<Instant>) -> Result<Option<i64>, StoreError> {
+    /// whether there was anything, and when more is due, in ms.
+    async fn dispatch(
+        &self,
+        left_looked_for: &mut Option<Instant>,
+    ) -> Result<(bool, Option<i64>), StoreError> {
+        let mut did = false;
         if left_looked_for.is_none_or(|at| at.elapsed() >= LEFT_EVERY) {
-            self.publish_left().await?;
+            did |= self.publish_left().await?;
             *left_looked_for = Some(Instant::now());
         }
         loop {
             let Released { shards, claimed, next_due } =
                 self.store.release_claimed(self.options.batch, self.options.window, CLAIM_LEASE).await?;
             let released = claimed.len();
+            did |= shards > 0;
             if self.publish(claimed).await? < released {
                 // The queue refused some: the next look takes them up again.
                 *left_looked_for = None;
             }
             if shards == 0 {
-                return Ok(next_due);
+                return Ok((did, next_due));
             }
         }
     }
 
-    /// Publishes what whoever released it did not: he died, or the queue refused it.
-    async fn publish_left(&self) -> Result<(), StoreError> {
+    /// Publishes what whoever released it did not: he died, or the queue refused it. Answers whether there was anything.
+    async fn publish_left(&self) -> Result<bool, StoreError> {
+        let mut did = false;
         loop {
             let claimed = self.store.claim_outbox(self.options.batch, CLAIM_LEASE).await?;
             let left = claimed.len();
+            did |= left > 0;
             if self.publish(claimed).await? < left || left < self.options.batch as usize {
-                return Ok(());
+                return Ok(did);
             }
         }
     }
@@ -322,17 +338,5 @@ fn message_of(message: &OutboxMessage, span: &Span) -> Message {
         id: message.dedup.clone(),
         job: message.job.clone(),
         traceparent: trace::parent_of(span).or_else(written),
-    }
-}
-
-/// Tells once that ticks of one kind fail, until one of them works again.
-fn log(away: &Outage, outcome: Result<(), StoreError>) {
-    match outcome {
-        Err(error) if away.begins() => {
-            tracing::warn!(error = chain(&error), "a tick failed, the next one tries again");
-        }
-        Err(error) => tracing::debug!(error = chain(&error), "a tick failed again"),
-        Ok(()) if away.ends() => tracing::info!("ticks work again"),
-        Ok(()) => {}
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_content::chunks;
-use helpsync_model::{Backoff, ConnectionId, Outage, chain};
-use helpsync_store::{ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, SearchStore, StoreError};
+use helpsync_model::{Backoff, ConnectionId, chain};
+use helpsync_store::{
+    ChunkWords, Chunked, ChunkedFile, FileToChunk, NewChunk, SearchStore, StoreError, StoreOutage,
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -39,25 +41,21 @@ impl Chunker {
     pub async fn run(self, stop: CancellationToken) {
         let mut after = ConnectionId(0);
         let mut failures = 0;
-        let away = Outage::default();
+        let away = StoreOutage::default();
         while !stop.is_cancelled() {
-            let round = self.round(after).await;
-            if round.is_ok() && away.ends() {
-                tracing::info!("chunking goes on");
-            }
-            match round {
-                Ok(Some(served)) => {
-                    (after, failures) = (served, 0);
-                    continue;
+            let look = away.look();
+            match self.round(after).await {
+                Ok(served) => {
+                    failures = 0;
+                    look.worked(&self.store, served.is_some(), "chunking goes on").await;
+                    if let Some(served) = served {
+                        after = served;
+                        continue;
+                    }
                 }
-                Ok(None) => failures = 0,
                 Err(error) => {
                     failures = u32::saturating_add(failures, 1);
-                    if away.begins() {
-                        tracing::warn!(error = chain(&error), "chunking failed, it is tried again");
-                    } else {
-                        tracing::debug!(error = chain(&error), failures, "chunking failed again");
-                    }
+                    look.failed(&error, "chunking failed, it is tried again");
                 }
             }
             tokio::select! {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{Backoff, ConnectionId, Entropy, Outage, chain};
-use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, SearchStore, StoreError};
+use helpsync_model::{Backoff, ConnectionId, Entropy, chain};
+use helpsync_store::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, SearchStore, StoreError, StoreOutage};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,8 @@ use crate::{Client, EmbedFailure};
 const BATCH_TOKENS_MAX: i64 = 100_000;
 /// A lease outlasts the requests that a batch may need by this.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
+/// What is told of the store's failing; by all tasks together once.
+const FAILED: &str = "embedding failed in the store, it is tried again";
 /// Chunks that wait again in one transaction because another model made their vectors.
 const REQUEUE_BATCH: u32 = 1_000;
 
@@ -51,8 +53,8 @@ pub struct Embedder {
     options: Arc<EmbedderOptions>,
     made: Arc<Notify>,
     after: Arc<AtomicI64>,
-    /// The store does not answer.
-    away: Arc<Outage>,
+    /// The store fails.
+    away: Arc<StoreOutage>,
 }
 
 /// What a round leaves to do.
@@ -86,13 +88,14 @@ impl Embedder {
     pub async fn run(self, stop: CancellationToken) {
         let mark = self.client.mark();
         loop {
+            let look = self.away.look();
             match self.store.requeue_other_models(&mark, REQUEUE_BATCH).await {
                 Ok(0) => break,
                 Ok(chunks) => {
                     tracing::info!(chunks, model = mark, "chunks of another model are embedded again");
                 }
                 Err(error) => {
-                    self.failed(&error);
+                    look.failed(&error, FAILED);
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = tokio::time::sleep(self.options.poll) => {}
@@ -124,15 +127,16 @@ impl Embedder {
 
     async fn serve(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
+            let look = self.away.look();
             let round = self.round(stop).await;
-            if round.is_ok() && self.away.ends() {
-                tracing::info!("embedding goes on");
+            if let Ok(next) = &round {
+                look.worked(&self.store, matches!(next, Next::AtOnce), "embedding goes on").await;
             }
             let wait = match round {
                 Ok(Next::AtOnce) => continue,
                 Ok(Next::Wait(wait)) => wait,
                 Err(error) => {
-                    self.failed(&error);
+                    look.failed(&error, FAILED);
                     self.options.poll
                 }
             };
@@ -142,15 +146,6 @@ impl Embedder {
                 // New work does not shorten a wait that the endpoint asked for.
                 () = self.made.notified(), if wait <= self.options.poll => {}
             }
-        }
-    }
-
-    /// Its tasks meet the same outage: it is told once.
-    fn failed(&self, error: &StoreError) {
-        if self.away.begins() {
-            tracing::warn!(error = chain(error), "embedding failed in the store, it is tried again");
-        } else {
-            tracing::debug!(error = chain(error), "embedding failed in the store again");
         }
     }
 

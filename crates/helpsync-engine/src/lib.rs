@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use helpsync_account::{Account, Accounts};
 use helpsync_content::Limits;
-use helpsync_model::{Confirm, Outage, ShardParams, Subdomain, chain};
+use helpsync_model::{Confirm, ShardParams, Subdomain, chain};
 use helpsync_store::{
-    GoesOn, QueueStore, RemovalCeiling, RunNote, ShardEnd, StartedShard, StoreError, SyncStore,
+    GoesOn, QueueStore, RemovalCeiling, RunNote, ShardEnd, StartedShard, StoreError, StoreOutage, SyncStore,
 };
 use helpsync_telemetry::metrics as telemetry;
 use tokio::sync::Semaphore;
@@ -75,7 +75,7 @@ pub struct Engine {
     /// Conversions under way at once, over all shards.
     converting: std::sync::Arc<Semaphore>,
     /// The store does not take the ends of shards.
-    away: std::sync::Arc<Outage>,
+    away: std::sync::Arc<StoreOutage>,
 }
 
 impl Engine {
@@ -179,18 +179,19 @@ impl Engine {
         onward: GoesOn<'_>,
     ) -> Result<Option<StartedShard>, StoreError> {
         for wait in RECORD_WAITS {
+            let look = self.away.look();
             match self.queue.end_shard_and_go_on(&started.fence, end, note, onward().as_ref()).await {
                 Err(error) if error.is_transient() => {
                     // Every shard under way meets the same outage: it is told once.
-                    if self.away.begins() {
+                    if look.begins(&error) {
                         tracing::warn!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
                     } else {
                         tracing::debug!(shard = %started.fence.shard, error = chain(&error), "the end of a shard is recorded again");
                     }
                 }
                 recorded => {
-                    if recorded.is_ok() && self.away.ends() {
-                        tracing::info!("ends of shards are recorded again");
+                    if recorded.is_ok() {
+                        look.worked(&self.queue, true, "ends of shards are recorded again").await;
                     }
                     return recorded;
                 }

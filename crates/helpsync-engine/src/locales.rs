@@ -28,7 +28,9 @@ pub(crate) async fn article_anywhere(
     let mut answer = account.client.in_locale(None).article(id).await;
     for locale in &started.list_locales {
         match answer {
-            Err(Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { status: 400, .. }) => {
+            Err(
+                Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { status: 400 | 422, .. },
+            ) => {
                 answer = account.client.in_locale(Some(locale)).article(id).await;
             }
             answer => return answer,
@@ -48,7 +50,8 @@ impl Engine {
     ) -> Result<bool, HandlerError> {
         let refused = matches!(
             error,
-            HandlerError::NoHelpCenter(_) | HandlerError::Zendesk(Failure::Rejected { status: 400, .. })
+            HandlerError::NoHelpCenter(_)
+                | HandlerError::Zendesk(Failure::Rejected { status: 400 | 422, .. })
         );
         if !refused || !started.list_locales.is_empty() {
             return Ok(false);

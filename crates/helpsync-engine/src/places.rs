@@ -181,9 +181,8 @@ fn is_refused_alone(started: &StartedShard, error: &HandlerError) -> bool {
     let wants_locale =
         started.list_locales.is_empty() && started.export_access != Some(ExportAccess::Allowed);
     let refused = match error {
-        HandlerError::NoHelpCenter(_) | HandlerError::Zendesk(Failure::Rejected { status: 400, .. }) => {
-            !wants_locale
-        }
+        HandlerError::NoHelpCenter(_)
+        | HandlerError::Zendesk(Failure::Rejected { status: 400 | 422, .. }) => !wants_locale,
         HandlerError::Zendesk(Failure::Rejected { .. }) => true,
         _ => false,
     };

@@ -35,6 +35,7 @@ pub use db::dialect::Dialect;
 pub use db::error::{DatabaseError, Entity, StoreError};
 pub use db::facets::{AdminStore, QueueStore, SearchStore, Store, SyncStore, TokenStore, WebhookStore};
 pub use db::file::Holder;
+pub use db::outage::{Look, StoreOutage};
 pub use db::pool::StoreOptions;
 pub use db::vault::{RingError, Vault, VaultError};
 pub use event::deliveries::{ClaimedDelivery, ClaimedRound, Tried, TriedEnd, WebhookHealth};

@@ -24,7 +24,8 @@ pub fn describe() {
             names::Kind::Histogram(_) => ::metrics::describe_histogram!(metric.name, metric.help),
         }
     }
-    for name in [names::LISTED, names::LEASES_LOST, names::DEAD_MADE, names::KEYS_MISSING] {
+    for name in [names::LISTED, names::NOT_STARTED, names::LEASES_LOST, names::DEAD_MADE, names::KEYS_MISSING]
+    {
         counter!(name).increment(0);
     }
     for outcome in ["created", "updated", "unchanged", "drafts", "unselected", "skipped", "removed", "held"] {
@@ -83,6 +84,11 @@ pub fn message_refused(lane: &'static str) {
 /// A shard was started, so long after its release.
 pub fn shard_started(lane: &'static str, waited: Duration) {
     histogram!(names::PICKUP, "lane" => lane).record(waited);
+}
+
+/// The store refused a statement that starts a shard.
+pub fn shard_not_started() {
+    counter!(names::NOT_STARTED).increment(1);
 }
 
 /// The sweeper issued shards again.

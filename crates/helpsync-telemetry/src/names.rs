@@ -61,6 +61,8 @@ metrics! {
     PUBLISHED "helpsync_messages_published_total" Kind::Counter;
     /// Shards issued again by the sweeper, by `reason`: `expired` (a worker went silent) or `lost` (a message never arrived).
     REISSUED "helpsync_shards_reissued_total" Kind::Counter;
+    /// Shards that a worker could not start because the store refused a statement: they are issued again.
+    NOT_STARTED "helpsync_shards_not_started_total" Kind::Counter;
     /// Leases that this process lost while it worked.
     LEASES_LOST "helpsync_leases_lost_total" Kind::Counter;
     /// Messages that nobody could read, moved to the dead letters by this process.

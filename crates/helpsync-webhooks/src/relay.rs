@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use helpsync_model::{Backoff, Clock, Entropy, Outage, WebhookId, chain};
+use helpsync_model::{Backoff, Clock, Entropy, WebhookId, chain};
 use helpsync_store::{
-    ClaimedDelivery, ClaimedRound, StoreError, Tried, TriedEnd, WebhookRetention, WebhookStore,
+    ClaimedDelivery, ClaimedRound, StoreError, StoreOutage, Tried, TriedEnd, WebhookRetention, WebhookStore,
 };
 use helpsync_telemetry::metrics as telemetry;
 use tokio::task::JoinSet;
@@ -60,10 +60,12 @@ pub struct Relay {
     entropy: Arc<dyn Entropy>,
     sender: Sender,
     options: Arc<RelayOptions>,
-    /// The store does not answer.
-    away: Arc<Outage>,
+    /// What is due cannot be looked for.
+    away: Arc<StoreOutage>,
     /// What was sent or waited too long cannot be written down, though the store answers.
-    unwritten: Arc<Outage>,
+    unwritten: Arc<StoreOutage>,
+    /// What is old cannot be thrown away.
+    unpruned: Arc<StoreOutage>,
 }
 
 /// The webhooks that are being served.
@@ -118,6 +120,7 @@ impl Relay {
             options: Arc::new(options),
             away: Arc::default(),
             unwritten: Arc::default(),
+            unpruned: Arc::default(),
         })
     }
 
@@ -135,30 +138,18 @@ impl Relay {
             while let Some(ended) = serving.tasks.try_join_next_with_id() {
                 serving.ended(ended);
             }
+            let look = self.away.look();
             match self.look(&mut serving, stop).await {
-                Ok(more) => {
+                Ok(fanned) => {
                     failures = 0;
-                    if self.away.ends() {
-                        tracing::info!("webhooks are served again");
-                    }
-                    if more {
+                    look.worked(&self.store, fanned > 0, "webhooks are served again").await;
+                    if fanned == FAN_OUT_BATCH as usize {
                         continue;
                     }
                 }
                 Err(error) => {
                     failures = u32::saturating_add(failures, 1);
-                    if self.away.begins() {
-                        tracing::warn!(
-                            error = chain(&error),
-                            "looking for deliveries failed, it is tried again"
-                        );
-                    } else {
-                        tracing::debug!(
-                            error = chain(&error),
-                            failures,
-                            "looking for deliveries failed again"
-                        );
-                    }
+                    look.failed(&error, "looking for deliveries failed, it is tried again");
                     let wait = Backoff::of_looks(self.options.poll).ceiling(failures);
                     tokio::select! {
                         () = stop.cancelled() => {}
@@ -176,8 +167,8 @@ impl Relay {
         while serving.tasks.join_next().await.is_some() {}
     }
 
-    /// Whether there may be more to do at once.
-    async fn look(&self, serving: &mut Serving, stop: &CancellationToken) -> Result<bool, StoreError> {
+    /// Answers how many events waited: with as many as there may be, there may be more.
+    async fn look(&self, serving: &mut Serving, stop: &CancellationToken) -> Result<usize, StoreError> {
         let fanned = self.store.fan_out_events(FAN_OUT_BATCH).await?;
         let free = self.options.concurrency.saturating_sub(serving.ids.len());
         if free > 0 {
@@ -191,7 +182,7 @@ impl Relay {
                 serving.after = webhook.0;
             }
         }
-        Ok(fanned == FAN_OUT_BATCH as usize)
+        Ok(fanned)
     }
 
     /// Sends rounds to one webhook until nothing is due, or for as many as it may. Whether anything was sent.
@@ -201,31 +192,22 @@ impl Relay {
             if stop.is_cancelled() {
                 break;
             }
+            let look = self.unwritten.look();
             match self.round(webhook, stop).await {
-                Ok(true) => {
+                Ok(did) => {
+                    look.worked(&self.store, did, "deliveries are written down again").await;
+                    if !did {
+                        break;
+                    }
                     sent = true;
-                    self.unwritten.ends();
                 }
-                Ok(false) => break,
                 Err(error) => {
-                    self.not_written(
-                        &error,
-                        "deliveries to a webhook failed in the store, they are tried again",
-                    );
+                    look.failed(&error, "deliveries to a webhook failed in the store, they are tried again");
                     return false;
                 }
             }
         }
         sent
-    }
-
-    /// One outage has many deliveries fail: it is told once.
-    fn not_written(&self, error: &StoreError, what: &'static str) {
-        if self.unwritten.begins() {
-            tracing::warn!(error = chain(error), "{what}");
-        } else {
-            tracing::debug!(error = chain(error), "{what}");
-        }
     }
 
     async fn round(&self, webhook: WebhookId, stop: &CancellationToken) -> Result<bool, StoreError> {
@@ -298,20 +280,22 @@ impl Relay {
                 _ = ticks.tick() => {}
             }
             loop {
+                let look = self.unpruned.look();
                 let pruned = match self.store.prune_webhooks(self.options.retention, PRUNE_BATCH).await {
                     Ok(pruned) => pruned,
                     Err(error) => {
-                        self.not_written(&error, "pruning events failed, the next time tries again");
+                        look.failed(&error, "pruning events failed, the next time tries again");
                         break;
                     }
                 };
+                let most = pruned.expired.max(pruned.deliveries).max(pruned.events);
+                look.worked(&self.store, most > 0, "events are pruned again").await;
                 if pruned.expired > 0 {
                     tracing::warn!(
                         deliveries = pruned.expired,
                         "deliveries waited for too long and are given up"
                     );
                 }
-                let most = pruned.expired.max(pruned.deliveries).max(pruned.events);
                 if most < u64::from(PRUNE_BATCH) || stop.is_cancelled() {
                     break;
                 }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpsync_engine::Engine;
-use helpsync_model::{Lane, Outage, ShardId, chain};
+use helpsync_model::{Lane, ShardId, chain};
 use helpsync_queue::{Consumer, Delivery, Queue};
-use helpsync_store::{QueueStore, StartedShard};
+use helpsync_store::{QueueStore, StartedShard, StoreOutage};
 use helpsync_telemetry::{metrics as telemetry, trace};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
@@ -54,8 +54,8 @@ pub struct Worker {
     options: WorkerOptions,
     /// Rung after every shard: something may have become due.
     wake: Arc<Notify>,
-    /// The store does not answer.
-    away: Arc<Outage>,
+    /// No shard can be started.
+    away: Arc<StoreOutage>,
 }
 
 impl Worker {
@@ -155,16 +155,15 @@ impl Worker {
     async fn start_shard(&self, shard: ShardId) -> Option<StartedShard> {
         let since = tokio::time::Instant::now();
         loop {
+            let look = self.away.look();
             match self.store.start_shard(shard, &self.options.holder, self.options.lease).await {
                 Ok(started) => {
-                    if self.away.ends() {
-                        tracing::info!("shards are started again");
-                    }
+                    look.worked(&self.store, started.is_some(), "shards are started again").await;
                     return started;
                 }
+                // Every message meets the same trouble: it is told once.
                 Err(error) if error.is_transient() => {
-                    // Every message meets the same outage: it is told once.
-                    if self.away.begins() {
+                    if look.begins(&error) {
                         tracing::warn!(%shard, error = chain(&error), "the store does not answer, shards wait");
                     } else {
                         tracing::debug!(%shard, error = chain(&error), "the store does not answer");
@@ -175,7 +174,12 @@ impl Worker {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%shard, error = chain(&error), "a shard cannot be started, left to the sweeper");
+                    telemetry::shard_not_started();
+                    if look.begins(&error) {
+                        tracing::warn!(%shard, error = chain(&error), "shards cannot be started, they are left to the sweeper");
+                    } else {
+                        tracing::debug!(%shard, error = chain(&error), "a shard cannot be started");
+                    }
                     return None;
                 }
             }

@@ -100,7 +100,7 @@ pub struct Settings {
     pub incremental_page_size: usize,
     /// Refuse young start times, when set.
     pub refuse_recent_start: Option<RecentStartRefusal>,
-    /// What end users are answered who name no locale in the path of articles, sections and categories: 400, 403 or 404.
+    /// What end users are answered who name no locale in the path of articles, sections and categories: 400, 403, 404 or 422.
     /// `None`: what they may see, in its source locale. Default: 404.
     pub locale_required: Option<u16>,
     /// Lists of articles ignore `sort_by`, and are in their default order.

@@ -12,6 +12,7 @@ pub(crate) mod family;
 pub(crate) mod file;
 pub(crate) mod lease;
 pub(crate) mod migrations;
+pub(crate) mod outage;
 pub(crate) mod outdated;
 pub(crate) mod pgvector;
 pub(crate) mod pool;

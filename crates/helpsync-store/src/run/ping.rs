@@ -2,28 +2,26 @@
 
 use std::time::Duration;
 
-use crate::db::{StoreError, facets::Store, sql};
+use crate::db::{Database, StoreError, facets::Store, sql};
 use crate::run::runs::RUN;
+use crate::run::start::read_connection;
 
 /// Longer than this is no answer for whoever asks whether the database is there.
 const PING_MAX: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Answers within two seconds when the database takes what it is told and is as this version needs it: its file is
-    /// there, its disk has room, it is no server that only reads, and the tables that all work goes through have their
-    /// columns. A process that runs beside a schema which it cannot use is not ready.
+    /// there, its disk has room, it is no server that only reads, and the tables that all work goes through, from the
+    /// release of a shard to its start, have their columns. A process that runs beside a schema which it cannot use is not ready.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], or whatever the database says; [`StoreError::Statement`] when the schema is another one.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let asked = async {
+        in_time(async {
             self.try_read().await?;
             self.try_write().await
-        };
-        match tokio::time::timeout(PING_MAX, asked).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(StoreError::from(sqlx::Error::PoolTimedOut)),
-        }
+        })
+        .await
     }
 
     async fn try_read(&self) -> Result<(), StoreError> {
@@ -35,7 +33,18 @@ impl Store {
              where connection.id = 0"
         ));
         sqlx::query(statement).fetch_optional(&self.pool).await?;
+        sqlx::query(sql(read_connection())).bind(0_i64).fetch_optional(&self.pool).await?;
         Ok(())
+    }
+}
+
+impl Database {
+    /// Answers within two seconds whether the database takes what it is told: see [`Store::ping`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn takes_writes(&self) -> Result<(), StoreError> {
+        in_time(self.try_write()).await
     }
 
     async fn try_write(&self) -> Result<(), StoreError> {
@@ -54,5 +63,12 @@ impl Store {
         .execute(&mut *write.tx)
         .await?;
         write.commit().await
+    }
+}
+
+async fn in_time(asked: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    match tokio::time::timeout(PING_MAX, asked).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(StoreError::from(sqlx::Error::PoolTimedOut)),
     }
 }

@@ -231,8 +231,8 @@ impl QueueStore {
         write.commit().await?;
         let attempt = row.try_get("shard_attempt")?;
         let fence = Fence { connection: run.connection, epoch: run.epoch, run: run.id, shard: id, attempt };
-        match Shard::of(row) {
-            Ok(shard) => started_of(fence, shard, run, taken.connection()).map(Some),
+        match Shard::of(row).and_then(|shard| started_of(fence, shard, run, taken.connection())) {
+            Ok(started) => Ok(Some(started)),
             // No worker of this version can do it, and its run must not wait for ever.
             Err(error @ StoreError::Corrupt { .. }) => {
                 self.end_shard(&fence, &ShardEnd::Failed(chain(&error))).await?;

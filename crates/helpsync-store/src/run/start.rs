@@ -146,15 +146,17 @@ const CONNECTION: &str =
 const HOME_OF_RUN: &str = "connection on connection.id = run.connection_id
   join customer on customer.id = connection.customer_id left join connection as parent on parent.id = connection.parent_id";
 
-async fn connection_of(write: &mut Write, id: ConnectionId) -> Result<AnyRow, StoreError> {
-    Ok(sqlx::query(sql(format!(
+/// What a start reads of connection `$1`.
+pub(crate) fn read_connection() -> String {
+    format!(
         "select connection.id, {CONNECTION} from connection join customer on customer.id = connection.customer_id
            left join connection as parent on parent.id = connection.parent_id
          where connection.id = $1"
-    )))
-    .bind(id.0)
-    .fetch_one(&mut *write.tx)
-    .await?)
+    )
+}
+
+async fn connection_of(write: &mut Write, id: ConnectionId) -> Result<AnyRow, StoreError> {
+    Ok(sqlx::query(sql(read_connection())).bind(id.0).fetch_one(&mut *write.tx).await?)
 }
 
 /// Adds a shard that is taken at once, and begins the stage that it opens. The run's row is locked. Answers with what

@@ -5,8 +5,8 @@ use std::time::Duration;
 use helpsync_model::{ConnectionId, Lane, RunId, RunParams, Trigger};
 use sqlx::Executor as _;
 
-use crate::testing::{TestStore, postgres, stores};
-use crate::{RunRequest, Store};
+use crate::testing::{TestStore, bring_back, postgres, stores, take_away};
+use crate::{RunRequest, Store, StoreError, StoreOutage};
 
 const LATE: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(60);
@@ -173,5 +173,33 @@ async fn a_transaction_that_the_database_ended_by_itself_spoils_no_other() {
             drop(write);
             request(&store, "ada").await;
         }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once_and_ends_with_what_shows_that_it_is_over() {
+    for store in stores().await {
+        let outage = StoreOutage::default();
+        let away = || StoreError::from(sqlx::Error::PoolTimedOut);
+        let begins = |error: StoreError| outage.look().begins(&error);
+        let ends = async |did| outage.look().ends(&store, did).await;
+        assert!(!ends(true).await, "nothing was told");
+        let overlapping = outage.look();
+        assert!(begins(away()) && !begins(away()));
+        assert!(!overlapping.ends(&store, true).await, "it began before the last failure");
+        // It can be read, and takes no writes: a look that had nothing to do works.
+        take_away(&store, "ping").await;
+        assert!(!ends(false).await);
+        assert!(!begins(away()), "told once");
+        bring_back(&store, "ping").await;
+        assert!(ends(false).await && !ends(false).await);
+        assert!(begins(away()) && ends(true).await);
+
+        // A statement that is refused: another look did not come to it.
+        let refused = || StoreError::from(sqlx::Error::RowNotFound);
+        assert!(begins(refused()) && !begins(refused()));
+        assert!(!ends(false).await);
+        assert!(begins(away()), "another trouble");
+        assert!(begins(refused()) && ends(true).await);
     }
 }
