@@ -6,6 +6,7 @@
 
 mod chunk;
 mod convert;
+mod day;
 mod installation;
 mod meter;
 mod old_search;
@@ -26,7 +27,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, Parser)]
 #[command(about = "Measures the product beside bare baselines and prints the ratios")]
 pub(crate) struct Options {
-    /// Targets: convert, chunk, search, sync. All of them unless told.
+    /// Targets: convert, chunk, search, sync (all of these unless told), and day.
     targets: Vec<String>,
     /// Articles to convert and chunk, as Zendesk lists them (`{"articles": [{"body": …}]}`), in place of simulated ones.
     #[arg(long)]
@@ -37,20 +38,31 @@ pub(crate) struct Options {
     /// Chunks of other customers beside which searches are measured.
     #[arg(long, default_value_t = 200_000)]
     others: i64,
+    /// Customers of a simulated day.
+    #[arg(long, default_value_t = 1_000_000)]
+    customers: u32,
+    /// Workers of a simulated day; as many as it takes unless told.
+    #[arg(long)]
+    workers: Option<usize>,
+    /// What a simulated day is drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// The simulated help center that a sync reads, as a process of its own.
     #[arg(long, hide = true)]
     simulate: bool,
 }
 
 type Measured<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
-type Target = (&'static str, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
+/// Its name, whether it runs unless told, and what it does.
+type Target = (&'static str, bool, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
 
 /// Every target, in the order in which they run.
-const TARGETS: [Target; 4] = [
-    ("convert", |options, report| Box::pin(convert::measure(options, report))),
-    ("chunk", |options, report| Box::pin(chunk::measure(options, report))),
-    ("search", |options, report| Box::pin(search::measure(options, report))),
-    ("sync", |options, report| Box::pin(sync::measure(options, report))),
+const TARGETS: [Target; 5] = [
+    ("convert", true, |options, report| Box::pin(convert::measure(options, report))),
+    ("chunk", true, |options, report| Box::pin(chunk::measure(options, report))),
+    ("search", true, |options, report| Box::pin(search::measure(options, report))),
+    ("sync", true, |options, report| Box::pin(sync::measure(options, report))),
+    ("day", false, |options, report| Box::pin(day::measure(options, report))),
 ];
 
 #[tokio::main]
@@ -59,13 +71,14 @@ async fn main() -> anyhow::Result<()> {
     if options.simulate {
         return simulator::serve(&options).await;
     }
-    let known = |name: &String| TARGETS.iter().any(|(target, _)| target == name);
+    let known = |name: &String| TARGETS.iter().any(|(target, ..)| target == name);
     if let Some(unknown) = options.targets.iter().find(|name| !known(name)) {
         anyhow::bail!("no target is called {unknown:?}");
     }
     let mut report = Report::new();
-    for (name, measure) in TARGETS {
-        if options.targets.is_empty() || options.targets.iter().any(|wanted| wanted == name) {
+    for (name, unless_told, measure) in TARGETS {
+        let all = options.targets.is_empty() && unless_told;
+        if all || options.targets.iter().any(|wanted| wanted == name) {
             eprintln!("measuring: {name}");
             measure(&options, &mut report).await?;
         }

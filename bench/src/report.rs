@@ -32,17 +32,27 @@ pub(crate) enum Goal {
 pub(crate) struct Report {
     began: Instant,
     rows: Vec<Row>,
+    /// Tables of their own, above that of the rows.
+    sections: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), rows: Vec::new() }
+        Self { began: Instant::now(), rows: Vec::new(), sections: Vec::new() }
     }
 
     /// Adds a row, and tells of it at once.
     pub(crate) fn add(&mut self, row: Row) {
         eprintln!("  {}: {:.2} {}, {:.2} of {}", row.what, row.ours, row.unit, row.ratio(), row.bare);
         self.rows.push(row);
+    }
+}
+
+impl Report {
+    /// Adds a table of its own, and tells it at once.
+    pub(crate) fn section(&mut self, section: String) {
+        eprintln!("{section}");
+        self.sections.push(section);
     }
 }
 
@@ -54,6 +64,12 @@ impl Row {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for section in &self.sections {
+            writeln!(f, "{section}")?;
+        }
+        if self.rows.is_empty() {
+            return self.ends(f);
+        }
         writeln!(f, "| what | ours | baseline of the same run | its | ratio | goal |")?;
         writeln!(f, "| --- | --- | --- | --- | --- | --- |")?;
         for row in &self.rows {
@@ -67,6 +83,12 @@ impl fmt::Display for Report {
             let ratio = row.ratio();
             writeln!(f, "| {what} | {ours:.2} {unit} | {bare} | {theirs:.2} {unit} | {ratio:.4} | {goal} |")?;
         }
+        self.ends(f)
+    }
+}
+
+impl Report {
+    fn ends(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let minutes = self.began.elapsed().as_secs_f64() / 60.0;
         write!(f, "\n{minutes:.1} minutes, load average {}, {} cores", meter::load(), meter::cores())
     }

@@ -4,6 +4,8 @@
 //! Few removals are found by probing (`probe`), many by listing everything. A run that has just listed everything
 //! only verifies that it did. Whether what it read is all that Zendesk counts is for `completeness`.
 
+use std::time::Duration;
+
 use helpsync_account::Account;
 use helpsync_model::{
     Confirm, ExportAccess, ListCursor, ListEnd, ListParams, Plan, RunKind, ShardCursor, ShardParams,
@@ -156,8 +158,7 @@ impl Engine {
 
     /// Whether everything is to be listed again, as far as the last time tells.
     pub(crate) fn is_audit_due(&self, started: &StartedShard) -> bool {
-        let every = i64::try_from(self.options.audit_every.as_millis()).unwrap_or(i64::MAX);
-        started.last_audit_at.is_some_and(|last| last.saturating_add(every) <= self.clock.now_ms())
+        audit_is_due(started.last_audit_at, self.options.audit_every, self.clock.now_ms())
     }
 
     /// How many articles Zendesk counts now.
@@ -251,8 +252,16 @@ async fn counted(account: &Account, note: &mut RunNote) -> Result<i64, HandlerEr
     Ok(count)
 }
 
+/// Whether everything is to be listed again, `every` so often, at `now` (ms), if it last was at `last`.
+#[must_use]
+pub fn audit_is_due(last: Option<i64>, every: Duration, now: i64) -> bool {
+    let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+    last.is_some_and(|last| last.saturating_add(every) <= now)
+}
+
 /// Hidden articles are asked for one by one, or by a second listing where they are very many.
-pub(crate) fn confirmations(articles: &[i64]) -> Vec<NewShard> {
+#[must_use]
+pub fn confirmations(articles: &[i64]) -> Vec<NewShard> {
     let shard = |key, confirm| NewShard { key, params: ShardParams::ConfirmRemoved(confirm), position: None };
     if articles.len() > CONFIRMED_BY_ID_MAX {
         return vec![shard("confirm_removed-listing".to_owned(), Confirm::Listing)];

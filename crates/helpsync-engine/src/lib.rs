@@ -19,6 +19,7 @@ mod outcome;
 mod page;
 mod places;
 mod plan;
+pub mod planning;
 mod probe;
 mod translations;
 mod verify;

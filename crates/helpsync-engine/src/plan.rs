@@ -185,7 +185,8 @@ fn walk_to_the_end(key: &str, measured: Measured) -> NewShard {
 }
 
 /// The shards that read the list as a whole, and how, for people.
-fn whole_list(measured: Measured) -> (Plan, String, Vec<NewShard>) {
+#[must_use]
+pub fn whole_list(measured: Measured) -> (Plan, String, Vec<NewShard>) {
     let shard = |key, list| NewShard { key, params: ShardParams::WalkList(list), position: Some(0) };
     let pages = measured.count.div_ceil(u64::from(PAGE_SIZE_MAX)).max(1);
     if let Ok(pages) = u32::try_from(pages)

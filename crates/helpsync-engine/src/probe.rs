@@ -28,6 +28,13 @@ fn probes_max(known: usize, gone: usize) -> usize {
     gone.saturating_mul((pages + 1).next_power_of_two().ilog2() as usize)
 }
 
+/// Requests that finding `gone` articles takes at most by probing, where Zendesk counts `count`, page numbers reach all of
+/// them, and listing everything takes more. `None`: it is listed, or counts by category say more.
+#[must_use]
+pub fn probes(count: usize, gone: usize, listing: usize) -> Option<usize> {
+    (count <= DEPTH).then(|| probes_max(count, gone)).filter(|probes| *probes < listing)
+}
+
 /// Finds the first page that differs from ours, and what is missing on it.
 #[derive(Debug)]
 struct Search {
@@ -117,7 +124,7 @@ impl Engine {
         }
         let mut probe = Probe { account, requests: 0 };
         let found = if count <= DEPTH {
-            if probes_max(count, ledger.len() - count) >= listing {
+            if probes(count, ledger.len() - count, listing).is_none() {
                 return Ok(None);
             }
             let ours = ledger.iter().map(|entry| entry.article_id).collect();

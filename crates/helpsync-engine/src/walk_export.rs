@@ -20,7 +20,7 @@ const PAGES_PER_TURN: u32 = 100;
 /// Pages without an article, one after the other, before the export counts as one that does not lead on.
 const EMPTY_PAGES_MAX: u32 = 10;
 /// Ranges of one run. Each one more may cost a request: its last page is not full.
-pub(crate) const RANGES_MAX: i64 = 3;
+pub const RANGES_MAX: i64 = 3;
 /// A range is heavy when so many full pages did not end it.
 const HEAVY_PAGES: u64 = 2;
 /// A range shorter than this is not cut, in seconds.
@@ -48,7 +48,8 @@ fn left(started: &StartedShard, range: ExportRange) -> ExportCursor {
 
 /// Half of what is left, for a shard of its own. The present only places the cut: wherever it lies, nothing is missed
 /// or lost by it.
-fn split(left: ExportCursor, now: i64) -> Option<Split> {
+#[must_use]
+pub fn split(left: ExportCursor, now: i64) -> Option<Split> {
     let end = left.end.unwrap_or(now);
     if left.pages < HEAVY_PAGES || end.saturating_sub(left.start) < CUT_SECONDS_MIN {
         return None;

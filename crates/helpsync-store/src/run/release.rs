@@ -138,7 +138,8 @@ async fn release_lane(
     }
     let window = usize::try_from(window).unwrap_or(usize::MAX);
     let turns = look(write, lane, &visited, window.min(limit)).await?;
-    let chosen = choose(&turns, limit, window);
+    let due = turns.iter().map(|turn| (turn.outstanding, turn.due.as_slice()));
+    let chosen = release_order(due, limit, window);
     let released = release(write, &chosen).await?;
     next_turns(write, lane, &turns, &chosen, window).await?;
     Ok(released)
@@ -220,12 +221,19 @@ fn turn_of(row: &AnyRow) -> Result<Turn, StoreError> {
 
 /// The shards to release, in order: each connection's first before anybody's second, counted with what is out, and none
 /// beyond the window.
-fn choose(turns: &[Turn], limit: usize, window: usize) -> Vec<i64> {
+///
+/// Of each connection, in the order of their turns: how many of its shards are out, and those that are due.
+#[must_use]
+pub fn release_order<'a>(
+    turns: impl Iterator<Item = (usize, &'a [i64])>,
+    limit: usize,
+    window: usize,
+) -> Vec<i64> {
     let mut candidates: Vec<(usize, usize, i64)> = Vec::new();
-    for (place, turn) in turns.iter().enumerate() {
-        let room = window.saturating_sub(turn.outstanding);
-        let counted = turn.due.iter().take(room).enumerate();
-        candidates.extend(counted.map(|(number, shard)| (turn.outstanding + number, place, *shard)));
+    for (place, (outstanding, due)) in turns.enumerate() {
+        let room = window.saturating_sub(outstanding);
+        let counted = due.iter().take(room).enumerate();
+        candidates.extend(counted.map(|(number, shard)| (outstanding + number, place, *shard)));
     }
     candidates.sort_unstable();
     candidates.into_iter().take(limit).map(|(_, _, shard)| shard).collect()

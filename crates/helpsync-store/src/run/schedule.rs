@@ -83,7 +83,8 @@ impl QueueStore {
 }
 
 /// The first slot after `now` that lies a whole number of intervals (ms, at least one) after `slot`.
-fn next_slot(slot: i64, interval: i64, now: i64) -> i64 {
+#[must_use]
+pub fn next_slot(slot: i64, interval: i64, now: i64) -> i64 {
     let interval = interval.max(1);
     slot + ((now - slot).max(0) / interval + 1) * interval
 }
