@@ -211,3 +211,36 @@ async fn a_list_that_is_refused_is_asked_for_by_the_next_sync_whatever_the_statu
     let statuses = [402, 403, 410, 418, 423, 451, 500, 502, 503, 504, 520, 525];
     join_all(statuses.map(|code| the_list_answers(&app, code))).await;
 }
+
+/// Storage that refuses, limits or is broken is no account that does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_storage_answers_is_said_of_the_file_and_of_nothing_else() {
+    let extra = [("HELPSYNC_WORKER__SHARD_ATTEMPTS_MAX", "2"), ("HELPSYNC_WORKER__CONCURRENCY", "16")];
+    let app = TestApp::start(Shape::Embedded, &extra, real_time()).await;
+    let storage = axum::Router::new().route(
+        "/{code}",
+        axum::routing::get(|axum::extract::Path(code): axum::extract::Path<u16>| async move {
+            (axum::http::StatusCode::from_u16(code).unwrap(), "<Error><Code>AccessDenied</Code></Error>")
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move { axum::serve(listener, storage).await.unwrap() });
+    let cases = [
+        (401, "zendesk forbids it"),
+        (402, "rejects the request with 402"),
+        (403, "zendesk forbids it"),
+        (404, "zendesk finds nothing there"),
+        (423, "rejects the request with 423"),
+        (429, "zendesk is not available"),
+        (503, "zendesk is not available"),
+    ];
+    let app = &app;
+    join_all(cases.map(|(code, says)| async move {
+        let location = format!("http://{address}/{code}");
+        let rule = FaultRule::always(Fault::Redirect { location }).on(BYTES);
+        is_left_out(app, &format!("storage-{code}"), vec![rule], says).await;
+    }))
+    .await;
+    server.abort();
+}

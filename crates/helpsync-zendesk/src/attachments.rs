@@ -182,11 +182,7 @@ impl Client {
                 url = self.leads_to(&url, &response)?;
             } else {
                 let failure = Failure::of_answer(status, response.headers(), after, &[], "");
-                return Err(match failure {
-                    // Storage knows nothing of our token.
-                    Failure::Unauthorized(detail) if !is_ours => Failure::Forbidden(detail),
-                    failure => failure,
-                });
+                return Err(if is_ours { failure } else { of_storage(failure) });
             }
         }
     }
@@ -198,6 +194,16 @@ impl Client {
             Some(url) => Err(Failure::off_host(url.host_str())),
             None => Err(Failure::malformed("it redirects nowhere")),
         }
+    }
+}
+
+/// Storage knows nothing of our token, of the account's limit, or of what the account has paid for.
+fn of_storage(failure: Failure) -> Failure {
+    match failure {
+        Failure::Unauthorized(detail) => Failure::Forbidden(detail),
+        Failure::RateLimited { after, detail } => Failure::Unavailable { after, detail },
+        Failure::Suspended { status, detail } => Failure::Rejected { status, detail },
+        failure => failure,
     }
 }
 
