@@ -151,6 +151,23 @@ async fn entry_of(app: &TestApp, action: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_about_the_customer_whom_its_path_or_body_names() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(4));
+    app.connect(CUSTOMER, "acme").await;
+    for (path, operation, body) in [
+        ("/helpsync/v1/customers/ada/pause", "POST /helpsync/v1/customers/{customer_id}/pause", json!({})),
+        ("/helpsync/v1/customers/ada/resume", "POST /helpsync/v1/customers/{customer_id}/resume", json!({})),
+        ("/helpsync/v1/sync", "POST /helpsync/v1/sync", json!({ "customer_id": CUSTOMER })),
+    ] {
+        // Without the header that names a customer too.
+        let answer = app.http.post(app.url(path)).bearer_auth(API_KEY).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{operation}");
+        assert_eq!(entry_of(&app, operation).await["customer_id"], CUSTOMER, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_operation_that_changes_something_leaves_an_entry_and_no_secret_is_in_one() {
     let app = TestApp::embedded().await;
     app.account("acme", small(8));

@@ -5,6 +5,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use helpsync_store::ApiKey;
 use helpsync_store::audit::{self, Actor, Audited};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::layers::REQUEST_ID;
@@ -64,8 +65,22 @@ pub(crate) struct Operation {
 pub(crate) async fn write_down(State(operation): State<Operation>, request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let target = request.uri().path().to_owned();
+    let customer = customer_in(&operation.name, &target);
     let audited = Audited::new(operation.name, target, id, operation.is_change);
-    audit::audited(audited, next.run(request)).await
+    let answered = async {
+        if let Some(customer) = customer {
+            audit::about(&[customer]);
+        }
+        next.run(request).await
+    };
+    audit::audited(audited, answered).await
+}
+
+/// The customer that a path names, where its operation (`POST /…/{customer_id}/…`) says that it names one.
+fn customer_in(operation: &str, target: &str) -> Option<String> {
+    let (_, path) = operation.split_once(' ')?;
+    let (_, customer) = path.split('/').zip(target.split('/')).find(|(name, _)| *name == "{customer_id}")?;
+    Some(percent_decode_str(customer).decode_utf8().ok()?.into_owned())
 }
 
 /// The request is made with this key, for a customer where it names one.
@@ -90,7 +105,10 @@ pub(crate) fn told(body: &[u8]) {
         return;
     }
     let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(body) else { return };
-    // Several customers at once are named by the body.
+    // Whoever asks for others than the one in the header names them in the body.
+    if let Some(customer) = object.get("customer_id").and_then(Value::as_str) {
+        audit::about(&[short(customer)]);
+    }
     if let Some(customers) = object.get("customer_ids").and_then(Value::as_array) {
         let named: Vec<String> = customers.iter().filter_map(|it| it.as_str().map(short)).collect();
         audit::about(&named);
@@ -131,6 +149,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_path_names_its_customer_where_the_operation_says_so() {
+        let operation = "POST /helpsync/v1/customers/{customer_id}/pause";
+        for (target, customer) in [
+            ("/helpsync/v1/customers/ada/pause", Some("ada")),
+            ("/helpsync/v1/customers/ada%2F1/pause", Some("ada/1")),
+            ("/helpsync/v1/customers/%ff/pause", None),
+        ] {
+            assert_eq!(customer_in(operation, target).as_deref(), customer, "{target}");
+        }
+        assert_eq!(customer_in("POST /helpsync/v1/lanes/{lane}/pause", "/helpsync/v1/lanes/backfill/pause"), None);
+    }
 
     #[test]
     fn secrets_and_contents_of_a_body_are_not_kept() {

@@ -52,10 +52,10 @@ mod tests {
         assert!(fault(&["statsu"]).starts_with("unrecognized subcommand 'statsu'"));
         assert!(fault(&["statsu"]).contains("'status'"));
         assert!(fault(&["status", "--halp"]).contains("unexpected argument '--halp' found"));
-        assert!(fault(&["show"]).contains("<CUSTOMER>"));
+        assert!(fault(&["file"]).contains("<ID>"));
         assert!(fault(&[]).contains("--help"));
         assert!(fault(&["dead-letters"]).contains("--help"));
-        for arguments in [&["statsu"][..], &["show"], &["pause", "--lane", "x"], &["runs", "--limit", "0"]] {
+        for arguments in [&["statsu"][..], &["file"], &["pause", "--lane", "x"], &["runs", "--limit", "0"]] {
             let text = fault(arguments);
             assert!(!text.contains('\n') && !text.contains("Usage") && !text.starts_with("error"), "{text}");
         }
