@@ -9,6 +9,7 @@ mod convert;
 mod installation;
 mod meter;
 mod old_search;
+mod pages;
 mod report;
 mod search;
 mod simulator;
@@ -26,7 +27,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, Parser)]
 #[command(about = "Measures the product beside bare baselines and prints the ratios")]
 pub(crate) struct Options {
-    /// Targets: convert, chunk, search, sync. All of them unless told.
+    /// Targets: convert, chunk, search, sync, pages. All of them unless told.
     targets: Vec<String>,
     /// Articles to convert and chunk, as Zendesk lists them (`{"articles": [{"body": …}]}`), in place of simulated ones.
     #[arg(long)]
@@ -46,11 +47,12 @@ type Measured<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Target = (&'static str, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
 
 /// Every target, in the order in which they run.
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     ("convert", |options, report| Box::pin(convert::measure(options, report))),
     ("chunk", |options, report| Box::pin(chunk::measure(options, report))),
     ("search", |options, report| Box::pin(search::measure(options, report))),
     ("sync", |options, report| Box::pin(sync::measure(options, report))),
+    ("pages", |options, report| Box::pin(pages::measure(options, report))),
 ];
 
 #[tokio::main]
