@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use helpsync_app::{Parts, Process, Role, Runtime};
 use helpsync_config::Settings;
 use helpsync_model::{OsEntropy, RunState, SystemClock};
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use crate::simulator::{CLIENT, SUBDOMAIN, Simulator};
@@ -45,10 +46,45 @@ impl Installation {
         Ok(Self { process, http: simulator.client()? })
     }
 
+    /// An address of its API.
+    pub(crate) fn url(&self, path: &str) -> anyhow::Result<Url> {
+        Ok(self.process.api_url().context("no API")?.join(path)?)
+    }
+
+    /// Follows no redirect by itself.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// An operator's key.
+    pub(crate) fn key(&self) -> &'static str {
+        API_KEY
+    }
+
+    /// The newest run of a customer.
+    pub(crate) async fn run_of(&self, customer: &str) -> anyhow::Result<i64> {
+        let parts = self.process.parts();
+        let state = parts.store.admin().customer_state(parts.organization, customer).await?;
+        let connection = state.and_then(|state| state.workspace).context("no workspace")?.connection;
+        let runs = parts.store.admin().runs(parts.organization, Some(connection), 1).await?;
+        Ok(runs.first().context("no run")?.id.0)
+    }
+
     /// Sends a request as the customer.
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        let url = self.process.api_url().context("no API")?.join(path)?;
-        let request = self.http.post(url).bearer_auth(API_KEY).header("customer-id", CUSTOMER).json(&body);
+        self.ask(Method::POST, path, CUSTOMER, body).await
+    }
+
+    /// Sends a request as any customer.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        customer: &str,
+        body: Value,
+    ) -> anyhow::Result<Value> {
+        let request = self.http.request(method, self.url(path)?);
+        let request = request.bearer_auth(API_KEY).header("customer-id", customer).json(&body);
         let answer = request.send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
         ensure!(status.is_success(), "{path}: {status} {text}");

@@ -10,6 +10,7 @@ mod day;
 mod installation;
 mod meter;
 mod old_search;
+mod pages;
 mod report;
 mod search;
 mod simulator;
@@ -27,7 +28,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, Parser)]
 #[command(about = "Measures the product beside bare baselines and prints the ratios")]
 pub(crate) struct Options {
-    /// Targets: convert, chunk, search, sync (all of these unless told), and day.
+    /// Targets: convert, chunk, search, sync, pages (all of these unless told), and day.
     targets: Vec<String>,
     /// Articles to convert and chunk, as Zendesk lists them (`{"articles": [{"body": …}]}`), in place of simulated ones.
     #[arg(long)]
@@ -57,11 +58,12 @@ type Measured<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Target = (&'static str, bool, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
 
 /// Every target, in the order in which they run.
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     ("convert", true, |options, report| Box::pin(convert::measure(options, report))),
     ("chunk", true, |options, report| Box::pin(chunk::measure(options, report))),
     ("search", true, |options, report| Box::pin(search::measure(options, report))),
     ("sync", true, |options, report| Box::pin(sync::measure(options, report))),
+    ("pages", true, |options, report| Box::pin(pages::measure(options, report))),
     ("day", false, |options, report| Box::pin(day::measure(options, report))),
 ];
 

@@ -287,6 +287,12 @@ async fn what_processes_count_is_what_receipts_say(shape: Shape) {
         (fresh == 1.0 && active == 1.0 && delivered > 0.0).then_some(())
     })
     .await;
+    // Pages for people stand beside the API.
+    let page = app.http.get(format!("{}dashboard/login", app.api)).send().await.unwrap();
+    assert!(page.status().is_success());
+    let scrape = app.scrapes().await.remove(0);
+    let login = [("http_route", "/dashboard/login"), ("http_response_status_code", "200")];
+    assert_eq!(sum(&scrape, "http_server_request_duration_seconds_count", &login), 1.0);
     let told: BTreeSet<String> =
         app.scrapes().await.into_iter().flatten().map(|series| series.name).collect();
     let missing: Vec<String> = metrics_named().into_iter().filter(|name| !told.contains(name)).collect();

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Clock as _, KeyScope, Lane, RunId, RunKind, RunParams, ShardKind, ShardState, Trigger};
+use helpsync_model::{
+    Clock as _, FileId, KeyScope, Lane, RunId, RunKind, RunParams, ShardKind, ShardState, Trigger,
+};
 
 use crate::testing::{FIRST, TestStore, article, stores};
 use crate::{
-    ApiKey, CustomerFilter, CustomerSearch, CustomerSort, HISTORY_SLOTS, NewApiKey, RunRequest,
-    SESSIONS_OF_KEY_MAX, SLOT_MS, ShardEnd,
+    AccountUse, ApiKey, CustomerFilter, CustomerSearch, CustomerSort, HISTORY_SLOTS, IncomingArticle,
+    NewApiKey, RunRequest, SESSIONS_OF_KEY_MAX, SLOT_MS, ShardEnd, StoreError, USE_SLOT_MS, USE_SLOTS,
 };
 
 const LIFE: Duration = Duration::from_secs(3_600);
@@ -101,6 +103,91 @@ async fn the_history_keeps_a_day_and_adds_what_processes_count() {
             .await
             .unwrap();
         assert_eq!(rows, HISTORY_SLOTS, "and out of the table");
+    }
+}
+
+#[tokio::test]
+async fn the_use_of_an_accounts_budget_adds_up_by_half_hours_and_a_day_of_it_is_kept() {
+    for store in stores().await {
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let other = store.admin().ensure_organization("other").await.unwrap();
+        let customer = store.admin().customer(organization, "ada").await.unwrap();
+        let connection = store.connect(&customer, "acme").await;
+        let queue = store.queue();
+        let answered = |requests: i64, least_left: Option<i64>| AccountUse {
+            requests,
+            throttled: 1,
+            waited_ms: 500,
+            limit: least_left.map(|_| 400),
+            least_left,
+        };
+        let note = async |account: &str, used: AccountUse| {
+            queue.note_account_use(&[(account.to_owned(), used)]).await.unwrap();
+        };
+        for least_left in [None, Some(30), Some(90), None] {
+            note("acme", answered(10, least_left)).await;
+        }
+        note("bolt", answered(1, Some(1))).await;
+        let used = async |of| store.admin().account_use(of, connection).await.unwrap();
+        let whole = AccountUse {
+            requests: 40,
+            throttled: 4,
+            waited_ms: 2_000,
+            limit: Some(400),
+            least_left: Some(30),
+        };
+        assert_eq!(used(organization).await.into_iter().map(|(_, used)| used).collect::<Vec<_>>(), [whole]);
+        assert_eq!(used(other).await, [], "another organization's connection");
+        for _ in 0..USE_SLOTS {
+            store.clock.advance(Duration::from_millis(USE_SLOT_MS.unsigned_abs()));
+            note("acme", answered(1, None)).await;
+        }
+        assert_eq!(used(organization).await.len(), usize::try_from(USE_SLOTS).unwrap());
+        let rows: i64 = sqlx::query_scalar("select count(*) from account_use")
+            .fetch_one(&store.store.pool)
+            .await
+            .unwrap();
+        assert_eq!(rows, USE_SLOTS, "the first slot is gone, and so is the other account's");
+    }
+}
+
+#[tokio::test]
+async fn a_file_tells_its_last_changes_and_no_more_of_them_than_there_is_room_for() {
+    for store in stores().await {
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        let other = store.admin().ensure_organization("other").await.unwrap();
+        let customer = store.admin().customer(organization, "ada").await.unwrap();
+        let connection = store.connect(&customer, "acme").await;
+        let began = store.clock.now_ms();
+        store.sync_articles(connection, vec![article(1, "A", 1)]).await;
+        let file: i64 = sqlx::query_scalar("select id from file").fetch_one(&store.store.pool).await.unwrap();
+        let told = async || -> Vec<(i64, String)> {
+            let changes = store.admin().file_history(organization, FileId(file)).await.unwrap();
+            changes.into_iter().map(|change| ((change.at - began) / 1_000, change.what)).collect()
+        };
+        assert_eq!(told().await, [(0, "created".to_owned())]);
+        store.clock.advance(Duration::from_secs(10));
+        store.sync_articles(connection, vec![article(1, "A 2", 2)]).await;
+        store.clock.advance(Duration::from_secs(10));
+        let moved = IncomingArticle { metadata_hash: "elsewhere".to_owned(), ..article(1, "A 2", 3) };
+        store.sync_articles(connection, vec![moved]).await;
+        let (text, details, created) = ("text".to_owned(), "details".to_owned(), "created".to_owned());
+        assert_eq!(told().await, [(20, details), (10, text), (0, created.clone())]);
+        let strangers = store.admin().file_history(other, FileId(file)).await;
+        assert!(matches!(strangers, Err(StoreError::NotFound(_))), "{strangers:?}");
+        for version in 4..40 {
+            store.clock.advance(Duration::from_secs(1));
+            store.sync_articles(connection, vec![article(1, &format!("A {version}"), version)]).await;
+        }
+        let changes = told().await;
+        assert!((10..20).contains(&changes.len()), "{changes:?}");
+        assert_eq!((changes[0].0, changes.last().unwrap()), (56, &(0, created)));
+        sqlx::query("update file set held_at = $1")
+            .bind(began + 70_000)
+            .execute(&store.store.pool)
+            .await
+            .unwrap();
+        assert_eq!(told().await[0], (70, "held".to_owned()));
     }
 }
 

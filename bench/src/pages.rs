@@ -1,0 +1,117 @@
+//! Pages for people with very many customers and files: what each costs the server, and how heavy it is.
+
+use anyhow::{Context as _, ensure};
+use helpsync_store::testing::many::{Many, fill};
+use helpsync_store::testing::{TestStore, name_of, stores};
+use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::Options;
+use crate::installation::Installation;
+use crate::meter::Times;
+use crate::report::{Goal, Report, Row};
+use crate::simulator::Simulator;
+
+const MANY: Many = Many { customers: 10_000, files: 100 };
+/// One of them, in their middle.
+const CUSTOMER: &str = "many-5000";
+/// Every page is asked so often.
+const TIMES: usize = 21;
+/// Milliseconds within which half of the requests for any page are to end, on a machine that does nothing else.
+const GOAL_MILLISECONDS: f64 = 100.0;
+/// A page of the same process that asks no database: what the way there and back takes.
+const BARE: &str = "/dashboard/login";
+
+pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let simulator = Simulator::start(1).await?;
+    for store in stores().await {
+        let app = Installation::start(&simulator, store.url()).await?;
+        fill(store.url(), MANY).await;
+        measure_on(&store, &app, report).await?;
+        app.stop().await;
+    }
+    Ok(())
+}
+
+async fn measure_on(store: &TestStore, app: &Installation, report: &mut Report) -> anyhow::Result<()> {
+    let cookie = login(app).await?;
+    let home = location(&get(app, "/dashboard", &cookie).await?)?;
+    let customer = location(&get(app, &format!("{home}/customers/named?name={CUSTOMER}"), &cookie).await?)?;
+    let ask = async |path: &str| app.ask(Method::POST, path, CUSTOMER, json!({})).await;
+    let files: Value = ask("/user_files_v2").await?;
+    let file = files["results"][0]["id"].as_i64().context("no file")?;
+    let managed: Value = ask("/helpsync/v1/manage_url").await?;
+    let manage = managed["manage_url"].as_str().context("no page")?.to_owned();
+    let run = app.run_of(CUSTOMER).await?;
+    let at = |path: &str| format!("{home}{path}");
+    let pages = [
+        ("overview", at("")),
+        ("customers", at("/customers")),
+        ("customers, oldest copies first", at("/customers?sort=age")),
+        ("the same, behind the 9,000th", at("/customers?sort=age&after=9000&after_age=1009000")),
+        ("customers, searched", at("/customers?search=999")),
+        ("customers, searched in vain", at("/customers?search=nobody-is-called-so")),
+        ("customers with held removals", at("/customers?state=held")),
+        ("customers with dead letters", at("/customers?state=dead_letters")),
+        ("customers up to date, oldest copies first", at("/customers?state=ready&sort=age")),
+        ("a customer", customer.clone()),
+        ("its files", format!("{customer}/files")),
+        ("its files, searched", format!("{customer}/files?search=99")),
+        ("its selection", format!("{customer}/selection")),
+        ("its held removals", format!("{customer}/held")),
+        ("a run", at(&format!("/runs/{run}"))),
+        ("a file", at(&format!("/files/{file}"))),
+        ("dead letters", at("/dead-letters")),
+        ("webhooks", at("/webhooks")),
+        ("audit log", at("/audit")),
+        ("audit log of one customer", at(&format!("/audit?customer={CUSTOMER}"))),
+        ("palette", at("/palette?search=77")),
+        ("organizations", "/dashboard/organizations".to_owned()),
+        ("the managing page of a customer's administrator", manage),
+    ];
+    let (bare, _) = timed(app, BARE, &cookie).await?;
+    for (name, path) in pages {
+        let (times, bytes) = timed(app, &path, &cookie).await?;
+        report.add(Row {
+            what: format!("{}, {name}, {:.1} kB, p50", name_of(store), bytes as f64 / 1e3),
+            unit: "ms",
+            ours: times.within(50),
+            bare: "a page without a statement".to_owned(),
+            theirs: bare.within(50),
+            goal: Some(Goal::Itself(GOAL_MILLISECONDS)),
+        });
+    }
+    Ok(())
+}
+
+/// The times of a page, and its bytes.
+async fn timed(app: &Installation, path: &str, cookie: &str) -> anyhow::Result<(Times, usize)> {
+    let (mut times, mut bytes) = (Times::default(), 0);
+    for _ in 0..TIMES {
+        let whole = async {
+            let answer = get(app, path, cookie).await?;
+            ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+            Ok(answer.bytes().await?.len())
+        };
+        bytes = times.of(whole).await?;
+    }
+    Ok((times, bytes))
+}
+
+/// The cookie of a session.
+async fn login(app: &Installation) -> anyhow::Result<String> {
+    let (url, origin) = (app.url("/dashboard/login")?, app.url("/")?.origin().ascii_serialization());
+    let request = app.http().post(url).header(ORIGIN, origin).form(&[("key", app.key())]);
+    let answer = request.send().await?;
+    let line = answer.headers().get(SET_COOKIE).context("no session")?.to_str()?;
+    Ok(line.split(';').next().unwrap_or_default().to_owned())
+}
+
+async fn get(app: &Installation, path: &str, cookie: &str) -> anyhow::Result<Response> {
+    Ok(app.http().get(app.url(path)?).header(COOKIE, cookie).send().await?)
+}
+
+fn location(answer: &Response) -> anyhow::Result<String> {
+    Ok(answer.headers().get(LOCATION).context("not sent on")?.to_str()?.to_owned())
+}
