@@ -1,5 +1,5 @@
 use super::population::{DAY_MS, Guesses, Population};
-use super::tally::{Lateness, Tally};
+use super::tally::{Lateness, Tally, Times};
 use super::world::World;
 use super::{Installed, MIDNIGHT};
 
@@ -27,7 +27,7 @@ fn a_day_of_few_customers_is_the_same_wherever_it_is_simulated() {
     let busy = Guesses { asked: 0.5, connecting: 0.05, ..Guesses::default() };
     let tally = day(2, busy);
     let whole = tally.whole();
-    let counts = tally.started_after.each_ref().map(|times| times.count());
+    let counts = tally.started_after.each_ref().map(Times::count);
     assert_eq!(counts, [283, 136, 32, 17], "{whole:?}");
     let work = [whole.runs, whole.shards, whole.messages, whole.requests, whole.redis];
     assert_eq!(work, [468.0, 1_867.0, 588.0, 2_071.0, 4_282.0]);

@@ -80,8 +80,8 @@ fn time(ms: i64) -> String {
     let seconds = ms as f64 / 1e3;
     match ms {
         ..1_000 => format!("{ms} ms"),
-        ..120_000 => format!("{seconds:.1} s"),
-        ..7_200_000 => format!("{:.1} min", seconds / 60.0),
+        1_000..120_000 => format!("{seconds:.1} s"),
+        120_000..7_200_000 => format!("{:.1} min", seconds / 60.0),
         _ => format!("{:.1} h", seconds / 3_600.0),
     }
 }

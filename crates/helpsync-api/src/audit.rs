@@ -160,7 +160,10 @@ mod tests {
         ] {
             assert_eq!(customer_in(operation, target).as_deref(), customer, "{target}");
         }
-        assert_eq!(customer_in("POST /helpsync/v1/lanes/{lane}/pause", "/helpsync/v1/lanes/backfill/pause"), None);
+        assert_eq!(
+            customer_in("POST /helpsync/v1/lanes/{lane}/pause", "/helpsync/v1/lanes/backfill/pause"),
+            None
+        );
     }
 
     #[test]

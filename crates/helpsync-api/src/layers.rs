@@ -89,7 +89,6 @@ fn origins(named: &[String]) -> AllowOrigin {
 }
 
 /// Has the time of every answer of a router measured, by its route.
-#[must_use]
 pub fn measured<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router.layer(middleware::from_fn(measure))
 }

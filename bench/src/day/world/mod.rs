@@ -135,7 +135,7 @@ impl<'a> World<'a> {
                     Wanted::Sync => (RunKind::Delta, RunParams::default(), Lateness::Person),
                     Wanted::Article => (RunKind::Resync, RunParams::articles(vec![1]), Lateness::Event),
                 };
-                self.request(customer, kind, params, lateness, self.now);
+                self.request(customer, kind, &params, lateness, self.now);
             }
             Event::Due(shard) => self.wait(shard),
             Event::Ask(shard) => self.ask(shard),
@@ -153,14 +153,14 @@ impl<'a> World<'a> {
         while let Some((slot, id)) = self.schedule.pop_if(|(slot, _)| *slot <= self.now) {
             let next = next_slot(slot, self.of.interval_ms, self.now);
             self.customers[id as usize].next_slot = next;
-            self.request(id, RunKind::Delta, RunParams::default(), Lateness::Schedule, slot);
+            self.request(id, RunKind::Delta, &RunParams::default(), Lateness::Schedule, slot);
         }
         if self.now < MIDNIGHT + DAY_MS {
             self.at(self.now + self.of.tick_ms, Event::Tick);
         }
     }
 
-    fn request(&mut self, id: u32, kind: RunKind, params: RunParams, lateness: Lateness, wanted_at: i64) {
+    fn request(&mut self, id: u32, kind: RunKind, params: &RunParams, lateness: Lateness, wanted_at: i64) {
         let customer = &mut self.customers[id as usize];
         if kind != RunKind::Resync && std::mem::replace(&mut customer.syncing, true) {
             // The run under way serves it.
@@ -168,7 +168,7 @@ impl<'a> World<'a> {
             return;
         }
         customer.runs += 1;
-        let (stage, first) = Stage::first(kind, &params);
+        let (stage, first) = Stage::first(kind, params);
         let first = params.first_shard(first);
         let run = Run {
             customer: id,

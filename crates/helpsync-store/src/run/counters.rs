@@ -133,6 +133,6 @@ impl PageCounts {
             self.bytes,
         ];
         let values = counted.into_iter().chain(self.waits_ms).chain([self.progress_at]);
-        values.fold(query, |query, value| query.bind(value))
+        values.fold(query, Query::bind)
     }
 }

@@ -354,7 +354,7 @@ fn bind_shown(
 ) -> Query<'_, Any, AnyArguments> {
     let status = if outcome == Outcome::Good { DataSourceStatus::Ready } else { DataSourceStatus::Error };
     let query = query.bind(status.as_str());
-    let query = now.into_iter().fold(query, |query, now| query.bind(now));
+    let query = now.into_iter().fold(query, Query::bind);
     query.bind(i64::from(outcome == Outcome::Good)).bind(i64::from(outcome == Outcome::Incomplete))
 }
 

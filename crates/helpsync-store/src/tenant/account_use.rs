@@ -24,6 +24,9 @@ pub struct AccountUse {
     pub least_left: Option<i64>,
 }
 
+/// A slot as it is read: slot, requests, throttled, `waited_ms`, limit, `least_left`.
+type SlotRow = (i64, i64, i64, i64, Option<i64>, Option<i64>);
+
 impl AccountUse {
     /// Adds what came later.
     pub fn add(&mut self, later: &Self) {
@@ -89,7 +92,7 @@ impl AdminStore {
         connection: ConnectionId,
     ) -> Result<Vec<(i64, AccountUse)>, StoreError> {
         let since = self.clock.now_ms().div_euclid(USE_SLOT_MS) - USE_SLOTS;
-        let rows: Vec<(i64, i64, i64, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<SlotRow> = sqlx::query_as(
             "select slot, requests, throttled, waited_ms, minute_limit, least_left from account_use
              where account in (select subdomain from connection where id = $1 and organization_id = $2)
                and slot > $3
