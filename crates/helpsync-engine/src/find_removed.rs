@@ -10,7 +10,7 @@ use helpsync_account::Account;
 use helpsync_model::{
     Confirm, ExportAccess, ListCursor, ListEnd, ListParams, Plan, RunKind, ShardCursor, ShardParams,
 };
-use helpsync_store::{ListWalk, Missing, NewShard, RemovalVerdict, RunNote, ShardEnd, StartedShard};
+use helpsync_store::{Known, ListWalk, Missing, NewShard, RemovalVerdict, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::Failure;
 
 use crate::completeness::Listing;
@@ -40,6 +40,13 @@ pub(crate) enum Compared {
     Listed,
     /// Only a listing can tell.
     Unclear,
+}
+
+/// What is to be compared with Zendesk's count.
+struct Ours {
+    known: Known,
+    /// Articles that the run should have been shown, and was.
+    shown: i64,
 }
 
 impl Engine {
@@ -132,15 +139,18 @@ impl Engine {
         {
             return Ok(Compared::Unclear);
         }
-        let run = started.fence.run;
-        let mut ours = self.store.known(connection, run).await?;
-        if ours.articles < count && started.run.plan == Some(Plan::Export) {
+        let mut ours = self.ours(started).await?;
+        if ours.shown < count && started.run.plan == Some(Plan::Export) {
             self.read_tail(started, account).await?;
-            ours = self.store.known(connection, run).await?;
+            ours = self.ours(started).await?;
         }
-        let known = ours.articles;
-        if known == count || known < count && known + ours.nameless >= count {
-            return Ok(if ours.any_hidden { Compared::Same } else { Compared::SameAndNoneHidden });
+        let Ours { known: Known { articles: known, nameless, any_hidden }, shown } = ours;
+        if shown + nameless < count {
+            // Equal counts do not show that what is known was read.
+            return Ok(Compared::Unclear);
+        }
+        if known == count || known < count && known + nameless >= count {
+            return Ok(if any_hidden { Compared::Same } else { Compared::SameAndNoneHidden });
         }
         if known < count {
             return Ok(Compared::Unclear);
@@ -154,6 +164,15 @@ impl Engine {
         let gone =
             self.probe(started, account, &ledger, usize::try_from(count).unwrap_or(usize::MAX)).await?;
         Ok(gone.map_or(Compared::Unclear, Compared::Gone))
+    }
+
+    /// What is known, and how much of it a run was shown that reads everything by the export.
+    async fn ours(&self, started: &StartedShard) -> Result<Ours, HandlerError> {
+        let (connection, run) = (started.fence.connection, started.fence.run);
+        let known = self.store.known(connection, run).await?;
+        let read_all = started.run.kind == RunKind::Full && started.run.plan == Some(Plan::Export);
+        let shown = if read_all { self.store.seen_articles(connection, run).await? } else { known.articles };
+        Ok(Ours { known, shown })
     }
 
     /// Whether everything is to be listed again, as far as the last time tells.

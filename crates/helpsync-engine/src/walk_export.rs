@@ -4,6 +4,7 @@
 //! page is fetched while this one is converted and stored. A range that turns out heavy hands its later half to a
 //! shard of its own; the last range is open and ends where Zendesk says that there is no more.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use helpsync_account::Account;
@@ -89,19 +90,10 @@ impl Engine {
         if range.ended {
             return Ok(ShardEnd::Done(Vec::new()).into());
         }
-        let first = self.export_from(account, range.start);
-        let (first, counted) = tokio::join!(first, self.count_beside(started, account));
-        let mut answer = match first {
-            Ok(answer) => answer,
-            Err(failure) => {
-                let why = self.no_export(started, range.start, failure)?;
-                if counted.requests > 0 {
-                    self.store.note_run(&started.fence, &counted).await?;
-                }
-                return self.list_on(started, account, everything, why).await;
-            }
+        let mut answer = match self.first_page(started, account, range.start, everything).await? {
+            ControlFlow::Continue(answer) => answer,
+            ControlFlow::Break(handled) => return Ok(handled),
         };
-        self.note_allowed(started, counted).await?;
         let mut may_split = true;
         let mut empty = 0;
         for turn in 1_u32.. {
@@ -151,6 +143,31 @@ impl Engine {
             };
         }
         Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }.into())
+    }
+
+    /// The first page of a turn, beside the count where one is due; or how the shard ends where there is no export.
+    async fn first_page(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        start: i64,
+        everything: bool,
+    ) -> Result<ControlFlow<Handled, Answer<ExportPage>>, HandlerError> {
+        let (first, counted) =
+            tokio::join!(self.export_from(account, start), self.count_beside(started, account));
+        match first {
+            Ok(answer) => {
+                self.note_allowed(started, counted).await?;
+                Ok(ControlFlow::Continue(answer))
+            }
+            Err(failure) => {
+                let why = self.no_export(started, start, failure)?;
+                if counted.requests > 0 {
+                    self.store.note_run(&started.fence, &counted).await?;
+                }
+                self.list_on(started, account, everything, why).await.map(ControlFlow::Break)
+            }
+        }
     }
 
     /// [`Engine::list_instead`], as the end of this shard.

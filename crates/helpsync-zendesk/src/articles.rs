@@ -277,7 +277,12 @@ impl Client {
         let mut answer = self.get(&path, &[("include", "translations")]).await?.try_map(|body| {
             let text = text(&body);
             let fields = Envelope::read(&text)?.object("article")?;
-            Article::read_alone(&fields).map_err(|reason| Failure::Unreadable { reason })
+            let article = Article::read_alone(&fields).map_err(|reason| Failure::Unreadable { reason })?;
+            if article.id == id {
+                Ok(article)
+            } else {
+                Err(Failure::Unreadable { reason: format!("article {} came in its place", article.id) })
+            }
         })?;
         if answer.value.lacks_translations() {
             let cost = self.complete_article(&mut answer.value).await?;

@@ -68,7 +68,7 @@ pub(crate) async fn start(
         let text = format!(
             "with shown as ({shown} returning id), taken as ({}),
              run as ({} from taken where run.id = taken.run_id and {} returning run.*)
-             select {RUN}, taken.*, {CONNECTION} from taken cross join run join {HOME_OF_RUN}",
+             select {RUN}, {SHARD}, {CONNECTION} from taken cross join run join {HOME_OF_RUN}",
             taken(&which(first)),
             begun().0,
             begun().1
@@ -130,6 +130,11 @@ impl Taken {
         }
     }
 }
+
+/// What [`Shard::of_start`] reads of a shard that was taken.
+const SHARD: &str =
+    "taken.shard_id, taken.run_id, taken.shard_key, taken.shard_kind, taken.shard_lane, taken.shard_params,
+  taken.shard_cursor, taken.shard_attempt, taken.shard_failures, taken.shard_released_at";
 
 /// What a worker needs to know of the connection: for [`started_of`].
 const CONNECTION: &str =

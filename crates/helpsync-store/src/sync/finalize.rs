@@ -261,9 +261,9 @@ async fn end_run(
         Outcome::Good | Outcome::Failed => RunEvent::Finalized { failed: outcome == Outcome::Failed },
         Outcome::Incomplete => RunEvent::FinalizedShort,
     });
-    let run = |[id, now, error, files, digest]: [&str; 5]| {
+    let run = |[id, now, why, files, digest]: [&str; 5]| {
         format!(
-            "update run set state = {to}, error = {error}, finished_at = {now}, progress_at = {now}, waiting_for = null,
+            "update run set state = {to}, error = {why}, finished_at = {now}, progress_at = {now}, waiting_for = null,
                files = {files}, digest = {digest}
              where id = {id} and state in {from}"
         )

@@ -169,7 +169,11 @@ async fn a_file_tells_its_last_changes_and_no_more_of_them_than_there_is_room_fo
         store.clock.advance(Duration::from_secs(10));
         store.sync_articles(connection, vec![article(1, "A 2", 2)]).await;
         store.clock.advance(Duration::from_secs(10));
-        let moved = IncomingArticle { metadata_hash: "elsewhere".to_owned(), ..article(1, "A 2", 3) };
+        let moved = IncomingArticle {
+            metadata_hash: "elsewhere".to_owned(),
+            updated_at: 3_000,
+            ..article(1, "A 2", 2)
+        };
         store.sync_articles(connection, vec![moved]).await;
         let (text, details, created) = ("text".to_owned(), "details".to_owned(), "created".to_owned());
         assert_eq!(told().await, [(20, details), (10, text), (0, created.clone())]);
