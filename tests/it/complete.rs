@@ -1,12 +1,11 @@
 //! What a run did not see is neither removed nor passed over in silence.
 
-use futures::future::join_all;
 use helpsync_model::RunState;
 use helpsync_store::Run;
-use serde_json::{Value, json};
-use zendesk_sim::{Account, Change, Fault, FaultBody, FaultRule, Role};
+use serde_json::json;
+use zendesk_sim::{Account, Change, Fault, FaultRule, Role};
 
-use crate::app::{Shape, TestApp, real_time, small};
+use crate::app::{TestApp, small};
 use crate::copy::{assert_equal, ours};
 
 const CUSTOMER: &str = "ada";
@@ -193,127 +192,4 @@ async fn a_list_that_shrinks_while_it_is_read_is_read_again_by_the_next_run() {
     account.clear_requests();
     app.sync(CUSTOMER, "acme").await;
     assert!(account.requests().len() <= 4, "and one after that is none");
-}
-
-/// 41 of 300 articles are deleted, and the count says something else than the list.
-async fn removals_under_a_count(app: &TestApp, role: Role, number: usize, count: &Value) {
-    let name = format!("count-{number}-{}", if role == Role::Agent { "agent" } else { "user" });
-    let account = app.account(&name, small(300));
-    account.update_settings(|settings| (settings.grant_as, settings.locale_required) = (role, None));
-    app.connect(&name, &name).await;
-    let ids = account.article_ids();
-    for id in &ids[200..241] {
-        account.apply(Change::Delete { id: *id }).unwrap();
-    }
-    // Three more are shown by no list, and answer when they are asked for.
-    omit(&account, &ids[100..103]);
-    let wrong = Fault::Member { at: "/count".to_owned(), every: 1, value: count.clone() };
-    account.inject(FaultRule::always(wrong).on("/help_center/articles"));
-    let run = app.audit(&name, &name).await;
-    assert!(matches!(run.state, RunState::Done | RunState::Incomplete), "{count} {role:?}: {run:?}");
-    let held = ours(app, &name).await;
-    assert!(account.article_ids().iter().all(|id| held.contains_key(id)), "{count} {role:?}: {run:?}");
-    account.clear_faults();
-    app.audit(&name, &name).await;
-    assert_equal(app, &account, &name).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_stays_whatever_the_count_says_of_what_went() {
-    let app = &TestApp::embedded().await;
-    // As before the deletions, as without what lists leave out, too low, nothing, and no number.
-    let counts = [json!(300), json!(256), json!(12), json!(0), Value::Null, json!("259"), json!(9_000)];
-    join_all(counts.iter().enumerate().flat_map(|(number, count)| {
-        [Role::Agent, Role::EndUser].map(|role| removals_under_a_count(app, role, number, count))
-    }))
-    .await;
-}
-
-/// What an article answers that lists lack and that is asked for by its id.
-async fn one_answers(app: &TestApp, number: usize, fault: &Fault, stays: bool) {
-    let name = format!("one-{number}");
-    let account = app.account(&name, small(40));
-    app.connect(&name, &name).await;
-    let id = account.article_ids()[20];
-    omit(&account, &[id]);
-    account.inject(FaultRule::always(fault.clone()).on(&format!("/articles/{id}")));
-    let run = app.audit(&name, &name).await;
-    let held = ours(app, &name).await;
-    assert_eq!(held.contains_key(&id), stays, "{fault:?}: {run:?}");
-    let right = account.article_ids();
-    assert!(held.keys().all(|held| right.contains(held)), "{fault:?}: another came in its place: {run:?}");
-    account.clear_faults();
-    app.audit(&name, &name).await;
-    assert_equal(app, &account, &name).await;
-}
-
-/// Only a clear no is a proof.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_article_that_lists_lack_goes_only_if_it_is_denied_by_name() {
-    let extra = [("HELPSYNC_WORKER__SHARD_ATTEMPTS_MAX", "2")];
-    let app = &TestApp::start(Shape::Embedded, &extra, real_time()).await;
-    let status = |code, body| Fault::Status { code, retry_after: None, body };
-    let member = |at: &str, value| Fault::Member { at: at.to_owned(), every: 1, value };
-    let instead = |body: &str| {
-        let (content_type, body) = ("application/json".to_owned(), body.to_owned());
-        Fault::Instead { content_type, body }
-    };
-    let cases = [
-        (status(404, FaultBody::Json), false),
-        (status(410, FaultBody::Text), false),
-        (status(403, FaultBody::Html), true),
-        (status(400, FaultBody::Json), true),
-        (status(500, FaultBody::Html), true),
-        (Fault::EmptyBody, true),
-        (Fault::HtmlOk, true),
-        (Fault::TruncatedJson, true),
-        (Fault::Reset, true),
-        (instead("{}"), true),
-        (instead("null"), true),
-        (instead(r#"{"article":null}"#), true),
-        (instead(r#"{"error":"RecordNotFound"}"#), true),
-        (member("/article/id", json!(1)), true),
-        (member("/article/id", Value::Null), true),
-        (member("/article/draft", Value::Null), true),
-        (member("/article/updated_at", json!("soon")), true),
-        (Fault::Redirect { location: "https://evil.example/".to_owned() }, true),
-    ];
-    let each = cases.iter().enumerate();
-    join_all(each.map(|(number, (fault, stays))| one_answers(app, number, fault, *stays))).await;
-}
-
-/// The list says that there is more and not where, or nothing at all.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_does_not_say_where_it_goes_on_is_no_whole_list() {
-    let extra = [("HELPSYNC_WORKER__SHARD_ATTEMPTS_MAX", "2")];
-    let app = TestApp::start(Shape::Embedded, &extra, real_time()).await;
-    let member = |at: &str, value| Fault::Member { at: at.to_owned(), every: 1, value };
-    let without = |at: &str| Fault::NoMember { at: at.to_owned(), every: 1 };
-    let cases = [
-        without("/meta/after_cursor,/links"),
-        without("/meta"),
-        member("/meta/has_more", Value::Null),
-        member("/meta/has_more", json!("maybe")),
-        member("/meta", json!([])),
-        member("/meta/after_cursor,/links/next", json!("")),
-        member("/meta/after_cursor,/links/next", json!(7)),
-    ];
-    for (number, fault) in cases.into_iter().enumerate() {
-        let name = format!("more-{number}");
-        let account = app.account(&name, small(230));
-        account.update_settings(|settings| {
-            (settings.grant_as, settings.locale_required) = (Role::EndUser, None);
-        });
-        app.connect(&name, &name).await;
-        let ids = account.article_ids();
-        account.apply(Change::Delete { id: ids[3] }).unwrap();
-        let rule = FaultRule::always(fault.clone()).on("/help_center/articles");
-        account.inject(FaultRule { query: Some("page%5Bsize%5D".to_owned()), ..rule });
-        app.audit(&name, &name).await;
-        let held = ours(&app, &name).await;
-        assert!(account.article_ids().iter().all(|id| held.contains_key(id)), "{fault:?}");
-        account.clear_faults();
-        app.audit(&name, &name).await;
-        assert_equal(&app, &account, &name).await;
-    }
 }

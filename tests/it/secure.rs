@@ -160,8 +160,8 @@ async fn browsers_of_other_origins_than_those_that_are_set_are_given_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_page_of_another_origin_is_given_anything_unless_a_setting_names_it() {
-    let app = TestApp::start(Shape::Embedded, &[("HELPSYNC_API__CORS_ORIGINS", "")], real_time()).await;
+async fn no_page_of_another_origin_is_given_anything_where_the_setting_says_none() {
+    let app = TestApp::start(Shape::Embedded, &[("HELPSYNC_API__CORS_ORIGINS", "none")], real_time()).await;
     for origin in ["https://app.example.com", "null"] {
         let preflight = app.http.request(Method::OPTIONS, app.url("/user_files_v2")).header("origin", origin);
         let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();

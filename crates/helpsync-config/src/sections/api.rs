@@ -49,7 +49,7 @@ section! {
     /// How long the audit log keeps who changed what.
     "HELPSYNC_API__AUDIT_LOG_DAYS" audit_log: Duration = "365", 1..=3_650;
     /// Origins whose pages may call the API from a browser, such as `https://app.example.com` where Carbon's widget is, or
-    /// `*` for all, as Carbon had it: no cookie is sent along, so a page has what its token gives. Empty: none.
+    /// `*` for all, as Carbon had it: no cookie is sent along, so a page has what its token gives. `none`: no page may.
     "HELPSYNC_API__CORS_ORIGINS" cors_origins: Vec<String> = "*";
 }
 
@@ -83,11 +83,15 @@ impl ApiSettings {
                 ));
             }
         }
-        if self.cors_origins.iter().any(|origin| origin != "*" && !is_origin(origin)) {
+        if self
+            .cors_origins
+            .iter()
+            .any(|origin| !["*", "none"].contains(&origin.as_str()) && !is_origin(origin))
+        {
             problems.push(Problem::value(
                 "HELPSYNC_API__CORS_ORIGINS",
                 "one of them is no origin: a scheme and a host, without a path",
-                "for example https://app.example.com https://admin.example.com, or *",
+                "for example https://app.example.com https://admin.example.com, or *, or none",
             ));
         }
         if self
