@@ -33,7 +33,7 @@ async fn a_run_under_way_says_what_it_is_doing(shape: Shape) {
         Some(said)
     })
     .await;
-    assert!(said.starts_with("walk_export") && said.ends_with(": storing 20 articles"), "{said}");
+    assert_eq!(said, "reading articles: storing 20 articles");
     app.finished(connection).await;
     let (_, view) = app.call(Method::GET, &path, CUSTOMER, None).await;
     assert_eq!((&view["state"], &view["working_on"]), (&"done".into(), &serde_json::Value::Null));
