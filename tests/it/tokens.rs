@@ -23,14 +23,14 @@ fn refreshes(account: &zendesk_sim::Account) -> usize {
 async fn refreshed_once(shape: Shape) {
     let app = TestApp::of(shape).await;
     let account = app.account("acme", small(5));
-    app.connect(CUSTOMER, "acme").await;
+    let run = app.connect(CUSTOMER, "acme").await.id;
     let connection = app.connection(CUSTOMER, "acme").await;
     account.expire_access_tokens();
     account.clear_requests();
     let acme = Subdomain::parse("acme").unwrap();
     let counts = join_all((0..USERS).map(|number| {
         let parts = app.processes[number % app.processes.len()].parts();
-        let user = parts.accounts.connected(parts.organization, connection, &acme, &acme).unwrap();
+        let user = parts.accounts.connected(parts.organization, connection, Some(run), &acme, &acme).unwrap();
         // The budget lets four requests in at once; whoever is told to wait asks again.
         async move { until("an answer", async || user.client.count_articles().await.ok()).await.value }
     }));

@@ -1,4 +1,5 @@
-//! Tokens as they were read a moment ago: the requests of a small sync come close together, and each would read the same row.
+//! Tokens as a run read them a moment ago: the requests of a small sync come close together, and each would read the same
+//! row. Held for that run alone: one that a new grant starts must not ask with the grant before, which may show less.
 //!
 //! Only what was asked to be used is taken from here. Whether a pair is to be replaced, by whom, and which one is stored is
 //! always read: a token that another process has just replaced is refused once at most, and then read again.
@@ -7,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use helpsync_model::ConnectionId;
+use helpsync_model::{ConnectionId, RunId};
 use helpsync_store::ConnectionTokens;
 use tokio::time::Instant;
 
@@ -16,29 +17,32 @@ const HELD_FOR: Duration = Duration::from_secs(1);
 /// Pairs that are held at most: those of the connections that are synced right now.
 const HELD_MAX: usize = 1_000;
 
-/// Pairs by connection.
+/// Whose pair, and for which run.
+pub(crate) type HeldFor = (ConnectionId, RunId);
+
+/// Pairs by connection and run.
 #[derive(Default)]
-pub(crate) struct HeldTokens(Mutex<HashMap<ConnectionId, (Instant, ConnectionTokens)>>);
+pub(crate) struct HeldTokens(Mutex<HashMap<HeldFor, (Instant, ConnectionTokens)>>);
 
 impl HeldTokens {
-    pub(crate) fn get(&self, connection: ConnectionId) -> Option<ConnectionTokens> {
+    pub(crate) fn get(&self, held_for: HeldFor) -> Option<ConnectionTokens> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, tokens) = held.get(&connection)?;
+        let (at, tokens) = held.get(&held_for)?;
         (at.elapsed() < HELD_FOR).then(|| tokens.clone())
     }
 
-    pub(crate) fn put(&self, connection: ConnectionId, tokens: &ConnectionTokens) {
+    pub(crate) fn put(&self, held_for: HeldFor, tokens: &ConnectionTokens) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= HELD_MAX {
             held.retain(|_, (at, _)| at.elapsed() < HELD_FOR);
         }
         if held.len() < HELD_MAX {
-            held.insert(connection, (Instant::now(), tokens.clone()));
+            held.insert(held_for, (Instant::now(), tokens.clone()));
         }
     }
 
-    pub(crate) fn forget(&self, connection: ConnectionId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+    pub(crate) fn forget(&self, held_for: HeldFor) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&held_for);
     }
 }
 
@@ -60,10 +64,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pair_is_held_for_a_moment_and_not_when_it_was_replaced() {
-        let (held, one, other) = (HeldTokens::default(), ConnectionId(1), ConnectionId(2));
+        let held = HeldTokens::default();
+        let one = (ConnectionId(1), RunId(1));
         assert!(held.get(one).is_none());
         held.put(one, &pair("a"));
-        assert!(held.get(other).is_none());
+        assert!(held.get((ConnectionId(2), RunId(1))).is_none());
+        assert!(held.get((ConnectionId(1), RunId(2))).is_none());
         assert_eq!(held.get(one).unwrap().access.expose_secret(), "a");
         tokio::time::advance(HELD_FOR).await;
         assert!(held.get(one).is_none());
@@ -77,12 +83,13 @@ mod tests {
         let held = HeldTokens::default();
         let most = i64::try_from(HELD_MAX).unwrap();
         for connection in 0..=most {
-            held.put(ConnectionId(connection), &pair("a"));
+            held.put((ConnectionId(connection), RunId(1)), &pair("a"));
         }
-        assert!(held.get(ConnectionId(most)).is_none());
+        let last = (ConnectionId(most), RunId(1));
+        assert!(held.get(last).is_none());
         tokio::time::advance(HELD_FOR).await;
-        held.put(ConnectionId(most), &pair("a"));
-        assert!(held.get(ConnectionId(most)).is_some());
+        held.put(last, &pair("a"));
+        assert!(held.get(last).is_some());
         assert_eq!(held.0.lock().unwrap().len(), 1);
     }
 }

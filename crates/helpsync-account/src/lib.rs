@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use helpsync_coordinator::BudgetView;
 use helpsync_coordinator::{Coordinator, WaitTimes, Waited};
-use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, Subdomain};
+use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, RunId, Subdomain};
 use helpsync_store::{AccountUse, BudgetWaits, StoreError, TokenStore};
 use helpsync_zendesk::{Client, Endpoint, EndpointError, Http, OAuthApp};
 use secrecy::SecretString;
@@ -197,7 +197,8 @@ impl Accounts {
     }
 
     /// The client of the help center at `subdomain`, with the token of a connection and out of the budget of its
-    /// workspace, `home`. They differ for the further brands of an account.
+    /// workspace, `home`. They differ for the further brands of an account. The requests of a `run` read the token once
+    /// for some moments.
     ///
     /// # Errors
     /// [`AccountError`].
@@ -205,10 +206,11 @@ impl Accounts {
         &self,
         organization: OrganizationId,
         connection: ConnectionId,
+        run: Option<RunId>,
         home: &Subdomain,
         subdomain: &Subdomain,
     ) -> Result<Account, AccountError> {
-        let tokens = StoredTokens::new(self.clone(), organization, connection, self.endpoint(home)?);
+        let tokens = StoredTokens::new(self.clone(), organization, connection, run, self.endpoint(home)?);
         Ok(self.account(home, self.endpoint(subdomain)?, Arc::new(tokens)))
     }
 

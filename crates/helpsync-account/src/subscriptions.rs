@@ -121,7 +121,7 @@ impl Subscriber {
         let subdomain =
             Subdomain::parse(&due.subdomain).map_err(|error| SubscribeError::Address(chain(&error)))?;
         let client =
-            self.accounts.connected(due.organization, due.connection, &subdomain, &subdomain)?.client;
+            self.accounts.connected(due.organization, due.connection, None, &subdomain, &subdomain)?.client;
         let id = match client.find_webhook(&address).await?.value {
             Some(id) => id,
             None => {

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use helpsync_coordinator::LeaseOutcome;
-use helpsync_model::{ConnectionId, OrganizationId, chain};
+use helpsync_model::{ConnectionId, OrganizationId, RunId, chain};
 use helpsync_store::{ConnectionTokens, NewTokens, StoreError};
 use helpsync_zendesk::{Endpoint, OAuthFailure, TokenError, TokenSource, refresh};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use crate::held_tokens::HeldFor;
 use crate::{AccountError, Accounts};
 
 /// Tokens are replaced this long before they end, so that none ends on its way.
@@ -46,6 +47,7 @@ pub(crate) struct StoredTokens {
     accounts: Accounts,
     organization: OrganizationId,
     connection: ConnectionId,
+    run: Option<RunId>,
     endpoint: Endpoint,
     holder: String,
 }
@@ -55,29 +57,43 @@ impl StoredTokens {
         accounts: Accounts,
         organization: OrganizationId,
         connection: ConnectionId,
+        run: Option<RunId>,
         endpoint: Endpoint,
     ) -> Self {
         let holder = accounts.inner.entropy.uuid().to_string();
-        Self { accounts, organization, connection, endpoint, holder }
+        Self { accounts, organization, connection, run, endpoint, holder }
+    }
+
+    fn held_for(&self) -> Option<HeldFor> {
+        self.run.map(|run| (self.connection, run))
+    }
+
+    fn forget_held(&self) {
+        if let Some(held_for) = self.held_for() {
+            self.accounts.inner.held.forget(held_for);
+        }
     }
 
     async fn stored(&self) -> Result<ConnectionTokens, TokenError> {
         let inner = &self.accounts.inner;
-        inner.held.forget(self.connection);
+        self.forget_held();
         let tokens = inner.store.tokens(self.connection).await.map_err(unavailable)?;
         let tokens = tokens.ok_or_else(|| TokenError::Dead("the connection was ended".to_owned()))?;
-        inner.held.put(self.connection, &tokens);
+        if let Some(held_for) = self.held_for() {
+            inner.held.put(held_for, &tokens);
+        }
         Ok(tokens)
     }
 
     /// The pair as it was a moment ago, or as it is. Of calls at once one reads it for all.
     async fn current(&self) -> Result<ConnectionTokens, TokenError> {
         let inner = &self.accounts.inner;
-        if let Some(held) = inner.held.get(self.connection) {
+        let Some(held_for) = self.held_for() else { return self.stored().await };
+        if let Some(held) = inner.held.get(held_for) {
             return Ok(held);
         }
         let _turn = inner.reading.take(self.connection).await;
-        match inner.held.get(self.connection) {
+        match inner.held.get(held_for) {
             Some(held) => Ok(held),
             None => self.stored().await,
         }
@@ -167,7 +183,7 @@ impl StoredTokens {
                     refresh_expires_at: later(tokens.refresh_expires_in),
                 };
                 let is_stored = self.store_new_pair(old, &new).await.map_err(unavailable)?;
-                inner.held.forget(self.connection);
+                self.forget_held();
                 if is_stored {
                     tracing::info!(connection = %self.connection, "access token refreshed");
                     return Ok(tokens.access);

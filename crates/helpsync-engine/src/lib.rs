@@ -209,7 +209,13 @@ impl Engine {
         let (home, subdomain) = (parse(&started.granted.subdomain)?, parse(&started.subdomain)?);
         let mut account = self
             .accounts
-            .connected(started.organization, started.granted.connection, &home, &subdomain)
+            .connected(
+                started.organization,
+                started.granted.connection,
+                Some(started.fence.run),
+                &home,
+                &subdomain,
+            )
             .map_err(|error| HandlerError::Permanent(chain(&error)))?;
         account.client = account.client.in_locale(started.list_locales.first().map(String::as_str));
         Ok(account)

@@ -173,7 +173,7 @@ impl Engine {
         let (home, subdomain) = (parse(&compared.granted.subdomain)?, parse(&compared.subdomain)?);
         let account = self
             .accounts
-            .connected(organization, compared.granted.connection, &home, &subdomain)
+            .connected(organization, compared.granted.connection, None, &home, &subdomain)
             .map_err(|error| HandlerError::Permanent(chain(&error)))?;
         Ok((account, home))
     }
