@@ -96,6 +96,11 @@ fn troubles() -> Vec<Trouble> {
             always(Fault::HelpCenterDisabled).times(2),
             Exact,
         ),
+        Trouble {
+            name: "an export that is away for a moment",
+            rules: vec![FaultRule::once(Fault::HelpCenterDisabled).on("incremental")],
+            outcome: Exact,
+        },
     ]
 }
 

@@ -32,6 +32,8 @@ const SECOND_OVER_MS: i64 = 3_000;
 const SECOND_WAIT_MAX_MS: u64 = 15_000;
 /// Tries of a start that fails in a way that may pass, before the list takes over.
 const EXPORT_TRIES: i64 = 3;
+/// Refusals of an export that has answered before, until the grant counts as one that it answers no more.
+const REFUSALS: i64 = 2;
 /// How far back a start is taken that Zendesk calls too recent, doubled at each further refusal, in seconds.
 const STEP_BACK_SECONDS: i64 = 120;
 /// A start that is refused and lies further back is refused for another reason.
@@ -190,7 +192,10 @@ impl Engine {
     ) -> Result<NoExport, HandlerError> {
         match failure {
             // Refused to everybody but agents: not the same as an absent help center, which the list would show too.
-            Failure::NotFound(_) | Failure::Forbidden(_) => Ok(NoExport::Refused(failure)),
+            Failure::NotFound(_) | Failure::Forbidden(_) if self.may_be_refused(started) => {
+                Ok(NoExport::Refused(failure))
+            }
+            Failure::NotFound(_) | Failure::Forbidden(_) => Err(HandlerError::of_list(failure)),
             Failure::TooLarge { .. } => Ok(NoExport::TooLarge),
             failure if self.export_fails(started, &failure) => Ok(NoExport::Failing(start, failure)),
             failure => Err(failure.into()),
@@ -217,6 +222,13 @@ impl Engine {
             }
             _ => false,
         }
+    }
+
+    /// Whether a refusal is believed: that of an export which has answered this grant only when it is refused again. A help
+    /// center that is away for a moment refuses it too, and what is believed holds removals back.
+    fn may_be_refused(&self, started: &StartedShard) -> bool {
+        let tries = i64::from(self.options.attempts_max).min(REFUSALS);
+        started.export_access != Some(ExportAccess::Allowed) || started.shard.failures >= tries
     }
 
     /// The export answers this grant: from now on that is known. `counted` is noted with it.
