@@ -38,6 +38,25 @@ impl Whose {
     }
 }
 
+/// A customer that has to be said, because nobody is who is meant without a word: either way, as `Whose`.
+#[derive(Debug, Args)]
+#[group(id = "who", required = true, multiple = false)]
+pub(crate) struct NamedCustomer {
+    /// The customer, as `helpsync customers` names it.
+    #[arg(value_name = "CUSTOMER")]
+    named: Option<String>,
+    /// The same as an option.
+    #[arg(long = "customer", value_name = "CUSTOMER")]
+    option: Option<String>,
+}
+
+impl NamedCustomer {
+    pub(crate) fn customer(&self) -> &str {
+        // One of the two is there: the group is required.
+        self.named.as_deref().or(self.option.as_deref()).unwrap_or_default()
+    }
+}
+
 /// For `connect`.
 #[derive(Debug, Args)]
 pub(crate) struct Connect {
@@ -76,7 +95,7 @@ pub(crate) struct Sync {
 pub(crate) struct Verify {
     /// Whose.
     #[command(flatten)]
-    pub(crate) whose: Whose,
+    pub(crate) whose: NamedCustomer,
     /// Start the run that mends what differs.
     #[arg(long)]
     pub(crate) repair: bool,

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Remote, Whose};
+use super::{NamedCustomer, Remote, Whose};
 
 /// One customer.
 #[derive(Debug, Args)]
 pub(crate) struct OneCustomer {
     /// Which.
     #[command(flatten)]
-    pub(crate) whose: Whose,
+    pub(crate) whose: NamedCustomer,
     /// Where Helpsync runs.
     #[command(flatten)]
     pub(crate) remote: Remote,
@@ -169,7 +169,7 @@ pub(crate) enum Switch {
 pub(crate) struct Disconnect {
     /// Whose workspace.
     #[command(flatten)]
-    pub(crate) whose: Whose,
+    pub(crate) whose: NamedCustomer,
     /// Do it: the token is revoked, syncs stop, files stay.
     #[arg(long)]
     pub(crate) yes: bool,

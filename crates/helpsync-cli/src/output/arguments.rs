@@ -53,6 +53,10 @@ mod tests {
         assert!(fault(&["statsu"]).contains("'status'"));
         assert!(fault(&["status", "--halp"]).contains("unexpected argument '--halp' found"));
         assert!(fault(&["file"]).contains("<ID>"));
+        for told in ["show", "verify", "disconnect", "approve-removals", "refuse-removals"] {
+            let text = fault(&[told]);
+            assert!(text.contains("CUSTOMER"), "{told}: {text}");
+        }
         assert!(fault(&[]).contains("--help"));
         assert!(fault(&["dead-letters"]).contains("--help"));
         for arguments in [&["statsu"][..], &["file"], &["pause", "--lane", "x"], &["runs", "--limit", "0"]] {

@@ -128,6 +128,7 @@ fn arguments_that_are_not_understood_are_json_where_answers_are() {
         (&["--json", "statsu"][..], "status"),
         (&["status", "--json", "--halp"], "--halp"),
         (&["file", "--json"], "<ID>"),
+        (&["show", "--json"], "CUSTOMER"),
         (&["runs", "--limit", "0", "--json"], "1..=1000"),
         (&["pause", "--json", "ada", "--lane", "backfill"], "cannot be used with"),
         (&["dead-letters", "--json"], "list, show, replay, discard"),
