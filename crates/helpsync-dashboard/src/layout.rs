@@ -1,5 +1,8 @@
 //! What surrounds every page.
 
+use std::borrow::Cow;
+use std::iter;
+
 use axum::http::StatusCode;
 use helpsync_model::KeyScope;
 use helpsync_pages::{App, Brand, Page};
@@ -121,6 +124,58 @@ fn palette() -> Markup {
 /// A region that the stream keeps current.
 pub(crate) fn region(name: &str, content: &Markup) -> Markup {
     html! { div data-region=(name) { (content) } }
+}
+
+/// What a list is narrowed to by a word.
+pub(crate) struct Search<'a> {
+    /// The parameter's name.
+    pub(crate) name: &'a str,
+    pub(crate) label: &'a str,
+    pub(crate) value: &'a str,
+    /// What may be looked for, if the label does not say it.
+    pub(crate) placeholder: Option<&'a str>,
+}
+
+/// What a list is narrowed to, or ordered by, by one of some values.
+pub(crate) struct Choice<'a> {
+    /// The parameter's name.
+    pub(crate) name: &'a str,
+    pub(crate) label: &'a str,
+    pub(crate) chosen: &'a str,
+    /// Values and their texts; the first is what nobody needs to choose.
+    pub(crate) options: Vec<(&'a str, Cow<'a, str>)>,
+}
+
+impl<'a> Choice<'a> {
+    /// One of these states, or any.
+    pub(crate) fn of_states(name: &'a str, label: &'a str, chosen: &'a str, states: &'a [&'a str]) -> Self {
+        let states = states.iter().map(|state| (*state, t::state(state).into()));
+        Self { name, label, chosen, options: iter::once(("", t::ANY.into())).chain(states).collect() }
+    }
+}
+
+/// The form above a list that narrows it.
+pub(crate) fn filter(address: &str, search: &Search<'_>, choices: &[Choice<'_>]) -> Markup {
+    html! {
+        form class="filter" method="get" action=(address) role="search" {
+            div {
+                label for=(search.name) { (search.label) }
+                input id=(search.name) type="search" name=(search.name) value=(search.value) maxlength="255"
+                    placeholder=[search.placeholder] data-search;
+            }
+            @for choice in choices {
+                div {
+                    label for=(choice.name) { (choice.label) }
+                    select id=(choice.name) name=(choice.name) {
+                        @for (value, text) in &choice.options {
+                            option value=(value) selected[*value == choice.chosen] { (text) }
+                        }
+                    }
+                }
+            }
+            button type="submit" { (t::SHOW) }
+        }
+    }
 }
 
 /// The rest of a list.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::layout::{self, Part};
+use crate::layout::{self, Choice, Part, Search};
 use crate::pages::overview::named;
 use crate::problem::Problem;
 use crate::show::{table, when};
@@ -49,24 +49,9 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Asked>) -> Result
 }
 
 fn filter(visitor: &Visitor, asked: &Asked) -> Markup {
-    html! {
-        form class="filter" method="get" action=(visitor.at("/audit")) role="search" {
-            div {
-                label for="customer" { (t::CUSTOMER) }
-                input id="customer" type="search" name="customer" value=(asked.customer) maxlength="255" data-search;
-            }
-            div {
-                label for="actor" { (t::ACTOR) }
-                select id="actor" name="actor" {
-                    option value="" { (t::ANY) }
-                    @for kind in t::ACTORS {
-                        option value=(kind) selected[kind == asked.actor] { (t::state(kind)) }
-                    }
-                }
-            }
-            button type="submit" { (t::SHOW) }
-        }
-    }
+    let search = Search { name: "customer", label: t::CUSTOMER, value: &asked.customer, placeholder: None };
+    let actor = Choice::of_states("actor", t::ACTOR, &asked.actor, &t::ACTORS);
+    layout::filter(&visitor.at("/audit"), &search, &[actor])
 }
 
 fn rows(visitor: &Visitor, entries: &[answers::AuditRow]) -> Markup {

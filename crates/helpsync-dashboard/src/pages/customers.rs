@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::layout::{self, Part};
+use crate::layout::{self, Choice, Part, Search};
 use crate::problem::{Problem, see_other};
 use crate::show::{badge, duration, number, table, when_if_any};
 use crate::text as t;
@@ -62,33 +62,12 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Asked>) -> Result
 }
 
 fn filter(visitor: &Visitor, asked: &Asked) -> Markup {
-    let option = |value: &str, text: &str, given: &str| {
-        html! { option value=(value) selected[value == given] { (text) } }
-    };
-    html! {
-        form class="filter" method="get" action=(visitor.at("/customers")) role="search" {
-            div {
-                label for="search" { (t::SEARCH) }
-                input id="search" type="search" name="search" value=(asked.search) maxlength="255"
-                    placeholder=(t::SEARCH_CUSTOMERS) data-search;
-            }
-            div {
-                label for="state" { (t::STATE) }
-                select id="state" name="state" {
-                    (option("", t::ANY, &asked.state))
-                    @for value in t::CUSTOMER_STATES { (option(value, &t::state(value), &asked.state)) }
-                }
-            }
-            div {
-                label for="sort" { (t::SORT) }
-                select id="sort" name="sort" {
-                    (option("", t::SORT_ID, &asked.sort))
-                    (option("age", t::SORT_AGE, &asked.sort))
-                }
-            }
-            button type="submit" { (t::SHOW) }
-        }
-    }
+    let placeholder = Some(t::SEARCH_CUSTOMERS);
+    let search = Search { name: "search", label: t::SEARCH, value: &asked.search, placeholder };
+    let state = Choice::of_states("state", t::STATE, &asked.state, &t::CUSTOMER_STATES);
+    let options = vec![("", t::SORT_ID.into()), ("age", t::SORT_AGE.into())];
+    let sort = Choice { name: "sort", label: t::SORT, chosen: &asked.sort, options };
+    layout::filter(&visitor.at("/customers"), &search, &[state, sort])
 }
 
 /// How a customer stands, as one badge.

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::layout::{self, Part};
+use crate::layout::{self, Choice, Part, Search};
 use crate::pages::customer::{Named, below, find, heading};
 use crate::pages::overview::named;
 use crate::problem::Problem;
@@ -70,24 +70,9 @@ pub(crate) async fn list(
 }
 
 fn filter(address: &str, asked: &Asked) -> Markup {
-    html! {
-        form class="filter" method="get" action=(address) role="search" {
-            div {
-                label for="search" { (t::TITLE) }
-                input id="search" type="search" name="search" value=(asked.search) maxlength="255" data-search;
-            }
-            div {
-                label for="status" { (t::STATE) }
-                select id="status" name="status" {
-                    option value="" { (t::ANY) }
-                    @for status in t::FILE_STATES {
-                        option value=(status) selected[status == asked.status] { (t::state(status)) }
-                    }
-                }
-            }
-            button type="submit" { (t::SHOW) }
-        }
-    }
+    let search = Search { name: "search", label: t::TITLE, value: &asked.search, placeholder: None };
+    let status = Choice::of_states("status", t::STATE, &asked.status, &t::FILE_STATES);
+    layout::filter(address, &search, &[status])
 }
 
 fn rows(visitor: &Visitor, files: &[answers::UserFile]) -> Markup {
