@@ -42,13 +42,6 @@ pub(crate) enum Compared {
     Unclear,
 }
 
-/// What is to be compared with Zendesk's count.
-struct Ours {
-    known: Known,
-    /// Articles that the run should have been shown, and was.
-    shown: i64,
-}
-
 impl Engine {
     pub(crate) async fn find_removed(
         &self,
@@ -139,12 +132,12 @@ impl Engine {
         {
             return Ok(Compared::Unclear);
         }
-        let mut ours = self.ours(started).await?;
-        if ours.shown < count && started.run.plan == Some(Plan::Export) {
+        let (mut known, mut shown) = self.ours(started).await?;
+        if shown < count && started.run.plan == Some(Plan::Export) {
             self.read_tail(started, account).await?;
-            ours = self.ours(started).await?;
+            (known, shown) = self.ours(started).await?;
         }
-        let Ours { known: Known { articles: known, nameless, any_hidden }, shown } = ours;
+        let Known { articles: known, nameless, any_hidden, .. } = known;
         if shown + nameless < count {
             // Equal counts do not show that what is known was read.
             return Ok(Compared::Unclear);
@@ -166,13 +159,13 @@ impl Engine {
         Ok(gone.map_or(Compared::Unclear, Compared::Gone))
     }
 
-    /// What is known, and how much of it a run was shown that reads everything by the export.
-    async fn ours(&self, started: &StartedShard) -> Result<Ours, HandlerError> {
-        let (connection, run) = (started.fence.connection, started.fence.run);
-        let known = self.store.known(connection, run).await?;
-        let read_all = started.run.kind == RunKind::Full && started.run.plan == Some(Plan::Export);
-        let shown = if read_all { self.store.seen_articles(connection, run).await? } else { known.articles };
-        Ok(Ours { known, shown })
+    /// What is known, and how many articles there are in what the run reads: what it was shown, if it reads everything by
+    /// the export.
+    async fn ours(&self, started: &StartedShard) -> Result<(Known, i64), HandlerError> {
+        let known = self.store.known(started.fence.connection, started.fence.run).await?;
+        let reads_all = started.run.kind == RunKind::Full && started.run.plan == Some(Plan::Export);
+        let shown = if reads_all { known.shown } else { known.articles };
+        Ok((known, shown))
     }
 
     /// Whether everything is to be listed again, as far as the last time tells.

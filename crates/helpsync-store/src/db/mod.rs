@@ -26,4 +26,4 @@ pub(crate) use error::{Entity, StoreError};
 pub(crate) use facets::{AdminStore, QueueStore, SearchStore, SyncStore, TokenStore, WebhookStore};
 pub(crate) use pool::Database;
 pub(crate) use vault::Vault;
-pub(crate) use write::{Write, sql};
+pub(crate) use write::{Write, placeholders, sql};

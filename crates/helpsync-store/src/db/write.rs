@@ -72,6 +72,11 @@ impl Write {
     }
 }
 
+/// The next `N` placeholders, from `$first` on.
+pub(crate) fn placeholders<const N: usize>(first: usize) -> [String; N] {
+    std::array::from_fn(|at| format!("${}", first + at))
+}
+
 /// SQL put together from our own constants and numbered placeholders; values are always bound.
 pub(crate) fn sql(text: String) -> AssertSqlSafe<String> {
     AssertSqlSafe(text)

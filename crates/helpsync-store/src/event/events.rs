@@ -7,7 +7,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, Row};
 
-use crate::db::{Dialect, StoreError, WebhookStore, Write, decode, integer, sql, text};
+use crate::db::{Dialect, StoreError, WebhookStore, Write, decode, integer, placeholders, sql, text};
 
 /// An announcement to be written.
 pub(crate) struct NewEvent<'a> {
@@ -61,21 +61,14 @@ pub(crate) async fn record(write: &mut Write, event: NewEvent<'_>) -> Result<(),
 
 /// What writes an announcement: nine placeholders from `first` on, as [`NewEvent::bind`] binds them.
 pub(crate) fn insert(first: usize) -> String {
-    let at = |number: usize| first + number;
+    let [organization, customer, connection, kind, object_type, object_id, detail, created_at, traceparent] =
+        placeholders(first);
     format!(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
            traceparent)
-         values (${}, ${}, coalesce((select parent_id from connection where id = ${}), ${2}), ${3}, ${4}, ${5}, ${6}, ${7},
-           ${8})",
-        at(0),
-        at(1),
-        at(2),
-        at(3),
-        at(4),
-        at(5),
-        at(6),
-        at(7),
-        at(8)
+         values ({organization}, {customer},
+           coalesce((select parent_id from connection where id = {connection}), {connection}), {kind}, {object_type},
+           {object_id}, {detail}, {created_at}, {traceparent})"
     )
 }
 

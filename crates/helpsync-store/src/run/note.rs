@@ -5,7 +5,7 @@ use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
-use crate::db::{StoreError, Write};
+use crate::db::{StoreError, Write, placeholders};
 
 /// What a run found out about its account.
 #[derive(Debug, Clone, Default)]
@@ -40,18 +40,12 @@ pub struct RunNote {
 impl RunNote {
     /// What it sets in the run's row: seven placeholders from `first` on, as [`RunNote::bind`] binds them.
     pub(crate) fn set(first: usize) -> String {
-        let at = |number: usize| first + number;
+        let [plan, reason, remote_count, requests, held, audit_reason, owed] = placeholders(first);
         format!(
-            "plan = coalesce(${}, plan), plan_reason = coalesce(${}, plan_reason),
-               remote_count = coalesce(${}, remote_count), requests = requests + ${}, held = coalesce(${}, held),
-               audit_reason = coalesce(${}, audit_reason), owed = coalesce(${}, owed)",
-            at(0),
-            at(1),
-            at(2),
-            at(3),
-            at(4),
-            at(5),
-            at(6)
+            "plan = coalesce({plan}, plan), plan_reason = coalesce({reason}, plan_reason),
+               remote_count = coalesce({remote_count}, remote_count), requests = requests + {requests},
+               held = coalesce({held}, held), audit_reason = coalesce({audit_reason}, audit_reason),
+               owed = coalesce({owed}, owed)"
         )
     }
 

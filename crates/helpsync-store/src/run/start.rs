@@ -68,7 +68,8 @@ pub(crate) async fn start(
         let text = format!(
             "with shown as ({shown} returning id), taken as ({}),
              run as ({} from taken where run.id = taken.run_id and {} returning run.*)
-             select {RUN}, {SHARD}, {CONNECTION} from taken cross join run join {HOME_OF_RUN}",
+             select {RUN}, {SHARD}, {CONNECTION} from taken cross join run
+               join connection on connection.id = run.connection_id {RELATED}",
             taken(&which(first)),
             begun().0,
             begun().1
@@ -147,17 +148,13 @@ const CONNECTION: &str =
   cast(case when exists (select 1 from remote_article where remote_article.connection_id = connection.id
     and over_limit is not null) then 1 else 0 end as bigint) as kept_out";
 
-/// The rows that [`CONNECTION`] names, of the run at hand.
-const HOME_OF_RUN: &str = "connection on connection.id = run.connection_id
-  join customer on customer.id = connection.customer_id left join connection as parent on parent.id = connection.parent_id";
+/// The rows besides the connection's that [`CONNECTION`] names.
+const RELATED: &str = "join customer on customer.id = connection.customer_id
+  left join connection as parent on parent.id = connection.parent_id";
 
 /// What a start reads of connection `$1`.
 pub(crate) fn read_connection() -> String {
-    format!(
-        "select connection.id, {CONNECTION} from connection join customer on customer.id = connection.customer_id
-           left join connection as parent on parent.id = connection.parent_id
-         where connection.id = $1"
-    )
+    format!("select connection.id, {CONNECTION} from connection {RELATED} where connection.id = $1")
 }
 
 async fn connection_of(write: &mut Write, id: ConnectionId) -> Result<AnyRow, StoreError> {
@@ -204,10 +201,7 @@ pub(crate) async fn take_new(
         let Some(taken) = taken else { return Ok(None) };
         let id: i64 = taken.try_get("taken")?;
         let row = sqlx::query(sql(format!(
-            "select cast($2 as bigint) as taken, {CONNECTION} from connection
-               join customer on customer.id = connection.customer_id
-               left join connection as parent on parent.id = connection.parent_id
-             where connection.id = $1"
+            "select cast($2 as bigint) as taken, {CONNECTION} from connection {RELATED} where connection.id = $1"
         )));
         return Ok(Some(row.bind(fence.connection.0).bind(id).fetch_one(&mut *write.tx).await?));
     }
@@ -216,9 +210,7 @@ pub(crate) async fn take_new(
     let announces = listed.as_ref().map(|_| format!("announced as ({} returning id), ", events::insert(12)));
     let query = bound(format!(
         "with {}{}added as ({added})
-         select added.id as taken, {CONNECTION} from added join connection on connection.id = $2
-           join customer on customer.id = connection.customer_id
-           left join connection as parent on parent.id = connection.parent_id",
+         select added.id as taken, {CONNECTION} from added join connection on connection.id = $2 {RELATED}",
         begins.unwrap_or_default(),
         announces.unwrap_or_default()
     ));

@@ -36,6 +36,8 @@ pub struct ListWalk {
 pub struct Known {
     /// Articles that we believe Zendesk shows us.
     pub articles: i64,
+    /// Those of them that the run was shown, or a later one.
+    pub shown: i64,
     /// Records that the run was shown that had not even a readable id.
     pub nameless: i64,
     /// Some files are hidden.
@@ -67,12 +69,14 @@ impl SyncStore {
     pub async fn known(&self, connection: ConnectionId, run: RunId) -> Result<Known, StoreError> {
         let counted =
             "select (select count(*) from remote_article where connection_id = $1 and seen_run >= 0) as articles,
+               (select count(*) from remote_article where connection_id = $1 and seen_run >= $2) as shown,
                (select count(*) from skipped where run_id = $2 and article_id is null) as nameless,
                cast(case when exists (select 1 from file where connection_id = $1 and hidden_at is not null)
                  then 1 else 0 end as bigint) as any_hidden";
         let row = sqlx::query(counted).bind(connection.0).bind(run.0).fetch_one(&self.pool).await?;
         Ok(Known {
             articles: row.try_get("articles")?,
+            shown: row.try_get("shown")?,
             nameless: row.try_get("nameless")?,
             any_hidden: row.try_get::<i64, _>("any_hidden")? == 1,
         })

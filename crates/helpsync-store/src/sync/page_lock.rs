@@ -9,7 +9,7 @@ use sqlx::{Any, Row};
 use crate::db::decode::selection_of;
 use crate::db::family::lock;
 use crate::db::states::RUNNING_SHARD;
-use crate::db::{Dialect, StoreError, SyncStore, Write, sql};
+use crate::db::{Dialect, StoreError, SyncStore, Write, placeholders, sql};
 use crate::run::fence::{Fence, OF_EPOCH, check_epoch, home, refused};
 use crate::run::shards::StartedShard;
 use crate::sync::pages::{PageWrite, Progress};
@@ -38,7 +38,7 @@ impl ReachedRow {
     /// What it sets in the shard's row: five placeholders from `first` on, as [`ReachedRow::bind`] binds them. A new cursor
     /// is progress: the tries spent so far were for what is now stored.
     pub(crate) fn set(first: usize) -> String {
-        let [cursor, moved, at_all, position, newest] = [0, 1, 2, 3, 4].map(|at| format!("${}", first + at));
+        let [cursor, moved, at_all, position, newest] = placeholders(first);
         format!(
             "cursor = coalesce({cursor}, cursor), failures = case when {moved} = 1 then 1 else failures end,
                position = case when {at_all} = 1 then cast({position} as bigint) else position end,
@@ -85,8 +85,13 @@ impl SyncStore {
                 return Ok((write, None));
             }
             let limits = Limits::of_row(&row)?;
-            if !limits.are_set() || (alone && guarded) {
-                let (selection, brand_id) = (selection_of(&row)?, row.try_get("brand_id")?);
+            let (selection, brand_id) = (selection_of(&row)?, row.try_get("brand_id")?);
+            if !limits.are_set() {
+                return Ok((write, Some(Locked { limits, selection, brand_id })));
+            }
+            if alone && guarded {
+                // The statement that waited for the lock saw the limits of when it began to wait.
+                let limits = Limits::load(&mut *write.tx, started.customer).await?;
                 return Ok((write, Some(Locked { limits, selection, brand_id })));
             }
             // A shared lock cannot be made one's own without waiting for others that want the same: begin anew.

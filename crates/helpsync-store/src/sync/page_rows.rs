@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::db::decode::count;
-use crate::db::{Dialect, StoreError, Write, decode, integer, sql, text};
+use crate::db::{Dialect, StoreError, Write, decode, integer, placeholders, sql, text};
 use crate::event::events::{self, Owner};
 use crate::run::shards::StartedShard;
 use crate::sync::filtered::Seen;
@@ -372,18 +372,11 @@ async fn insert_translations(
     const COLUMNS: usize = 9;
     let rows: Vec<String> = (0..translations.len())
         .map(|row| {
-            let at = |column: usize| row * COLUMNS + column;
+            let [file, locale, title, external_url, html, markdown, plain, hash, updated_at] =
+                placeholders::<COLUMNS>(row * COLUMNS + 1);
             format!(
-                "(${}, ${}, ${}, cast(${} as text), ${}, ${}, ${}, ${}, ${})",
-                at(1),
-                at(2),
-                at(3),
-                at(4),
-                at(5),
-                at(6),
-                at(7),
-                at(8),
-                at(9)
+                "({file}, {locale}, {title}, cast({external_url} as text), {html}, {markdown}, {plain}, {hash},
+                  {updated_at})"
             )
         })
         .collect();

@@ -69,7 +69,7 @@ impl Limits {
     }
 
     /// As they are at this moment.
-    async fn load<'e>(
+    pub(crate) async fn load<'e>(
         from: impl Executor<'e, Database = Any>,
         customer: CustomerId,
     ) -> Result<Self, StoreError> {
