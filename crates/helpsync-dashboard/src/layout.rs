@@ -14,6 +14,9 @@ use crate::form::TOKEN;
 use crate::text as t;
 use crate::visitor::Visitor;
 
+/// The field by which a person says that it is meant.
+pub(crate) const SURE: &str = "sure";
+
 /// Which part of the dashboard a page is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -124,6 +127,28 @@ fn palette() -> Markup {
 /// A region that the stream keeps current.
 pub(crate) fn region(name: &str, content: &Markup) -> Markup {
     html! { div data-region=(name) { (content) } }
+}
+
+/// Asks before something is done that cannot be taken back. The form comes again with `sure`, and with what `content` holds.
+pub(crate) fn sure(
+    visitor: &Visitor,
+    address: &str,
+    content: &Markup,
+    [yes, act]: [&str; 2],
+    back: &str,
+) -> Markup {
+    post(
+        visitor,
+        address,
+        &html! {
+            (content)
+            label class="check" { input type="checkbox" name=(SURE) value="1" required; " " (yes) }
+            div class="actions" {
+                button class="danger" type="submit" { (act) }
+                a class="button" href=(back) { (t::BACK) }
+            }
+        },
+    )
 }
 
 /// What a list is narrowed to by a word.

@@ -203,6 +203,7 @@ pub(crate) const LAST: &str = "Last";
 pub(crate) const ACTIONS: &str = "Actions";
 pub(crate) const REPLAY: &str = "Replay";
 pub(crate) const DISCARD: &str = "Discard";
+pub(crate) const DISCARD_SURE: &str = "Yes, discard";
 pub(crate) const ALL_OF_CAUSE: &str = "all of this cause";
 pub(crate) const THE_CHOSEN: &str = "the chosen";
 pub(crate) const CHOSEN: &str = "Chosen";
@@ -429,6 +430,14 @@ pub(crate) fn choose(id: &str) -> String {
 
 pub(crate) fn tries(count: &str) -> String {
     format!("{count} tries")
+}
+
+pub(crate) fn discard_asked(letters: usize) -> String {
+    let what =
+        if letters == 1 { "1 dead letter goes".to_owned() } else { format!("{letters} dead letters go") };
+    format!(
+        "{what} for good, with the work in it. What it was to bring comes with a later sync, if Zendesk still has it."
+    )
 }
 
 pub(crate) fn partly(done: usize, left: usize, why: &str) -> String {

@@ -5,6 +5,7 @@ use helpsync_store::NewApiKey;
 use reqwest::StatusCode;
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 
+use super::browser::dead_letters;
 use super::{Visitor, origin, try_login};
 use crate::app::{API_KEY, Shape, TestApp, make_key, small};
 
@@ -251,4 +252,33 @@ async fn pages_load_nothing_from_elsewhere_and_a_customers_html_acts_in_nobodys_
     assert_eq!(slash.headers()[LOCATION].to_str().unwrap(), visitor.home);
     let login = app.http.get(app.url("/dashboard/login")).send().await.unwrap();
     assert!(!login.text().await.unwrap().contains("name=\"token\""));
+}
+
+/// The ids of the boxes of a page, or of its hidden fields.
+fn ids_in(page: &str) -> Vec<String> {
+    let ids = page.split("name=\"id\" value=\"").skip(1);
+    ids.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_discarded_when_a_person_says_so_twice() {
+    let app = TestApp::embedded().await;
+    dead_letters(&app).await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let chosen = ids_in(&visitor.page("/dead-letters").await);
+    assert_eq!(chosen.len(), 2);
+    let discard = async |more: &[(&str, &str)]| {
+        let mut fields = vec![("do", "discard")];
+        fields.extend(chosen.iter().map(|id| ("id", id.as_str())));
+        fields.extend(more);
+        visitor.post("/dead-letters", &fields).await
+    };
+    let asked = discard(&[]).await;
+    assert_eq!(asked.status(), StatusCode::OK);
+    let page = asked.text().await.unwrap();
+    assert!(page.contains("2 dead letters go for good") && page.contains("name=\"sure\""), "{page}");
+    assert_eq!(ids_in(&page), chosen);
+    assert_eq!(ids_in(&visitor.page("/dead-letters").await), chosen, "nothing is discarded yet");
+    assert_eq!(discard(&[("sure", "1")]).await.status(), StatusCode::SEE_OTHER);
+    assert!(ids_in(&visitor.page("/dead-letters").await).is_empty());
 }

@@ -48,7 +48,7 @@ async fn play(app: &TestApp, part: &str, more: &[(&str, &str)]) {
 }
 
 /// Two customers whose syncs give up.
-async fn dead_letters(app: &TestApp) {
+pub(super) async fn dead_letters(app: &TestApp) {
     for name in ["bob", "cyd"] {
         let account = app.account(name, small(5));
         app.connect(name, name).await;

@@ -152,6 +152,23 @@ async fn meant(visitor: &Visitor, fields: &Fields) -> Result<Vec<String>, Proble
     Ok(of_cause.map(|letter| letter.id).collect())
 }
 
+/// Work that is discarded is not done, whoever waits for it.
+fn ask_before(visitor: &Visitor, ids: &[String]) -> Page {
+    let letters = visitor.at("/dead-letters");
+    let meant = html! {
+        input type="hidden" name="do" value="discard";
+        @for id in ids { input type="hidden" name="id" value=(id); }
+    };
+    let content = html! {
+        h1 { (t::DISCARD) }
+        div class="card stack" {
+            p { (t::discard_asked(ids.len())) }
+            (layout::sure(visitor, &letters, &meant, [t::DISCARD_SURE, t::DISCARD], &letters))
+        }
+    };
+    layout::page(visitor, Part::DeadLetters, t::DISCARD, None, content)
+}
+
 pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Problem> {
     let dashboard = &visitor.dashboard;
     let (method, end, word) = match fields.one("do") {
@@ -160,6 +177,9 @@ pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Prob
         _ => return Err(Problem::new(dashboard, StatusCode::BAD_REQUEST, t::NOTHING_AT_ADDRESS)),
     };
     let ids = meant(&visitor, &fields).await?;
+    if method == Method::DELETE && !ids.is_empty() && !fields.has(layout::SURE) {
+        return Ok(ask_before(&visitor, &ids).into_response());
+    }
     let (mut done, mut refused) = (0_usize, None);
     for id in &ids {
         let path = format!("/helpsync/v1/dead-letters/{}{end}", part(id));

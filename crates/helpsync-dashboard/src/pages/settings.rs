@@ -194,16 +194,13 @@ pub(crate) async fn disconnect(visitor: Visitor, At(named): At<Named>) -> Result
             p { (t::disconnect_asked(&workspace.subdomain, &customer.customer_id)) }
             p { (t::DISCONNECT_LONG) }
             @if visitor.may(KeyScope::Admin) {
-                (post(&visitor, &below(&visitor, &customer, "/disconnect"), &html! {
-                    label class="check" {
-                        input type="checkbox" name="sure" value="1" required;
-                        " " (t::DISCONNECT_SURE)
-                    }
-                    div class="actions" {
-                        button class="danger" type="submit" { (t::DISCONNECT) }
-                        a class="button" href=(below(&visitor, &customer, "")) { (t::BACK) }
-                    }
-                }))
+                (layout::sure(
+                    &visitor,
+                    &below(&visitor, &customer, "/disconnect"),
+                    &html! {},
+                    [t::DISCONNECT_SURE, t::DISCONNECT],
+                    &below(&visitor, &customer, ""),
+                ))
             }
         }
     };
@@ -214,7 +211,7 @@ pub(crate) async fn disconnect_now(form: SentFor) -> Result<Response, Problem> {
     let Some(workspace) = &form.customer.workspace else {
         return Err(Problem::missing(&form.sent.visitor.dashboard));
     };
-    if !form.sent.fields.has("sure") {
+    if !form.sent.fields.has(layout::SURE) {
         return Ok(form.back("/disconnect"));
     }
     let body = json!({ "data_source_id": workspace.data_source_id });
