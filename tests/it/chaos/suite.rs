@@ -9,7 +9,8 @@ use futures::future::join_all;
 use helpsync_app::{Parts, Runtime};
 use helpsync_config::Settings;
 use helpsync_model::{Entropy as _, OsEntropy, RunState, SeededEntropy};
-use helpsync_store::testing::tally;
+use helpsync_queue::Queue as _;
+use helpsync_store::testing::{open_shards, tally};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use zendesk_sim::{AccountOptions, BodyProfile, Fault, FaultRule, GenerateOptions, Sim, SimOptions};
@@ -177,7 +178,11 @@ async fn quiet(parts: &Parts) {
         }
         if waiting != Some(0) || left.active_runs + left.open_shards + left.outbox > 0 {
             since = None;
-            assert!(moved.elapsed() < LATE, "nothing moves: {waiting:?} requests wait, {left:?}");
+            if moved.elapsed() > LATE {
+                let shards = open_shards(&parts.store).await;
+                let queue = rabbit.stats().await;
+                panic!("nothing moves: {waiting:?} requests wait, {left:?}, {shards:#?}, {queue:#?}");
+            }
             assert!(began.elapsed() < QUIET_MAX, "no end to the work: {waiting:?} requests wait, {left:?}");
         } else if since.get_or_insert_with(Instant::now).elapsed() > QUIET {
             return;

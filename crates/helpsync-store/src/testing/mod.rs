@@ -180,6 +180,32 @@ pub async fn tally(store: &Store) -> Tally {
     }
 }
 
+/// Open shards as a person wants to see them who finds that nothing moves.
+///
+/// # Panics
+/// When the store does not answer.
+pub async fn open_shards(store: &Store) -> Vec<String> {
+    let shards: Vec<(i64, String, String, String, i64, i64, Option<i64>, Option<i64>)> =
+        sqlx::query_as(sql(format!(
+            "select shard.id, shard.key, shard.state, shard.lane, shard.attempt, shard.due_at, shard.released_at,
+               shard.lease_until from shard where state in {OPEN_SHARD} order by shard.id limit 20"
+        )))
+        .fetch_all(&store.pool)
+        .await
+        .expect("shards");
+    let now = store.clock.now_ms();
+    let rows = shards.into_iter().map(|(id, key, state, lane, attempt, due, released, lease)| {
+        let ago = |at: Option<i64>| at.map(|at| now - at);
+        format!(
+            "{id} {key} {state} {lane} attempt {attempt}, {} ms due, released {:?} ms ago, lease over for {:?} ms",
+            now - due,
+            ago(released),
+            ago(lease)
+        )
+    });
+    rows.collect()
+}
+
 /// Ends every lease of a shard that runs, as if its worker had slept beyond it. Answers how many there were.
 ///
 /// # Panics
