@@ -66,6 +66,9 @@ async fn very_many_removals_go_by_a_second_listing_only_if_it_accounts_for_them(
         }
         let connection = app.connection(CUSTOMER, "acme").await;
         let path = format!("/helpsync/v1/data_sources/{}/allow_removals", connection.0);
+        app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+        let held = app.ended(connection).await;
+        assert!(held.counters.held >= 2_100 && held.counters.removed == 0, "{held:?}");
         account.clear_requests();
         app.post(&path, CUSTOMER, json!({})).await;
         let run = app.ended(connection).await;

@@ -154,7 +154,12 @@ impl IntoResponse for ApiError {
         if let Self::Store(error) = &self
             && status.is_server_error()
         {
-            tracing::error!(error = chain(error), "the store failed a request");
+            // A store that is away is told of once, by whoever finds it first; what it refuses is a fault of ours.
+            if error.is_transient() {
+                tracing::debug!(error = chain(error), "the store is away for a request");
+            } else {
+                tracing::error!(error = chain(error), "the store failed a request");
+            }
         }
         let mut response = match self {
             Self::Invalid(detail) => (status, Json(ValidationError { detail })).into_response(),

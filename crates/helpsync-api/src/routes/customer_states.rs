@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{OrganizationId, RunParams};
+use helpsync_model::OrganizationId;
 use helpsync_store::{CustomerSort, CustomerState};
 
 use super::status::rows;
-use super::sync::{connected, request};
+use super::sync::{allow, connected};
 use crate::Api;
 use crate::auth::ByKey;
 use crate::body::Query;
@@ -130,9 +130,7 @@ async fn approve(
     Path(customer): Path<String>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let connection = connected(&api, organization, &customer).await?;
-    api.store().admin().allow_removals(organization, connection).await?;
-    // Only a run that compares the whole listing can remove what is held back.
-    request(&api, organization, connection, None, None, RunParams::audit()).await
+    allow(&api, organization, connection).await
 }
 
 async fn refuse(

@@ -97,7 +97,7 @@ async fn ask(client: &Client, subdomain: &Subdomain) -> Checked {
         Ok(_anonymous) => {}
         Err(failure) => match refused(&failure) {
             Some(refused) => return refused,
-            None => tracing::info!(error = chain(&failure), "zendesk does not say whom the token acts as"),
+            None => tracing::debug!(error = chain(&failure), "zendesk does not say whom the token acts as"),
         },
     }
     // A token of scope hc:read may not read users, but may always read itself.

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use helpsync_model::{ConnectionId, KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger};
 use helpsync_store::{ConnectionOrder, ConnectionQuery, RunRequest};
 
@@ -144,7 +145,19 @@ async fn allow_removals(
     Path(id): Path<String>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let connection = named(&api, organization, &id).await?;
-    api.store().admin().allow_removals(organization, connection.id).await?;
+    allow(&api, organization, connection.id).await
+}
+
+/// Lets go what is held now, and starts the run that removes it.
+pub(crate) async fn allow(
+    api: &Api,
+    organization: OrganizationId,
+    connection: ConnectionId,
+) -> Result<Json<SyncAnswer>, ApiError> {
+    if api.store().admin().allow_removals(organization, connection).await? == 0 {
+        let told = "no removal is held: there is nothing to approve".to_owned();
+        return Err(ApiError::Plain(StatusCode::CONFLICT, told));
+    }
     // Only a run that compares the whole listing can remove what is held back.
-    request(&api, organization, connection.id, None, None, RunParams::audit()).await
+    request(api, organization, connection, None, None, RunParams::audit()).await
 }

@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 
 use crate::db::conditions::Conditions;
 use crate::db::family::{FAMILY, follow, lock};
-use crate::db::states::{ACTIVE_RUN, STATUS_ORDER, SYNC, Step};
+use crate::db::states::{ACTIVE_RUN, EXPORT_LOST, STATUS_ORDER, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::filter::tag_filter::TagFilter;
@@ -295,7 +295,8 @@ impl AdminStore {
         write.commit().await
     }
 
-    /// Lets the next run remove more than the ceiling, and those of its brands.
+    /// Lets the next run remove what is held now, and those of its brands, above the ceiling: what else is missing by then
+    /// has to be looked at again. Answers how many that are.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -303,16 +304,25 @@ impl AdminStore {
         &self,
         organization: OrganizationId,
         id: ConnectionId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         self.connection(organization, id).await?;
         let mut write = self.write().await?;
         lock(&mut write, id).await?;
-        sqlx::query(sql(format!("update connection set removals_allowed = 1 where id in {FAMILY}")))
-            .bind(id.0)
-            .execute(&mut *write.tx)
-            .await?;
-        write.commit().await
+        // A grant whose user lost his role holds back as many as the last run missed, and marks no files.
+        let allowed: Vec<i64> = sqlx::query_scalar(sql(format!(
+            "update connection set removals_allowed = case when export_access = {EXPORT_LOST}
+               then coalesce((select held from run where run.connection_id = connection.id and held > 0
+                 order by id desc limit 1), 0)
+               else (select count(*) from file where file.connection_id = connection.id and held_at is not null) end
+             where id in {FAMILY} returning removals_allowed"
+        )))
+        .bind(id.0)
+        .fetch_all(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        Ok(allowed.iter().sum())
     }
+
     /// Keeps the files of a connection and its brands whose removal is held, until a run finds them missing again, and takes
     /// a leave back that no run has used. Answers how many were held.
     ///

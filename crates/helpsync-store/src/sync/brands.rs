@@ -190,8 +190,8 @@ impl SyncStore {
         let child = ConnectionId(child.ok_or(StoreError::NotFound(Entity::Brand))?);
         lock(&mut write, child).await?;
         let (all, allowed): (i64, i64) = sqlx::query_as(sql(format!(
-            "select (select count(*) from file where connection_id in {FAMILY}), removals_allowed
-             from connection where id = $1"
+            "select (select count(*) from file where connection_id in {FAMILY}), cast(sum(removals_allowed) as bigint)
+             from connection where id in {FAMILY}"
         )))
         .bind(parent.0)
         .fetch_one(&mut *write.tx)
@@ -204,7 +204,7 @@ impl SyncStore {
         .fetch_all(&mut *write.tx)
         .await?;
         let found = count(files.len());
-        if !lost.deleted && allowed == 0 && found > ceiling.most_of(all) {
+        if !lost.deleted && found > ceiling.most_of(all).saturating_add(allowed) {
             hold(&mut write, started, child, found).await?;
             write.commit().await?;
             return Ok(BrandEnded::Held(found));

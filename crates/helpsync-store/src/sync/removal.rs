@@ -73,7 +73,7 @@ impl SyncStore {
     }
 
     /// Hides what is missing, unless that is more than `ceiling` allows, or the grant's user lost his role, and nobody
-    /// allowed it.
+    /// allowed so many.
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
@@ -103,7 +103,9 @@ impl SyncStore {
         let most = ceiling.most_of(all);
         let lost = access.as_deref() == Some(ExportAccess::Lost.as_str());
         let found = count(files.len());
-        let held = allowed == 0 && found > 0 && (lost || found > most);
+        // What needs no person may go beside what a person has allowed.
+        let free = if lost { 0 } else { most };
+        let held = found > free.saturating_add(allowed);
         let marked =
             if held { "held_at = $2" } else { "hidden_at = coalesce(hidden_at, $2), held_at = null" };
         sqlx::query(sql(format!(
@@ -263,7 +265,7 @@ async fn missing_files(
 async fn note_audit(write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
     sqlx::query(sql(format!(
         "update connection set last_audit_at = $2, removals_allowed = 0,
-           export_access = case when export_access = {EXPORT_LOST} and removals_allowed = 1
+           export_access = case when export_access = {EXPORT_LOST} and removals_allowed > 0
              then {EXPORT_REFUSED} else export_access end where id = $1"
     )))
     .bind(started.fence.connection.0)

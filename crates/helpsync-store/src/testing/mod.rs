@@ -206,6 +206,17 @@ pub async fn open_shards(store: &Store) -> Vec<String> {
     rows.collect()
 }
 
+/// Holds the removal of one more file of each connection, as a run does that finds too much missing.
+///
+/// # Panics
+/// When the database does not answer.
+pub async fn hold_a_file(store: &Store) {
+    sqlx::query("update file set held_at = 1 where id in (select min(id) from file where held_at is null group by connection_id)")
+        .execute(&store.pool)
+        .await
+        .expect("a held file");
+}
+
 /// Ends every lease of a shard that runs, as if its worker had slept beyond it. Answers how many there were.
 ///
 /// # Panics
