@@ -168,7 +168,7 @@ impl StoredTokens {
         };
         let app = app.map_err(|error| match error {
             AccountError::Store(error) => unavailable(error),
-            other => TokenError::Unavailable { reason: chain(&other), after: None },
+            other => TokenError::Sealed(chain(&other)),
         })?;
         match refresh(&inner.http, &self.endpoint, &app, refresh_token).await {
             Ok(tokens) => {
@@ -255,6 +255,6 @@ fn unavailable(error: StoreError) -> TokenError {
     match error {
         StoreError::NotFound(what) => TokenError::Dead(format!("{what} not found")),
         away if away.is_transient() => TokenError::StoreAway(chain(&away)),
-        other => TokenError::Unavailable { reason: chain(&other), after: None },
+        other => TokenError::Sealed(chain(&other)),
     }
 }

@@ -86,6 +86,11 @@ impl Engine {
         if let Failure::Token(TokenError::StoreAway(_)) = failure {
             return ShardEnd::Snooze { wait: STORE_AWAY_WAIT, reason: "the store".to_owned() };
         }
+        // Nor is a key that is missing the shard's, and it goes on soon after the key is back.
+        if let (Failure::Token(TokenError::Sealed(_)), Class::Throttled { wait }) = (failure, failure.class())
+        {
+            return ShardEnd::Snooze { wait, reason: chain(failure) };
+        }
         // Its owner has to do something about it, in Zendesk and not here: it is waited for like an outage.
         if let Failure::Suspended { .. } = failure {
             return self.wait_out(error, None, started);

@@ -15,6 +15,8 @@ pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// Before a token is asked for again whose store was away.
 const STORE_AWAY_WAIT: Duration = Duration::from_secs(1);
+/// Before a token is looked at again that no key opened.
+const SEALED_WAIT: Duration = Duration::from_secs(30);
 /// How many characters of an answer an error may quote.
 const EXCERPT_CHARS_MAX: usize = 160;
 
@@ -152,6 +154,7 @@ impl Failure {
             Self::Malformed(_) => Class::Transient { after: None },
             Self::Token(TokenError::Unavailable { after, .. }) => Class::Transient { after: *after },
             Self::Token(TokenError::StoreAway(_)) => Class::Throttled { wait: STORE_AWAY_WAIT },
+            Self::Token(TokenError::Sealed(_)) => Class::Throttled { wait: SEALED_WAIT },
             Self::Token(TokenError::Dead(_)) | Self::Unauthorized(_) => Class::Unauthorized,
             Self::NotFound(_) => Class::Gone,
             Self::Throttled { wait, .. } => Class::Throttled { wait: *wait },

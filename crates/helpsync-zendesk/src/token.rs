@@ -15,6 +15,9 @@ pub enum TokenError {
     /// Whatever keeps it does not answer just now: no fault of Zendesk's, nor of who asked.
     #[error("the token cannot be read: {0}")]
     StoreAway(String),
+    /// What is kept cannot be read: a key is missing, and somebody has to bring it back.
+    #[error("the token cannot be opened: {0}")]
+    Sealed(String),
     /// It could not be read or renewed just now.
     #[error("the token is not available: {reason}")]
     Unavailable {

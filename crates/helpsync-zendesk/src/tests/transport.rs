@@ -318,6 +318,9 @@ async fn an_error_never_repeats_the_token_nor_a_long_body() {
 fn a_token_whose_store_is_away_is_no_failed_try() {
     let failure = Failure::Token(TokenError::StoreAway("the database is unavailable".to_owned()));
     assert!(matches!(failure.class(), Class::Throttled { .. }), "{failure}");
+    // Nor is one that no key opens, and Zendesk has nothing to do with it.
+    let failure = Failure::Token(TokenError::Sealed("sealed with key k7, which the ring has not".to_owned()));
+    assert!(matches!(failure.class(), Class::Throttled { .. }), "{failure}");
     let failure = Failure::Token(TokenError::Unavailable { reason: "x".to_owned(), after: None });
     assert!(matches!(failure.class(), Class::Transient { .. }), "{failure}");
 }
