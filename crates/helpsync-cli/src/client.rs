@@ -175,12 +175,14 @@ impl Client {
         }
         let text = answer.text().await.unwrap_or_default();
         let said = serde_json::from_str::<Value>(&text).ok().and_then(|body| said(&body));
+        let is_ours = said.is_some();
         let said = said.unwrap_or_else(|| {
             let start: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
             format!("{} answers {status}, not as Helpsync does: is --url right? {start}", self.url)
         });
         let (exit, next) = match status {
             StatusCode::UNAUTHORIZED => (Exit::Failed, ": pass another with --api-key or HELPSYNC_API_KEY"),
+            _ if !is_ours => (Exit::Failed, ""),
             StatusCode::NOT_FOUND if said != NO_PATH => {
                 (Exit::Failed, ": the list of them has the ids that there are")
             }

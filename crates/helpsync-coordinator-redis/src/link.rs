@@ -54,12 +54,13 @@ impl Link {
         let Ok(manager) = self.client.get_connection_manager_lazy(self.config.clone()) else { return };
         *current = Current { manager: manager.clone(), since: Instant::now() };
         drop(current);
-        tracing::info!("a new connection to redis is made");
         // Made now and not with the next call, whose deadline may be shorter than making it takes.
         tokio::spawn(tokio::time::timeout(CONNECT_TIMEOUT, async move {
             let mut manager = manager;
             let made: RedisResult<()> = redis::cmd("PING").query_async(&mut manager).await;
-            if let Err(error) = made {
+            if made.is_ok() {
+                tracing::info!("a new connection to redis is made");
+            } else if let Err(error) = made {
                 tracing::debug!(
                     error = helpsync_model::chain(&error),
                     "the new connection to redis is no better"

@@ -7,7 +7,7 @@ use url::Url;
 use crate::args::{Connect, Export, Resync, Sync};
 use crate::client::Client;
 use crate::commands::verify::estimate;
-use crate::commands::watch::watch_run;
+use crate::commands::watch::{exit_after, watch_run};
 use crate::exit::{Exit, refusal};
 use crate::output::{Output, cell, table_text};
 
@@ -32,11 +32,12 @@ pub(crate) async fn connect(args: Connect, output: Output) -> anyhow::Result<()>
     })
 }
 
-pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<()> {
+/// Ends with [`Exit::Attention`] where it watched, and removals are held.
+pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<Exit> {
     let client = Client::of(&args.remote, output)?;
     client.check_customer(args.whose.customer()).await?;
     if args.dry_run {
-        return estimate(&client, args.whose.customer(), output).await;
+        return estimate(&client, args.whose.customer(), output).await.map(|()| Exit::Done);
     }
     let body = json!({ "customer_id": args.whose.customer(), "full": args.full });
     let answer = client.post("/helpsync/v1/sync", body).await?;
@@ -49,18 +50,23 @@ pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<()> {
         return Err(refusal(Exit::Failed, text));
     }
     if !args.watch {
-        return output.show(&answer, || {
+        output.show(&answer, || {
             let told = runs.iter().map(|run| format!("run {run} of {} is queued", args.whose.customer()));
             told.collect::<Vec<_>>().join("\n")
-        });
+        })?;
+        return Ok(Exit::Done);
     }
+    let mut exit = Exit::Done;
     for run in runs {
         let run = watch_run(&client, run, output).await?;
+        if exit_after(&run) == Exit::Attention {
+            exit = Exit::Attention;
+        }
         if output.json {
             output.answer(format_args!("{run:#}"))?;
         }
     }
-    Ok(())
+    Ok(exit)
 }
 
 /// Ids of the runs that an answer names, in whatever depth.

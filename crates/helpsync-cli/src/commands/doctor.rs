@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use helpsync_app::{Finding, Severity, clock_finding, examine_backends};
 use helpsync_config::Settings;
-use helpsync_model::{Clock as _, SystemClock, chain};
+use helpsync_model::{Clock as _, SystemClock, chain, is_public};
 use helpsync_store::StoreExam;
 use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret as _;
@@ -20,6 +20,8 @@ use crate::role::settings;
 
 /// For each question to another machine.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Processes say every few seconds that they live.
+const SEEN_WITHIN_MS: i64 = 60_000;
 /// Webhooks looked at.
 const WEBHOOKS_MAX: usize = 5;
 /// No token of anybody's: the right answer is a refusal.
@@ -88,11 +90,12 @@ async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Findi
     }));
     let (backends, exam) = examine_backends(settings).await;
     found.extend(backends);
-    found.push(port(settings, &http).await);
+    found.push(port(settings, &exam, &http).await);
+    found.extend(metrics_port(settings, &exam));
     found.push(public_url(settings, &http).await);
     found.extend(zendesk(settings, args, &exam, &http).await);
     for (url, status, reason) in exam.webhooks.iter().take(WEBHOOKS_MAX) {
-        found.push(webhook(url, status, reason.as_deref()).await);
+        found.push(webhook(url, status, reason.as_deref(), settings.webhooks.allow_private).await);
     }
     Ok(found)
 }
@@ -109,14 +112,36 @@ async fn answers(http: &Client, base: &str) -> Result<(), String> {
     }
 }
 
-async fn port(settings: &Settings, http: &Client) -> Finding {
+/// Whether a process of this installation said lately that it lives.
+fn runs(exam: &StoreExam) -> bool {
+    let since = SystemClock.now_ms() - SEEN_WITHIN_MS;
+    exam.processes.first().is_some_and(|process| process.seen_at > since)
+}
+
+/// The further address of `/metrics`. It is taken by whatever runs of this installation.
+fn metrics_port(settings: &Settings, exam: &StoreExam) -> Option<Finding> {
+    let address = settings.telemetry.listen?;
+    if runs(exam) || TcpListener::bind(address).is_ok() {
+        return None;
+    }
+    let text = format!("{address} is taken, and no process of this installation runs");
+    let mend = "set HELPSYNC_TELEMETRY__LISTEN to another address, or stop what listens there";
+    Some(Finding::wrong("metrics port", text, mend))
+}
+
+async fn port(settings: &Settings, exam: &StoreExam, http: &Client) -> Finding {
     const NAME: &str = "port";
     let address = settings.api.listen;
     if TcpListener::bind(address).is_ok() {
         return Finding::ok(NAME, format!("{address} is free"));
     }
     match answers(http, &format!("http://{address}")).await {
-        Ok(()) => Finding::ok(NAME, format!("a Helpsync answers at {address}")),
+        Ok(()) if runs(exam) => Finding::ok(NAME, format!("a Helpsync answers at {address}")),
+        Ok(()) => Finding::wrong(
+            NAME,
+            format!("a Helpsync of another installation answers at {address}: no process uses this database"),
+            "set HELPSYNC_API__LISTEN to another address, or stop the other one",
+        ),
         Err(why) => Finding::wrong(
             NAME,
             format!("{address} cannot be listened on ({why})"),
@@ -247,7 +272,7 @@ async fn known_client(http: &Client, base: &str, id: &str, secret: &str) -> Find
     }
 }
 
-async fn webhook(url: &str, status: &str, reason: Option<&str>) -> Finding {
+async fn webhook(url: &str, status: &str, reason: Option<&str>, allow_private: bool) -> Finding {
     const NAME: &str = "webhook";
     let mend =
         "look at the receiver, then `helpsync webhooks redeliver --dead-of WEBHOOK` sends what it missed";
@@ -263,6 +288,10 @@ async fn webhook(url: &str, status: &str, reason: Option<&str>) -> Finding {
         return Finding::warning(NAME, format!("{url} is no address"), mend);
     };
     match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((host.as_str(), port))).await {
+        Ok(Ok(stream)) if !allow_private && stream.peer_addr().is_ok_and(|at| !is_public(at.ip())) => {
+            let mend = "give the receiver a public address, or set HELPSYNC_WEBHOOKS__ALLOW_PRIVATE=true";
+            Finding::wrong(NAME, format!("{url} is at a private address: nothing is sent there"), mend)
+        }
         Ok(Ok(_)) => Finding::ok(NAME, format!("{url} can be reached")),
         Ok(Err(error)) => Finding::warning(NAME, format!("{url} cannot be reached: {}", chain(&error)), mend),
         Err(_elapsed) => Finding::warning(NAME, format!("{url} does not answer"), mend),

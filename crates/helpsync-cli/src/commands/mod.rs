@@ -65,7 +65,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         #[cfg(not(feature = "demo"))]
         Command::Demo(_) => anyhow::bail!(NO_DEMO),
         Command::Connect(args) => ask::connect(args, output).await,
-        Command::Sync(args) => ask::sync(args, output).await,
+        Command::Sync(args) => return ask::sync(args, output).await,
         Command::Verify(args) => return verify::verify(args, output).await,
         Command::Resync(args) => ask::resync(args, output).await,
         Command::Status(args) => status::status(args, output).await,

@@ -78,7 +78,7 @@ fn status_text(status: &Value) -> String {
     let now_ms = now.map_or_else(|| SystemClock.now_ms(), Timestamp::as_millisecond);
     let count = |name: &str| status[name].as_i64().unwrap_or(0);
     let mut text = format!(
-        "{} connected, {} paused, {} files, {} removals held for a person\n",
+        "{} connected, {} to be connected again, {} files, {} removals held for a person\n",
         count("active"),
         count("paused"),
         count("files"),
@@ -139,7 +139,7 @@ mod tests {
         let flat: String =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect();
         for line in [
-            "2 connected, 0 paused, 7 files, 3 removals held for a person\n",
+            "2 connected, 0 to be connected again, 7 files, 3 removals held for a person\n",
             "customer workspace complete next sync oldest change not stored\n",
             "bob two never yet - none known\n",
             "ada acme 1 h ago in 23 h told 1 min ago\n",

@@ -37,6 +37,10 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
         if !shown.is_empty() {
             output.answer(table_text(&COLUMNS, &shown))?;
         }
+        let more = count("differences").saturating_sub(shown.len() as u64);
+        if more > 0 {
+            output.answer(format_args!("and {}: `--json` lists all", counted(more, "more difference")))?;
+        }
         output.answer(format_args!(
             "{} compared by {}, {}{}",
             counted(count("shown"), "article"),
@@ -50,6 +54,12 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
             }
             None if count("mendable") > 0 => {
                 output.note(format_args!("mend it: helpsync verify {} --repair", args.whose.customer()));
+            }
+            None if totals["by_cause"]["held"].as_u64().unwrap_or(0) > 0 => {
+                let customer = args.whose.customer();
+                output.note(format_args!(
+                    "a person decides what is held: helpsync files --held {customer}, then approve-removals or refuse-removals"
+                ));
             }
             None => {}
         }

@@ -13,9 +13,10 @@ pub(crate) async fn watch_run(client: &Client, id: i64, output: Output) -> anyho
         let run = client.get(&format!("/helpsync/v1/runs/{id}")).await?;
         match run["state"].as_str() {
             Some("done") => {
-                progress.end(&ended(&run))?;
-                if let Some(text) = held(&run) {
-                    output.say(text)?;
+                let held = held(&run);
+                progress.end(&ended(&run), held.is_some())?;
+                if let Some(text) = held.filter(|_| !output.json) {
+                    output.answer(text)?;
                 }
                 return Ok(run);
             }
@@ -27,6 +28,11 @@ pub(crate) async fn watch_run(client: &Client, id: i64, output: Output) -> anyho
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// How a command ends that watched a run to its good end.
+pub(crate) fn exit_after(run: &Value) -> Exit {
+    if held(run).is_some() { Exit::Attention } else { Exit::Done }
 }
 
 fn count(run: &Value, name: &str) -> u64 {
@@ -142,9 +148,10 @@ mod tests {
 
     #[test]
     fn a_held_removal_says_what_to_do() {
-        assert_eq!(held(&run()), None);
+        assert_eq!((held(&run()), exit_after(&run())), (None, Exit::Done));
         let mut run = run();
         run["counters"]["held"] = json!(7);
+        assert_eq!(exit_after(&run), Exit::Attention);
         let text = held(&run).unwrap();
         assert!(text.contains("7 removals are held") && text.contains("approve-removals ada"), "{text}");
     }

@@ -15,9 +15,10 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const RATE_WHOLE: f64 = 10.0;
 /// Nothing is said of rate and time left before: the first moments tell nothing.
 const MEASURED_AFTER: Duration = Duration::from_secs(1);
-const BAR: &str = "  {bar:30} {msg}";
-const BAR_COLOURED: &str = "  {bar:30.cyan/dim} {msg}";
-const SPINNER: &str = "  {spinner} {msg}";
+/// The text is cut where the terminal ends: a second line would stay behind.
+const BAR: &str = "  {bar:20} {wide_msg}";
+const BAR_COLOURED: &str = "  {bar:20.cyan/dim} {wide_msg}";
+const SPINNER: &str = "  {spinner} {wide_msg}";
 
 /// Where something stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +53,12 @@ impl Progress {
         let way = if output.json || output.quiet {
             Way::Silent
         } else if std::io::stderr().is_terminal() {
-            Way::Bar(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()))
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            // The form that bars have otherwise is a full one at 0/0.
+            bar.set_style(
+                ProgressStyle::with_template(SPINNER).unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            Way::Bar(bar)
         } else {
             Way::Lines(output)
         };
@@ -79,11 +85,19 @@ impl Progress {
         }
     }
 
-    /// The end, in one line of the answer.
-    pub(crate) fn end(self, line: &str) -> anyhow::Result<()> {
+    /// The end, in one line of the answer. `wants_person`: it is not over with that.
+    pub(crate) fn end(self, line: &str, wants_person: bool) -> anyhow::Result<()> {
         self.clear();
-        let mark = if has_colours(&std::io::stdout()) { "\u{1b}[32m✓\u{1b}[0m" } else { "ok" };
-        self.output.say(format_args!("  {mark} {line}"))
+        if self.output.json {
+            return Ok(());
+        }
+        let mark = match (wants_person, has_colours(&std::io::stdout())) {
+            (false, true) => "\u{1b}[32m✓\u{1b}[0m",
+            (false, false) => "ok",
+            (true, true) => "\u{1b}[33m!\u{1b}[0m",
+            (true, false) => "!",
+        };
+        self.output.answer(format_args!("  {mark} {line}"))
     }
 
     pub(crate) fn clear(&self) {

@@ -13,7 +13,7 @@ section! {
     /// `text`, `json`, or `auto`: text on a terminal, JSON elsewhere.
     "HELPSYNC_LOG__FORMAT" format: LogFormat = "auto";
     /// Levels by target, in the syntax of `tracing_subscriber::EnvFilter`, for example `info,helpsync_worker=debug`.
-    "HELPSYNC_LOG__FILTER" filter: String = "info,tokio_cron_scheduler=warn,lapin=off";
+    "HELPSYNC_LOG__FILTER" filter: String = "info,tokio_cron_scheduler=warn,lapin=off,sqlx::pool=off,sqlx_core::pool=off,sqlx::postgres::notice=off";
 }
 
 impl LogSettings {
