@@ -153,7 +153,8 @@ fn add_webhook(served: &Served, url: &str) {
 
 #[test]
 fn a_webhook_whose_receiver_is_away_is_a_warning_that_names_it() {
-    let served = Served::start_for("ada/1", &[("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true")]);
+    let private = ("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true");
+    let mut served = Served::start_for("ada/1", &[private]);
     let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = format!("http://{}/events", receiver.local_addr().unwrap());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -163,6 +164,9 @@ fn a_webhook_whose_receiver_is_away_is_a_warning_that_names_it() {
         let found = findings(output).into_iter().filter(|one| one["name"] == "webhook");
         found.collect::<Vec<_>>()
     };
+    let text = sick(&served.ask(&["doctor", "--json"]), "webhook", "wrong");
+    assert!(text.contains(&there) && text.contains("private"), "{text}");
+    served.env.push((private.0.into(), private.1.into()));
     let found = webhooks(&served.ask(&["doctor", "--json"]));
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0]["severity"] == "ok" && found[0]["text"].as_str().unwrap().contains(&there), "{found:?}");

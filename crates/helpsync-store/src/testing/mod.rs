@@ -8,6 +8,7 @@ mod backup;
 pub mod many;
 mod schema;
 pub mod searchable;
+mod work;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,17 +20,18 @@ use helpsync_model::{
     RunParams, SeededEntropy, ShardId, Timestamp, Trigger,
 };
 use serde_json::json;
-use sqlx::{AnyConnection, Connection as _, Executor, Row as _};
+use sqlx::{AnyConnection, Connection as _, Executor};
 use tempfile::TempDir;
 
 use crate::db::sql;
-use crate::db::states::{ACTIVE_RUN, OPEN_SHARD, RUNNING_SHARD, STARTABLE_SHARD};
+use crate::db::states::{RUNNING_SHARD, STARTABLE_SHARD};
 use crate::{
     Customer, Dialect, GrantCompleted, GrantOutcome, IncomingArticle, IncomingTranslation, NewTokens,
     PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
 };
 
 pub use schema::{Bare, InTheWay, checkpoint, schema, write_text};
+pub use work::{Tally, open_shards, tally};
 
 /// Where the Postgres of the tests is, unless the environment says otherwise.
 const POSTGRES_URL: &str = "postgres://postgres@127.0.0.1/postgres";
@@ -133,77 +135,6 @@ impl TestStore {
         let started = self.queue().start_shard(ShardId(shard), "test", Duration::from_secs(60)).await;
         started.expect("a lease").expect("a shard that can be started")
     }
-}
-
-/// What a store counts of its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
-    /// Runs that have not ended.
-    pub active_runs: i64,
-    /// Shards that have not ended.
-    pub open_shards: i64,
-    /// Shards that somebody works on.
-    pub running: i64,
-    /// Shards in all.
-    pub shards: i64,
-    /// Those of them that were started at least once.
-    pub started: i64,
-    /// Messages that wait to be published.
-    pub outbox: i64,
-}
-
-/// Counts the work of every organization.
-///
-/// # Panics
-/// When the database does not answer.
-pub async fn tally(store: &Store) -> Tally {
-    let row = sqlx::query(sql(format!(
-        "select
-           (select count(*) from run where state in {ACTIVE_RUN}) as active_runs,
-           (select count(*) from shard where state in {OPEN_SHARD}) as open_shards,
-           (select count(*) from shard where state = {RUNNING_SHARD}) as running,
-           (select count(*) from shard) as shards,
-           (select count(*) from shard where attempt > 0) as started,
-           (select count(*) from outbox) as outbox"
-    )))
-    .fetch_one(&store.pool)
-    .await
-    .expect("a count");
-    let number = |column: &str| row.try_get::<i64, _>(column).expect("a number");
-    Tally {
-        active_runs: number("active_runs"),
-        open_shards: number("open_shards"),
-        running: number("running"),
-        shards: number("shards"),
-        started: number("started"),
-        outbox: number("outbox"),
-    }
-}
-
-/// Open shards as a person wants to see them who finds that nothing moves.
-///
-/// # Panics
-/// When the store does not answer.
-pub async fn open_shards(store: &Store) -> Vec<String> {
-    let shards: Vec<(i64, String, String, String, i64, i64, Option<i64>, Option<i64>)> =
-        sqlx::query_as(sql(format!(
-            "select shard.id, shard.key, shard.state, shard.lane, shard.attempt, shard.due_at, shard.released_at,
-               shard.lease_until from shard where state in {OPEN_SHARD} order by shard.id limit 20"
-        )))
-        .fetch_all(&store.pool)
-        .await
-        .expect("shards");
-    let now = store.clock.now_ms();
-    let rows = shards.into_iter().map(|(id, key, state, lane, attempt, due, released, lease)| {
-        let ago = |at: Option<i64>| at.map(|at| now - at);
-        format!(
-            "{id} {key} {state} {lane} attempt {attempt}, {} ms due, released {:?} ms ago, lease over for {:?} ms",
-            now - due,
-            ago(released),
-            ago(lease)
-        )
-    });
-    rows.collect()
 }
 
 /// Holds the removal of one more file of each connection, as a run does that finds too much missing.
