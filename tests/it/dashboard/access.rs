@@ -267,6 +267,13 @@ async fn dead_letters_are_discarded_when_a_person_says_so_twice() {
     let visitor = Visitor::login(&app, API_KEY).await;
     let chosen = ids_in(&visitor.page("/dead-letters").await);
     assert_eq!(chosen.len(), 2);
+    assert_eq!(ids_in(&visitor.page("/dead-letters?customer=bob").await).len(), 1);
+    read_key(&app).await;
+    let reader = Visitor::login(&app, READ_KEY).await.page("/dead-letters").await;
+    assert!(
+        ids_in(&reader).is_empty() && reader.contains("bob"),
+        "nothing to choose where nothing can be done"
+    );
     let discard = async |more: &[(&str, &str)]| {
         let mut fields = vec![("do", "discard")];
         fields.extend(chosen.iter().map(|id| ("id", id.as_str())));
@@ -281,4 +288,44 @@ async fn dead_letters_are_discarded_when_a_person_says_so_twice() {
     assert_eq!(ids_in(&visitor.page("/dead-letters").await), chosen, "nothing is discarded yet");
     assert_eq!(discard(&[("sure", "1")]).await.status(), StatusCode::SEE_OTHER);
     assert!(ids_in(&visitor.page("/dead-letters").await).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_in_another_tab_is_said_and_what_was_typed_is_kept() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let customer = format!("/customers/{}", visitor.customer(CUSTOMER).await);
+    let page = visitor.page(&customer).await;
+    assert!(page.contains("data-now=\"connected unpaused\""), "{page}");
+    assert!(page.contains("data-while=\"running\" hidden") && page.contains("data-while=\"paused\" hidden"));
+    let led = |answer: &reqwest::Response| answer.headers()[LOCATION].to_str().unwrap().to_owned();
+    let stopped = visitor.post(&format!("{customer}/act/cancel"), &[]).await;
+    assert!(led(&stopped).ends_with("said=nothing_to_cancel"), "nothing is under way");
+
+    let fields = [("locales", "e n"), ("labels", "one, two\nthree"), ("public", "1")];
+    let refused = visitor.post(&format!("{customer}/selection"), &fields).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let text = refused.text().await.unwrap();
+    for kept in [">e n</textarea>", ">one, two\nthree</textarea>", "value=\"1\" checked", "role=\"alert\""] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+
+    let disconnect = format!("{customer}/disconnect");
+    let done = visitor.post(&disconnect, &[("sure", "1")]).await;
+    assert!(led(&done).ends_with("said=disconnect"));
+    let again = visitor.post(&disconnect, &[("sure", "1")]).await;
+    assert!(led(&again).ends_with("said=disconnected_before"));
+    let asked = visitor.get(&format!("{}{disconnect}", visitor.home)).await;
+    assert!(led(&asked).ends_with("said=disconnected_before"));
+    assert!(
+        visitor.page(&format!("{customer}?said=disconnected_before")).await.contains("disconnected already")
+    );
+
+    let offers = visitor.page("/palette?search=organiz").await;
+    assert!(offers.contains("/dashboard/organizations"), "an operator is offered them: {offers}");
+    let login = app.http.get(app.url("/dashboard/login?next=a&next=b")).send().await.unwrap();
+    assert_eq!(login.status(), StatusCode::BAD_REQUEST);
+    assert!(login.text().await.unwrap().contains("<html"));
 }

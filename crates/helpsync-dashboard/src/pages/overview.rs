@@ -172,16 +172,30 @@ fn trouble(
     }
 }
 
-/// How far a run is, of what Zendesk counts.
+/// Articles that a run is done with, of those that Zendesk counts. What it lists again, to find what is gone, is counted
+/// once. A run that reads changes alone has no such end.
+fn position(run: &answers::RunView) -> (i64, Option<i64>) {
+    let counters = &run.counters;
+    let done = counters.created
+        + counters.updated
+        + counters.unchanged
+        + counters.drafts
+        + counters.unselected
+        + counters.skipped;
+    let all = counters.remote_count.filter(|all| *all > 0 && run.kind == "full");
+    (all.map_or(done, |all| done.min(all)), all)
+}
+
+/// How far a run is.
 pub(crate) fn progress(run: &answers::RunView) -> Markup {
-    let done = run.counters.listed;
+    let (done, all) = position(run);
     html! {
-        @match run.counters.remote_count {
-            Some(all) if all > 0 => {
-                progress max=(all) value=(done.min(all)) aria-label=(t::PROGRESS) { (done) }
+        @match all {
+            Some(all) => {
+                progress max=(all) value=(done) aria-label=(t::PROGRESS) { (done) }
                 " " (t::of_all(&number(done), &number(all)))
             },
-            _ => (t::read(&number(done))),
+            None => (t::read(&number(done))),
         }
     }
 }
