@@ -8,6 +8,7 @@ use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use super::browser::dead_letters;
 use super::{Visitor, origin, try_login};
 use crate::app::{API_KEY, Shape, TestApp, make_key, small};
+use crate::webhooks_out;
 
 const CUSTOMER: &str = "ada";
 const READ_KEY: &str = "a-key-that-only-reads";
@@ -328,4 +329,18 @@ async fn what_was_done_in_another_tab_is_said_and_what_was_typed_is_kept() {
     let login = app.http.get(app.url("/dashboard/login?next=a&next=b")).send().await.unwrap();
     assert_eq!(login.status(), StatusCode::BAD_REQUEST);
     assert!(login.text().await.unwrap().contains("<html"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_leads_back_to_the_list_as_it_was_narrowed() {
+    let app = webhooks_out::start(Shape::Embedded, &[]).await;
+    let receiver = webhooks_out::Receiver::start(200).await;
+    let (webhook, _) = webhooks_out::add(&app, &receiver.url).await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let narrowed = format!("/webhooks/{webhook}?state=dead");
+    let posted = format!("action=\"{}{narrowed}\"", visitor.home);
+    assert!(visitor.page(&narrowed).await.contains(&posted), "its forms are posted there");
+    let sent = visitor.post(&narrowed, &[("dead", "1")]).await;
+    let to = sent.headers()[LOCATION].to_str().unwrap();
+    assert!(to.contains("said=redelivered") && to.ends_with("state=dead"), "{to}");
 }
