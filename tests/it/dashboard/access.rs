@@ -4,10 +4,12 @@ use helpsync_model::KeyScope;
 use helpsync_store::NewApiKey;
 use reqwest::StatusCode;
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use zendesk_sim::FaultRule;
 
 use super::browser::dead_letters;
 use super::{Visitor, origin, try_login};
 use crate::app::{API_KEY, Shape, TestApp, make_key, small};
+use crate::pages::status;
 use crate::webhooks_out;
 
 const CUSTOMER: &str = "ada";
@@ -294,7 +296,7 @@ async fn dead_letters_are_discarded_when_a_person_says_so_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_in_another_tab_is_said_and_what_was_typed_is_kept() {
     let app = TestApp::embedded().await;
-    app.account("acme", small(3));
+    let account = app.account("acme", small(3));
     app.connect(CUSTOMER, "acme").await;
     let visitor = Visitor::login(&app, API_KEY).await;
     let customer = format!("/customers/{}", visitor.customer(CUSTOMER).await);
@@ -312,6 +314,12 @@ async fn what_was_done_in_another_tab_is_said_and_what_was_typed_is_kept() {
     for kept in [">e n</textarea>", ">one, two\nthree</textarea>", "value=\"1\" checked", "role=\"alert\""] {
         assert!(text.contains(kept), "{kept}: {text}");
     }
+
+    account.inject(FaultRule::always(status(400)).on("help_center"));
+    let compared = visitor.post(&format!("{customer}/verify"), &[]).await.text().await.unwrap();
+    assert!(compared.contains("broke off: zendesk rejects the request with 400"), "{compared}");
+    assert_eq!(compared.matches("rejects the request").count(), 1, "it is said once: {compared}");
+    account.clear_faults();
 
     let disconnect = format!("{customer}/disconnect");
     let done = visitor.post(&disconnect, &[("sure", "1")]).await;

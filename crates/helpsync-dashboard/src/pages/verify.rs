@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use futures::StreamExt as _;
 use helpsync_api::Asked;
+use helpsync_model::chain;
 use helpsync_pages::Page;
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -122,7 +123,7 @@ async fn compare(visitor: &Visitor, customer: &str, told: &mut Told) -> Result<(
         let piece = match piece {
             Ok(piece) => piece,
             Err(error) => {
-                told.why = Some(error.to_string());
+                told.why = Some(chain(&error));
                 break;
             }
         };
