@@ -32,11 +32,26 @@ async function look(name) {
       await findings(`${scheme} ${size}`);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       check(over <= 0, `${page.url()} is ${over} pixels too wide at ${viewport.width}`);
+      await menuFits(viewport.width);
       await page.screenshot({ path: `${HELPSYNC_SCREENSHOTS}/${name}-${scheme}-${size}.png`, fullPage: true });
     }
   }
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
   await page.setViewport(WIDE);
+}
+
+// The opened menu stays within the page.
+async function menuFits(width) {
+  const over = await page.evaluate(() => {
+    const menu = document.querySelector(".menu");
+    if (!menu) return 0;
+    menu.open = true;
+    const place = menu.querySelector(".menu-body").getBoundingClientRect();
+    const most = Math.max(document.documentElement.scrollWidth, place.right) - window.innerWidth;
+    menu.open = false;
+    return Math.max(most, -place.left);
+  });
+  check(over <= 0, `the menu of ${page.url()} is ${over} pixels too wide at ${width}`);
 }
 
 const says = (text) => page.waitForFunction((wanted) => document.body?.innerText.includes(wanted), PATIENT, text);

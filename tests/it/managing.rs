@@ -61,7 +61,7 @@ async fn the_managing_page_syncs_selects_and_disconnects_and_only_when_its_butto
     let chosen = [
         ("do", "select"),
         ("section", section.as_str()),
-        ("labels", "a, B"),
+        ("labels", "a, B\r\nc"),
         ("locales", "DE"),
         ("public_only", "yes"),
     ];
@@ -70,12 +70,17 @@ async fn the_managing_page_syncs_selects_and_disconnects_and_only_when_its_butto
     assert_eq!(kept["section_ids"][0].to_string(), section);
     assert_eq!(
         (&kept["labels"], &kept["locales"], &kept["public_only"]),
-        (&json!(["B", "a"]), &json!(["de"]), &json!(true))
+        (&json!(["a, B", "c"]), &json!(["de"]), &json!(true))
     );
     app.ended(connection).await;
-    let wrong = press(&[("do", "select"), ("locales", "e n")]).await;
+    let wrong = press(&[("do", "select"), ("locales", "e n"), ("labels", "typed\nonce")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(wrong.text.contains("That could not be saved"), "{}", wrong.text);
+    for kept in ["That could not be saved", ">e n</textarea>", ">typed\nonce</textarea>"] {
+        assert!(wrong.text.contains(kept), "{kept}: {}", wrong.text);
+    }
+    let is_chosen = |page: &str| page.contains(&format!("name=\"section\" value=\"{section}\" checked"));
+    let saved = browser.open(&url).await.text;
+    assert!(is_chosen(&saved) && !is_chosen(&wrong.text), "the form is as it was posted: {}", wrong.text);
 
     let asked = press(&[("do", "ask")]).await;
     assert!(asked.text.contains("Disconnect acme?") && sources(&app).await == 1, "{}", asked.text);
@@ -106,7 +111,9 @@ async fn a_managing_link_ends_with_its_key_and_is_for_one_customer() {
     assert_eq!(browser.open(&url).await.status, StatusCode::GONE);
     for forged in ["", "?token=", "?token=x.y"] {
         let address = app.url(&format!("/integrations/zendesk/manage{forged}"));
-        assert_eq!(browser.open(address.as_str()).await.status, StatusCode::GONE, "{forged}");
+        let page = browser.open(address.as_str()).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{forged}");
+        assert!(page.text.contains("is not valid"), "{}", page.text);
     }
     for seconds in [59, 604_801, -1] {
         let body = json!({ "expires_in_seconds": seconds });

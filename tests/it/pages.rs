@@ -67,6 +67,15 @@ async fn a_browser_is_asked_on_our_page_and_ends_on_the_one_that_shows_the_sync(
         shown.text
     );
     assert!(shown.text.contains("5 articles are here."), "{}", shown.text);
+    // Neither a schedule nor Zendesk's events are set up.
+    assert!(shown.text.contains("taken over when your application asks"), "{}", shown.text);
+    app.post(
+        "/update_users",
+        CUSTOMER,
+        json!({ "customer_ids": [CUSTOMER], "auto_sync_enabled_sources": ["ZENDESK"], "auto_sync_interval": 3 }),
+    )
+    .await;
+    assert!(browser.open(&progress).await.text.contains("taken over from now on"));
     assert_eq!(browser.open(&callback).await.status, StatusCode::GONE, "a state works once");
 }
 
@@ -272,8 +281,11 @@ async fn the_way_back_is_one_that_the_organization_named() {
     let link = format!("href=\"{back}\"");
     let url = answer["oauth_url"].as_str().unwrap();
     assert!(browser.open(url).await.text.contains(&link));
-    let end = browser.open(&browser.press(url).await).await;
-    assert!(browser.open(&end.location.unwrap()).await.text.contains(&link));
+    let end = browser.open(&browser.press(url).await).await.location.unwrap();
+    assert!(browser.open(&end).await.text.contains(&link));
+    // What it takes back no page leads to any more.
+    brand(&app, json!({ "return_urls": [] })).await;
+    assert!(!browser.open(&end).await.text.contains(&link));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -351,8 +363,14 @@ async fn people_are_told_before_it_surprises() {
 
     account.inject(FaultRule::always(status(404)).on("/help_center/"));
     let end = browser.open(&browser.press(&app.oauth_url("carl", "acme").await).await).await;
-    let page = browser.open(&end.location.unwrap()).await.text;
+    let progress = end.location.unwrap();
+    let page = browser.open(&progress).await.text;
     assert!(page.contains("no help center in this account"), "{page}");
+    assert!(page.contains("arrive by themselves"), "it still goes on: {page}");
+    let connection = app.connection("carl", "acme").await;
+    app.post("/integrations/items/sync/cancel", "carl", json!({ "data_source_id": connection.0 })).await;
+    let page = browser.open(&progress).await.text;
+    assert!(page.contains("to sync again") && !page.contains("arrive by themselves"), "{page}");
 }
 
 pub(crate) fn status(code: u16) -> Fault {
@@ -366,6 +384,9 @@ async fn what_is_not_there_is_a_page_for_people_and_an_envelope_for_programs() {
     let page = browser.open(app.url("/no/such/path").as_str()).await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
     assert!(page.text.contains("There is no such page") && page.policy.contains("default-src 'none'"));
+    let page = browser.open(app.url("/integrations/zendesk/connect?state=%00").as_str()).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(page.text.contains("This link does not work"), "{}", page.text);
     let (status, answer) = app.call(Method::GET, "/no/such/path", CUSTOMER, None).await;
     assert_eq!((status, answer), (StatusCode::NOT_FOUND, json!({ "detail": "path not found" })));
     let icon = app.http.get(app.url("/favicon.ico")).send().await.unwrap();

@@ -138,6 +138,7 @@ async fn identify(
     let id = HeaderValue::from_str(&api.fresh_id()).unwrap_or_else(|_ascii| HeaderValue::from_static("-"));
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let mut response = match unreadable(request.uri()) {
+        Some(_) if wants_page(request.headers()) => crate::pages::unreadable().into(),
         Some(why) => ApiError::bad(why).into_response(),
         None => next.run(request).await,
     };

@@ -21,6 +21,14 @@ function show(regions) {
     );
     if (again) again.focus({ preventScroll: true });
   }
+  offerActions();
+}
+
+// Actions are forms, which the server does not send anew: each is shown while what it is for holds.
+function offerActions() {
+  const now = document.querySelector("[data-now]")?.dataset.now.split(" ");
+  if (!now) return;
+  document.querySelectorAll("[data-while]").forEach((one) => { one.hidden = !now.includes(one.dataset.while); });
 }
 
 // The browser opens the stream again by itself, and says what it has seen. A tab that nobody sees has none.

@@ -31,7 +31,7 @@ const STREAMS_OF_SESSION_MAX: usize = 10;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A look that takes long is followed by a pause of so many times as long: the database has other work.
 const PAUSE_TIMES: u32 = 5;
-/// A stream says that it lives, and looks whether its session does.
+/// A stream says that it lives when nothing else is said, and looks whether its session does, however much is said.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// A stream ends by then; browsers open the next by themselves.
 const STREAM_LIFE: Duration = Duration::from_secs(600);
@@ -167,12 +167,28 @@ fn pause(took: Duration) -> Duration {
     LOOK_EVERY.max(took.saturating_mul(PAUSE_TIMES))
 }
 
+/// When a session is looked at again.
+#[derive(Debug)]
+struct NextCheck(Instant);
+
+impl NextCheck {
+    /// Whether it is time; the next one is set then.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.0;
+        if is_due {
+            self.0 = now + ALIVE_EVERY;
+        }
+        is_due
+    }
+}
+
 struct Stream {
     visitor: Visitor,
     feed: Arc<Feed>,
     shown: watch::Receiver<Option<Arc<Shown>>>,
     /// What the browser has.
     has: Option<String>,
+    check: NextCheck,
     ends_at: Instant,
     _place: Place,
 }
@@ -182,6 +198,11 @@ impl Stream {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         let stop = self.visitor.dashboard.stop().clone();
         loop {
+            // Before anything is said: a stream that always has something to say is looked at as often as a quiet one.
+            let checked = self.check.is_due(Instant::now());
+            if checked && self.session_has_ended().await {
+                return None;
+            }
             let now = self.shown.borrow_and_update().clone();
             if let Some(now) = now.filter(|now| self.has.as_ref() != Some(&now.id)) {
                 self.has = Some(now.id.clone());
@@ -191,19 +212,20 @@ impl Stream {
             if Instant::now() >= self.ends_at {
                 return None;
             }
+            if checked {
+                return Some((Ok(Event::default().comment("alive")), self));
+            }
             tokio::select! {
                 () = stop.cancelled() => return None,
                 changed = self.shown.changed() => changed.ok()?,
-                () = tokio::time::sleep(ALIVE_EVERY) => {
-                    let session = self.visitor.dashboard.store().admin().session(&self.visitor.secret).await;
-                    // A store that is away ends no session.
-                    if matches!(session, Ok(None)) {
-                        return None;
-                    }
-                    return Some((Ok(Event::default().comment("alive")), self));
-                }
+                () = tokio::time::sleep_until(self.check.0) => {}
             }
         }
+    }
+
+    /// By a log out, or with its key. A store that is away ends no session.
+    async fn session_has_ended(&self) -> bool {
+        matches!(self.visitor.dashboard.store().admin().session(&self.visitor.secret).await, Ok(None))
     }
 }
 
@@ -221,8 +243,9 @@ pub(crate) fn stream(
     let feed = dashboard.hub().feed(topic, || begin(visitor.clone(), look));
     let has = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let shown = feed.shown.clone();
-    let ends_at = Instant::now() + STREAM_LIFE;
-    let stream = Stream { visitor, feed, shown, has, ends_at, _place: place };
+    let now = Instant::now();
+    let (check, ends_at) = (NextCheck(now + ALIVE_EVERY), now + STREAM_LIFE);
+    let stream = Stream { visitor, feed, shown, has, check, ends_at, _place: place };
     let events = stream::unfold(stream, Stream::next);
     Ok(([("x-accel-buffering", "no")], Sse::new(events)).into_response())
 }
@@ -241,6 +264,14 @@ mod tests {
     fn a_slow_look_is_followed_by_a_long_pause() {
         assert_eq!(pause(Duration::from_millis(10)), LOOK_EVERY);
         assert_eq!(pause(Duration::from_secs(2)), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_session_is_looked_at_as_often_on_a_busy_stream_as_on_a_quiet_one() {
+        let began = Instant::now();
+        let mut check = NextCheck(began + ALIVE_EVERY);
+        let looks = (1..=60).filter(|second| check.is_due(began + Duration::from_secs(*second))).count();
+        assert_eq!(looks, 4, "an event a second puts no look off");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +20,7 @@ use crate::form::{self, Sent};
 use crate::layout;
 use crate::problem::{Problem, see_other, too_many};
 use crate::text as t;
-use crate::visitor::Visitor;
+use crate::visitor::{Given, Visitor};
 
 /// A session ends by then, whatever its browser does.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 3_600);
@@ -87,7 +87,7 @@ fn login_form(dashboard: &Dashboard, next: &str, wrong: Option<&str>) -> Page {
     layout::alone(dashboard, status, t::LOGIN, content)
 }
 
-pub(crate) async fn login_page(State(dashboard): State<Dashboard>, Query(next): Query<Next>) -> Page {
+pub(crate) async fn login_page(State(dashboard): State<Dashboard>, Given(next): Given<Next>) -> Page {
     login_form(&dashboard, next_of(next.next.as_deref()), None)
 }
 

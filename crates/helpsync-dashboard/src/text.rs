@@ -192,10 +192,12 @@ pub(crate) const WHEN: &str = "When";
 pub(crate) const DIFFERENCES: &str = "Differences";
 pub(crate) const MENDABLE: &str = "Of these a sync mends";
 pub(crate) const NO_DIFFERENCES: &str = "The copy is as its help center.";
-pub(crate) const VERIFY_BROKE_OFF: &str =
-    "The comparison did not come to its end in time. The command `helpsync verify` has no such bound.";
+pub(crate) const VERIFY_TOO_LONG: &str = "The comparison did not come to its end in time. What it had found until then stands below, if anything. The command `helpsync verify` has no such bound.";
 pub(crate) const DEAD_LETTERS_LONG: &str = "Work that gave up. Replay does it once more; discard takes it off the list, and a later run makes it good.";
 pub(crate) const NO_DEAD_LETTERS: &str = "Nothing gave up.";
+pub(crate) const NOT_ALL_LOOKED_AT: &str =
+    "Not all dead letters were looked at yet: there are very many. The next page looks on.";
+pub(crate) const MORE_OF_CAUSE: &str = "There may be more of this cause. They stay: repeat it for them.";
 pub(crate) const BY_CAUSE: &str = "By cause";
 pub(crate) const CAUSE: &str = "Cause";
 pub(crate) const COUNT: &str = "Count";
@@ -239,16 +241,6 @@ pub(crate) const OBJECT: &str = "Object";
 pub(crate) const TRIES: &str = "Tries";
 pub(crate) const ANSWER: &str = "Answer";
 
-/// States that customers are filtered by, as the API names them.
-pub(crate) const CUSTOMER_STATES: [&str; 8] =
-    ["syncing", "ready", "failed", "reconnect", "paused", "held", "dead_letters", "not_connected"];
-/// States that files are filtered by.
-pub(crate) const FILE_STATES: [&str; 5] =
-    ["READY", "SYNC_ERROR", "QUEUED_FOR_SYNC", "SYNCING", "READY_TO_SYNC"];
-/// States that deliveries are filtered by; the empty one is all.
-pub(crate) const DELIVERY_STATES: [&str; 4] = ["", "pending", "delivered", "dead"];
-/// Kinds of actors that the audit log is filtered by.
-pub(crate) const ACTORS: [&str; 5] = ["api_key", "customer", "upstream", "browser", "operator"];
 /// Forms of a file's text.
 pub(crate) const FORMS: [(&str, &str); 4] =
     [("html", "HTML"), ("markdown", "Markdown"), ("plain", "Text"), ("chunks", "Chunks")];
@@ -279,8 +271,12 @@ pub(crate) fn said(word: &str) -> Option<&'static str> {
         "schedule" => "The schedule is saved.",
         "selection" => "The selection is saved. What it leaves out is gone, and a run brings the rest.",
         "disconnect" => "The workspace is disconnected.",
+        "disconnected_before" => "It is disconnected already: no workspace is connected.",
+        "nothing_to_cancel" => "Nothing is under way, so nothing was stopped.",
         "replayed" => "Replayed: the work is done once more.",
         "discarded" => "Discarded.",
+        "replayed_some" => "Replayed. There may be more of this cause: repeat it for them.",
+        "discarded_some" => "Discarded. There may be more of this cause: repeat it for them.",
         "none_chosen" => "Nothing was chosen.",
         "redelivered" => "Sent again.",
         _ => return None,
@@ -299,14 +295,12 @@ pub(crate) fn state(name: &str) -> String {
         "held" => "removals held",
         "ACTIVE" => "active",
         "FLAGGED" => "failing",
-        "on_demand" => "on demand",
         "webhook" => "Zendesk's event",
         "connect" => "connecting",
         "request" => "a request",
         "schedule" => "the schedule",
         "upstream" => "another service",
         "api_key" => "API key",
-        "fetch_articles" => "fetch articles",
         _ => return name.replace('_', " "),
     };
     known.to_owned()
@@ -394,6 +388,17 @@ pub(crate) fn chunks_of(shown: usize, all: i64) -> String {
 
 pub(crate) fn tokens(locale: &str, tokens: i64) -> String {
     format!("{locale} · {tokens} tokens")
+}
+
+/// More than nothing, and less than one.
+pub(crate) const UNDER_ONE: &str = "under 1";
+
+pub(crate) fn verify_broke_off(why: &str) -> String {
+    format!("The comparison broke off: {why}")
+}
+
+pub(crate) fn more_differences(more: usize) -> String {
+    format!("And {more} more at least. This command lists all:")
 }
 
 pub(crate) fn at_most(most: &str) -> String {

@@ -4,10 +4,13 @@ use helpsync_model::KeyScope;
 use helpsync_store::NewApiKey;
 use reqwest::StatusCode;
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use zendesk_sim::FaultRule;
 
 use super::browser::dead_letters;
 use super::{Visitor, origin, try_login};
 use crate::app::{API_KEY, Shape, TestApp, make_key, small};
+use crate::pages::status;
+use crate::webhooks_out;
 
 const CUSTOMER: &str = "ada";
 const READ_KEY: &str = "a-key-that-only-reads";
@@ -267,6 +270,13 @@ async fn dead_letters_are_discarded_when_a_person_says_so_twice() {
     let visitor = Visitor::login(&app, API_KEY).await;
     let chosen = ids_in(&visitor.page("/dead-letters").await);
     assert_eq!(chosen.len(), 2);
+    assert_eq!(ids_in(&visitor.page("/dead-letters?customer=bob").await).len(), 1);
+    read_key(&app).await;
+    let reader = Visitor::login(&app, READ_KEY).await.page("/dead-letters").await;
+    assert!(
+        ids_in(&reader).is_empty() && reader.contains("bob"),
+        "nothing to choose where nothing can be done"
+    );
     let discard = async |more: &[(&str, &str)]| {
         let mut fields = vec![("do", "discard")];
         fields.extend(chosen.iter().map(|id| ("id", id.as_str())));
@@ -281,4 +291,64 @@ async fn dead_letters_are_discarded_when_a_person_says_so_twice() {
     assert_eq!(ids_in(&visitor.page("/dead-letters").await), chosen, "nothing is discarded yet");
     assert_eq!(discard(&[("sure", "1")]).await.status(), StatusCode::SEE_OTHER);
     assert!(ids_in(&visitor.page("/dead-letters").await).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_in_another_tab_is_said_and_what_was_typed_is_kept() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let customer = format!("/customers/{}", visitor.customer(CUSTOMER).await);
+    let page = visitor.page(&customer).await;
+    assert!(page.contains("data-now=\"connected unpaused\""), "{page}");
+    assert!(page.contains("data-while=\"running\" hidden") && page.contains("data-while=\"paused\" hidden"));
+    let led = |answer: &reqwest::Response| answer.headers()[LOCATION].to_str().unwrap().to_owned();
+    let stopped = visitor.post(&format!("{customer}/act/cancel"), &[]).await;
+    assert!(led(&stopped).ends_with("said=nothing_to_cancel"), "nothing is under way");
+
+    let fields = [("locales", "e n"), ("labels", "one, two\nthree"), ("public", "1")];
+    let refused = visitor.post(&format!("{customer}/selection"), &fields).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let text = refused.text().await.unwrap();
+    for kept in [">e n</textarea>", ">one, two\nthree</textarea>", "value=\"1\" checked", "role=\"alert\""] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+
+    account.inject(FaultRule::always(status(400)).on("help_center"));
+    let compared = visitor.post(&format!("{customer}/verify"), &[]).await.text().await.unwrap();
+    assert!(compared.contains("broke off: zendesk rejects the request with 400"), "{compared}");
+    assert_eq!(compared.matches("rejects the request").count(), 1, "it is said once: {compared}");
+    account.clear_faults();
+
+    let disconnect = format!("{customer}/disconnect");
+    let done = visitor.post(&disconnect, &[("sure", "1")]).await;
+    assert!(led(&done).ends_with("said=disconnect"));
+    let again = visitor.post(&disconnect, &[("sure", "1")]).await;
+    assert!(led(&again).ends_with("said=disconnected_before"));
+    let asked = visitor.get(&format!("{}{disconnect}", visitor.home)).await;
+    assert!(led(&asked).ends_with("said=disconnected_before"));
+    assert!(
+        visitor.page(&format!("{customer}?said=disconnected_before")).await.contains("disconnected already")
+    );
+
+    let offers = visitor.page("/palette?search=organiz").await;
+    assert!(offers.contains("/dashboard/organizations"), "an operator is offered them: {offers}");
+    let login = app.http.get(app.url("/dashboard/login?next=a&next=b")).send().await.unwrap();
+    assert_eq!(login.status(), StatusCode::BAD_REQUEST);
+    assert!(login.text().await.unwrap().contains("<html"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_leads_back_to_the_list_as_it_was_narrowed() {
+    let app = webhooks_out::start(Shape::Embedded, &[]).await;
+    let receiver = webhooks_out::Receiver::start(200).await;
+    let (webhook, _) = webhooks_out::add(&app, &receiver.url).await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let narrowed = format!("/webhooks/{webhook}?state=dead");
+    let posted = format!("action=\"{}{narrowed}\"", visitor.home);
+    assert!(visitor.page(&narrowed).await.contains(&posted), "its forms are posted there");
+    let sent = visitor.post(&narrowed, &[("dead", "1")]).await;
+    let to = sent.headers()[LOCATION].to_str().unwrap();
+    assert!(to.contains("said=redelivered") && to.ends_with("state=dead"), "{to}");
 }

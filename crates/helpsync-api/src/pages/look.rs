@@ -4,6 +4,7 @@ use helpsync_model::{OrganizationId, chain};
 use helpsync_pages::{Brand, Color, Logo, Page};
 use helpsync_store::Branding;
 use maud::html;
+use url::Url;
 
 use super::texts;
 use crate::Api;
@@ -48,13 +49,43 @@ impl Look {
         }
     }
 
-    /// Adds the way back to the application, if there is one.
+    /// Adds the way back to the application, if there is one. What the organization named when the link was made it may have
+    /// taken back since.
     pub(super) fn back(&self, page: Page, address: Option<&str>) -> Page {
-        match address {
+        match address.filter(|address| leads_to(&self.branding, address)) {
             Some(address) => {
                 page.part(html! { p.row { a.button href=(address) { (texts::back_to(self.name())) } } })
             }
             None => page,
         }
+    }
+}
+
+/// Whether an address is one that the organization leads people back to, or below it: same origin, and every part of the
+/// path.
+fn leads_to(branding: &Branding, address: &str) -> bool {
+    let Ok(address) = Url::parse(address) else { return false };
+    branding.return_urls.iter().filter_map(|allowed| Url::parse(allowed).ok()).any(|allowed| {
+        let rest = address.path().strip_prefix(allowed.path().trim_end_matches('/'));
+        address.origin() == allowed.origin()
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_back_leads_where_the_organization_says_now() {
+        let branding =
+            Branding { return_urls: vec!["https://a.example/in".to_owned()], ..Branding::default() };
+        assert!(
+            leads_to(&branding, "https://a.example/in") && leads_to(&branding, "https://a.example/in/x?y=1")
+        );
+        for other in ["https://a.example/inside", "https://b.example/in", "http://a.example/in", "x"] {
+            assert!(!leads_to(&branding, other), "{other}");
+        }
+        assert!(!leads_to(&Branding::default(), "https://a.example/in"), "it was taken back");
     }
 }

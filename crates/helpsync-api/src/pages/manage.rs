@@ -99,24 +99,26 @@ async fn visitor<'a>(
     headers: &'a HeaderMap,
     query: Result<Query<ManageQuery>, ApiError>,
 ) -> Result<Visitor<'a>, Page> {
-    let expired = || Page::failed(StatusCode::GONE, texts::LINK_EXPIRED).line(texts::LINK_EXPIRED_NEXT);
-    let Query(query) = query.map_err(|_unreadable| expired())?;
+    let ended = || Page::failed(StatusCode::GONE, texts::LINK_EXPIRED).line(texts::LINK_EXPIRED_NEXT);
+    let wrong = || Page::failed(StatusCode::BAD_REQUEST, texts::LINK_WRONG).line(texts::LINK_EXPIRED_NEXT);
+    let Query(query) = query.map_err(|_unreadable| wrong())?;
     let token = query.token.unwrap_or_default();
-    let claim: Option<ManageClaim> = api.signer().read(Purpose::ManageUrl, &token, api.now_ms());
-    let claim = claim.ok_or_else(expired)?;
+    let read = |now| api.signer().read::<ManageClaim>(Purpose::ManageUrl, &token, now);
+    // Before all time nothing that we signed has ended.
+    let claim = read(api.now_ms()).ok_or_else(|| if read(i64::MIN).is_some() { ended() } else { wrong() })?;
     let organization = OrganizationId(claim.o);
     let admin = api.store().admin();
     let failed = |error| broken(ApiError::Store(error));
     let key = admin.api_key(organization, claim.k).await.map_err(failed)?;
     let is_live = key.is_some_and(|key| !key.has_ended(api.now_ms()));
     let customer = admin.find_customer(organization, &claim.n).await.map_err(failed)?;
-    let customer = customer.filter(|customer| is_live && customer.id.0 == claim.u).ok_or_else(expired)?;
+    let customer = customer.filter(|customer| is_live && customer.id.0 == claim.u).ok_or_else(ended)?;
     Ok(Visitor {
         api,
         headers,
         token,
         done: query.done,
-        base: Url::parse(&claim.h).map_err(|_never_signed| expired())?,
+        base: Url::parse(&claim.h).map_err(|_never_signed| wrong())?,
         organization,
         customer: customer.id,
         customer_name: customer.external_id,
@@ -129,7 +131,7 @@ async fn show(
     headers: HeaderMap,
     query: Result<Query<ManageQuery>, ApiError>,
 ) -> Result<Page, Page> {
-    visitor(&api, &headers, query).await?.page(None, StatusCode::OK).await
+    visitor(&api, &headers, query).await?.page(StatusCode::OK, None).await
 }
 
 async fn act(
@@ -149,8 +151,8 @@ impl Visitor<'_> {
         live_connection(self.api, self.organization, self.customer).await.map_err(broken)
     }
 
-    /// The page; `wrong` is what could not be saved.
-    async fn page(&self, wrong: Option<&str>, status: StatusCode) -> Result<Page, Page> {
+    /// The page; `refused` is what could not be saved, and why.
+    async fn page(&self, status: StatusCode, refused: Option<(&Fields, &str)>) -> Result<Page, Page> {
         let said = match self.done.as_deref() {
             Some("sync") => Some(texts::DONE_SYNC),
             Some("select") => Some(texts::DONE_SELECT),
@@ -158,8 +160,8 @@ impl Visitor<'_> {
             _ => None,
         };
         let page = Page::new(status, texts::MANAGE);
-        let page = match (said, wrong) {
-            (_, Some(wrong)) => page.part(html! { div.note.failed role="alert" { p { (wrong) } } }),
+        let page = match (said, refused) {
+            (_, Some((_, wrong))) => page.part(html! { div.note.failed role="alert" { p { (wrong) } } }),
             (Some(said), None) => page.part(html! { div.note.good role="status" { p { (said) } } }),
             (None, None) => page,
         };
@@ -174,7 +176,7 @@ impl Visitor<'_> {
                 button.main type="submit" name="do" value="sync" { (texts::SYNC_NOW) }
                 a.button href=(shown.watch(self.api)) { (texts::WATCH) }
             }
-            form method="post" action=(self.address()) { (guard.field()) (shown.selection()) }
+            form method="post" action=(self.address()) { (guard.field()) (shown.selection(refused.map(|(fields, _)| fields))) }
             h2 { (texts::DISCONNECT) }
             p.soft { (texts::DISCONNECT_HINT) }
             form.row method="post" action=(self.address()) {
@@ -218,7 +220,7 @@ impl Visitor<'_> {
                 tracing::info!(connection = %connection.id, "disconnected on the customer's own page");
                 Ok(self.seen("disconnect"))
             }
-            _ => Ok(self.page(None, StatusCode::BAD_REQUEST).await?.into()),
+            _ => Ok(self.page(StatusCode::BAD_REQUEST, None).await?.into()),
         }
     }
 
@@ -233,7 +235,7 @@ impl Visitor<'_> {
             }
             Err(error) => {
                 let wrong = format!("{}{}", texts::WRONG_LIST, error.text());
-                Ok(self.page(Some(&wrong), StatusCode::UNPROCESSABLE_ENTITY).await?.into())
+                Ok(self.page(StatusCode::UNPROCESSABLE_ENTITY, Some((fields, &wrong))).await?.into())
             }
         }
     }

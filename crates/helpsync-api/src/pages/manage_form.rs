@@ -15,6 +15,46 @@ use crate::wire::selection::SelectionInput;
 /// Categories and sections that the page shows; what is selected beyond them stays selected.
 const FOLDERS_MAX: i64 = 500;
 
+/// Lines of a list that are seen at once.
+const LINES_SHOWN: u32 = 3;
+
+/// What the fields of the selection hold.
+struct Chosen {
+    categories: Vec<i64>,
+    sections: Vec<i64>,
+    /// One a line, as are the labels.
+    locales: String,
+    labels: String,
+    public_only: bool,
+    attachments: bool,
+}
+
+impl Chosen {
+    fn kept(selection: &SelectionFilter) -> Self {
+        Self {
+            categories: selection.categories.clone(),
+            sections: selection.sections.clone(),
+            locales: selection.locales.join("\n"),
+            labels: selection.labels.join("\n"),
+            public_only: selection.public_only,
+            attachments: selection.attachments,
+        }
+    }
+
+    fn typed(fields: &Fields) -> Self {
+        let ids = |name: &str| fields.all(name).filter_map(|id| id.trim().parse().ok()).collect();
+        let text = |name: &str| fields.one(name).unwrap_or_default().to_owned();
+        Self {
+            categories: ids(CATEGORY),
+            sections: ids(SECTION),
+            locales: text("locales"),
+            labels: text("labels"),
+            public_only: fields.has("public_only"),
+            attachments: fields.has("attachments"),
+        }
+    }
+}
+
 /// What is shown of a connected workspace.
 pub(super) struct Shown {
     connection: Connection,
@@ -98,35 +138,36 @@ impl Shown {
         }
     }
 
-    /// The fields of the selection, with its button.
-    pub(super) fn selection(&self) -> Markup {
+    /// The fields of the selection, with its button; `typed` is what could not be saved, to be put right.
+    pub(super) fn selection(&self, typed: Option<&Fields>) -> Markup {
+        let chosen = typed.map_or_else(|| Chosen::kept(&self.selection), Chosen::typed);
         let check = |name: &str, text: &str, checked: bool| {
             html! {
                 label.check { input type="checkbox" name=(name) value="yes" checked[checked]; span { (text) } }
             }
         };
-        let list = |name: &str, label: &str, hint: &str, values: &[String]| {
+        let list = |name: &str, label: &str, hint: &str, lines: &str| {
             let hint_id = format!("{name}-hint");
             html! {
                 label for=(name) { (label) }
-                input id=(name) type="text" name=(name) value=(values.join(", ")) autocomplete="off"
-                    autocapitalize="none" spellcheck="false" aria-describedby=(hint_id);
+                textarea id=(name) name=(name) rows=(LINES_SHOWN) autocomplete="off" autocapitalize="none"
+                    spellcheck="false" aria-describedby=(hint_id) { (lines) }
                 p.hint id=(hint_id) { (hint) }
             }
         };
         html! {
             h2 { (texts::WHAT_IS_SYNCED) }
             p.soft { (texts::WHAT_IS_SYNCED_HINT) }
-            (self.places())
-            (list("locales", texts::LOCALES, texts::LOCALES_HINT, &self.selection.locales))
-            (list("labels", texts::LABELS, texts::LABELS_HINT, &self.selection.labels))
-            (check("public_only", texts::PUBLIC_ONLY, self.selection.public_only))
-            (check("attachments", texts::ATTACHMENTS, self.selection.attachments))
+            (self.places(&chosen))
+            (list("locales", texts::LOCALES, texts::LOCALES_HINT, &chosen.locales))
+            (list("labels", texts::LABELS, texts::LABELS_HINT, &chosen.labels))
+            (check("public_only", texts::PUBLIC_ONLY, chosen.public_only))
+            (check("attachments", texts::ATTACHMENTS, chosen.attachments))
             div.row { button type="submit" name="do" value="select" { (texts::SAVE) } }
         }
     }
 
-    fn places(&self) -> Markup {
+    fn places(&self, chosen: &Chosen) -> Markup {
         let folder = |item: &Item| Folder {
             id: item.external_id,
             parent: item.parent,
@@ -138,7 +179,7 @@ impl Shown {
             fieldset {
                 legend { (texts::PLACES) }
                 p.hint { @if all.is_empty() { (texts::PLACES_UNKNOWN) } @else { (texts::PLACES_HINT) } }
-                (folders(&all, &self.selection.categories, &self.selection.sections, false))
+                (folders(&all, &chosen.categories, &chosen.sections, false))
                 @if self.has_more { p.hint { (texts::PLACES_MANY) } }
             }
         }
@@ -156,7 +197,7 @@ pub(super) fn selection_of(fields: &Fields, before: &SelectionFilter) -> Result<
     };
     let texts = |name: &str| -> Vec<String> {
         let text = fields.one(name).unwrap_or_default();
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect()
     };
     let input = SelectionInput {
         brand_ids: Some(before.brands.iter().copied().map(Int).collect()),

@@ -21,7 +21,7 @@ pub(crate) use manage::link as manage_link;
 pub(crate) use progress::Remark;
 pub(crate) use stream::Streams;
 pub(crate) use sync_link::link as sync_link;
-pub(crate) use texts::missing;
+pub(crate) use texts::{missing, unreadable};
 
 use crate::endpoint::{Endpoint, group};
 

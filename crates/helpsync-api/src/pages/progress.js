@@ -6,6 +6,9 @@ const show = (event) => {
   document.querySelector("main").className = now.failed ? "failed" : "good";
   byId("headline").textContent = now.headline;
   byId("lines").replaceChildren(...now.lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+  const remark = byId("remark");
+  remark.hidden = !now.remark;
+  remark.querySelector("p").textContent = now.remark ?? "";
   const bar = byId("bar");
   bar.hidden = now.ended;
   if (now.total) Object.assign(bar, { max: now.total, value: Math.min(now.done, now.total) });

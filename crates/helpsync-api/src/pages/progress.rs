@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use helpsync_account::subscriptions::scopes_allow;
 use helpsync_model::{
     ConnectionId, ConnectionState, DataSourceStatus, OrganizationId, Plan, RunKind, RunState, Stage,
 };
@@ -54,12 +55,16 @@ pub(crate) enum Remark {
 }
 
 impl Remark {
-    fn text(self) -> &'static str {
-        match self {
-            Self::EndUser => texts::END_USER,
-            Self::NoHelpCenter => texts::HELP_CENTER_OFF,
-            Self::Suspended => texts::ACCOUNT_SUSPENDED,
-        }
+    /// `goes_on`: something asks Zendesk again without anybody's help.
+    fn text(self, goes_on: bool) -> String {
+        let (what, next) = match (self, goes_on) {
+            (Self::EndUser, _) => return texts::END_USER.to_owned(),
+            (Self::NoHelpCenter, true) => (texts::HELP_CENTER_OFF, texts::ARRIVE_BY_THEMSELVES),
+            (Self::Suspended, true) => (texts::ACCOUNT_SUSPENDED, texts::ARRIVE_BY_THEMSELVES),
+            (Self::NoHelpCenter, false) => (texts::HELP_CENTER_OFF, texts::ASK_TO_SYNC),
+            (Self::Suspended, false) => (texts::ACCOUNT_SUSPENDED, texts::ASK_TO_SYNC),
+        };
+        format!("{what} {next}")
     }
 }
 
@@ -69,6 +74,8 @@ pub(super) struct Snapshot {
     title: String,
     headline: String,
     lines: Vec<String>,
+    /// What a person should know before it surprises, if anything.
+    remark: Option<String>,
     /// Articles looked at, of so many.
     done: i64,
     total: Option<i64>,
@@ -132,13 +139,13 @@ async fn show(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiError>
     let organization = OrganizationId(claim.o);
     let look = look(&api, organization).await;
     let page = match snapshot(&api, organization, ConnectionId(claim.d), &claim).await {
-        Ok(now) => page(&now, claim.r, &format!("?token={token}")),
+        Ok(now) => page(&now, &format!("?token={token}")),
         Err(error) => broken(error),
     };
     look.on(look.back(page, claim.b.as_deref())).into()
 }
 
-fn page(now: &Snapshot, remark: Option<Remark>, address: &str) -> Page {
+fn page(now: &Snapshot, address: &str) -> Page {
     let page = if now.failed {
         Page::failed(axum::http::StatusCode::OK, &now.title)
     } else {
@@ -151,7 +158,7 @@ fn page(now: &Snapshot, remark: Option<Remark>, address: &str) -> Page {
         }
         progress #bar aria-label=(texts::IN_PROGRESS) hidden[now.ended] max=(now.total.unwrap_or(1))
             value=[now.total.map(|total| now.done.min(total))] {}
-        @if let Some(remark) = remark { div.note.warn { p { (remark.text()) } } }
+        div.note.warn #remark hidden[now.remark.is_none()] { p { (now.remark.as_deref().unwrap_or_default()) } }
     });
     if now.ended {
         return page;
@@ -171,7 +178,23 @@ pub(super) async fn snapshot(
         return Err(ApiError::missing("connection"));
     }
     let runs = api.store().admin().runs(organization, Some(connection), 1).await?;
-    Ok(tell(&found, runs.first(), claim.r))
+    let mut now = tell(&found, runs.first(), claim.r);
+    // Asked once, at the end: a stream ends with this.
+    if now.ended && !now.failed && !runs.is_empty() {
+        let keeps_up = keeps_up(api, &found).await?;
+        now.lines.push(if keeps_up { texts::KEEPS_UP } else { texts::KEEPS_UP_WHEN_ASKED }.to_owned());
+    }
+    Ok(now)
+}
+
+/// Whether changes come without anybody asking: by the schedule, or by Zendesk's events.
+async fn keeps_up(api: &Api, connection: &Connection) -> Result<bool, ApiError> {
+    let admin = api.store().admin();
+    let state = admin.customer_state(connection.organization, &connection.customer_external_id).await?;
+    let Some(state) = state.filter(|state| state.paused_at.is_none()) else { return Ok(false) };
+    let has_events =
+        state.workspace.is_some_and(|one| scopes_allow(&one.scopes) && one.events_error.is_none());
+    Ok(connection.next_sync_at.is_some() || has_events)
 }
 
 fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> Snapshot {
@@ -179,6 +202,7 @@ fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> S
         title: texts::is_connected(&connection.subdomain),
         headline: String::new(),
         lines: Vec::new(),
+        remark: None,
         done: 0,
         total: None,
         failed: false,
@@ -197,12 +221,17 @@ fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> S
         }
         ConnectionState::Revoked => return stopped(now, texts::DISCONNECTED, texts::NOT_CONNECTED_NEXT),
     }
+    let under_way = matches!(connection.sync_status, DataSourceStatus::Queued | DataSourceStatus::Syncing)
+        || run.is_some_and(|run| run.state.is_active());
+    let is_here = run.is_some_and(|run| !under_way && run.state == RunState::Done);
+    // What kept the articles away does so no more once they are here.
+    let remark = remark.filter(|remark| !is_here || *remark == Remark::EndUser);
+    now.remark = remark.map(|remark| remark.text(under_way || connection.next_sync_at.is_some()));
     let Some(run) = run else {
         now.headline = texts::FETCHED_WHEN_ASKED.to_owned();
         return now;
     };
-    let under_way = matches!(connection.sync_status, DataSourceStatus::Queued | DataSourceStatus::Syncing);
-    if under_way || run.state.is_active() {
+    if under_way {
         return going(now, run, connection.waiting_for.as_deref());
     }
     match run.state {
@@ -221,7 +250,6 @@ fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> S
     if remark.is_none() && is_restricted {
         now.lines.push(texts::NO_EXPORT.to_owned());
     }
-    now.lines.push(texts::KEEPS_UP.to_owned());
     now
 }
 
@@ -244,7 +272,7 @@ fn going(mut now: Snapshot, run: &Run, waiting_for: Option<&str>) -> Snapshot {
         Stage::Removal | Stage::Finalize => texts::ENDS.to_owned(),
     };
     if let Some(what) = waiting_for {
-        now.lines.push(texts::waits_for(what));
+        now.lines.push(texts::waits_for(what).to_owned());
     }
     now.lines.push(texts::GOES_ON.to_owned());
     now

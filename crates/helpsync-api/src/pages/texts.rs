@@ -41,6 +41,11 @@ pub(super) const OPEN_PAGE_AGAIN: &str = "Open the page again";
 pub(super) const MISSING: &str = "There is no such page";
 pub(super) const MISSING_NEXT: &str = "Please check the address, or go back to your application.";
 
+/// For whoever has an address that cannot be read.
+pub(crate) fn unreadable() -> Page {
+    Page::failed(StatusCode::BAD_REQUEST, NOT_OURS).line(NOT_OURS_WHY).line(MISSING_NEXT)
+}
+
 /// For whoever looks for a page that is not there.
 pub(crate) fn missing() -> Page {
     Page::failed(StatusCode::NOT_FOUND, MISSING).line(MISSING_NEXT)
@@ -162,6 +167,8 @@ pub(super) const WAITS: &str = "The articles will be fetched in a moment.";
 pub(super) const ENDS: &str = "Nearly everything is here: the last checks are made.";
 pub(super) const ALL_HERE: &str = "Everything is here";
 pub(super) const KEEPS_UP: &str = "Changes in the help center are taken over from now on.";
+pub(super) const KEEPS_UP_WHEN_ASKED: &str =
+    "Changes in the help center are taken over when your application asks for them.";
 pub(super) const GOES_ON: &str = "You can close this page at any time: it goes on without you.";
 pub(super) const STOPPED: &str = "It stopped before everything was here";
 pub(super) const STOPPED_NEXT: &str = "What was fetched is kept, and the next sync goes on from there. If this stays, tell the makers of your application.";
@@ -188,8 +195,38 @@ pub(super) fn all_here(files: i64) -> String {
     }
 }
 
-pub(super) fn waits_for(what: &str) -> String {
-    format!("It waits for {what}.")
+/// What a sync waits for, and what comes next. The log and the dashboard have the technical reason: `what` is that.
+pub(super) fn waits_for(what: &str) -> &'static str {
+    // The first that is named.
+    let known = [
+        (
+            "suspended",
+            "The Zendesk account is suspended. Once its owner has had that ended, the sync goes on by itself.",
+        ),
+        (
+            "help center is disabled",
+            "Zendesk does not show the help center. An administrator can activate it (in Zendesk: Guide), or connect again \
+             with a user who may read it. It is asked again for a while.",
+        ),
+        (
+            "limit",
+            "Zendesk answers only so many requests a minute. The sync goes on as soon as it answers more.",
+        ),
+        (
+            "budget",
+            "Zendesk answers only so many requests a minute. The sync goes on as soon as it answers more.",
+        ),
+        ("the store", "A part of our service does not answer just now. The sync goes on once it does."),
+        ("the coordinator", "A part of our service does not answer just now. The sync goes on once it does."),
+        ("token", "The permission is being renewed at Zendesk. The sync goes on after that."),
+        ("its turn", "Other syncs are under way too: it waits for its turn."),
+        ("a worker", "Other syncs are under way too: it waits for its turn."),
+    ];
+    let found = known.into_iter().find(|(name, _)| what.contains(name));
+    found
+        .map_or("Zendesk does not answer as it should just now. It is asked again by itself.", |(_, text)| {
+            text
+        })
 }
 
 pub(super) fn skipped(count: i64) -> String {
@@ -201,10 +238,11 @@ pub(super) fn skipped(count: i64) -> String {
     }
 }
 
-pub(super) const HELP_CENTER_OFF: &str = "Zendesk shows no help center in this account: it is switched off, or whoever granted access may not read it. Once an \
-     administrator has activated it (in Zendesk: Guide), the articles arrive by themselves.";
-pub(super) const ACCOUNT_SUSPENDED: &str =
-    "The Zendesk account is suspended. Once its owner has had that ended, the articles arrive by themselves.";
+pub(super) const HELP_CENTER_OFF: &str = "Zendesk shows no help center in this account: it is switched off, or whoever granted access may not read it. \
+     An administrator can activate it (in Zendesk: Guide).";
+pub(super) const ACCOUNT_SUSPENDED: &str = "The Zendesk account is suspended. Its owner can have that ended.";
+pub(super) const ARRIVE_BY_THEMSELVES: &str = "After that the articles arrive by themselves.";
+pub(super) const ASK_TO_SYNC: &str = "After that, ask the makers of your application to sync again.";
 pub(super) const END_USER: &str = "Access was granted by an end user. Only articles that this user may read are copied: those for agents or certain \
      groups are missing. An administrator or agent can connect again to bring them.";
 pub(super) const NO_EXPORT: &str = "Zendesk gives whoever granted access no list of all changes, which agents and administrators get. Articles that this \
@@ -214,6 +252,7 @@ pub(super) const NO_EXPORT: &str = "Zendesk gives whoever granted access no list
 pub(super) const MANAGE: &str = "Your Zendesk help center";
 pub(super) const NOT_CONNECTED: &str = "No Zendesk workspace is connected.";
 pub(super) const NOT_CONNECTED_NEXT: &str = "It can be connected from your application.";
+pub(super) const LINK_WRONG: &str = "This link is not valid";
 pub(super) const LINK_EXPIRED: &str = "This link has expired";
 pub(super) const LINK_EXPIRED_NEXT: &str = "Please open the page again from your application.";
 pub(super) const FACT_WORKSPACE: &str = "Workspace";
@@ -239,9 +278,9 @@ pub(super) const PLACES_HINT: &str =
 pub(super) const PLACES_UNKNOWN: &str = "They can be chosen once the first sync has read them.";
 pub(super) const PLACES_MANY: &str = "The help center has more categories and sections than this page shows. Your application can choose among all.";
 pub(super) const LOCALES: &str = "Languages";
-pub(super) const LOCALES_HINT: &str = "For example: en-us, de. Empty: all of them.";
+pub(super) const LOCALES_HINT: &str = "One a line, for example en-us. Empty: all of them.";
 pub(super) const LABELS: &str = "Labels";
-pub(super) const LABELS_HINT: &str = "Articles with at least one of them, separated by commas; capital letters matter. Empty: whatever the labels.";
+pub(super) const LABELS_HINT: &str = "One a line. Articles with at least one of them are synced; capital letters matter. Empty: whatever the labels.";
 pub(super) const PUBLIC_ONLY: &str = "Only articles that everybody may read";
 pub(super) const ATTACHMENTS: &str = "Attachments too";
 pub(super) const SAVE: &str = "Save";
@@ -285,6 +324,30 @@ pub(super) fn reload(page: Page, address: &str) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_said_in_plain_words() {
+        for (what, said) in [
+            (
+                "zendesk has suspended the account: it answers 423: an html page of 66 bytes; Zendesk is asked again at …",
+                "its owner",
+            ),
+            (
+                "the help center is disabled, or the grant's user may not read it: zendesk finds nothing there",
+                "in Zendesk: Guide",
+            ),
+            ("Zendesk's rate limit", "requests a minute"),
+            ("budget of acme (the next minute)", "requests a minute"),
+            ("the store", "our service"),
+            ("the coordinator", "our service"),
+            ("its turn", "its turn"),
+            ("zendesk is not available: 503; Zendesk is asked again at …", "asked again by itself"),
+        ] {
+            let text = waits_for(what);
+            assert!(text.contains(said), "{what}: {text}");
+            assert!(!text.contains("423") && !text.contains("html"), "{text}");
+        }
+    }
 
     #[test]
     fn numbers_are_written_as_people_read_them() {

@@ -158,40 +158,56 @@ async fn runs_of(
     Ok(visitor.get::<answers::Runs>(&path).await?.runs)
 }
 
+/// How a customer may stand, as the region of its state says it to the page's script (`data-now`), and actions are shown by
+/// (`data-while`). The actions are no part of what is kept current, because they are forms.
+fn stands(customer: &answers::CustomerView) -> Vec<&'static str> {
+    let workspace = customer.workspace.as_ref();
+    let all = [
+        ("connected", workspace.is_some()),
+        ("running", workspace.is_some_and(|it| it.run_id.is_some())),
+        ("paused", customer.paused_at.is_some()),
+        ("unpaused", customer.paused_at.is_none()),
+    ];
+    all.into_iter().filter_map(|(name, holds)| holds.then_some(name)).collect()
+}
+
 fn actions(visitor: &Visitor, customer: &answers::CustomerView) -> Markup {
-    let act = |action: &str| below(visitor, customer, &format!("/act/{action}"));
-    let connected = customer.workspace.is_some();
+    let stands = stands(customer);
+    let only = |name: &str, content: Markup| {
+        html! { div data-while=(name) hidden[!stands.contains(&name)] { (content) } }
+    };
+    let act = |action: &str, text: &str, class: &str| {
+        button(visitor, &below(visitor, customer, &format!("/act/{action}")), text, class)
+    };
+    let link = |path: &str, text: &str, class: &str| {
+        html! { a class={ "button " (class) } href=(below(visitor, customer, path)) { (text) } }
+    };
     html! {
         div class="actions" {
-            a class="button" href=(below(visitor, customer, "/files")) { (t::FILES) }
-            @if connected {
-                a class="button" href=(below(visitor, customer, "/selection")) { (t::SELECTION) }
-                a class="button" href=(below(visitor, customer, "/held")) { (t::HELD) }
-            }
-            @if connected && visitor.may(KeyScope::Sync) {
-                (button(visitor, &act("sync"), t::SYNC_NOW, "main"))
-                (button(visitor, &act("full"), t::FULL_SYNC, ""))
-                @if customer.workspace.as_ref().is_some_and(|it| it.run_id.is_some()) {
-                    (button(visitor, &act("cancel"), t::CANCEL, ""))
-                }
-            }
-            @if connected && visitor.may(KeyScope::Admin) {
-                (button(visitor, &below(visitor, customer, "/verify"), t::VERIFY, ""))
+            (link("/files", t::FILES, ""))
+            (only("connected", link("/selection", t::SELECTION, "")))
+            (only("connected", link("/held", t::HELD, "")))
+            @if visitor.may(KeyScope::Sync) {
+                (only("connected", act("sync", t::SYNC_NOW, "main")))
+                (only("connected", act("full", t::FULL_SYNC, "")))
+                (only("running", act("cancel", t::CANCEL, "")))
             }
             @if visitor.may(KeyScope::Admin) {
-                @if customer.paused_at.is_some() { (button(visitor, &act("resume"), t::RESUME, "main")) }
-                @else { (button(visitor, &act("pause"), t::PAUSE, "")) }
-                @if connected {
-                    a class="button danger" href=(below(visitor, customer, "/disconnect")) { (t::DISCONNECT) }
-                }
+                (only("connected", button(visitor, &below(visitor, customer, "/verify"), t::VERIFY, "")))
+                (only("paused", act("resume", t::RESUME, "main")))
+                (only("unpaused", act("pause", t::PAUSE, "")))
+                (only("connected", link("/disconnect", t::DISCONNECT, "danger")))
             }
         }
     }
 }
 
 fn state(visitor: &Visitor, customer: &answers::CustomerView, now: i64) -> Markup {
+    let stands = stands(customer).join(" ");
     let Some(workspace) = &customer.workspace else {
-        return html! { section class="card" { (standing(customer)) p { (t::NOT_CONNECTED_LONG) } } };
+        return html! {
+            section class="card" data-now=(stands) { (standing(customer)) p { (t::NOT_CONNECTED_LONG) } }
+        };
     };
     let text = |text: &str| html! { (text) };
     let counted = |count: i64, path: &str| {
@@ -199,7 +215,7 @@ fn state(visitor: &Visitor, customer: &answers::CustomerView, now: i64) -> Marku
     };
     let dead = visitor.at(&format!("/dead-letters?customer={}", part(&customer.customer_id)));
     html! {
-        section class="card" {
+        section class="card" data-now=(stands) {
             h2 class="sr" { (t::STATE) }
             dl class="facts" {
                 (fact(t::STATE, &standing(customer)))
@@ -290,6 +306,11 @@ pub(crate) async fn act(form: SentFor) -> Result<Response, Problem> {
     let of_customer = |what: &str| format!("/helpsync/v1/customers/{}/{what}", part(name));
     let sync = |full: bool| ("/helpsync/v1/sync".to_owned(), json!({ "customer_id": name, "full": full }));
     let source = customer.workspace.as_ref().map_or(0, |it| it.data_source_id);
+    // It may have ended while its page was open. Whether the key may stop one the API says all the same.
+    let has_run = customer.workspace.as_ref().is_some_and(|it| it.run_id.is_some());
+    if form.action == "cancel" && !has_run && visitor.may(KeyScope::Sync) {
+        return Ok(form.back("?said=nothing_to_cancel"));
+    }
     let (path, body) = match form.action.as_str() {
         "pause" | "resume" => (of_customer(&form.action), json!({})),
         "approve" => (of_customer("approve_removals"), json!({})),

@@ -15,6 +15,9 @@ use crate::show::{badge, duration, number, table, when_if_any};
 use crate::text as t;
 use crate::visitor::{Given, Visitor, part};
 
+/// States that customers are filtered by, as the API names them.
+const CUSTOMER_STATES: [&str; 8] =
+    ["syncing", "ready", "failed", "reconnect", "paused", "held", "dead_letters", "not_connected"];
 /// Customers of a page.
 const ROWS: u32 = 50;
 /// Customers that the palette offers.
@@ -64,7 +67,7 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Asked>) -> Result
 fn filter(visitor: &Visitor, asked: &Asked) -> Markup {
     let placeholder = Some(t::SEARCH_CUSTOMERS);
     let search = Search { name: "search", label: t::SEARCH, value: &asked.search, placeholder };
-    let state = Choice::of_states("state", t::STATE, &asked.state, &t::CUSTOMER_STATES);
+    let state = Choice::of_states("state", t::STATE, &asked.state, &CUSTOMER_STATES);
     let options = vec![("", t::SORT_ID.into()), ("age", t::SORT_AGE.into())];
     let sort = Choice { name: "sort", label: t::SORT, chosen: &asked.sort, options };
     layout::filter(&visitor.at("/customers"), &search, &[state, sort])
@@ -137,22 +140,25 @@ pub(crate) struct Typed {
 /// What the palette offers for a few letters.
 pub(crate) async fn palette(visitor: Visitor, Given(typed): Given<Typed>) -> Result<Json<Value>, Problem> {
     let mut pages = vec![
-        (t::OVERVIEW, ""),
-        (t::CUSTOMERS, "/customers"),
-        (t::CUSTOMERS_HELD, "/customers?state=held"),
-        (t::CUSTOMERS_OLDEST, "/customers?sort=age"),
-        (t::CUSTOMERS_FAILED, "/customers?state=failed"),
-        (t::DEAD_LETTERS, "/dead-letters"),
-        (t::WEBHOOKS, "/webhooks"),
+        (t::OVERVIEW, visitor.at("")),
+        (t::CUSTOMERS, visitor.at("/customers")),
+        (t::CUSTOMERS_HELD, visitor.at("/customers?state=held")),
+        (t::CUSTOMERS_OLDEST, visitor.at("/customers?sort=age")),
+        (t::CUSTOMERS_FAILED, visitor.at("/customers?state=failed")),
+        (t::DEAD_LETTERS, visitor.at("/dead-letters")),
+        (t::WEBHOOKS, visitor.at("/webhooks")),
     ];
     if visitor.may(KeyScope::Admin) {
-        pages.push((t::AUDIT_LOG, "/audit"));
+        pages.push((t::AUDIT_LOG, visitor.at("/audit")));
+    }
+    if visitor.may(KeyScope::Operator) {
+        pages.push((t::ORGANIZATIONS, visitor.dashboard.at("/organizations")));
     }
     let wanted = typed.search.trim().to_lowercase();
     let mut offers: Vec<Value> = pages
         .into_iter()
         .filter(|(name, _)| name.to_lowercase().contains(&wanted))
-        .map(|(name, path)| json!({ "text": name, "address": visitor.at(path) }))
+        .map(|(name, address)| json!({ "text": name, "address": address }))
         .collect();
     if !wanted.is_empty() {
         let path = format!("/helpsync/v1/customers?limit={OFFERED}&search={}", part(&wanted));

@@ -19,8 +19,12 @@ use crate::visitor::{Given, Visitor, part};
 
 /// Rows of a page.
 const ROWS: usize = 100;
-/// Dead letters that are looked through for those of one customer or cause, and that one form acts on.
+/// Dead letters that one form acts on, and that are asked for at once where only some of them are wanted.
 const BULK_MAX: usize = 1_000;
+/// So many times they are asked for, to find those of one customer or cause.
+const LOOKS_MAX: usize = 20;
+/// The field that says that a form means not all of a cause.
+const MORE: &str = "more";
 /// Of a message's body, so many characters are shown.
 const BODY_CHARS_SHOWN: usize = 400;
 
@@ -37,13 +41,40 @@ async fn list(visitor: &Visitor, after: &str, limit: usize) -> Result<answers::D
     visitor.get(&format!("/helpsync/v1/dead-letters?limit={limit}&after={}", part(after))).await
 }
 
+/// The first `most` that are wanted of what stands behind `after`, and where to look on; and whether the looks were used
+/// up before that many were found.
+async fn wanted(
+    visitor: &Visitor,
+    after: &str,
+    most: usize,
+    is_wanted: impl Fn(&answers::DeadLetter) -> bool,
+) -> Result<(answers::DeadLetters, bool), Problem> {
+    let mut found = list(visitor, after, BULK_MAX).await?;
+    found.dead_letters.retain(&is_wanted);
+    for _look in 1..LOOKS_MAX {
+        let Some(next) = found.next.clone().filter(|_| found.dead_letters.len() <= most) else { break };
+        let more = list(visitor, &next, BULK_MAX).await?;
+        found.dead_letters.extend(more.dead_letters.into_iter().filter(&is_wanted));
+        found.next = more.next;
+        found.messages_unavailable = more.messages_unavailable.or(found.messages_unavailable);
+    }
+    if found.dead_letters.len() > most {
+        found.dead_letters.truncate(most);
+        found.next = found.dead_letters.last().map(|last| last.id.clone());
+        return Ok((found, false));
+    }
+    let used_up = found.next.is_some();
+    Ok((found, used_up))
+}
+
 pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Which>) -> Result<Page, Problem> {
     let of_one = !asked.customer.is_empty();
-    let limit = if of_one { BULK_MAX } else { ROWS };
-    let mut found = list(&visitor, &asked.after, limit).await?;
-    if of_one {
-        found.dead_letters.retain(|letter| letter.customer_id.as_deref() == Some(&asked.customer));
-    }
+    let (found, used_up) = if of_one {
+        let is_theirs = |letter: &answers::DeadLetter| letter.customer_id.as_deref() == Some(&asked.customer);
+        wanted(&visitor, &asked.after, ROWS, is_theirs).await?
+    } else {
+        (list(&visitor, &asked.after, ROWS).await?, false)
+    };
     let next = found.next.as_deref().map(|next| {
         visitor.at(&format!("/dead-letters?customer={}&after={}", part(&asked.customer), part(next)))
     });
@@ -53,12 +84,12 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Which>) -> Result
         p { (t::DEAD_LETTERS_LONG) }
         @if of_one { p { (t::of_customer(&asked.customer)) " " a href=(visitor.at("/dead-letters")) { (t::ALL) } } }
         @if let Some(why) = &found.messages_unavailable { p class="note failed" { (t::messages_away(why)) } }
+        @if used_up { p class="note warn" { (t::NOT_ALL_LOOKED_AT) } }
         @if let Some(all) = found.groups.as_deref().filter(|all| !all.is_empty() && !of_one) {
             (groups(&visitor, all))
         }
-        @if found.dead_letters.is_empty() { p class="card soft" { (t::NO_DEAD_LETTERS) } } @else {
-            (letters(&visitor, &found.dead_letters))
-        }
+        @if !found.dead_letters.is_empty() { (letters(&visitor, &found.dead_letters)) }
+        @else if !used_up { p class="card soft" { (t::NO_DEAD_LETTERS) } }
         (layout::next_page(next))
     };
     Ok(layout::page(&visitor, Part::DeadLetters, t::DEAD_LETTERS, None, content))
@@ -101,21 +132,26 @@ fn groups(visitor: &Visitor, groups: &[answers::DeadLetterGroup]) -> Markup {
 
 fn letters(visitor: &Visitor, letters: &[answers::DeadLetter]) -> Markup {
     let now = visitor.dashboard.now_ms();
+    // Whoever can do nothing with them has nothing to choose.
+    let may_choose = visitor.may(KeyScope::Sync);
     let columns = [t::CHOSEN, t::WORK, t::CUSTOMER, t::CAUSE, t::FAILED_AT];
+    let columns = if may_choose { &columns[..] } else { &columns[1..] };
     post(
         visitor,
         &visitor.at("/dead-letters"),
         &html! {
-            @if visitor.may(KeyScope::Sync) {
+            @if may_choose {
                 div class="actions" {
                     label class="check scripted" { input type="checkbox" data-all="id"; " " (t::CHOOSE_ALL) }
                     (buttons(visitor, t::THE_CHOSEN))
                 }
             }
-            (table(t::DEAD_LETTERS, &columns, &html! {
+            (table(t::DEAD_LETTERS, columns, &html! {
                 @for letter in letters {
                     tr {
-                        td { input type="checkbox" name="id" value=(letter.id) aria-label=(t::choose(&letter.id)); }
+                        @if may_choose {
+                            td { input type="checkbox" name="id" value=(letter.id) aria-label=(t::choose(&letter.id)); }
+                        }
                         td {
                             @match &letter.shard {
                                 Some(shard) => {
@@ -142,27 +178,29 @@ fn letters(visitor: &Visitor, letters: &[answers::DeadLetter]) -> Markup {
     )
 }
 
-/// The ids that a form means: those it names, or all of a cause.
-async fn meant(visitor: &Visitor, fields: &Fields) -> Result<Vec<String>, Problem> {
+/// The ids that a form means: those it names, or all of a cause; and whether there may be more.
+async fn meant(visitor: &Visitor, fields: &Fields) -> Result<(Vec<String>, bool), Problem> {
     let Some(cause) = fields.one("cause") else {
-        return Ok(fields.all("id").take(BULK_MAX).map(str::to_owned).collect());
+        let ids = fields.all("id").take(BULK_MAX).map(str::to_owned).collect();
+        return Ok((ids, fields.has(MORE)));
     };
-    let found = list(visitor, "", BULK_MAX).await?;
-    let of_cause = found.dead_letters.into_iter().filter(|letter| letter.cause == cause);
-    Ok(of_cause.map(|letter| letter.id).collect())
+    let (found, _) = wanted(visitor, "", BULK_MAX, |letter| letter.cause == cause).await?;
+    Ok((found.dead_letters.into_iter().map(|letter| letter.id).collect(), found.next.is_some()))
 }
 
 /// Work that is discarded is not done, whoever waits for it.
-fn ask_before(visitor: &Visitor, ids: &[String]) -> Page {
+fn ask_before(visitor: &Visitor, ids: &[String], more: bool) -> Page {
     let letters = visitor.at("/dead-letters");
     let meant = html! {
         input type="hidden" name="do" value="discard";
         @for id in ids { input type="hidden" name="id" value=(id); }
+        @if more { input type="hidden" name=(MORE) value="1"; }
     };
     let content = html! {
         h1 { (t::DISCARD) }
         div class="card stack" {
             p { (t::discard_asked(ids.len())) }
+            @if more { p { (t::MORE_OF_CAUSE) } }
             (layout::sure(visitor, &letters, &meant, [t::DISCARD_SURE, t::DISCARD], &letters))
         }
     };
@@ -176,9 +214,9 @@ pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Prob
         Some("discard") => (Method::DELETE, "", "discarded"),
         _ => return Err(Problem::new(dashboard, StatusCode::BAD_REQUEST, t::NOTHING_AT_ADDRESS)),
     };
-    let ids = meant(&visitor, &fields).await?;
+    let (ids, more) = meant(&visitor, &fields).await?;
     if method == Method::DELETE && !ids.is_empty() && !fields.has(layout::SURE) {
-        return Ok(ask_before(&visitor, &ids).into_response());
+        return Ok(ask_before(&visitor, &ids, more).into_response());
     }
     let (mut done, mut refused) = (0_usize, None);
     for id in &ids {
@@ -191,7 +229,10 @@ pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Prob
     }
     match refused {
         None if ids.is_empty() => Ok(see_other(&visitor.at("/dead-letters?said=none_chosen"))),
-        None => Ok(see_other(&visitor.at(&format!("/dead-letters?said={word}")))),
+        None => {
+            let rest = if more { "_some" } else { "" };
+            Ok(see_other(&visitor.at(&format!("/dead-letters?said={word}{rest}"))))
+        }
         Some(problem) if done == 0 => Err(problem),
         Some(Problem::Page { status, text, .. }) => {
             let told = t::partly(done, ids.len() - done, &text);

@@ -17,6 +17,8 @@ use crate::show::{badge, bytes, fact, number, table, when, when_if_any};
 use crate::text as t;
 use crate::visitor::{At, Given, Visitor, part};
 
+/// States that files are filtered by.
+const FILE_STATES: [&str; 5] = ["READY", "SYNC_ERROR", "QUEUED_FOR_SYNC", "SYNCING", "READY_TO_SYNC"];
 /// Files of a page.
 const ROWS: usize = 50;
 /// Chunks of a file that are shown.
@@ -71,7 +73,7 @@ pub(crate) async fn list(
 
 fn filter(address: &str, asked: &Asked) -> Markup {
     let search = Search { name: "search", label: t::TITLE, value: &asked.search, placeholder: None };
-    let status = Choice::of_states("status", t::STATE, &asked.status, &t::FILE_STATES);
+    let status = Choice::of_states("status", t::STATE, &asked.status, &FILE_STATES);
     layout::filter(address, &search, &[status])
 }
 

@@ -8,6 +8,7 @@ use axum::response::Response;
 use helpsync_api::answers;
 use helpsync_model::KeyScope;
 use helpsync_pages::Page;
+use helpsync_store::RunCounters;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
@@ -172,16 +173,29 @@ fn trouble(
     }
 }
 
-/// How far a run is, of what Zendesk counts.
+/// Articles that a run is done with, of those that Zendesk counts. What it lists again, to find what is gone, is counted
+/// once. A run that reads changes alone has no such end.
+fn position(kind: &str, counters: &RunCounters) -> (i64, Option<i64>) {
+    let done = counters.created
+        + counters.updated
+        + counters.unchanged
+        + counters.drafts
+        + counters.unselected
+        + counters.skipped;
+    let all = counters.remote_count.filter(|all| *all > 0 && kind == "full");
+    (all.map_or(done, |all| done.min(all)), all)
+}
+
+/// How far a run is.
 pub(crate) fn progress(run: &answers::RunView) -> Markup {
-    let done = run.counters.listed;
+    let (done, all) = position(&run.kind, &run.counters);
     html! {
-        @match run.counters.remote_count {
-            Some(all) if all > 0 => {
-                progress max=(all) value=(done.min(all)) aria-label=(t::PROGRESS) { (done) }
+        @match all {
+            Some(all) => {
+                progress max=(all) value=(done) aria-label=(t::PROGRESS) { (done) }
                 " " (t::of_all(&number(done), &number(all)))
             },
-            _ => (t::read(&number(done))),
+            None => (t::read(&number(done))),
         }
     }
 }
@@ -296,4 +310,22 @@ pub(crate) async fn organizations(
         (layout::next_page(next))
     };
     Ok(layout::page(&visitor, Part::Organizations, t::ORGANIZATIONS, None, content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_article_that_is_listed_twice_is_done_once_and_no_more_is_done_than_there_is() {
+        let counters = RunCounters {
+            listed: 3_001,
+            unchanged: 1_000,
+            remote_count: Some(1_500),
+            ..RunCounters::default()
+        };
+        assert_eq!(position("full", &counters), (1_000, Some(1_500)));
+        assert_eq!(position("full", &RunCounters { created: 501, ..counters.clone() }), (1_500, Some(1_500)));
+        assert_eq!(position("delta", &counters), (1_000, None));
+    }
 }

@@ -1,7 +1,7 @@
 //! What is changed of a customer: its schedule, what is kept of its help center, whether it is connected.
 
-use axum::http::Method;
-use axum::response::Response;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use helpsync_api::answers;
 use helpsync_model::KeyScope;
 use helpsync_pages::{CATEGORY, Fields, Folder, Page, SECTION, folders};
@@ -11,13 +11,15 @@ use serde_json::{Value, json};
 
 use crate::layout::{self, Part, post};
 use crate::pages::customer::{Named, SentFor, below, find, heading};
-use crate::problem::Problem;
+use crate::problem::{Problem, see_other};
 use crate::text as t;
 use crate::visitor::{At, Given, Visitor};
 
 const SELECTION: &str = "/helpsync/v1/selection";
 /// Categories and sections that are shown; what is selected beyond them stays selected.
 const FOLDERS_SHOWN: usize = 500;
+/// Where whoever wants to disconnect is led when somebody has done it before.
+const NOT_CONNECTED: &str = "?said=disconnected_before";
 /// Hours that a schedule may have, as the API takes them; -1 is the organization's.
 const HOURS: [i64; 5] = [-1, 3, 6, 12, 24];
 
@@ -77,18 +79,34 @@ pub(crate) async fn selection(
     Given(said): Given<Said>,
 ) -> Result<Page, Problem> {
     let customer = find(&visitor, named.customer).await?;
-    let kept: answers::SelectionView =
-        visitor.for_customer(&customer.customer_id, Method::GET, SELECTION, None).await?;
-    let (all, has_more) = folders_of(&visitor, &customer, &kept).await?;
+    let kept = kept(&visitor, &customer).await?;
+    selection_page(&visitor, &customer, &kept, &layout::said(said.said.as_deref())).await
+}
+
+async fn kept(
+    visitor: &Visitor,
+    customer: &answers::CustomerView,
+) -> Result<answers::SelectionView, Problem> {
+    visitor.for_customer(&customer.customer_id, Method::GET, SELECTION, None).await
+}
+
+/// The form, filled in with `shown`; `told` stands above it.
+async fn selection_page(
+    visitor: &Visitor,
+    customer: &answers::CustomerView,
+    shown: &answers::SelectionView,
+    told: &Markup,
+) -> Result<Page, Problem> {
+    let (all, has_more) = folders_of(visitor, customer, shown).await?;
     let content = html! {
-        (heading(&visitor, &customer, t::SELECTION))
-        (layout::said(said.said.as_deref()))
+        (heading(visitor, customer, t::SELECTION))
+        (told)
         p { (t::SELECTION_LONG) }
         @if visitor.may(KeyScope::Admin) {
-            (post(&visitor, &below(&visitor, &customer, "/selection"), &fields(&kept, &all, has_more, false)))
-        } @else { div { (fields(&kept, &all, has_more, true)) } }
+            (post(visitor, &below(visitor, customer, "/selection"), &fields(shown, &all, has_more, false)))
+        } @else { div { (fields(shown, &all, has_more, true)) } }
     };
-    Ok(layout::page(&visitor, Part::Customers, t::SELECTION, None, content))
+    Ok(layout::page(visitor, Part::Customers, t::SELECTION, None, content))
 }
 
 /// The categories and sections that are known, by name, and whether there are more.
@@ -167,6 +185,22 @@ fn texts(fields: &Fields, name: &str) -> Vec<String> {
     lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
+/// `kept` with what a form says in its place.
+fn typed(fields: &Fields, mut kept: answers::SelectionView) -> answers::SelectionView {
+    let ids = |name| fields.all(name).filter_map(|id| id.parse().ok()).collect::<Vec<i64>>();
+    kept.brand_ids = ids("brand");
+    kept.category_ids = ids(CATEGORY);
+    kept.section_ids = ids(SECTION);
+    kept.locales = texts(fields, "locales");
+    kept.labels = texts(fields, "labels");
+    kept.public_only = fields.has("public");
+    kept.attachments = fields.has("attachments");
+    for brand in &mut kept.brands {
+        brand.selected = kept.brand_ids.contains(&brand.id);
+    }
+    kept
+}
+
 pub(crate) async fn select(form: SentFor) -> Result<Response, Problem> {
     let fields = &form.sent.fields;
     let brands: Vec<&str> = fields.all("brand").collect();
@@ -180,14 +214,27 @@ pub(crate) async fn select(form: SentFor) -> Result<Response, Problem> {
         "public_only": fields.has("public"),
         "attachments": fields.has("attachments"),
     });
-    form.ask(Method::PUT, SELECTION, body).await?;
-    Ok(form.back("/selection?said=selection"))
+    match form.ask(Method::PUT, SELECTION, body).await {
+        Ok(()) => Ok(form.back("/selection?said=selection")),
+        // What was typed is not lost: it is shown again, below what is wrong with it.
+        Err(Problem::Page { status: status @ StatusCode::UNPROCESSABLE_ENTITY, text, .. }) => {
+            let (visitor, customer) = (&form.sent.visitor, &form.customer);
+            let typed = typed(fields, kept(visitor, customer).await?);
+            let told = html! { p class="note failed" role="alert" { (text) } };
+            let mut answer = selection_page(visitor, customer, &typed, &told).await?.into_response();
+            *answer.status_mut() = status;
+            Ok(answer)
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Asks before a customer is disconnected.
-pub(crate) async fn disconnect(visitor: Visitor, At(named): At<Named>) -> Result<Page, Problem> {
+pub(crate) async fn disconnect(visitor: Visitor, At(named): At<Named>) -> Result<Response, Problem> {
     let customer = find(&visitor, named.customer).await?;
-    let Some(workspace) = &customer.workspace else { return Err(Problem::missing(&visitor.dashboard)) };
+    let Some(workspace) = &customer.workspace else {
+        return Ok(see_other(&below(&visitor, &customer, NOT_CONNECTED)));
+    };
     let content = html! {
         (heading(&visitor, &customer, t::DISCONNECT))
         div class="card stack" {
@@ -204,13 +251,11 @@ pub(crate) async fn disconnect(visitor: Visitor, At(named): At<Named>) -> Result
             }
         }
     };
-    Ok(layout::page(&visitor, Part::Customers, t::DISCONNECT, None, content))
+    Ok(layout::page(&visitor, Part::Customers, t::DISCONNECT, None, content).into_response())
 }
 
 pub(crate) async fn disconnect_now(form: SentFor) -> Result<Response, Problem> {
-    let Some(workspace) = &form.customer.workspace else {
-        return Err(Problem::missing(&form.sent.visitor.dashboard));
-    };
+    let Some(workspace) = &form.customer.workspace else { return Ok(form.back(NOT_CONNECTED)) };
     if !form.sent.fields.has(layout::SURE) {
         return Ok(form.back("/disconnect"));
     }

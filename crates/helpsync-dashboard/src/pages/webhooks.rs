@@ -15,6 +15,8 @@ use crate::show::{badge, number, table, when};
 use crate::text as t;
 use crate::visitor::{At, Given, Visitor, part};
 
+/// States that deliveries are filtered by; the empty one is all.
+const DELIVERY_STATES: [&str; 4] = ["", "pending", "delivered", "dead"];
 /// Deliveries of a page.
 const ROWS: usize = 100;
 
@@ -53,6 +55,13 @@ pub(crate) struct Asked {
     said: Option<String>,
 }
 
+impl Asked {
+    /// What the list is narrowed to, as a part of an address.
+    fn narrowed(&self) -> String {
+        if self.state.is_empty() { String::new() } else { format!("&state={}", part(&self.state)) }
+    }
+}
+
 async fn find(visitor: &Visitor, id: i64) -> Result<answers::WebhookNoKey, Problem> {
     let found: answers::WebhookQueryResponse =
         visitor.post("/webhooks", json!({ "filters": { "ids": [id] } })).await?;
@@ -65,7 +74,7 @@ pub(crate) async fn one(
     Given(asked): Given<Asked>,
 ) -> Result<Page, Problem> {
     let webhook = find(&visitor, at.webhook).await?;
-    let state = if asked.state.is_empty() { String::new() } else { format!("&state={}", part(&asked.state)) };
+    let state = asked.narrowed();
     let path = format!(
         "/helpsync/v1/webhooks/{}/deliveries?limit={ROWS}&after={}{state}",
         at.webhook,
@@ -73,6 +82,8 @@ pub(crate) async fn one(
     );
     let found: answers::Deliveries = visitor.get(&path).await?;
     let here = visitor.at(&format!("/webhooks/{}", at.webhook));
+    // What is sent again leads back to the list as it was narrowed.
+    let again = format!("{here}?{}", state.trim_start_matches('&'));
     let next = found.next.map(|next| format!("{here}?after={next}{state}"));
     let content = html! {
         nav class="crumbs" aria-label=(t::CRUMBS) { a href=(visitor.at("/webhooks")) { (t::WEBHOOKS) } }
@@ -83,26 +94,26 @@ pub(crate) async fn one(
             @if let Some(why) = &webhook.status_reason { span class="soft" { (why) } }
         }
         @if visitor.may(KeyScope::Sync) {
-            (post(&visitor, &here, &html! {
+            (post(&visitor, &again, &html! {
                 button type="submit" name="dead" value="1" { (t::REDELIVER_DEAD) }
             }))
         }
         nav class="tabs" aria-label=(t::STATE) {
-            @for name in t::DELIVERY_STATES {
+            @for name in DELIVERY_STATES {
                 a href=(format!("{here}?state={name}")) aria-current=[(name == asked.state).then_some("true")] {
                     @if name.is_empty() { (t::ALL) } @else { (t::state(name)) }
                 }
             }
         }
         @if found.deliveries.is_empty() { p class="card soft" { (t::NO_DELIVERIES) } } @else {
-            (deliveries(&visitor, &here, &found.deliveries))
+            (deliveries(&visitor, &again, &found.deliveries))
         }
         (layout::next_page(next))
     };
     Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, content))
 }
 
-fn deliveries(visitor: &Visitor, here: &str, deliveries: &[answers::DeliveryView]) -> Markup {
+fn deliveries(visitor: &Visitor, again: &str, deliveries: &[answers::DeliveryView]) -> Markup {
     let now = visitor.dashboard.now_ms();
     let columns = [t::EVENT, t::OBJECT, t::STATE, t::TRIES, t::ANSWER, t::WHEN, t::ACTIONS];
     table(
@@ -122,7 +133,7 @@ fn deliveries(visitor: &Visitor, here: &str, deliveries: &[answers::DeliveryView
                     td { (when(&one.created_at, now)) }
                     td {
                         @if visitor.may(KeyScope::Sync) {
-                            (post(visitor, here, &html! {
+                            (post(visitor, again, &html! {
                                 button type="submit" name="delivery" value=(one.id) { (t::REDELIVER) }
                             }))
                         }
@@ -135,6 +146,7 @@ fn deliveries(visitor: &Visitor, here: &str, deliveries: &[answers::DeliveryView
 
 pub(crate) async fn redeliver(
     At(at): At<Named>,
+    Given(asked): Given<Asked>,
     Sent { visitor, fields }: Sent,
 ) -> Result<Response, Problem> {
     let path = match fields.one("delivery") {
@@ -142,5 +154,5 @@ pub(crate) async fn redeliver(
         None => format!("/helpsync/v1/webhooks/{}/redeliver", at.webhook),
     };
     visitor.post::<Value>(&path, json!({})).await?;
-    Ok(see_other(&visitor.at(&format!("/webhooks/{}?said=redelivered", at.webhook))))
+    Ok(see_other(&visitor.at(&format!("/webhooks/{}?said=redelivered{}", at.webhook, asked.narrowed()))))
 }
