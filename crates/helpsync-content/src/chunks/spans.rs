@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+/// Spans of more backticks are divided as if they were none: each part would repeat them all.
+const BACKTICKS_MAX: usize = 100;
+
 /// A span of code: backticks, the code, as many backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Span {
@@ -45,6 +48,9 @@ impl Spans {
             }
             if let Some(close) = places.last() {
                 behind = close + opening.len();
+                if opening.len() > BACKTICKS_MAX {
+                    continue;
+                }
                 self.0.push(Span { start: opening.start, code: opening.end..*close, end: behind });
             }
         }

@@ -253,6 +253,11 @@ fn hostile() -> Vec<String> {
         "# a\n\nb\n\n",
     ];
     let mut all: Vec<String> = repeated.iter().map(|it| it.repeat(BYTES / it.len())).collect();
+    // A span and a fence that are longer than a chunk.
+    for html in ["<code>", "<pre>"] {
+        let html = format!("{html}{}", "`".repeat(BYTES / 4));
+        all.push(crate::convert(&html, None, &crate::Limits::default()).unwrap().markdown);
+    }
     all.extend([table, wide, format!("# h\n\n```x\n{}", "a b c d\n".repeat(BYTES / 8))]);
     all
 }
