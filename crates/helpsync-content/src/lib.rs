@@ -89,8 +89,8 @@ fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<C
     if attributes::may_exceed(html, limits.attributes_max) {
         return Err(ConvertError::Attributes { attributes_max: limits.attributes_max });
     }
-    let base = url.and_then(address::web);
     let parsed = parse::parse(html, limits)?;
+    let base = clean::base_of(&parsed.root, url.and_then(address::web));
     if frames::may_hold(html) {
         frames::open(&parsed, limits)?;
     }
