@@ -2,8 +2,7 @@
 
 use markup5ever_rcdom::Handle;
 
-use crate::blocks::Style;
-use crate::blocks::{Block, Cell, Slot, Table};
+use crate::blocks::{Block, Cell, Leaf, LeafKind, Slot, Style, Table};
 use crate::build::{Around, Builder, Flow};
 use crate::tree::{attribute, is_struck, tag};
 
@@ -15,6 +14,8 @@ const ROW_SPAN_MAX: usize = 65_534;
 const COLUMNS_MAX: usize = 1_000;
 /// Where spans would leave more places empty than so many for each cell, they are not followed.
 const EMPTY_PER_CELL_MAX: usize = 16;
+/// The most bytes of a cell that is short.
+const SHORT_BYTES_MAX: usize = 80;
 /// Empty places that are always allowed.
 const EMPTY_FREE: usize = 256;
 
@@ -32,7 +33,7 @@ pub(crate) fn table(builder: &mut Builder, node: &Handle, around: Around, flow: 
         if arranges(node, &rows, &cells, columns) {
             flow.blocks.extend(cells.into_iter().flat_map(|cell| cell.blocks));
         } else {
-            let header_rows = header_rows(&rows, &cells);
+            let header_rows = header_rows(&rows, &cells, &grid, columns);
             flow.blocks.push(Block::Table(Table { cells, rows: grid, columns, header_rows }));
         }
     }
@@ -226,12 +227,13 @@ fn take_above(
     true
 }
 
-/// How many rows from the first on name columns. The first does where it says so, and where no row begins with a name of
-/// its own; those behind it where they say so. A corner that is empty says nothing.
-fn header_rows(rows: &[Row], cells: &[Cell]) -> usize {
+/// How many rows from the first on name columns. Those of a `<thead>` do; without one the first does where it says so, and
+/// where no row begins with a name of its own, and those behind it where they say so. A corner that is empty says
+/// nothing. A cell over the whole row is the title of a section, not a name of columns, where it is not the only one.
+fn header_rows(rows: &[Row], cells: &[Cell], grid: &[Vec<Slot>], columns: usize) -> usize {
     let named = |row: &Row| row.cells.first().is_some_and(|cell| cell.header);
     let all_name = |cells: &[Read]| !cells.is_empty() && cells.iter().all(|cell| cell.header);
-    let says_so = |row: &&Row| {
+    let says_so = |row: &Row| {
         let behind_corner = match row.cells.split_first() {
             Some((corner, behind)) if !corner.header && cells[corner.cell].blocks.is_empty() => behind,
             _ => &row.cells,
@@ -239,14 +241,40 @@ fn header_rows(rows: &[Row], cells: &[Cell]) -> usize {
         row.in_head || all_name(behind_corner)
     };
     let names_itself = |row: &Row| named(row) && row.cells.iter().any(|cell| !cell.header);
+    let names = |number: &usize| says_so(&rows[*number]) && !is_section(&grid[*number], columns);
+    let count = rows.len();
+    let in_head = rows.iter().take_while(|row| row.in_head).count();
+    let titles = grid.iter().take_while(|slots| is_section(slots, columns)).count();
+    if in_head > titles {
+        return in_head;
+    }
+    let behind = |first: usize| first + (first..count).take_while(names).count();
+    if titles > 0 {
+        // Over rows of another section the title would be wrong.
+        let headers = behind(titles);
+        let is_only_one = titles == 1 && !grid[headers..].iter().any(|slots| is_section(slots, columns));
+        return if is_only_one { headers } else { in_head };
+    }
     match rows {
         [] => 0,
-        [first, ..] if !says_so(&first) && rows.iter().any(names_itself) => 0,
-        [_, further @ ..] => 1 + further.iter().take_while(says_so).count(),
+        [first, ..] if !says_so(first) && rows.iter().any(names_itself) => 0,
+        _ => behind(1),
     }
 }
 
-/// Whether a table only arranges: one row or one column, or no names at all, around blocks that no cell holds.
+/// Whether one cell takes the whole row, where there are several columns.
+fn is_section(slots: &[Slot], columns: usize) -> bool {
+    let cell = |slot: &Slot| match slot {
+        Slot::Own(cell) | Slot::Spanned(cell) => *cell,
+    };
+    columns > 1
+        && slots.first().is_some_and(|first| {
+            matches!(first, Slot::Own(_)) && slots.iter().all(|slot| cell(slot) == cell(first))
+        })
+}
+
+/// Whether a table only arranges: one row or one column, or no names at all, around blocks that no cell holds. Where most
+/// cells are short, it is a table of data of which one cell holds more.
 fn arranges(node: &Handle, rows: &[Row], cells: &[Cell], columns: usize) -> bool {
     let named = rows.iter().any(|row| row.in_head || row.cells.iter().any(|cell| cell.header));
     if named {
@@ -260,7 +288,22 @@ fn arranges(node: &Handle, rows: &[Row], cells: &[Cell], columns: usize) -> bool
     if columns == 1 || rows.len() == 1 || presents {
         return blocks().any(large);
     }
-    blocks().any(inner_table)
+    let short = cells.iter().filter(|cell| is_short(&cell.blocks)).count();
+    let is_data = short * 2 > cells.len() && !blocks().any(|block| matches!(block, Block::Heading(..)));
+    blocks().any(inner_table) && !is_data
+}
+
+/// Whether a cell holds no more than a few words.
+fn is_short(blocks: &[Block]) -> bool {
+    let bytes = |leaf: &Leaf| match &leaf.kind {
+        LeafKind::Text(text) => text.len(),
+        _ => 1,
+    };
+    match blocks {
+        [] => true,
+        [Block::Paragraph(leaves)] => leaves.iter().map(bytes).sum::<usize>() <= SHORT_BYTES_MAX,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,41 @@ fn tables_of_any_shape() {
             "<table><tr><td>C:\\</td><td>a\\|b</td><td><code>a\\|b</code></td></tr></table>",
             "| C:\\\\ | a\\\\&#124;b | <code>a\\\\&#124;b</code> |\n| --- | --- | --- |",
         ),
+        // Sections are no names of columns; a single one is the table's title.
+        (
+            "<table><thead><tr><th>c<th>p</thead><tbody><tr><th colspan=2>Europe<tr><td>DE<td>1<tr><th colspan=2>Asia<tr><td>JP<td>2</table>",
+            "| c | p |\n| --- | --- |\n| Europe |\n| DE | 1 |\n| Asia |\n| JP | 2 |",
+        ),
+        (
+            "<table><tr><th>c<th>p<tr><th colspan=2>Europe<tr><td>DE<td>1<tr><td colspan=2>Asia<tr><td>JP<td>2</table>",
+            "| c | p |\n| --- | --- |\n| Europe |\n| DE | 1 |\n| Asia |\n| JP | 2 |",
+        ),
+        (
+            "<table><tr><th colspan=2>Europe<tr><td>DE<td>1<tr><th colspan=2>Asia<tr><td>JP<td>2</table>",
+            "| | |\n| --- | --- |\n| Europe |\n| DE | 1 |\n| Asia |\n| JP | 2 |",
+        ),
+        (
+            "<table><tr><th colspan=2>Fees<tr><th>c<th>p<tr><td>DE<td>1</table>",
+            "| Fees | |\n| ---- | --- |\n| c | p |\n| DE | 1 |",
+        ),
+        // One cell that holds more does not make a page of a table.
+        (
+            "<table><tr><td>Plan<td>Price<td>Includes</tr><tr><td>Free<td>0<td><table><tr><td>a<td>b<tr><td>c<td>d</table></tr><tr><td>Gold<td>10<td>all</tr></table>",
+            "| Plan | Price | Includes |\n| --- | --- | --- |\n| Free | 0 | a \\| b<br>c \\| d |\n| Gold | 10 | all |",
+        ),
+        (
+            "<table><tr><th>a<tr><td><table><tr><td>h<td>i<td>j<tr><td colspan=2>x<td>y<tr><td rowspan=2>r<td>s<td>t<tr><td>u<td>v</table></table>",
+            "| a |\n| --- |\n| h \\| i \\| j<br>x \\|  \\| y<br>r \\| s \\| t<br> \\| u \\| v |",
+        ),
+        // What is repeated along a span are words.
+        (
+            "<table><tr><td>h<td>i<tr><td rowspan=2><b>Region</b><br><a href=/x>one</a><td>1<tr><td>2</table>",
+            "| h | i |\n| --- | --- |\n| **Region**<br>[one](https://acme.example.com/x) | 1 |\n| Region<br>one | 2 |",
+        ),
+        (
+            "<table><tr><td>h<td>i<tr><td rowspan=2><del>old</del> new<td>1<tr><td>2</table>",
+            "| h | i |\n| --- | --- |\n| ~~old~~ new | 1 |\n| | 2 |",
+        ),
         ("<ul><li><table><tr><td>a</td></tr></table></li><li>b</li></ul>", "- | a |\n  | --- |\n\n- b"),
         (
             "<table><tr style='text-decoration: line-through'><td>a</td><td>b</td></tr></table>",
@@ -161,6 +196,10 @@ fn lists_legal_and_illegal() {
             "| a |\n| --- |\n| t<br>: m<br>: n |",
         ),
         ("<dl><dt>t</dt><dd><pre>x</pre></dd></dl>", "t\n:\n\n  ```\n  x\n  ```"),
+        (
+            "<dl><dt>a<dd>b<dl><dt>c<dd>d<dl><dt>e<dd><p>f</p><table><tr><th>g<tr><td>h</table></dl></dl></dl>",
+            "a\n: b\n\n  c\n  : d\n\n  e\n  : f\n\n  | g |\n  | --- |\n  | h |",
+        ),
         ("<ul><li>a<br><br>b</li></ul>", "- a\n\n  b"),
     ] {
         becomes(html, expected);
