@@ -8,6 +8,10 @@ use std::ops::Range;
 const MARK_BYTES_MAX: usize = 400;
 /// The most marks that are open at once. The converter opens five and a link.
 const OPEN_MAX: usize = 12;
+/// The asterisks of what is strong and emphasized.
+const ASTERISKS_MAX: usize = 3;
+/// The tildes of what is struck.
+const TILDES: usize = 2;
 /// The tags that the converter writes with an end of their own.
 const TAGS: [&str; 4] = ["del", "strong", "em", "code"];
 
@@ -19,6 +23,33 @@ struct Pair {
     is_link: bool,
     /// The one around it, by its number.
     outer: Option<usize>,
+}
+
+impl Pair {
+    /// Whether a place lies between its marks, not in one: where there is no room, marks are divided like words.
+    fn encloses(&self, at: usize) -> bool {
+        (self.open.end..=self.close.start).contains(&at)
+    }
+}
+
+/// Which pairs are closed and opened again. There may be no room for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Kept {
+    #[default]
+    All,
+    /// Those but links, which bring their addresses along.
+    NoLinks,
+    Nothing,
+}
+
+impl Kept {
+    fn has(self, pair: &Pair) -> bool {
+        match self {
+            Self::All => true,
+            Self::NoLinks => !pair.is_link,
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// The pairs of a text, in the order in which they begin.
@@ -82,25 +113,17 @@ impl Pairs {
     }
 
     /// Takes in a run of asterisks or tildes; where it ends.
-    fn run(
-        &mut self,
-        text: &str,
-        part: &Range<usize>,
-        at: usize,
-        mark: u8,
-        open: &mut Vec<Opened>,
-    ) -> usize {
+    fn run(&mut self, text: &str, part: &Range<usize>, at: usize, mark: u8, open: &mut Vec<Opened>) -> usize {
         let bytes = text.as_bytes();
         let end = at + bytes[at..part.end].iter().take_while(|byte| **byte == mark).count();
         let kind = if mark == b'*' { Kind::Asterisks } else { Kind::Tildes };
-        let blank = |letter: Option<char>| letter.is_none_or(char::is_whitespace);
-        let may_open = !blank(text[end..part.end].chars().next());
-        let may_close = !blank(text[part.start..at].chars().next_back());
+        let before = Beside::of(text[part.start..at].chars().next_back());
+        let after = Beside::of(text[end..part.end].chars().next());
+        let may_open = after == Beside::Word || after == Beside::Sign && before != Beside::Word;
+        let may_close = before == Beside::Word || before == Beside::Sign && after != Beside::Word;
         let mut from = at;
         while may_close && from < end {
-            let Some(place) = open.iter().rposition(|it| it.kind == kind) else { break };
-            open.truncate(place + 1);
-            let Some(Opened { range, .. }) = open.pop() else { break };
+            let Some(Opened { range, .. }) = last_of(kind, open) else { break };
             let length = range.len().min(end - from);
             self.pair(range.end - length..range.end, from..from + length, false);
             from += length;
@@ -108,21 +131,19 @@ impl Pairs {
                 open.push(Opened { range: range.start..range.end - length, kind });
             }
         }
-        // A single tilde is a word's.
-        if may_open && from < end && (kind == Kind::Asterisks || end - from == 2) {
+        let fits = match kind {
+            Kind::Asterisks => end - from <= ASTERISKS_MAX,
+            // A single tilde is a word's.
+            _ => end - from == TILDES,
+        };
+        if may_open && from < end && fits {
             push(open, Opened { range: from..end, kind });
         }
         end
     }
 
     /// Takes in the bracket that may end a link's words; where what it ends is over.
-    fn end_of_link(
-        &mut self,
-        bytes: &[u8],
-        part: &Range<usize>,
-        at: usize,
-        open: &mut Vec<Opened>,
-    ) -> usize {
+    fn end_of_link(&mut self, bytes: &[u8], part: &Range<usize>, at: usize, open: &mut Vec<Opened>) -> usize {
         let Some(place) = open.iter().rposition(|it| it.kind == Kind::Link) else { return at + 1 };
         open.truncate(place + 1);
         let Some(Opened { range, .. }) = open.pop() else { return at + 1 };
@@ -139,19 +160,14 @@ impl Pairs {
     fn tag(&mut self, text: &str, part: &Range<usize>, at: usize, open: &mut Vec<Opened>) -> usize {
         let rest = &text[at + 1..part.end];
         let (rest, closes) = rest.strip_prefix('/').map_or((rest, false), |rest| (rest, true));
-        let named = |name: &&&str| {
-            rest.strip_prefix(**name).is_some_and(|rest| rest.starts_with('>'))
-        };
+        let named = |name: &&&str| rest.strip_prefix(**name).is_some_and(|rest| rest.starts_with('>'));
         let Some(name) = TAGS.iter().find(named) else { return at + 1 };
         let end = at + 2 + usize::from(closes) + name.len();
         let kind = Kind::Tag(name);
         if !closes {
             push(open, Opened { range: at..end, kind });
-        } else if let Some(place) = open.iter().rposition(|it| it.kind == kind) {
-            open.truncate(place + 1);
-            if let Some(Opened { range, .. }) = open.pop() {
-                self.pair(range, at..end, false);
-            }
+        } else if let Some(Opened { range, .. }) = last_of(kind, open) {
+            self.pair(range, at..end, false);
         }
         end
     }
@@ -172,20 +188,21 @@ impl Pairs {
     }
 
     /// Where a text that would begin or end at a place does so without leaving a mark alone.
-    pub(super) fn settled(&self, text: &str, at: usize) -> usize {
+    pub(super) fn settled(&self, text: &str, at: usize, kept: Kept) -> usize {
         let mut at = at;
         // Marks may stand side by side.
         for _ in 0..=OPEN_MAX {
-            let moved = self.around(at).find_map(|Pair { open, close, .. }| {
-                let blank = |part: Range<usize>| text.get(part).is_none_or(|it| it.trim().is_empty());
-                if at >= close.start || blank(at.max(open.end)..close.start) {
-                    Some(close.end)
-                } else if at <= open.end || blank(open.end..at) {
-                    Some(open.start)
-                } else {
-                    None
-                }
-            });
+            let moved =
+                self.around(at).filter(|pair| kept.has(pair)).find_map(|Pair { open, close, .. }| {
+                    let blank = |part: Range<usize>| text.get(part).is_none_or(|it| it.trim().is_empty());
+                    if at >= close.start || blank(at.max(open.end)..close.start) {
+                        Some(close.end)
+                    } else if at <= open.end || blank(open.end..at) {
+                        Some(open.start)
+                    } else {
+                        None
+                    }
+                });
             match moved {
                 Some(moved) => at = moved,
                 None => break,
@@ -199,6 +216,12 @@ impl Pairs {
         self.around(at).filter(|pair| pair.is_link).last().map_or(at, |pair| pair.close.end)
     }
 
+    /// Whether any pair stands between two places, or around the first.
+    pub(super) fn any_between(&self, start: usize, end: usize) -> bool {
+        let next = self.0.partition_point(|pair| pair.open.start < start);
+        self.around(start).next().is_some() || self.0.get(next).is_some_and(|pair| pair.open.start < end)
+    }
+
     /// Where the outermost pair begins that a place lies inside of.
     pub(super) fn outermost(&self, at: usize) -> Option<usize> {
         self.around(at).last().map(|pair| pair.open.start)
@@ -207,24 +230,61 @@ impl Pairs {
     /// Behind all marks that begin at a place.
     pub(super) fn behind_opening(&self, at: usize) -> usize {
         let first = self.0.partition_point(|pair| pair.open.start < at);
-        let mut at = at;
-        for pair in self.0[first..].iter().take_while(|pair| pair.open.start == at) {
-            at = pair.open.end;
+        let mut behind = at;
+        for pair in &self.0[first..] {
+            if pair.open.start != behind {
+                break;
+            }
+            behind = pair.open.end;
         }
-        at
+        behind
     }
 
     /// The marks that open again what is open at a place.
-    pub(super) fn opening(&self, text: &str, at: usize) -> String {
-        let mut marks: Vec<&str> = self.around(at).map(|pair| &text[pair.open.clone()]).collect();
+    pub(super) fn opening(&self, text: &str, at: usize, kept: Kept) -> String {
+        let pairs = self.around(at).filter(|pair| kept.has(pair) && pair.encloses(at));
+        let mut marks: Vec<&str> = pairs.map(|pair| &text[pair.open.clone()]).collect();
         marks.reverse();
         marks.concat()
     }
 
     /// The marks that close what is open at a place.
-    pub(super) fn closing(&self, text: &str, at: usize) -> String {
-        self.around(at).map(|pair| &text[pair.close.clone()]).collect()
+    pub(super) fn closing(&self, text: &str, at: usize, kept: Kept) -> String {
+        self.around(at)
+            .filter(|pair| kept.has(pair) && pair.encloses(at))
+            .map(|pair| &text[pair.close.clone()])
+            .collect()
     }
+}
+
+/// What stands beside a run of marks, as CommonMark's rules see it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Space,
+    Sign,
+    Word,
+}
+
+impl Beside {
+    fn of(letter: Option<char>) -> Self {
+        match letter {
+            None => Self::Space,
+            Some(letter) if letter.is_whitespace() => Self::Space,
+            Some(letter) if letter.is_alphanumeric() => Self::Word,
+            Some(_) => Self::Sign,
+        }
+    }
+}
+
+/// Takes the last mark of a kind, and what is open within it. Links and tags are not ended from within.
+fn last_of(kind: Kind, open: &mut Vec<Opened>) -> Option<Opened> {
+    let place = open.iter().rposition(|it| it.kind == kind)?;
+    let within = |it: &Opened| matches!(it.kind, Kind::Link | Kind::Tag(_));
+    if matches!(kind, Kind::Asterisks | Kind::Tildes) && open[place + 1..].iter().any(within) {
+        return None;
+    }
+    open.truncate(place + 1);
+    open.pop()
 }
 
 /// Of too many marks the outermost count.
@@ -271,6 +331,8 @@ mod tests {
             ("[a **b**](/c \"d \\\" )\") e", vec![("[", "](/c \"d \\\" )\")"), ("**", "**")]),
             ("![a](/b\\)c)", vec![("![", "](/b\\)c)")]),
             ("<del>a <em>b</em></del>", vec![("<del>", "</del>"), ("<em>", "</em>")]),
+            ("**s[\\*a\\**b `c` d*](/e)**", vec![("**", "**"), ("[", "](/e)"), ("*", "*")]),
+            ("a**b**c", vec![("**", "**")]),
             ("* a \\*b* \\~~c~~ [d] 2 * 3 <b>", vec![]),
         ] {
             assert_eq!(found(text), expected, "{text}");
