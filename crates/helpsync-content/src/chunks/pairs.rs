@@ -298,12 +298,13 @@ fn push(open: &mut Vec<Opened>, opened: Opened) {
 fn target(bytes: &[u8]) -> Option<usize> {
     let mut escaped = false;
     let mut quoted = false;
-    for (at, byte) in bytes.iter().enumerate().take(MARK_BYTES_MAX * 2) {
+    for (at, byte) in bytes.iter().enumerate().take(MARK_BYTES_MAX) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
             b'"' => quoted = !quoted,
             b')' if !quoted => return Some(at + 1),
+            b'(' if !quoted && at > 0 => return None,
             _ => {}
         }
     }
