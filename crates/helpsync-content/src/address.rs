@@ -44,8 +44,15 @@ pub(crate) fn resolved(address: &str, base: Option<&Url>) -> Option<String> {
     if address.is_empty() || is_refused(&address) {
         return None;
     }
-    if has_scheme(&address) {
-        return Some(address.into_owned());
+    match scheme(&address) {
+        // A drive of the writer's own machine.
+        Some(drive) if drive.len() == 1 => return None,
+        // Browsers read backslashes of the web as slashes.
+        Some(scheme) if address.contains('\\') && is_of_web(scheme) => {
+            return Url::parse(&address).ok().map(String::from);
+        }
+        Some(_) => return Some(address.into_owned()),
+        None => {}
     }
     match base {
         Some(base) => base.join(&address).ok().map(String::from),
@@ -79,8 +86,8 @@ fn scheme(address: &str) -> Option<&str> {
     (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(legal)).then_some(scheme)
 }
 
-fn has_scheme(address: &str) -> bool {
-    scheme(address).is_some()
+fn is_of_web(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 /// As lenient as old browsers read schemes: whatever is neither letter nor digit is looked through.
@@ -132,6 +139,8 @@ mod tests {
             ("mailto:help@acme.example", "mailto:help@acme.example"),
             ("tel:+1 555", "tel:+1%20555"),
             ("myapp://settings", "myapp://settings"),
+            ("https:\\\\a.example\\b", "https://a.example/b"),
+            ("https://a.example\\@b.example/", "https://a.example/@b.example/"),
         ] {
             assert_eq!(resolved(address, Some(&base)).as_deref(), Some(expected), "{address}");
         }
@@ -149,6 +158,8 @@ mod tests {
             "vbscript:x",
             "blob:https://a.example/1",
             "file:///C:/Users/me",
+            "C:\\Users\\me",
+            "d:/manual.pdf",
             "view-source:javascript:x",
             "",
             " ",

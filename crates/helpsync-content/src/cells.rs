@@ -1,11 +1,11 @@
 //! A table's rows as Markdown. A cell is one line: its paragraphs, items and lines of code stand apart by `<br>`.
 
-use crate::blocks::{Block, List, Slot, Table};
+use crate::blocks::{Block, Leaf, LeafKind, List, Slot, Style, Table};
 use crate::escape::{self, Place};
 use crate::inline::{Inline, Line};
 
-/// The longest cell that is repeated wherever it spans, if it has nothing but words. So each row says by itself what it
-/// belongs to; a long one says it once.
+/// The longest words of a cell that are repeated wherever it spans. So each row says by itself what it belongs to; a long
+/// cell says it once.
 const REPEATED_BYTES_MAX: usize = 80;
 /// What begins markup in a cell.
 const MARKUP: [char; 5] = ['[', '`', '*', '~', '<'];
@@ -25,20 +25,52 @@ const INDENTS_MAX: usize = 4;
 /// `repeat_bytes_left` bounds what spans add.
 pub(crate) fn rows(table: &Table, inline: &Inline<'_>, repeat_bytes_left: &mut usize) -> Vec<String> {
     let cells: Vec<String> = table.cells.iter().map(|cell| line(&cell.blocks, inline)).collect();
+    let mut labels: Vec<Option<String>> = vec![None; cells.len()];
+    for slot in table.rows.iter().flatten() {
+        if let Slot::Spanned(cell) = slot
+            && labels[*cell].is_none()
+        {
+            labels[*cell] = Some(label(&table.cells[*cell].blocks, &cells[*cell], inline));
+        }
+    }
     let mut lines = Vec::with_capacity(table.rows.len() + 2);
     let mut rows = table.rows.iter();
     let header = if table.header_rows > 0 { rows.next().map(Vec::as_slice) } else { None };
-    lines.push(row(header.unwrap_or_default(), &cells, table.columns, repeat_bytes_left));
+    lines.push(row(header.unwrap_or_default(), (&cells, &labels), table.columns, repeat_bytes_left));
     let further = table.header_rows.saturating_sub(1).min(HEADER_ROWS_MAX - 1);
     lines.push(format!("| {}{}", "-".repeat(further), "--- | ".repeat(table.columns).trim_end()));
     for slots in rows {
-        lines.push(row(slots, &cells, 1, repeat_bytes_left));
+        lines.push(row(slots, (&cells, &labels), 1, repeat_bytes_left));
     }
     lines
 }
 
-/// One row of at least `least` cells.
-fn row(slots: &[Slot], cells: &[String], least: usize, repeat_bytes_left: &mut usize) -> String {
+/// What is repeated of a cell: its words without marks, for a link or an emphasis is shown once. Nothing of a long one,
+/// and of one that holds more than lines of words; nor of what is struck, which without its marks would read as valid.
+fn label(blocks: &[Block], text: &str, inline: &Inline<'_>) -> String {
+    let mut lines = Vec::new();
+    if text.contains(MARKUP) {
+        for block in blocks {
+            let (Block::Paragraph(leaves) | Block::Heading(_, leaves)) = block else { return String::new() };
+            if leaves.iter().any(|leaf| leaf.style.has(Style::STRUCK)) {
+                return String::new();
+            }
+            let words = leaves.iter().filter(|leaf| !matches!(leaf.kind, LeafKind::Image { .. }));
+            let plain = |leaf: &Leaf| Leaf { kind: leaf.kind.clone(), style: Style::default(), link: None };
+            lines.push(inline.write(&words.map(plain).collect::<Vec<_>>(), Line::Cell));
+        }
+    }
+    let label = if lines.is_empty() { text.to_owned() } else { lines.join(BREAK) };
+    if label.len() <= REPEATED_BYTES_MAX { label } else { String::new() }
+}
+
+/// One row of at least `least` cells, of which there are the texts and what is repeated of them.
+fn row(
+    slots: &[Slot],
+    (cells, labels): (&[String], &[Option<String>]),
+    least: usize,
+    repeat_bytes_left: &mut usize,
+) -> String {
     // A cell over the whole row is a heading of what follows: once is enough.
     let whole = |cell: usize| {
         slots.iter().all(|slot| matches!(slot, Slot::Own(it) | Slot::Spanned(it) if *it == cell))
@@ -48,12 +80,9 @@ fn row(slots: &[Slot], cells: &[String], least: usize, repeat_bytes_left: &mut u
         texts.push(match slot {
             Slot::Own(cell) => &cells[*cell],
             Slot::Spanned(cell) => {
-                let text = &cells[*cell];
-                let left = repeat_bytes_left.checked_sub(text.len());
-                match left {
-                    Some(left)
-                        if text.len() <= REPEATED_BYTES_MAX && !text.contains(MARKUP) && !whole(*cell) =>
-                    {
+                let text = labels[*cell].as_deref().unwrap_or_default();
+                match repeat_bytes_left.checked_sub(text.len()) {
+                    Some(left) if !whole(*cell) => {
                         *repeat_bytes_left = left;
                         text
                     }
@@ -118,13 +147,19 @@ fn block_lines(block: &Block, level: usize, inline: &Inline<'_>, lines: &mut Vec
         Block::List(list) => list_lines(list, level, inline, lines),
         Block::Table(table) => {
             for slots in &table.rows {
-                let own = slots.iter().filter_map(|slot| match slot {
-                    Slot::Own(cell) => Some(line(&table.cells[*cell].blocks, inline)),
-                    _ => None,
-                });
+                // What a span reaches stays a place, or what follows would stand in another column.
+                let mut texts: Vec<String> = Vec::with_capacity(slots.len());
+                for slot in slots {
+                    texts.push(match slot {
+                        Slot::Own(cell) => line(&table.cells[*cell].blocks, inline),
+                        Slot::Spanned(_) => String::new(),
+                    });
+                }
+                let own = slots.iter().rposition(|slot| matches!(slot, Slot::Own(_)));
+                texts.truncate(own.map_or(0, |last| last + 1));
                 let mut bar = String::new();
                 escape::text(" | ", Place { cell: true, brackets: false }, &mut bar);
-                lines.push(own.collect::<Vec<_>>().join(&bar));
+                lines.push(texts.join(&bar));
             }
         }
     }

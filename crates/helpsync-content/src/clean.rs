@@ -7,7 +7,7 @@ use html5ever::tendril::StrTendril;
 use markup5ever_rcdom::{Handle, Node, NodeData};
 use url::Url;
 
-use crate::address::resolved;
+use crate::address::{resolved, web};
 use crate::tree::{
     all_text, attribute, element, is_unseen, keeps_lines, put, says_something, set, tag, text, words_of,
 };
@@ -44,6 +44,20 @@ pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
         *parent.children.borrow_mut() = kept;
     }
     scripts::scripts(document);
+}
+
+/// The address that an article's addresses are relative to: that of its first `<base>`, wherever it stands, or else its
+/// own.
+pub(crate) fn base_of(document: &Handle, own: Option<Url>) -> Option<Url> {
+    let mut stack = vec![Rc::clone(document)];
+    while let Some(node) = stack.pop() {
+        let href = if tag(&node) == "base" { attribute(&node, "href") } else { None };
+        if let Some(href) = href {
+            return resolved(&href, own.as_ref()).and_then(|address| web(&address)).or(own);
+        }
+        stack.extend(node.children.borrow().iter().rev().cloned());
+    }
+    own
 }
 
 /// A table's parts in the order in which they are shown: a foot may stand before the body.
@@ -161,6 +175,7 @@ fn control(node: &Node) -> Option<String> {
         "checkbox" => Some(if checked { "\u{2611}" } else { "\u{2610}" }.to_owned()),
         "radio" => Some(if checked { "\u{25c9}" } else { "\u{25cb}" }.to_owned()),
         "submit" | "button" | "reset" => attribute(node, "value").map(String::from),
+        "image" => attribute(node, "alt").or_else(|| attribute(node, "value")).map(String::from),
         _ => None,
     }
 }

@@ -50,7 +50,7 @@ pub use limits::{
 
 /// The version of what [`convert`] makes of the same HTML. Raise it with every change of that: whatever was stored by
 /// another version is converted again.
-pub const CONVERTER_VERSION: u32 = 6;
+pub const CONVERTER_VERSION: u32 = 7;
 
 /// An article's body in the two forms that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,8 @@ fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<C
     if attributes::may_exceed(html, limits.attributes_max) {
         return Err(ConvertError::Attributes { attributes_max: limits.attributes_max });
     }
-    let base = url.and_then(address::web);
     let parsed = parse::parse(html, limits)?;
+    let base = clean::base_of(&parsed.root, url.and_then(address::web));
     if frames::may_hold(html) {
         frames::open(&parsed, limits)?;
     }

@@ -40,9 +40,10 @@ pub(crate) fn markdown(
         table_bytes_left: limits.table_bytes_max,
         repeat_bytes_left: html_bytes,
         prefix_bytes_left: html_bytes.saturating_mul(PREFIX_FACTOR).saturating_add(PREFIX_BYTES_FREE),
+        in_meaning: false,
     };
     writer
-        .blocks(&article.blocks, false)
+        .blocks(&article.blocks, Inside::Page)
         .map_err(|TablesTooLong| ConvertError::TableBytes { bytes_max: limits.table_bytes_max })?;
     writer.out.truncate(writer.out.trim_end().len());
     Ok(writer.out)
@@ -62,6 +63,18 @@ struct Writer<'a> {
     /// Bytes that cells may come to which are repeated along their span.
     repeat_bytes_left: usize,
     prefix_bytes_left: usize,
+    /// Whether the lines stand in a meaning, with no item or quote between.
+    in_meaning: bool,
+}
+
+/// What blocks stand in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    /// The article, or a quote.
+    Page,
+    Item,
+    /// A term's meaning, which is a paragraph for Markdown.
+    Meaning,
 }
 
 /// How the marks of a list look. A list right after another takes the other look, or they would be one.
@@ -93,12 +106,12 @@ impl Writer<'_> {
         }
     }
 
-    fn blocks(&mut self, blocks: &[Block], in_item: bool) -> Result<(), TablesTooLong> {
+    fn blocks(&mut self, blocks: &[Block], inside: Inside) -> Result<(), TablesTooLong> {
         let mut before: Option<&Block> = None;
         let mut marks: Option<Marks> = None;
         for block in blocks {
             let joined = match (before, block) {
-                (Some(Block::Paragraph(_)), Block::List(list)) => in_item && interrupts(list),
+                (Some(Block::Paragraph(_)), Block::List(list)) => inside == Inside::Item && interrupts(list),
                 (Some(Block::Paragraph(_)), Block::Definition(_)) => true,
                 (Some(Block::Definition(meaning)), Block::Definition(_)) => {
                     matches!(meaning.last(), Some(Block::Paragraph(_)))
@@ -114,7 +127,7 @@ impl Writer<'_> {
             match block {
                 Block::List(list) => marks = Some(self.list(list, marks)?),
                 Block::Definition(meaning) => self.definition(meaning)?,
-                Block::Quote(quoted) => self.nested("> ", "> ", quoted, false)?,
+                Block::Quote(quoted) => self.nested("> ", "> ", quoted, Inside::Page)?,
                 Block::Table(table) => self.table(table)?,
                 _ => self.plain(block),
             }
@@ -162,21 +175,23 @@ impl Writer<'_> {
         first: &str,
         rest: &str,
         blocks: &[Block],
-        in_item: bool,
+        inside: Inside,
     ) -> Result<(), TablesTooLong> {
         if self.prefix.len() + rest.len() > PREFIX_BYTES_MAX {
-            return self.blocks(blocks, in_item);
+            return self.blocks(blocks, inside);
         }
         let cost = lines(blocks).saturating_mul(rest.len());
         let Some(left) = self.prefix_bytes_left.checked_sub(cost) else {
-            return self.blocks(blocks, in_item);
+            return self.blocks(blocks, inside);
         };
         self.prefix_bytes_left = left;
         let outer = self.prefix.len();
         let begun = self.first.take().unwrap_or_else(|| self.prefix.clone());
         self.first = Some(format!("{begun}{first}"));
         self.prefix.push_str(rest);
-        let written = self.blocks(blocks, in_item);
+        let in_meaning = std::mem::replace(&mut self.in_meaning, inside == Inside::Meaning);
+        let written = self.blocks(blocks, inside);
+        self.in_meaning = in_meaning;
         if self.first.is_some() {
             self.line("");
         }
@@ -184,14 +199,16 @@ impl Writer<'_> {
         written
     }
 
-    /// A meaning that begins with no paragraph stands under its mark: after a colon a fence would be none.
+    /// A meaning that begins with no paragraph stands under its mark: after a colon a fence would be none. One within
+    /// another is indented no further: four spaces would make code of what stands in it.
     fn definition(&mut self, meaning: &[Block]) -> Result<(), TablesTooLong> {
+        let indent = if self.in_meaning { "" } else { "  " };
         if matches!(meaning.first(), Some(Block::Paragraph(_))) {
-            return self.nested(": ", "  ", meaning, false);
+            return self.nested(": ", indent, meaning, Inside::Meaning);
         }
         self.line(":");
         self.line("");
-        self.nested("  ", "  ", meaning, false)
+        self.nested(indent, indent, meaning, Inside::Meaning)
     }
 
     fn list(&mut self, list: &List, before: Option<Marks>) -> Result<Marks, TablesTooLong> {
@@ -224,7 +241,7 @@ impl Writer<'_> {
             Marks { second, .. } => format!("{} {}: ", if second { '*' } else { '-' }, item.number),
         };
         let width = if marks.ordered && !(0..=NUMBER_MAX).contains(&item.number) { 2 } else { mark.len() };
-        self.nested(&mark, &" ".repeat(width), &item.blocks, true)
+        self.nested(&mark, &" ".repeat(width), &item.blocks, Inside::Item)
     }
 
     fn table(&mut self, table: &Table) -> Result<(), TablesTooLong> {

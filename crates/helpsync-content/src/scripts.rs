@@ -5,6 +5,7 @@ use std::rc::Rc;
 use html5ever::tendril::StrTendril;
 use markup5ever_rcdom::{Handle, NodeData};
 
+use crate::code;
 use crate::tree::{
     all_text, is_block, is_lowered, is_preformatted, is_raised, is_shown_as_block, put, tag, text,
 };
@@ -12,6 +13,11 @@ use crate::tree::{
 /// Endings of ordinal numbers: raised for looks, and read with the number.
 const ORDINALS: [&str; 15] =
     ["st", "nd", "rd", "th", "er", "ère", "ere", "re", "e", "è", "ème", "eme", "ième", "ieme", "nde"];
+
+/// Raised beside a number, these too are endings of it: primera, primero.
+const ORDINAL_LETTERS: [&str; 2] = ["a", "o"];
+/// Plus and minus, as they are typed.
+const SIGNS: [char; 4] = ['-', '+', '\u{2212}', '\u{2013}'];
 
 /// What an article's text is, in its order.
 enum Step {
@@ -27,12 +33,43 @@ struct Script {
     node: Handle,
     raised: bool,
     words: String,
-    before: Option<char>,
+    before: Before,
     after: Option<char>,
+    /// Code changes nowhere but where its letters would make another number.
+    in_code: bool,
     /// The number above or below a fraction's bar.
     in_fraction: bool,
     /// Says the same as the element around it, which is marked already.
     repeats: bool,
+}
+
+/// What stands before a script on its line.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// Right before it: a space, too.
+    last: Option<char>,
+    /// The last letter or sign before the spaces.
+    base: Option<char>,
+    /// Whether a letter stands before that one.
+    in_word: bool,
+}
+
+impl Before {
+    fn read(&mut self, text: &str) {
+        let mut letters = text.trim_end().chars().rev();
+        if let Some(base) = letters.next() {
+            self.base = Some(base);
+            self.in_word = letters.next().or(self.last).is_some_and(char::is_alphabetic);
+        }
+        self.last = text.chars().next_back().or(self.last);
+    }
+
+    /// Whether it can be raised to a power although a space stands between: a number, a bracket's end, a single letter.
+    fn is_quantity(self) -> bool {
+        self.base.is_some_and(|base| {
+            base.is_numeric() || is_bracket_end(base) || base.is_alphabetic() && !self.in_word
+        })
+    }
 }
 
 /// Puts a `^` before raised and a `_` before lowered text wherever it would read as something else.
@@ -42,7 +79,7 @@ pub(crate) fn scripts(document: &Handle) {
     if scripts.is_empty() {
         return;
     }
-    let mut last: Option<char> = None;
+    let mut before = Before::default();
     let mut open: Vec<usize> = Vec::new();
     for step in &steps {
         match step {
@@ -52,11 +89,11 @@ pub(crate) fn scripts(document: &Handle) {
                 for script in &open {
                     scripts[*script].words.push_str(&contents);
                 }
-                last = contents.chars().next_back().or(last);
+                before.read(&contents);
             }
-            Step::Edge => last = None,
+            Step::Edge => before = Before::default(),
             Step::Open(script) => {
-                scripts[*script].before = last;
+                scripts[*script].before = before;
                 open.push(*script);
             }
             Step::Close(script) => {
@@ -97,6 +134,7 @@ fn fractions(steps: &[Step], scripts: &mut [Script]) {
         if is_bar
             && scripts[upper].raised
             && !scripts[lower].raised
+            && !scripts[upper].in_code
             && is_digits(&scripts[upper].words)
             && is_digits(&scripts[lower].words)
         {
@@ -116,15 +154,20 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
     enum Walk {
         Enter(Handle),
         Leave(Step),
+        LeaveCode,
     }
     let mut steps = Vec::new();
-    let mut nested = 0usize;
+    let (mut nested, mut codes) = (0usize, 0usize);
     let mut stack = vec![Walk::Enter(Rc::clone(document))];
     while let Some(walk) = stack.pop() {
         let node = match walk {
             Walk::Leave(step) => {
                 nested -= usize::from(matches!(step, Step::Close(_)));
                 steps.push(step);
+                continue;
+            }
+            Walk::LeaveCode => {
+                codes -= 1;
                 continue;
             }
             Walk::Enter(node) => node,
@@ -134,10 +177,15 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
             continue;
         }
         let tag = tag(&node);
-        // Code stays byte for byte, but something raised may follow it.
-        if is_preformatted(tag) || tag == "code" {
-            steps.push(if tag == "code" { Step::Text(text(&all_text(&node))) } else { Step::Edge });
+        // A block of code stays byte for byte, but something raised may follow it.
+        let is_code = tag == "code";
+        if is_preformatted(tag) || is_code && code::is_block(&node) {
+            steps.push(if is_code { Step::Text(text(&all_text(&node))) } else { Step::Edge });
             continue;
+        }
+        if is_code {
+            codes += 1;
+            stack.push(Walk::LeaveCode);
         }
         if is_block(tag)
             || is_shown_as_block(&node)
@@ -151,8 +199,9 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
                 node: Rc::clone(&node),
                 raised,
                 words: String::new(),
-                before: None,
+                before: Before::default(),
                 after: None,
+                in_code: codes > 0,
                 in_fraction: false,
                 repeats: false,
             });
@@ -175,38 +224,62 @@ impl Script {
         }
         let words = self.words.trim();
         if self.in_fraction {
-            let beside = if self.raised { self.before } else { self.after };
+            let beside = if self.raised { self.before.last } else { self.after };
             if beside.is_some_and(char::is_alphanumeric) {
                 put(&self.node, if self.raised { 0 } else { usize::MAX }, text(" "));
             }
             return;
         }
-        let alone =
-            self.before.is_none_or(char::is_whitespace) || self.words.starts_with(char::is_whitespace);
+        let last = self.before.last;
+        let alone = last.is_none_or(char::is_whitespace) || self.words.starts_with(char::is_whitespace);
+        if self.in_code && (alone || !last.is_some_and(char::is_alphanumeric)) {
+            return;
+        }
         let Some(sign) = (if alone { self.sign_alone(words) } else { self.sign(words) }) else { return };
-        let single = words.strip_prefix(['-', '+', '\u{2212}']).unwrap_or(words);
-        let single = single.strip_suffix(['-', '+', '\u{2212}']).unwrap_or(single);
-        let whole = single.chars().all(char::is_alphanumeric);
+        // A space between the sign and its words would part them.
+        let spaced = !self.in_code && trim(&self.node);
+        let whole = is_whole(words);
         put(&self.node, 0, text(&if whole { sign.to_owned() } else { format!("{sign}(") }));
         let letters_follow = self.after.is_some_and(char::is_alphanumeric);
-        let end = format!("{}{}", if whole { "" } else { ")" }, if letters_follow { " " } else { "" });
-        put(&self.node, usize::MAX, text(&end));
+        let gap = if letters_follow || spaced { " " } else { "" };
+        put(&self.node, usize::MAX, text(&format!("{}{gap}", if whole { "" } else { ")" })));
     }
 
-    /// The sign of a script that stands at nothing: a footnote's number before its text.
+    /// The sign of a script that stands at nothing, or apart: a footnote's number, or an exponent.
     fn sign_alone(&self, words: &str) -> Option<&'static str> {
-        (self.raised && !words.is_empty() && words.chars().all(|c| c.is_ascii_digit())).then_some("^")
+        (self.raised && (is_digits(words) || self.is_exponent(words))).then_some("^")
+    }
+
+    /// Whether it is the power of what stands before the space: it has a sign, or it reckons at something that can have a
+    /// power.
+    fn is_exponent(&self, words: &str) -> bool {
+        let base = self.before.base;
+        let Some(base) = base.filter(|base| base.is_alphanumeric() || is_bracket_end(*base)) else {
+            return false;
+        };
+        let unsigned = words.trim_matches(SIGNS).trim();
+        let number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',');
+        let is_number = !unsigned.is_empty() && unsigned.chars().all(number);
+        if unsigned.len() < words.len() && (is_number || is_formula(unsigned)) {
+            return true;
+        }
+        let is_fraction = || words.split('/').count() == 2 && words.split('/').all(is_digits);
+        let beside_number = base.is_numeric() && (is_ordinal(words) || is_fraction());
+        self.before.is_quantity() && !beside_number && is_formula(words)
     }
 
     fn sign(&self, words: &str) -> Option<&'static str> {
-        let before = self.before?;
+        let before = self.before.last?;
         if words.is_empty() {
             return None;
         }
         if self.raised {
             let ordinal = before.is_numeric() && ORDINALS.contains(&words.to_lowercase().as_str());
             let symbols = !words.contains(|c: char| {
-                c.is_alphanumeric() || matches!(c, '-' | '+' | '\u{2212}' | '(' | '/' | '.' | ',')
+                c.is_alphanumeric()
+                    || is_mathematical(c)
+                    || SIGNS.contains(&c)
+                    || matches!(c, '(' | '/' | '.' | ',')
             });
             let bracketed = words.starts_with('[');
             let ends = self.after.is_none_or(|after| !after.is_alphanumeric());
@@ -217,4 +290,74 @@ impl Script {
         let apart = self.after.is_none_or(|after| !after.is_numeric());
         (!(digits && at_symbol && apart)).then_some("_")
     }
+}
+
+/// Whether no brackets are needed to see where it ends.
+fn is_whole(words: &str) -> bool {
+    let single = words.strip_prefix(SIGNS).unwrap_or(words);
+    let single = single.strip_suffix(SIGNS).unwrap_or(single);
+    let bracketed = words.strip_prefix('(').and_then(|words| words.strip_suffix(')'));
+    single.chars().all(char::is_alphanumeric)
+        || single.chars().count() == 1
+        || bracketed.is_some_and(|inner| !inner.contains(['(', ')']))
+}
+
+fn is_bracket_end(c: char) -> bool {
+    matches!(c, ')' | ']' | '}')
+}
+
+fn is_ordinal(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ORDINALS.contains(&words.as_str()) || ORDINAL_LETTERS.contains(&words.as_str())
+}
+
+/// Infinity and its like. Signs that footnotes and degrees are marked with are none.
+fn is_mathematical(c: char) -> bool {
+    matches!(c, '\u{2200}'..='\u{22ff}') && !matches!(c, '\u{2217}'..='\u{2219}')
+}
+
+/// Whether it can be an exponent: numbers, single letters and what stands between them.
+fn is_formula(words: &str) -> bool {
+    let says = |c: char| c.is_alphanumeric() || is_mathematical(c);
+    let joins = |c: char| {
+        SIGNS.contains(&c)
+            || matches!(c, '(' | ')' | '.' | ',' | '/' | '*' | '\u{b7}' | '\u{d7}' | '=' | '^' | ' ')
+    };
+    let is_word = |run: &str| run.chars().nth(1).is_some();
+    words.contains(says)
+        && words.chars().all(|c| says(c) || joins(c))
+        && !words.split(|c: char| !c.is_alphabetic()).any(is_word)
+}
+
+/// Takes the spaces from both ends of a node's text; whether there were any at its end.
+fn trim(node: &Handle) -> bool {
+    let mut texts = Vec::new();
+    let mut stack = vec![Rc::clone(node)];
+    while let Some(node) = stack.pop() {
+        stack.extend(node.children.borrow().iter().rev().cloned());
+        texts.push(node);
+    }
+    texts.retain(|node| matches!(node.data, NodeData::Text { .. }));
+    let trimmed = |node: &Handle, trim: fn(&str) -> &str| {
+        let NodeData::Text { contents } = &node.data else { return (false, false) };
+        let kept = StrTendril::from(trim(&contents.borrow()));
+        let shorter = kept.len() < contents.borrow().len();
+        let says = !kept.is_empty();
+        contents.replace(kept);
+        (shorter, says)
+    };
+    for node in &texts {
+        if trimmed(node, str::trim_start).1 {
+            break;
+        }
+    }
+    let mut spaced = false;
+    for node in texts.iter().rev() {
+        let (shorter, says) = trimmed(node, str::trim_end);
+        spaced |= shorter;
+        if says {
+            break;
+        }
+    }
+    spaced
 }

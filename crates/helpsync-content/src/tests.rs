@@ -421,3 +421,15 @@ fn an_empty_link_within_code_parts_no_word() {
     }
     assert_eq!(markdown("<code>note<a href='/x'> </a>npm</code>"), "`note npm`");
 }
+
+#[test]
+fn the_first_base_is_what_addresses_are_relative_to() {
+    let base = "<p><base href='https://b.example/x/'><base href='/y/'></p>";
+    assert_eq!(markdown(&format!("{base}<a href=1>a</a>")), "[a](https://b.example/x/1)");
+    assert_eq!(markdown("<base href='javascript:x'><a href=1>a</a>"), "[a](1)");
+    assert_eq!(
+        markdown("<iframe srcdoc=\"<base href='https://b.example/'>x\"></iframe><a href=1>a</a>"),
+        "x\n\n[a](1)"
+    );
+    assert_eq!(markdown("a <input type=image alt=Search src=/s>"), "a Search");
+}

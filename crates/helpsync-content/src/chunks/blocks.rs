@@ -254,7 +254,9 @@ pub(super) fn step_into(path: &mut Vec<(u8, String)>, level: u8, heading: &str) 
         let mut spans = Spans::default();
         spans.add(words, 0..words.len());
         // Not in the middle of code: the rest of it would be markup.
-        spans.around(end).map_or_else(|| settled(words, 0, end), |span| span.start)
+        let end = spans.around(end).map_or_else(|| settled(words, 0, end), |span| span.start);
+        // Nor in something struck, as long as anything is left.
+        spans.pairs.outermost(end).filter(|start| *start > 0).unwrap_or(end)
     });
     path.push((level, words[..end].to_owned()));
 }

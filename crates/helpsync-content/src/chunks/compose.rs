@@ -1,6 +1,6 @@
 //! A chunk's text: its part of the Markdown, and what stands around the part so that it can be read alone. What was open
 //! where the part begins is opened again, and what is open where it ends is closed: quotes, items, fences, rows, spans of
-//! code.
+//! code, what is struck, links.
 
 use super::blocks::{Block, Kind, heading_level};
 use super::containers::ContainerId;
@@ -25,10 +25,8 @@ impl Packer<'_> {
             let fence = &self.blocks.fences[code];
             text.push_str(&self.blocks.containers.continuation(self.text, fence.inside));
             text.push_str(&fence.marks);
-        } else if let Some(span) = self.blocks.spans.around(end.end).filter(|_| !frame.is_bare) {
-            // A backtick of the code beside those of the span would count as one of them.
-            text.push_str(if text.ends_with('`') { " " } else { "" });
-            text.push_str(span.marks(self.text));
+        } else if !frame.is_bare {
+            self.close_spans(frame, end.end, &mut text);
         }
         text
     }
@@ -74,7 +72,7 @@ impl Packer<'_> {
             }
             Kind::Row(_) | Kind::Head(_) => {
                 self.open_row(out);
-                self.open_span(from, out);
+                self.open_spans(frame, from, out);
                 from
             }
             _ => {
@@ -83,7 +81,13 @@ impl Packer<'_> {
                     out.extend(std::iter::repeat_n('#', level.into()));
                     out.push(' ');
                 }
-                if self.open_span(from, out) { from } else { self.escape_start(from, end, out) }
+                let tags = self.behind_lone_tags(from).filter(|behind| *behind < end);
+                if let Some(behind) = tags {
+                    self.open_spans(frame, from, out);
+                    out.push_str(&self.text[from..behind]);
+                    return self.behind_marks(block, self.behind_spaces(behind)).min(end);
+                }
+                if self.open_spans(frame, from, out) { from } else { self.escape_start(from, end, out) }
             }
         }
     }
@@ -106,12 +110,57 @@ impl Packer<'_> {
         }
     }
 
-    /// Opens the span of code that a part begins in.
-    fn open_span(&self, from: usize, out: &mut String) -> bool {
-        let Some(span) = self.blocks.spans.around(from) else { return false };
-        out.push_str(span.marks(self.text));
-        out.push_str(if self.text[from..].starts_with('`') { " " } else { "" });
-        true
+    /// Opens what is struck or marked otherwise, the link and the span of code that a part begins in; whether there is any.
+    fn open_spans(&self, frame: &Frame, from: usize, out: &mut String) -> bool {
+        let opening = self.blocks.spans.pairs.opening(self.text, from, frame.pairs);
+        out.push_str(&opening);
+        if let Some(span) = self.blocks.spans.around(from) {
+            out.push_str(span.marks(self.text));
+            out.push_str(if self.text[from..].starts_with('`') { " " } else { "" });
+            return true;
+        }
+        let mut letters = self.text[from..].chars();
+        let is_sign = letters.next().is_some_and(is_mark) && letters.next().is_none_or(char::is_whitespace);
+        if !opening.is_empty() && is_sign {
+            out.push('\\');
+        }
+        !opening.is_empty()
+    }
+
+    /// Behind the tags that a part begins with, where a line break follows them: alone on a line they would begin a block of
+    /// HTML.
+    fn behind_lone_tags(&self, from: usize) -> Option<usize> {
+        let behind = self.blocks.spans.pairs.behind_opening(from);
+        let is_alone = behind > from && self.text[behind..].starts_with(char::is_whitespace);
+        is_alone.then_some(behind)
+    }
+
+    /// Closes them where a part ends.
+    fn close_spans(&self, frame: &Frame, end: usize, out: &mut String) {
+        let closing = self.blocks.spans.pairs.closing(self.text, end, frame.pairs);
+        if let Some(span) = self.blocks.spans.around(end) {
+            // A backtick of the code beside those of the span would count as one of them.
+            out.push_str(if out.ends_with('`') { " " } else { "" });
+            out.push_str(span.marks(self.text));
+        } else if !closing.is_empty() {
+            // The mark of a quote's next line, in which nothing stands yet.
+            let nothing = |letter: char| letter.is_whitespace() || letter == '>';
+            while let Some(line) = out.rfind('\n').filter(|line| out[*line..].chars().all(nothing)) {
+                out.truncate(out[..line].trim_end().len());
+            }
+            // A mark beside a sign or a backslash would be read with it.
+            let backslashes = out.bytes().rev().take_while(|byte| *byte == b'\\').count();
+            let mut letters = out.chars().rev();
+            match (letters.next(), letters.next()) {
+                _ if backslashes % 2 == 1 => out.push('\\'),
+                (Some(sign), Some(before)) if is_mark(sign) && before.is_whitespace() => {
+                    out.pop();
+                    out.extend(['\\', sign]);
+                }
+                _ => {}
+            }
+        }
+        out.push_str(&closing);
     }
 
     /// Spaces before the first word would indent it; in code they are code.
@@ -148,4 +197,9 @@ impl Packer<'_> {
         let next = self.blocks.all.partition_point(|block| block.start <= place);
         self.blocks.all[next.saturating_sub(1)]
     }
+}
+
+/// What is only a sign between spaces, and would be one with a mark beside it.
+fn is_mark(letter: char) -> bool {
+    matches!(letter, '*' | '~')
 }

@@ -9,7 +9,7 @@
 //! - anything else at sentence ends, or else at word ends; a word that alone is too long between characters.
 //!
 //! A chunk reads alone as it reads in the text: the items and quotes that its part stands in are opened again with their
-//! own marks, a span of code that is divided is closed and opened again, the rest of a row stays in its columns, and what
+//! own marks, a span of code that is divided is closed and opened again, as is what is struck, strong, emphasized or a link, the rest of a row stays in its columns, and what
 //! was the middle of a line is not taken for a heading or an item. Where chunks are too small for that (below some twenty
 //! tokens) they hold the bare text.
 //!
@@ -25,6 +25,7 @@ mod containers;
 mod fence;
 mod overlap;
 mod pack;
+mod pairs;
 mod part;
 mod spans;
 mod tokens;

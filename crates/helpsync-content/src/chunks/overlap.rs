@@ -2,6 +2,7 @@
 
 use super::blocks::Kind;
 use super::pack::Packer;
+use super::pairs::Kept;
 use super::tokens::count_tokens;
 
 impl Packer<'_> {
@@ -14,13 +15,27 @@ impl Packer<'_> {
                 return self.position;
             }
             let from = self.start_of_overlap(room);
-            let from = self.blocks.spans.settled_start(self.text, from).min(self.position);
+            let from = self.clear_of_marks(from).min(self.position);
             let exact = count_tokens(self.text[from..self.position].trim_end());
             if exact <= tokens {
                 return from;
             }
             room = room.saturating_sub(exact - tokens);
         }
+    }
+
+    /// A place near `from` that parts no marks. A link is written whole or not at all: its address would take more room than
+    /// its words.
+    fn clear_of_marks(&self, from: usize) -> usize {
+        let spans = &self.blocks.spans;
+        let clear = spans.pairs.behind_links(spans.settled_start(self.text, from, Kept::All));
+        let clear = if clear > from { spans.settled_start(self.text, clear, Kept::All) } else { clear };
+        if clear <= from {
+            return clear;
+        }
+        // Behind the last mark of a block begins the next one.
+        let rest = &self.text[clear..];
+        clear + (rest.len() - rest.trim_start().len())
     }
 
     fn start_of_overlap(&self, tokens: usize) -> usize {

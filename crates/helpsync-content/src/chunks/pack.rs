@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::blocks::{Block, Blocks, Kind, SEAM_GLUED, bars, blocks, step_into};
+use super::pairs::Kept;
 use super::part::split;
 use super::spans::settled;
 use super::tokens::{TokenIndex, count_tokens};
@@ -44,6 +45,8 @@ pub(super) struct Frame {
     pub(super) again: String,
     /// Whether not even containers and spans of code are opened again: there is no room for them.
     pub(super) is_bare: bool,
+    /// Which pairs are opened again.
+    pub(super) pairs: Kept,
     lead_tokens: usize,
     again_tokens: usize,
 }
@@ -88,13 +91,9 @@ impl Iterator for Packer<'_> {
                 room = if tries > TRIES_MAX { room / 2 } else { room.saturating_sub(over) };
             } else if from < self.position {
                 from = self.position;
-            } else if frame.lead_tokens + frame.again_tokens > 0 {
-                frame = Frame::default();
-                room = self.size;
-                tries = 0;
-            } else if !frame.is_bare {
-                frame.is_bare = true;
-                room = self.size;
+            } else if let Some(less) = self.less(&frame, end) {
+                frame = less;
+                room = self.size - frame.lead_tokens - frame.again_tokens;
                 tries = 0;
             } else {
                 // One character, and even that is too long.
@@ -131,6 +130,22 @@ impl<'a> Packer<'a> {
             position,
             before: position..position,
             bars: 0,
+        }
+    }
+
+    /// What stands around a part where so much takes too much room, down to nothing.
+    fn less(&self, frame: &Frame, end: End) -> Option<Frame> {
+        let has_pairs = || self.blocks.spans.pairs.any_between(self.position, end.end);
+        if frame.pairs == Kept::All && has_pairs() {
+            Some(Frame { pairs: Kept::NoLinks, ..frame.clone() })
+        } else if frame.lead_tokens + frame.again_tokens > 0 {
+            Some(Frame { pairs: frame.pairs, ..Frame::default() })
+        } else if !frame.is_bare && frame.pairs != Kept::Nothing && has_pairs() {
+            Some(Frame { pairs: Kept::Nothing, ..Frame::default() })
+        } else if !frame.is_bare {
+            Some(Frame { is_bare: true, pairs: Kept::Nothing, ..Frame::default() })
+        } else {
+            None
         }
     }
 

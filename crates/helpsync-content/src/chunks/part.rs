@@ -50,7 +50,7 @@ pub(super) fn split(
         None if frame.is_bare => letter_end(text, floor, limit),
         None => settled(text, floor, letter_end(text, floor, limit)),
     };
-    let end = match packer.blocks.spans.settled(text, floor, end) {
+    let end = match packer.blocks.spans.settled(text, floor, end, frame.pairs) {
         _ if frame.is_bare => end,
         Some(end) => end,
         None if number > packer.at => return None,
@@ -131,11 +131,14 @@ fn word_end(text: &str, floor: usize, limit: usize) -> Option<usize> {
     (!part[..end].trim().is_empty()).then_some(floor + end)
 }
 
-/// Behind the first character of the span of code that begins at `floor`.
+/// Behind the first character of what begins at `floor` with marks: of pairs, of a span of code.
 fn first_letter(packer: &Packer<'_>, floor: usize) -> usize {
-    let start = packer.blocks.spans.around(floor + 1).map_or(floor, |span| span.code.start);
+    let start = packer.blocks.spans.pairs.behind_opening(floor);
+    let start = packer.blocks.spans.around(start + 1).map_or(start, |span| span.code.start.max(start));
     let blank = packer.text[start..].len() - packer.text[start..].trim_start().len();
-    letter_end(packer.text, start + blank, 0)
+    let first = start + blank;
+    // An escape stays with what it escapes.
+    settled(packer.text, first, letter_end(packer.text, first, 0))
 }
 
 /// The limit, or the end of the first character where that reaches further.

@@ -1,7 +1,13 @@
-//! Code between words: where it stands, so that no part of a text shows the code as markup.
+//! Code between words, and the marks of pairs around it: where they stand, so that no part of a text shows code as
+//! markup, or a mark alone.
 
 use std::collections::HashMap;
 use std::ops::Range;
+
+use super::pairs::{Kept, Pairs};
+
+/// Spans of more backticks are divided as if they were none: each part would repeat them all.
+const BACKTICKS_MAX: usize = 100;
 
 /// A span of code: backticks, the code, as many backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +27,22 @@ impl Span {
 
 /// The spans of a text, in order.
 #[derive(Debug, Default)]
-pub(super) struct Spans(Vec<Span>);
+pub(super) struct Spans {
+    all: Vec<Span>,
+    pub(super) pairs: Pairs,
+}
 
 impl Spans {
     /// Adds those of a paragraph, a heading or a cell, `part` of the text; parts are added in order.
     pub(super) fn add(&mut self, text: &str, part: Range<usize>) {
+        self.add_code(text, part.clone());
+        let all = &self.all;
+        self.pairs.add(text, part, |at| {
+            all.binary_search_by_key(&at, |span| span.start).ok().map(|number| all[number].end)
+        });
+    }
+
+    fn add_code(&mut self, text: &str, part: Range<usize>) {
         let runs = runs(text, part);
         // The places of runs of a length, from the last to the first.
         let mut places: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -45,27 +62,33 @@ impl Spans {
             }
             if let Some(close) = places.last() {
                 behind = close + opening.len();
-                self.0.push(Span { start: opening.start, code: opening.end..*close, end: behind });
+                if opening.len() > BACKTICKS_MAX {
+                    continue;
+                }
+                self.all.push(Span { start: opening.start, code: opening.end..*close, end: behind });
             }
         }
     }
 
     /// The span that a place lies inside of: behind its first byte and before its end.
     pub(super) fn around(&self, at: usize) -> Option<&Span> {
-        let next = self.0.partition_point(|span| span.start < at);
-        self.0[..next].last().filter(|span| at < span.end)
+        let next = self.all.partition_point(|span| span.start < at);
+        self.all[..next].last().filter(|span| at < span.end)
     }
 
-    /// Where a text that would be divided at a place behind `floor` is divided without leaving the backticks of a span
-    /// alone; nothing where there is no such place between `floor` and the end of the span.
-    pub(super) fn settled(&self, text: &str, floor: usize, at: usize) -> Option<usize> {
-        let settled = self.settled_start(text, at);
+    /// Where a text that would be divided at a place behind `floor` is divided without leaving a mark alone; nothing where there is no such place between `floor` and the end of the span.
+    pub(super) fn settled(&self, text: &str, floor: usize, at: usize, kept: Kept) -> Option<usize> {
+        let settled = self.settled_start(text, at, kept);
         (settled >= at || settled > floor).then_some(settled)
     }
 
-    /// Where a text that would begin at a place begins without leaving the backticks of a span alone: before the span,
-    /// behind it, or in its code.
-    pub(super) fn settled_start(&self, text: &str, at: usize) -> usize {
+    /// Where a text that would begin at a place begins without leaving a mark alone: before the span or the pair, behind
+    /// it, or in it.
+    pub(super) fn settled_start(&self, text: &str, at: usize, kept: Kept) -> usize {
+        self.pairs.settled(text, self.settled_in_code(text, at), kept)
+    }
+
+    fn settled_in_code(&self, text: &str, at: usize) -> usize {
         let Some(span) = self.around(at) else { return at };
         let Range { start, end } = span.code;
         if at >= end || text[at.max(start)..end].trim().is_empty() {
@@ -137,7 +160,7 @@ mod tests {
         ] {
             let mut spans = Spans::default();
             spans.add(text, 0..text.len());
-            let found: Vec<&str> = spans.0.iter().map(|span| &text[span.code.clone()]).collect();
+            let found: Vec<&str> = spans.all.iter().map(|span| &text[span.code.clone()]).collect();
             assert_eq!(found, codes, "{text}");
         }
     }

@@ -250,9 +250,18 @@ fn hostile() -> Vec<String> {
         "| a\n|-\n",
         "' ",
         "> - 1. x\n",
+        "[](",
+        "~~a ",
+        "**a b** ",
+        "<del>a ",
         "# a\n\nb\n\n",
     ];
     let mut all: Vec<String> = repeated.iter().map(|it| it.repeat(BYTES / it.len())).collect();
+    // A span and a fence that are longer than a chunk.
+    for html in ["<code>", "<pre>"] {
+        let html = format!("{html}{}", "`".repeat(BYTES / 4));
+        all.push(crate::convert(&html, None, &crate::Limits::default()).unwrap().markdown);
+    }
     all.extend([table, wide, format!("# h\n\n```x\n{}", "a b c d\n".repeat(BYTES / 8))]);
     all
 }
@@ -274,4 +283,40 @@ fn work_is_linear_on_hostile_texts() {
         let least = index.between(0, text.len()) / CHUNK_SIZE_DEFAULT;
         assert!(all.len() <= 4 * least + 4, "{shown:?}: {} chunks, {least} at least", all.len());
     }
+}
+
+#[test]
+fn what_is_struck_or_a_link_is_closed_and_opened_again() {
+    let words = |first: usize| (first..first + 60).map(|it| format!("w{it}")).collect::<Vec<_>>().join(" ");
+    for (open, close) in
+        [("~~", "~~"), ("<del>", "</del>"), ("**", "**"), ("<em>", "</em>"), ("[", "](https://a.example/b)")]
+    {
+        let text = format!("Now {open}{}{close} {}", words(0), words(60));
+        for (size, overlap) in [(40, 0), (60, 10), (90, 20)] {
+            let all = texts(&text, size, overlap);
+            let is_link = close.starts_with(']');
+            for chunk in &all {
+                let marked = chunk.matches(close).count();
+                assert_eq!(
+                    chunk.matches(open).count(),
+                    if open == close { 2 * marked.div_ceil(2) } else { marked },
+                    "{chunk}"
+                );
+                let inside = chunk
+                    .rsplit_once(close)
+                    .map_or("", |(before, _)| before.rsplit_once(open).map_or("", |it| it.1));
+                let number = |word: &str| word.strip_prefix('w').and_then(|it| it.parse::<usize>().ok());
+                for word in chunk.split([' ', '*', '~', '<', '>', '[', ']']) {
+                    let Some(number) = number(word) else { continue };
+                    let is_inside = inside.split(' ').any(|it| it == word);
+                    assert_eq!(is_inside, number < 60, "{word} of {chunk}");
+                }
+            }
+            assert!(!is_link || all.iter().all(|it| it.matches(close).count() < 2), "{all:#?}");
+        }
+    }
+    // Where the address takes too much room, the words alone are kept, and whatever else is around them.
+    let text = format!("~~[{}](https://a.example/{})~~", words(0), "b/".repeat(60));
+    let all = texts(&text, 60, 0);
+    assert!(all.len() > 3 && all.iter().all(|it| it.starts_with("~~") && it.ends_with("~~")), "{all:#?}");
 }

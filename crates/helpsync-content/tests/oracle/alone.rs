@@ -53,9 +53,28 @@ fn walk(node: &Handle, around: &Place, found: &mut HashMap<String, Vec<Place>>) 
             }
         }
         name => {
-            let kept =
-                matches!(name, "blockquote" | "pre" | "code" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6");
-            let inside = if kept { with(around, name.to_owned()) } else { around.clone() };
+            let kept = matches!(
+                name,
+                "blockquote"
+                    | "pre"
+                    | "code"
+                    | "h1"
+                    | "h2"
+                    | "h3"
+                    | "h4"
+                    | "h5"
+                    | "h6"
+                    | "del"
+                    | "strong"
+                    | "em"
+            );
+            let mut inside = if kept { with(around, name.to_owned()) } else { around.clone() };
+            // Three asterisks are read as both in either order.
+            if let [.., outer, inner] = inside.as_mut_slice()
+                && (outer.as_str(), inner.as_str()) == ("em", "strong")
+            {
+                std::mem::swap(outer, inner);
+            }
             for child in children(node) {
                 walk(&child, &inside, found);
             }
@@ -161,7 +180,16 @@ fn chunks_of_long_items_rows_quotes_and_code_read_alone() {
         "<table><thead><tr><th>One</th><th colspan=2>Two</th></tr><tr><th></th><th>M</th><th>Y</th></tr></thead>{}</table>",
         format!("<tr><td>{}</td><td>word</td><td>{}</td></tr>", "word ".repeat(9), code(9)).repeat(9)
     );
+    let struck = |tag: &str| {
+        format!("<{tag}>{}</{tag}> now <a href='/x'>{}</a>", "word ".repeat(40), "word ".repeat(20))
+    };
     for html in [
+        format!("<p>a {} b</p>", struck("del")),
+        format!("<p>a{}b</p>", struck("del")),
+        format!("<p><b>{} <i>{}</i></b></p>", struck("del"), struck("s")),
+        format!("<h2>a {}</h2>", struck("del")),
+        format!("<ul><li>a {}</li></ul>", struck("del")),
+        format!("<table><tr><th>a<th>b<tr><td>{}<td>{}</table>", struck("del"), struck("b")),
         format!("<ul>{items}</ul>"),
         format!("<p>{}</p>", code(60)),
         format!("<blockquote><pre>{line}</pre></blockquote>"),

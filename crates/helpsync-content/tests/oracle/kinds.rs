@@ -64,6 +64,41 @@ fn tables_of_any_shape() {
             "<table><tr><td>C:\\</td><td>a\\|b</td><td><code>a\\|b</code></td></tr></table>",
             "| C:\\\\ | a\\\\&#124;b | <code>a\\\\&#124;b</code> |\n| --- | --- | --- |",
         ),
+        // Sections are no names of columns; a single one is the table's title.
+        (
+            "<table><thead><tr><th>c<th>p</thead><tbody><tr><th colspan=2>Europe<tr><td>DE<td>1<tr><th colspan=2>Asia<tr><td>JP<td>2</table>",
+            "| c | p |\n| --- | --- |\n| Europe |\n| DE | 1 |\n| Asia |\n| JP | 2 |",
+        ),
+        (
+            "<table><tr><th>c<th>p<tr><th colspan=2>Europe<tr><td>DE<td>1<tr><td colspan=2>Asia<tr><td>JP<td>2</table>",
+            "| c | p |\n| --- | --- |\n| Europe |\n| DE | 1 |\n| Asia |\n| JP | 2 |",
+        ),
+        (
+            "<table><tr><th colspan=2>Europe<tr><td>DE<td>1<tr><th colspan=2>Asia<tr><td>JP<td>2</table>",
+            "| | |\n| --- | --- |\n| Europe |\n| DE | 1 |\n| Asia |\n| JP | 2 |",
+        ),
+        (
+            "<table><tr><th colspan=2>Fees<tr><th>c<th>p<tr><td>DE<td>1</table>",
+            "| Fees | |\n| ---- | --- |\n| c | p |\n| DE | 1 |",
+        ),
+        // One cell that holds more does not make a page of a table.
+        (
+            "<table><tr><td>Plan<td>Price<td>Includes</tr><tr><td>Free<td>0<td><table><tr><td>a<td>b<tr><td>c<td>d</table></tr><tr><td>Gold<td>10<td>all</tr></table>",
+            "| Plan | Price | Includes |\n| --- | --- | --- |\n| Free | 0 | a \\| b<br>c \\| d |\n| Gold | 10 | all |",
+        ),
+        (
+            "<table><tr><th>a<tr><td><table><tr><td>h<td>i<td>j<tr><td colspan=2>x<td>y<tr><td rowspan=2>r<td>s<td>t<tr><td>u<td>v</table></table>",
+            "| a |\n| --- |\n| h \\| i \\| j<br>x \\|  \\| y<br>r \\| s \\| t<br> \\| u \\| v |",
+        ),
+        // What is repeated along a span are words.
+        (
+            "<table><tr><td>h<td>i<tr><td rowspan=2><b>Region</b><br><a href=/x>one</a><td>1<tr><td>2</table>",
+            "| h | i |\n| --- | --- |\n| **Region**<br>[one](https://acme.example.com/x) | 1 |\n| Region<br>one | 2 |",
+        ),
+        (
+            "<table><tr><td>h<td>i<tr><td rowspan=2><del>old</del> new<td>1<tr><td>2</table>",
+            "| h | i |\n| --- | --- |\n| ~~old~~ new | 1 |\n| | 2 |",
+        ),
         ("<ul><li><table><tr><td>a</td></tr></table></li><li>b</li></ul>", "- | a |\n  | --- |\n\n- b"),
         (
             "<table><tr style='text-decoration: line-through'><td>a</td><td>b</td></tr></table>",
@@ -109,7 +144,11 @@ fn code_in_every_form() {
         ("<p><code>a<i> </i>b<i>&nbsp; </i></code></p>", "`a b  `"),
         ("<p><code style='white-space: pre-wrap'>a\n  b</code></p>", "```\na\n  b\n```"),
         ("<pre>10<sup>6</sup> <del>x</del></pre>", "```\n106 x\n```"),
-        ("<p><code>10<sup>6</sup> <del>x</del></code></p>", "`106 `~~`x`~~"),
+        ("<p><code>10<sup>6</sup> <del>x</del></code></p>", "`10^6 `~~`x`~~"),
+        (
+            "<p><code>2<sup>10</sup></code> <code>a<sub>1</sub>+ <sup>x</sup></code> <code>x<sub>i</sub></code></p>",
+            "`2^10` `a1+ x` `x_i`",
+        ),
         ("<del><pre>a\n  b</pre></del>", "~~`a`  \n`  b`~~"),
         (
             "<pre><span style='display:block'>a</span><span style='display: block'>b</span></pre>",
@@ -157,6 +196,10 @@ fn lists_legal_and_illegal() {
             "| a |\n| --- |\n| t<br>: m<br>: n |",
         ),
         ("<dl><dt>t</dt><dd><pre>x</pre></dd></dl>", "t\n:\n\n  ```\n  x\n  ```"),
+        (
+            "<dl><dt>a<dd>b<dl><dt>c<dd>d<dl><dt>e<dd><p>f</p><table><tr><th>g<tr><td>h</table></dl></dl></dl>",
+            "a\n: b\n\n  c\n  : d\n\n  e\n  : f\n\n  | g |\n  | --- |\n  | h |",
+        ),
         ("<ul><li>a<br><br>b</li></ul>", "- a\n\n  b"),
     ] {
         becomes(html, expected);
@@ -252,6 +295,16 @@ fn raised_and_lowered_text() {
         ("10<span style='vertical-align:1px'>6</span>", "106"),
         ("10<span style='top:-5pt'>6</span>", "106"),
         ("10<sup><span style='vertical-align:super'>6</span></sup>", "10^6"),
+        ("10 <sup>-3</sup>", "10 ^-3"),
+        ("10&nbsp;<sup>-6</sup>", "10 ^-6"),
+        ("10<sup> -9</sup> 10<sup>&nbsp;-6</sup>g", "10^-9 10^-6 g"),
+        ("10\n  <sup>-3</sup>", "10 ^-3"),
+        ("<b>10 </b><sup>-6</sup>", "**10** ^-6"),
+        ("x <sup>n+1</sup> m s <sup>\u{2212}1</sup> mol <sup>–1</sup>", "x ^(n+1) m s ^\u{2212}1 mol ^–1"),
+        ("10<sup> (6)</sup> 10<sup>∞</sup> 10<sup>6 </sup>g", "10^(6) 10^∞ 10^6 g"),
+        ("Ca <sup>2+</sup> 2 <sup>n</sup>", "Ca ^2+ 2 ^n"),
+        ("word<sup> 1</sup> note <sup>a</sup> Acme <sup>®</sup> <sup>™</sup>", "word^1 note a Acme ® ™"),
+        ("2 <sup>nd</sup> 3 <sup>1/2</sup> 1 <sup>a</sup> up <sup>(1)</sup>", "2 nd 3 1/2 1 a up (1)"),
         ("3<sup>1</sup>/<sub>2</sub>", "3 1/2"),
         ("5<sup>3</sup>&frasl;<sub>4</sub>cups", "5 3/4 cups"),
         ("<sup>1</sup>/<sub>2</sub>", "1/2"),
