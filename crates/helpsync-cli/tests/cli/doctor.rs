@@ -166,7 +166,7 @@ fn a_webhook_whose_receiver_is_away_is_a_warning_that_names_it() {
     };
     let text = sick(&served.ask(&["doctor", "--json"]), "webhook", "wrong");
     assert!(text.contains(&there) && text.contains("private"), "{text}");
-    served.env.push((private.0.into(), private.1.into()));
+    served.env.push((private.0, private.1.to_owned()));
     let found = webhooks(&served.ask(&["doctor", "--json"]));
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0]["severity"] == "ok" && found[0]["text"].as_str().unwrap().contains(&there), "{found:?}");

@@ -56,22 +56,26 @@ pub async fn tally(store: &Store) -> Tally {
 /// # Panics
 /// When the store does not answer.
 pub async fn open_shards(store: &Store) -> Vec<String> {
-    let shards: Vec<(i64, String, String, String, i64, i64, Option<i64>, Option<i64>)> =
-        sqlx::query_as(sql(format!(
-            "select shard.id, shard.key, shard.state, shard.lane, shard.attempt, shard.due_at, shard.released_at,
-               shard.lease_until from shard where state in {OPEN_SHARD} order by shard.id limit 20"
-        )))
-        .fetch_all(&store.pool)
-        .await
-        .expect("shards");
+    let shards = sqlx::query(sql(format!(
+        "select id, key, state, lane, due_at, released_at, lease_until from shard
+         where state in {OPEN_SHARD} order by id limit 20"
+    )))
+    .fetch_all(&store.pool)
+    .await
+    .expect("shards");
     let now = store.clock.now_ms();
-    let rows = shards.into_iter().map(|(id, key, state, lane, attempt, due, released, lease)| {
-        let ago = |at: Option<i64>| at.map(|at| now - at);
+    let rows = shards.iter().map(|row| {
+        let text = |column: &str| row.try_get::<String, _>(column).expect("a text");
+        let ago = |column: &str| row.try_get::<Option<i64>, _>(column).expect("a time").map(|at| now - at);
         format!(
-            "{id} {key} {state} {lane} attempt {attempt}, {} ms due, released {:?} ms ago, lease over for {:?} ms",
-            now - due,
-            ago(released),
-            ago(lease)
+            "{} {} {} {}, ms ago: due {:?}, released {:?}, end of lease {:?}",
+            row.try_get::<i64, _>("id").expect("an id"),
+            text("key"),
+            text("state"),
+            text("lane"),
+            ago("due_at"),
+            ago("released_at"),
+            ago("lease_until")
         )
     });
     rows.collect()
