@@ -8,6 +8,7 @@ use url::Url;
 
 use super::texts;
 use crate::Api;
+use crate::routes::oauth_url::is_below;
 
 /// Whom a page speaks for, and what that organization allows.
 #[derive(Debug, Clone, Default)]
@@ -61,15 +62,11 @@ impl Look {
     }
 }
 
-/// Whether an address is one that the organization leads people back to, or below it: same origin, and every part of the
-/// path.
+/// Whether an address is one that the organization leads people back to, or below it.
 fn leads_to(branding: &Branding, address: &str) -> bool {
     let Ok(address) = Url::parse(address) else { return false };
-    branding.return_urls.iter().filter_map(|allowed| Url::parse(allowed).ok()).any(|allowed| {
-        let rest = address.path().strip_prefix(allowed.path().trim_end_matches('/'));
-        address.origin() == allowed.origin()
-            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    let mut allowed = branding.return_urls.iter().filter_map(|allowed| Url::parse(allowed).ok());
+    allowed.any(|allowed| is_below(&address, &allowed))
 }
 
 #[cfg(test)]

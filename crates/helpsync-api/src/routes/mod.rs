@@ -18,7 +18,7 @@ mod health;
 mod installation;
 mod items;
 mod manage_url;
-mod oauth_url;
+pub(crate) mod oauth_url;
 mod organization;
 mod overview;
 mod presigned;

@@ -192,7 +192,7 @@ fn check_return_url(branding: &Branding, text: &str) -> Result<String, ApiError>
 }
 
 /// Whether an address is another one, or below it: same origin, and every part of the path.
-fn is_below(url: &Url, allowed: &Url) -> bool {
+pub(crate) fn is_below(url: &Url, allowed: &Url) -> bool {
     let rest = url.path().strip_prefix(allowed.path().trim_end_matches('/'));
     url.origin() == allowed.origin() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
