@@ -55,9 +55,13 @@ fn label(blocks: &[Block], text: &str, inline: &Inline<'_>) -> String {
             if leaves.iter().any(|leaf| leaf.style.has(Style::STRUCK)) {
                 return String::new();
             }
-            let words = leaves.iter().filter(|leaf| !matches!(leaf.kind, LeafKind::Image { .. }));
-            let plain = |leaf: &Leaf| Leaf { kind: leaf.kind.clone(), style: Style::default(), link: None };
-            lines.push(inline.write(&words.map(plain).collect::<Vec<_>>(), Line::Cell));
+            let plain = |leaf: &Leaf| {
+                // A picture parts the words around it, and is shown once.
+                let is_image = matches!(leaf.kind, LeafKind::Image { .. });
+                let kind = if is_image { LeafKind::Space } else { leaf.kind.clone() };
+                Leaf { kind, style: Style::default(), link: None }
+            };
+            lines.push(inline.write(&leaves.iter().map(plain).collect::<Vec<_>>(), Line::Cell));
         }
     }
     let label = if lines.is_empty() { text.to_owned() } else { lines.join(BREAK) };
