@@ -182,7 +182,7 @@ impl Client {
         });
         let (exit, next) = match status {
             StatusCode::UNAUTHORIZED => (Exit::Failed, ": pass another with --api-key or HELPSYNC_API_KEY"),
-            _ if !is_ours => (Exit::Failed, ""),
+            StatusCode::NOT_FOUND if !is_ours => (Exit::Failed, ""),
             StatusCode::NOT_FOUND if said != NO_PATH => {
                 (Exit::Failed, ": the list of them has the ids that there are")
             }
