@@ -264,3 +264,27 @@ fn a_demo_that_is_interrupted_leaves_nothing_behind() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!std::path::Path::new(&folder).exists(), "{folder}");
 }
+
+#[test]
+fn what_another_program_answers_is_told_from_what_helpsync_does() {
+    use std::io::Write as _;
+    for (status, exit) in [("502 Bad Gateway", 3), ("503 Service Unavailable", 3), ("404 Not Found", 1)] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let answers = std::thread::spawn(move || {
+            let (mut socket, _) = server.accept().unwrap();
+            let mut lines = BufReader::new(socket.try_clone().unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                lines.read_line(&mut head).unwrap();
+            }
+            write!(socket, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 9\r\n\r\n<p>no</p>")
+                .unwrap();
+        });
+        let output = helpsync(&["lanes", "--url", &url, "--api-key", "x"], &[]);
+        answers.join().unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{status}: {}", said(&output));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains("is --url right?") && !error.contains("the list of them"), "{error}");
+    }
+}
