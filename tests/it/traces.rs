@@ -12,6 +12,7 @@ use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use prost::Message as _;
 use serde_json::{Map, Value, json};
@@ -23,10 +24,14 @@ use crate::metrics::{Watched, receiver};
 #[derive(Debug, Clone)]
 struct Received {
     service: String,
+    /// Which of the processes of that name.
+    instance: String,
     name: String,
     trace: Vec<u8>,
     span: Vec<u8>,
     parent: Vec<u8>,
+    /// What the other side answered, where it is a number.
+    status: Option<i64>,
 }
 
 type Kept = Arc<Mutex<Vec<Received>>>;
@@ -45,11 +50,19 @@ async fn take(State(kept): State<Kept>, body: Bytes) -> (StatusCode, Vec<u8>) {
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     for of_resource in request.resource_spans {
         let attributes = of_resource.resource.unwrap().attributes;
-        let service = attributes.into_iter().find(|it| it.key == "service.name").unwrap();
-        let Some(Any::StringValue(service)) = service.value.unwrap().value else { panic!("no name") };
+        let text = |name: &str| match valued(&attributes, name) {
+            Some(Any::StringValue(text)) => text,
+            other => panic!("{name}: {other:?}"),
+        };
         for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             kept.lock().unwrap().push(Received {
-                service: service.clone(),
+                service: text("service.name"),
+                instance: text("service.instance.id"),
+                status: match valued(&span.attributes, "http.response.status_code") {
+                    None => None,
+                    Some(Any::IntValue(status)) => Some(status),
+                    other => panic!("{other:?}"),
+                },
                 name: span.name,
                 trace: span.trace_id,
                 span: span.span_id,
@@ -60,17 +73,21 @@ async fn take(State(kept): State<Kept>, body: Bytes) -> (StatusCode, Vec<u8>) {
     (StatusCode::OK, ExportTraceServiceResponse::default().encode_to_vec())
 }
 
+fn valued(attributes: &[KeyValue], name: &str) -> Option<Any> {
+    attributes.iter().find(|it| it.key == name)?.value.as_ref()?.value.clone()
+}
+
 /// What every synchronization leaves, from the first to the last.
 const STEPS: [&str; 8] =
     ["POST /helpsync/v1/sync", "run", "publish", "job", "shard", "zendesk", "transaction", "webhook"];
 
-/// The trace that began with the request for a sync, once it has all steps and every span's parent.
-fn whole_trace(spans: &[Received]) -> Option<Vec<Received>> {
-    let first = spans.iter().find(|span| span.name == STEPS[0])?;
+/// The trace that began with such a request, once it has all later steps and every span's parent.
+fn whole_trace(spans: &[Received], request: &str) -> Option<Vec<Received>> {
+    let first = spans.iter().find(|span| span.name == request)?;
     let trace: Vec<Received> = spans.iter().filter(|span| span.trace == first.trace).cloned().collect();
     let known: BTreeSet<&[u8]> = trace.iter().map(|span| span.span.as_slice()).collect();
     let names: BTreeSet<&str> = trace.iter().map(|span| span.name.as_str()).collect();
-    let is_whole = STEPS.iter().all(|step| names.contains(step))
+    let is_whole = STEPS[1..].iter().all(|step| names.contains(step))
         && trace.iter().all(|span| span.parent.is_empty() || known.contains(span.parent.as_slice()));
     is_whole.then_some(trace)
 }
@@ -84,7 +101,11 @@ async fn one_trace_goes_from_the_request_to_the_webhook(shape: Shape) {
     app.help_center.apply_random(10, 3);
     app.ask("helpsync/v1/sync", Some(json!({ "customer_id": "ada" }))).await;
     app.ended(2).await;
-    let trace = until("the whole trace", async || whole_trace(&kept.lock().unwrap())).await;
+    let whole =
+        async |request| until("the whole trace", async || whole_trace(&kept.lock().unwrap(), request)).await;
+    // What a grant starts belongs to the answer that brought it.
+    whole("GET /integrations/zendesk").await;
+    let trace = whole(STEPS[0]).await;
 
     let roots: Vec<&Received> = trace.iter().filter(|span| span.parent.is_empty()).collect();
     assert_eq!(roots.len(), 1, "{roots:?}");
@@ -98,10 +119,23 @@ async fn one_trace_goes_from_the_request_to_the_webhook(shape: Shape) {
     {
         assert_eq!(above(below), BTreeSet::from([parent]), "{below}");
     }
+    let asked: Vec<_> = trace.iter().filter(|span| span.name == "zendesk").map(|span| span.status).collect();
+    // An article that was deleted is asked for, too.
+    assert!(asked.iter().all(|status| matches!(status, Some(200 | 404))), "{asked:?}");
+    // Looks for work that nobody asked for are no traces.
+    let alone = |span: &&Received| span.name == "transaction" && span.parent.is_empty();
+    assert_eq!(kept.lock().unwrap().iter().filter(alone).count(), 0);
+    let instances: BTreeSet<_> =
+        kept.lock().unwrap().iter().map(|span| (span.service.clone(), span.instance.clone())).collect();
     let services: BTreeSet<&str> = trace.iter().map(|span| span.service.as_str()).collect();
     match shape {
-        Shape::Embedded => assert_eq!(services, BTreeSet::from(["helpsync"])),
+        Shape::Embedded => {
+            assert_eq!(instances.len(), 1, "{instances:?}");
+            assert_eq!(services, BTreeSet::from(["helpsync"]));
+        }
         Shape::Services => {
+            // Those of two workers that had something to do.
+            assert!((2..=3).contains(&instances.len()), "{instances:?}");
             assert_eq!(services, BTreeSet::from(["helpsync-dispatcher", "helpsync-worker"]));
         }
     }

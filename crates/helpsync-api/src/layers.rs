@@ -195,7 +195,8 @@ fn span(request: &Request) -> Span {
     span
 }
 
-fn answered(response: &Response, latency: Duration, _span: &Span) {
+fn answered(response: &Response, latency: Duration, span: &Span) {
+    trace::answered(span, response.status().as_u16(), response.status().is_server_error());
     let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
     // One a request: for whoever looks for something. How many there are and how long they take is in the metrics.
     tracing::debug!(status = response.status().as_u16(), ms, "answered");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use helpsync_config::TelemetrySettings;
-use helpsync_model::chain;
+use helpsync_model::{Entropy as _, OsEntropy, chain};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _};
@@ -52,7 +52,11 @@ pub(crate) fn tracer(
     let share = f64::from(settings.sample_percent) / 100.0;
     let resource = Resource::builder()
         .with_service_name(service)
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes([
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            // One of many that run the same program: <https://opentelemetry.io/docs/specs/semconv/resource/#service>.
+            KeyValue::new("service.instance.id", OsEntropy.uuid().to_string()),
+        ])
         .build();
     let provider = SdkTracerProvider::builder()
         .with_span_processor(processor)

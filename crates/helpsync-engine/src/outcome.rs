@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Backoff, Timestamp, chain};
+use helpsync_model::{Backoff, Entropy, Timestamp, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Class, Failure, TokenError};
 use thiserror::Error;
@@ -118,10 +118,7 @@ impl Engine {
 
     /// Puts a shard off that only Zendesk's return can help. It never gives up: the pauses grow to a day.
     fn wait_out(&self, error: &HandlerError, after: Option<Duration>, started: &StartedShard) -> ShardEnd {
-        let tries = tries(started);
-        // Half of it is certain, so that pauses do grow; half is random, so that not all come back at once.
-        let pause = OUTAGE.ceiling(tries) / 2 + OUTAGE.wait(tries, &*self.entropy) / 2;
-        let wait = after.unwrap_or_default().max(pause);
+        let wait = after.unwrap_or_default().max(outage_pause(tries(started), &*self.entropy));
         let again = self.clock.now().as_second().saturating_add(i64::try_from(wait.as_secs()).unwrap_or(0));
         let again = Timestamp::from_second(again).unwrap_or(Timestamp::MAX);
         ShardEnd::Retry { wait, error: format!("{}; Zendesk is asked again at {again}", chain(error)) }
@@ -142,4 +139,28 @@ impl Engine {
 
 fn tries(started: &StartedShard) -> u32 {
     u32::try_from(started.shard.failures).unwrap_or(u32::MAX)
+}
+
+/// Half of it is certain, so that pauses do grow; half is random, so that not all come back at once.
+fn outage_pause(tries: u32, entropy: &dyn Entropy) -> Duration {
+    OUTAGE.ceiling(tries) / 2 + OUTAGE.wait(tries, entropy) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use helpsync_model::SeededEntropy;
+
+    use super::*;
+
+    /// A help center that is away for hours is asked ever less often.
+    #[test]
+    fn pauses_in_an_outage_grow_with_every_try_up_to_a_day() {
+        let entropy = SeededEntropy::new(7);
+        let pauses: Vec<Duration> = (1..=30).map(|tries| outage_pause(tries, &entropy)).collect();
+        let growing = pauses.iter().take(16);
+        assert!(growing.clone().zip(growing.skip(1)).all(|(before, after)| before < after), "{pauses:?}");
+        let day = Duration::from_hours(24);
+        assert!(pauses.iter().all(|pause| *pause <= day), "{pauses:?}");
+        assert!(*pauses.last().unwrap() >= day / 2, "{pauses:?}");
+    }
 }

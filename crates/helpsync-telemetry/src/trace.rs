@@ -3,7 +3,9 @@
 //! Without an endpoint for traces no span has an id; every function then answers with `None` and changes nothing.
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{
+    SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -23,6 +25,14 @@ pub fn parent_of(span: &Span) -> Option<String> {
 #[must_use]
 pub fn current() -> Option<String> {
     parent_of(&Span::current())
+}
+
+/// Says in a trace how a request over HTTP was answered. In log lines it is not: these say it themselves where it matters.
+pub fn answered(span: &Span, status: u16, is_failure: bool) {
+    span.set_attribute("http.response.status_code", i64::from(status));
+    if is_failure {
+        span.set_status(Status::error(""));
+    }
 }
 
 /// Makes a span go on with the trace of `traceparent`; what cannot be read changes nothing.

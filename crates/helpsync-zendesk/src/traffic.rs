@@ -1,7 +1,7 @@
 //! What is told of each exchange: how long it took, as a metric by endpoint and status, and a span of its own in the
 //! trace of the work that asked.
 
-use helpsync_telemetry::metrics as telemetry;
+use helpsync_telemetry::{metrics as telemetry, trace};
 use reqwest::Method;
 use tokio::time::Instant;
 use tracing::Span;
@@ -68,16 +68,16 @@ impl Exchanging {
             otel.kind = "client",
             http.request.method = method,
             url.template = template,
-            http.response.status_code = tracing::field::Empty,
         );
         Self { method, template: template.to_owned(), since: Instant::now(), span }
     }
 
     /// `status`: `None` when no answer came.
     pub(crate) fn end(self, status: Option<u16>) {
-        let status = status.unwrap_or(0);
-        self.span.record("http.response.status_code", status);
-        telemetry::request_sent(self.method, self.template, status, self.since.elapsed());
+        if let Some(status) = status {
+            trace::answered(&self.span, status, status >= 400);
+        }
+        telemetry::request_sent(self.method, self.template, status.unwrap_or(0), self.since.elapsed());
     }
 }
 

@@ -72,7 +72,7 @@ async fn without_postgres_or_rabbitmq_a_process_is_alive_and_not_ready_and_ready
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_lets_nobody_in_is_told_of_by_readiness_and_by_doctor() {
+async fn a_redis_that_lets_nobody_in_is_told_of_by_readiness_metrics_and_doctor() {
     let sim = Sim::start(SimOptions::default()).await.unwrap();
     let database = helpsync_store::testing::postgres().await;
     let prefix = prefix();
@@ -81,8 +81,11 @@ async fn a_redis_that_lets_nobody_in_is_told_of_by_readiness_and_by_doctor() {
     for (redis, says) in [(redis.to_string(), "password"), ("redis://127.0.0.1:1".to_owned(), "refused")] {
         let mut env = settings_of(&sim);
         env.extend(services(database.url(), &prefix));
-        env.retain(|(name, _)| name != "HELPSYNC_COORDINATOR__URL");
+        env.retain(|(name, _)| name != "HELPSYNC_COORDINATOR__URL" && name != "HELPSYNC_LOG__FILTER");
         env.push(named("COORDINATOR__URL", redis));
+        env.push(named("LOG__FILTER", "info"));
+        env.push(named("TELEMETRY__LISTEN", "127.0.0.1:0"));
+        env.push(named("TELEMETRY__COLLECT_SECONDS", "1"));
         let http = reqwest::Client::builder().timeout(crate::app::LATE).build().unwrap();
         for (name, announced) in [("helpsync-dispatcher", "API at "), ("helpsync-worker", "health at ")] {
             let process = Running::start(name, &[], &env);
@@ -98,6 +101,13 @@ async fn a_redis_that_lets_nobody_in_is_told_of_by_readiness_and_by_doctor() {
             let why = told["coordinator"].as_str().unwrap().to_lowercase();
             assert!(why.contains(says) && !why.contains("not-the-password"), "{name}: {told}");
             assert_eq!(told["store"], "up", "{told}");
+            let metrics = process.said("metrics at ").await;
+            let metrics = metrics.split('"').next().unwrap();
+            until("the gauge of the coordinator to fall", async || {
+                let told = http.get(metrics).send().await.unwrap().text().await.unwrap();
+                told.contains("helpsync_dependency_up{dependency=\"coordinator\"} 0\n").then_some(())
+            })
+            .await;
             assert!(process.stop().await.success());
         }
         let doctor = std::process::Command::new(binary("helpsync"))

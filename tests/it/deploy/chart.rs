@@ -89,6 +89,7 @@ fn the_pods_are_those_of_the_manifests() {
     assert_eq!(of_kind(&all, "PodDisruptionBudget").len(), 2);
     assert_eq!(of_kind(&all, "NetworkPolicy").len(), 2);
     assert!(of_kind(&all, "ScaledObject").is_empty() && of_kind(&all, "ServiceMonitor").is_empty());
+    assert!(of_kind(&all, "PrometheusRule").is_empty());
 }
 
 #[test]
@@ -103,6 +104,8 @@ fn values_switch_what_they_name() {
         "podDisruptionBudget.enabled=false",
         "networkPolicy.enabled=false",
         "serviceMonitor.enabled=true",
+        "prometheusRule.enabled=true",
+        "prometheusRule.labels.release=mine",
         "ingress.enabled=true",
         "ingress.host=h.example.com",
     ];
@@ -127,6 +130,23 @@ fn values_switch_what_they_name() {
     assert!(of_kind(&all, "PodDisruptionBudget").is_empty() && of_kind(&all, "NetworkPolicy").is_empty());
     assert_eq!(of_kind(&all, "Ingress")[0]["spec"]["rules"][0]["host"], "h.example.com");
     assert_eq!(of_kind(&all, "ServiceMonitor").len(), 1);
+    let rules = of_kind(&all, "PrometheusRule")[0];
+    assert_eq!(rules["spec"], yaml("deploy/observability/rules.yml").remove(0));
+    assert_eq!(rules["metadata"]["labels"]["release"], "mine");
+}
+
+#[test]
+fn workers_are_given_the_time_that_they_are_told_to_take() {
+    let told = |drain: &str, grace: &str| {
+        let drain = format!("settings.HELPSYNC_WORKER__DRAIN_SECONDS={drain}");
+        let grace = format!("terminationGracePeriodSeconds={grace}");
+        let set = ["--set", "secrets.existing=mine", "--set", &drain, "--set", &grace];
+        helm("template release", &[&["--kube-version", KUBERNETES], set.as_slice()].concat())
+    };
+    let Some((works, text)) = told("60", "70") else { return };
+    assert!(works, "{text}");
+    let (works, text) = told("60", "69").unwrap();
+    assert!(!works && text.contains("set it to 70"), "{text}");
 }
 
 /// Also without helm: every setting that the chart names is one.

@@ -81,6 +81,7 @@ fn the_operator_s_rules_are_the_same() {
     let operators = yaml(&format!("{COMPONENT}/prometheus-rule.yaml")).remove(0);
     assert_eq!(operators["kind"], "PrometheusRule");
     assert_eq!(operators["spec"], yaml(RULES).remove(0));
+    assert_eq!(yaml("deploy/helm/helpsync/rules.yml"), yaml(RULES), "the chart's");
 }
 
 #[test]

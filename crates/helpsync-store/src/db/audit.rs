@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use helpsync_model::{CustomerId, OrganizationId};
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use crate::db::{StoreError, Write};
 
@@ -91,15 +92,16 @@ pub async fn audited<F: Future>(request: Arc<Audited>, work: F) -> F::Output {
     REQUEST.scope(request, work).await
 }
 
-/// Has `work`, which is to be spawned, belong to the request that spawns it.
+/// Has `work`, which is to be spawned, belong to the request that spawns it, and to its trace.
 pub fn of_this_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let request = current();
-    async move {
+    let work = async move {
         match request {
             Some(request) => audited(request, work).await,
             None => work.await,
         }
-    }
+    };
+    work.in_current_span()
 }
 
 fn current() -> Option<Arc<Audited>> {

@@ -9,6 +9,16 @@
 {{- .Values.secrets.existing | default (printf "%s-secrets" (include "helpsync.name" .)) -}}
 {{- end -}}
 
+{{/* Kubernetes kills what is not done by then. */}}
+{{- define "helpsync.grace" -}}
+{{- $drain := index .Values.settings "HELPSYNC_WORKER__DRAIN_SECONDS" | default 25 | int -}}
+{{- $needed := add $drain 10 -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d: with HELPSYNC_WORKER__DRAIN_SECONDS=%d set it to %d at least, or workers are killed while they hand their work back" (int .Values.terminationGracePeriodSeconds) $drain $needed) -}}
+{{- end -}}
+{{- int .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
+
 {{- define "helpsync.labels" -}}
 app.kubernetes.io/name: helpsync
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -41,7 +51,7 @@ spec:
   serviceAccountName: {{ include "helpsync.name" .root }}
   automountServiceAccountToken: false
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ .root.Values.terminationGracePeriodSeconds }}
+  terminationGracePeriodSeconds: {{ include "helpsync.grace" .root }}
   {{- with .root.Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
