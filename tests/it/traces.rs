@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{Shape, until};
 use crate::metrics::{Watched, receiver};
+use crate::processes::Running;
 
 /// A span as it was received.
 #[derive(Debug, Clone)]
@@ -195,6 +196,29 @@ async fn lines_of_work_name_it_and_none_comes_twice() {
         // Whoever asks what happened is not shown every request.
         assert!(line["message"] != "answered" || line["level"] == "DEBUG", "{line:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_json_lines_has_no_other_line() {
+    let app = Watched::start(Shape::Services, &[("LOG__FORMAT", "json"), ("LOG__FILTER", "info")]).await;
+    let texts = app.stopped_texts().await;
+    for (text, says) in texts.iter().zip(["API at ", "health at ", "health at "]) {
+        let messages = text.lines().map(|line| fields(line)["message"].to_string());
+        assert!(messages.clone().any(|message| message.contains(says)), "{text}");
+        assert!(messages.clone().any(|message| message.contains("stopping")), "{text}");
+    }
+}
+
+/// Also the last one, which says why the process ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_cannot_start_says_so_in_a_line_of_its_log() {
+    let env = [crate::app::named("LOG__FORMAT", "json")];
+    let process = Running::start("helpsync-worker", &[], &env).allowing(&["ends"]);
+    let said =
+        until("its end", async || process.has_said("\"exit_code\":").map(|_| process.last_line())).await;
+    let last = fields(&said);
+    assert_eq!((&last["level"], &last["message"]), (&json!("ERROR"), &json!("helpsync-worker ends")));
+    assert!(last["error"].to_string().contains("HELPSYNC_STORE__URL"), "{last:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,8 +54,8 @@ pub async fn role_main(role: Role) -> Exit {
         Ok(args) => args,
         Err(error) => return not_understood(name, &error),
     };
-    let output = Output::from(args.manner);
-    match run_role(role, name, args, output).await {
+    let mut output = Output::from(args.manner);
+    match run_role(role, name, args, &mut output).await {
         Ok(()) => Exit::Done,
         Err(error) => {
             let exit = exit_of(&error);
@@ -66,14 +66,16 @@ pub async fn role_main(role: Role) -> Exit {
 }
 
 /// Runs one role until SIGINT or SIGTERM, then drains it.
-async fn run_role(role: Role, name: &str, args: RoleArgs, output: Output) -> anyhow::Result<()> {
+async fn run_role(role: Role, name: &str, args: RoleArgs, output: &mut Output) -> anyhow::Result<()> {
     let settings = settings(args.config)?;
     let service = match role {
         Role::Worker => "helpsync-worker",
         Role::Dispatcher => "helpsync-dispatcher",
         Role::All => "helpsync",
     };
-    start_logging(&log_settings(&settings.log, args.manner), &settings.telemetry, service)?;
+    let log = log_settings(&settings.log, args.manner);
+    start_logging(&log, &settings.telemetry, service)?;
+    output.logged = log.format == LogFormat::Json;
     let stop = stop_signal().context("cannot handle signals")?;
     let process = Process::open(settings, Runtime::default(), role).await?;
     if let Some(url) = process.api_url() {
@@ -82,7 +84,7 @@ async fn run_role(role: Role, name: &str, args: RoleArgs, output: Output) -> any
     if let Some(address) = process.health_address() {
         output.note(format_args!("health at http://{address}/readyz"));
     }
-    run_until(process, stop, output).await
+    run_until(process, stop, *output).await
 }
 
 /// Waits for the signal or the failure of a role, then stops the process in order.

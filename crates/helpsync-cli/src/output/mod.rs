@@ -29,11 +29,13 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: u8,
+    /// Notes and errors are lines of the log: a log of JSON lines has no other.
+    pub(crate) logged: bool,
 }
 
 impl From<Manner> for Output {
     fn from(manner: Manner) -> Self {
-        Self { json: manner.json, quiet: manner.quiet, verbose: manner.verbose }
+        Self { json: manner.json, quiet: manner.quiet, verbose: manner.verbose, logged: false }
     }
 }
 
@@ -55,7 +57,9 @@ impl Output {
 
     /// A line for people about the way to the answer, on standard error.
     pub(crate) fn note(self, text: impl Display) {
-        if !self.quiet && !self.json {
+        if self.logged {
+            tracing::info!("{text}");
+        } else if !self.quiet && !self.json {
             write_err(&format!("{text}\n"));
         }
     }
@@ -70,7 +74,9 @@ impl Output {
     /// What went wrong, said once.
     pub(crate) fn error(self, who: &str, error: &anyhow::Error, exit: Exit) {
         let text = chain(error.as_ref());
-        if self.json {
+        if self.logged {
+            tracing::error!(error = text, exit_code = exit as u8, "{who} ends");
+        } else if self.json {
             write_err(&format!("{}\n", json!({ "error": text, "exit_code": exit as u8 })));
         } else {
             write_err(&format!("{who}: {text}\n"));
