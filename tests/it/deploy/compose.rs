@@ -188,7 +188,9 @@ fn every_setting_in_the_env_file_reaches_the_roles() {
     assert!(known.len() > 40, "{} settings", known.len());
     for role in ["dispatcher", "worker"] {
         let service = &all[role];
-        assert_eq!(service["env_file"][0]["path"], ".env", "{role}");
+        let read = service["env_file"][0]["path"].as_str().unwrap();
+        assert_eq!(interpolate(read, &BTreeMap::new()).unwrap(), ".env", "{role}");
+        assert_eq!(interpolate(read, &environment(DEMO)).unwrap(), DEMO, "{role}: the demo has its own");
         let overrides = environment_of(service);
         for (key, ..) in &known {
             let name = format!("HELPSYNC_{}", key.to_uppercase().replace('.', "__"));
