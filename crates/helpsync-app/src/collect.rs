@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::history::History;
-use crate::{Parts, Role, telemetry};
+use crate::{Parts, Role, home, telemetry};
 
 /// A look that takes longer is given up: the next one is due.
 const LOOK_PATIENCE: Duration = Duration::from_secs(10);
@@ -62,6 +62,9 @@ async fn look(parts: &Parts, role: Role, history: &mut History) {
             metrics::set_of(names::QUEUE, "lane", lane.as_str(), number(stats.ready));
         }
         metrics::set(names::DEAD_MESSAGES, number(stats.dead));
+    }
+    if let Some(free) = home::free_bytes(parts.settings.store.url.expose()) {
+        metrics::set(names::STORE_FREE_BYTES, number(free));
     }
     match parts.store.queue().gauges(&names::COPY_AGES).await {
         Ok(gauges) => {

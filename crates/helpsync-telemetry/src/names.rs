@@ -127,6 +127,8 @@ metrics! {
     WEBHOOKS_OLDEST "helpsync_webhook_oldest_pending_seconds" Kind::Gauge;
     /// Size of the database on its disk. Told by dispatchers.
     STORE_BYTES "helpsync_store_bytes" Kind::Gauge;
+    /// Bytes that may still be written to the disk of a SQLite file. Told in the embedded shape: a server's disk is its own.
+    STORE_FREE_BYTES "helpsync_store_free_bytes" Kind::Gauge;
     /// Processes by `role` and `version`; always 1.
     BUILD "helpsync_build_info" Kind::Gauge;
 }
