@@ -60,4 +60,5 @@ pub mod answers {
 pub use api::{Api, ApiOptions, WebhookRules};
 pub use inside::{Asked, Inside};
 pub use layers::measured;
+pub use rate::network;
 pub use readiness::Readiness;

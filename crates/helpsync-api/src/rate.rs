@@ -92,8 +92,9 @@ impl Rates {
     }
 }
 
-/// An IPv6 network of 64 bits is one subscriber's.
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one peer. An IPv6 network of 64 bits is one subscriber's.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

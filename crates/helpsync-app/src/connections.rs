@@ -1,29 +1,39 @@
-//! The connections that are open: how many, from where, and which of them wait for a request.
+//! The connections that are open: how many, from where, and which of them wait for their peer.
+//!
+//! A peer is waited for while it sends no request, while it does not go on with a body, and while it does not take an
+//! answer. Such a connection makes room for a new one: nobody keeps others out by being slow.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
+use helpsync_api::network;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+
+/// A part of an answer may be under way to the peer for so long: a slow one is not yet one that takes nothing.
+const TAKING_MAX: Duration = Duration::from_secs(2);
 
 /// What is known of one connection.
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
-    address: IpAddr,
+    /// What counts as one peer.
+    network: IpAddr,
     asked: AtomicBool,
-    /// Requests whose answers have not left yet.
-    answering: AtomicUsize,
+    /// Requests whose answers have not left yet; ended ones among them are gone.
+    answering: Mutex<Vec<Weak<Answering>>>,
     close: CancellationToken,
 }
 
@@ -38,8 +48,17 @@ impl ConnectionState {
         self.close.cancelled().await;
     }
 
+    fn answers(&self) -> MutexGuard<'_, Vec<Weak<Answering>>> {
+        self.answering.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing is asked, or all that is waits for the peer.
     fn waits(&self) -> bool {
-        self.answering.load(Ordering::Acquire) == 0
+        self.answers().iter().filter_map(Weak::upgrade).all(|one| one.waits())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.answers().iter().all(|one| one.strong_count() == 0)
     }
 }
 
@@ -63,26 +82,28 @@ impl OpenConnections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes all that wait for a request.
-    pub(crate) fn close_waiting(&self) {
-        self.lock().1.values().filter(|state| state.waits()).for_each(|state| state.close.cancel());
+    /// Closes all that ask nothing.
+    pub(crate) fn close_idle(&self) {
+        self.lock().1.values().filter(|state| state.is_idle()).for_each(|state| state.close.cancel());
     }
 
-    /// A place for one more, if need be that of the oldest connection that waits. `None`: all are being answered.
+    /// A place for one more, if need be that of the oldest connection that waits for its peer. `None`: all are being
+    /// answered.
     pub(crate) fn enter(&self, address: IpAddr) -> Option<Place> {
         let mut guard = self.lock();
         let (next, open) = &mut *guard;
-        let of_address = open.values().filter(|state| state.address == address).count();
-        if of_address >= self.per_address_max {
-            make_room(open, |state| state.address == address)?;
+        let network = network(address);
+        let of_network = open.values().filter(|state| state.network == network).count();
+        if of_network >= self.per_address_max {
+            make_room(open, |state| state.network == network)?;
         }
         if open.len() >= self.max {
             make_room(open, |_| true)?;
         }
         let state = Arc::new(ConnectionState {
-            address,
+            network,
             asked: AtomicBool::new(false),
-            answering: AtomicUsize::new(0),
+            answering: Mutex::default(),
             close: CancellationToken::new(),
         });
         let number = *next;
@@ -118,20 +139,52 @@ impl Drop for Place {
     }
 }
 
-/// An answer that is being made or sent.
-struct Answering(Arc<ConnectionState>);
+/// A request that is being read, and its answer that is being made or sent.
+#[derive(Debug, Default)]
+struct Answering(Mutex<Turn>);
 
-impl Answering {
-    fn of(state: &Arc<ConnectionState>) -> Self {
-        state.answering.fetch_add(1, Ordering::AcqRel);
-        state.asked.store(true, Ordering::Release);
-        Self(Arc::clone(state))
-    }
+/// Whose turn it is.
+#[derive(Debug, Default, Clone, Copy)]
+enum Turn {
+    #[default]
+    Ours,
+    /// The next part of the body is the peer's to send.
+    Sending,
+    /// A part of the answer was handed over then, for the peer to take.
+    Taking(Instant),
 }
 
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.answering.fetch_sub(1, Ordering::AcqRel);
+impl Answering {
+    fn of(state: &ConnectionState) -> Arc<Self> {
+        let answering = Arc::new(Self::default());
+        let mut all = state.answers();
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Arc::downgrade(&answering));
+        state.asked.store(true, Ordering::Release);
+        answering
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turn> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, turn: Turn) {
+        *self.lock() = turn;
+    }
+
+    fn nothing_is_sent(&self) {
+        let mut turn = self.lock();
+        if let Turn::Sending = *turn {
+            *turn = Turn::Ours;
+        }
+    }
+
+    fn waits(&self) -> bool {
+        match *self.lock() {
+            Turn::Ours => false,
+            Turn::Sending => true,
+            Turn::Taking(since) => since.elapsed() >= TAKING_MAX,
+        }
     }
 }
 
@@ -166,20 +219,29 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let answering = Answering::of(&self.state);
-        let mut request = request.map(Body::new);
+        let received = |body| {
+            let (body, answering) = (Body::new(body), Arc::clone(&answering));
+            Body::new(Passing { body, answering, is_received: true })
+        };
+        let mut request = request.map(received);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Sent { body, _answering: answering }))) })
+        Box::pin(async move {
+            Ok(answer.await?.map(|body| Body::new(Passing { body, answering, is_received: false })))
+        })
     }
 }
 
-/// A body that keeps its connection answering until it is gone.
-struct Sent {
+/// The body of a request or of its answer: it tells whose turn it is, and the connection counts as answering until the
+/// answer's is gone.
+struct Passing {
     body: Body,
-    _answering: Answering,
+    answering: Arc<Answering>,
+    /// From the peer; else to it.
+    is_received: bool,
 }
 
-impl HttpBody for Sent {
+impl HttpBody for Passing {
     type Data = axum::body::Bytes;
     type Error = axum::Error;
 
@@ -187,7 +249,14 @@ impl HttpBody for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.answering.turn(match (self.is_received, &polled) {
+            (true, Poll::Pending) => Turn::Sending,
+            // It is polled again once there is room for more of it.
+            (false, Poll::Ready(Some(_))) => Turn::Taking(Instant::now()),
+            _ => Turn::Ours,
+        });
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -196,6 +265,15 @@ impl HttpBody for Sent {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        // Of a body that nobody reads on, nothing is waited for.
+        if self.is_received {
+            self.answering.nothing_is_sent();
+        }
     }
 }
 
@@ -221,5 +299,38 @@ mod tests {
         assert!(open.enter(b).is_some() && is_closed(&first));
         drop((first, second, third, other));
         assert!(open.lock().1.is_empty());
+    }
+
+    #[test]
+    fn one_network_of_ipv6_is_one_peer() {
+        let open = OpenConnections::new(9, 2);
+        let places: Vec<_> =
+            (1..=3).map(|host| open.enter(format!("2001:db8::{host}").parse().unwrap()).unwrap()).collect();
+        let closed: Vec<bool> = places.iter().map(|place| place.state.close.is_cancelled()).collect();
+        assert_eq!(closed, [true, false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_slow_to_send_or_to_take_makes_room_and_whoever_waits_for_us_does_not() {
+        let open = OpenConnections::new(1, 1);
+        let place = open.enter("192.0.2.1".parse().unwrap()).unwrap();
+        let answering = Answering::of(&place.state);
+        let of = |body, is_received| Passing { body, answering: Arc::clone(&answering), is_received };
+        let poll = |passing: &mut Passing| {
+            Pin::new(passing).poll_frame(&mut Context::from_waker(std::task::Waker::noop())).is_ready()
+        };
+        let slow = || Body::from_stream(futures::stream::pending::<Result<&'static str, Infallible>>());
+        let mut received = of(slow(), true);
+        assert!(!place.state.waits(), "nobody has wanted the body yet");
+        assert!(!poll(&mut received) && place.state.waits());
+        drop(received);
+        assert!(!place.state.waits(), "it is answered without the rest");
+        let mut sent = of(slow(), false);
+        assert!(!poll(&mut sent) && !place.state.waits(), "more of the answer is ours to make");
+        let mut sent = of(Body::from("some"), false);
+        assert!(poll(&mut sent) && !place.state.waits());
+        tokio::time::advance(TAKING_MAX).await;
+        assert!(place.state.waits() && !place.state.is_idle(), "the peer has taken nothing");
+        assert!(poll(&mut sent) && !place.state.waits());
     }
 }

@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::AppError;
@@ -19,6 +20,9 @@ use crate::connections::{ConnectionState, OpenConnections, Watched};
 
 /// The longest head of a request. Headers of our own, access tokens and presigned URLs have some kB at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// A line of the log about refused connections for so long: whoever opens them must not fill it.
+const REFUSED_TOLD_EVERY: Duration = Duration::from_mins(1);
 
 /// Requests at once on a connection of HTTP/2.
 const STREAMS_MAX: u32 = 64;
@@ -71,7 +75,7 @@ fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
 }
 
 /// Serves HTTP until `stop`, then lets answers under way end. Nobody can keep others out by opening connections:
-/// those that ask nothing make room for new ones.
+/// those that wait for their peer make room for new ones.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     router: Router,
@@ -81,6 +85,7 @@ pub(crate) async fn serve(
     let builder = builder(&limits);
     let connections = GracefulShutdown::new();
     let open = OpenConnections::new(limits.connections_max, limits.per_address_max);
+    let mut refused = Refused::default();
     loop {
         // Goes on after a failed accept, such as one for lack of file descriptors.
         let (stream, peer) = tokio::select! {
@@ -88,7 +93,7 @@ pub(crate) async fn serve(
             accepted = Listener::accept(&mut listener) => accepted,
         };
         let Some(place) = open.enter(peer.ip()) else {
-            tracing::warn!(%peer, "a connection is refused: all that are open are being answered");
+            refused.tell(peer);
             continue;
         };
         let service = TowerToHyperService::new(Watched::new(router.clone(), peer, Arc::clone(place.state())));
@@ -106,8 +111,26 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    open.close_waiting();
+    open.close_idle();
     connections.shutdown().await;
+}
+
+/// Connections that were refused: told of once a minute, however many they are.
+#[derive(Default)]
+struct Refused {
+    number: u64,
+    told: Option<Instant>,
+}
+
+impl Refused {
+    fn tell(&mut self, peer: SocketAddr) {
+        self.number = self.number.saturating_add(1);
+        if self.told.is_none_or(|told| told.elapsed() >= REFUSED_TOLD_EVERY) {
+            let number = std::mem::take(&mut self.number);
+            tracing::warn!(%peer, number, "connections are refused: all that are open are being answered");
+            self.told = Some(Instant::now());
+        }
+    }
 }
 
 /// Ends when the connection has not asked anything by then.
@@ -153,7 +176,14 @@ mod tests {
 
     async fn served(header_timeout: Duration, http2: bool) -> Served {
         let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "").await.unwrap();
-        let router = Router::new().route("/", get(|| async { "hello" }));
+        let endless = || async {
+            let pieces = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 64 * 1024]));
+            axum::body::Body::from_stream(pieces)
+        };
+        let router = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/read", axum::routing::post(|body: String| async move { body }))
+            .route("/long", get(endless));
         let stop = CancellationToken::new();
         let limits = ConnectionLimits {
             header_timeout,
@@ -213,6 +243,40 @@ mod tests {
         assert_eq!(until_closed(&mut half_open[0]).await, "", "the oldest is gone");
         served.stop.cancel();
         served.task.await.unwrap();
+    }
+
+    /// Ten times as many as may be open, each with the head of a request and a byte of its body, or with an answer that it
+    /// does not take.
+    #[tokio::test]
+    async fn who_does_not_go_on_with_a_body_or_takes_no_answer_keeps_nobody_out() {
+        let served = served(LATE, false).await;
+        let post = "POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\nx";
+        for slow in [post, "GET /long HTTP/1.1\r\nhost: x\r\n\r\n"] {
+            let mut held = Vec::new();
+            let attack = async {
+                for _ in 0..40 {
+                    let mut stream = TcpStream::connect(served.address).await.unwrap();
+                    // The server may have hung up already.
+                    let _sent = stream.write_all(slow.as_bytes()).await;
+                    held.push(stream);
+                }
+                std::future::pending::<()>().await;
+            };
+            let other = async {
+                let client = reqwest::Client::builder().timeout(LATE).build().unwrap();
+                let mut answered = 0;
+                while answered < 5 {
+                    let asked = client.get(format!("http://{}/", served.address)).send().await;
+                    answered += usize::from(asked.is_ok_and(|answer| answer.status().is_success()));
+                }
+            };
+            tokio::select! {
+                () = attack => {}
+                answered = tokio::time::timeout(LATE, other) => answered.expect("others are answered"),
+            }
+        }
+        served.stop.cancel();
+        served.task.abort();
     }
 
     #[tokio::test]
