@@ -285,6 +285,18 @@ async fn a_user_of_the_broker_asks_for_its_own_organizations_alone_and_reaches_n
     let replayed = helpsync(&app, &["dead-letters", "replay", "message-worse"]);
     assert!(replayed.status.success(), "{}", said(&replayed));
     run_of(&app, Some("worse"), None).await;
+    // One that names nobody is of its user's first, as a dead letter too.
+    let (admin, key) = (app.parts().store.admin(), "another-key-of-enough-length");
+    let other = admin.ensure_organization("other").await.unwrap();
+    make_key(admin, other, key).await;
+    of("theirs").publish("unnamed", &sync()).await.unwrap();
+    let path = app.url(&format!("{LIST}/message-unnamed"));
+    until("their letter", async || {
+        Some(app.http.get(path.clone()).bearer_auth(key).send().await.ok()?.status().is_success())
+            .filter(|found| *found)
+    })
+    .await;
+    listed(&app, 1).await;
     let (_, log) = app.call(Method::GET, "/helpsync/v1/audit?actor=upstream:ours", CUSTOMER, None).await;
     assert_eq!(log["entries"].as_array().unwrap().len(), 1, "{log}");
 

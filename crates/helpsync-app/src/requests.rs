@@ -12,6 +12,7 @@ use helpsync_store::audit::{self, Actor, Audited};
 use helpsync_store::{
     ConnectionOrder, ConnectionQuery, Entity, RunRequest, RunRequested, StoreError, StoreOutage,
 };
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
@@ -37,7 +38,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
             () = stop.cancelled() => return,
             delivery = consumer.next() => delivery,
         };
-        let Some(delivery) = delivery else { return };
+        let Some(mut delivery) = delivery else { return };
         let look = away.look();
         let settled = match accept(&parts, &delivery).await {
             Ok(()) => {
@@ -51,6 +52,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
                     reason,
                     "a request cannot be done: to the dead letters"
                 );
+                name_organization(&parts, &mut delivery);
                 delivery.dead(&reason).await
             }
             Err(Refused::NotNow(error)) => {
@@ -111,6 +113,20 @@ fn named_organization<'a>(
                 "{who} may not ask for {whose}: queue.upstream_users does not say so"
             )))
         }
+    }
+}
+
+/// Says in a request whose it was, where its publisher decides that: as a dead letter it has no publisher any more, and would
+/// be the operator's.
+fn name_organization(parts: &Parts, delivery: &mut Delivery) {
+    let Ok(request) = Request::from_bytes(&delivery.body) else { return };
+    if request.organization.is_some() {
+        return;
+    }
+    let Ok(Some(name)) = named_organization(parts, delivery.user.as_deref(), &request) else { return };
+    if let Ok(Value::Object(mut fields)) = serde_json::from_slice(&delivery.body) {
+        fields.insert("organization".to_owned(), name.into());
+        delivery.body = Value::Object(fields).to_string().into_bytes();
     }
 }
 

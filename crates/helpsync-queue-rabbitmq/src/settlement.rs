@@ -30,7 +30,6 @@ pub(crate) struct InHand {
     desk: Arc<Desk>,
     origin: Origin,
     id: String,
-    body: Vec<u8>,
     /// `None` once settled. Acknowledging goes through the delivery's own acker: tags restart with each channel.
     acker: Option<Acker>,
     /// Closes when the last handle goes; a delivery keeps its channel open.
@@ -58,7 +57,6 @@ impl InHand {
             desk,
             origin,
             id: id.clone(),
-            body: body.clone(),
             acker: Some(message.acker),
             _channel: channel,
             unsettled,
@@ -109,9 +107,9 @@ impl Settlement for InHand {
 
     /// Publishes a copy with the reason, then acknowledges. A crash between leaves two; replaying and discarding
     /// take all copies of an id. When the copy cannot be stored, the broker moves the message itself, without the reason.
-    async fn dead(mut self: Box<Self>, reason: &str) -> Result<(), QueueError> {
+    async fn dead(mut self: Box<Self>, body: Vec<u8>, reason: &str) -> Result<(), QueueError> {
         let Desk { names, publisher, clock, .. } = &*self.desk;
-        let copy = Outgoing::dead(names, self.origin, &self.id, self.body.clone(), reason, clock.now());
+        let copy = Outgoing::dead(names, self.origin, &self.id, body, reason, clock.now());
         let stored = publisher.publish(&[copy]).await.iter().all(helpsync_queue::PublishOutcome::is_stored);
         let Some(acker) = self.take() else { return Ok(()) };
         if stored {

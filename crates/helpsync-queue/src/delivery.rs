@@ -13,7 +13,7 @@ use crate::QueueError;
 pub struct Delivery {
     /// The publisher's [`crate::Message::id`]; empty when a foreign publisher sent none.
     pub id: String,
-    /// The body as it came.
+    /// The body as it came, and as a dead letter keeps it.
     pub body: Vec<u8>,
     /// Whether the message was handed out before. A hint: the broker may say so without anybody having seen it.
     pub redelivered: bool,
@@ -64,7 +64,7 @@ impl Delivery {
     /// # Errors
     /// [`QueueError::Lost`] when it comes again; [`QueueError::DeadLettersFull`] when there is no room.
     pub async fn dead(self, reason: &str) -> Result<(), QueueError> {
-        self.settlement.dead(reason).await
+        self.settlement.dead(self.body, reason).await
     }
 }
 
@@ -76,5 +76,5 @@ pub trait Settlement: Send + Sync + std::fmt::Debug {
     /// See [`Delivery::release`].
     async fn release(self: Box<Self>) -> Result<(), QueueError>;
     /// See [`Delivery::dead`].
-    async fn dead(self: Box<Self>, reason: &str) -> Result<(), QueueError>;
+    async fn dead(self: Box<Self>, body: Vec<u8>, reason: &str) -> Result<(), QueueError>;
 }

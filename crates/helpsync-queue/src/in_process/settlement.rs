@@ -61,8 +61,9 @@ impl Settlement for InHand {
         Ok(())
     }
 
-    async fn dead(mut self: Box<Self>, reason: &str) -> Result<(), QueueError> {
+    async fn dead(mut self: Box<Self>, body: Vec<u8>, reason: &str) -> Result<(), QueueError> {
         let Some(message) = self.message.take() else { return Ok(()) };
+        let message = Stored { body, ..message };
         let now = self.shared.clock.now();
         let buried = self.shared.lock().bury(self.lane, message, reason, now);
         self.settled();
