@@ -2,7 +2,7 @@
 
 use helpsync_model::{Plan, RunState};
 use serde_json::json;
-use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultRule, GenerateOptions, Role};
+use zendesk_sim::{Account, BodyProfile, Change, Fault, FaultBody, FaultRule, GenerateOptions, Role};
 
 use crate::app::TestApp;
 use crate::copy::{assert_equal, ours};
@@ -140,4 +140,24 @@ async fn a_help_center_of_one_locale_is_read_as_any_other() {
     account.apply_random(20, 4);
     app.sync(CUSTOMER, "acme").await;
     assert_equal(&app, &account, CUSTOMER).await;
+}
+
+/// A help center that refuses the export for a moment has refused no list.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_lists_are_not_read_by_locale_because_the_export_was_refused() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", center(30));
+    app.connect(CUSTOMER, "acme").await;
+    account.apply_random(10, 1);
+    account.clear_requests();
+    let refused = Fault::Status { code: 403, retry_after: None, body: FaultBody::Json };
+    account.inject(FaultRule::always(refused).on("/incremental/articles").times(2));
+    app.sync(CUSTOMER, "acme").await;
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    let by_locale = |seen: &zendesk_sim::SeenRequest| {
+        LOCALES.iter().any(|locale| seen.path.contains(&format!("/help_center/{locale}/articles")))
+    };
+    let paths: Vec<String> = account.requests().into_iter().filter(by_locale).map(|seen| seen.path).collect();
+    assert_eq!(paths, [""; 0]);
 }

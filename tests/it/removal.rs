@@ -4,7 +4,7 @@ use helpsync_model::RunState;
 use serde_json::json;
 use zendesk_sim::{Change, Fault, FaultRule, GenerateOptions, Role};
 
-use crate::app::{TestApp, small};
+use crate::app::{TestApp, small, until};
 use crate::copy::{assert_equal, ours, truth};
 
 const CUSTOMER: &str = "ada";
@@ -84,4 +84,25 @@ async fn a_role_that_was_taken_away_is_not_a_removal() {
     app.connect(CUSTOMER, "acme").await;
     assert_eq!(ours(&app, CUSTOMER).await.len(), before);
     assert_eq!(truth(&account).len(), before);
+}
+
+/// Whoever takes the work away takes no file with it that Zendesk may still have.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_asked_for_once_more_is_shown_again_when_its_run_is_cancelled() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(20));
+    app.connect(CUSTOMER, "acme").await;
+    let held = ours(&app, CUSTOMER).await;
+    let gone = *held.keys().next().unwrap();
+    account.apply(Change::Delete { id: gone }).unwrap();
+    let alone = format!("/help_center/articles/{gone}");
+    account.inject(FaultRule::always(Fault::Delay { ms: 20_000 }).on(&alone));
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    until("it to be hidden", async || (ours(&app, CUSTOMER).await.len() < held.len()).then_some(())).await;
+    let connection = app.connection(CUSTOMER, "acme").await;
+    app.post(&format!("/helpsync/v1/data_sources/{}/cancel", connection.0), CUSTOMER, json!({})).await;
+    assert_eq!(ours(&app, CUSTOMER).await.len(), held.len());
+    account.clear_faults();
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
 }

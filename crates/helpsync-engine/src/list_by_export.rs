@@ -93,6 +93,8 @@ impl Engine {
                     | Failure::Rejected { .. }
                     | Failure::Malformed(_),
                 ) => return Ok(ByExport::No),
+                // Nor after its tries one that breaks off. Other failures are none of the export's.
+                Err(failure) if self.export_fails(started, &failure) => return Ok(ByExport::No),
                 Err(failure) => return Err(failure.into()),
             };
             empty = if answer.value.is_empty() { empty + 1 } else { 0 };

@@ -62,6 +62,11 @@ impl Engine {
                 return Ok(false);
             }
         }
+        // What was refused may have been the export, or a help center that was away for a moment.
+        let plain = account.client.count_articles().await;
+        if !matches!(plain, Err(Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) {
+            return Ok(false);
+        }
         let Some(locales) = locales(account).await else { return Ok(false) };
         let Some(first) = locales.first() else { return Ok(false) };
         if account.client.in_locale(Some(first)).count_articles().await.is_err() {
@@ -69,7 +74,7 @@ impl Engine {
         }
         tracing::info!(connection = %started.fence.connection, error = chain(error), locales = locales.len(),
             "lists are read by locale");
-        let note = RunNote { list_locales: Some(locales), requests: 2, ..RunNote::default() };
+        let note = RunNote { list_locales: Some(locales), requests: 3, ..RunNote::default() };
         self.store.note_run(&started.fence, &note).await?;
         Ok(true)
     }

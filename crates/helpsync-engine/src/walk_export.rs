@@ -213,7 +213,7 @@ impl Engine {
 
     /// Whether the export does not answer from where it is asked, so that the list has to take over: at once where it
     /// refuses the start, after some tries where that may pass.
-    fn export_fails(&self, started: &StartedShard, failure: &Failure) -> bool {
+    pub(crate) fn export_fails(&self, started: &StartedShard, failure: &Failure) -> bool {
         match failure {
             Failure::Rejected { .. } => true,
             Failure::Unavailable { .. } | Failure::Malformed(_) => {

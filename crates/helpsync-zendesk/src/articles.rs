@@ -339,7 +339,7 @@ impl Client {
     ) -> Result<Answer<(Vec<Translation>, Vec<UnreadTranslation>)>, Failure> {
         let path = format!("{ARTICLES}/{id}/translations");
         let mut all = Answer { value: (Vec::new(), Vec::new()), bytes: 0, requests: 0 };
-        let mut page = 1;
+        let (mut page, mut seen) = (1, 0);
         loop {
             let number = page.to_string();
             let answer = self.get(&path, &[("page", &number), ("per_page", "100")]).await?;
@@ -348,6 +348,7 @@ impl Client {
             let text = text(&answer.value);
             let envelope = Envelope::read(&text)?;
             let (fields, broken) = envelope.fields("translations")?;
+            seen += fields.len() + broken.len();
             let (good, unread) = read_translations(&fields);
             all.value.0.extend(good);
             all.value.1.extend(unread);
@@ -357,8 +358,13 @@ impl Client {
                 Next::Offset(_) => {
                     return Err(Failure::Unreadable { reason: "it has too many translations".to_owned() });
                 }
-                // A translations list may come without paging fields; it is whole then.
-                Next::End | Next::Cursor(_) | Next::Unproven => return Ok(all),
+                next => {
+                    if !envelope.is_whole(seen, next == Next::End) {
+                        let reason = "the list of its translations does not show that it is whole".to_owned();
+                        all.value.1.push(UnreadTranslation { locale: None, reason });
+                    }
+                    return Ok(all);
+                }
             }
         }
     }

@@ -129,6 +129,18 @@ impl<'a> Envelope<'a> {
         }
     }
 
+    /// Whether a list is whole of which so many were read: it has as many as it counts, shows its end, or comes without any
+    /// word of pages, as short lists may.
+    pub(crate) fn is_whole(&self, read: usize, shows_end: bool) -> bool {
+        if let Some(count) = self.count("count") {
+            return u64::try_from(read).is_ok_and(|read| read >= count);
+        }
+        let has_no_more = self.object("meta").is_ok_and(|meta| meta.flag("has_more") == Some(false));
+        let has_pages =
+            ["next_page", "page_count", "meta", "links"].iter().any(|name| self.0.contains_key(*name));
+        shows_end || has_no_more || !has_pages
+    }
+
     /// What an offset page says about the next one.
     pub(crate) fn next_offset(&self, endpoint: &Endpoint, page: u32) -> Result<Next, Failure> {
         let is_last = self.number("page_count").map(|pages| i64::from(page) >= pages);

@@ -335,6 +335,13 @@ pub(crate) async fn cancel_active(
     .bind(FileStatus::Syncing.as_str())
     .execute(&mut *write.tx)
     .await?;
+    // Nobody finds out any more whether hidden files are gone.
+    sqlx::query(sql(format!(
+        "update file set hidden_at = null where connection_id in {FAMILY} and hidden_at is not null"
+    )))
+    .bind(connection.0)
+    .execute(&mut *write.tx)
+    .await?;
     let Step { from, to } = Step::of::<RunState>(RunEvent::Cancelled);
     let cancelled: Vec<i64> = sqlx::query_scalar(sql(format!(
         "update run set state = {to}, finished_at = $2, error = $3, waiting_for = null

@@ -169,6 +169,35 @@ async fn translations_are_fetched_page_by_page_when_not_sideloaded() {
     assert_eq!((answer.requests, answer.value.translations.unwrap().len()), (3, 2));
 }
 
+/// What is stored of an article's languages is kept where one is unread.
+#[tokio::test]
+async fn a_list_of_translations_that_is_not_shown_to_be_whole_is_said_to_be_short() {
+    for (pages, is_whole) in [
+        (r#""page_count":2"#, false),
+        (r#""count":3,"next_page":null"#, false),
+        (r#""meta":{"has_more":true},"links":{}"#, false),
+        (r#""next_page":"/acme/x?page=1","page_count":2"#, false),
+        (r#""count":2"#, true),
+        (r#""meta":{"has_more":false}"#, true),
+        (r#""next_page":null"#, true),
+        (r#""of":"nothing""#, true),
+    ] {
+        let server = Server::start(move |seen| match seen.path.ends_with("/translations") {
+            false => json(format!(r#"{{"article":{}}}"#, article(9))),
+            true => json(format!(
+                r#"{{"translations":[{{"locale":"en-us","body":"b","draft":false}},{{"locale":"de","draft":true}}],{pages}}}"#
+            )),
+        })
+        .await;
+        let article = server.client().client.article(9).await.unwrap().value;
+        assert_eq!(
+            (article.unread.is_empty(), article.translations.unwrap().len()),
+            (is_whole, 2),
+            "{pages}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn endless_translations_end_at_the_bound() {
     let server = Server::start(|seen| match seen.path.ends_with("/translations") {
