@@ -9,6 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::app::{API_KEY, Shape, TestApp, small};
+use crate::browser::Browser;
 
 const KEYS: &str = "/helpsync/v1/api-keys";
 const ORGANIZATIONS: &str = "/helpsync/v1/organizations";
@@ -136,6 +137,41 @@ async fn keys_are_listed_without_secrets_end_by_themselves_and_are_revoked_at_on
     let (status, _) =
         ask(&app, API_KEY, Method::POST, KEYS, json!({ "name": "for a day", "scope": "read" })).await;
     assert_eq!(status, StatusCode::CONFLICT);
+}
+
+/// Links are for people who have no key: they end with the one that made them.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_end_with_the_key_that_made_them() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    let (key, shown) = made(&app, API_KEY, json!({ "name": "passing", "scope": "admin" })).await;
+    let wanted = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
+    let link = async || {
+        let (status, answer) = ask(&app, &key, Method::POST, "/integrations/oauth_url", wanted.clone()).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["oauth_url"].as_str().unwrap().to_owned()
+    };
+    let grant = link().await;
+    let browser = Browser::new(&app.http);
+    let pressed = browser.press(&grant).await;
+    app.connect("ada", "acme").await;
+    let sync = link().await;
+    let (_, answer) = ask(&app, &key, Method::POST, "/helpsync/v1/manage_url", json!({})).await;
+    let manage = answer["manage_url"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let shown_there = browser.open(&manage).await.text;
+    let watch = shown_there.split("progress?").nth(1).unwrap_or_else(|| panic!("{shown_there}"));
+    let watch = watch.split(['"', '\'', '>', ' ']).next().unwrap();
+    let watch = app.url(&format!("/integrations/zendesk/progress?{watch}")).to_string();
+    for link in [&sync, &watch] {
+        assert_eq!(browser.open(link).await.status, StatusCode::OK, "{link}");
+    }
+    let path = format!("{KEYS}/{}", shown["id"]);
+    assert_eq!(ask(&app, API_KEY, Method::DELETE, &path, json!({})).await.0, StatusCode::OK);
+    for link in [&grant, &pressed, &sync, &manage, &watch] {
+        let page = browser.open(link).await;
+        assert_eq!(page.status, StatusCode::GONE, "{link}: {}", page.text);
+    }
+    assert_eq!(browser.send(&sync, &[]).await.status, StatusCode::GONE);
 }
 
 /// Two names must not look alike and differ, and a name must not turn a line of a terminal around.

@@ -234,6 +234,20 @@ async fn the_workspace_is_chosen_on_the_page_and_checked_there() {
     let callback = browser.open(&zendesk).await.location.unwrap();
     assert_eq!(browser.open(&callback).await.status, StatusCode::SEE_OTHER);
     app.connection(CUSTOMER, "bolt").await;
+    // A link that is out holds to the list as it is when it comes back, whoever has begun it.
+    let mut address = app.oauth_url("dan", "acme").await;
+    let page = app.oauth_url("eve", "acme").await;
+    let pressed = browser.press(&page).await;
+    brand(&app, json!({ "subdomains": ["bolt"] })).await;
+    let ended = loop {
+        let answer = app.http.get(&address).send().await.unwrap();
+        match answer.headers().get("location") {
+            Some(next) => address = next.to_str().unwrap().to_owned(),
+            None => break answer.status(),
+        }
+    };
+    assert_eq!([ended, browser.open(&pressed).await.status], [StatusCode::FORBIDDEN; 2]);
+    assert_eq!(app.post("/user_data_sources", "dan", json!({})).await["count"], 0);
     // The API holds to the same list.
     let body = json!({ "service": "ZENDESK", "zendesk_subdomain": "elsewhere" });
     let (status, answer) = app.call(Method::POST, "/integrations/oauth_url", "carl", Some(body)).await;
@@ -319,6 +333,7 @@ async fn a_state_of_the_version_before_works_as_it_did() {
         scopes: Vec::new(),
         return_url: None,
         begun_by,
+        api_key: None,
     };
     let life = Duration::from_secs(60);
     let browser = Browser::new(&app.http);

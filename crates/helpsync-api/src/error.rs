@@ -67,6 +67,10 @@ impl ApiError {
         Self::Plain(StatusCode::NOT_FOUND, format!("{what} not found"))
     }
 
+    pub(crate) fn gone(text: impl Into<String>) -> Self {
+        Self::Plain(StatusCode::GONE, text.into())
+    }
+
     pub(crate) fn conflict(text: impl Into<String>) -> Self {
         Self::Plain(StatusCode::CONFLICT, text.into())
     }

@@ -100,6 +100,11 @@ async fn settle(api: &Api, headers: &HeaderMap, query: Callback) -> Response {
     if let Some(error) = query.error {
         return failed(refused(api, &grant, &error).await);
     }
+    // Since the link was made the organization may have taken the workspace from its list.
+    if !look.branding.allows(&grant.subdomain) {
+        let wrong = texts::not_allowed(look.name(), &grant.subdomain);
+        return failed(Page::failed(StatusCode::FORBIDDEN, texts::NOT_ALLOWED).line(&wrong));
+    }
     let Some(code) = query.code.filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX) else {
         return failed(not_ours());
     };
@@ -171,6 +176,7 @@ fn arrived(
         c: connected.created_at,
         r: remark,
         b: grant.return_url.clone(),
+        k: grant.api_key,
     };
     let address = format!("{}/progress?token={}", grant.redirect_uri, progress::token(api, claim));
     let mut headers = HeaderMap::new();
@@ -312,6 +318,7 @@ pub(super) fn broken(error: ApiError) -> Page {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => {
             Page::failed(status, texts::NOT_NOW).line(texts::NOT_NOW_NEXT)
         }
+        StatusCode::GONE => Page::failed(status, texts::LINK_EXPIRED).line(texts::LINK_EXPIRED_NEXT),
         StatusCode::CONFLICT | StatusCode::NOT_FOUND => {
             Page::failed(status, texts::GONE).line(texts::GONE_NEXT)
         }

@@ -91,6 +91,8 @@ struct Visitor<'a> {
     organization: OrganizationId,
     customer: CustomerId,
     customer_name: String,
+    /// The id of the API key that the link was made with.
+    key: i64,
     look: Look,
 }
 
@@ -109,8 +111,7 @@ async fn visitor<'a>(
     let organization = OrganizationId(claim.o);
     let admin = api.store().admin();
     let failed = |error| broken(ApiError::Store(error));
-    let key = admin.api_key(organization, claim.k).await.map_err(failed)?;
-    let is_live = key.is_some_and(|key| !key.has_ended(api.now_ms()));
+    let is_live = admin.api_key_is_live(organization, claim.k).await.map_err(failed)?;
     let customer = admin.find_customer(organization, &claim.n).await.map_err(failed)?;
     let customer = customer.filter(|customer| is_live && customer.id.0 == claim.u).ok_or_else(ended)?;
     Ok(Visitor {
@@ -122,6 +123,7 @@ async fn visitor<'a>(
         organization,
         customer: customer.id,
         customer_name: customer.external_id,
+        key: claim.k,
         look: look(api, organization).await,
     })
 }
@@ -174,7 +176,7 @@ impl Visitor<'_> {
             form.row method="post" action=(self.address()) {
                 (guard.field())
                 button.main type="submit" name="do" value="sync" { (texts::SYNC_NOW) }
-                a.button href=(shown.watch(self.api)) { (texts::WATCH) }
+                a.button href=(shown.watch(self.api, self.key)) { (texts::WATCH) }
             }
             form method="post" action=(self.address()) { (guard.field()) (shown.selection(refused.map(|(fields, _)| fields))) }
             h2 { (texts::DISCONNECT) }

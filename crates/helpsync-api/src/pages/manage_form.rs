@@ -99,13 +99,14 @@ impl Shown {
     }
 
     /// The page that shows its sync.
-    pub(super) fn watch(&self, api: &Api) -> String {
+    pub(super) fn watch(&self, api: &Api, key: i64) -> String {
         let claim = ProgressClaim {
             o: self.connection.organization.0,
             d: self.connection.id.0,
             c: self.connection.created_at,
             r: None,
             b: None,
+            k: Some(key),
         };
         format!("progress?token={}", progress::token(api, claim))
     }

@@ -40,6 +40,8 @@ pub(crate) struct ProgressClaim {
     pub(crate) r: Option<Remark>,
     /// The way back to the application.
     pub(crate) b: Option<String>,
+    /// The API key that the link before it was made with: the page does not outlive that.
+    pub(crate) k: Option<i64>,
 }
 
 /// What a person should know before it surprises.
@@ -131,12 +133,29 @@ async fn events(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiErro
     let Some((_, claim)) = read(&api, query) else {
         return ApiError::bad("this link has expired, or is not one of ours").into_response();
     };
+    if let Err(error) = check_key(&api, &claim).await {
+        return error.into_response();
+    }
     stream::follow(api, claim).unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Refuses a link whose API key was revoked or has ended since.
+async fn check_key(api: &Api, claim: &ProgressClaim) -> Result<(), ApiError> {
+    let Some(key) = claim.k else { return Ok(()) };
+    match api.store().admin().api_key_is_live(OrganizationId(claim.o), key).await? {
+        true => Ok(()),
+        false => {
+            Err(ApiError::gone("the API key that the link was made with has ended: ask for another link"))
+        }
+    }
 }
 
 async fn show(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiError>) -> Response {
     let Some((token, claim)) = read(&api, query) else { return not_ours().into() };
     let organization = OrganizationId(claim.o);
+    if let Err(error) = check_key(&api, &claim).await {
+        return broken(error).into();
+    }
     let look = look(&api, organization).await;
     let page = match snapshot(&api, organization, ConnectionId(claim.d), &claim).await {
         Ok(now) => page(&now, &format!("?token={token}")),

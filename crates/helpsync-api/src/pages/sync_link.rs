@@ -50,6 +50,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 pub(crate) fn link(
     api: &Api,
     connection: &Connection,
+    key: i64,
     request: &OAuthURLRequest,
 ) -> Result<String, ApiError> {
     let claim = SyncClaim {
@@ -58,6 +59,7 @@ pub(crate) fn link(
         c: connection.created_at,
         r: request.options.request_id.clone().unwrap_or_else(|| api.fresh_id()),
         p: request.options.to_value(),
+        k: Some(key),
     };
     let token = api.signer().sign(Purpose::SyncUrl, claim, api.ends_in(SYNC_URL_LIFE));
     if token.len() > SIGNED_BYTES_MAX {
@@ -79,7 +81,15 @@ fn claim_of(api: &Api, query: Result<Query<SyncQuery>, ApiError>) -> Option<Sync
 
 /// The connection that the URL was made for.
 async fn connection_of(api: &Api, claim: &SyncClaim) -> Result<Connection, ApiError> {
-    let found = api.store().admin().connection(OrganizationId(claim.o), ConnectionId(claim.d)).await?;
+    let (admin, organization) = (api.store().admin(), OrganizationId(claim.o));
+    if let Some(key) = claim.k
+        && !admin.api_key_is_live(organization, key).await?
+    {
+        return Err(ApiError::gone(
+            "the API key that the link was made with has ended: ask for another link",
+        ));
+    }
+    let found = admin.connection(organization, ConnectionId(claim.d)).await?;
     if found.created_at == claim.c { Ok(found) } else { Err(ApiError::missing("connection")) }
 }
 

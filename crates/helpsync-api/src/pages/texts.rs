@@ -100,6 +100,8 @@ pub(super) const WORKSPACE_MISSING: &str = "Enter the name of your workspace, fo
 pub(super) const WORKSPACE_WRONG: &str =
     "This is no workspace's name. It has 3 to 63 letters, digits and hyphens: the part before .zendesk.com.";
 
+pub(super) const NOT_ALLOWED: &str = "This workspace cannot be connected here";
+
 pub(super) fn not_allowed(name: &str, subdomain: &str) -> String {
     format!("{name} does not connect the workspace {subdomain}. Enter another, or ask {name} to allow it.")
 }

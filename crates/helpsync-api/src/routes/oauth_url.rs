@@ -45,7 +45,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn oauth_url(
     State(api): State<Api>,
-    Speaker { customer, is_customer, .. }: Speaker,
+    Speaker { customer, is_customer, key }: Speaker,
     Body(request): Body<OAuthURLRequest>,
 ) -> Result<Json<OuthURLResponse>, ApiError> {
     if request.service != "ZENDESK" {
@@ -86,7 +86,7 @@ async fn oauth_url(
             return Err(ApiError::conflict(other_workspace(&connected.subdomain, wanted.as_str())));
         }
         if request.connecting_new_account != Some(true) && connected.state == ConnectionState::Active {
-            let oauth_url = sync_link(&api, &connected, &request)?;
+            let oauth_url = sync_link(&api, &connected, key, &request)?;
             // What the data source is called is the caller's own word; the link carries only what a sync does.
             if let Value::Object(tags) = request.options.data_source_tags()
                 && !tags.is_empty()
@@ -98,7 +98,7 @@ async fn oauth_url(
             return Ok(Json(OuthURLResponse { oauth_url }));
         }
     }
-    let oauth_url = grant_url(&api, &customer, &wanted, scopes, return_url, &request).await?;
+    let oauth_url = grant_url(&api, &customer, key, &wanted, scopes, return_url, &request).await?;
     Ok(Json(OuthURLResponse { oauth_url }))
 }
 
@@ -125,6 +125,7 @@ pub(crate) async fn live_connection(
 async fn grant_url(
     api: &Api,
     customer: &Customer,
+    key: i64,
     subdomain: &Subdomain,
     scopes: Vec<String>,
     return_url: Option<String>,
@@ -160,6 +161,7 @@ async fn grant_url(
         scopes,
         return_url,
         begun_by: Some(GrantBegunBy::Nobody),
+        api_key: Some(key),
     };
     api.store().admin().put_pending_grant(&state, &grant, URL_LIFE).await?;
     Ok(url)

@@ -177,4 +177,7 @@ pub(crate) struct SyncClaim {
     pub(crate) r: String,
     /// The sync options.
     pub(crate) p: Value,
+    /// The API key that it was made with, or whose token: a link does not outlive that. Those of the version before name
+    /// none.
+    pub(crate) k: Option<i64>,
 }

@@ -21,7 +21,7 @@ const ENDED_KEPT_MS: i64 = 24 * 3_600_000;
 /// What is read of a grant.
 const GRANT: &str =
     "organization_id, customer_id, subdomain, client_id, redirect_uri, verifier_sealed, sync_options, tags,
-  scopes, return_url, begun_by,
+  scopes, return_url, begun_by, api_key_id,
   (select external_id from customer where customer.id = oauth_state.customer_id) as customer_external_id";
 
 /// A grant that somebody is being asked for.
@@ -51,6 +51,8 @@ pub struct NewGrant {
     pub return_url: Option<String>,
     /// Who began it. `None`: made by the version before, whose URL led to Zendesk at once.
     pub begun_by: Option<GrantBegunBy>,
+    /// The API key that it was asked for with, or whose token: it does not outlive that. `None`: made by the version before.
+    pub api_key: Option<i64>,
 }
 
 /// What a `state` turned out to be.
@@ -100,8 +102,8 @@ impl AdminStore {
         .await?;
         sqlx::query(
             "insert into oauth_state (state_hash, organization_id, customer_id, subdomain, client_id, redirect_uri,
-               verifier_sealed, sync_options, tags, created_at, expires_at, scopes, return_url, begun_by)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+               verifier_sealed, sync_options, tags, created_at, expires_at, scopes, return_url, begun_by, api_key_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(&hash)
         .bind(grant.organization.0)
@@ -117,6 +119,7 @@ impl AdminStore {
         .bind(grant.scopes.join(" "))
         .bind(&grant.return_url)
         .bind(grant.begun_by.map(GrantBegunBy::as_str))
+        .bind(grant.api_key)
         .execute(&mut *write.tx)
         .await?;
         write.commit().await
@@ -141,7 +144,13 @@ impl AdminStore {
         if row.try_get::<i64, _>("expires_at")? <= self.clock.now_ms() {
             return Ok(Consumed::Expired);
         }
-        Ok(Consumed::Pending(Box::new(self.grant_of(&row, &hash)?)))
+        let grant = self.grant_of(&row, &hash)?;
+        if let Some(key) = grant.api_key
+            && !self.api_key_is_live(grant.organization, key).await?
+        {
+            return Ok(Consumed::Expired);
+        }
+        Ok(Consumed::Pending(Box::new(grant)))
     }
 
     /// Notes who begins a grant. A page takes over what a program has begun: links are followed by programs that look
@@ -182,6 +191,7 @@ impl AdminStore {
             scopes: scopes.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
             return_url: row.try_get("return_url")?,
             begun_by: decode::named_if_any(row, "oauth_state", "begun_by")?,
+            api_key: row.try_get("api_key_id")?,
         })
     }
 

@@ -186,6 +186,15 @@ impl AdminStore {
         found.as_ref().map(ApiKey::of).transpose()
     }
 
+    /// Whether an API key of the organization is there and has not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn api_key_is_live(&self, organization: OrganizationId, id: i64) -> Result<bool, StoreError> {
+        let key = self.api_key(organization, id).await?;
+        Ok(key.is_some_and(|key| !key.has_ended(self.clock.now_ms())))
+    }
+
     /// Up to `limit` API keys of the organization with an id above `after`, oldest first.
     ///
     /// # Errors

@@ -54,6 +54,7 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
             scopes: Vec::new(),
             return_url: None,
             begun_by: None,
+            api_key: None,
         };
         store
             .admin()

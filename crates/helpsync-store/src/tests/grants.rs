@@ -38,6 +38,7 @@ async fn put_begun(store: &TestStore, state: &str, begun_by: Option<GrantBegunBy
         scopes: vec!["hc:read".to_owned(), "read".to_owned()],
         return_url: Some("https://app.example.com/".to_owned()),
         begun_by,
+        api_key: None,
     };
     store.admin().put_pending_grant(&state, &grant, TTL).await.unwrap();
     state
