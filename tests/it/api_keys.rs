@@ -40,6 +40,8 @@ async fn a_key_does_what_its_scope_covers_and_nothing_more() {
         (post.clone(), "/user_files_v2", json!({}), "read"),
         (post.clone(), "/embeddings", json!({ "query": "word", "k": 1 }), "read"),
         (get.clone(), "/helpsync/v1/status", json!({}), "read"),
+        (get.clone(), "/helpsync/v1/estimate?customer_id=ada", json!({}), "sync"),
+        (post.clone(), "/organization/statistics", json!({}), "sync"),
         (post.clone(), "/helpsync/v1/sync", json!({ "customer_id": "ada" }), "sync"),
         (post.clone(), "/resync_file", json!({ "file_id": 1 }), "sync"),
         (

@@ -189,10 +189,15 @@ impl Value for SocketAddr {
 
 impl Value for Url {
     fn parse(text: &str, _: &Setting) -> Result<Self, String> {
-        Url::parse(text).map_err(|reason| format!("{text:?} is not a URL ({reason})"))
+        // The text is not quoted: it may hold a password.
+        Url::parse(text).map_err(|reason| format!("it is not a URL ({reason})"))
     }
     fn show(&self, _: &Setting) -> Option<String> {
-        Some(self.to_string())
+        let mut shown = self.clone();
+        if shown.password().is_some() && shown.set_password(Some(REDACTED)).is_err() {
+            return Some(REDACTED.to_owned());
+        }
+        Some(shown.to_string())
     }
 }
 

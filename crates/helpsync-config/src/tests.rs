@@ -218,6 +218,20 @@ fn neither_redacted_nor_debug_shows_a_secret() {
 }
 
 #[test]
+fn a_password_within_any_address_is_not_shown() {
+    let settings = load(&[
+        ("HELPSYNC_TELEMETRY__OTLP_ENDPOINT", "https://user:hidden-1@collector.example.com"),
+        ("HELPSYNC_EMBEDDINGS__URL", "https://user:hidden-2@models.example.com/v1"),
+        ("HELPSYNC_EMBEDDINGS__KEY", "hidden-3"),
+    ])
+    .unwrap();
+    let text = settings.redacted();
+    assert!(!text.contains("hidden") && text.contains("https://user:***@models.example.com/v1"), "{text}");
+    let wrong = load(&[("HELPSYNC_TELEMETRY__OTLP_ENDPOINT", "//user:hidden@")]).unwrap_err().to_string();
+    assert!(!wrong.contains("hidden"), "{wrong}");
+}
+
+#[test]
 fn what_redacted_prints_for_defaults_can_be_loaded_again() {
     let (_folder, path) = file(&load(&[]).unwrap().redacted());
     let again = Settings::load(Some(path), []).unwrap();

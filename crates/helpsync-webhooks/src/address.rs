@@ -49,6 +49,11 @@ pub fn check_url(text: &str, allow_private: bool) -> Result<Url, UrlRefused> {
     if text.len() > URL_BYTES_MAX {
         return Err(UrlRefused::TooLong);
     }
+    // The parser reads over line breaks and the like, and the text is kept and shown as it is.
+    let is_of_urls = |c: char| (c.is_ascii_graphic() && c != '\\') || (!c.is_ascii() && c.is_alphanumeric());
+    if !text.chars().all(is_of_urls) {
+        return Err(UrlRefused::Form);
+    }
     let Ok(url) = Url::parse(text) else { return Err(UrlRefused::Form) };
     if !matches!(url.scheme(), "http" | "https") {
         return Err(UrlRefused::Scheme);
@@ -110,6 +115,10 @@ mod tests {
             ("", UrlRefused::Form),
             ("app.example.com/hooks", UrlRefused::Form),
             ("https://", UrlRefused::Form),
+            ("https://app.example.com/\r\nx", UrlRefused::Form),
+            ("https://app.example.com/\u{1b}[31m", UrlRefused::Form),
+            ("https://app.example.com/\u{202e}x", UrlRefused::Form),
+            ("https:\\\\app.example.com", UrlRefused::Form),
             ("ftp://app.example.com", UrlRefused::Scheme),
             ("file:///etc/passwd", UrlRefused::Scheme),
             ("https://me:secret@app.example.com", UrlRefused::Credentials),

@@ -31,7 +31,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .takes::<UpdateOrganizationInput>()
         .gives::<GenericSuccessResponse>(),
         post("/organization/statistics", Access::Key, "Accepted: statistics are always current", statistics)
-            .needs(KeyScope::Read)
+            .needs(KeyScope::Sync)
             .gives::<GenericSuccessResponse>(),
     ]
 }

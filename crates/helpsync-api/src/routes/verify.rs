@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use helpsync_engine::HandlerError;
-use helpsync_model::{ConnectionId, Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
+use helpsync_model::{ConnectionId, KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
 use helpsync_store::audit::of_this_request;
 use helpsync_store::{Compared, Difference, RunRequest};
 use serde_json::{Value, json};
@@ -42,6 +42,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "What a first sync of a customer's help center would take",
             estimate,
         )
+        // It asks Zendesk, at the cost of the account's budget.
+        .needs(KeyScope::Sync)
         .parameter("customer_id", "string", "Whose; or data_source_id")
         .parameter("data_source_id", "integer", "Which; or customer_id")
         .gives::<Estimates>(),
