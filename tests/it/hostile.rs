@@ -261,6 +261,23 @@ async fn the_quirks_of_lists_and_exports_are_survived() {
     assert_equal(&app, &crowded, "crowded").await;
 }
 
+/// Exports may never say null, and name a page that was read already.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_names_a_page_that_was_read_costs_no_request_a_second() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small());
+    app.connect("ada", "acme").await;
+    account.apply_random(10, 1);
+    account.clear_requests();
+    let read = json!("/acme/api/v2/help_center/incremental/articles?start_time=1");
+    let before = Fault::Member { at: "/next_page".to_owned(), every: 1, value: read };
+    account.inject(FaultRule::always(before).on("/incremental/articles"));
+    app.sync("ada", "acme").await;
+    assert_equal(&app, &account, "ada").await;
+    let asked = account.requests().iter().filter(|seen| seen.path.contains("/incremental/")).count();
+    assert!(asked <= 8, "{asked} requests");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_revoked_in_mid_sync_pauses_and_loses_nothing() {
     let app = TestApp::embedded().await;

@@ -70,6 +70,17 @@ pub fn split(left: ExportCursor, now: i64) -> Option<Split> {
     })
 }
 
+/// Where the export goes on behind a page that began at `start`; `None`: it has ended. `next_page` may name the page just
+/// read, or one before it, at the end of an export that never says null: its articles then tell how far it came. `start`
+/// itself: as far as they tell, it is stuck in that second.
+fn leads_to(page: &ExportPage, start: i64) -> Option<i64> {
+    let next = page.next_start?;
+    if next > start {
+        return Some(next);
+    }
+    if page.is_empty() { None } else { Some(page.latest().unwrap_or(next).max(start)) }
+}
+
 /// What following a page came to.
 enum Followed {
     Page(Box<Answer<ExportPage>>),
@@ -101,7 +112,8 @@ impl Engine {
         for turn in 1_u32.. {
             empty = if answer.value.is_empty() { empty + 1 } else { 0 };
             // An empty page carries `end_time: 1`; only `next_page` says where to go on.
-            let next = answer.value.next_start.filter(|next| range.end.is_none_or(|end| *next < end));
+            let next =
+                leads_to(&answer.value, range.start).filter(|next| range.end.is_none_or(|end| *next < end));
             let Some(mut next) = next else {
                 range.ended = true;
                 let stored = self.store_export_page(started, account, answer, &range, None, Some(onward));

@@ -48,6 +48,12 @@ impl ExportPage {
     pub fn is_empty(&self) -> bool {
         self.articles.is_empty() && self.rejected.is_empty()
     }
+
+    /// The last second (epoch) in which one of its articles changed.
+    #[must_use]
+    pub fn latest(&self) -> Option<i64> {
+        self.articles.iter().map(|article| article.updated_at.as_second()).max()
+    }
 }
 
 /// Which articles to list.
