@@ -272,10 +272,15 @@ async fn an_export_that_names_a_page_that_was_read_costs_no_request_a_second() {
     let read = json!("/acme/api/v2/help_center/incremental/articles?start_time=1");
     let before = Fault::Member { at: "/next_page".to_owned(), every: 1, value: read };
     account.inject(FaultRule::always(before).on("/incremental/articles"));
-    app.sync("ada", "acme").await;
-    assert_equal(&app, &account, "ada").await;
-    let asked = account.requests().iter().filter(|seen| seen.path.contains("/incremental/")).count();
-    assert!(asked <= 8, "{asked} requests");
+    // A second that was left behind once is stepped over from then on.
+    for round in 0..3 {
+        account.clear_requests();
+        account.apply_random(10, round);
+        app.sync("ada", "acme").await;
+        assert_equal(&app, &account, "ada").await;
+        let asked = account.requests().iter().filter(|seen| seen.path.contains("/incremental/")).count();
+        assert!(asked <= 12, "{asked} requests in round {round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
