@@ -263,6 +263,9 @@ impl Translation {
         if !draft && fields.lacks("body") {
             return Err("it came without its body".to_owned());
         }
+        if let Some(key) = ["title", "body"].into_iter().find(|key| fields.is_no_text(key)) {
+            return Err(format!("its {key} is no text"));
+        }
         Ok(Self {
             locale,
             title: fields.text("title"),
@@ -398,13 +401,16 @@ mod tests {
             r#"{"locale":"de","draft":false,"body":null}"#,
             r#"{"locale":"fr","draft":false}"#,
             r#"{"locale":"it","draft":true}"#,
+            r#"{"locale":"es","draft":false,"body":7}"#,
+            r#"{"locale":"nl","draft":false,"body":"b","title":{}}"#,
         ];
         let (good, unread) = read_translations(&list.map(|json| Fields::parse(json).unwrap()));
         assert_eq!(
             good.iter().map(|one| (one.locale.as_str(), one.body.as_str())).collect::<Vec<_>>(),
             [("de", ""), ("it", "")]
         );
-        assert_eq!(unread.len(), 1, "{unread:?}");
+        let reasons: Vec<&str> = unread.iter().map(|one| one.reason.as_str()).collect();
+        assert_eq!(reasons, ["it came without its body", "its body is no text", "its title is no text"]);
     }
 
     #[test]

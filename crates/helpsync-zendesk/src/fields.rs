@@ -72,6 +72,11 @@ impl Fields {
         self.0.get(key).and_then(Value::as_str) == Some(text)
     }
 
+    /// Whether it is there and something else than a text.
+    pub(crate) fn is_no_text(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|value| !value.is_string() && !value.is_null())
+    }
+
     /// A text that says something.
     pub(crate) fn some_text(&self, key: &str) -> Option<String> {
         Some(self.text(key)).filter(|text| !text.is_empty())
