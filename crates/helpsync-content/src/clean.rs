@@ -9,7 +9,8 @@ use url::Url;
 
 use crate::address::{resolved, web};
 use crate::tree::{
-    all_text, attribute, element, is_unseen, keeps_lines, put, says_something, set, tag, text, words_of,
+    all_text, attribute, declares, element, is_unseen, keeps_lines, put, says_something, set, tag, text,
+    words_of,
 };
 use crate::{math, scripts};
 
@@ -60,14 +61,24 @@ pub(crate) fn base_of(document: &Handle, own: Option<Url>) -> Option<Url> {
     own
 }
 
-/// A table's parts in the order in which they are shown: a foot may stand before the body.
+/// A table's parts in the order in which they are shown: the first foot may stand before the body. Others stay where they
+/// are, as in a browser: <https://www.w3.org/TR/CSS21/tables.html#table-display>.
 fn in_order(parts: &mut [Handle]) {
+    let first = |name: &str| parts.iter().find(|part| tag(part) == name).cloned();
+    let (head, foot) = (first("thead"), first("tfoot"));
+    let is = |part: &Handle, it: &Option<Handle>| it.as_ref().is_some_and(|it| Rc::ptr_eq(part, it));
     parts.sort_by_key(|part| match tag(part) {
         "caption" | "colgroup" => 0,
-        "thead" => 1,
-        "tfoot" => 3,
+        _ if is(part, &head) => 1,
+        _ if is(part, &foot) => 3,
         _ => 2,
     });
+}
+
+/// Words within a line that no browser shows.
+fn is_hidden_within_a_line(node: &Handle) -> bool {
+    const WORDS: [&str; 9] = ["a", "b", "em", "font", "i", "small", "span", "strong", "u"];
+    WORDS.contains(&tag(node)) && (attribute(node, "hidden").is_some() || declares(node, "display", "none"))
 }
 
 enum Kept {
@@ -96,6 +107,8 @@ fn kept(node: &Handle, base: Option<&Url>, in_code: bool) -> Kept {
 fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
     match tag(node) {
         unseen if is_unseen(unseen) => Kept::No,
+        // What a page opens stands in blocks; words that are hidden within a line, such as keys to sort by, would join others.
+        _ if is_hidden_within_a_line(node) => Kept::No,
         "video" | "audio" => film(node, base).map_or(Kept::AsIs, Kept::As),
         // Its inside is shown by no browser.
         "iframe" | "embed" => match film(node, base) {
@@ -219,19 +232,40 @@ fn linked(words: Option<String>, address: &str) -> Handle {
     element(local_name!("p"), vec![link])
 }
 
-/// Non-breaking spaces as spaces, zero-width characters and stray controls gone; `None` when there are none.
+/// Non-breaking spaces as spaces, every line end as a line feed, zero-width characters and stray controls gone; `None` when
+/// there are none.
 fn even(text: &str) -> Option<String> {
-    let odd = |c: char| is_blank(c) || is_invisible(c);
-    text.contains(odd).then(|| {
-        text.chars().filter(|c| !is_invisible(*c)).map(|c| if is_blank(c) { ' ' } else { c }).collect()
-    })
+    evened(text, is_blank)
 }
 
 /// As [`even`], but no-break spaces stay, because they may indent.
 fn even_code(text: &str) -> Option<String> {
-    let kept = |c: char| c == '\u{a0}' || !(is_blank(c) || is_invisible(c));
-    text.contains(|c| !kept(c))
-        .then(|| text.chars().filter(|c| !is_invisible(*c)).map(|c| if kept(c) { c } else { ' ' }).collect())
+    evened(text, |c| c != '\u{a0}' && is_blank(c))
+}
+
+fn evened(text: &str, is_blank: impl Fn(char) -> bool) -> Option<String> {
+    let odd = |c: char| is_blank(c) || is_invisible(c) || is_line_end(c);
+    text.contains(odd).then(|| {
+        let text = text.replace("\r\n", "\n");
+        let shown = text.chars().filter(|c| !is_invisible(*c));
+        shown
+            .map(|c| {
+                if is_line_end(c) {
+                    '\n'
+                } else if is_blank(c) {
+                    ' '
+                } else {
+                    c
+                }
+            })
+            .collect()
+    })
+}
+
+/// Line ends other than the line feed, which references such as `&#13;` bring. To Markdown a carriage return is one, so it
+/// would lead out of a quote, a list or a cell. The vertical tab is what Word makes of a line break.
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\r' | '\u{b}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// No-break, figure and narrow no-break space, and the form feed, which is a space in HTML.
@@ -239,9 +273,73 @@ fn is_blank(c: char) -> bool {
     matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{c}')
 }
 
-/// Zero-width space, word joiner, byte-order mark, soft hyphen, and controls other than tab and line ends. The
+/// Zero-width space, word joiner, byte-order mark, soft hyphen, and controls other than tabs and line ends. The
 /// zero-width joiners stay: they are spelling in several scripts, and hold emoji together.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
-        || (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}'))
+        || (c.is_control() && !is_line_end(c) && !matches!(c, '\t' | '\n' | '\u{c}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Converted, Limits, convert};
+
+    fn both(html: &str) -> Converted {
+        convert(html, None, &Limits::default()).unwrap()
+    }
+
+    /// To Markdown a carriage return ends a line, and so a quote, a list and a row.
+    #[test]
+    fn a_carriage_return_leads_out_of_nothing() {
+        let script = "&lt;script&gt;alert(1)&lt;/script&gt;";
+        for html in [
+            format!("<blockquote><pre>a&#13;{script}</pre></blockquote>"),
+            format!("<ul><li><pre>a&#13;&#10;{script}</pre></ul>"),
+            format!("<table><tr><th>a<th>b<tr><td><pre>x&#13;{script}</pre><td>2</table>"),
+            format!("<table><tr><th>a<th>b<tr><td><code>x&#13;{script}</code><td>2</table>"),
+            format!("<blockquote><p style=\"white-space: pre\">a&#13;{script}</p></blockquote>"),
+        ] {
+            let both = both(&html);
+            assert!(!both.markdown.contains('\r') && !both.text.contains('\r'), "{html}: {both:?}");
+            let prefix = ["> ", "- ", "  ", "|"];
+            let all_inside =
+                both.markdown.lines().all(|line| prefix.iter().any(|it| line.starts_with(it)) || line == ">");
+            assert!(all_inside, "{html}: {}", both.markdown);
+        }
+        assert_eq!(both("<p>one&#11;two&#x2028;three</p>").text, "one two three");
+    }
+
+    #[test]
+    fn only_the_first_head_and_foot_of_a_table_move() {
+        let rows = |name: &str| format!("<{name}><tr><td>{name}<td>1</{name}>");
+        let of = |parts: &[&str]| {
+            let html = format!("<table>{}</table>", parts.iter().map(|part| rows(part)).collect::<String>());
+            both(&html)
+                .text
+                .split_whitespace()
+                .filter(|word| *word != "1")
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["thead", "tbody", "thead", "tbody"]), ["thead", "tbody", "thead", "tbody"]);
+        assert_eq!(of(&["tfoot", "tbody", "tfoot", "tbody"]), ["tbody", "tfoot", "tbody", "tfoot"]);
+    }
+
+    #[test]
+    fn spans_are_read_as_browsers_read_numbers() {
+        let made = both("<table><tr><th>a<th>b<tr><td rowspan=\"2px\">EU<td>5<tr><td>6</table>").markdown;
+        assert!(
+            made.lines().last().is_some_and(|row| row.contains("| 6") && !row.starts_with("| 6")),
+            "{made}"
+        );
+    }
+
+    #[test]
+    fn a_hidden_key_to_sort_by_is_no_part_of_a_number() {
+        let made = both(
+            r#"<p><span style="display:none">0042</span>42 EUR, <span hidden>9</span>9 EUR</p><div style="display: none">Opened by a click</div>"#,
+        );
+        assert_eq!(made.text, "42 EUR, 9 EUR\n\nOpened by a click");
+        assert!(made.markdown.starts_with("42 EUR, 9 EUR"), "{}", made.markdown);
+    }
 }

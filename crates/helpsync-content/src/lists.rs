@@ -110,7 +110,7 @@ impl Growing {
 }
 
 /// A whole number, as HTML reads one: what follows the digits is ignored.
-fn number(node: &Handle, name: &str) -> Option<i64> {
+pub(crate) fn number(node: &Handle, name: &str) -> Option<i64> {
     let value = attribute(node, name)?;
     let value = value.trim();
     let unsigned = value.strip_prefix(['-', '+']).unwrap_or(value);

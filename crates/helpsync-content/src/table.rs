@@ -4,6 +4,7 @@ use markup5ever_rcdom::Handle;
 
 use crate::blocks::{Block, Cell, Leaf, LeafKind, Slot, Style, Table};
 use crate::build::{Around, Builder, Flow};
+use crate::lists::number;
 use crate::tree::{attribute, is_struck, tag};
 
 /// The widest span of columns that HTML knows.
@@ -96,8 +97,7 @@ impl Reading {
             match tag(child) {
                 "td" | "th" => {
                     let span = |name: &str, most: usize| {
-                        let value =
-                            attribute(child, name).and_then(|value| value.trim().parse::<usize>().ok());
+                        let value = number(child, name).and_then(|value| usize::try_from(value).ok());
                         value.unwrap_or(1).min(most)
                     };
                     row.cells.push(Read {

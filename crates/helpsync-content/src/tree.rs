@@ -88,7 +88,7 @@ pub(crate) fn all_text(node: &Handle) -> String {
 }
 
 /// Whether an element's style holds a declaration, like `text-decoration` with `line-through`.
-fn declares(node: &Node, property: &str, value: &str) -> bool {
+pub(crate) fn declares(node: &Node, property: &str, value: &str) -> bool {
     attribute(node, "style").is_some_and(|style| {
         style.split(';').filter_map(|declaration| declaration.split_once(':')).any(|(name, values)| {
             name.trim().to_ascii_lowercase().starts_with(property)

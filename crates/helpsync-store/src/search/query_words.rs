@@ -71,7 +71,16 @@ fn asked_in(query: &[Word]) -> Language {
 /// Reads a query for a customer whose chunks are in `languages`.
 pub(crate) fn wanted(text: &str, languages: &[Language]) -> Vec<Wanted> {
     let asked = asked_in(&words(text, false));
-    let read = words(text, asked.elides);
+    // A short query shows no language: an apostrophe may join two words of one that the customer has, or belong to one.
+    let may_elide = asked == Language::OTHER && languages.iter().any(|language| language.elides);
+    let mut read = words(text, asked.elides || may_elide);
+    let open = text.chars().next_back().is_some_and(|c| !c.is_whitespace() && !c.is_ascii_punctuation());
+    let last = read.last().filter(|_| open).map(|word| word.text.clone());
+    if may_elide {
+        let whole = words(text, false).into_iter().filter(|word| !read.iter().any(|it| it.text == word.text));
+        let whole: Vec<Word> = whole.collect();
+        read.extend(whole);
+    }
     let says_nothing = |word: &Word| {
         asked.is_stop_word(&word.text)
             || (asked == Language::OTHER
@@ -81,12 +90,10 @@ pub(crate) fn wanted(text: &str, languages: &[Language]) -> Vec<Wanted> {
     let kept: Vec<Word> = with_numbers(&read).filter(|word| !says_nothing(word)).collect();
     // A query of nothing else is asked for by titles.
     let kept = if kept.is_empty() { read.clone() } else { kept };
-    let open = text.chars().next_back().is_some_and(|c| !c.is_whitespace() && !c.is_ascii_punctuation());
-    let last = read.last().filter(|_| open).map(|word| word.text.as_str());
     let mut seen = HashSet::new();
     let mut found: Vec<Wanted> = kept
         .iter()
-        .map(|word| (word, spellings(word, languages, Some(word.text.as_str()) == last)))
+        .map(|word| (word, spellings(word, languages, Some(&word.text) == last.as_ref())))
         .chain(pairs(&read, asked).iter().map(|word| (word, spellings(word, languages, false))))
         .filter(|(_, spellings)| seen.insert(spellings[0].term.clone()))
         .map(|(word, spellings)| {
@@ -174,6 +181,14 @@ mod tests {
         assert_eq!(terms("Wie kann ich die Rechnung zahlen?", &["en", "de"]).len(), 2);
         assert_eq!(terms("how do I configure?", &["en"]), [["configur"]]);
         assert_eq!(terms("what we do?", &["en"]).len(), 3, "nothing else: the words of a title");
+    }
+
+    #[test]
+    fn a_word_behind_an_apostrophe_is_found_also_where_the_query_shows_no_language() {
+        let found = terms("l'adresse ", &["fr", "en"]).concat();
+        assert_eq!(found, ["adress", "ladress"]);
+        assert!(terms("dell'account ", &["it"]).concat().contains(&"account".to_owned()));
+        assert_eq!(terms("o'brien ", &["en"]), [["obrien"]]);
     }
 
     #[test]
