@@ -196,3 +196,39 @@ async fn a_list_that_shrinks_while_it_is_read_is_read_again_by_the_next_run() {
     app.sync(CUSTOMER, "acme").await;
     assert!(account.requests().len() <= 4, "and one after that is none");
 }
+
+/// It accounts for one of Zendesk's count, however often it is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_without_an_id_does_not_stand_for_an_article_that_lists_lack() {
+    for role in [Role::Agent, Role::EndUser] {
+        let app = TestApp::embedded().await;
+        let account = app.account("acme", small(25));
+        account.update_settings(|settings| settings.grant_as = role);
+        let ids = account.article_ids();
+        let nameless = |omitted: &[i64]| {
+            let fault = Fault::NamelessArticle { id: ids[3], omitted: omitted.to_vec() };
+            account.inject(FaultRule::always(fault).on("articles"));
+        };
+        nameless(&ids[5..6]);
+        let (status, page) = app.grant(CUSTOMER, "acme").await;
+        assert!(status.is_success(), "{page}");
+        let connection = app.connection(CUSTOMER, "acme").await;
+        let mut run = app.ended(connection).await;
+        for _ in 0..2 {
+            assert_eq!(run.state, RunState::Incomplete, "{run:?}");
+            let said = run.error.as_deref().unwrap();
+            assert!(said.contains("counts 25 articles and showed 23, and 1 without a readable id"), "{said}");
+            let parts = app.parts();
+            let skipped = parts.store.admin().skipped(parts.organization, run.id, 0, 100).await.unwrap();
+            assert_eq!(skipped.len(), 1, "{skipped:?}");
+            run = synced(&app).await;
+        }
+        account.clear_faults();
+        nameless(&[]);
+        let run = app.audit(CUSTOMER, "acme").await;
+        assert_eq!((run.state, ours(&app, CUSTOMER).await.len()), (RunState::Done, 24), "{run:?}");
+        account.clear_faults();
+        app.audit(CUSTOMER, "acme").await;
+        assert_equal(&app, &account, CUSTOMER).await;
+    }
+}

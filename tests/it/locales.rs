@@ -124,6 +124,37 @@ async fn what_lists_by_locale_leave_out_stays_or_is_told() {
     assert_equal(&app, &account, CUSTOMER).await;
 }
 
+/// As many as Zendesk counts came, but some of them twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_by_locale_repeats_does_not_stand_for_what_it_lacks() {
+    let app = TestApp::embedded().await;
+    // Nothing of it is new: what changes meanwhile would leave the comparison to the next run.
+    let account = app.account("acme", center(260));
+    account.update_settings(|settings| {
+        settings.grant_as = Role::EndUser;
+        settings.locale_required = Some(404);
+    });
+    let repeat = || FaultRule::always(Fault::RepeatArticles { count: 3 }).on("/en-us/articles");
+    let by_cursor = FaultRule { query: Some("page%5Bsize%5D".to_owned()), ..repeat() };
+    account.inject(repeat());
+    let (status, page) = app.grant(CUSTOMER, "acme").await;
+    assert!(status.is_success(), "{page}");
+    let connection = app.connection(CUSTOMER, "acme").await;
+    let run = app.ended(connection).await;
+    assert_eq!(run.state, RunState::Incomplete, "{run:?}");
+    let said = run.error.as_deref().unwrap();
+    let seen = app.parts().store.sync().known_articles(connection).await.unwrap();
+    let showed = format!("counts {} articles and showed {seen};", seen + 6);
+    assert!(said.contains(&showed), "{said}");
+
+    // Only by cursor: page numbers bring them.
+    account.clear_faults();
+    account.inject(by_cursor);
+    let run = app.sync(CUSTOMER, "acme").await;
+    assert!(run.audit_reason.is_some() || run.counters.created > 0, "{run:?}");
+    assert_equal(&app, &account, CUSTOMER).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_help_center_of_one_locale_is_read_as_any_other() {
     let app = TestApp::embedded().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use helpsync_model::{Plan, RunKind, RunState};
 use zendesk_sim::{Account, Change, Fault, FaultBody, FaultRule, Role};
 
-use crate::app::{TestApp, small};
+use crate::app::{Shape, TestApp, real_time, small};
 use crate::copy::assert_equal;
 
 const CUSTOMER: &str = "ada";
@@ -119,4 +119,28 @@ async fn a_list_without_end_is_not_followed_for_ever() {
     let followed = account.requests().iter().map(|seen| seen.query.matches('x').count()).max();
     assert!(followed.unwrap() <= 12, "{followed:?}");
     assert_equal(&app, &account, CUSTOMER).await;
+}
+
+/// After its restarts each try reads a page more, none of which is progress.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_never_ends_fails_its_run_and_what_is_held_stays() {
+    let app =
+        TestApp::start(Shape::Embedded, &[("HELPSYNC_WORKER__SHARD_ATTEMPTS_MAX", "3")], real_time()).await;
+    for role in [Role::Agent, Role::EndUser] {
+        let name = format!("{role:?}").to_lowercase();
+        let account = app.account(&name, small(30));
+        account.update_settings(|settings| settings.grant_as = role);
+        app.connect(&name, &name).await;
+        let by_cursor = FaultRule::always(Fault::EndlessList).on("/help_center*articles");
+        account.inject(FaultRule { query: Some("page%5Bsize%5D".to_owned()), ..by_cursor });
+        account.clear_requests();
+        let run = app.audit(&name, &name).await;
+        assert_eq!(run.state, RunState::Failed, "{run:?}");
+        let said = run.error.as_deref().unwrap();
+        assert!(said.contains("10 pages of the list in a row led nowhere"), "{said}");
+        assert!(account.requests().len() < 60, "{}", account.requests().len());
+        account.clear_faults();
+        app.sync(&name, &name).await;
+        assert_equal(&app, &account, &name).await;
+    }
 }

@@ -2,12 +2,16 @@
 //! are read then, each once. An article that has several translations stands in several lists, so there is no count of
 //! the whole: each list is compared with its own.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use helpsync_account::Account;
 use helpsync_model::{ExportAccess, ListEnd, ListParams, Plan, RunKind, ShardCursor, chain};
 use helpsync_store::{RunNote, StartedShard};
-use helpsync_zendesk::{Answer, Article, Failure, ListQuery, Locales, Scope, SortBy, SortOrder, same_locale};
+use helpsync_zendesk::{
+    Answer, Article, Failure, ListQuery, Locales, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Scope, SortBy,
+    SortOrder, same_locale,
+};
 
 use crate::completeness::{COUNTS_MAX, Listing};
 use crate::find_removed::Compared;
@@ -124,10 +128,11 @@ impl Engine {
         account: &Account,
         listed: &[i64],
     ) -> Result<Listing, HandlerError> {
-        let mut last = None;
+        let (mut last, mut listed) = (None, listed.to_vec());
+        let mut read_again = false;
         for _ in 0..COUNTS_MAX {
             let counts = self.counts(started, account).await?;
-            let short = missing(&counts, listed);
+            let short = missing(&counts, &listed);
             if short == 0 {
                 self.note_counts(started, counts).await?;
                 return Ok(Listing::Whole);
@@ -136,14 +141,57 @@ impl Engine {
                 if self.changes_meanwhile(started, account).await? {
                     return Ok(Listing::Moving);
                 }
-                let seen = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
-                let note = RunNote { owed: Some(seen.saturating_add(short)), ..RunNote::default() };
+                if !read_again {
+                    read_again = true;
+                    self.read_short_lists(started, account, &counts, &mut listed).await?;
+                    continue;
+                }
+                let (connection, run) = (started.fence.connection, started.fence.run);
+                let seen = self.store.seen_articles(connection, run).await?;
+                // They are among what was listed: they do not make up for what is missing.
+                let nameless = self.store.nameless_records(run).await?;
+                let owed = seen.saturating_add(nameless).saturating_add(short);
+                let note = RunNote { owed: Some(owed), ..RunNote::default() };
                 self.store.note_run(&started.fence, &note).await?;
                 return Ok(Listing::Whole);
             }
             last = Some(counts);
         }
         Ok(Listing::Moving)
+    }
+
+    /// Reads the lists that were short once more, by page number in place of the cursor, where page numbers reach. That
+    /// brings what the cursor left out, and tells a list that repeats articles from one that is in another order.
+    async fn read_short_lists(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        counts: &[i64],
+        listed: &mut [i64],
+    ) -> Result<(), HandlerError> {
+        for ((locale, count), listed) in started.list_locales.iter().zip(counts).zip(listed) {
+            let records = u64::try_from(*count).unwrap_or(0);
+            if *listed >= *count || records > OFFSET_RECORDS_MAX {
+                continue;
+            }
+            let pages = u32::try_from(records.div_ceil(u64::from(PAGE_SIZE_MAX))).unwrap_or(u32::MAX);
+            // As many as page numbers reach, at most.
+            let (mut ids, mut rejected) = (HashSet::new(), 0);
+            let client = account.client.in_locale(Some(locale));
+            for number in 1..=pages {
+                let answer = client.list_articles(&ListQuery::offset(Scope::All, number)).await;
+                let answer = answer.map_err(HandlerError::of_list)?;
+                ids.extend(answer.value.articles.iter().map(|article| article.id));
+                rejected += answer.value.rejected.len();
+                let mut fetched = Fetched::from(answer);
+                // Sections have their names in the default one.
+                fetched.sections.clear();
+                fetched.categories.clear();
+                self.store_fetched(started, account, fetched, Reached::default()).await?;
+            }
+            *listed = (*listed).max(i64::try_from(ids.len() + rejected).unwrap_or(i64::MAX));
+        }
+        Ok(())
     }
 
     async fn note_counts(&self, started: &StartedShard, counts: Vec<i64>) -> Result<(), HandlerError> {

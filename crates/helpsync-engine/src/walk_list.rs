@@ -30,6 +30,8 @@ use crate::{Engine, HandlerError};
 const PAGES_PER_TURN: u32 = 200;
 /// Pages in a row that bring no article that the one before did not end with, before the list counts as one without end.
 const IDLE_PAGES_MAX: u32 = 10;
+/// Articles created in the same millisecond that are told apart.
+const TIED_MAX: usize = 1_000;
 /// So often a walk begins anew where a cursor leads nowhere.
 const RESTARTS_MAX: u32 = 3;
 
@@ -156,7 +158,7 @@ impl Engine {
         }
         let begun =
             ListCursor { locale: at.locale.map(|_| 0), restarts: at.restarts + 1, ..ListCursor::default() };
-        match self.follow(started, account, query, &until, at).await? {
+        match Box::pin(self.follow(started, account, query, &until, at)).await? {
             Walked::To(at) => Ok(at),
             Walked::Nowhere(why) => {
                 if begun.restarts <= RESTARTS_MAX {
@@ -190,16 +192,17 @@ impl Engine {
             Ok(answer) => answer,
             Err(failure) => return nowhere(failure, &at),
         };
-        let mut idle = 0;
         for turn in 1.. {
             let edge = at.edge;
             at.unordered |= until.is_unordered(&at, &answer.value);
             let in_default_locale = at.locale.unwrap_or(0) == 0;
             pass(&mut at, &answer)?;
             let leads_on = at.edge != edge || !answer.value.rejected.is_empty();
-            idle = if leads_on { 0 } else { idle + 1 };
-            if idle >= IDLE_PAGES_MAX && !at.ended {
-                return Ok(Walked::Nowhere(format!("{idle} pages of the list in a row led nowhere")));
+            at.idle = if leads_on { 0 } else { at.idle + 1 };
+            if at.idle >= IDLE_PAGES_MAX && !at.ended {
+                return Ok(Walked::Nowhere(format!(
+                    "{IDLE_PAGES_MAX} pages of the list in a row led nowhere"
+                )));
             }
             at.ended = at.ended || until.is_reached(&at, &answer.value);
             if at.ended {
@@ -277,14 +280,11 @@ fn pass(at: &mut ListCursor, answer: &Answer<ListPage>) -> Result<(), HandlerErr
         }
     }
     at.pages += 1;
-    let last_read = at.edge.map(|(_, id)| id);
-    let mut ids: Vec<i64> = list.articles.iter().map(|article| article.id).collect();
-    ids.retain(|id| Some(*id) != last_read);
-    ids.sort_unstable();
-    ids.dedup();
+    let created = list.articles.iter().map(|article| (article.created_at.as_millisecond(), article.id));
+    let new = count_new(at, created.collect()).saturating_add(list.rejected.len());
     let locale = at.locale.unwrap_or(0);
     at.listed.resize(at.listed.len().max(locale + 1), 0);
-    at.listed[locale] += i64::try_from(ids.len() + list.rejected.len()).unwrap_or(i64::MAX);
+    at.listed[locale] = at.listed[locale].saturating_add(i64::try_from(new).unwrap_or(i64::MAX));
     if let Some(last) = list.articles.last() {
         at.edge = Some((last.created_at.as_millisecond(), last.id));
     }
@@ -295,6 +295,24 @@ fn pass(at: &mut ListCursor, answer: &Answer<ListPage>) -> Result<(), HandlerErr
         at.newest = list.articles.iter().map(|article| article.updated_at.as_second()).max();
     }
     Ok(())
+}
+
+/// Of the articles of a page (creation in ms, id) those that the walk has not read before. Oldest first, they are later
+/// than all before them. What comes late counts as read before: a list that keeps no order is counted too short, which
+/// costs another reading, and never too long, which would hide what it lacks.
+fn count_new(at: &mut ListCursor, mut page: Vec<(i64, i64)>) -> usize {
+    page.sort_unstable();
+    let mut new = 0;
+    for (created, id) in page {
+        if at.latest < Some(created) {
+            (at.latest, at.tied) = (Some(created), Vec::new());
+        } else if at.latest > Some(created) || at.tied.len() >= TIED_MAX || at.tied.contains(&id) {
+            continue;
+        }
+        at.tied.push(id);
+        new += 1;
+    }
+    new
 }
 
 /// How far a walk by cursor goes, unless the list ends before.
@@ -357,6 +375,14 @@ mod tests {
             ended: true,
             ..ListCursor::default()
         }
+    }
+
+    #[test]
+    fn an_article_that_comes_again_is_counted_once() {
+        let mut at = ListCursor::default();
+        assert_eq!(count_new(&mut at, vec![(1, 5), (2, 6), (2, 4), (1, 5)]), 3);
+        assert_eq!(count_new(&mut at, vec![(2, 4), (2, 7), (1, 5), (3, 1)]), 2);
+        assert_eq!(count_new(&mut at, vec![(3, 1)]), 0);
     }
 
     #[test]

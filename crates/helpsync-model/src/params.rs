@@ -286,9 +286,18 @@ pub struct ListCursor {
     /// Which of the help center's locales it reads, from 0, where the list has to be asked for by locale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<usize>,
-    /// Articles that it has read, by locale.
+    /// Articles that it has read, each once, by locale.
     #[serde(default)]
     pub listed: Vec<i64>,
+    /// When the latest of them in this locale was created, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<i64>,
+    /// Those that were created then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tied: Vec<i64>,
+    /// Pages in a row that brought nothing. They count on over the tries, because each page that is stored sets those back.
+    #[serde(default)]
+    pub idle: u32,
     /// When the last article read changed, in epoch seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_change: Option<i64>,

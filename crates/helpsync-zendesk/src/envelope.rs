@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::bounded_body::TOO_LONG;
@@ -25,6 +26,24 @@ pub enum Next {
 
 /// A JSON object whose members are not yet read, so that one broken record cannot spoil the rest.
 pub(crate) struct Envelope<'a>(HashMap<String, &'a RawValue>);
+
+/// Hexadecimal digits that tell records without a readable id apart.
+const RECORD_DIGITS: usize = 12;
+
+/// The reason why a record cannot be read. One without a readable id is told from others by what stays the same however
+/// often, and from wherever, it is read.
+fn named(fields: &Fields, reason: String) -> String {
+    if fields.id("id").is_some() {
+        return reason;
+    }
+    let mut digest = Sha256::new();
+    for member in ["created_at", "section_id", "author_id", "html_url", "title"] {
+        digest.update(fields.raw(member));
+        digest.update([0]);
+    }
+    let digits: String = hex::encode(digest.finalize()).chars().take(RECORD_DIGITS).collect();
+    format!("{reason} (record {digits})")
+}
 
 /// A body as text; invalid UTF-8 is replaced, not refused.
 pub(crate) fn text(body: &[u8]) -> Cow<'_, str> {
@@ -62,7 +81,7 @@ impl<'a> Envelope<'a> {
                     Err(reason) => rejected.push(Rejected {
                         id: fields.id("id"),
                         is_too_long: reason == TOO_LONG,
-                        reason,
+                        reason: named(&fields, reason),
                         created_at: fields.time("created_at"),
                         section_id: fields.id("section_id"),
                     }),

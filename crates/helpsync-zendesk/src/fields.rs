@@ -44,6 +44,11 @@ impl Fields {
         whole_number(self.0.get(key)?)
     }
 
+    /// As it came; empty if it did not.
+    pub(crate) fn raw(&self, key: &str) -> String {
+        self.0.get(key).map(Value::to_string).unwrap_or_default()
+    }
+
     /// Whether it is not even there as null.
     pub(crate) fn lacks(&self, key: &str) -> bool {
         !self.0.contains_key(key)

@@ -143,6 +143,7 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
         Fault::RetryAfter { values, .. } => (stopped(answer, values), Travel::Whole),
         Fault::EmptyBody => (Answer { body: Vec::new(), ..answer }, Travel::Whole),
         Fault::EndlessList => (endless(answer, request), Travel::Whole),
+        Fault::RepeatArticles { count } => (repeated(state, answer, request, *count), Travel::Whole),
         Fault::DemoteUser | Fault::RevokeToken => (answer, Travel::Whole),
         _ => {
             let body = spoiled(&answer.body, fault);
@@ -239,6 +240,17 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
                 Fault::NoSideload { .. } | Fault::BrokenTranslation { .. } | Fault::SpeltLocales => {
                     spoil_translations(&mut value, fault);
                 }
+                Fault::NamelessArticle { id, omitted } => {
+                    if let Some(articles) = value.get_mut("articles").and_then(Value::as_array_mut) {
+                        let is_one = |article: &Value, ids: &[i64]| {
+                            article["id"].as_i64().is_some_and(|id| ids.contains(&id))
+                        };
+                        articles.retain(|article| !is_one(article, omitted));
+                        for article in articles.iter_mut().filter(|article| is_one(article, &[*id])) {
+                            article["id"] = Value::Null;
+                        }
+                    }
+                }
                 Fault::OmitArticles { .. } | Fault::EmptyList => {
                     if let Some(articles) = value.get_mut("articles").and_then(Value::as_array_mut) {
                         articles.retain(|article| match fault {
@@ -274,6 +286,27 @@ fn endless(answer: Answer, request: &Request) -> Answer {
         return answer;
     };
     Answer { status: 200, body: page.to_string().into_bytes(), ..answer }
+}
+
+/// A page whose first articles are those of the list's first page.
+fn repeated(state: &mut State, answer: Answer, request: &Request, count: usize) -> Answer {
+    let mut first = request.clone();
+    let by_cursor = first.query.take("page[after]");
+    let by_number = first.query.take("page").is_some_and(|page| page != "1");
+    if by_cursor.is_none() && !by_number {
+        return answer;
+    }
+    let first = api::answer(state, &first);
+    let (Ok(first), Ok(mut page)) =
+        (serde_json::from_slice::<Value>(&first.body), serde_json::from_slice::<Value>(&answer.body))
+    else {
+        return answer;
+    };
+    let first = first["articles"].as_array().into_iter().flatten().take(count);
+    for (place, article) in page["articles"].as_array_mut().into_iter().flatten().zip(first) {
+        place.clone_from(article);
+    }
+    Answer { body: page.to_string().into_bytes(), ..answer }
 }
 
 /// In a list of articles, one article, and a list of translations.

@@ -237,8 +237,12 @@ impl Facts {
         let seen = self.seen;
         let short = self.owed.filter(|owed| seen.saturating_add(self.nameless) < *owed);
         short.map(|owed| {
+            let nameless = match self.nameless {
+                0 => String::new(),
+                nameless => format!(", and {nameless} without a readable id"),
+            };
             format!(
-                "incomplete: Zendesk counts {owed} articles and showed {seen}; the next run lists every article"
+                "incomplete: Zendesk counts {owed} articles and showed {seen}{nameless}; the next run lists every article"
             )
         })
     }

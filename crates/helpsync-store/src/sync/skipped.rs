@@ -66,7 +66,8 @@ impl AdminStore {
 }
 
 impl SyncStore {
-    /// Keeps the reasons with the run.
+    /// Keeps the reasons with the run. A record without a readable id is kept once, however often it is read: it accounts
+    /// for one of Zendesk's count.
     pub(crate) async fn record_reasons(
         &self,
         write: &mut Write,
@@ -80,7 +81,9 @@ impl SyncStore {
             .iter()
             .map(|one| json!({ "article_id": one.article_id, "reason": decode::without_nul(&one.reason) }));
         sqlx::query(sql(format!(
-            "insert into skipped (run_id, article_id, reason, created_at) select $1, article_id, reason, $2 from {}",
+            "insert into skipped (run_id, article_id, reason, created_at) select $1, article_id, reason, $2 from {}
+             where article_id is not null or not exists (select 1 from skipped as told where told.run_id = $1
+               and told.article_id is null and told.reason = incoming.reason)",
             self.dialect.json_rows("$3", &[integer("article_id"), text("reason")])
         )))
         .bind(started.fence.run.0)

@@ -22,6 +22,12 @@ impl Query {
         self.get(name).and_then(|text| text.parse().ok())
     }
 
+    /// Takes a parameter out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(key, _)| key == name)?;
+        Some(self.0.remove(at).1)
+    }
+
     /// Whether a comma-separated parameter holds the word.
     pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
         self.get(name).is_some_and(|text| text.split(',').any(|part| part.trim() == word))

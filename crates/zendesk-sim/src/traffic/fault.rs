@@ -127,6 +127,20 @@ pub enum Fault {
         /// Article ids.
         ids: Vec<i64>,
     },
+    /// The first articles of each page of the list but the first are those of the first page, while its count and paging
+    /// stay as they are.
+    RepeatArticles {
+        /// So many of each page.
+        count: usize,
+    },
+    /// In the list, one article comes without a readable id, and others do not come at all; its count and paging stay as
+    /// they are.
+    NamelessArticle {
+        /// Id of the one.
+        id: i64,
+        /// Ids of the others.
+        omitted: Vec<i64>,
+    },
     /// The list is empty, while its count and paging stay as they are.
     EmptyList,
     /// The list is empty, and each page names one more that was not named before: it has no end.
@@ -218,6 +232,8 @@ impl Fault {
             Self::Moved { .. } => "moved",
             Self::DuplicateItems => "duplicate_items",
             Self::OmitArticles { .. } => "omit_articles",
+            Self::RepeatArticles { .. } => "repeat_articles",
+            Self::NamelessArticle { .. } => "nameless_article",
             Self::EmptyList => "empty_list",
             Self::EndlessList => "endless_list",
             Self::NoSideload { .. } => "no_sideload",
