@@ -12,7 +12,7 @@ use helpsync_queue_rabbitmq::RabbitSettings;
 use helpsync_store::{StoreExam, Vault};
 
 use crate::keys::KeySource;
-use crate::{broker_policies, home};
+use crate::{broker_policies, broker_rights, home};
 
 /// Clocks may differ by so much: leases and budgets are counted in seconds.
 const CLOCK_DIFFERENCE_MAX_MS: u64 = 2_000;
@@ -231,9 +231,11 @@ async fn examine_queue(settings: &Settings, found: &mut Vec<Finding>) {
             Some((queue, why)) => Finding::wrong(
                 "queue",
                 format!("{queue}: {why}"),
-                "let its user configure, write and read names with the prefix (rabbitmqctl set_permissions); a queue with other \
-                 arguments must be emptied and deleted, and is made again at the next start",
+                "a queue with other arguments must be emptied and deleted, and is made again at the next start",
             ),
+            None if !exam.missing_rights.is_empty() => {
+                broker_rights::finding(url.expose(), &rabbit.prefix, &exam.missing_rights)
+            }
             None if exam.missing.is_empty() => Finding::ok("queue", format!("{} queues, as declared", exam.ready)),
             None => Finding::ok("queue", format!("it answers; the next start makes {} queues", exam.missing.len())),
         },
