@@ -141,6 +141,17 @@ fn store_finding(exam: &StoreExam) -> Finding {
     if !exam.is_made {
         return Finding::ok("store", "it answers and is empty: the first start makes its tables");
     }
+    let changed = &exam.changed_migrations;
+    if !changed.is_empty() {
+        return Finding::wrong(
+            "store",
+            format!(
+                "its migrations {changed:?} have another text than this program's: no process of it starts here"
+            ),
+            "install the version that made this database, or start with an empty one and connect every workspace again; \
+             docs/upgrade.md says what versions promise",
+        );
+    }
     if !exam.missing_migrations.is_empty() {
         let text = format!("migrations {:?} are missing", exam.missing_migrations);
         return Finding::warning(
@@ -313,6 +324,10 @@ mod tests {
             (made(), Severity::Ok),
             (StoreExam { missing_migrations: vec![1], ..made() }, Severity::Warning),
             (StoreExam { later_migrations: vec![9], ..made() }, Severity::Warning),
+            (
+                StoreExam { changed_migrations: vec![1], missing_migrations: vec![9], ..made() },
+                Severity::Wrong,
+            ),
             (StoreExam { read_only: Some("x".to_owned()), ..made() }, Severity::Wrong),
         ] {
             let finding = store_finding(&exam);
