@@ -266,8 +266,18 @@ fn errors(served: &Served) {
     }
     assert_eq!(served.json(&["customers"])["customers"].as_array().unwrap().len(), 1, "{before}");
     for (arguments, code, part) in [
-        (&["runs", "show", "999"][..], 1, "run not found"),
-        (&["file", "999999"], 1, "file not found"),
+        (&["runs", "show", "999"][..], 1, "no run 999: `helpsync runs` lists them"),
+        (&["runs", "watch", "999"], 1, "no run 999: `helpsync runs` lists them"),
+        (&["file", "999999"], 1, "no file 999999: `helpsync files"),
+        (&["resync", "999999", "--customer", "ada/1"], 1, "no such file: `helpsync files"),
+        (&["webhooks", "deliveries", "99"], 1, "no webhook 99: `helpsync webhooks list`"),
+        (&["webhooks", "redeliver", "99"], 1, "no delivery 99: `helpsync webhooks deliveries"),
+        (&["webhooks", "rotate-key", "99"], 1, "no webhook 99: "),
+        (&["dead-letters", "show", "message-x"], 1, "no dead letter message-x: `helpsync dead-letters list`"),
+        (&["dead-letters", "discard", "shard-99"], 1, "no dead letter shard-99: "),
+        (&["api-keys", "revoke", "999"], 1, "no API key 999: `helpsync api-keys list`"),
+        (&["orgs", "remove", "999"], 1, "no organization 999: `helpsync orgs list`"),
+        (&["orgs", "set", "--organization", "nobody", "--color", ""], 1, "no organization \"nobody\": "),
         (&["approve-removals", "ada/1"], 1, "nothing to approve"),
         (&["refuse-removals", "ada/1"], 1, "nothing to refuse"),
         (&["disconnect", "ada/1"], 2, "--yes"),
@@ -276,7 +286,7 @@ fn errors(served: &Served) {
         (&["pause"], 2, "--lane"),
         (&["pause", "--lane", "slow"], 2, "backfill"),
         (&["status", "--api-key", "wrong"], 1, "HELPSYNC_API_KEY"),
-        (&["dead-letters", "replay", "shard-99"], 1, "not found"),
+        (&["dead-letters", "replay", "shard-99"], 1, "no dead letter shard-99: "),
     ] {
         let (found, text) = served.error(arguments);
         assert!(found == code && text.contains(part), "{arguments:?}: {found} {text}");
