@@ -240,6 +240,7 @@ fn commands_that_change(served: &Served) {
 }
 
 fn errors(served: &Served) {
+    assert!(served.text(&["status"]).contains("paused by a person: ada/1 "));
     let before = served.json(&["customers"]);
     for arguments in [
         &["sync", "--customer", "bob"][..],
@@ -253,6 +254,9 @@ fn errors(served: &Served) {
         &["disconnect", "bob", "--yes"],
         &["approve-removals", "bob"],
         &["refuse-removals", "bob"],
+    assert!(served.text(&["status"]).contains("the lane backfill is paused by a person"));
+    assert_eq!(served.json(&["status"])["paused_lanes"][0]["lane"], "backfill");
+    assert_eq!(served.json(&["status"])["paused_customers"], serde_json::json!([]));
         &["pause", "bob"],
         &["runs", "--customer", "bob"],
     ] {
