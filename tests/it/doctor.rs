@@ -133,6 +133,89 @@ async fn a_user_of_the_broker_without_rights_or_a_vhost_that_is_not_there_is_wro
     }
 }
 
+/// A user who may declare everything starts a process; what else it lacks would come to light at the first message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_the_broker_refuses_is_named_and_asking_for_it_moves_nothing() {
+    let node = Node::start().await;
+    let put = async |path: &str, body: Value| {
+        let url = format!("{}/api/{path}", node.api());
+        let request = http().put(url).basic_auth("guest", Some("guest")).json(&body);
+        assert!(request.send().await.unwrap().status().is_success(), "{path}");
+    };
+    put("users/eve", json!({ "password": "secret-word", "tags": "" })).await;
+    let amqp = node.amqp();
+    let as_eve = amqp.replace("guest:guest@", "eve:secret-word@");
+    let told = async |configure: &str, write: &str, read: &str| {
+        let rights = json!({ "configure": configure, "write": write, "read": read });
+        put("permissions/%2f/eve", rights).await;
+        let found = found(&[("QUEUE__URL", &as_eve)]).await;
+        finding(&found, "queue").clone()
+    };
+    let (ours, published) = ("^helpsync\\.", "^helpsync\\.|^amq\\.default$");
+    // The rights are looked at before anything is there, and again when it is.
+    for is_made in [false, true] {
+        if is_made {
+            let settings =
+                RabbitSettings { prefix: PREFIX.to_owned(), ..RabbitSettings::new(amqp.clone().into()) };
+            let queue = RabbitQueue::start(settings, Arc::new(SystemClock), Arc::new(OsEntropy)).unwrap();
+            queue.ready(LATE).await.unwrap();
+            // As a work queue would: nobody takes it meanwhile.
+            publish(&node, "helpsync.work.backfill.v1").await;
+        }
+        let before = topology(&node).await;
+        for (configure, write, read, part) in [
+            ("^other", published, ours, "to configure helpsync.dead and 8 more"),
+            (ours, "^helpsync\\.", ours, "to write amq.default"),
+            (
+                ours,
+                "^amq\\.default$|^helpsync\\.(work|requests|unrouted)",
+                ours,
+                "to write helpsync.dead and 1 more",
+            ),
+            (ours, published, "^$", "to read helpsync.dead and 8 more"),
+            (ours, published, "^helpsync\\.(dead|unrouted|jobs|work)", "to read helpsync.requests.v1"),
+        ] {
+            let told = told(configure, write, read).await;
+            assert_eq!(told.severity, Severity::Wrong, "{is_made}, {part}: {told:?}");
+            assert!(told.text.ends_with(part) && told.text.contains("eve"), "{is_made}, {part}: {told:?}");
+            assert!(told.mend.as_ref().unwrap().contains("set_permissions -p / eve"), "{told:?}");
+        }
+        let well = told(ours, published, ours).await;
+        assert_eq!(well.severity, Severity::Ok, "{is_made}: {well:?}");
+        assert_eq!(topology(&node).await, before, "doctor made or moved something");
+    }
+}
+
+/// Leaves a message in a queue.
+async fn publish(node: &Node, queue: &str) {
+    let url = format!("{}/api/exchanges/%2f/amq.default/publish", node.api());
+    let body =
+        json!({ "properties": {}, "routing_key": queue, "payload": "left", "payload_encoding": "string" });
+    let answer = http().post(url).basic_auth("guest", Some("guest")).json(&body).send().await.unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap()["routed"], true);
+}
+
+/// Every queue with what waits in it and was handed out, and every exchange and binding.
+async fn topology(node: &Node) -> Value {
+    let ask = async |what: &str| {
+        let url = format!("{}/api/{what}", node.api());
+        let answer = http().get(url).basic_auth("guest", Some("guest")).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let names =
+        |list: &Value| list.as_array().unwrap().iter().map(|it| it["name"].clone()).collect::<Vec<_>>();
+    let bindings = ask("bindings").await;
+    let bindings = bindings.as_array().unwrap().iter();
+    let bindings: Vec<Value> =
+        bindings.map(|it| json!([it["source"], it["destination"], it["routing_key"]])).collect();
+    // Looking at a message counts as a return; its flag would tell of one before.
+    let url = format!("{}/api/queues/%2f/helpsync.work.backfill.v1/get", node.api());
+    let body = json!({ "count": 1, "ackmode": "ack_requeue_true", "encoding": "auto" });
+    let left = http().post(url).basic_auth("guest", Some("guest")).json(&body).send().await.unwrap();
+    let left = left.json::<Value>().await.unwrap();
+    json!([names(&ask("queues").await), names(&ask("exchanges").await), bindings, left[0]["payload"]])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_of_postgres_that_lacks_rights_is_named_with_the_table() {
     let database = helpsync_store::testing::postgres().await;

@@ -12,7 +12,7 @@ use helpsync_queue_rabbitmq::RabbitSettings;
 use helpsync_store::{StoreExam, Vault};
 
 use crate::keys::KeySource;
-use crate::{broker_policies, home};
+use crate::{broker_policies, broker_rights, home};
 
 /// Clocks may differ by so much: leases and budgets are counted in seconds.
 const CLOCK_DIFFERENCE_MAX_MS: u64 = 2_000;
@@ -141,6 +141,17 @@ fn store_finding(exam: &StoreExam) -> Finding {
     if !exam.is_made {
         return Finding::ok("store", "it answers and is empty: the first start makes its tables");
     }
+    let changed = &exam.changed_migrations;
+    if !changed.is_empty() {
+        return Finding::wrong(
+            "store",
+            format!(
+                "its migrations {changed:?} have another text than this program's: no process of it starts here"
+            ),
+            "install the version that made this database, or start with an empty one and connect every workspace again; \
+             docs/upgrade.md says what versions promise",
+        );
+    }
     if !exam.missing_migrations.is_empty() {
         let text = format!("migrations {:?} are missing", exam.missing_migrations);
         return Finding::warning(
@@ -231,9 +242,11 @@ async fn examine_queue(settings: &Settings, found: &mut Vec<Finding>) {
             Some((queue, why)) => Finding::wrong(
                 "queue",
                 format!("{queue}: {why}"),
-                "let its user configure, write and read names with the prefix (rabbitmqctl set_permissions); a queue with other \
-                 arguments must be emptied and deleted, and is made again at the next start",
+                "a queue with other arguments must be emptied and deleted, and is made again at the next start",
             ),
+            None if !exam.missing_rights.is_empty() => {
+                broker_rights::finding(url.expose(), &rabbit.prefix, &exam.missing_rights)
+            }
             None if exam.missing.is_empty() => Finding::ok("queue", format!("{} queues, as declared", exam.ready)),
             None => Finding::ok("queue", format!("it answers; the next start makes {} queues", exam.missing.len())),
         },
@@ -311,6 +324,10 @@ mod tests {
             (made(), Severity::Ok),
             (StoreExam { missing_migrations: vec![1], ..made() }, Severity::Warning),
             (StoreExam { later_migrations: vec![9], ..made() }, Severity::Warning),
+            (
+                StoreExam { changed_migrations: vec![1], missing_migrations: vec![9], ..made() },
+                Severity::Wrong,
+            ),
             (StoreExam { read_only: Some("x".to_owned()), ..made() }, Severity::Wrong),
         ] {
             let finding = store_finding(&exam);

@@ -11,6 +11,7 @@
 mod alive;
 mod audit;
 mod broker_policies;
+mod broker_rights;
 mod collect;
 mod connections;
 mod doctor;

@@ -16,6 +16,7 @@ use crate::args::Remote;
 use crate::exit::{Exit, refusal};
 use crate::output::{Output, cell, written};
 use crate::role::settings;
+use crate::unknown::unknown;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one answer. An export streams, and is bounded between its pieces only.
@@ -169,7 +170,7 @@ impl Client {
 
     /// An answer that is none of an error.
     async fn understood(&self, answer: Response) -> anyhow::Result<Response> {
-        let status = answer.status();
+        let (status, asked) = (answer.status(), answer.url().clone());
         if status.is_success() {
             return Ok(answer);
         }
@@ -180,6 +181,9 @@ impl Client {
             let start: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
             format!("{} answers {status}, not as Helpsync does: is --url right? {start}", self.url)
         });
+        if let Some(text) = unknown(&said, &asked).filter(|_| status == StatusCode::NOT_FOUND && is_ours) {
+            return Err(refusal(Exit::Failed, text));
+        }
         let (exit, next) = match status {
             StatusCode::UNAUTHORIZED => (Exit::Failed, ": pass another with --api-key or HELPSYNC_API_KEY"),
             StatusCode::NOT_FOUND if !is_ours => (Exit::Failed, ""),

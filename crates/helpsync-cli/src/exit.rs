@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use helpsync_app::AppError;
 use helpsync_config::ConfigError;
 use helpsync_store::StoreError;
+use helpsync_upstream::PublishError;
 
 /// What the exit code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,11 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<ConfigError>() {
         return Some(Exit::Usage);
     }
+    if let Some(error) = cause.downcast_ref::<PublishError>() {
+        // What is wrong with the request stays wrong. Else nobody listens: the broker, or a dispatcher behind it.
+        let is_wrong = matches!(error, PublishError::Invalid(_) | PublishError::Id);
+        return Some(if is_wrong { Exit::Failed } else { Exit::Unavailable });
+    }
     match cause.downcast_ref::<AppError>() {
         Some(AppError::NotShared | AppError::LogFilter(_)) => return Some(Exit::Usage),
         Some(AppError::Store(error)) if error.is_transient() => return Some(Exit::Unavailable),
@@ -97,6 +103,9 @@ mod tests {
         assert_eq!(exit_of(&Err::<(), _>(error).context("while asking").unwrap_err()), Exit::Unavailable);
         assert_eq!(exit_of(&anyhow::Error::new(AppError::NotShared)), Exit::Usage);
         assert_eq!(exit_of(&anyhow::anyhow!("anything")), Exit::Failed);
+        let nobody = anyhow::Error::new(PublishError::NoExchange("helpsync.jobs".to_owned()));
+        assert_eq!(exit_of(&nobody), Exit::Unavailable);
+        assert_eq!(exit_of(&anyhow::Error::new(PublishError::Id)), Exit::Failed);
         assert_eq!(exit_of(&anyhow::Error::new(ReaderGone)), Exit::Done);
     }
 }

@@ -12,6 +12,7 @@ mod commands;
 mod exit;
 mod output;
 mod role;
+mod unknown;
 
 pub use commands::main;
 pub use exit::Exit;

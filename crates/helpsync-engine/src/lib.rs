@@ -9,6 +9,7 @@ mod attachment_bytes;
 mod brands;
 mod completeness;
 mod confirm_removed;
+mod estimate;
 mod fetch_articles;
 mod fetch_attachments;
 mod find_removed;
@@ -37,8 +38,9 @@ use helpsync_store::{
 use helpsync_telemetry::metrics as telemetry;
 use tokio::sync::Semaphore;
 
+pub use estimate::Estimate;
 pub use outcome::HandlerError;
-pub use verify::{Estimate, Verified};
+pub use verify::Verified;
 
 /// Between the tries to record how a shard ended while the store is away; after the last the sweeper has to help.
 const RECORD_WAITS: [Duration; 4] =

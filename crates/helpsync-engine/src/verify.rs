@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use helpsync_account::Account;
-use helpsync_model::{ConnectionId, ExportAccess, OrganizationId, Plan, Subdomain, chain};
+use helpsync_model::{ConnectionId, ExportAccess, OrganizationId, Subdomain, chain};
 use helpsync_store::{AdminStore, Compared, Difference, IncomingArticle};
 use helpsync_zendesk::{
-    Answer, Article, Class, EXPORT_PAGE_MAX, Failure, ListQuery, Next, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX,
-    PageRef, Rejected, Scope,
+    Answer, Article, Class, Failure, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Rejected, Scope,
 };
 
 use crate::Engine;
@@ -37,31 +36,6 @@ pub struct Verified {
     pub requests: u64,
     /// Bytes of their answers.
     pub bytes: u64,
-}
-
-/// What a first sync would take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Estimate {
-    /// Articles that Zendesk counts, drafts included.
-    pub articles: u64,
-    /// How they would be read.
-    pub plan: Plan,
-    /// Why so, for people.
-    pub plan_reason: String,
-    /// Requests for that.
-    pub requests: u64,
-    /// Requests a minute that the account's budget gives.
-    pub requests_per_minute: u32,
-}
-
-impl Estimate {
-    /// How long the requests take by the budget alone.
-    #[must_use]
-    pub fn takes(&self) -> Duration {
-        let minutes = f64::from(u32::try_from(self.requests).unwrap_or(u32::MAX))
-            / f64::from(self.requests_per_minute.max(1));
-        Duration::from_secs_f64(minutes * 60.0)
-    }
 }
 
 /// A comparison under way.
@@ -117,52 +91,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// What a first sync of a help center would take. One request; nothing is changed.
-    ///
-    /// # Errors
-    /// [`HandlerError`].
-    pub async fn estimate(
-        &self,
-        organization: OrganizationId,
-        compared: &Compared,
-    ) -> Result<Estimate, HandlerError> {
-        let (account, home) = self.account_of(organization, compared)?;
-        let account_client = account.client.in_locale(compared.list_locales.first().map(String::as_str));
-        let articles = account_client.count_articles().await.map_err(HandlerError::of_list)?.value;
-        let by_list = matches!(compared.export_access, Some(ExportAccess::Refused | ExportAccess::Lost));
-        let (plan, per_page, reason) = match (by_list, compared.list_locales.len()) {
-            (false, _) => (
-                Plan::Export,
-                EXPORT_PAGE_MAX as u64,
-                "the incremental export brings up to 1,000 articles a request",
-            ),
-            (true, 0 | 1) if articles <= OFFSET_RECORDS_MAX => (
-                Plan::OffsetPages,
-                u64::from(PAGE_SIZE_MAX),
-                "the incremental export is refused to this grant: pages of the list by number",
-            ),
-            (true, 0 | 1) => (
-                Plan::CursorEnds,
-                u64::from(PAGE_SIZE_MAX),
-                "the incremental export is refused to this grant: the list by cursor, from both ends",
-            ),
-            (true, _) => (
-                Plan::Locales,
-                u64::from(PAGE_SIZE_MAX),
-                "the incremental export is refused to this grant: the list of each locale",
-            ),
-        };
-        let lists = if plan == Plan::Locales { compared.list_locales.len() as u64 } else { 1 };
-        Ok(Estimate {
-            articles,
-            plan,
-            plan_reason: reason.to_owned(),
-            requests: articles.div_ceil(per_page).max(1) * lists,
-            requests_per_minute: self.accounts.requests_per_minute(&home).await,
-        })
-    }
-
-    fn account_of(
+    pub(crate) fn account_of(
         &self,
         organization: OrganizationId,
         compared: &Compared,

@@ -5,14 +5,18 @@ use std::time::Duration;
 use helpsync_model::chain;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, ErrorKind};
 use secrecy::ExposeSecret as _;
 
+use crate::rights::{self, MissingRight};
 use crate::topology::queues;
 use crate::{Names, RabbitSettings};
 
 /// For connecting, and for each question.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What the broker says of what is not there, and of what its user may not do.
+const NOT_FOUND: u16 = 404;
+const ACCESS_REFUSED: u16 = 403;
 
 /// What a broker looks like.
 #[derive(Debug, Default)]
@@ -21,11 +25,26 @@ pub struct BrokerExam {
     pub ready: usize,
     /// Queues that are not there: the next start makes them.
     pub missing: Vec<String>,
-    /// Queues that are there and cannot be used, with the reason: other arguments, or no permission.
+    /// Queues that are there and cannot be used, with the reason: mostly other arguments.
     pub wrong: Vec<(String, String)>,
+    /// What the user may not do.
+    pub missing_rights: Vec<MissingRight>,
 }
 
-/// Connects, and asks for every queue. What is not there is not made.
+/// Why a question has no good answer.
+pub(crate) struct Refusal {
+    /// The broker's number for it; none if it did not answer.
+    code: Option<u16>,
+    pub(crate) text: String,
+}
+
+impl Refusal {
+    pub(crate) fn is_of_rights(&self) -> bool {
+        self.code == Some(ACCESS_REFUSED)
+    }
+}
+
+/// Connects, and asks for every queue and every right. What is not there is not made.
 ///
 /// # Errors
 /// Why nothing can be asked: the address, the credentials, the virtual host.
@@ -38,26 +57,27 @@ pub async fn examine(settings: &RabbitSettings) -> Result<BrokerExam, String> {
     let mut exam = BrokerExam::default();
     let names = Names::new(&settings.prefix);
     for (queue, arguments) in queues(&names, settings.lane_capacity) {
-        match ask(&connection, &queue, arguments).await {
+        match state(&connection, &queue, arguments).await {
             Ok(true) => exam.ready += 1,
             Ok(false) => exam.missing.push(queue),
-            Err(why) => exam.wrong.push((queue, why)),
+            // The right is among those that are asked for below.
+            Err(refusal) if refusal.is_of_rights() => {}
+            Err(refusal) => exam.wrong.push((queue, refusal.text)),
         }
     }
+    exam.missing_rights = rights::missing(&connection, &names).await;
     // The answer is known; a goodbye that fails changes nothing of it.
     drop(tokio::time::timeout(PATIENCE, connection.close(200, "examined".into())).await);
     Ok(exam)
 }
 
-/// Whether the queue is there and as it should be. A refusal closes the channel, so each question has its own.
-async fn ask(connection: &Connection, queue: &str, arguments: FieldTable) -> Result<bool, String> {
+/// Whether the queue is there and as it should be.
+async fn state(connection: &Connection, queue: &str, arguments: FieldTable) -> Result<bool, Refusal> {
     let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
     match declare(connection, queue, passive, FieldTable::default()).await {
         Ok(()) => {}
-        Err(why) if why.contains("NOT_FOUND") || why.contains("NOT-FOUND") || why.contains("404") => {
-            return Ok(false);
-        }
-        Err(why) => return Err(why),
+        Err(Refusal { code: Some(NOT_FOUND), .. }) => return Ok(false),
+        Err(refusal) => return Err(refusal),
     }
     // It is there: declaring it again makes nothing, and is refused where its arguments are others.
     let active = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -69,14 +89,32 @@ async fn declare(
     queue: &str,
     options: QueueDeclareOptions,
     arguments: FieldTable,
-) -> Result<(), String> {
+) -> Result<(), Refusal> {
+    ask(connection, async |channel| channel.queue_declare(queue.into(), options, arguments).await.map(drop))
+        .await
+}
+
+/// Asks one thing. A refusal closes the channel, so each question has its own.
+pub(crate) async fn ask(
+    connection: &Connection,
+    question: impl AsyncFnOnce(&lapin::Channel) -> Result<(), lapin::Error>,
+) -> Result<(), Refusal> {
     let asked = async {
         let channel = connection.create_channel().await?;
-        channel.queue_declare(queue.into(), options, arguments).await?;
+        question(&channel).await?;
         channel.close(200, "asked".into()).await
     };
     match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(answer) => answer.map_err(|error| chain(&error)),
-        Err(_elapsed) => Err(format!("it does not answer within {} s", PATIENCE.as_secs())),
+        Ok(answer) => answer.map_err(|error| Refusal { code: code(&error), text: chain(&error) }),
+        Err(_elapsed) => {
+            Err(Refusal { code: None, text: format!("it does not answer within {} s", PATIENCE.as_secs()) })
+        }
+    }
+}
+
+fn code(error: &lapin::Error) -> Option<u16> {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => Some(error.get_id()),
+        _ => None,
     }
 }

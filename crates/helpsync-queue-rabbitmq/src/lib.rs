@@ -20,6 +20,7 @@ mod link;
 mod outgoing;
 mod publisher;
 mod queue;
+mod rights;
 mod settings;
 mod settlement;
 mod topology;
@@ -31,6 +32,7 @@ use helpsync_model::Backoff;
 pub use cleanup::delete_topology;
 pub use examine::{BrokerExam, examine};
 pub use queue::RabbitQueue;
+pub use rights::{MissingRight, Right};
 pub use settings::RabbitSettings;
 pub use topology::{Names, REQUEST_ROUTING_KEY};
 

@@ -141,6 +141,12 @@ pub(crate) async fn declare(
     Ok(())
 }
 
+/// Every queue with the exchange that [`declare`] binds it to, or takes it from.
+pub(crate) fn bindings(names: &Names) -> Vec<(String, String)> {
+    let kept = [(names.dead(), names.dead_exchange()), (names.unrouted(), names.unrouted_exchange())];
+    origins().map(|origin| (names.work(origin), names.jobs())).chain(kept).collect()
+}
+
 /// Every queue with the arguments that it is declared with.
 pub(crate) fn queues(names: &Names, lane_capacity: Option<u32>) -> Vec<(String, FieldTable)> {
     let (keep, work) = arguments(names, lane_capacity);

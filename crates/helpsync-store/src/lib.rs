@@ -26,7 +26,7 @@ pub use connection::connections::{Connection, ConnectionOrder, ConnectionQuery};
 pub use connection::event_subscriptions::{DueSubscription, EventAccepted, EventSubscription};
 pub use connection::grants::{GrantCompleted, GrantOutcome};
 pub use connection::pending_grants::{Consumed, NewGrant};
-pub use connection::selection_filter::{SelectionFilterChanged, TreeLearned};
+pub use connection::selection_filter::{PlaceKind, SelectionFilterChanged, TreeLearned};
 pub use connection::status::StoreStatus;
 pub use connection::tokens::{ConnectionTokens, NewTokens};
 pub use db::audit;

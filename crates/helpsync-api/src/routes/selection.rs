@@ -3,17 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::{ConnectionId, OrganizationId, SelectionFilter};
-use helpsync_store::SelectionFilterChanged;
+use helpsync_store::{PlaceKind, SelectionFilterChanged};
 
 use super::sync::connected;
 use crate::Api;
 use crate::auth::{Caller, KeyedCaller};
 use crate::body::Body;
-use crate::endpoint::{Access, Endpoint, get, put};
+use crate::endpoint::{Access, Endpoint, get, post, put};
 use crate::error::ApiError;
-use crate::wire::selection::{SelectionInput, SelectionView, check_brands};
+use crate::wire::selection::{PlacesNamed, SelectionInput, SelectionPreview, SelectionView, check_brands};
 
 const PATH: &str = "/helpsync/v1/selection";
+/// Sections, or categories, that a preview looks through: help centers have some hundreds.
+const PLACES_READ_MAX: u32 = 10_000;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -26,6 +28,15 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .takes::<SelectionInput>()
         .gives::<SelectionView>(),
+        post(
+            "/helpsync/v1/selection/preview",
+            Access::KeyAndCustomer,
+            "What a selection would remove at once, and which of its ids the copy does not know; changes nothing",
+            preview,
+        )
+        .takes::<SelectionInput>()
+        .audited(false)
+        .gives::<SelectionPreview>(),
     ]
 }
 
@@ -48,6 +59,24 @@ async fn select(
     let changed = change(&api, customer.organization, connection, &selection).await?;
     let run = changed.run.map(|requested| requested.run.0);
     Ok(Json(SelectionView::new(connection.0, selection, brands, run, changed.removed)))
+}
+
+async fn preview(
+    State(api): State<Api>,
+    KeyedCaller { customer, .. }: KeyedCaller,
+    Body(input): Body<SelectionInput>,
+) -> Result<Json<SelectionPreview>, ApiError> {
+    let selection = input.check()?;
+    let connection = connected(&api, customer.organization, &customer.external_id).await?;
+    let admin = api.store().admin();
+    check_brands(&selection, &admin.brands(customer.organization, connection).await?)?;
+    let places =
+        async |kind| admin.named_places(customer.organization, connection, kind, PLACES_READ_MAX).await;
+    Ok(Json(SelectionPreview {
+        would_remove: admin.would_remove(customer.organization, connection, &selection).await?,
+        categories: PlacesNamed::new(&selection.categories, places(PlaceKind::Category).await?),
+        sections: PlacesNamed::new(&selection.sections, places(PlaceKind::Section).await?),
+    }))
 }
 
 /// Changes what a connection keeps.

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::readiness::store_readiness;
 use crate::wire::dead_letter::DeadLetter;
 use crate::wire::native::{
-    After, EventView, Events, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
+    After, EventView, Events, PausedLane, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
 };
 use crate::wire::timeline::{TimedShardView, Timeline};
 use crate::wire::verify::{FreshnessList, FreshnessQuery, FreshnessView};
@@ -26,6 +26,9 @@ const ROWS_MAX: u32 = 1_000;
 
 /// Copies that the status names.
 const OLDEST_SHOWN: u32 = 10;
+
+/// Paused customers that the status names.
+const PAUSED_SHOWN: u32 = 10;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -76,6 +79,8 @@ async fn status(State(api): State<Api>, ByKey(id): ByKey) -> Result<Json<Status>
     let organization = api.store().admin().organization(id).await?;
     let status = api.store().admin().status(id).await?;
     let oldest = api.store().admin().freshness(id, None, OLDEST_SHOWN).await?;
+    let paused_customers = api.store().admin().paused_customers(id, PAUSED_SHOWN).await?;
+    let paused_lanes = api.store().queue().paused_lanes().await?;
     let dead_messages = match id == api.options().operator {
         true => api.queue().stats().await.ok().map(|stats| stats.dead),
         false => None,
@@ -87,6 +92,11 @@ async fn status(State(api): State<Api>, ByKey(id): ByKey) -> Result<Json<Status>
         store: store_readiness(api.store()).await,
         active: status.active,
         paused: status.paused,
+        paused_customers,
+        paused_lanes: paused_lanes
+            .into_iter()
+            .map(|(lane, at)| PausedLane { lane: lane.as_str(), paused_at: time(at) })
+            .collect(),
         files: status.files,
         held: status.held,
         oldest: oldest.into_iter().map(|copy| FreshnessView::new(copy, api.now_ms())).collect(),

@@ -111,6 +111,15 @@ pub struct Runs {
     pub runs: Vec<RunView>,
 }
 
+/// A lane of which nothing is handed out.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PausedLane {
+    /// `on_demand`, `scheduled` or `backfill`.
+    pub(crate) lane: &'static str,
+    /// Since when.
+    pub(crate) paused_at: String,
+}
+
 /// The organization at a glance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Status {
@@ -123,6 +132,10 @@ pub(crate) struct Status {
     pub(crate) active: i64,
     /// Connections whose grant has ended: they wait to be connected again.
     pub(crate) paused: i64,
+    /// Customers whose work a person has paused, in the order they came, at most ten of them.
+    pub(crate) paused_customers: Vec<String>,
+    /// Lanes that a person has paused, for every organization.
+    pub(crate) paused_lanes: Vec<PausedLane>,
     /// Files shown.
     pub(crate) files: i64,
     /// Files whose removal is held back until a person allows it.

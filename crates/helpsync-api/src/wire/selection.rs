@@ -12,6 +12,8 @@ use crate::error::ApiError;
 const CHOSEN_MAX: usize = 1_000;
 /// The longest label.
 const LABEL_CHARS_MAX: usize = 255;
+/// Of the categories or sections that there are, so many are told to who named another.
+const PLACES_SHOWN_MAX: usize = 20;
 /// The longest locale.
 const LOCALE_CHARS_MAX: usize = 35;
 
@@ -58,6 +60,44 @@ pub struct SelectionView {
     pub run_id: Option<i64>,
     /// Files that were removed at once, each with a `FILE_DELETED`.
     pub removed: i64,
+}
+
+/// What changing the selection would do.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct SelectionPreview {
+    /// Files that would be removed at once.
+    pub(crate) would_remove: i64,
+    pub(crate) categories: PlacesNamed,
+    pub(crate) sections: PlacesNamed,
+}
+
+/// Ids of a selection beside what the copy knows.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct PlacesNamed {
+    /// Ids of the selection that the copy does not know: mistaken, or of what was made since the last sync.
+    pub(crate) unknown: Vec<i64>,
+    /// Some that it knows, if there are unknown ones.
+    pub(crate) known: Vec<NamedPlace>,
+    /// How many it knows.
+    pub(crate) known_total: usize,
+}
+
+/// A category or a section.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct NamedPlace {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+}
+
+impl PlacesNamed {
+    pub(crate) fn new(selected: &[i64], known: Vec<(i64, String)>) -> Self {
+        let unknown = selected.iter().copied().filter(|id| !known.iter().any(|(known, _)| known == id));
+        let unknown: Vec<i64> = unknown.collect();
+        let known_total = known.len();
+        let shown = if unknown.is_empty() { 0 } else { PLACES_SHOWN_MAX };
+        let known = known.into_iter().take(shown).map(|(id, name)| NamedPlace { id, name }).collect();
+        Self { unknown, known, known_total }
+    }
 }
 
 /// A brand of the account.

@@ -134,6 +134,9 @@ pub(crate) struct Select {
     /// Attachments too.
     #[arg(long, conflicts_with = "choice")]
     pub(crate) attachments: bool,
+    /// Do it without a question, also where it removes files.
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Where Helpsync runs.
     #[command(flatten)]
     pub(crate) remote: Remote,

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::args::Doctor;
+use crate::commands::{reach, scopes};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::role::settings;
@@ -26,8 +27,6 @@ const SEEN_WITHIN_MS: i64 = 60_000;
 const WEBHOOKS_MAX: usize = 5;
 /// No token of anybody's: the right answer is a refusal.
 const NOBODY: &str = "helpsync-doctor";
-/// Covers articles, or everything.
-const SCOPES: [&str; 2] = ["hc:read", "read"];
 
 pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<Exit> {
     let found = match settings(args.config.clone()) {
@@ -94,6 +93,7 @@ async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Findi
     found.extend(metrics_port(settings, &exam));
     found.push(public_url(settings, &http).await);
     found.extend(zendesk(settings, args, &exam, &http).await);
+    found.extend(reach::findings(settings, &http).await);
     for (url, status, reason) in exam.webhooks.iter().take(WEBHOOKS_MAX) {
         found.push(webhook(url, status, reason.as_deref(), settings.webhooks.allow_private).await);
     }
@@ -179,12 +179,7 @@ async fn public_url(settings: &Settings, http: &Client) -> Finding {
 
 async fn zendesk(settings: &Settings, args: &Doctor, exam: &StoreExam, http: &Client) -> Vec<Finding> {
     const CLIENT: &str = "OAuth client";
-    let scopes = &settings.zendesk.scopes;
-    let mut found = Vec::new();
-    if !scopes.iter().any(|scope| SCOPES.contains(&scope.as_str())) {
-        let text = format!("the scopes {} do not cover articles", scopes.join(" "));
-        found.push(Finding::wrong("scopes", text, "put hc:read into HELPSYNC_ZENDESK__SCOPES"));
-    }
+    let mut found = scopes::findings(settings);
     let client = match (&settings.zendesk.client_id, &settings.zendesk.client_secret) {
         (Some(id), Some(secret)) => Some((id, secret)),
         _ => {

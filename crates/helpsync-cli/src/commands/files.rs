@@ -11,7 +11,8 @@ use crate::args::{File, Files, Search, Select};
 use crate::client::Client;
 use crate::commands::ask::{path, rows_of};
 use crate::commands::customers::listed;
-use crate::output::{Output, cell, moment, shown_text};
+use crate::exit::{Exit, refusal};
+use crate::output::{Output, cell, counted, moment, shown_text};
 
 /// Of a found text, so many characters are shown.
 const SHOWN_CHARACTERS_MAX: usize = 160;
@@ -120,7 +121,10 @@ fn found_text(document: &Value) -> String {
 pub(crate) async fn select(args: Select, output: Output) -> anyhow::Result<()> {
     let client = Client::known_customer(&args.remote, args.whose.customer(), output).await?;
     let selection = match chosen(&args)? {
-        Some(chosen) => client.send(Method::PUT, SELECTION, Some(chosen)).await?,
+        Some(chosen) => {
+            is_meant(&client, &chosen, &args, output).await?;
+            client.send(Method::PUT, SELECTION, Some(chosen)).await?
+        }
         None => client.get(SELECTION).await?,
     };
     output.show(&selection, || selection_text(&selection))?;
@@ -128,6 +132,49 @@ pub(crate) async fn select(args: Select, output: Output) -> anyhow::Result<()> {
         output.note(format_args!("run {run} brings the rest: helpsync runs watch {run}"));
     }
     Ok(())
+}
+
+/// An error unless the selection names what there is, and whoever gave it knows what it removes.
+async fn is_meant(client: &Client, chosen: &Value, args: &Select, output: Output) -> anyhow::Result<()> {
+    let preview = client.post(&format!("{SELECTION}/preview"), chosen.clone()).await?;
+    for (what, one) in [("categories", "category"), ("sections", "section")] {
+        if let Some(text) = unknown_places(&preview[what], what, one) {
+            return Err(refusal(Exit::Failed, text));
+        }
+    }
+    let removed = preview["would_remove"].as_u64().unwrap_or(0);
+    if removed == 0 || args.yes {
+        return Ok(());
+    }
+    let text = format!(
+        "this removes {} of {} at once, which a wider selection brings again",
+        counted(removed, "file"),
+        args.whose.customer()
+    );
+    match output.asks(&text)? {
+        Some(true) => Ok(()),
+        Some(false) => Err(refusal(Exit::Failed, "nothing was changed")),
+        None => Err(refusal(Exit::Usage, format!("{text}: say --yes to do it"))),
+    }
+}
+
+/// What to tell who named a category or section that the copy does not know. A copy that knows none was not synced yet.
+fn unknown_places(places: &Value, what: &str, one: &str) -> Option<String> {
+    let unknown = places["unknown"].as_array()?.first()?;
+    let known: Vec<String> = places["known"]
+        .as_array()?
+        .iter()
+        .map(|place| format!("{} ({})", place["id"], cell(&place["name"])))
+        .collect();
+    let more = places["known_total"].as_u64()?.saturating_sub(known.len() as u64);
+    if known.is_empty() {
+        return None;
+    }
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!(
+        "there is no {one} {unknown}: the {what} are {}{more}; what was made since the last sync is known after `helpsync sync`",
+        known.join(", ")
+    ))
 }
 
 /// The selection that the arguments ask for; `None`: they ask for none.

@@ -14,7 +14,9 @@ mod files;
 mod generate;
 mod installation;
 mod keys;
+mod reach;
 mod runs;
+mod scopes;
 #[cfg(feature = "demo")]
 mod simulated;
 mod status;

@@ -14,6 +14,8 @@ use crate::output::{Output, cell, moment_of};
 
 const REFRESH: Duration = Duration::from_secs(2);
 const RUNS_SHOWN: usize = 10;
+/// The server names no more paused customers than this.
+const PAUSED_MANY: usize = 10;
 
 pub(crate) async fn status(args: Status, output: Output) -> anyhow::Result<()> {
     let client = Client::of(&args.remote, output)?;
@@ -88,6 +90,15 @@ fn status_text(status: &Value) -> String {
     if let Some(why) = status["store"].as_str().filter(|store| *store != "up") {
         line(format_args!("the database is in trouble: {why}"));
     }
+    let paused: Vec<String> = list(&status["paused_customers"]).iter().map(cell).collect();
+    if !paused.is_empty() {
+        let (more, first) = (if paused.len() >= PAUSED_MANY { ", maybe others" } else { "" }, &paused[0]);
+        line(format_args!("paused by a person: {}{more} (helpsync resume {first})", paused.join(", ")));
+    }
+    for one in list(&status["paused_lanes"]) {
+        let (lane, at) = (cell(&one["lane"]), moment_of(&one["paused_at"], now_ms));
+        line(format_args!("the lane {lane} is paused by a person, {at} (helpsync resume --lane {lane})"));
+    }
     let copies = list(&status["oldest"]);
     if !copies.is_empty() {
         line(format_args!("\n{}", copies_text(copies, now_ms)));
@@ -134,7 +145,8 @@ mod tests {
             ],
             "runs": [{ "id": 4, "customer_id": "ada", "workspace": "acme", "kind": "full", "state": "running", "stage": "walk",
                 "waiting_for": "budget", "counters": { "listed": 9, "created": 5, "updated": 1, "removed": 2, "requests": 3 } }],
-            "dead_letters": [], "dead_messages": 0,
+            "dead_letters": [], "dead_messages": 0, "paused_customers": ["bob", "eve"],
+            "paused_lanes": [{ "lane": "backfill", "paused_at": "2026-11-28T11:57:00Z" }],
         }));
         let flat: String =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect();
@@ -145,6 +157,8 @@ mod tests {
             "ada acme 1 h ago in 23 h told 1 min ago\n",
             "4 ada acme full reading articles 9 +5 ~1 -2 3 budget\n",
             "3 removals are held: helpsync customers says whose\n",
+            "paused by a person: bob, eve (helpsync resume bob)\n",
+            "the lane backfill is paused by a person, 3 min ago (helpsync resume --lane backfill)\n",
         ] {
             assert!(flat.contains(line), "{line}: {flat}");
         }

@@ -8,7 +8,7 @@ mod progress;
 mod table;
 
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal, Write as _};
+use std::io::{BufRead as _, ErrorKind, IsTerminal, Read as _, Write as _};
 
 use anyhow::Context as _;
 use helpsync_model::chain;
@@ -21,6 +21,9 @@ pub(crate) use arguments::not_understood;
 pub(crate) use moment::{moment, moment_of};
 pub(crate) use progress::{LOOK_EVERY, Position, Progress, counted, span};
 pub(crate) use table::{cell, shown_text, table_text};
+
+/// The longest answer to a question that is read.
+const ANSWER_BYTES_MAX: u64 = 100;
 
 /// How to speak. Cheap to copy.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,6 +65,21 @@ impl Output {
         } else if !self.quiet && !self.json {
             write_err(&format!("{text}\n"));
         }
+    }
+
+    /// Asks a person at the terminal; `None`: there is none, or the answer is for a machine.
+    pub(crate) fn asks(self, what: &str) -> anyhow::Result<Option<bool>> {
+        if self.json || self.quiet || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        write_err(&format!("{what}. Do it? [y/N] "));
+        let mut answer = String::new();
+        std::io::stdin()
+            .lock()
+            .take(ANSWER_BYTES_MAX)
+            .read_line(&mut answer)
+            .context("the answer cannot be read")?;
+        Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
     }
 
     /// A line with `-v`, on standard error.

@@ -1,12 +1,19 @@
 //! Tables of plain lines.
 
-use comfy_table::Table;
+use std::io::IsTerminal as _;
+
 use comfy_table::presets::NOTHING;
+use comfy_table::{ColumnConstraint, Table, Width};
+use console::Term;
 use helpsync_model::is_unseen;
 use serde_json::Value;
 
 /// Blanks between two columns of a table.
 const GAP: u16 = 2;
+/// No column is cut below this.
+const COLUMN_LEAST: u16 = 6;
+/// Of a terminal that does not tell.
+const WIDTH_UNKNOWN: u16 = 80;
 
 /// The text of a JSON value for a table: strings bare, nothing as a dash. What others have written is shown and not obeyed:
 /// ends of lines and tabs are blanks, and what a terminal would do instead of showing it is U+FFFD.
@@ -31,15 +38,44 @@ fn shown(character: char) -> char {
     if is_unseen(character) && !joins { char::REPLACEMENT_CHARACTER } else { character }
 }
 
-/// Rows under a heading, columns as wide as their widest cell, whatever the width of the terminal: a row stays a line,
-/// which can be cut and searched.
+/// Rows under a heading. On a terminal the widest columns are cut until a row is a line; elsewhere columns are as wide as
+/// their widest cell, and a row is a line that has all and can be searched.
 pub(crate) fn table_text(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let out = std::io::stdout();
+    let width =
+        out.is_terminal().then(|| Term::stdout().size_checked().map_or(WIDTH_UNKNOWN, |(_, width)| width));
+    fitted(heading, rows, width)
+}
+
+/// As [`table_text`], for lines of at most `width`.
+fn fitted(heading: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(heading).add_rows(rows);
-    for column in table.column_iter_mut() {
+    for row in table.row_iter_mut() {
+        row.max_height(1);
+    }
+    let widths = cut(&table.column_max_content_widths(), width.unwrap_or(u16::MAX));
+    for (column, width) in table.column_iter_mut().zip(widths) {
         column.set_padding((0, GAP));
+        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(width.saturating_add(GAP))));
     }
     table.trim_fmt()
+}
+
+/// Widths of columns that fit beside each other: the widest one gives way first, and none gets narrower than
+/// [`COLUMN_LEAST`].
+fn cut(widths: &[u16], room: u16) -> Vec<u16> {
+    let mut widths = widths.to_vec();
+    let gaps = usize::from(GAP) * widths.len().saturating_sub(1);
+    let takes = |widths: &[u16]| gaps + widths.iter().map(|width| usize::from(*width)).sum::<usize>();
+    while takes(&widths) > usize::from(room) {
+        let Some(widest) = widths.iter_mut().max() else { break };
+        if *widest <= COLUMN_LEAST {
+            break;
+        }
+        *widest -= 1;
+    }
+    widths
 }
 
 #[cfg(test)]
@@ -59,6 +95,28 @@ mod tests {
         let rows = [["1", "日本", "done"], ["22", "a", "it failed"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         let lines = ["id  name  state", "1   日本  done", "22  a     it failed"];
-        assert_eq!(table_text(&["id", "name", "state"], &rows), lines.join("\n"));
+        assert_eq!(fitted(&["id", "name", "state"], &rows, None), lines.join("\n"));
+        assert_eq!(fitted(&["id", "name", "state"], &rows, Some(80)), lines.join("\n"));
+    }
+
+    #[test]
+    fn on_a_terminal_the_widest_columns_are_cut_and_a_row_stays_a_line() {
+        let url = "https://acme.zendesk.com/hc/en-us/articles/1-how-to-begin-with-all-that-there-is";
+        let rows = [
+            ["1", "How to begin", url].map(str::to_owned).to_vec(),
+            ["22", "日本語の記事はここにあります、とても長い題名", "-"].map(str::to_owned).to_vec(),
+        ];
+        let heading = ["id", "name", "url"];
+        let text = fitted(&heading, &rows, Some(60));
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("https://acme.zendesk.com/") && text.contains('…'), "{text}");
+        // What is wide counts twice.
+        let wide = |line: &str| line.chars().map(|c| if c > '\u{2fff}' { 2 } else { 1 }).sum::<usize>();
+        assert!(text.lines().all(|line| wide(line) <= 60), "{text}");
+        assert!(text.lines().any(|line| wide(line) > 50), "no more is cut than has to be: {text}");
+        assert!(fitted(&heading, &rows, None).contains(url));
+        // Narrower than it can be, it is as narrow as it can be.
+        assert_eq!(cut(&[2, 30, 80], 10), [2, 6, 6]);
+        assert_eq!(cut(&[2, 30, 80], 70), [2, 30, 34]);
     }
 }

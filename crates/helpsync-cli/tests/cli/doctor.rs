@@ -287,6 +287,62 @@ fn scopes_without_articles_are_wrong() {
 }
 
 #[test]
+fn a_scope_that_zendesk_does_not_document_is_a_warning_that_names_it() {
+    for (setting, value) in [
+        ("HELPSYNC_ZENDESK__SCOPES", "hc:read guide:read"),
+        ("HELPSYNC_ZENDESK__CUSTOMER_SCOPES", "guide:read"),
+    ] {
+        let text = sick(&doctor(&[(setting, value)]), "scopes", "warning");
+        assert!(text.contains("guide:read") && text.contains(setting) && !text.contains("hc:read"), "{text}");
+    }
+    let known = doctor(&[("HELPSYNC_ZENDESK__SCOPES", "hc:read webhooks:write users:read read")]);
+    assert!(findings(&known).iter().all(|one| one["name"] != "scopes"), "{}", said(&known));
+}
+
+/// Answers every request with this status, until the test ends. Its address.
+fn answering(status: &'static str) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in server.incoming() {
+            let mut socket = socket.unwrap();
+            let head = BufReader::new(socket.try_clone().unwrap()).lines();
+            for line in head.map_while(Result::ok).take_while(|line| !line.is_empty()) {
+                drop(line);
+            }
+            let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            drop(socket.write_all(answer.as_bytes()));
+        }
+    });
+    url
+}
+
+#[test]
+fn an_endpoint_of_traces_or_embeddings_that_is_away_is_named() {
+    const TRACES: &str = "HELPSYNC_TELEMETRY__OTLP_ENDPOINT";
+    const EMBEDDINGS: &str = "HELPSYNC_EMBEDDINGS__URL";
+    let away = "http://127.0.0.1:1";
+    let output = doctor(&[(TRACES, away), (EMBEDDINGS, away)]);
+    assert!(sick(&output, "traces", "warning").contains("127.0.0.1:1/v1/traces does not answer"));
+    assert!(sick(&output, "embeddings", "wrong").contains("127.0.0.1:1 does not answer"));
+    let well = answering("200 OK");
+    let found = findings(&doctor(&[(TRACES, &well), (EMBEDDINGS, &well)]));
+    for name in ["traces", "embeddings"] {
+        assert!(found.iter().any(|one| one["name"] == name && one["severity"] == "ok"), "{name}: {found:#?}");
+    }
+    // Many an API of embeddings lists no models; a collector that is none takes no traces.
+    let none = answering("404 Not Found");
+    let output = doctor(&[(TRACES, &none), (EMBEDDINGS, &none)]);
+    assert!(sick(&output, "traces", "warning").contains("404"));
+    assert!(findings(&output).iter().any(|one| one["name"] == "embeddings" && one["severity"] == "ok"));
+    let refusing = answering("401 Unauthorized");
+    let output = doctor(&[(EMBEDDINGS, &refusing), ("HELPSYNC_EMBEDDINGS__KEY", "the-secret-key")]);
+    assert!(sick(&output, "embeddings", "wrong").contains("refuses the key"));
+    assert!(!said(&output).contains("the-secret-key"));
+}
+
+#[test]
 fn a_workspace_that_does_not_answer_is_wrong() {
     let env = [
         ("HELPSYNC_ZENDESK__BASE_URL", "http://127.0.0.1:1/{subdomain}"),

@@ -224,6 +224,7 @@ fn each_exit_code_says_what_kind_of_error_it_is() {
         (&["status"], &[], 2),
         (&["status", "--url", "http://127.0.0.1:1", "--api-key", "x"], &[], 3),
         (&["convert", "/nowhere/x.html"], &[], 1),
+        (&["enqueue", "--customer", "ada", "--broker", "amqp://127.0.0.1:1/%2f"], &[], 3),
     ] {
         let output = helpsync(arguments, env);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));

@@ -194,6 +194,23 @@ fn commands_that_show(served: &Served) {
     keys_and_organizations(served);
 }
 
+/// What a selection removes is said before it is removed, and ids that lead nowhere are refused.
+fn a_selection_is_asked_about(served: &Served) {
+    let files = || served.json(&["show", "ada/1"])["files"].as_u64().unwrap();
+    let before = files();
+    let nobody = ["select", "ada/1", "--label", "a-label-that-no-article-has"];
+    let (code, text) = served.error(&nobody);
+    let count = text.split_whitespace().find_map(|word| word.replace(',', "").parse::<u64>().ok());
+    assert!(code == 2 && text.contains("--yes") && text.contains("files of ada/1"), "{code} {text}");
+    assert!(count.is_some_and(|count| count.abs_diff(before) <= 20 && count > 0), "{before}: {text}");
+    for (option, what) in [("--section", "no section 4711: "), ("--category", "no category 4711: ")] {
+        let (code, text) = served.error(&["select", "ada/1", option, "4711", "--yes"]);
+        assert!(code == 1 && text.contains(what) && text.contains('('), "{code} {text}");
+    }
+    assert_eq!(served.json(&["select", "ada/1"])["labels"], serde_json::json!([]));
+    assert!(files() + 20 > before, "nothing was removed");
+}
+
 fn commands_that_change(served: &Served) {
     assert!(served.text(&["schedule", "ada/1", "on", "--every", "6"]).contains(", next in "));
     assert_eq!(served.json(&["schedule", "ada/1", "on"])["interval_hours"], 6);
@@ -209,7 +226,9 @@ fn commands_that_change(served: &Served) {
     }
     assert_eq!(served.json(&["show", "--customer", "ada/1"])["customer_id"], "ada/1");
     assert!(served.flat(&["select", "--customer", "ada/1"]).contains("locales all"));
-    let selection = served.json(&["select", "--customer", "ada/1", "--locale", "de", "--public-only"]);
+    a_selection_is_asked_about(served);
+    let selection =
+        served.json(&["select", "--customer", "ada/1", "--locale", "de", "--public-only", "--yes"]);
     assert_eq!(
         (&selection["locales"][0], &selection["public_only"]),
         (&"de".into(), &true.into()),
@@ -221,6 +240,7 @@ fn commands_that_change(served: &Served) {
     // A run that waits for a person says so.
     served.text(&["pause", "ada/1"]);
     assert!(served.text(&["customers"]).contains("paused by a person"));
+    assert!(served.text(&["status"]).contains("paused by a person: ada/1 "));
     let run = served.json(&["sync", "--customer", "ada/1", "--full"])["run_id"].to_string();
     let began = Instant::now();
     loop {
@@ -234,6 +254,9 @@ fn commands_that_change(served: &Served) {
     served.text(&["resume", "ada/1"]);
     served.text(&["pause", "--lane", "backfill"]);
     assert!(!served.json(&["lanes"])["lanes"][2]["paused_at"].is_null());
+    assert!(served.text(&["status"]).contains("the lane backfill is paused by a person"));
+    assert_eq!(served.json(&["status"])["paused_lanes"][0]["lane"], "backfill");
+    assert_eq!(served.json(&["status"])["paused_customers"], serde_json::json!([]));
     served.text(&["resume", "--lane", "backfill"]);
     assert!(served.text(&["runs", "watch", &run]).contains("full sync of ada/1 (acme)"));
     assert!(served.text(&["connect", "acme", "--customer", "ada/1"]).contains("  http://"));
@@ -266,8 +289,18 @@ fn errors(served: &Served) {
     }
     assert_eq!(served.json(&["customers"])["customers"].as_array().unwrap().len(), 1, "{before}");
     for (arguments, code, part) in [
-        (&["runs", "show", "999"][..], 1, "run not found"),
-        (&["file", "999999"], 1, "file not found"),
+        (&["runs", "show", "999"][..], 1, "no run 999: `helpsync runs` lists them"),
+        (&["runs", "watch", "999"], 1, "no run 999: `helpsync runs` lists them"),
+        (&["file", "999999"], 1, "no file 999999: `helpsync files"),
+        (&["resync", "999999", "--customer", "ada/1"], 1, "no such file: `helpsync files"),
+        (&["webhooks", "deliveries", "99"], 1, "no webhook 99: `helpsync webhooks list`"),
+        (&["webhooks", "redeliver", "99"], 1, "no delivery 99: `helpsync webhooks deliveries"),
+        (&["webhooks", "rotate-key", "99"], 1, "no webhook 99: "),
+        (&["dead-letters", "show", "message-x"], 1, "no dead letter message-x: `helpsync dead-letters list`"),
+        (&["dead-letters", "discard", "shard-99"], 1, "no dead letter shard-99: "),
+        (&["api-keys", "revoke", "999"], 1, "no API key 999: `helpsync api-keys list`"),
+        (&["orgs", "remove", "999"], 1, "no organization 999: `helpsync orgs list`"),
+        (&["orgs", "set", "--organization", "nobody", "--color", ""], 1, "no organization \"nobody\": "),
         (&["approve-removals", "ada/1"], 1, "nothing to approve"),
         (&["refuse-removals", "ada/1"], 1, "nothing to refuse"),
         (&["disconnect", "ada/1"], 2, "--yes"),
@@ -276,7 +309,7 @@ fn errors(served: &Served) {
         (&["pause"], 2, "--lane"),
         (&["pause", "--lane", "slow"], 2, "backfill"),
         (&["status", "--api-key", "wrong"], 1, "HELPSYNC_API_KEY"),
-        (&["dead-letters", "replay", "shard-99"], 1, "not found"),
+        (&["dead-letters", "replay", "shard-99"], 1, "no dead letter shard-99: "),
     ] {
         let (found, text) = served.error(arguments);
         assert!(found == code && text.contains(part), "{arguments:?}: {found} {text}");

@@ -74,46 +74,11 @@ impl AdminStore {
         upload_id: &str,
     ) -> Result<SelectionFilterChanged, StoreError> {
         let mut write = self.write().await?;
-        let now = write.now;
-        let row = sqlx::query(sql(format!(
-            "select id, customer_id, state, selection from connection
-             where id = $1 and organization_id = $2 and parent_id is null{}",
-            self.dialect.for_update()
-        )))
-        .bind(connection.0)
-        .bind(organization.0)
-        .fetch_optional(&mut *write.tx)
-        .await?
-        .ok_or(StoreError::NotFound(Entity::DataSource))?;
-        if selection_of(&row)? == *selection {
+        let Some(changed) = change(&mut write, organization, connection, selection, request_id).await? else {
             return Ok(SelectionFilterChanged { run: None, removed: 0 });
-        }
-        sqlx::query(sql(format!(
-            "update connection set selection = $2, updated_at = $3 where id in {FAMILY}"
-        )))
-        .bind(connection.0)
-        .bind(serde_json::to_string(selection).map_err(StoreError::unwritable)?)
-        .bind(now)
-        .execute(&mut *write.tx)
-        .await?;
-        // Whatever becomes of the run below, and while the connection is paused: the next one reads everything.
-        forget_high_water(&mut write, connection).await?;
-        let customer = CustomerId(row.try_get("customer_id")?);
-        let mut removed = 0;
-        for connection in std::iter::once(connection).chain(brands_below(&mut write, connection).await?) {
-            let selected = LoadedFilter::load(&mut write, connection).await?;
-            if !selected.brand {
-                cancel_active(&mut write, connection, "the brand is not selected").await?;
-                settle_status(&mut write, connection).await?;
-            }
-            let owner = Owner { organization, customer, connection };
-            removed += drop_filtered_out(&mut write, owner, &selected, request_id).await?;
-        }
-        if !selection.attachments {
-            drop_attachments(&mut write, connection).await?;
-        }
-        let state: String = row.try_get("state")?;
-        let run = if state == ConnectionState::Active.as_str() {
+        };
+        let Changed { removed, is_active } = changed;
+        let run = if is_active {
             let request = RunRequest {
                 connection,
                 kind: Some(RunKind::Full),
@@ -131,6 +96,114 @@ impl AdminStore {
         SyncStore(self.0.clone()).sweep_blobs(organization).await?;
         Ok(SelectionFilterChanged { run, removed })
     }
+
+    /// How many files [`AdminStore::select`] would remove now: it is done, and taken back.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn would_remove(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        selection: &SelectionFilter,
+    ) -> Result<i64, StoreError> {
+        let mut write = self.write().await?;
+        let changed = change(&mut write, organization, connection, selection, "").await?;
+        // Dropped without a commit, the transaction leaves nothing.
+        Ok(changed.map_or(0, |changed| changed.removed))
+    }
+
+    /// The sections or categories of a copy and its brands, by id, with their names; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn named_places(
+        &self,
+        organization: OrganizationId,
+        connection: ConnectionId,
+        kind: PlaceKind,
+        limit: u32,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        let found = sqlx::query_as(sql(format!(
+            "select external_id, name from item
+             where connection_id in (select id from connection where id in {FAMILY} and organization_id = $2) and kind = $3
+             order by external_id limit $4"
+        )));
+        let found = found.bind(connection.0).bind(organization.0).bind(kind.as_str()).bind(i64::from(limit));
+        Ok(found.fetch_all(&self.pool).await?)
+    }
+}
+
+/// What articles stand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// A category.
+    Category,
+    /// A section.
+    Section,
+}
+
+impl PlaceKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Category => "CATEGORY",
+            Self::Section => "SECTION",
+        }
+    }
+}
+
+/// What a change of the filter did, within its transaction.
+struct Changed {
+    removed: i64,
+    /// Whether a run can bring what is newly selected.
+    is_active: bool,
+}
+
+/// Stores the filter and removes what it leaves out. `None`: it was this already.
+async fn change(
+    write: &mut Write,
+    organization: OrganizationId,
+    connection: ConnectionId,
+    selection: &SelectionFilter,
+    request_id: &str,
+) -> Result<Option<Changed>, StoreError> {
+    let row = sqlx::query(sql(format!(
+        "select id, customer_id, state, selection from connection
+         where id = $1 and organization_id = $2 and parent_id is null{}",
+        write.dialect.for_update()
+    )))
+    .bind(connection.0)
+    .bind(organization.0)
+    .fetch_optional(&mut *write.tx)
+    .await?
+    .ok_or(StoreError::NotFound(Entity::DataSource))?;
+    if selection_of(&row)? == *selection {
+        return Ok(None);
+    }
+    sqlx::query(sql(format!("update connection set selection = $2, updated_at = $3 where id in {FAMILY}")))
+        .bind(connection.0)
+        .bind(serde_json::to_string(selection).map_err(StoreError::unwritable)?)
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+    // Whatever becomes of the run that follows, and while the connection is paused: the next one reads everything.
+    forget_high_water(write, connection).await?;
+    let customer = CustomerId(row.try_get("customer_id")?);
+    let mut removed = 0;
+    for connection in std::iter::once(connection).chain(brands_below(write, connection).await?) {
+        let selected = LoadedFilter::load(write, connection).await?;
+        if !selected.brand {
+            cancel_active(write, connection, "the brand is not selected").await?;
+            settle_status(write, connection).await?;
+        }
+        let owner = Owner { organization, customer, connection };
+        removed += drop_filtered_out(write, owner, &selected, request_id).await?;
+    }
+    if !selection.attachments {
+        drop_attachments(write, connection).await?;
+    }
+    let state: String = row.try_get("state")?;
+    Ok(Some(Changed { removed, is_active: state == ConnectionState::Active.as_str() }))
 }
 
 impl SyncStore {

@@ -34,7 +34,8 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0008_growth",
     "0009_compression",
     "0013_pages",
-    "0015_grant_keys",
+    "0015_paused_customers",
+    "0016_grant_keys",
 ];
 
 /// Those of SQLite.

@@ -59,6 +59,22 @@ impl AdminStore {
         write.commit().await?;
         Ok(changed.rows_affected() > 0)
     }
+
+    /// Customers whose work a person has paused, in the order they came; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn paused_customers(
+        &self,
+        organization: OrganizationId,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let paused = sqlx::query_scalar(
+            "select external_id from customer where organization_id = $1 and paused_at is not null
+             order by id limit $2",
+        );
+        Ok(paused.bind(organization.0).bind(i64::from(limit)).fetch_all(&self.pool).await?)
+    }
 }
 
 impl QueueStore {
@@ -76,6 +92,17 @@ impl QueueStore {
         };
         sqlx::query(statement).bind(lane.as_str()).bind(now).execute(&mut *write.tx).await?;
         write.commit().await
+    }
+
+    /// Lanes that a person has paused, and since when, in ms.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn paused_lanes(&self) -> Result<Vec<(Lane, i64)>, StoreError> {
+        let paused = sqlx::query("select lane, paused_at from paused_lane order by paused_at");
+        let rows = paused.fetch_all(&self.pool).await?;
+        let read = |row| Ok((decode::named(row, "paused_lane", "lane")?, row.try_get("paused_at")?));
+        rows.iter().map(read).collect()
     }
 
     /// Every lane, most urgent first.

@@ -40,6 +40,8 @@ pub struct StoreExam {
     pub missing_migrations: Vec<i64>,
     /// Migrations that this program does not know: a later one was here.
     pub later_migrations: Vec<i64>,
+    /// Migrations of this program that are there with another text: no process of this program starts.
+    pub changed_migrations: Vec<i64>,
     /// Why nothing can be written, as far as a look tells.
     pub read_only: Option<String>,
     /// The server's clock, in ms; none of SQLite.
@@ -110,20 +112,14 @@ async fn look(
     if !exam.is_made {
         return Ok(exam);
     }
-    let applied = sqlx::query_scalar("select version from _sqlx_migrations order by version");
-    let applied: Vec<i64> = match applied.fetch_all(&mut *connection).await {
+    let applied = sqlx::query_as("select version, checksum from _sqlx_migrations order by version");
+    let applied: Vec<(i64, Vec<u8>)> = match applied.fetch_all(&mut *connection).await {
         // It says already what the user lacks.
         Err(_) if exam.read_only.is_some() => return Ok(exam),
         applied => applied?,
     };
-    let migrator = match dialect {
-        Dialect::Sqlite => migrations::sqlite(),
-        Dialect::Postgres => migrations::postgres(),
-    };
-    let known: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
-    exam.missing_migrations = known.iter().copied().filter(|version| !applied.contains(version)).collect();
-    exam.later_migrations = applied.into_iter().filter(|version| !known.contains(version)).collect();
-    if !exam.missing_migrations.is_empty() {
+    compare_migrations(&mut exam, dialect, &applied);
+    if !exam.missing_migrations.is_empty() || !exam.changed_migrations.is_empty() {
         return Ok(exam);
     }
     open_sealed(connection, vault, &mut exam).await?;
@@ -148,6 +144,26 @@ async fn look(
     .fetch_all(&mut *connection)
     .await?;
     Ok(exam)
+}
+
+/// What is applied, by version and checksum, beside what this program would apply.
+fn compare_migrations(exam: &mut StoreExam, dialect: Dialect, applied: &[(i64, Vec<u8>)]) {
+    let migrator = match dialect {
+        Dialect::Sqlite => migrations::sqlite(),
+        Dialect::Postgres => migrations::postgres(),
+    };
+    let mut later: Vec<i64> = applied.iter().map(|(version, _)| *version).collect();
+    for migration in migrator.iter() {
+        later.retain(|version| *version != migration.version);
+        match applied.iter().find(|(version, _)| *version == migration.version) {
+            None => exam.missing_migrations.push(migration.version),
+            Some((version, checksum)) if *checksum != *migration.checksum => {
+                exam.changed_migrations.push(*version);
+            }
+            Some(_) => {}
+        }
+    }
+    exam.later_migrations = later;
 }
 
 async fn has_table(connection: &mut AnyConnection, dialect: Dialect, name: &str) -> Result<bool, StoreError> {

@@ -55,6 +55,8 @@ async fn the_work_of_a_paused_customer_waits_and_that_of_others_does_not() {
         assert_eq!(released(&store).await, 1);
         let state = store.admin().customer_state(FIRST, "ada").await.unwrap().unwrap();
         assert_eq!(state.paused_at, Some(store.clock.now_ms()));
+        assert_eq!(store.admin().paused_customers(FIRST, 9).await.unwrap(), ["ada"]);
+        assert!(store.admin().paused_customers(FIRST, 0).await.unwrap().is_empty());
         store.admin().set_customer_paused(FIRST, "ada", false).await.unwrap();
         assert_eq!(released(&store).await, 1);
     }

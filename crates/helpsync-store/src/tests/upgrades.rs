@@ -285,6 +285,28 @@ async fn a_process_starts_on_the_schema_of_a_later_version_and_says_whether_it_c
     }
 }
 
+#[tokio::test]
+async fn a_migration_of_another_text_or_of_a_later_version_is_seen_by_who_examines_the_store() {
+    let _alone = ALONE.lock().await;
+    for store in stores().await {
+        let look = async || {
+            let exam = crate::examine(store.url(), None).await.unwrap();
+            (exam.missing_migrations, exam.later_migrations, exam.changed_migrations)
+        };
+        assert_eq!(look().await, (vec![], vec![], vec![]), "{}", name_of(&store));
+        for statement in [
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             select 9001, 'of a later version', success, checksum, 0 from _sqlx_migrations where version = 1",
+            "update _sqlx_migrations set checksum =
+               (select checksum from _sqlx_migrations where version = 1) where version = 3",
+            "delete from _sqlx_migrations where version = 4",
+        ] {
+            sqlx::query(statement).execute(&store.pool).await.unwrap();
+        }
+        assert_eq!(look().await, (vec![4], vec![9001], vec![3]), "{}", name_of(&store));
+    }
+}
+
 /// The store's sources but for its tests.
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
