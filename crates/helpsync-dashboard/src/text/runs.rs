@@ -1,5 +1,7 @@
 //! Runs: how they stand, what they wait for, their receipt.
 
+use helpsync_model::WaitKind;
+
 use super::sentence;
 
 pub(crate) const WAITS_FOR: &str = "Waits for";
@@ -36,6 +38,22 @@ pub(crate) const LEGEND_WAITED: &str = "waits";
 pub(crate) const LEGEND_WORKED: &str = "works";
 pub(crate) const LEGEND_PUT_OFF: &str = "put off";
 pub(crate) const LEGEND_FAILED: &str = "failed";
+
+/// What a run waits for, by the API's word for its kind. `None`: its reason says it better.
+pub(crate) fn waits_for(kind: Option<&str>) -> Option<&'static str> {
+    Some(match kind?.parse().ok()? {
+        WaitKind::Suspended => "the end of the account's suspension",
+        WaitKind::HelpCenter => "the help center to be shown",
+        WaitKind::Budget => "Zendesk's limit of requests",
+        WaitKind::Service => "a part of Helpsync",
+        WaitKind::Token => "a renewed token",
+        WaitKind::Turn => "a free worker",
+        WaitKind::Moment => "a moment that has to pass",
+        WaitKind::Zendesk => "Zendesk, which does not answer as it should",
+        WaitKind::Person => "a person",
+        WaitKind::Other => return None,
+    })
+}
 
 pub(crate) fn read(done: &str) -> String {
     format!("{done} read")
