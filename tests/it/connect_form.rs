@@ -2,10 +2,11 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use zendesk_sim::{Fault, FaultRule};
 
 use crate::app::small;
 use crate::browser::Browser;
-use crate::pages::{CUSTOMER, brand, started};
+use crate::pages::{CUSTOMER, brand, started, status};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_workspace_is_chosen_on_the_page_and_checked_there() {
@@ -57,4 +58,44 @@ async fn the_workspace_is_chosen_on_the_page_and_checked_there() {
     let body = json!({ "service": "ZENDESK", "zendesk_subdomain": "elsewhere" });
     let (status, answer) = app.call(Method::POST, "/integrations/oauth_url", "carl", Some(body)).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_that_nobody_has_is_found_out_before_zendesk_is_opened() {
+    let (app, account) = started().await;
+    let browser = Browser::new(&app.http);
+    let url = app.oauth_url(CUSTOMER, "acmee").await;
+    let token = browser.open(&url).await.field("form_token");
+    let again = browser.send_and_see(&url, &[("form_token", &token), ("workspace", "acmee")]).await;
+    assert!(again.text.contains("Zendesk has no workspace acmee"), "{}", again.text);
+    assert_eq!(again.field("workspace"), "acmee");
+    // Whatever else is answered, or nothing at all: the person goes on.
+    let late = Fault::Delay { ms: 8_000 };
+    let fields = [("form_token", token.as_str()), ("workspace", "acme")];
+    for fault in [status(404), status(423), status(500), Fault::Reset, late] {
+        account.clear_faults();
+        account.inject(FaultRule::always(fault.clone()).on("/users/me"));
+        let gone_on = browser.send(&url, &fields).await;
+        assert!(gone_on.location.is_some_and(|zendesk| zendesk.contains("/acme/oauth/")), "{fault:?}");
+    }
+    account.clear_faults();
+    let before = account.requests().len();
+    assert_eq!(browser.send(&url, &fields).await.status, StatusCode::SEE_OTHER);
+    let asked: Vec<_> = account.requests().into_iter().skip(before).collect();
+    assert!(asked.len() == 1 && asked[0].path == "/api/v2/users/me", "one question a form: {asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_is_no_way_to_search_zendesk_for_names() {
+    let (app, _account) = started().await;
+    let browser = Browser::new(&app.http);
+    let url = app.oauth_url(CUSTOMER, "acme").await;
+    let token = browser.open(&url).await.field("form_token");
+    let mut told = 0;
+    for number in 0..30 {
+        let name = format!("nobody-{number}");
+        let sent = browser.send(&url, &[("form_token", &token), ("workspace", &name)]).await;
+        told += usize::from(!sent.location.unwrap().contains("/oauth/"));
+    }
+    assert!((10..=12).contains(&told), "ten in a minute, then Zendesk has to be opened: {told}");
 }

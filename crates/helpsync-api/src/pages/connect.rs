@@ -9,11 +9,11 @@ use axum::http::header::{CACHE_CONTROL, HeaderName, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use helpsync_account::subscriptions::scopes_allow;
-use helpsync_model::{GrantBegunBy, Subdomain, SubdomainError};
+use helpsync_model::{GrantBegunBy, Subdomain, SubdomainError, chain};
 use helpsync_pages::visitor::is_program;
 use helpsync_pages::{Forms, Page, cookie};
 use helpsync_store::{Connection, Consumed, NewGrant};
-use helpsync_zendesk::{PkceVerifier, authorize_url};
+use helpsync_zendesk::{PkceVerifier, authorize_url, is_unclaimed};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub(super) const STATE_BYTES_MAX: usize = 256;
 const SHOWN_CHARS_MAX: usize = 100;
 /// The field that holds it.
 const FIELD: &str = "workspace";
+/// How long a person waits, at most, for Zendesk to say whether there is such a workspace.
+const CHECK_PATIENCE: Duration = Duration::from_secs(3);
 /// What is shown of the cookie's state, so that several grants in one browser have a cookie each.
 const COOKIE_CHARS: usize = 16;
 const PATH: &str = "/integrations/zendesk/connect";
@@ -278,7 +280,30 @@ impl Asked<'_> {
             let next = texts::disconnect_first(name, known, wanted);
             return Ok(Err([Some(why), by, Some(next)].into_iter().flatten().collect::<Vec<_>>().join(" ")));
         }
+        if self.is_unclaimed(&subdomain).await {
+            return Ok(Err(texts::no_such_workspace(wanted)));
+        }
         Ok(Ok(subdomain))
+    }
+
+    /// Whether it is certain that Zendesk has no such workspace. Whoever is unsure lets the person go on.
+    async fn is_unclaimed(&self, subdomain: &Subdomain) -> bool {
+        if !self.api.rates().may_check_workspace(self.grant.customer, self.api.now_ms()) {
+            return false;
+        }
+        let Ok(endpoint) = self.api.accounts().endpoint(subdomain) else { return false };
+        let asked = is_unclaimed(self.api.accounts().http(), &endpoint);
+        match tokio::time::timeout(CHECK_PATIENCE, asked).await {
+            Ok(Ok(is_unclaimed)) => is_unclaimed,
+            Ok(Err(failure)) => {
+                tracing::debug!(%subdomain, error = chain(&failure), "zendesk does not say whether there is a workspace");
+                false
+            }
+            Err(_elapsed) => {
+                tracing::debug!(%subdomain, "zendesk does not say in time whether there is a workspace");
+                false
+            }
+        }
     }
 
     /// Leads back to the page, which says what is wrong and keeps what was typed.

@@ -104,6 +104,12 @@ pub(super) fn not_allowed(name: &str, subdomain: &str) -> String {
     format!("{name} does not connect the workspace {subdomain}. Enter another, or ask {name} to allow it.")
 }
 
+pub(super) fn no_such_workspace(subdomain: &str) -> String {
+    format!(
+        "Zendesk has no workspace {subdomain}. Look at the address of your Zendesk: the name is the part before .zendesk.com."
+    )
+}
+
 pub(super) fn already_connected(subdomain: &str) -> String {
     format!("Already connected to {subdomain}")
 }
