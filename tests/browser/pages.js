@@ -40,6 +40,14 @@ async function connect(page) {
   await page.keyboard.type(HELPSYNC_SUBDOMAIN);
   await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
   await says(page, "to access");
+  // Going back shows the page, not the answer to a form that would have to be sent again.
+  await page.goBack();
+  await says(page, "Connect Zendesk to Example Answers");
+  assert.equal(await page.$eval("#workspace", (field) => field.value), HELPSYNC_SUBDOMAIN);
+  await page.goBack();
+  await says(page, "Connect Zendesk to Example Answers");
+  await press(page, "Continue to Zendesk");
+  await says(page, "to access");
   await press(page, "Allow");
   await says(page, "is connected");
   assert.match(page.url(), /\/integrations\/zendesk\/progress\?token=/);
@@ -78,6 +86,9 @@ async function manage(page) {
   await press(page, "Save");
   await says(page, "That could not be saved");
   await look(page, "manage-refused");
+  await page.reload();
+  await says(page, "That could not be saved");
+  assert.equal(await page.$eval("#locales", (field) => field.value), "e n");
   await press(page, "Disconnect");
   await says(page, "Disconnect acme?");
   await look(page, "disconnect");

@@ -103,6 +103,15 @@ impl Browser {
         self.send_from(address, fields, "same-origin", &origin).await
     }
 
+    /// Sends a form of the page at `address`, and opens the page that its answer leads to, on this host.
+    pub(crate) async fn send_and_see(&self, address: &str, fields: &[(&str, &str)]) -> Shown {
+        let sent = self.send(address, fields).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+        let led = Url::parse(address).unwrap().join(&sent.location.unwrap()).unwrap();
+        assert_eq!(led.path(), Url::parse(address).unwrap().path(), "it leads back");
+        self.open(led.as_str()).await
+    }
+
     /// Sends a form of another page.
     pub(crate) async fn send_from(
         &self,

@@ -14,6 +14,7 @@ mod browser;
 mod causes;
 mod chaos;
 mod complete;
+mod connect_form;
 mod contract;
 mod contract_reasons;
 mod copy;

@@ -73,16 +73,26 @@ async fn the_managing_page_syncs_selects_and_disconnects_and_only_when_its_butto
         (&json!(["a, B", "c"]), &json!(["de"]), &json!(true))
     );
     app.ended(connection).await;
-    let wrong = press(&[("do", "select"), ("locales", "e n"), ("labels", "typed\nonce")]).await;
-    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let refused =
+        [("form_token", token.as_str()), ("do", "select"), ("locales", "e n"), ("labels", "typed\nonce")];
+    let wrong = browser.send_and_see(&url, &refused).await;
+    assert_eq!(wrong.status, StatusCode::OK);
     for kept in ["That could not be saved", ">e n</textarea>", ">typed\nonce</textarea>"] {
         assert!(wrong.text.contains(kept), "{kept}: {}", wrong.text);
     }
     let is_chosen = |page: &str| page.contains(&format!("name=\"section\" value=\"{section}\" checked"));
-    let saved = browser.open(&url).await.text;
+    let saved = Browser::new(&app.http).open(&url).await.text;
     assert!(is_chosen(&saved) && !is_chosen(&wrong.text), "the form is as it was posted: {}", wrong.text);
+    assert!(browser.open(&url).await.text.contains(">e n</textarea>"));
+    // What is too long for a cookie is shown at once.
+    let long = "x".repeat(5_000);
+    let direct = press(&[("do", "select"), ("locales", "e n"), ("labels", &long)]).await;
+    assert_eq!(direct.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(direct.text.contains(&long) && direct.text.contains("That could not be saved"));
+    assert_eq!(press(&chosen).await.status, StatusCode::SEE_OTHER);
+    assert!(!browser.open(&url).await.text.contains("That could not be saved"), "it was put right");
 
-    let asked = press(&[("do", "ask")]).await;
+    let asked = browser.send_and_see(&url, &[("form_token", token.as_str()), ("do", "ask")]).await;
     assert!(asked.text.contains("Disconnect acme?") && sources(&app).await == 1, "{}", asked.text);
     let gone = press(&[("do", "disconnect")]).await;
     assert!(gone.location.unwrap().ends_with("&done=disconnect"));

@@ -23,7 +23,7 @@ pub(crate) async fn sources(app: &TestApp) -> i64 {
     app.post("/user_data_sources", CUSTOMER, json!({})).await["count"].as_i64().unwrap()
 }
 
-async fn brand(app: &TestApp, branding: Value) {
+pub(crate) async fn brand(app: &TestApp, branding: Value) {
     let (status, answer) = app.call(Method::PUT, "/helpsync/v1/branding", CUSTOMER, Some(branding)).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
 }
@@ -208,53 +208,6 @@ async fn the_button_is_pressed_on_the_page_itself_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_workspace_is_chosen_on_the_page_and_checked_there() {
-    let (app, _account) = started().await;
-    app.account("bolt", small(3));
-    brand(&app, json!({ "display_name": "Example", "subdomains": ["acme", "bolt"] })).await;
-    let url = app.oauth_url(CUSTOMER, "acme").await;
-    let browser = Browser::new(&app.http);
-    let token = browser.open(&url).await.field("form_token");
-    let choose =
-        async |workspace: &str| browser.send(&url, &[("form_token", &token), ("workspace", workspace)]).await;
-    for (workspace, says) in [
-        ("", "Enter the name of your workspace"),
-        ("a b", "This is no workspace&#39;s name"),
-        ("ab", "This is no workspace&#39;s name"),
-        ("elsewhere", "Example does not connect the workspace elsewhere"),
-    ] {
-        let again = choose(workspace).await;
-        assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{workspace}: {}", again.text);
-        let text = again.text.replace('\'', "&#39;");
-        assert!(text.contains(says) && text.contains("aria-invalid"), "{workspace}: {text}");
-    }
-    let chosen = choose(" https://BOLT.zendesk.com/ ").await;
-    let zendesk = chosen.location.unwrap();
-    assert!(zendesk.contains("/bolt/"), "{zendesk}");
-    let callback = browser.open(&zendesk).await.location.unwrap();
-    assert_eq!(browser.open(&callback).await.status, StatusCode::SEE_OTHER);
-    app.connection(CUSTOMER, "bolt").await;
-    // A link that is out holds to the list as it is when it comes back, whoever has begun it.
-    let mut address = app.oauth_url("dan", "acme").await;
-    let page = app.oauth_url("eve", "acme").await;
-    let pressed = browser.press(&page).await;
-    brand(&app, json!({ "subdomains": ["bolt"] })).await;
-    let ended = loop {
-        let answer = app.http.get(&address).send().await.unwrap();
-        match answer.headers().get("location") {
-            Some(next) => address = next.to_str().unwrap().to_owned(),
-            None => break answer.status(),
-        }
-    };
-    assert_eq!([ended, browser.open(&pressed).await.status], [StatusCode::FORBIDDEN; 2]);
-    assert_eq!(app.post("/user_data_sources", "dan", json!({})).await["count"], 0);
-    // The API holds to the same list.
-    let body = json!({ "service": "ZENDESK", "zendesk_subdomain": "elsewhere" });
-    let (status, answer) = app.call(Method::POST, "/integrations/oauth_url", "carl", Some(body)).await;
-    assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_another_workspace_is_told_which_and_whom_to_ask() {
     let (app, _account) = started().await;
     app.account("bolt", small(3));
@@ -276,6 +229,11 @@ async fn whoever_has_another_workspace_is_told_which_and_whom_to_ask() {
         assert!(third.text.contains(said), "{said}: {}", third.text);
     }
     assert!(!third.text.contains("/revoke") && !third.text.contains("/integrations"), "{}", third.text);
+    // And the page knows by now.
+    let fourth = app.oauth_url(CUSTOMER, "acme").await;
+    let token = browser.open(&fourth).await.field("form_token");
+    let again = browser.send_and_see(&fourth, &[("form_token", &token), ("workspace", "bolt")]).await;
+    assert!(again.text.contains("a customer has one workspace") && again.field("workspace") == "bolt");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,7 +77,8 @@ impl RateLimiter for BudgetedLimiter {
         match answer {
             Ok(permit) => Ok(Permit { id: permit.0, family }),
             Err(NoPermit::Throttled { delay: wait, reason }) => {
-                Err(Throttled { wait, reason: format!("budget of {} ({reason})", self.account) })
+                let reason = format!("budget of {} ({reason})", self.account);
+                Err(Throttled { wait, reason, is_account: true })
             }
             Err(NoPermit::Coordinator(error)) => {
                 tracing::warn!(
@@ -85,7 +86,8 @@ impl RateLimiter for BudgetedLimiter {
                     error = chain(&error),
                     "the coordinator does not answer"
                 );
-                Err(Throttled { wait: COORDINATOR_DOWN_WAIT, reason: "the coordinator".to_owned() })
+                let reason = "the coordinator".to_owned();
+                Err(Throttled { wait: COORDINATOR_DOWN_WAIT, reason, is_account: false })
             }
         }
     }

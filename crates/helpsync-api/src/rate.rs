@@ -13,6 +13,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use helpsync_model::CustomerId;
 use sha2::{Digest, Sha256};
 
 use crate::Api;
@@ -22,6 +23,10 @@ use crate::error::ApiError;
 const MINUTE_MS: i64 = 60_000;
 /// Tries of one address to log in to the dashboard.
 const LOGINS_PER_MINUTE: u32 = 20;
+/// Names of workspaces that one customer's links may have Zendesk asked about. A person who mistypes takes a few.
+const WORKSPACE_CHECKS_PER_MINUTE: u32 = 10;
+/// And those of everybody: who has many customers must not search Zendesk for names through us.
+const ALL_WORKSPACE_CHECKS_PER_MINUTE: u32 = 120;
 /// Buckets are counted in thousandths of ms, so that rates beyond 60,000 a minute are kept too.
 const PARTS: i64 = 1_000;
 /// Buckets kept at once; with more asking in one minute, those of full buckets are forgotten first.
@@ -70,6 +75,8 @@ pub(crate) struct Rates {
     addresses: Buckets<IpAddr>,
     /// Of addresses too: keys are guessed there.
     logins: Buckets<IpAddr>,
+    workspace_checks: Buckets<CustomerId>,
+    all_workspace_checks: Buckets<()>,
 }
 
 impl Rates {
@@ -78,6 +85,8 @@ impl Rates {
             keys: Buckets::new(per_minute_of_key),
             addresses: Buckets::new(per_minute_of_address),
             logins: Buckets::new(LOGINS_PER_MINUTE),
+            workspace_checks: Buckets::new(WORKSPACE_CHECKS_PER_MINUTE),
+            all_workspace_checks: Buckets::new(ALL_WORKSPACE_CHECKS_PER_MINUTE),
         }
     }
 
@@ -89,6 +98,12 @@ impl Rates {
     /// Takes a try to log in out. Otherwise: ms until there is one.
     pub(crate) fn login(&self, peer: IpAddr, now_ms: i64) -> Result<(), u64> {
         self.logins.take(network(peer), now_ms)
+    }
+
+    /// Whether Zendesk may be asked about a name of a workspace that stands in a customer's form.
+    pub(crate) fn may_check_workspace(&self, customer: CustomerId, now_ms: i64) -> bool {
+        let taken = self.workspace_checks.take(customer, now_ms);
+        taken.and_then(|()| self.all_workspace_checks.take((), now_ms)).is_ok()
     }
 }
 
@@ -155,6 +170,15 @@ mod tests {
         assert_eq!(buckets.take("a", now + 999), Err(1));
         assert_eq!(buckets.take("a", now + 1_000), Ok(()));
         assert_eq!(buckets.take("a", now + 1_000), Err(1_000));
+    }
+
+    #[test]
+    fn nobody_searches_zendesk_for_names_through_our_form() {
+        let rates = Rates::new(1, 1);
+        let asked =
+            |customer| (0..100).filter(|_| rates.may_check_workspace(CustomerId(customer), 1_000)).count();
+        assert_eq!((asked(1), asked(2)), (10, 10), "each customer a few");
+        assert_eq!((3..100).map(asked).sum::<usize>(), 100, "and all of them together not many");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     GrantCookie,
     /// A form of one page in one browser.
     Form,
+    /// The cookie that keeps what was refused of a form.
+    Refusal,
     /// The page that shows how a sync goes.
     ProgressUrl,
     /// The page on which a customer's administrator changes what is synced.
@@ -36,6 +38,7 @@ impl Purpose {
             Self::PresignedUrl => "presigned url",
             Self::GrantCookie => "grant cookie",
             Self::Form => "form",
+            Self::Refusal => "refusal",
             Self::ProgressUrl => "progress url",
             Self::ManageUrl => "manage url",
         }

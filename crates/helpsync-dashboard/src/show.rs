@@ -48,6 +48,14 @@ pub(crate) fn millis(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
 
+/// What a run waits for: the kind of it and, below, the reason in words.
+pub(crate) fn waits_for(kind: Option<&str>, reason: &str) -> Markup {
+    match t::waits_for(kind) {
+        Some(kind) => html! { (kind) br; span class="soft" { (reason) } },
+        None => html! { (reason) },
+    }
+}
+
 /// A time as people say it: `5 min ago`, `in 2 h`. The whole of it is in its title.
 pub(crate) fn when(time: &str, now_ms: i64) -> Markup {
     let text = match millis(time) {

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use helpsync_account::{Account, Accounts};
 use helpsync_content::Limits;
-use helpsync_model::{Confirm, ShardParams, Subdomain, chain};
+use helpsync_model::{Confirm, ShardParams, Subdomain, WaitKind, chain};
 use helpsync_store::{
     GoesOn, QueueStore, RemovalCeiling, RunNote, ShardEnd, StartedShard, StoreError, StoreOutage, SyncStore,
 };
@@ -169,7 +169,8 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn hand_back(&self, started: &StartedShard) -> Result<(), StoreError> {
-        let end = ShardEnd::Snooze { wait: Duration::ZERO, reason: "a worker".to_owned() };
+        let reason = "a worker".to_owned();
+        let end = ShardEnd::Snooze { wait: Duration::ZERO, kind: WaitKind::Turn, reason };
         self.record(started, &end, &RunNote::default(), &|| None).await.map(drop)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Backoff, Entropy, Timestamp, chain};
+use helpsync_model::{Backoff, Entropy, Timestamp, WaitKind, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Class, Failure, TokenError};
 use thiserror::Error;
@@ -52,6 +52,24 @@ impl HandlerError {
         }
     }
 
+    /// What work is put off for that failed like this.
+    pub(crate) fn waits_for(&self) -> WaitKind {
+        let failure = match self {
+            Self::NoHelpCenter(_) => return WaitKind::HelpCenter,
+            Self::Store(_) => return WaitKind::Service,
+            Self::Permanent(_) | Self::Passing(_) => return WaitKind::Other,
+            Self::Zendesk(failure) => failure,
+        };
+        match failure {
+            Failure::Suspended { .. } => WaitKind::Suspended,
+            Failure::RateLimited { .. } | Failure::Throttled { is_account: true, .. } => WaitKind::Budget,
+            Failure::Throttled { is_account: false, .. }
+            | Failure::Token(TokenError::StoreAway(_) | TokenError::Sealed(_)) => WaitKind::Service,
+            Failure::Token(TokenError::Unavailable { .. }) => WaitKind::Token,
+            _ => WaitKind::Zendesk,
+        }
+    }
+
     /// Of something that every help center answers, such as a page of the whole list: 403 or 404 for that is no
     /// missing thing but a help center in trouble. Every other failure names its own cause.
     pub(crate) fn of_list(failure: Failure) -> Self {
@@ -64,11 +82,13 @@ impl HandlerError {
 
 impl Engine {
     pub(crate) async fn end_after(&self, error: &HandlerError, started: &StartedShard) -> ShardEnd {
+        let kind = error.waits_for();
+        let snooze = |wait, reason: &str| ShardEnd::Snooze { wait, kind, reason: reason.to_owned() };
         let failure = match error {
             HandlerError::Permanent(reason) => return ShardEnd::Failed(reason.clone()),
             // Our own store's absence is no fault of the shard's, and must never use up its tries.
             HandlerError::Store(error) if error.is_transient() => {
-                return ShardEnd::Snooze { wait: STORE_AWAY_WAIT, reason: "the store".to_owned() };
+                return snooze(STORE_AWAY_WAIT, "the store");
             }
             HandlerError::Store(_) | HandlerError::Passing(_) => return self.retry(error, None, started),
             // It may be enabled again, and which of the two statuses a disabled one answers with is no difference.
@@ -76,27 +96,26 @@ impl Engine {
             HandlerError::Zendesk(failure) => failure,
         };
         if let Failure::RateLimited { .. } = failure {
-            let wait = error.budget_wait();
-            return ShardEnd::Snooze { wait, reason: "Zendesk's rate limit".to_owned() };
+            return snooze(error.budget_wait(), "Zendesk's rate limit");
         }
-        if let Failure::Throttled { wait, reason } = failure {
-            return ShardEnd::Snooze { wait: *wait, reason: reason.clone() };
+        if let Failure::Throttled { wait, reason, .. } = failure {
+            return snooze(*wait, reason);
         }
         // As when the store is away in any other statement.
         if let Failure::Token(TokenError::StoreAway(_)) = failure {
-            return ShardEnd::Snooze { wait: STORE_AWAY_WAIT, reason: "the store".to_owned() };
+            return snooze(STORE_AWAY_WAIT, "the store");
         }
         // Nor is a key that is missing the shard's, and it goes on soon after the key is back.
         if let (Failure::Token(TokenError::Sealed(_)), Class::Throttled { wait }) = (failure, failure.class())
         {
-            return ShardEnd::Snooze { wait, reason: chain(failure) };
+            return snooze(wait, &chain(failure));
         }
         // Its owner has to do something about it, in Zendesk and not here: it is waited for like an outage.
         if let Failure::Suspended { .. } = failure {
             return self.wait_out(error, None, started);
         }
         match failure.class() {
-            Class::Throttled { wait } => ShardEnd::Snooze { wait, reason: "budget".to_owned() },
+            Class::Throttled { wait } => snooze(wait, "budget"),
             Class::Transient { after } => match self.retry(error, after, started) {
                 ShardEnd::Failed(_) if self.is_away(started).await => self.wait_out(error, after, started),
                 end => end,
@@ -113,7 +132,7 @@ impl Engine {
             return ShardEnd::Failed(format!("gave up after {tries} tries: {}", chain(error)));
         }
         let wait = after.unwrap_or_else(|| BACKOFF.wait(tries, &*self.entropy));
-        ShardEnd::Retry { wait, error: chain(error) }
+        ShardEnd::Retry { wait, kind: error.waits_for(), error: chain(error) }
     }
 
     /// Puts a shard off that only Zendesk's return can help. It never gives up: the pauses grow to a day.
@@ -121,7 +140,8 @@ impl Engine {
         let wait = after.unwrap_or_default().max(outage_pause(tries(started), &*self.entropy));
         let again = self.clock.now().as_second().saturating_add(i64::try_from(wait.as_secs()).unwrap_or(0));
         let again = Timestamp::from_second(again).unwrap_or(Timestamp::MAX);
-        ShardEnd::Retry { wait, error: format!("{}; Zendesk is asked again at {again}", chain(error)) }
+        let text = format!("{}; Zendesk is asked again at {again}", chain(error));
+        ShardEnd::Retry { wait, kind: error.waits_for(), error: text }
     }
 
     /// Whether it is Zendesk that is away, and not this one request that always fails: then nothing else answers either,
@@ -149,8 +169,33 @@ fn outage_pause(tries: u32, entropy: &dyn Entropy) -> Duration {
 #[cfg(test)]
 mod tests {
     use helpsync_model::SeededEntropy;
+    use helpsync_zendesk::Detail;
 
     use super::*;
+
+    #[test]
+    fn every_failure_that_is_waited_for_has_a_kind() {
+        let detail = || Detail { excerpt: "html".to_owned(), request_id: None };
+        let wait = Duration::ZERO;
+        let throttled = |is_account| Failure::Throttled { wait, reason: String::new(), is_account };
+        let unavailable = || Failure::Unavailable { after: None, detail: detail() };
+        let token = TokenError::Unavailable { reason: String::new(), after: None };
+        for (failure, kind) in [
+            (Failure::Suspended { status: 423, detail: detail() }, WaitKind::Suspended),
+            (Failure::RateLimited { after: None, detail: detail() }, WaitKind::Budget),
+            (throttled(true), WaitKind::Budget),
+            (throttled(false), WaitKind::Service),
+            (Failure::Token(TokenError::StoreAway(String::new())), WaitKind::Service),
+            (Failure::Token(TokenError::Sealed(String::new())), WaitKind::Service),
+            (Failure::Token(token), WaitKind::Token),
+            (unavailable(), WaitKind::Zendesk),
+            (Failure::NotFound(detail()), WaitKind::Zendesk),
+        ] {
+            assert_eq!(HandlerError::Zendesk(failure.clone()).waits_for(), kind, "{failure}");
+        }
+        assert_eq!(HandlerError::NoHelpCenter(unavailable()).waits_for(), WaitKind::HelpCenter);
+        assert_eq!(HandlerError::Passing(String::new()).waits_for(), WaitKind::Other);
+    }
 
     /// A help center that is away for hours is asked ever less often.
     #[test]

@@ -8,12 +8,15 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use helpsync_account::Account;
-use helpsync_model::{ExportAccess, ExportCursor, ExportRange, RunKind, ShardCursor, ShardParams, chain};
+use helpsync_model::{
+    ExportAccess, ExportCursor, ExportRange, RunKind, ShardCursor, ShardParams, WaitKind, chain,
+};
 use helpsync_store::{GoesOn, NewShard, Progress, RunNote, ShardEnd, Split, StartedShard};
 use helpsync_zendesk::{Answer, ExportPage, Failure};
 
 use crate::page::{Fetched, Reached, Stored};
 use crate::plan::NoExport;
+use crate::walk_list::yielded_turn;
 use crate::{Engine, Handled, HandlerError};
 
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
@@ -124,7 +127,7 @@ impl Engine {
                 if started.passed_second.is_none_or(|passed| second > passed) {
                     if let Some(wait) = self.until_over(second) {
                         let reason = "a second that is not over".to_owned();
-                        return Ok(ShardEnd::Snooze { wait, reason }.into());
+                        return Ok(ShardEnd::Snooze { wait, kind: WaitKind::Moment, reason }.into());
                     }
                     self.store_export_page(started, account, answer, &range, None, None).await?;
                     return self.list_on(started, account, everything, NoExport::Crowded(second)).await;
@@ -156,7 +159,7 @@ impl Engine {
                 Followed::Elsewhere => break,
             };
         }
-        Ok(ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }.into())
+        Ok(yielded_turn().into())
     }
 
     /// The first page of a turn, beside the count where one is due; or how the shard ends where there is no export.

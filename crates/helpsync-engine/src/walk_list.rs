@@ -17,7 +17,7 @@ use std::ops::Not as _;
 use std::time::Duration;
 
 use helpsync_account::Account;
-use helpsync_model::{ListCursor, ListEnd, ListParams, ShardCursor, chain};
+use helpsync_model::{ListCursor, ListEnd, ListParams, ShardCursor, WaitKind, chain};
 use helpsync_store::{PageWrite, Progress, ShardEnd, StartedShard};
 use helpsync_zendesk::{
     Answer, Failure, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
@@ -360,7 +360,7 @@ impl Until {
 }
 
 pub(crate) fn yielded_turn() -> ShardEnd {
-    ShardEnd::Snooze { wait: Duration::ZERO, reason: "its turn".to_owned() }
+    ShardEnd::Snooze { wait: Duration::ZERO, kind: WaitKind::Turn, reason: "its turn".to_owned() }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub use source::{AutoSync, Source};
 pub use state::{
     ChunkState, ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus,
     GrantBegunBy, KeyScope, Name, Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger,
-    UnknownName, WebhookStatus,
+    UnknownName, WaitKind, WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
 pub use text::{is_sound_json, is_unseen, sound_json};

@@ -224,6 +224,30 @@ names! {
         Cancelled = "cancelled",
     }
 
+    /// What work that is put off waits for. Stands beside the reason in words, which is for whoever runs Helpsync.
+    WaitKind {
+        /// That the owner of the Zendesk account has its suspension ended.
+        Suspended = "suspended",
+        /// That the help center is shown: it is off, or the grant's user may not read it.
+        HelpCenter = "help_center",
+        /// Requests that Zendesk answers in a minute.
+        Budget = "budget",
+        /// A part of Helpsync itself: the store, the coordinator, a key.
+        Service = "service",
+        /// That Zendesk renews the token.
+        Token = "token",
+        /// A free worker, behind others.
+        Turn = "turn",
+        /// A moment that has to pass.
+        Moment = "moment",
+        /// That Zendesk answers, and as it should.
+        Zendesk = "zendesk",
+        /// A person, who has paused it.
+        Person = "person",
+        /// Something else, or it was written by the version before, which named no kind.
+        Other = "other",
+    }
+
     /// What started a run.
     Trigger {
         /// A finished grant.

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::http::{Reply, Request};
 use crate::traffic::template_of;
-use crate::{Endpoint, Failure, Family, Http, Permit, RateLimiter, RateReport, TokenSource};
+use crate::{Endpoint, Failure, Family, Http, Permit, RateLimiter, RateReport, Throttled, TokenSource};
 
 /// How many redirects within the workspace's own address one call follows.
 pub const REDIRECTS_MAX: u32 = 3;
@@ -111,11 +111,7 @@ impl Client {
         let mut token = self.tokens.token().await.map_err(Failure::Token)?;
         let (mut requests, mut redirects, mut may_renew, mut bytes) = (0, 0, renew, 0);
         loop {
-            let permit = self
-                .limiter
-                .enter(Family::of(url.path()))
-                .await
-                .map_err(|denied| Failure::Throttled { wait: denied.wait, reason: denied.reason })?;
+            let permit = self.limiter.enter(Family::of(url.path())).await.map_err(throttled)?;
             requests += 1;
             let exchange = self
                 .http
@@ -166,7 +162,7 @@ impl Client {
 
     pub(crate) async fn enter(&self, family: Family) -> Result<Permit, Failure> {
         let entered = self.limiter.enter(family).await;
-        entered.map_err(|denied| Failure::Throttled { wait: denied.wait, reason: denied.reason })
+        entered.map_err(throttled)
     }
 
     pub(crate) async fn leave(&self, permit: Permit, report: RateReport) {
@@ -191,4 +187,9 @@ impl Client {
             None => Err(Failure::malformed("it redirects nowhere")),
         }
     }
+}
+
+fn throttled(denied: Throttled) -> Failure {
+    let Throttled { wait, reason, is_account } = denied;
+    Failure::Throttled { wait, reason, is_account }
 }

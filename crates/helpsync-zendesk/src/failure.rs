@@ -116,6 +116,8 @@ pub enum Failure {
         wait: Duration,
         /// Whose limit.
         reason: String,
+        /// Whether it is the account's; otherwise whoever keeps the limits does not answer.
+        is_account: bool,
     },
     /// There is no usable token; nothing was sent, or a refused token could not be renewed.
     #[error("no token")]

@@ -37,6 +37,7 @@ mod token;
 mod traffic;
 mod tree;
 mod webhook;
+mod workspace;
 
 #[cfg(test)]
 mod tests;
@@ -63,3 +64,4 @@ pub use rate_limiter::{Family, Permit, RateLimiter, RateReport, Throttled};
 pub use token::{TokenError, TokenSource};
 pub use tree::{Locales, TreePage, same_locale};
 pub use webhook::{NewWebhook, WebhookId, is_signed};
+pub use workspace::is_unclaimed;

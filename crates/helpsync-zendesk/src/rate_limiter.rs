@@ -60,6 +60,8 @@ pub struct Throttled {
     pub wait: Duration,
     /// Whose limit it is, for logs and status displays.
     pub reason: String,
+    /// Whether it is the account's; otherwise nobody could say, for whoever keeps the limits does not answer.
+    pub is_account: bool,
 }
 
 /// What an answer's headers say about the account's budget.

@@ -177,8 +177,7 @@ async fn serve(Shared(sim): Shared<Sim>, request: HttpRequest<Body>) -> Response
     }
     let account = parts.first().and_then(|subdomain| Some((*subdomain, sim.account(subdomain)?)));
     let Some((subdomain, account)) = account else {
-        // An unknown subdomain answers, in JSON.
-        return plain(Answer::json(404, serde_json::json!({})));
+        return plain(Answer::no_account(parts.first().copied().unwrap_or_default()));
     };
     let header = |name| text(&head.headers, name);
     let raw_query = head.uri.query().unwrap_or_default().to_owned();

@@ -9,11 +9,11 @@ use axum::http::header::{CACHE_CONTROL, HeaderName, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use helpsync_account::subscriptions::scopes_allow;
-use helpsync_model::{GrantBegunBy, Subdomain, SubdomainError};
+use helpsync_model::{GrantBegunBy, Subdomain, SubdomainError, chain};
 use helpsync_pages::visitor::is_program;
 use helpsync_pages::{Forms, Page, cookie};
 use helpsync_store::{Connection, Consumed, NewGrant};
-use helpsync_zendesk::{PkceVerifier, authorize_url};
+use helpsync_zendesk::{PkceVerifier, authorize_url, is_unclaimed};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,8 @@ use url::Url;
 
 use super::callback::{broken, ended, not_ours};
 use super::form::{Guard, Posted, not_from_page};
-use super::{Look, look, texts};
+use super::refusal::Refusal;
+use super::{Look, look, refusal, texts};
 use crate::Api;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
@@ -36,6 +37,10 @@ pub(crate) const URL_LIFE: Duration = Duration::from_secs(30 * 60);
 pub(super) const STATE_BYTES_MAX: usize = 256;
 /// The longest workspace name that is shown again.
 const SHOWN_CHARS_MAX: usize = 100;
+/// The field that holds it.
+const FIELD: &str = "workspace";
+/// How long a person waits, at most, for Zendesk to say whether there is such a workspace.
+const CHECK_PATIENCE: Duration = Duration::from_secs(3);
 /// What is shown of the cookie's state, so that several grants in one browser have a cookie each.
 const COOKIE_CHARS: usize = 16;
 const PATH: &str = "/integrations/zendesk/connect";
@@ -149,13 +154,13 @@ fn parse_subdomain(text: &str) -> Result<Subdomain, &'static str> {
     })
 }
 
-fn redirect(status: StatusCode, address: &Url, cookie: Option<String>) -> Response {
+fn redirect(status: StatusCode, address: &Url, cookies: &[String]) -> Response {
     let mut headers = HeaderMap::new();
     if let Ok(address) = HeaderValue::from_str(address.as_str()) {
         headers.insert(LOCATION, address);
     }
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
-        headers.insert(SET_COOKIE, cookie);
+    for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+        headers.append(SET_COOKIE, cookie);
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
@@ -174,12 +179,17 @@ async fn show(
         let address = zendesk_url(api, &state, &grant, &subdomain)?;
         let begun = api.store().admin().begin_grant(&state, GrantBegunBy::Program).await;
         if begun.map_err(|error| broken(error.into()))? {
-            return Ok(redirect(StatusCode::FOUND, &address, None));
+            return Ok(redirect(StatusCode::FOUND, &address, &[]));
         }
     }
     let asked =
         Asked { api, headers, state: &state, grant: &grant, look: look(api, grant.organization).await };
-    Ok(asked.page(&grant.subdomain, None).await?.into())
+    let refused = Refusal::read(api, headers, state.expose_secret(), is_https(&grant));
+    let chosen = chosen_here(api, headers, &state, &grant);
+    let typed = refused.as_ref().and_then(|refused| refused.typed.one(FIELD));
+    let typed = typed.or(chosen.as_deref()).unwrap_or(&grant.subdomain);
+    let wrong = refused.as_ref().map(|refused| refused.wrong.as_str());
+    Ok(asked.page(StatusCode::OK, typed, wrong).await?.into())
 }
 
 async fn begin(
@@ -195,22 +205,11 @@ async fn begin(
     }
     let look = look(api, grant.organization).await;
     let asked = Asked { api, headers: &form.headers, state: &state, grant: &grant, look };
-    let typed = form.fields.one("workspace").unwrap_or(&grant.subdomain);
-    let subdomain = match parse_subdomain(typed) {
+    let typed = form.fields.one(FIELD).unwrap_or(&grant.subdomain);
+    let subdomain = match asked.checked(typed).await? {
         Ok(subdomain) => subdomain,
-        Err(wrong) => return Ok(asked.page(typed, Some(wrong.to_owned())).await?.into()),
+        Err(wrong) => return asked.refused(typed, wrong).await,
     };
-    if !asked.look.branding.allows(subdomain.as_str()) {
-        let wrong = texts::not_allowed(asked.look.name(), subdomain.as_str());
-        return Ok(asked.page(typed, Some(wrong)).await?.into());
-    }
-    if let Some(connected) = asked.connected().await?
-        && connected.subdomain != subdomain.as_str()
-    {
-        let by = Some(connected.account_label.as_str());
-        let page = other_workspace(&asked.look, &grant, &connected.subdomain, by, subdomain.as_str());
-        return Ok(page.into());
-    }
     let address = zendesk_url(api, &state, &grant, &subdomain)?;
     let begun = api.store().admin().begin_grant(&state, GrantBegunBy::Page).await;
     if !begun.map_err(|error| broken(error.into()))? {
@@ -218,8 +217,10 @@ async fn begin(
     }
     let claim = GrantClaim { s: hash(&state), w: subdomain.as_str().to_owned() };
     let value = api.signer().sign(Purpose::GrantCookie, claim, api.ends_in(URL_LIFE));
-    let cookie = cookie::set(&cookie_name(&state), &value, is_https(&grant), URL_LIFE.as_secs());
-    Ok(redirect(StatusCode::SEE_OTHER, &address, Some(cookie)))
+    let is_https = is_https(&grant);
+    let cookie = cookie::set(&cookie_name(&state), &value, is_https, URL_LIFE.as_secs());
+    let cookies = [cookie, refusal::forget(state.expose_secret(), is_https)];
+    Ok(redirect(StatusCode::SEE_OTHER, &address, &cookies))
 }
 
 /// What a person is told whose customer has another workspace, which was connected `by` somebody.
@@ -232,12 +233,17 @@ pub(super) fn other_workspace(
 ) -> Page {
     let page = Page::failed(StatusCode::CONFLICT, &texts::already_connected(connected))
         .line(&texts::already_connected_why(&grant.customer_external_id, connected));
-    let page = match by.filter(|by| !by.is_empty() && *by != connected) {
+    let page = match known_by(connected, by) {
         Some(by) => page.line(&texts::connected_by(by)),
         None => page,
     };
     let page = page.line(&texts::disconnect_first(look.name(), connected, wanted));
     look.on(look.back(page, grant.return_url.as_deref()))
+}
+
+/// Who connected a workspace, where that says more than its name.
+fn known_by<'a>(connected: &str, by: Option<&'a str>) -> Option<&'a str> {
+    by.filter(|by| !by.is_empty() && *by != connected)
 }
 
 /// A person who is asked.
@@ -255,14 +261,73 @@ impl Asked<'_> {
         live_connection(self.api, self.grant.organization, self.grant.customer).await.map_err(broken)
     }
 
-    async fn page(&self, typed: &str, wrong: Option<String>) -> Result<Page, Page> {
+    /// The workspace of a form; or what is wrong with it, in words.
+    async fn checked(&self, typed: &str) -> Result<Result<Subdomain, String>, Page> {
+        let subdomain = match parse_subdomain(typed) {
+            Ok(subdomain) => subdomain,
+            Err(wrong) => return Ok(Err(wrong.to_owned())),
+        };
+        let (name, wanted) = (self.look.name(), subdomain.as_str());
+        if !self.look.branding.allows(wanted) {
+            return Ok(Err(texts::not_allowed(name, wanted)));
+        }
+        if let Some(connected) = self.connected().await?
+            && connected.subdomain != wanted
+        {
+            let known = connected.subdomain.as_str();
+            let why = texts::already_connected_why(&self.grant.customer_external_id, known);
+            let by = known_by(known, Some(&connected.account_label)).map(texts::connected_by);
+            let next = texts::disconnect_first(name, known, wanted);
+            return Ok(Err([Some(why), by, Some(next)].into_iter().flatten().collect::<Vec<_>>().join(" ")));
+        }
+        if self.is_unclaimed(&subdomain).await {
+            return Ok(Err(texts::no_such_workspace(wanted)));
+        }
+        Ok(Ok(subdomain))
+    }
+
+    /// Whether it is certain that Zendesk has no such workspace. Whoever is unsure lets the person go on.
+    async fn is_unclaimed(&self, subdomain: &Subdomain) -> bool {
+        if !self.api.rates().may_check_workspace(self.grant.customer, self.api.now_ms()) {
+            return false;
+        }
+        let Ok(endpoint) = self.api.accounts().endpoint(subdomain) else { return false };
+        let asked = is_unclaimed(self.api.accounts().http(), &endpoint);
+        match tokio::time::timeout(CHECK_PATIENCE, asked).await {
+            Ok(Ok(is_unclaimed)) => is_unclaimed,
+            Ok(Err(failure)) => {
+                tracing::debug!(%subdomain, error = chain(&failure), "zendesk does not say whether there is a workspace");
+                false
+            }
+            Err(_elapsed) => {
+                tracing::debug!(%subdomain, "zendesk does not say in time whether there is a workspace");
+                false
+            }
+        }
+    }
+
+    /// Leads back to the page, which says what is wrong and keeps what was typed.
+    async fn refused(&self, typed: &str, wrong: String) -> Result<Response, Page> {
+        let typed: String = typed.chars().take(SHOWN_CHARS_MAX).collect();
+        let link = self.state.expose_secret();
+        let refusal = Refusal { wrong, typed: [(FIELD.to_owned(), typed.clone())].into_iter().collect() };
+        let back = refusal.led_back(self.api, link, is_https(self.grant), &format!("?state={link}"));
+        match back {
+            Some(back) => Ok(back),
+            None => {
+                let page = self.page(StatusCode::UNPROCESSABLE_ENTITY, &typed, Some(&refusal.wrong));
+                Ok(page.await?.into())
+            }
+        }
+    }
+
+    async fn page(&self, status: StatusCode, typed: &str, wrong: Option<&str>) -> Result<Page, Page> {
         let base = base_of(self.grant)?;
         let connected = self.connected().await?;
         let guard = Guard::new(self.api, self.headers, self.state.expose_secret(), &base);
-        let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let page = Page::new(status, &texts::connect_title(self.look.name()))
             .line(&texts::connect_lead(self.look.name()))
-            .part(self.form(&guard, typed, wrong.as_deref(), connected.as_ref()));
+            .part(self.form(&guard, typed, wrong, connected.as_ref()));
         let page = self.look.on(self.look.back(page, self.grant.return_url.as_deref()));
         // Zendesk's own address is https, but for a simulated one.
         let zendesk = Subdomain::parse(&self.grant.subdomain)
@@ -287,7 +352,7 @@ impl Asked<'_> {
                 (guard.field())
                 label for="workspace" { (texts::WORKSPACE) }
                 div.joined {
-                    input #workspace type="text" name="workspace" value=(typed) required autocomplete="off"
+                    input #workspace type="text" name=(FIELD) value=(typed) required autocomplete="off"
                         autocapitalize="none" spellcheck="false" aria-describedby="workspace-hint"
                         aria-invalid=[wrong.map(|_| "true")];
                     span { ".zendesk.com" }

@@ -23,7 +23,7 @@ use crate::signing::Purpose;
 const COOKIE: &str = "helpsync-page";
 const COOKIE_BYTES: usize = 16;
 /// The field of a form that holds its token.
-const TOKEN: &str = "form_token";
+pub(super) const TOKEN: &str = "form_token";
 /// A page may be open this long before its form is sent.
 const FORM_LIFE: Duration = Duration::from_secs(2 * 3_600);
 

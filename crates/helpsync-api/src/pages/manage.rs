@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, LOCATION};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use helpsync_model::{CustomerId, OrganizationId, Trigger};
 use helpsync_pages::{Fields, Forms, Page};
 use helpsync_store::audit::{self, Actor};
@@ -18,6 +17,7 @@ use url::Url;
 use super::callback::broken;
 use super::form::{Guard, Posted, not_from_page};
 use super::manage_form::{Shown, selection_of};
+use super::refusal::{Refusal, forget, see};
 use super::{Look, look, texts};
 use crate::Api;
 use crate::body::Query;
@@ -28,6 +28,8 @@ use crate::routes::{live_connection, select};
 use crate::signing::Purpose;
 
 const PATH: &str = "/integrations/zendesk/manage";
+/// What a button did, in the address of the page that follows: it asked whether to disconnect.
+const ASKED: &str = "ask";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let token = "From /helpsync/v1/manage_url";
@@ -133,7 +135,14 @@ async fn show(
     headers: HeaderMap,
     query: Result<Query<ManageQuery>, ApiError>,
 ) -> Result<Page, Page> {
-    visitor(&api, &headers, query).await?.page(StatusCode::OK, None).await
+    let visitor = visitor(&api, &headers, query).await?;
+    if visitor.done.as_deref() == Some(ASKED)
+        && let Some(connection) = visitor.connection().await?
+    {
+        return Ok(visitor.ask(&connection));
+    }
+    let refused = Refusal::read(&api, &headers, &visitor.token, visitor.is_https());
+    visitor.page(StatusCode::OK, refused.as_ref()).await
 }
 
 async fn act(
@@ -145,6 +154,10 @@ async fn act(
 }
 
 impl Visitor<'_> {
+    fn is_https(&self) -> bool {
+        self.base.scheme() == "https"
+    }
+
     fn address(&self) -> String {
         format!("?token={}", self.token)
     }
@@ -154,7 +167,7 @@ impl Visitor<'_> {
     }
 
     /// The page; `refused` is what could not be saved, and why.
-    async fn page(&self, status: StatusCode, refused: Option<(&Fields, &str)>) -> Result<Page, Page> {
+    async fn page(&self, status: StatusCode, refused: Option<&Refusal>) -> Result<Page, Page> {
         let said = match self.done.as_deref() {
             Some("sync") => Some(texts::DONE_SYNC),
             Some("select") => Some(texts::DONE_SELECT),
@@ -163,7 +176,7 @@ impl Visitor<'_> {
         };
         let page = Page::new(status, texts::MANAGE);
         let page = match (said, refused) {
-            (_, Some((_, wrong))) => page.part(html! { div.note.failed role="alert" { p { (wrong) } } }),
+            (_, Some(refused)) => page.part(html! { div.note.failed role="alert" { p { (refused.wrong) } } }),
             (Some(said), None) => page.part(html! { div.note.good role="status" { p { (said) } } }),
             (None, None) => page,
         };
@@ -178,7 +191,7 @@ impl Visitor<'_> {
                 button.main type="submit" name="do" value="sync" { (texts::SYNC_NOW) }
                 a.button href=(shown.watch(self.api, self.key)) { (texts::WATCH) }
             }
-            form method="post" action=(self.address()) { (guard.field()) (shown.selection(refused.map(|(fields, _)| fields))) }
+            form method="post" action=(self.address()) { (guard.field()) (shown.selection(refused.map(|refused| &refused.typed))) }
             h2 { (texts::DISCONNECT) }
             p.soft { (texts::DISCONNECT_HINT) }
             form.row method="post" action=(self.address()) {
@@ -216,7 +229,7 @@ impl Visitor<'_> {
                 Ok(self.seen("sync"))
             }
             "select" => self.save(&connection, fields).await,
-            "ask" => Ok(self.ask(&connection).into()),
+            ASKED => Ok(self.seen(ASKED)),
             "disconnect" => {
                 end(self.api, &connection).await.map_err(broken)?;
                 tracing::info!(connection = %connection.id, "disconnected on the customer's own page");
@@ -237,7 +250,13 @@ impl Visitor<'_> {
             }
             Err(error) => {
                 let wrong = format!("{}{}", texts::WRONG_LIST, error.text());
-                Ok(self.page(StatusCode::UNPROCESSABLE_ENTITY, Some((fields, &wrong))).await?.into())
+                let typed = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                let refusal = Refusal { wrong, typed };
+                match refusal.led_back(self.api, &self.token, self.is_https(), &self.address()) {
+                    Some(back) => Ok(back),
+                    // So much that going back asks whether to send it again; it would be refused again.
+                    None => Ok(self.page(StatusCode::UNPROCESSABLE_ENTITY, Some(&refusal)).await?.into()),
+                }
             }
         }
     }
@@ -259,12 +278,8 @@ impl Visitor<'_> {
 
     /// Back to the page, which can be loaded again without anything being done twice.
     fn seen(&self, done: &str) -> Response {
-        let mut headers = HeaderMap::new();
-        if let Ok(address) = HeaderValue::from_str(&format!("{}&done={done}", self.address())) {
-            headers.insert(LOCATION, address);
-        }
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         tracing::debug!(customer = self.customer_name, done, "a customer's page was used");
-        (StatusCode::SEE_OTHER, headers).into_response()
+        let taken = forget(&self.token, self.is_https());
+        see(&format!("{}&done={done}", self.address()), Some(&taken))
     }
 }

@@ -11,6 +11,7 @@ mod look;
 mod manage;
 mod manage_form;
 mod progress;
+mod refusal;
 mod stream;
 mod sync_link;
 mod texts;

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use helpsync_account::subscriptions::scopes_allow;
 use helpsync_model::{
-    ConnectionId, ConnectionState, DataSourceStatus, OrganizationId, Plan, RunKind, RunState, Stage,
+    ConnectionId, ConnectionState, DataSourceStatus, OrganizationId, Plan, RunKind, RunState, Stage, WaitKind,
 };
 use helpsync_pages::Page;
 use helpsync_store::{Connection, Run};
@@ -251,7 +251,7 @@ fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> S
         return now;
     };
     if under_way {
-        return going(now, run, connection.waiting_for.as_deref());
+        return going(now, run, connection.waiting_kind);
     }
     match run.state {
         RunState::Failed | RunState::Incomplete => return stopped(now, texts::STOPPED, texts::STOPPED_NEXT),
@@ -273,7 +273,7 @@ fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> S
 }
 
 /// A run that has not ended.
-fn going(mut now: Snapshot, run: &Run, waiting_for: Option<&str>) -> Snapshot {
+fn going(mut now: Snapshot, run: &Run, waits_for: Option<WaitKind>) -> Snapshot {
     let counters = &run.counters;
     now.ended = false;
     now.done = counters.created
@@ -290,8 +290,8 @@ fn going(mut now: Snapshot, run: &Run, waiting_for: Option<&str>) -> Snapshot {
         Stage::Walk => texts::fetched(now.done, now.total),
         Stage::Removal | Stage::Finalize => texts::ENDS.to_owned(),
     };
-    if let Some(what) = waiting_for {
-        now.lines.push(texts::waits_for(what).to_owned());
+    if let Some(kind) = waits_for {
+        now.lines.push(texts::waits_for(kind).to_owned());
     }
     now.lines.push(texts::GOES_ON.to_owned());
     now

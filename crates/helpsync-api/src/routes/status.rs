@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{ConnectionId, OrganizationId, RunId};
+use helpsync_model::{ConnectionId, OrganizationId, RunId, WaitKind};
 use helpsync_store::Run;
 
 use crate::Api;
@@ -156,8 +156,15 @@ async fn run(
         Some(state) => Some(format!("a person to resume the lane {}", state.lane.as_str())),
         None => None,
     };
-    let view = RunView::from(run);
-    Ok(Json(RunView { working_on, waiting_for: person.or(view.waiting_for.clone()), ..view }))
+    let view = RunView { working_on, ..RunView::from(run) };
+    Ok(Json(match person {
+        Some(person) => RunView {
+            waiting_for: Some(person),
+            waiting_kind: Some(WaitKind::Person.as_str().to_owned()),
+            ..view
+        },
+        None => view,
+    }))
 }
 
 /// The run that a path names.

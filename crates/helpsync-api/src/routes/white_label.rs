@@ -11,6 +11,7 @@ use crate::auth::ByKey;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
+use crate::wire::branding::is_pattern;
 use crate::wire::white_label::{
     DeleteWhiteLabelRequest, ListWhiteLabelRequest, WhiteLabel, WhiteLabelInput, WhiteLabels,
 };
@@ -127,6 +128,7 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
             && url.path().ends_with(CALLBACK_PATH)
             && url.query().is_none()
             && url.fragment().is_none()
+            && !is_pattern(&url)
     });
     short(Some(&given.redirect_uri), "credentials.redirect_uri", REDIRECT_CHARS_MAX)?;
     short(given.client_secret.as_deref(), "credentials.client_secret", SECRET_CHARS_MAX)?;

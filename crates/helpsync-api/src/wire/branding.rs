@@ -39,7 +39,8 @@ pub(crate) struct BrandingInput {
     pub(crate) color: Option<String>,
     /// Whom people turn to with questions: an address or a sentence, up to 300 characters.
     pub(crate) contact: Option<String>,
-    /// Addresses that pages may lead back to, with all below them: at most 20, https (http for this machine only).
+    /// Addresses that pages may lead back to, with all below them: at most 20, https (http for this machine only), each host
+    /// by its own name, without `*`.
     pub(crate) return_urls: Option<Vec<String>>,
     /// Workspaces that customers may connect, at most 1,000. Empty: any.
     pub(crate) subdomains: Option<Vec<String>>,
@@ -129,13 +130,26 @@ fn return_url(text: &str) -> Result<String, ApiError> {
         let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
         is_plain && is_safe && url.query().is_none() && text.len() <= URL_BYTES_MAX
     };
-    let url = Url::parse(text.trim()).ok().filter(fits);
-    url.map(String::from).ok_or_else(|| {
-        ApiError::field(
+    let Some(url) = Url::parse(text.trim()).ok().filter(fits) else {
+        return Err(ApiError::field(
             "return_urls",
             "holds addresses such as https://app.example.com/settings, without user, query or fragment",
-        )
-    })
+        ));
+    };
+    if is_pattern(&url) {
+        return Err(ApiError::field(
+            "return_urls",
+            "holds no patterns, and `*` stands for nothing: give each host by its own name, such as \
+             https://app.example.com/; all below an address is allowed with it",
+        ));
+    }
+    Ok(url.into())
+}
+
+/// Whether an address is meant to stand for several: it holds a `*`, or its host begins with a dot. It would be taken
+/// literally, and lead nowhere.
+pub(crate) fn is_pattern(url: &Url) -> bool {
+    url.as_str().contains('*') || url.host_str().is_some_and(|host| host.starts_with('.'))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -202,10 +216,24 @@ mod tests {
             json!({ "return_urls": ["http://example.com/"] }),
             json!({ "return_urls": ["https://user@example.com/"] }),
             json!({ "return_urls": vec!["https://a.example"; URLS_MAX + 1] }),
+            json!({ "return_urls": ["https://a.example", "https://*.example.com/"] }),
+            json!({ "return_urls": ["https://%2A.example.com/"] }),
+            json!({ "return_urls": ["https://.example.com/"] }),
+            json!({ "return_urls": ["https://app.example.com/*"] }),
             json!({ "subdomains": ["a b"] }),
         ] {
             assert!(over(&Branding::default(), wrong.clone()).is_err(), "{wrong}");
         }
         assert!(over(&Branding::default(), json!({ "return_urls": ["http://localhost:3000/"] })).is_ok());
+    }
+
+    #[test]
+    fn whoever_gives_a_pattern_is_told_what_to_give_instead() {
+        let error = over(&Branding::default(), json!({ "return_urls": ["https://*.example.com/"] }));
+        let text = error.unwrap_err().text();
+        assert!(
+            text.contains("each host by its own name") && text.contains("https://app.example.com/"),
+            "{text}"
+        );
     }
 }

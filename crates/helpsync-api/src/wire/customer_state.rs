@@ -101,8 +101,11 @@ pub struct WorkspaceView {
     pub dead_letters: i64,
     /// The run under way.
     pub run_id: Option<i64>,
-    /// What that waits for.
+    /// What that waits for, in words.
     pub waiting_for: Option<String>,
+    /// Of what kind that is: `suspended`, `help_center`, `budget`, `service`, `token`, `turn`, `moment`, `zendesk`, `person` or
+    /// `other`.
+    pub waiting_kind: Option<String>,
     /// Until when; null when it waits for nothing but a free worker.
     pub waiting_until: Option<String>,
     /// What is wrong with Zendesk's events, if anything: changes then come with the next sync.
@@ -139,6 +142,7 @@ impl WorkspaceView {
             dead_letters: state.dead_letters,
             run_id: state.run,
             waiting_for: state.waiting_for,
+            waiting_kind: state.waiting_kind.map(|kind| kind.as_str().to_owned()),
             waiting_until: state.waiting_until.filter(|at| *at > now_ms).map(time),
             events_error: state.events_error,
         }

@@ -59,7 +59,11 @@ pub struct RunView {
     pub upload_id: String,
     #[schema(value_type = Object)]
     pub counters: RunCounters,
+    /// What it waits for, in words.
     pub waiting_for: Option<String>,
+    /// Of what kind that is: `suspended`, `help_center`, `budget`, `service`, `token`, `turn`, `moment`, `zendesk`, `person` or
+    /// `other`.
+    pub waiting_kind: Option<String>,
     /// What it did last, within two minutes; only of one run that is asked for by its id.
     pub working_on: Option<String>,
     /// Why it lists every article's id though nobody asked for that.
@@ -93,6 +97,7 @@ impl From<Run> for RunView {
             upload_id: run.upload_id,
             counters: run.counters,
             waiting_for: run.waiting_for,
+            waiting_kind: run.waiting_kind.map(|kind| kind.as_str().to_owned()),
             working_on: None,
             audit_reason: run.audit_reason,
             files: run.files,

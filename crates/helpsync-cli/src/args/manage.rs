@@ -321,8 +321,8 @@ pub(crate) struct SetOrg {
     /// Whom people turn to with questions.
     #[arg(long, value_name = "TEXT")]
     pub(crate) contact: Option<String>,
-    /// An address that pages may lead back to, with all below it; may be repeated, and takes the place of all before. Once
-    /// empty: none.
+    /// An address that pages may lead back to, with all below it, without `*`; may be repeated, and takes the place of all
+    /// before. Once empty: none.
     #[arg(long, value_name = "URL")]
     pub(crate) return_url: Option<Vec<String>>,
     /// A workspace that customers may connect; may be repeated, and takes the place of all before. Once empty: any.

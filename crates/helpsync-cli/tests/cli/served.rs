@@ -133,6 +133,8 @@ fn keys_and_organizations(served: &Served) {
     assert!(shown["display_name"].is_null() && shown["subdomains"][0] == "acme", "{shown}");
     let (code, error) = served.error(&["orgs", "set", "--color", "red"]);
     assert!(code == 1 && error.contains("#17795e"), "{error}");
+    let (code, error) = served.error(&["orgs", "set", "--return-url", "https://*.example.com/"]);
+    assert!(code == 1 && error.contains("each host by its own name"), "{error}");
     assert!(served.text(&["orgs", "remove", &other["id"].to_string()]).contains("is removed"));
 }
 

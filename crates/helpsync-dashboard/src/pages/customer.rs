@@ -20,7 +20,7 @@ use crate::pages::budget;
 use crate::pages::customers::standing;
 use crate::pages::overview::progress;
 use crate::problem::{Problem, see_other};
-use crate::show::{badge, fact, number, table, when, when_if_any};
+use crate::show::{badge, fact, number, table, waits_for, when, when_if_any};
 use crate::text as t;
 use crate::visitor::{At, Given, Visitor, part};
 
@@ -230,7 +230,7 @@ fn state(visitor: &Visitor, customer: &answers::CustomerView, now: i64) -> Marku
                 }
                 @if let Some(reason) = &workspace.waiting_for {
                     (fact(t::WAITS_FOR, &html! {
-                        (reason)
+                        (waits_for(workspace.waiting_kind.as_deref(), reason))
                         @if let Some(until) = &workspace.waiting_until { " (" (when(until, now)) ")" }
                     }))
                 }

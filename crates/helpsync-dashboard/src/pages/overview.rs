@@ -212,7 +212,10 @@ fn runs_under_way(visitor: &Visitor, status: &answers::Overview, now: i64) -> Ma
                             td { a href=(visitor.at(&format!("/runs/{}", run.id))) { (t::run(run.id, &run.kind)) } }
                             td { (badge(&run.state)) }
                             td { (progress(run)) }
-                            td { (run.waiting_for.as_deref().unwrap_or(t::NONE)) }
+                            td {
+                                @let kind = t::waits_for(run.waiting_kind.as_deref());
+                                (kind.or(run.waiting_for.as_deref()).unwrap_or(t::NONE))
+                            }
                             td { (when(&run.created_at, now)) }
                         }
                     }

@@ -14,7 +14,7 @@ use crate::layout::{self, Part};
 use crate::live::{self, Regions, Topic};
 use crate::pages::overview::{named, progress};
 use crate::problem::Problem;
-use crate::show::{badge, bytes, duration, fact, number, table, when, when_if_any};
+use crate::show::{badge, bytes, duration, fact, number, table, waits_for, when, when_if_any};
 use crate::text as t;
 use crate::visitor::{At, Given, Visitor};
 
@@ -98,7 +98,9 @@ fn state(run: &answers::RunView, now: i64) -> Markup {
                     }))
                 }
                 @if let Some(why) = &run.audit_reason { (fact(t::AUDIT_BECAUSE, &text(why))) }
-                @if let Some(what) = &run.waiting_for { (fact(t::WAITS_FOR, &text(what))) }
+                @if let Some(why) = &run.waiting_for {
+                    (fact(t::WAITS_FOR, &waits_for(run.waiting_kind.as_deref(), why)))
+                }
                 @if let Some(what) = &run.working_on { (fact(t::WORKS_ON, &text(what))) }
                 @if let Some(error) = &run.error { (fact(t::ERROR, &text(error))) }
                 (fact(t::BEGUN, &when_if_any(run.started_at.as_deref(), now)))

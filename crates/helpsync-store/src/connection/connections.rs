@@ -2,7 +2,7 @@
 
 use helpsync_model::{
     ConnectionEvent, ConnectionId, ConnectionState, CustomerId, DataSourceStatus, EventKind, OrganizationId,
-    SyncAction,
+    SyncAction, WaitKind,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::db::states::{ACTIVE_RUN, EXPORT_LOST, STATUS_ORDER, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::filter::tag_filter::TagFilter;
-use crate::run::runs::cancel_active;
+use crate::run::runs::{cancel_active, waiting_kind};
 
 /// A customer's connection to a Zendesk workspace.
 #[derive(Debug, Clone)]
@@ -46,8 +46,10 @@ pub struct Connection {
     pub source_items_synced_at: Option<i64>,
     /// ms when files were last queued.
     pub files_synced_at: Option<i64>,
-    /// What a sync of it or of its brands waits for, for people.
+    /// What a sync of it or of its brands waits for, in words.
     pub waiting_for: Option<String>,
+    /// Of what kind that is.
+    pub waiting_kind: Option<WaitKind>,
     /// When its schedule fires next, in ms.
     pub next_sync_at: Option<i64>,
     /// The caller's tags.
@@ -95,6 +97,14 @@ pub struct ConnectionQuery {
 
 /// What is shown of a connection's state is that of its brands as well: under way while any of them is.
 fn select_shown() -> String {
+    let of_run = |column: &str| {
+        format!(
+            "(select run.{column} from run join connection as member on member.id = run.connection_id
+              where (member.id = connection.id or member.parent_id = connection.id) and run.kind in {SYNC}
+                and run.state in {ACTIVE_RUN} and run.waiting_for is not null order by run.id desc limit 1) as {column}"
+        )
+    };
+    let (reason, kind) = (of_run("waiting_for"), of_run("waiting_kind"));
     format!(
         "select connection.id, connection.organization_id, connection.customer_id, connection.subdomain,
            connection.account_label, connection.state, connection.pause_reason, connection.last_sync_action,
@@ -105,9 +115,7 @@ fn select_shown() -> String {
            (select member.sync_status from connection as member
             where member.id = connection.id or member.parent_id = connection.id
             order by case member.sync_status {STATUS_ORDER} end limit 1) as family_status,
-           (select run.waiting_for from run join connection as member on member.id = run.connection_id
-            where (member.id = connection.id or member.parent_id = connection.id) and run.kind in {SYNC}
-              and run.state in {ACTIVE_RUN} and run.waiting_for is not null order by run.id desc limit 1) as waiting_for
+           {reason}, {kind}
          from connection join customer on customer.id = connection.customer_id"
     )
 }
@@ -128,6 +136,7 @@ fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
         source_items_synced_at: row.try_get("source_items_synced_at")?,
         files_synced_at: row.try_get("files_synced_at")?,
         waiting_for: row.try_get("waiting_for")?,
+        waiting_kind: waiting_kind(row)?,
         next_sync_at: row.try_get("next_sync_at")?,
         tags: decode::json(row, "connection", "tags")?,
         sync_options: decode::json(row, "connection", "sync_options")?,

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0008_growth",
     "0009_compression",
     "0013_pages",
+    "0014_waiting_kind",
     "0015_paused_customers",
     "0016_grant_keys",
 ];

@@ -141,7 +141,34 @@ pub(crate) async fn end_in(
     started_of(fence, shard, run, &row).map(Some)
 }
 
-/// Writes how the work ended into the shard's row, and into the run's what it waits for, what its shard found out, and that
+/// What the end of a shard says of it and of its run.
+struct Written<'a> {
+    /// Until it is due again.
+    wait: Duration,
+    /// Tries that it spends besides the one that was counted at its start.
+    spent: i32,
+    error: Option<&'a String>,
+    /// What it waits for, in words and as a kind.
+    why: Option<&'a String>,
+    waiting: Option<&'static str>,
+}
+
+fn written(end: &ShardEnd) -> Written<'_> {
+    let ended = Written { wait: Duration::ZERO, spent: 0, error: None, why: None, waiting: None };
+    match end {
+        ShardEnd::Done(_) => ended,
+        ShardEnd::Snooze { wait, kind, reason } => {
+            Written { wait: *wait, spent: -1, why: Some(reason), waiting: Some(kind.as_str()), ..ended }
+        }
+        ShardEnd::Retry { wait, kind, error } => {
+            let (error, waiting) = (Some(error), Some(kind.as_str()));
+            Written { wait: *wait, error, why: error, waiting, ..ended }
+        }
+        ShardEnd::Failed(error) => Written { error: Some(error), ..ended },
+    }
+}
+
+/// Writes how the work ended into the shard's row, and into the run's what it waits for, of what kind that is, what its shard found out, and that
 /// the walk begins if the shard was the plan and is done: from here on an equal request comes too late for this run.
 /// Answers the run, and the lane of the shard.
 async fn settle(write: &mut Write, ending: &Ending<'_>) -> Result<(Run, Lane), StoreError> {
@@ -149,12 +176,7 @@ async fn settle(write: &mut Write, ending: &Ending<'_>) -> Result<(Run, Lane), S
     if write.dialect == Dialect::Sqlite && lock.is_some() {
         check_epoch(write, fence, "").await?;
     }
-    let (wait, spent, error, why) = match end {
-        ShardEnd::Done(_) => (Duration::ZERO, 0, None, None),
-        ShardEnd::Snooze { wait, reason } => (*wait, -1, None, Some(reason)),
-        ShardEnd::Retry { wait, error } => (*wait, 0, Some(error), Some(error)),
-        ShardEnd::Failed(error) => (Duration::ZERO, 0, Some(error), None),
-    };
+    let Written { wait, spent, error, why, waiting } = written(end);
     let until = write.now.saturating_add(millis(wait));
     let waited = why.map(|why| line_of(write.now, until, why)).unwrap_or_default();
     let Step { to, .. } = Step::of::<ShardState>(end.event());
@@ -167,11 +189,11 @@ async fn settle(write: &mut Write, ending: &Ending<'_>) -> Result<(Run, Lane), S
     let (plan, planned) = (Stage::Plan.as_str(), planned.as_str());
     // `kind`: of the shard, as an expression.
     let run_set = |first: usize, kind: &str| {
-        let (planning, second) = (ShardKind::Plan.as_str(), first + 1);
+        let (planning, second, third) = (ShardKind::Plan.as_str(), first + 1, first + 2);
         format!(
-            "waiting_for = ${first},
-               stage = case when run.stage = '{plan}' and {kind} = '{planning}' then ${second} else run.stage end, {}",
-            found.set(first + 2)
+            "waiting_for = ${first}, waiting_kind = ${second},
+               stage = case when run.stage = '{plan}' and {kind} = '{planning}' then ${third} else run.stage end, {}",
+            found.set(first + 3)
         )
     };
     let shard_of = |text| {
@@ -194,7 +216,12 @@ async fn settle(write: &mut Write, ending: &Ending<'_>) -> Result<(Run, Lane), S
                 home("id = $9", lock.unwrap_or_default()),
                 run_set(11, "settled.kind")
             );
-            let query = shard_of(text).bind(fence.connection.0).bind(fence.epoch).bind(why).bind(planned);
+            let query = shard_of(text)
+                .bind(fence.connection.0)
+                .bind(fence.epoch)
+                .bind(why)
+                .bind(waiting)
+                .bind(planned);
             found.bind(query).fetch_optional(&mut *write.tx).await?.ok_or_else(|| refused(fence))?
         }
         Dialect::Sqlite => {
@@ -207,7 +234,7 @@ async fn settle(write: &mut Write, ending: &Ending<'_>) -> Result<(Run, Lane), S
                 run_set(4, "$2")
             );
             let query = sqlx::query(sql(text)).bind(fence.run.0).bind(kind).bind(fence.shard.0);
-            found.bind(query.bind(why).bind(planned)).fetch_one(&mut *write.tx).await?
+            found.bind(query.bind(why).bind(waiting).bind(planned)).fetch_one(&mut *write.tx).await?
         }
     };
     Ok((run_of(&row)?, decode::named(&row, "shard", "shard_lane")?))

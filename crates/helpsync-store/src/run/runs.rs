@@ -2,7 +2,7 @@
 
 use helpsync_model::{
     ConnectionId, CustomerId, DataSourceStatus, FileStatus, Lane, OrganizationId, Plan, RunEvent, RunId,
-    RunKind, RunParams, RunState, ShardEvent, ShardState, Stage, SyncAction, Trigger,
+    RunKind, RunParams, RunState, ShardEvent, ShardState, Stage, SyncAction, Trigger, WaitKind,
 };
 use serde::Serialize;
 use sqlx::Row;
@@ -91,8 +91,10 @@ pub struct Run {
     pub upload_id: String,
     /// The receipt.
     pub counters: RunCounters,
-    /// What it waits for, if it does.
+    /// What it waits for, if it does, in words.
     pub waiting_for: Option<String>,
+    /// Of what kind that is.
+    pub waiting_kind: Option<WaitKind>,
     /// Why it lists every article's id though nobody asked for that.
     pub audit_reason: Option<String>,
     /// Files that are shown at its end.
@@ -121,7 +123,16 @@ pub(crate) const RUN: &str =
   run.request_id, run.upload_id, run.listed, run.created, run.updated, run.unchanged, run.drafts,
   run.unselected, run.skipped, run.removed, run.held, run.requests, run.bytes, run.budget_wait_ms,
   run.wait_pace_ms, run.wait_window_ms, run.wait_in_flight_ms, run.wait_blocked_ms, run.wait_put_off_ms,
-  run.remote_count, run.files, run.digest, run.waiting_for, run.audit_reason, run.error, run.created_at, run.started_at, run.finished_at";
+  run.remote_count, run.files, run.digest, run.waiting_for, run.waiting_kind, run.audit_reason, run.error, run.created_at, run.started_at,
+  run.finished_at";
+
+/// Of what kind a wait is. Rows of the version before have a reason alone.
+pub(crate) fn waiting_kind(row: &AnyRow) -> Result<Option<WaitKind>, StoreError> {
+    if row.try_get::<Option<String>, _>("waiting_for")?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(decode::named_if_any(row, "run", "waiting_kind")?.unwrap_or(WaitKind::Other)))
+}
 
 pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
     let connection = row.try_get("connection_id")?;
@@ -147,6 +158,7 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
         upload_id: row.try_get("upload_id")?,
         counters: counters_of(row)?,
         waiting_for: row.try_get("waiting_for")?,
+        waiting_kind: waiting_kind(row)?,
         audit_reason: row.try_get("audit_reason")?,
         files: row.try_get("files")?,
         digest: row.try_get("digest")?,
@@ -344,7 +356,7 @@ pub(crate) async fn cancel_active(
     .await?;
     let Step { from, to } = Step::of::<RunState>(RunEvent::Cancelled);
     let cancelled: Vec<i64> = sqlx::query_scalar(sql(format!(
-        "update run set state = {to}, finished_at = $2, error = $3, waiting_for = null
+        "update run set state = {to}, finished_at = $2, error = $3, waiting_for = null, waiting_kind = null
          where connection_id in {FAMILY} and state in {from} returning id"
     )))
     .bind(connection.0)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use helpsync_model::{
     ConnectionId, CustomerId, ExportAccess, Lane, OrganizationId, RunId, SelectionFilter, ShardCursor,
-    ShardEvent, ShardId, ShardKind, ShardParams, ShardState, chain,
+    ShardEvent, ShardId, ShardKind, ShardParams, ShardState, WaitKind, chain,
 };
 use helpsync_telemetry::metrics as telemetry;
 use sqlx::Row;
@@ -154,13 +154,17 @@ pub enum ShardEnd {
     Snooze {
         /// How long to wait.
         wait: Duration,
-        /// What for, as shown to people.
+        /// What for.
+        kind: WaitKind,
+        /// The same in words, as shown to whoever runs Helpsync.
         reason: String,
     },
     /// It failed in a way that may pass.
     Retry {
         /// How long to wait.
         wait: Duration,
+        /// What for.
+        kind: WaitKind,
         /// Why.
         error: String,
     },

@@ -93,7 +93,7 @@ pub(crate) async fn begin(write: &mut Write, run: &Run, next: &NextStage) -> Res
 async fn fail(write: &mut Write, run: &Run) -> Result<(), StoreError> {
     let Step { from, to } = Step::of::<RunState>(RunEvent::Finalized { failed: true });
     let pending_request: Option<Option<String>> = sqlx::query_scalar(sql(format!(
-        "update run set state = {to}, finished_at = $2, waiting_for = null,
+        "update run set state = {to}, finished_at = $2, waiting_for = null, waiting_kind = null,
            error = coalesce(error, 'the run could not be finalized' || coalesce((select ': ' || error from shard
              where run_id = $1 and kind = {FINALIZE} and state = {FAILED_SHARD} order by id desc limit 1), ''))
          where id = $1 and state in {from} returning pending_request"

@@ -96,7 +96,9 @@ pub(crate) async fn start(
 fn begun() -> (String, String) {
     let Step { from, to } = Step::of::<RunState>(RunEvent::ShardStarted);
     (
-        format!("update run set state = {to}, started_at = coalesce(run.started_at, $4), waiting_for = null"),
+        format!(
+            "update run set state = {to}, started_at = coalesce(run.started_at, $4), waiting_for = null, waiting_kind = null"
+        ),
         format!("run.state in {from}"),
     )
 }

@@ -267,7 +267,7 @@ async fn end_run(
     });
     let run = |[id, now, why, files, digest]: [&str; 5]| {
         format!(
-            "update run set state = {to}, error = {why}, finished_at = {now}, progress_at = {now}, waiting_for = null,
+            "update run set state = {to}, error = {why}, finished_at = {now}, progress_at = {now}, waiting_for = null, waiting_kind = null,
                files = {files}, digest = {digest}
              where id = {id} and state in {from}"
         )

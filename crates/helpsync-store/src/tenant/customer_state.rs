@@ -1,12 +1,13 @@
 //! How customers stand: workspace, files, syncs, and what is under way.
 
-use helpsync_model::{ConnectionId, OrganizationId};
+use helpsync_model::{ConnectionId, OrganizationId, WaitKind};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::family::FAMILY;
 use crate::db::states::{ACTIVE_RUN, DONE_RUN, FAILED_SHARD, PENDING_SHARD, STATUS_ORDER, SYNC};
 use crate::db::{AdminStore, StoreError, sql};
+use crate::run::runs::waiting_kind;
 
 /// How a customer stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +55,10 @@ pub struct WorkspaceState {
     pub dead_letters: i64,
     /// The run under way.
     pub run: Option<i64>,
-    /// What that waits for, for people.
+    /// What that waits for, in words.
     pub waiting_for: Option<String>,
+    /// Of what kind that is.
+    pub waiting_kind: Option<WaitKind>,
     /// Until when, in ms; a time that has passed: for a free worker.
     pub waiting_until: Option<i64>,
     /// What is wrong with Zendesk's events, if anything: changes then come with the next sync.
@@ -82,6 +85,13 @@ const FAMILY_OF: &str = "(select member.id from connection as member
     where member.id = connection.id or member.parent_id = connection.id)";
 
 pub(crate) fn select_state() -> String {
+    let of_run = |column: &str| {
+        format!(
+            "(select run.{column} from run where run.connection_id in {FAMILY_OF} and run.state in {ACTIVE_RUN}
+                and run.waiting_for is not null order by run.id desc limit 1) as {column}"
+        )
+    };
+    let (reason, kind) = (of_run("waiting_for"), of_run("waiting_kind"));
     format!(
         "select customer.id, customer.external_id, customer.paused_at, customer.interval_hours,
            connection.id as connection_id, connection.subdomain, connection.state, connection.pause_reason,
@@ -98,8 +108,7 @@ pub(crate) fn select_state() -> String {
              as dead_letters,
            (select max(run.id) from run where run.connection_id in {FAMILY_OF} and run.state in {ACTIVE_RUN})
              as active_run,
-           (select run.waiting_for from run where run.connection_id in {FAMILY_OF} and run.state in {ACTIVE_RUN}
-              and run.waiting_for is not null order by run.id desc limit 1) as waiting_for,
+           {reason}, {kind},
            (select min(shard.due_at) from shard where shard.connection_id in {FAMILY_OF}
               and shard.state = {PENDING_SHARD}) as waiting_until,
            (select event_subscription.error from event_subscription
@@ -128,6 +137,7 @@ pub(crate) fn state_of(row: &AnyRow) -> Result<CustomerState, StoreError> {
             dead_letters: row.try_get("dead_letters")?,
             run: row.try_get("active_run")?,
             waiting_for: row.try_get("waiting_for")?,
+            waiting_kind: waiting_kind(row)?,
             waiting_until: row.try_get("waiting_until")?,
             events_error: row.try_get("events_error")?,
         }),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use helpsync_model::{
-    Clock as _, FileId, KeyScope, Lane, RunId, RunKind, RunParams, ShardKind, ShardState, Trigger,
+    Clock as _, FileId, KeyScope, Lane, RunId, RunKind, RunParams, ShardKind, ShardState, Trigger, WaitKind,
 };
 
 use crate::testing::{FIRST, TestStore, article, stores};
@@ -218,8 +218,10 @@ async fn a_shard_tells_when_it_started_and_what_it_was_put_off_for() {
         let made = store.clock.now_ms();
         store.clock.advance(Duration::from_secs(5));
         let started = store.start(run).await;
-        let snooze =
-            |reason: &str| ShardEnd::Snooze { wait: Duration::from_secs(60), reason: reason.to_owned() };
+        let snooze = |reason: &str| {
+            let (wait, kind) = (Duration::from_secs(60), WaitKind::Budget);
+            ShardEnd::Snooze { wait, kind, reason: reason.to_owned() }
+        };
         store.queue().end_shard(&started.fence, &snooze("the budget \"of\" acme")).await.unwrap();
         let shards = store.admin().timeline(FIRST, run, 10).await.unwrap();
         let [shard] = &shards[..] else { panic!("{shards:?}") };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, RunKind, RunParams, ShardKind, Trigger};
+use helpsync_model::{ConnectionId, Lane, RunKind, RunParams, ShardKind, Trigger, WaitKind};
 
 use super::pages::connected;
 use crate::testing::{TestStore, stores};
@@ -96,7 +96,7 @@ async fn long_waits_end_when_a_shard_is_done_or_somebody_asks() {
         let put_off = async |seconds| {
             let started = store.start(first).await;
             let wait = Duration::from_secs(seconds);
-            let end = ShardEnd::Retry { wait, error: "away".to_owned() };
+            let end = ShardEnd::Retry { wait, kind: WaitKind::Zendesk, error: "away".to_owned() };
             store.queue().end_shard(&started.fence, &end).await.unwrap();
         };
         let is_due = async || store.queue().release_due(10, 10).await.unwrap() > 0;
@@ -104,7 +104,16 @@ async fn long_waits_end_when_a_shard_is_done_or_somebody_asks() {
         put_off(hour).await;
         assert!(!is_due().await);
         let shown = store.admin().connection(organization, connection).await.unwrap();
-        assert_eq!(shown.waiting_for.as_deref(), Some("away"));
+        assert_eq!(
+            (shown.waiting_for.as_deref(), shown.waiting_kind),
+            (Some("away"), Some(WaitKind::Zendesk))
+        );
+        let name = &shown.customer_external_id;
+        let customer = store.admin().customer_state(organization, name).await.unwrap().unwrap();
+        assert_eq!(customer.workspace.unwrap().waiting_kind, Some(WaitKind::Zendesk));
+        // The version before writes the reason alone.
+        sqlx::query("update run set waiting_kind = null").execute(&store.store.pool).await.unwrap();
+        assert_eq!(store.admin().run(organization, first).await.unwrap().waiting_kind, Some(WaitKind::Other));
         run(&store, fetch.clone(), false).await;
         assert!(is_due().await, "another shard of the connection is done");
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, RunId, RunKind, WebhookId};
+use helpsync_model::{ConnectionId, RunId, RunKind, WaitKind, WebhookId};
 use tokio::sync::Mutex;
 
 use super::chunks::{all, chunk_all, customer, written};
@@ -132,7 +132,11 @@ async fn run_of_everything(store: &TestStore, connection: ConnectionId) {
     assert!(store.queue().renew_shard(&plan.fence, LEASE).await.unwrap());
     store.queue().end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
     let removal = store.start(run).await;
-    let waits = ShardEnd::Snooze { wait: Duration::from_millis(1), reason: "budget".to_owned() };
+    let waits = ShardEnd::Snooze {
+        wait: Duration::from_millis(1),
+        kind: WaitKind::Budget,
+        reason: "budget".to_owned(),
+    };
     store.queue().end_shard(&removal.fence, &waits).await.unwrap();
     let removal = store.start(run).await;
     store.queue().end_shard(&removal.fence, &ShardEnd::Failed("no".to_owned())).await.unwrap();
@@ -230,7 +234,7 @@ async fn a_transaction_whose_result_changes_fails_once_as_something_that_passes(
     let (_, connection) = customer(&store, "ada").await;
     let run = store.admin().request_run(crate::testing::FIRST, &request(connection, None)).await.unwrap().run;
     // Every connection has the statements of a shard's start and end prepared: each is the only free one once.
-    let put_back = ShardEnd::Snooze { wait: Duration::ZERO, reason: "x".to_owned() };
+    let put_back = ShardEnd::Snooze { wait: Duration::ZERO, kind: WaitKind::Turn, reason: "x".to_owned() };
     let mut held = VecDeque::new();
     for _ in 0..store.pool.options().get_max_connections() {
         held.push_back(store.pool.acquire().await.unwrap());

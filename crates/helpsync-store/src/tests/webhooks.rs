@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use helpsync_model::{
-    ConnectionId, DeliveryState, EventKind, FileId, FileStatus, OrganizationId, WebhookId, WebhookStatus,
+    ConnectionId, DeliveryState, EventKind, FileId, FileStatus, OrganizationId, WaitKind, WebhookId,
+    WebhookStatus,
 };
 use secrecy::ExposeSecret;
 
@@ -392,7 +393,11 @@ async fn a_chosen_file_announces_that_it_is_fetched_and_that_it_waits() {
         let file = FileId(ready.object_id.parse().unwrap());
         store.admin().request_resync(customer.id, file, "again").await.unwrap();
         let run = store.admin().runs(organization, Some(connection), 1).await.unwrap()[0].id;
-        let wait = || ShardEnd::Snooze { wait: Duration::from_secs(1), reason: "budget".to_owned() };
+        let wait = || ShardEnd::Snooze {
+            wait: Duration::from_secs(1),
+            kind: WaitKind::Budget,
+            reason: "budget".to_owned(),
+        };
         for _ in 0..2 {
             let started = store.start(run).await;
             assert_eq!(store.admin().file(customer.id, file).await.unwrap().status, FileStatus::Syncing);

@@ -7,6 +7,7 @@ mod mutated;
 mod oauth;
 mod recorded;
 mod transport;
+mod workspace;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -70,7 +70,8 @@ async fn without_budget_nothing_is_sent() {
     let server = Server::json(COUNT_7).await;
     let setup = server.client();
     let wait = Duration::from_secs(9);
-    *setup.limiter.denied.lock().unwrap() = Some(Throttled { wait, reason: "account".into() });
+    *setup.limiter.denied.lock().unwrap() =
+        Some(Throttled { wait, reason: "account".into(), is_account: true });
     assert_eq!(failure(&setup).await.class(), Class::Throttled { wait });
     assert!(server.seen().is_empty());
 }

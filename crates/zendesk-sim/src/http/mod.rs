@@ -137,6 +137,15 @@ impl Answer {
         Self::json(404, json!({ "error": "InvalidEndpoint", "description": "Not found" }))
     }
 
+    /// Nobody has this subdomain. Recorded by blakmatrix/node-zendesk
+    /// (test/fixtures/authentication_test_verifyUser_not_found.json).
+    pub(crate) fn no_account(subdomain: &str) -> Self {
+        let title = format!("No help desk at {subdomain}.zendesk.com");
+        let message = "There is no help desk configured at this address. This means that the address is available and that you \
+                       can claim it at http://www.zendesk.com/signup";
+        Self::json(404, json!({ "error": { "title": title, "message": message } }))
+    }
+
     pub(crate) fn forbidden() -> Self {
         let message = "You do not have access to this page. Please contact the account owner of this help desk for further help.";
         Self::json(403, json!({ "error": { "title": "Forbidden", "message": message } }))
