@@ -32,6 +32,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .gives::<GenericSuccessResponse>(),
         post("/organization/statistics", Access::Key, "Accepted: statistics are always current", statistics)
             .needs(KeyScope::Sync)
+            // It announces, and changes nothing.
+            .audited(false)
             .gives::<GenericSuccessResponse>(),
     ]
 }
