@@ -21,6 +21,8 @@ const NOT_WALKED: [(&str, &str); 12] = [
     ("POST /integrations/zendesk/connect", "changes nothing; the callback tells of the grant"),
     ("POST /integrations/zendesk/manage", "takes the form of a page; it does what the API's operations do"),
     ("POST /helpsync/v1/manage_url", "changes nothing"),
+    ("POST /helpsync/v1/selection/preview", "changes nothing"),
+    ("POST /organization/statistics", "announces, and changes nothing"),
     ("POST /move_to_hot_storage", "changes nothing"),
     ("POST /modify_cold_storage_parameters", "changes nothing"),
     ("POST /modify_user_configuration", "changes nothing"),
