@@ -15,7 +15,7 @@ use crate::app::{API_KEY, Shape, TestApp, small, until};
 const CUSTOMER: &str = "ada";
 const LOG: &str = "/helpsync/v1/audit";
 /// Operations that take more than reading and are not walked, each with its reason.
-const NOT_WALKED: [(&str, &str); 12] = [
+const NOT_WALKED: [(&str, &str); 14] = [
     ("POST /integrations/zendesk/events/{endpoint}", "nobody asks for it: the run's receipt tells of it"),
     ("POST /integrations/connect", "as the callback, by the same function"),
     ("POST /integrations/zendesk/connect", "changes nothing; the callback tells of the grant"),
