@@ -1,5 +1,6 @@
 //! Gauges: what this process finds when it looks at its dependencies, and, if it dispatches, at the store and the queue.
 
+use std::path::Path;
 use std::time::Duration;
 
 use helpsync_api::Readiness;
@@ -63,7 +64,8 @@ async fn look(parts: &Parts, role: Role, history: &mut History) {
         }
         metrics::set(names::DEAD_MESSAGES, number(stats.dead));
     }
-    if let Some(free) = home::free_bytes(parts.settings.store.url.expose()) {
+    let database = home::database(parts.settings.store.url.expose()).map(Path::new);
+    if let Some(free) = database.and_then(home::free_bytes) {
         metrics::set(names::STORE_FREE_BYTES, number(free));
     }
     match parts.store.queue().gauges(&names::COPY_AGES).await {

@@ -186,7 +186,7 @@ fn keys_finding(exam: &StoreExam, has_keys: bool) -> Finding {
 }
 
 fn file_findings(path: &Path, found: &mut Vec<Finding>) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = home::folder(path);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -198,8 +198,8 @@ fn file_findings(path: &Path, found: &mut Vec<Finding>) {
                 found.push(Finding::warning("permissions", text, format!("chmod 600 {file}")));
             }
         }
-        if let Ok(room) = rustix::fs::statvfs(folder) {
-            found.push(room_finding(folder, room.f_bavail.saturating_mul(room.f_frsize)));
+        if let Some(free) = home::free_bytes(path) {
+            found.push(room_finding(folder, free));
         }
         if path.exists() && rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
             let text = format!("{} cannot be written by this user", path.display());

@@ -21,11 +21,14 @@ pub(crate) fn database(url: &str) -> Option<&str> {
     path.strip_prefix("//").unwrap_or(path).split('?').next()
 }
 
-/// Bytes that its owner may still write to the disk of a SQLite file; `None` for another store, and where it cannot be told.
-pub(crate) fn free_bytes(url: &str) -> Option<u64> {
-    let folder = Path::new(database(url)?).parent()?;
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let room = rustix::fs::statvfs(folder).ok()?;
+/// The folder of a SQLite file.
+pub(crate) fn folder(database: &Path) -> &Path {
+    database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Bytes that may still be written to the disk of a SQLite file; `None` where it cannot be told.
+pub(crate) fn free_bytes(database: &Path) -> Option<u64> {
+    let room = rustix::fs::statvfs(folder(database)).ok()?;
     Some(room.f_bavail.saturating_mul(room.f_frsize))
 }
 

@@ -1,5 +1,6 @@
 //! What to tell who names something that is not there: its id, and the command that lists what there is.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// What the server calls it, where its id stands in the path or the query, what people call it, and what lists it.
@@ -27,19 +28,12 @@ pub(crate) fn unknown(said: &str, asked: &Url) -> Option<String> {
 fn id_in_path(asked: &Url, collection: &str) -> Option<String> {
     let mut way = asked.path_segments()?.skip_while(|segment| *segment != collection).skip(1);
     let id = way.next().filter(|id| !id.is_empty())?;
-    Some(percent_decoded(id))
+    Some(percent_decode_str(id).decode_utf8_lossy().into_owned())
 }
 
 fn id_in_query(asked: &Url, what: &str) -> Option<String> {
     let id = asked.query_pairs().find(|(name, _)| name == what || *name == format!("{what}_id"))?.1;
     Some(format!("{id:?}"))
-}
-
-fn percent_decoded(segment: &str) -> String {
-    // A query is decoded by the same rules, but for its blanks.
-    let query = format!("id={}", segment.replace('+', "%2B"));
-    let decoded = url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, id)| id.into_owned());
-    decoded.unwrap_or_else(|| segment.to_owned())
 }
 
 #[cfg(test)]

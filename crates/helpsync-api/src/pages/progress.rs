@@ -133,16 +133,20 @@ async fn events(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiErro
     let Some((_, claim)) = read(&api, query) else {
         return ApiError::bad("this link has expired, or is not one of ours").into_response();
     };
-    if let Err(error) = check_key(&api, &claim).await {
+    if let Err(error) = check_key(&api, OrganizationId(claim.o), claim.k).await {
         return error.into_response();
     }
     stream::follow(api, claim).unwrap_or_else(IntoResponse::into_response)
 }
 
 /// Refuses a link whose API key was revoked or has ended since.
-async fn check_key(api: &Api, claim: &ProgressClaim) -> Result<(), ApiError> {
-    let Some(key) = claim.k else { return Ok(()) };
-    match api.store().admin().api_key_is_live(OrganizationId(claim.o), key).await? {
+pub(super) async fn check_key(
+    api: &Api,
+    organization: OrganizationId,
+    key: Option<i64>,
+) -> Result<(), ApiError> {
+    let Some(key) = key else { return Ok(()) };
+    match api.store().admin().api_key_is_live(organization, key).await? {
         true => Ok(()),
         false => {
             Err(ApiError::gone("the API key that the link was made with has ended: ask for another link"))
@@ -153,7 +157,7 @@ async fn check_key(api: &Api, claim: &ProgressClaim) -> Result<(), ApiError> {
 async fn show(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiError>) -> Response {
     let Some((token, claim)) = read(&api, query) else { return not_ours().into() };
     let organization = OrganizationId(claim.o);
-    if let Err(error) = check_key(&api, &claim).await {
+    if let Err(error) = check_key(&api, organization, claim.k).await {
         return broken(error).into();
     }
     let look = look(&api, organization).await;

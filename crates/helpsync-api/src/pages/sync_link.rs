@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::callback::{broken, not_ours, welcome};
+use super::progress::check_key;
 use super::{look, texts};
 use crate::Api;
 use crate::body::Query;
@@ -81,15 +82,9 @@ fn claim_of(api: &Api, query: Result<Query<SyncQuery>, ApiError>) -> Option<Sync
 
 /// The connection that the URL was made for.
 async fn connection_of(api: &Api, claim: &SyncClaim) -> Result<Connection, ApiError> {
-    let (admin, organization) = (api.store().admin(), OrganizationId(claim.o));
-    if let Some(key) = claim.k
-        && !admin.api_key_is_live(organization, key).await?
-    {
-        return Err(ApiError::gone(
-            "the API key that the link was made with has ended: ask for another link",
-        ));
-    }
-    let found = admin.connection(organization, ConnectionId(claim.d)).await?;
+    let organization = OrganizationId(claim.o);
+    check_key(api, organization, claim.k).await?;
+    let found = api.store().admin().connection(organization, ConnectionId(claim.d)).await?;
     if found.created_at == claim.c { Ok(found) } else { Err(ApiError::missing("connection")) }
 }
 
