@@ -83,6 +83,22 @@ async fn a_list_that_wants_a_locale_is_read_in_each_of_them_once() {
     }
 }
 
+/// What wants a locale may have been the trouble of a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_answer_without_a_locale_again_are_read_without() {
+    let app = TestApp::embedded().await;
+    let account = account(&app, 404);
+    app.connect(CUSTOMER, "acme").await;
+    account.update_settings(|settings| settings.locale_required = None);
+    app.audit(CUSTOMER, "acme").await;
+    account.clear_requests();
+    app.sync(CUSTOMER, "acme").await;
+    app.audit(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
+    let requests = account.requests();
+    assert!(!requests.iter().any(|seen| seen.path.ends_with("/en-us/articles")), "{requests:?}");
+}
+
 /// A translation that only its own list shows must not take the place of the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn languages_of_several_lists_are_united_also_without_the_sideload() {

@@ -15,7 +15,7 @@ mod working;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use helpsync_coordinator::BudgetView;
+pub use helpsync_coordinator::{BudgetView, DEFAULT_BLOCK};
 use helpsync_coordinator::{Coordinator, WaitTimes, Waited};
 use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, RunId, Subdomain};
 use helpsync_store::{AccountUse, BudgetWaits, StoreError, TokenStore};

@@ -21,7 +21,7 @@ mod permit;
 mod port;
 mod waited;
 
-pub use budget::{Budget, DEFAULT_WINDOW, IN_FLIGHT_POLL_US, Step, Terms};
+pub use budget::{Budget, DEFAULT_BLOCK, DEFAULT_WINDOW, IN_FLIGHT_POLL_US, Step, Terms};
 pub use in_process::InProcessCoordinator;
 pub use permit::{DEFAULT_PATIENCE, NoPermit, wait_for_permit};
 pub use port::{

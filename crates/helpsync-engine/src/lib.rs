@@ -22,6 +22,7 @@ mod places;
 mod plan;
 pub mod planning;
 mod probe;
+mod store_waits;
 mod translations;
 mod verify;
 mod walk_export;
@@ -38,6 +39,8 @@ use helpsync_store::{
 use helpsync_telemetry::metrics as telemetry;
 use tokio::sync::Semaphore;
 
+use store_waits::StoreWaits;
+
 pub use estimate::Estimate;
 pub use outcome::HandlerError;
 pub use verify::Verified;
@@ -48,6 +51,8 @@ const RECORD_WAITS: [Duration; 4] =
 
 /// What the end of a shard whose effect is recorded is called in metrics.
 const DONE: &str = "done";
+/// What that of a shard is called which goes on later.
+const PUT_OFF: &str = "put_off";
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -79,6 +84,8 @@ pub struct Engine {
     converting: std::sync::Arc<Semaphore>,
     /// The store does not take the ends of shards.
     away: std::sync::Arc<StoreOutage>,
+    /// Nor the pages of these.
+    store_waits: std::sync::Arc<StoreWaits>,
 }
 
 impl Engine {
@@ -94,7 +101,8 @@ impl Engine {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let converting = std::sync::Arc::new(Semaphore::new(cores));
-        Self { store, queue, accounts, options, clock, entropy, converting, away: std::sync::Arc::default() }
+        let (away, store_waits) = (std::sync::Arc::default(), std::sync::Arc::default());
+        Self { store, queue, accounts, options, clock, entropy, converting, away, store_waits }
     }
 
     /// Works on a started shard and records how it ended. Answers with the shard that follows, if whoever `onward` names
@@ -110,6 +118,9 @@ impl Engine {
     ) -> Result<Option<StartedShard>, StoreError> {
         let since = tokio::time::Instant::now();
         let (outcome, ended) = self.work(started, onward).await;
+        if outcome != PUT_OFF {
+            self.store_waits.forget(started);
+        }
         let outcome = match &ended {
             Ok(_) => outcome,
             Err(StoreError::Fenced) => "taken_over",
@@ -289,7 +300,7 @@ impl From<ShardEnd> for Handled {
 const fn outcome_of(end: &ShardEnd) -> &'static str {
     match end {
         ShardEnd::Done(_) => DONE,
-        ShardEnd::Snooze { .. } => "put_off",
+        ShardEnd::Snooze { .. } => PUT_OFF,
         ShardEnd::Retry { .. } => "retried",
         ShardEnd::Failed(_) => "failed",
     }

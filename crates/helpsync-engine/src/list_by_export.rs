@@ -10,12 +10,11 @@ use helpsync_store::{RunNote, StartedShard};
 use helpsync_zendesk::{EXPORT_PAGE_MAX, Failure, PAGE_SIZE_MAX};
 
 use crate::page::{Fetched, Reached};
+use crate::walk_export::{EMPTY_PAGES_MAX, is_the_end};
 use crate::{Engine, HandlerError};
 
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
 const PAGES_PER_TURN: u32 = 100;
-/// Pages without an article, one after the other, before the export counts as one that does not lead on.
-const EMPTY_PAGES_MAX: u32 = 10;
 
 /// What listing by the export came to.
 pub(crate) enum ByExport {
@@ -77,6 +76,7 @@ impl Engine {
         if at.ended {
             return Ok(ByExport::Whole);
         }
+        let began = self.clock.now_ms() / 1000;
         let mut empty = 0;
         for _ in 0..PAGES_PER_TURN {
             let answer = match account.client.export_articles(at.start).await {
@@ -98,7 +98,7 @@ impl Engine {
                 Err(failure) => return Err(failure.into()),
             };
             empty = if answer.value.is_empty() { empty + 1 } else { 0 };
-            match answer.value.next_start {
+            match answer.value.next_start.filter(|next| !is_the_end(&answer.value, *next, began)) {
                 None => at.ended = true,
                 // More changed in this second than a page holds: time alone does not lead past it.
                 Some(next) if next <= at.start => return Ok(ByExport::No),

@@ -9,7 +9,7 @@ use helpsync_account::Account;
 use helpsync_model::{ExportAccess, ListEnd, ListParams, Plan, RunKind, ShardCursor, chain};
 use helpsync_store::{RunNote, StartedShard};
 use helpsync_zendesk::{
-    Answer, Article, Failure, ListQuery, Locales, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Scope, SortBy,
+    Answer, Article, Failure, ListQuery, Locales, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy,
     SortOrder, same_locale,
 };
 
@@ -83,8 +83,8 @@ impl Engine {
         Ok(true)
     }
 
-    /// Where lists are read by locale: a full run and an audit ask whether the help center has others by now. They count
-    /// from the next shard on.
+    /// Where lists are read by locale: a full run and an audit ask whether that is still wanted, for it may have been the
+    /// trouble of a moment, and whether the help center has others by now. What is found counts from the next shard on.
     pub(crate) async fn look_for_locales(
         &self,
         started: &StartedShard,
@@ -94,9 +94,14 @@ impl Engine {
         if started.list_locales.is_empty() || !audit && started.run.kind == RunKind::Delta {
             return Ok(());
         }
+        if answers_without_locale(account).await {
+            tracing::info!(connection = %started.fence.connection, "lists are read without a locale again");
+            let note = RunNote { list_locales: Some(Vec::new()), requests: 2, ..RunNote::default() };
+            return Ok(self.store.note_run(&started.fence, &note).await?);
+        }
         let now = locales(account).await;
         let list_locales = now.filter(|now| !now.is_empty() && *now != started.list_locales);
-        let note = RunNote { list_locales, requests: 1, ..RunNote::default() };
+        let note = RunNote { list_locales, requests: 2, ..RunNote::default() };
         Ok(self.store.note_run(&started.fence, &note).await?)
     }
 
@@ -253,6 +258,17 @@ impl Engine {
 fn missing(counts: &[i64], listed: &[i64]) -> i64 {
     let listed = listed.iter().copied().chain(std::iter::repeat(0));
     counts.iter().zip(listed).map(|(count, listed)| count.saturating_sub(listed).max(0)).max().unwrap_or(0)
+}
+
+/// Whether the list and its count are to be had without a locale.
+async fn answers_without_locale(account: &Account) -> bool {
+    let client = account.client.in_locale(None);
+    let one = ListQuery {
+        page: PageRef::Offset { page: 1, per_page: 1 },
+        sideload: false,
+        ..ListQuery::walk(Scope::All, None)
+    };
+    client.count_articles().await.is_ok() && client.list_articles(&one).await.is_ok()
 }
 
 /// The default locale first. `None`: the help center does not tell.

@@ -13,11 +13,9 @@ use crate::Engine;
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(10));
 /// While Zendesk is away: 1 to 2 s, 2 to 4 s, 4 to 8 s … up to a day.
 const OUTAGE: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_hours(24));
-/// After 429 without a usable `Retry-After`.
-const RATE_LIMITED_WAIT: Duration = Duration::from_secs(10);
-
-/// After the store did not answer in the middle of the work.
-const STORE_AWAY_WAIT: Duration = Duration::from_secs(1);
+/// Until an export that has answered is asked again after a refusal. A help center that restarts, or a proxy that does,
+/// refuses for some seconds.
+const REFUSED_WAIT: Duration = Duration::from_secs(10);
 
 /// Why a handler did not finish.
 #[derive(Debug, Error)]
@@ -28,6 +26,9 @@ pub enum HandlerError {
     /// 403 or 404 for what every help center answers.
     #[error("the help center is disabled, or the grant's user may not read it")]
     NoHelpCenter(#[source] Failure),
+    /// 403 or 404 for the export, which has answered this grant before.
+    #[error("the incremental export no longer answers this grant")]
+    ExportRefused(#[source] Failure),
     /// The store's answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -45,7 +46,7 @@ impl HandlerError {
         match self {
             Self::Zendesk(failure) | Self::NoHelpCenter(failure) => match failure {
                 Failure::Throttled { wait, .. } => *wait,
-                Failure::RateLimited { after, .. } => after.unwrap_or(RATE_LIMITED_WAIT),
+                Failure::RateLimited { after, .. } => after.unwrap_or(helpsync_account::DEFAULT_BLOCK),
                 _ => Duration::ZERO,
             },
             _ => Duration::ZERO,
@@ -55,7 +56,7 @@ impl HandlerError {
     /// What work is put off for that failed like this.
     pub(crate) fn waits_for(&self) -> WaitKind {
         let failure = match self {
-            Self::NoHelpCenter(_) => return WaitKind::HelpCenter,
+            Self::NoHelpCenter(_) | Self::ExportRefused(_) => return WaitKind::HelpCenter,
             Self::Store(_) => return WaitKind::Service,
             Self::Permanent(_) | Self::Passing(_) => return WaitKind::Other,
             Self::Zendesk(failure) => failure,
@@ -88,11 +89,12 @@ impl Engine {
             HandlerError::Permanent(reason) => return ShardEnd::Failed(reason.clone()),
             // Our own store's absence is no fault of the shard's, and must never use up its tries.
             HandlerError::Store(error) if error.is_transient() => {
-                return snooze(STORE_AWAY_WAIT, "the store");
+                return snooze(self.store_waits.next(started), "the store");
             }
             HandlerError::Store(_) | HandlerError::Passing(_) => return self.retry(error, None, started),
             // It may be enabled again, and which of the two statuses a disabled one answers with is no difference.
             HandlerError::NoHelpCenter(_) => return self.retry(error, None, started),
+            HandlerError::ExportRefused(_) => return self.retry(error, Some(REFUSED_WAIT), started),
             HandlerError::Zendesk(failure) => failure,
         };
         if let Failure::RateLimited { .. } = failure {
@@ -103,7 +105,7 @@ impl Engine {
         }
         // As when the store is away in any other statement.
         if let Failure::Token(TokenError::StoreAway(_)) = failure {
-            return snooze(STORE_AWAY_WAIT, "the store");
+            return snooze(self.store_waits.next(started), "the store");
         }
         // Nor is a key that is missing the shard's, and it goes on soon after the key is back.
         if let (Failure::Token(TokenError::Sealed(_)), Class::Throttled { wait }) = (failure, failure.class())

@@ -22,7 +22,7 @@ use crate::{Engine, Handled, HandlerError};
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
 const PAGES_PER_TURN: u32 = 100;
 /// Pages without an article, one after the other, before the export counts as one that does not lead on.
-const EMPTY_PAGES_MAX: u32 = 10;
+pub(crate) const EMPTY_PAGES_MAX: u32 = 10;
 /// Ranges of one run. Each one more may cost a request: its last page is not full.
 pub const RANGES_MAX: i64 = 3;
 /// A range is heavy when so many full pages did not end it.
@@ -84,6 +84,12 @@ fn leads_to(page: &ExportPage, start: i64) -> Option<i64> {
     if page.is_empty() { None } else { Some(page.latest().unwrap_or(next).max(start)) }
 }
 
+/// Whether a page ends an export that never says so, and names the present second in place of null: it is empty, and leads
+/// to what has happened since the reading began (epoch seconds), which is the next delta's.
+pub(crate) fn is_the_end(page: &ExportPage, next: i64, began: i64) -> bool {
+    page.is_empty() && next >= began
+}
+
 /// What following a page came to.
 enum Followed {
     Page(Box<Answer<ExportPage>>),
@@ -106,6 +112,7 @@ impl Engine {
         if range.ended {
             return Ok(ShardEnd::Done(Vec::new()).into());
         }
+        let began = self.clock.now_ms() / 1000;
         let mut answer = match self.first_page(started, account, range.start, everything).await? {
             ControlFlow::Continue(answer) => answer,
             ControlFlow::Break(handled) => return Ok(handled),
@@ -115,8 +122,8 @@ impl Engine {
         for turn in 1_u32.. {
             empty = if answer.value.is_empty() { empty + 1 } else { 0 };
             // An empty page carries `end_time: 1`; only `next_page` says where to go on.
-            let next =
-                leads_to(&answer.value, range.start).filter(|next| range.end.is_none_or(|end| *next < end));
+            let next = leads_to(&answer.value, range.start)
+                .filter(|next| range.end.is_none_or(|end| *next < end) && !is_the_end(&answer.value, *next, began));
             let Some(mut next) = next else {
                 range.ended = true;
                 let stored = self.store_export_page(started, account, answer, &range, None, Some(onward));
@@ -210,7 +217,7 @@ impl Engine {
             Failure::NotFound(_) | Failure::Forbidden(_) if self.may_be_refused(started) => {
                 Ok(NoExport::Refused(failure))
             }
-            Failure::NotFound(_) | Failure::Forbidden(_) => Err(HandlerError::of_list(failure)),
+            Failure::NotFound(_) | Failure::Forbidden(_) => Err(HandlerError::ExportRefused(failure)),
             Failure::TooLarge { .. } => Ok(NoExport::TooLarge),
             failure if self.export_fails(started, &failure) => Ok(NoExport::Failing(start, failure)),
             failure => Err(failure.into()),

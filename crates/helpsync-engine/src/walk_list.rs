@@ -30,6 +30,9 @@ use crate::{Engine, HandlerError};
 const PAGES_PER_TURN: u32 = 200;
 /// Pages in a row that bring no article that the one before did not end with, before the list counts as one without end.
 const IDLE_PAGES_MAX: u32 = 10;
+/// So often a list comes by one place before it counts as one that runs in a circle. An article that changes while the list
+/// is read stands in it twice.
+const ROUNDS_MAX: u32 = 3;
 /// Articles created in the same millisecond that are told apart.
 const TIED_MAX: usize = 1_000;
 /// So often a walk begins anew where a cursor leads nowhere.
@@ -199,10 +202,11 @@ impl Engine {
             pass(&mut at, &answer)?;
             let leads_on = at.edge != edge || !answer.value.rejected.is_empty();
             at.idle = if leads_on { 0 } else { at.idle + 1 };
-            if at.idle >= IDLE_PAGES_MAX && !at.ended {
-                return Ok(Walked::Nowhere(format!(
-                    "{IDLE_PAGES_MAX} pages of the list in a row led nowhere"
-                )));
+            if leads_on {
+                go_round(&mut at);
+            }
+            if let Some(why) = leads_nowhere(&at) {
+                return Ok(Walked::Nowhere(why));
             }
             at.ended = at.ended || until.is_reached(&at, &answer.value);
             if at.ended {
@@ -250,6 +254,28 @@ fn nowhere(failure: Failure, at: &ListCursor) -> Result<Walked, HandlerError> {
             Ok(Walked::Nowhere(format!("the place in the list is not known any more ({})", chain(&failure))))
         }
         failure => Err(HandlerError::of_list(failure)),
+    }
+}
+
+/// Counts how often a page ended where an earlier one did.
+fn go_round(at: &mut ListCursor) {
+    if at.landmark.is_some() && at.landmark == at.edge {
+        at.rounds += 1;
+    } else if at.pages.is_power_of_two() {
+        (at.landmark, at.rounds) = (at.edge, 0);
+    }
+}
+
+/// Why a list that has not ended is not followed any further.
+fn leads_nowhere(at: &ListCursor) -> Option<String> {
+    if at.ended {
+        None
+    } else if at.idle >= IDLE_PAGES_MAX {
+        Some(format!("{IDLE_PAGES_MAX} pages of the list in a row led nowhere"))
+    } else if at.rounds >= ROUNDS_MAX {
+        Some(format!("the list ran in a circle, {ROUNDS_MAX} times over"))
+    } else {
+        None
     }
 }
 
@@ -383,6 +409,26 @@ mod tests {
         assert_eq!(count_new(&mut at, vec![(1, 5), (2, 6), (2, 4), (1, 5)]), 3);
         assert_eq!(count_new(&mut at, vec![(2, 4), (2, 7), (1, 5), (3, 1)]), 2);
         assert_eq!(count_new(&mut at, vec![(3, 1)]), 0);
+    }
+
+    #[test]
+    fn a_list_that_runs_in_a_circle_is_found_out_whatever_its_length() {
+        for length in [2, 3, 7, 40] {
+            let mut walk = ListCursor::default();
+            let pages = (0..1_000).take_while(|page| {
+                (walk.edge, walk.pages) = (Some((page % length, 0)), walk.pages + 1);
+                go_round(&mut walk);
+                leads_nowhere(&walk).is_none()
+            });
+            let asked = i64::try_from(pages.count()).unwrap();
+            assert!((length * 3..length * 12).contains(&asked), "{length}: {asked}");
+        }
+        let mut long = ListCursor::default();
+        for page in 0..10_000 {
+            (long.edge, long.pages) = (Some((page, page)), long.pages + 1);
+            go_round(&mut long);
+            assert_eq!(leads_nowhere(&long), None);
+        }
     }
 
     #[test]

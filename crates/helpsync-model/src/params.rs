@@ -304,6 +304,13 @@ pub struct ListCursor {
     /// The list does not keep the order that was asked for: it has to be read to its end.
     #[serde(default)]
     pub unordered: bool,
+    /// Creation (ms) and id of the article that an earlier page ended with: a list that comes by it again and again runs in a
+    /// circle. It is set anew at pages 1, 2, 4, 8 …, so that a circle of any length holds one (Brent's algorithm).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landmark: Option<(i64, i64)>,
+    /// How often it came by.
+    #[serde(default)]
+    pub rounds: u32,
     /// How often it began anew, because a cursor led nowhere.
     #[serde(default)]
     pub restarts: u32,

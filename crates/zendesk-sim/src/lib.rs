@@ -24,6 +24,7 @@ mod control;
 mod http;
 mod middleware;
 mod oauth;
+mod odd_lists;
 mod random;
 mod settings;
 mod sim;

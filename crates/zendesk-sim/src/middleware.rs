@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::account::{Account, State};
 use crate::api;
 use crate::http::{Answer, Request};
+use crate::odd_lists;
 use crate::settings::{RateLimitBody, Role};
 use crate::traffic::{Budget, Fault, FaultBody, SeenRequest, Spent, member};
 
@@ -142,8 +143,9 @@ fn under(state: &mut State, request: &Request, fault: Option<&Fault>) -> (Answer
         }
         Fault::RetryAfter { values, .. } => (stopped(answer, values), Travel::Whole),
         Fault::EmptyBody => (Answer { body: Vec::new(), ..answer }, Travel::Whole),
-        Fault::EndlessList => (endless(answer, request), Travel::Whole),
-        Fault::RepeatArticles { count } => (repeated(state, answer, request, *count), Travel::Whole),
+        Fault::EndlessList | Fault::CircularList | Fault::NeverNull | Fault::RepeatArticles { .. } => {
+            (odd_lists::led_astray(state, answer, request, fault), Travel::Whole)
+        }
         Fault::DemoteUser | Fault::RevokeToken => (answer, Travel::Whole),
         _ => {
             let body = spoiled(&answer.body, fault);
@@ -272,41 +274,6 @@ fn spoiled(body: &[u8], fault: &Fault) -> Vec<u8> {
             value.to_string().into_bytes()
         }
     }
-}
-
-/// An empty page that leads on, by cursor or by time as it was asked for.
-fn endless(answer: Answer, request: &Request) -> Answer {
-    let page = if let Some(start) = request.query.number("start_time") {
-        let next_page = request.link(&format!("start_time={}", start + 1));
-        json!({ "articles": [], "count": 0, "end_time": start + 1, "next_page": next_page })
-    } else if request.query.get("page[size]").is_some() {
-        let after_cursor = format!("{}x", request.query.get("page[after]").unwrap_or_default());
-        json!({ "articles": [], "meta": { "has_more": true, "after_cursor": after_cursor } })
-    } else {
-        return answer;
-    };
-    Answer { status: 200, body: page.to_string().into_bytes(), ..answer }
-}
-
-/// A page whose first articles are those of the list's first page.
-fn repeated(state: &mut State, answer: Answer, request: &Request, count: usize) -> Answer {
-    let mut first = request.clone();
-    let by_cursor = first.query.take("page[after]");
-    let by_number = first.query.take("page").is_some_and(|page| page != "1");
-    if by_cursor.is_none() && !by_number {
-        return answer;
-    }
-    let first = api::answer(state, &first);
-    let (Ok(first), Ok(mut page)) =
-        (serde_json::from_slice::<Value>(&first.body), serde_json::from_slice::<Value>(&answer.body))
-    else {
-        return answer;
-    };
-    let first = first["articles"].as_array().into_iter().flatten().take(count);
-    for (place, article) in page["articles"].as_array_mut().into_iter().flatten().zip(first) {
-        place.clone_from(article);
-    }
-    Answer { body: page.to_string().into_bytes(), ..answer }
 }
 
 /// In a list of articles, one article, and a list of translations.

@@ -42,6 +42,8 @@ pub const IN_FLIGHT_POLL_US: u64 = 100_000;
 const TURN_US: u64 = 1_000_000;
 /// A 429 without `Retry-After` and without a reset stops the account for this long.
 const DEFAULT_BLOCK_US: u64 = 30_000_000;
+/// The same, for work that is put off by it.
+pub const DEFAULT_BLOCK: std::time::Duration = std::time::Duration::from_micros(DEFAULT_BLOCK_US);
 /// No header stops an account for longer: a nonsensical `Retry-After` must not end a customer's sync.
 const MAX_BLOCK_US: u64 = 3_600_000_000;
 /// Larger counts in headers mean this many.

@@ -296,7 +296,7 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn path(&self, file: &File) -> Result<Vec<String>, StoreError> {
-        let tree: HashMap<Key, (String, Option<Key>)> = sqlx::query(
+        let tree: Tree = sqlx::query(
             "select kind, external_id, name, parent_kind, parent_id from item where connection_id = $1",
         )
         .bind(file.connection.0)
@@ -308,16 +308,7 @@ impl AdminStore {
             Ok(((row.try_get("kind")?, row.try_get("external_id")?), (row.try_get("name")?, parent)))
         })
         .collect::<Result<_, sqlx::Error>>()?;
-        let mut path = Vec::new();
-        let mut at = file.section_id.map(|section| ("SECTION".to_owned(), section));
-        while let Some((name, parent)) = at.as_ref().and_then(|key| tree.get(key))
-            && path.len() < PATH_DEPTH_MAX
-        {
-            path.push(name.clone());
-            at.clone_from(parent);
-        }
-        path.reverse();
-        Ok(path)
+        Ok(path_in(&tree, file.section_id.map(|section| ("SECTION".to_owned(), section))))
     }
 }
 
@@ -339,3 +330,21 @@ pub(crate) fn page_of(query: &FileQuery, matching: &Conditions) -> (String, Cond
 
 /// Kind and Zendesk's id of a folder.
 type Key = (String, i64);
+/// Its name, and what it stands in.
+type Tree = HashMap<Key, (String, Option<Key>)>;
+
+/// The names down to a folder. One that stands in itself, over whatever others, is named once.
+fn path_in(tree: &Tree, folder: Option<Key>) -> Vec<String> {
+    let (mut passed, mut path) = (Vec::new(), Vec::new());
+    let mut at = folder.as_ref();
+    while let Some((key, (name, parent))) = at.and_then(|key| tree.get_key_value(key))
+        && path.len() < PATH_DEPTH_MAX
+        && !passed.contains(&key)
+    {
+        passed.push(key);
+        path.push(name.clone());
+        at = parent.as_ref();
+    }
+    path.reverse();
+    path
+}

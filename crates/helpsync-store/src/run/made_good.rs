@@ -2,7 +2,8 @@
 //!
 //! | what gave up | is made good by |
 //! | --- | --- |
-//! | a shard of a full run | a full run |
+//! | a shard of a full run | a full run; a comparison of what is there, by an audit too |
+//! | a stretch of the first sync's export | a delta too: it reads on from where that stretch stood |
 //! | a shard of a delta | a delta or a full run; an audit by an audit |
 //! | articles that an event named | a delta or a full run, or a resync of all of them |
 //! | articles that somebody named | a full run, or a resync of all of them |
@@ -16,8 +17,9 @@ use helpsync_model::{RunKind, RunParams, ShardEvent, ShardKind, ShardParams, Sha
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::states::{BY_WEBHOOK, FAILED_SHARD, RESYNC, SYNC, Step};
+use crate::db::states::{BY_WEBHOOK, DONE_RUN, FAILED_SHARD, RESYNC, SYNC, Step};
 use crate::db::{StoreError, Write, decode, sql};
+use crate::run::runs::Run;
 use crate::run::shards::StartedShard;
 
 /// Failed shards over named articles that one run looks at; of more, the rest is left to the next.
@@ -29,15 +31,7 @@ pub(crate) async fn resolve(write: &mut Write, started: &StartedShard) -> Result
     let (audit, attachments) = (literal(&RunParams::audit())?, literal(&RunParams::Attachments)?);
     let good = match run.kind {
         RunKind::Full => format!("earlier.params <> {attachments}"),
-        RunKind::Delta => {
-            let audits =
-                if run.params.is_audit() { String::new() } else { format!(" and earlier.params <> {audit}") };
-            format!(
-                "((earlier.kind in {SYNC} and earlier.kind <> '{}'{audits})
-                  or (earlier.kind = {RESYNC} and earlier.trigger_name = {BY_WEBHOOK} and earlier.params <> {attachments}))",
-                RunKind::Full.as_str()
-            )
-        }
+        RunKind::Delta => by_delta(run, &audit, &attachments),
         RunKind::Resync if run.params == RunParams::Attachments => format!("earlier.params = {attachments}"),
         RunKind::Resync => return resolve_named(write, started).await,
     };
@@ -54,6 +48,30 @@ pub(crate) async fn resolve(write: &mut Write, started: &StartedShard) -> Result
     .await?;
     tell(write, started, resolved.rows_affected());
     Ok(())
+}
+
+/// What a delta makes good.
+fn by_delta(run: &Run, audit: &str, attachments: &str) -> String {
+    let full = RunKind::Full.as_str();
+    let names = |kinds: [ShardKind; 2]| kinds.map(|kind| format!("'{}'", kind.as_str())).join(", ");
+    let is_audit = run.params.is_audit() || run.audit_reason.is_some();
+    let (audits, compared) = if is_audit {
+        let compares = names([ShardKind::FindRemoved, ShardKind::ConfirmRemoved]);
+        (String::new(), format!(" or (earlier.kind = '{full}' and shard.kind in ({compares}))"))
+    } else {
+        (format!(" and earlier.params <> {audit}"), String::new())
+    };
+    // The mark goes no further than the hindmost stretch that was not read to its end.
+    let export = ShardKind::WalkExport.as_str();
+    let first = format!(
+        "earlier.kind = '{full}' and shard.kind = '{export}' and shard.position > 0
+           and not exists (select 1 from run as before where before.connection_id = earlier.connection_id
+             and before.id < earlier.id and before.kind in {SYNC} and before.state = {DONE_RUN})"
+    );
+    format!(
+        "((earlier.kind in {SYNC} and earlier.kind <> '{full}'{audits}){compared} or ({first})
+          or (earlier.kind = {RESYNC} and earlier.trigger_name = {BY_WEBHOOK} and earlier.params <> {attachments}))"
+    )
 }
 
 /// Of shards over named articles: those whose articles were all fetched by this run.

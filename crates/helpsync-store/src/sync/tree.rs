@@ -82,7 +82,8 @@ pub(crate) fn item_rows(items: &[NewItem]) -> Option<String> {
     Some(Value::from_iter(rows).to_string())
 }
 
-/// What stores or renames folders; placeholders of the connection, the time and the rows.
+/// What stores or renames folders; placeholders of the connection, the time and the rows. Every section stands somewhere:
+/// an answer that does not say where leaves it where it is, for what is selected by category would go otherwise.
 pub(crate) fn items_sql(dialect: Dialect, [connection, now, rows]: [&str; 3]) -> String {
     let columns = [
         text("kind"),
@@ -98,8 +99,10 @@ pub(crate) fn items_sql(dialect: Dialect, [connection, now, rows]: [&str; 3]) ->
            synced_at, created_at, updated_at)
          select {connection}, kind, external_id, parent_kind, parent_id, category_id, name, external_url, {now}, {now}, {now}
          from {} where true order by kind, external_id
-         on conflict (connection_id, kind, external_id) do update set parent_kind = excluded.parent_kind,
-           parent_id = excluded.parent_id, category_id = excluded.category_id, name = excluded.name, external_url = excluded.external_url,
+         on conflict (connection_id, kind, external_id) do update
+           set parent_kind = coalesce(excluded.parent_kind, item.parent_kind),
+           parent_id = coalesce(excluded.parent_id, item.parent_id),
+           category_id = coalesce(excluded.category_id, item.category_id), name = excluded.name, external_url = excluded.external_url,
            synced_at = excluded.synced_at,
            updated_at = case when item.name <> excluded.name then excluded.updated_at else item.updated_at end",
         dialect.json_rows(rows, &columns)

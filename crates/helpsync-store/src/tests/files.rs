@@ -274,10 +274,7 @@ async fn a_files_path_leads_down_from_its_category_and_a_circle_ends() {
         file.section_id = Some(99);
         assert!(store.admin().path(&file).await.unwrap().is_empty());
         file.section_id = Some(30);
-        assert!(
-            store.admin().path(&file).await.unwrap().len() <= 16,
-            "a circle of sections goes on for ever"
-        );
+        assert_eq!(store.admin().path(&file).await.unwrap(), ["Egg", "Chicken"], "each is named once");
     }
 }
 

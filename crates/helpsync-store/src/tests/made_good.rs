@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, RunKind, RunParams, ShardKind, Trigger, WaitKind};
+use helpsync_model::{
+    ConnectionId, ExportRange, Lane, RunKind, RunParams, ShardKind, ShardParams, Trigger, WaitKind,
+};
 
 use super::pages::connected;
 use crate::testing::{TestStore, stores};
-use crate::{RunRequest, ShardEnd};
+use crate::{NewShard, RunRequest, ShardEnd};
 
 fn request(connection: ConnectionId, kind: RunKind, trigger: Trigger, params: RunParams) -> RunRequest {
     RunRequest {
@@ -82,6 +84,63 @@ async fn a_later_run_takes_off_the_list_what_it_has_made_good_and_nothing_else()
             for shard in left {
                 assert!(store.admin().discard_failed_shard(organization, shard.id).await.unwrap());
             }
+        }
+    }
+}
+
+/// A full run that fails: where its stretch of the export stands at `position`, or, where that is read, in its comparison.
+async fn fail_full(store: &TestStore, connection: ConnectionId, position: Option<i64>) {
+    let full = request(connection, RunKind::Full, Trigger::Request, RunParams::default());
+    let full = store.admin().request_run(crate::testing::FIRST, &full).await.unwrap().run;
+    let plan = store.start(full).await;
+    let range = ExportRange { start: 0, end: None, everything: false };
+    let walk = NewShard { key: "walk_export".to_owned(), params: ShardParams::WalkExport(range), position };
+    store.queue().end_shard(&plan.fence, &ShardEnd::Done(vec![walk])).await.unwrap();
+    loop {
+        let started = store.start(full).await;
+        let kind = started.shard.kind();
+        if kind == ShardKind::Finalize {
+            return store.sync().finalize_run(&started).await.unwrap();
+        }
+        let is_read = kind == ShardKind::WalkExport && position.is_none();
+        let end = if is_read { ShardEnd::Done(Vec::new()) } else { ShardEnd::Failed("no".to_owned()) };
+        store.queue().end_shard(&started.fence, &end).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_delta_makes_good_what_the_first_sync_left_for_it() {
+    let (sync, audit) = (RunParams::default(), RunParams::audit());
+    for store in stores().await {
+        let organization = store.admin().ensure_organization("default").await.unwrap();
+        for (number, (position, later, is_good)) in [
+            // The mark stands where the stretch gave up.
+            (Some(500), &sync, true),
+            // There is no mark: nothing was read.
+            (Some(0), &sync, false),
+            (None, &sync, false),
+            (None, &audit, true),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let told = format!("{position:?} {later:?}");
+            let customer = store.admin().customer(organization, &format!("cust-{number}")).await.unwrap();
+            let connection = store.connect(&customer, &format!("acme-{number}")).await;
+            fail_full(&store, connection, position).await;
+            let left = async || store.admin().failed_shards(organization, 0, 10).await.unwrap();
+            assert_eq!(left().await.len(), 1, "{told}");
+            let delta = request(connection, RunKind::Delta, Trigger::Request, later.clone());
+            run(&store, delta.clone(), false).await;
+            assert_eq!(left().await.is_empty(), is_good, "{told}");
+
+            // A later full run reads again what is long stored: no delta does that.
+            run(&store, request(connection, RunKind::Full, Trigger::Request, sync.clone()), false).await;
+            assert!(left().await.is_empty(), "{told}");
+            fail_full(&store, connection, Some(500)).await;
+            run(&store, delta, false).await;
+            let of_full = left().await.pop().unwrap();
+            assert!(store.admin().discard_failed_shard(organization, of_full.id).await.unwrap());
         }
     }
 }

@@ -160,6 +160,11 @@ async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in(
         assert_eq!(deleted(&store, organization).await, 1);
         assert_eq!(store.admin().run(crate::testing::FIRST, run).await.unwrap().counters.removed, 1);
 
+        // An answer that does not say where a section stands leaves it where it is.
+        let nowhere = NewItem { parent: None, category: None, ..section(10, None, 1) };
+        assert_eq!(store.sync().learn_tree(&plan, &[nowhere], 1).await.unwrap(), TreeLearned::default());
+        assert_eq!(ids(&store, &customer).await, [1, 4, 5]);
+
         // And comes back, 20 with it: nothing is here of them.
         let tree = [section(11, Some(10), 1), section(20, Some(10), 1)];
         assert!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);

@@ -145,6 +145,10 @@ pub enum Fault {
     EmptyList,
     /// The list is empty, and each page names one more that was not named before: it has no end.
     EndlessList,
+    /// By cursor, the second page of the list leads to the first again, for ever.
+    CircularList,
+    /// The export never says that it has ended: behind its last page it names the present second.
+    NeverNull,
     /// Articles come without this member, such as `translations`, though it was asked for.
     NoSideload {
         /// The member.
@@ -236,6 +240,8 @@ impl Fault {
             Self::NamelessArticle { .. } => "nameless_article",
             Self::EmptyList => "empty_list",
             Self::EndlessList => "endless_list",
+            Self::CircularList => "circular_list",
+            Self::NeverNull => "never_null",
             Self::NoSideload { .. } => "no_sideload",
             Self::Member { .. } => "member",
             Self::NoMember { .. } => "no_member",
