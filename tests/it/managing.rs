@@ -77,7 +77,7 @@ async fn the_managing_page_syncs_selects_and_disconnects_and_only_when_its_butto
         [("form_token", token.as_str()), ("do", "select"), ("locales", "e n"), ("labels", "typed\nonce")];
     let wrong = browser.send_and_see(&url, &refused).await;
     assert_eq!(wrong.status, StatusCode::OK);
-    for kept in ["That could not be saved", ">e n</textarea>", ">typed\nonce</textarea>"] {
+    for kept in ["That could not be saved. Languages: ", ">e n</textarea>", ">typed\nonce</textarea>"] {
         assert!(wrong.text.contains(kept), "{kept}: {}", wrong.text);
     }
     let is_chosen = |page: &str| page.contains(&format!("name=\"section\" value=\"{section}\" checked"));

@@ -2,7 +2,7 @@
 
 use helpsync_model::RunState;
 use serde_json::json;
-use zendesk_sim::{Change, Fault, FaultRule, GenerateOptions, Role};
+use zendesk_sim::{Change, Fault, FaultRule, GenerateOptions, Role, SeenRequest};
 
 use crate::app::{TestApp, small, until};
 use crate::copy::{assert_equal, ours, truth};
@@ -79,6 +79,10 @@ async fn a_role_that_was_taken_away_is_not_a_removal() {
     let connection = app.connection(CUSTOMER, "acme").await;
     app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
     app.ended(connection).await;
+    // An export that has answered is asked again some time later: it may have been refused for a moment.
+    let refused = |seen: &&SeenRequest| seen.path.contains("/incremental/") && seen.status >= 400;
+    let times: Vec<i64> = account.requests().iter().filter(refused).map(|seen| seen.at_ms).collect();
+    assert!(times.len() >= 2 && times[1] - times[0] >= 9_000, "{times:?}");
     account.clear_faults();
     account.update_settings(|settings| settings.grant_as = Role::Admin);
     app.connect(CUSTOMER, "acme").await;

@@ -100,6 +100,14 @@ impl ApiError {
         }
     }
 
+    /// The member of the body that is wrong, the first of several.
+    pub(crate) fn wrong_member(&self) -> Option<&str> {
+        match self {
+            Self::Invalid(wrong) => wrong.first()?.loc.get(1)?.as_str(),
+            Self::Plain(..) | Self::Store(_) => None,
+        }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Plain(status, _) => *status,

@@ -18,6 +18,7 @@ mod doctor;
 mod embeddings;
 mod error;
 mod front;
+mod heads;
 mod health;
 mod history;
 mod home;

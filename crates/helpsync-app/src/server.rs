@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware;
 use axum::serve::Listener;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -17,9 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::AppError;
 use crate::connections::{ConnectionState, OpenConnections, Watched};
-
-/// The longest head of a request. Headers of our own, access tokens and presigned URLs have some kB at most.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+use crate::heads::{self, HEAD_BYTES_MAX};
 
 /// A line of the log about refused connections for so long: whoever opens them must not fill it.
 const REFUSED_TOLD_EVERY: Duration = Duration::from_mins(1);
@@ -82,6 +81,7 @@ pub(crate) async fn serve(
     limits: ConnectionLimits,
     stop: CancellationToken,
 ) {
+    let router = router.layer(middleware::from_fn(heads::check));
     let builder = builder(&limits);
     let connections = GracefulShutdown::new();
     let open = OpenConnections::new(limits.connections_max, limits.per_address_max);
@@ -216,6 +216,27 @@ mod tests {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         let answer = until_closed(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"), "{answer}");
+        served.stop.cancel();
+        served.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_head_is_bounded_however_it_arrives_and_names_one_host() {
+        let served = served(LATE, false).await;
+        let long = "x".repeat(HEAD_BYTES_MAX);
+        for (head, status) in [
+            ("GET / HTTP/1.1\r\nhost: x\r\n".to_owned(), 200),
+            ("GET / HTTP/1.0\r\n".to_owned(), 200),
+            (format!("GET / HTTP/1.1\r\nhost: x\r\nlong: {long}\r\n"), 431),
+            (format!("GET /?{long} HTTP/1.1\r\nhost: x\r\n"), 431),
+            ("GET / HTTP/1.1\r\n".to_owned(), 400),
+            ("GET / HTTP/1.1\r\nhost: x\r\nhost: x\r\n".to_owned(), 400),
+        ] {
+            let mut stream = TcpStream::connect(served.address).await.unwrap();
+            stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+            let answer = until_closed(&mut stream).await;
+            assert_eq!(answer.get(9..12), Some(status.to_string().as_str()), "{answer}");
+        }
         served.stop.cancel();
         served.task.await.unwrap();
     }

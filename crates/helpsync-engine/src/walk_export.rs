@@ -122,8 +122,9 @@ impl Engine {
         for turn in 1_u32.. {
             empty = if answer.value.is_empty() { empty + 1 } else { 0 };
             // An empty page carries `end_time: 1`; only `next_page` says where to go on.
-            let next = leads_to(&answer.value, range.start)
-                .filter(|next| range.end.is_none_or(|end| *next < end) && !is_the_end(&answer.value, *next, began));
+            let next = leads_to(&answer.value, range.start).filter(|next| {
+                range.end.is_none_or(|end| *next < end) && !is_the_end(&answer.value, *next, began)
+            });
             let Some(mut next) = next else {
                 range.ended = true;
                 let stored = self.store_export_page(started, account, answer, &range, None, Some(onward));

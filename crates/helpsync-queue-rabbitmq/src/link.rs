@@ -139,7 +139,7 @@ impl Supervisor {
                         close(&connection).await;
                         break;
                     };
-                    self.failed(&why, "lost rabbitmq, connecting again");
+                    self.failed(&why, "lost rabbitmq, connecting again with growing pauses");
                     tell.send_replace(LinkState::Down(why));
                 }
                 Err(error) => {
@@ -162,7 +162,8 @@ impl Supervisor {
     /// All links of a process meet the same outage: it is told once.
     fn failed(&self, why: &str, what: &'static str) {
         if self.outage.begins() {
-            tracing::warn!(why, "{what}");
+            let pauses_to_seconds = RECONNECT.ceiling(u32::MAX).as_secs();
+            tracing::warn!(why, pauses_to_seconds, "{what}");
         } else {
             tracing::debug!(link = self.name, why, "{what}");
         }

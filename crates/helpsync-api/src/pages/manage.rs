@@ -249,7 +249,7 @@ impl Visitor<'_> {
                 Ok(self.seen("select"))
             }
             Err(error) => {
-                let wrong = format!("{}{}", texts::WRONG_LIST, error.text());
+                let wrong = texts::wrong_list(error.wrong_member(), &error.text());
                 let typed = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                 let refusal = Refusal { wrong, typed };
                 match refusal.led_back(self.api, &self.token, self.is_https(), &self.address()) {

@@ -125,7 +125,10 @@ impl Shown {
         html! {
             dl {
                 dt { (texts::FACT_WORKSPACE) } dd { (self.connection.subdomain) ".zendesk.com" }
-                dt { (texts::FACT_BY) } dd { (self.connection.account_label) }
+                // Where Zendesk did not say who it was, the label is the workspace's.
+                @if self.connection.account_label != self.connection.subdomain {
+                    dt { (texts::FACT_BY) } dd { (self.connection.account_label) }
+                }
                 dt { (texts::FACT_ARTICLES) }
                 dd { (texts::thousands(self.state.as_ref().map_or(0, |state| state.files))) }
                 dt { (texts::FACT_STATE) } dd { (state) }

@@ -291,7 +291,17 @@ pub(super) const KEEP: &str = "Keep it connected";
 pub(super) const DONE_SYNC: &str = "A sync was started.";
 pub(super) const DONE_SELECT: &str = "Saved. A sync brings what is newly chosen.";
 pub(super) const DONE_DISCONNECT: &str = "The workspace is disconnected.";
-pub(super) const WRONG_LIST: &str = "That could not be saved: ";
+
+/// Why a selection could not be saved; `member` is what the API calls the part of it that is wrong.
+pub(super) fn wrong_list(member: Option<&str>, why: &str) -> String {
+    let part = match member {
+        Some("labels") => LABELS,
+        Some("locales") => LOCALES,
+        Some(_) => PLACES,
+        None => return format!("That could not be saved: {why}"),
+    };
+    format!("That could not be saved. {part}: {why}")
+}
 
 /// A moment, in UTC: pages do not know where they are read.
 pub(super) fn moment(ms: i64) -> String {

@@ -1,6 +1,6 @@
 //! What an organization's pages show and allow, and links to pages.
 
-use helpsync_model::Subdomain;
+use helpsync_model::{Subdomain, is_unseen};
 use helpsync_pages::{BrandError, Color, LOGO_BYTES_MAX, Logo};
 use helpsync_store::Branding;
 use serde::{Deserialize, Serialize};
@@ -80,8 +80,12 @@ where
 
 fn plain(field: &'static str, chars_max: usize) -> impl Fn(&str) -> Result<String, ApiError> {
     move |text| {
-        if text.chars().count() > chars_max || text.chars().any(char::is_control) {
-            let wrong = format!("has at most {chars_max} characters, none of them a control character");
+        // The joiners belong to the writing of some languages, and to emoji.
+        let is_wrong = |c: char| is_unseen(c) && !matches!(c, '\u{200c}' | '\u{200d}');
+        if text.chars().count() > chars_max || text.chars().any(is_wrong) {
+            let wrong = format!(
+                "has at most {chars_max} characters, none of them a control or format character that people cannot see"
+            );
             return Err(ApiError::field(field, wrong));
         }
         Ok(text.to_owned())
@@ -210,6 +214,7 @@ mod tests {
         for wrong in [
             json!({ "display_name": "x".repeat(NAME_CHARS_MAX + 1) }),
             json!({ "contact": "a\nb" }),
+            json!({ "display_name": "A\u{202e}cme" }),
             json!({ "color": "red" }),
             json!({ "logo": "https://example.com/logo.png" }),
             json!({ "return_urls": ["javascript:alert(1)"] }),
