@@ -10,7 +10,7 @@ use helpsync_model::{Job, Request, SeededEntropy};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::app::{API_KEY, TestApp, small};
+use crate::app::{API_KEY, Shape, TestApp, real_time, small};
 
 const CUSTOMER: &str = "ada";
 /// How long each target goes on.
@@ -144,9 +144,18 @@ async fn answered(app: &TestApp, method: Method, path: &str, body: Vec<u8>) -> S
     request.body(body).send().await.unwrap().status()
 }
 
+/// An installation that lets one caller ask as much as it can: what is refused for haste tells nothing.
+async fn unhurried() -> TestApp {
+    let most = [
+        ("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY", "1000000"),
+        ("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_ADDRESS", "1000000"),
+    ];
+    TestApp::start(Shape::Embedded, &most, real_time()).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn api_bodies_are_served_or_refused_and_break_nothing() {
-    let app = TestApp::embedded().await;
+    let app = unhurried().await;
     app.account("acme", small(3));
     app.connect(CUSTOMER, "acme").await;
     let operations = [
@@ -181,7 +190,7 @@ async fn api_bodies_are_served_or_refused_and_break_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signed_addresses_and_zendesks_events_are_believed_only_as_they_were_made() {
-    let app = TestApp::embedded().await;
+    let app = unhurried().await;
     app.account("acme", small(3));
     app.connect(CUSTOMER, "acme").await;
     let files = app.post("/user_files_v2", CUSTOMER, json!({ "include_raw_file": true })).await;
