@@ -5,7 +5,7 @@ use helpsync_store::Run;
 use serde_json::json;
 use zendesk_sim::{Account, Change, Fault, FaultRule, Role};
 
-use crate::app::{TestApp, small};
+use crate::app::{Shape, TestApp, real_time, small};
 use crate::copy::{assert_equal, ours};
 
 const CUSTOMER: &str = "ada";
@@ -56,8 +56,9 @@ async fn what_lists_leave_out_stays_for_an_end_user() {
 #[tokio::test(flavor = "multi_thread")]
 async fn very_many_removals_go_by_a_second_listing_only_if_it_accounts_for_them() {
     for omitted in [0, 3] {
-        let app = TestApp::embedded().await;
-        let account = app.account("acme", small(2_300));
+        let few = [("HELPSYNC_SYNC__REMOVALS_ASKED_MAX", "200")];
+        let app = TestApp::start(Shape::Embedded, &few, real_time()).await;
+        let account = app.account("acme", small(500));
         app.connect(CUSTOMER, "acme").await;
         let ids = account.article_ids();
         omit(&account, &ids[..omitted]);
@@ -68,18 +69,18 @@ async fn very_many_removals_go_by_a_second_listing_only_if_it_accounts_for_them(
         let path = format!("/helpsync/v1/data_sources/{}/allow_removals", connection.0);
         app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
         let held = app.ended(connection).await;
-        assert!(held.counters.held >= 2_100 && held.counters.removed == 0, "{held:?}");
+        assert!(held.counters.held >= 300 && held.counters.removed == 0, "{held:?}");
         account.clear_requests();
         app.post(&path, CUSTOMER, json!({})).await;
         let run = app.ended(connection).await;
         let held = ours(&app, CUSTOMER).await;
         assert!(ids[..200].iter().all(|id| held.contains_key(id)), "{run:?}");
         if omitted == 0 {
-            assert_eq!((run.state, run.counters.removed), (RunState::Done, 2_100), "{run:?}");
-            assert!(account.requests().len() < 250, "{}", account.requests().len());
+            assert_eq!((run.state, run.counters.removed), (RunState::Done, 300), "{run:?}");
+            assert!(account.requests().len() < 150, "{}", account.requests().len());
             assert_equal(&app, &account, CUSTOMER).await;
         } else {
-            assert!(run.counters.removed > 1_900 && run.counters.held > 0, "{run:?}");
+            assert!(run.counters.removed > 190 && run.counters.held > 0, "{run:?}");
         }
     }
 }

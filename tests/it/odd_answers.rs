@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use helpsync_model::{Plan, RunKind, RunState};
+use serde_json::json;
 use zendesk_sim::{Account, Change, Fault, FaultBody, FaultRule, Role};
 
 use crate::app::{Shape, TestApp, real_time, small};
 use crate::copy::assert_equal;
 
 const CUSTOMER: &str = "ada";
+/// In seconds.
+const HOUR: i64 = 3_600;
 
 fn edit(account: &Account, ids: &[i64]) {
     for id in ids {
@@ -148,4 +151,40 @@ async fn a_list_that_never_ends_fails_its_run_and_what_is_held_stays() {
         app.sync(&name, &name).await;
         assert_equal(&app, &account, &name).await;
     }
+}
+
+/// Zendesk's clock is an hour behind ours, and its export names tomorrow in place of null: the mark goes by what was read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_leads_into_the_future_hides_no_change() {
+    let app = TestApp::embedded().await;
+    let now = app.sim.clock().now();
+    app.sim.clock().freeze_at(now - HOUR);
+    app.sim.clock().thaw();
+    let account = app.account("acme", small(30));
+    let tomorrow = format!("/acme/api/v2/help_center/incremental/articles?start_time={}", now + 24 * HOUR);
+    let next = Fault::Member { at: "/next_page".to_owned(), every: 1, value: json!(tomorrow) };
+    account.inject(FaultRule::always(next).on("/incremental/articles"));
+    app.connect(CUSTOMER, "acme").await;
+    for ids in account.article_ids().chunks(10) {
+        edit(&account, ids);
+        app.sync(CUSTOMER, "acme").await;
+        assert_equal(&app, &account, CUSTOMER).await;
+    }
+}
+
+/// Empty pages in the middle of an export are no end, whoever's clock is ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_pages_before_the_present_of_zendesks_clock_are_followed() {
+    let app = TestApp::embedded().await;
+    app.sim.clock().advance(Duration::from_secs(HOUR.unsigned_abs()));
+    let account = app.account("acme", small(30));
+    account.update_settings(|settings| settings.incremental_page_size = 10);
+    app.connect(CUSTOMER, "acme").await;
+    for ids in account.article_ids().chunks(10) {
+        edit(&account, ids);
+        app.sim.clock().advance(Duration::from_secs(60));
+    }
+    account.inject(FaultRule::always(Fault::EndlessList).on("/incremental/articles").after(1).times(3));
+    app.sync(CUSTOMER, "acme").await;
+    assert_equal(&app, &account, CUSTOMER).await;
 }

@@ -2,7 +2,7 @@
 
 use helpsync_model::RunState;
 use serde_json::json;
-use zendesk_sim::{Change, Fault, FaultRule, GenerateOptions, Role, SeenRequest};
+use zendesk_sim::{Change, Fault, FaultBody, FaultRule, GenerateOptions, Role, SeenRequest};
 
 use crate::app::{TestApp, small, until};
 use crate::copy::{assert_equal, ours, truth};
@@ -71,8 +71,12 @@ async fn a_help_center_that_answers_404_to_everything_removes_nothing() {
 async fn a_role_that_was_taken_away_is_not_a_removal() {
     let app = TestApp::embedded().await;
     let account = app.account("acme", GenerateOptions { restricted_fraction: 0.2, ..small(100) });
+    // The export was refused when it was asked first.
+    let refused = Fault::Status { code: 403, retry_after: None, body: FaultBody::Json };
+    account.inject(FaultRule::once(refused).on("/incremental/articles"));
     app.connect(CUSTOMER, "acme").await;
     let before = ours(&app, CUSTOMER).await.len();
+    account.clear_requests();
     account.inject(FaultRule::always(Fault::DemoteUser).times(1));
     // Whatever the run makes of it, within the ceiling or not: nothing that Zendesk still has may go for good
     // without somebody being able to bring it back.

@@ -14,6 +14,8 @@ use super::{Installed, tally::Lateness};
 const TREE_REQUESTS: u32 = 2;
 /// An export that is refused, and the small request that then tells how long the list is.
 const REFUSED_EXPORT_REQUESTS: u32 = 2;
+/// As the setting of that name is unless told.
+const REMOVALS_ASKED_MAX: usize = 10_000;
 const EXPORT_PAGE: u32 = EXPORT_PAGE_MAX as u32;
 /// The articles of a help center were changed last in the years before, evenly.
 const CHANGED_OVER_SECONDS: i64 = 4 * 365 * 86_400;
@@ -136,7 +138,7 @@ impl Run {
             }
             ShardParams::FindRemoved if self.kind == RunKind::Delta => {
                 let gone: Vec<i64> = (0..i64::from(self.removed)).collect();
-                confirmations(&gone).into_iter().map(|shard| shard.params).collect()
+                confirmations(&gone, REMOVALS_ASKED_MAX).into_iter().map(|shard| shard.params).collect()
             }
             _ => Vec::new(),
         }

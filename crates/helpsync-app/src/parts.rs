@@ -276,6 +276,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
     EngineOptions {
         overlap: sync.overlap,
         audit_every: sync.audit_every,
+        removals_asked_max: sync.removals_asked_max,
         ceiling: RemovalCeiling {
             percent: sync.removal_ceiling_percent,
             floor: u32::try_from(sync.removal_ceiling_min).unwrap_or(u32::MAX),

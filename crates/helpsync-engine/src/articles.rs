@@ -1,5 +1,7 @@
 //! From Zendesk's article to the form that is stored.
 
+use std::collections::HashMap;
+
 use helpsync_content::{CONVERTER_VERSION, Limits, content_hash, convert, external_url};
 use helpsync_model::chain;
 use helpsync_store::{IncomingArticle, IncomingTranslation, ItemKind, NewItem, SkippedArticle};
@@ -141,6 +143,9 @@ pub(crate) fn items(sections: &[Section], categories: &[Category]) -> Vec<NewIte
         name: category.name.clone(),
         external_url: external_url(&category.html_url),
     });
+    let told: HashMap<i64, i64> =
+        sections.iter().filter_map(|section| Some((section.id, section.category_id?))).collect();
+    let above = |section: &Section| told.get(&section.parent_section_id?).copied();
     let sections = sections.iter().map(|section| NewItem {
         kind: ItemKind::Section,
         external_id: section.id,
@@ -148,7 +153,8 @@ pub(crate) fn items(sections: &[Section], categories: &[Category]) -> Vec<NewIte
             .parent_section_id
             .map(|id| (ItemKind::Section, id))
             .or(section.category_id.map(|id| (ItemKind::Category, id))),
-        category: section.category_id,
+        // A section is in the category of the one that it stands in.
+        category: section.category_id.or_else(|| above(section)),
         name: section.name.clone(),
         external_url: external_url(&section.html_url),
     });

@@ -6,7 +6,7 @@ use helpsync_model::{Confirm, ExportAccess, chain};
 use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
 
-use crate::find_removed::{CONFIRMED_BY_ID_MAX, confirmations};
+use crate::find_removed::confirmations;
 use crate::locales::article_anywhere;
 use crate::page::{Fetched, Reached};
 use crate::walk_list::yielded_turn;
@@ -35,11 +35,12 @@ impl Engine {
                 let gone = self.store.unseen_hidden(started.fence.connection, started.fence.run).await?;
                 let Some(requests) = self.listing_proves(started, account, &gone).await? else {
                     // As many as may be are asked for by id, the others by the runs after this one.
-                    let (asked, held) = gone.split_at(gone.len().min(CONFIRMED_BY_ID_MAX));
+                    let asked_max = self.options.removals_asked_max;
+                    let (asked, held) = gone.split_at(gone.len().min(asked_max));
                     tracing::warn!(connection = %started.fence.connection, asked = asked.len(), held = held.len(),
                         "the second listing does not account for removals");
                     self.store.hold(started, held).await?;
-                    return Ok(ShardEnd::Done(confirmations(asked)));
+                    return Ok(ShardEnd::Done(confirmations(asked, asked_max)));
                 };
                 RemovedOutcome { gone, requests }
             }

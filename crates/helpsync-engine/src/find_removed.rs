@@ -20,9 +20,6 @@ use crate::{Engine, Handled, HandlerError};
 
 /// Articles asked for one by one in one shard.
 const CONFIRMED_PER_SHARD: usize = 50;
-/// Hidden articles of one run that are asked for by id, the proof that each is gone. Above it a second listing has to
-/// account for them.
-pub(crate) const CONFIRMED_BY_ID_MAX: usize = 2_000;
 /// Leftovers of earlier runs that one run takes up.
 const LEFTOVERS_MAX: u32 = 10_000;
 /// Pages of the export that are read once more when Zendesk counts more articles than we know.
@@ -62,7 +59,9 @@ impl Engine {
             let (tree, compared) =
                 tokio::join!(Box::pin(self.complete_tree(started, account)), Box::pin(compare));
             tree?;
-            compared?
+            let compared = compared?;
+            self.ask_export_again(started, account, &mut note).await;
+            compared
         };
         if note.requests > 0 && !matches!(compared, Compared::Same | Compared::SameAndNoneHidden) {
             // The work goes on for a while: people see by now what was found.
@@ -78,7 +77,10 @@ impl Engine {
             }
             Compared::Same => {
                 let hidden = self.store.hidden_articles(started.fence.connection, LEFTOVERS_MAX).await?;
-                return Ok(Handled::Ends(ShardEnd::Done(confirmations(&hidden)), Box::new(note)));
+                return Ok(Handled::Ends(
+                    ShardEnd::Done(confirmations(&hidden, self.options.removals_asked_max)),
+                    Box::new(note),
+                ));
             }
             Compared::Gone(articles) => Missing::Articles(articles),
             Compared::Listed => Missing::Unseen,
@@ -101,11 +103,27 @@ impl Engine {
             self.store.note_run(&started.fence, &note).await?;
         }
         match hidden {
-            RemovalVerdict::Hidden(hidden) => Ok(ShardEnd::Done(confirmations(&hidden)).into()),
+            RemovalVerdict::Hidden(hidden) => {
+                Ok(ShardEnd::Done(confirmations(&hidden, self.options.removals_asked_max)).into())
+            }
             RemovalVerdict::Held(held) => {
                 tracing::warn!(connection = %started.fence.connection, held, "removals held back");
                 Ok(ShardEnd::Done(Vec::new()).into())
             }
+        }
+    }
+
+    /// A first sync believes a refusal of the export at once, for most grants that meet it are those of end users. It may have
+    /// been the trouble of a moment: whether a role shrinks later shows only where the export is known to answer. What it
+    /// answers now is noted in `note`; a failure tells nothing new.
+    async fn ask_export_again(&self, started: &StartedShard, account: &Account, note: &mut RunNote) {
+        let is_refused = started.export_access == Some(ExportAccess::Refused);
+        if !is_refused || started.run.kind != RunKind::Full {
+            return;
+        }
+        note.requests += 1;
+        if account.client.export_articles(self.since(started)).await.is_ok() {
+            note.export_access = Some(ExportAccess::Allowed);
         }
     }
 
@@ -166,6 +184,12 @@ impl Engine {
         let reads_all = started.run.kind == RunKind::Full && started.run.plan == Some(Plan::Export);
         let shown = if reads_all { known.shown } else { known.articles };
         Ok((known, shown))
+    }
+
+    /// Whether this run lists everything: somebody asked for it, something gave reason to, or it is time.
+    pub(crate) fn is_audit(&self, started: &StartedShard) -> bool {
+        let run = &started.run;
+        run.params.is_audit() || run.audit_reason.is_some() || self.is_audit_due(started)
     }
 
     /// Whether everything is to be listed again, as far as the last time tells.
@@ -271,11 +295,11 @@ pub fn audit_is_due(last: Option<i64>, every: Duration, now: i64) -> bool {
     last.is_some_and(|last| last.saturating_add(every) <= now)
 }
 
-/// Hidden articles are asked for one by one, or by a second listing where they are very many.
+/// Hidden articles are asked for one by one, or by a second listing where they are more than `asked_max`.
 #[must_use]
-pub fn confirmations(articles: &[i64]) -> Vec<NewShard> {
+pub fn confirmations(articles: &[i64], asked_max: usize) -> Vec<NewShard> {
     let shard = |key, confirm| NewShard { key, params: ShardParams::ConfirmRemoved(confirm), position: None };
-    if articles.len() > CONFIRMED_BY_ID_MAX {
+    if articles.len() > asked_max {
         return vec![shard("confirm_removed-listing".to_owned(), Confirm::Listing)];
     }
     let chunks = articles.chunks(CONFIRMED_PER_SHARD).enumerate();

@@ -7,6 +7,7 @@
 mod articles;
 mod attachment_bytes;
 mod brands;
+mod circles;
 mod completeness;
 mod confirm_removed;
 mod estimate;
@@ -63,6 +64,9 @@ pub struct EngineOptions {
     pub audit_every: Duration,
     /// What one run may remove without leave.
     pub ceiling: RemovalCeiling,
+    /// Articles of one run that are asked for by id, the proof that each is gone. Of more, a second listing has to account for
+    /// all.
+    pub removals_asked_max: usize,
     /// Bounds of one article's conversion.
     pub limits: Limits,
     /// The longest attachment that is kept.

@@ -36,11 +36,10 @@ impl Engine {
     /// its start.
     fn is_listed_by_export(&self, started: &StartedShard) -> bool {
         let run = &started.run;
-        let audit = run.params.is_audit() || run.audit_reason.is_some() || self.is_audit_due(started);
         started.export_access == Some(ExportAccess::Allowed)
             && started.list_locales.len() <= 1
             && run.kind == RunKind::Delta
-            && !audit
+            && !self.is_audit(started)
     }
 
     /// Says in the run's plan how all articles are listed, once.
@@ -98,7 +97,7 @@ impl Engine {
                 Err(failure) => return Err(failure.into()),
             };
             empty = if answer.value.is_empty() { empty + 1 } else { 0 };
-            match answer.value.next_start.filter(|next| !is_the_end(&answer.value, *next, began)) {
+            match answer.value.next_start.filter(|next| !is_the_end(&answer, *next, began)) {
                 None => at.ended = true,
                 // More changed in this second than a page holds: time alone does not lead past it.
                 Some(next) if next <= at.start => return Ok(ByExport::No),

@@ -83,25 +83,37 @@ impl Engine {
         Ok(true)
     }
 
-    /// Where lists are read by locale: a full run and an audit ask whether that is still wanted, for it may have been the
-    /// trouble of a moment, and whether the help center has others by now. What is found counts from the next shard on.
+    /// Where lists are read by locale: a full run and an audit ask whether the help center has other locales by now, and
+    /// where the export answers, whether lists still want one. A locale goes when its list does, for what stands in it alone
+    /// would go with it. What is found counts from the next shard on.
     pub(crate) async fn look_for_locales(
         &self,
         started: &StartedShard,
         account: &Account,
     ) -> Result<(), HandlerError> {
-        let audit = started.run.params.is_audit() || self.is_audit_due(started);
-        if started.list_locales.is_empty() || !audit && started.run.kind == RunKind::Delta {
+        if started.list_locales.is_empty() || !self.is_audit(started) && started.run.kind == RunKind::Delta {
             return Ok(());
         }
-        if answers_without_locale(account).await {
+        let mut requests = 2;
+        // Lists by locale hold what a list without may leave out. Only the export is known to hold everything.
+        if started.export_access == Some(ExportAccess::Allowed) && answers_without_locale(account).await {
             tracing::info!(connection = %started.fence.connection, "lists are read without a locale again");
-            let note = RunNote { list_locales: Some(Vec::new()), requests: 2, ..RunNote::default() };
+            let note = RunNote { list_locales: Some(Vec::new()), requests, ..RunNote::default() };
             return Ok(self.store.note_run(&started.fence, &note).await?);
         }
-        let now = locales(account).await;
-        let list_locales = now.filter(|now| !now.is_empty() && *now != started.list_locales);
-        let note = RunNote { list_locales, requests: 2, ..RunNote::default() };
+        let mut list_locales = None;
+        if let Some(mut now) = locales(account).await.filter(|now| !now.is_empty()) {
+            for known in &started.list_locales {
+                if !now.iter().any(|locale| same_locale(locale, known)) {
+                    requests += 1;
+                    if account.client.in_locale(Some(known)).count_articles().await.is_ok() {
+                        now.push(known.clone());
+                    }
+                }
+            }
+            list_locales = Some(now).filter(|now| *now != started.list_locales);
+        }
+        let note = RunNote { list_locales, requests, ..RunNote::default() };
         Ok(self.store.note_run(&started.fence, &note).await?)
     }
 
@@ -119,11 +131,9 @@ impl Engine {
             self.note_counts(started, counts).await?;
             return Ok(Compared::Listed);
         }
-        let audit = started.run.params.is_audit() || started.run.audit_reason.is_some();
-        let due = self.is_audit_due(started);
         let lost = started.export_access == Some(ExportAccess::Lost);
         let same = started.locale_counts.as_ref() == Some(&counts);
-        Ok(if audit || due || lost || !same { Compared::Unclear } else { Compared::Same })
+        Ok(if self.is_audit(started) || lost || !same { Compared::Unclear } else { Compared::Same })
     }
 
     /// After listing every locale: what the lists' counts say of it.

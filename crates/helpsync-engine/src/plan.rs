@@ -54,10 +54,9 @@ impl Engine {
         // A limit that never kept anything out needs no look.
         let may_have_room = started.run.kind == RunKind::Delta && started.kept_out;
         let gained = moved_in || may_have_room && self.store.has_room_for_more(started).await?;
-        if started.run.kind == RunKind::Delta
-            && !gained
-            && started.export_access == Some(ExportAccess::Refused)
-        {
+        // What was refused for a moment, or to a role that has grown since, is found out by audits.
+        let is_refused = started.export_access == Some(ExportAccess::Refused) && !self.is_audit(started);
+        if started.run.kind == RunKind::Delta && !gained && is_refused {
             let reason =
                 "the incremental export is refused to this grant: the list, by time of change".to_owned();
             let note = RunNote { plan: Some((Plan::ListChanges, reason)), ..looked.note };

@@ -85,9 +85,10 @@ fn leads_to(page: &ExportPage, start: i64) -> Option<i64> {
 }
 
 /// Whether a page ends an export that never says so, and names the present second in place of null: it is empty, and leads
-/// to what has happened since the reading began (epoch seconds), which is the next delta's.
-pub(crate) fn is_the_end(page: &ExportPage, next: i64, began: i64) -> bool {
-    page.is_empty() && next >= began
+/// to what has happened since the reading began (epoch seconds), which is the next delta's. Their clock says what is present,
+/// ours only where theirs is not told.
+pub(crate) fn is_the_end(page: &Answer<ExportPage>, next: i64, began: i64) -> bool {
+    page.value.is_empty() && next >= page.date.unwrap_or(began)
 }
 
 /// What following a page came to.
@@ -122,9 +123,8 @@ impl Engine {
         for turn in 1_u32.. {
             empty = if answer.value.is_empty() { empty + 1 } else { 0 };
             // An empty page carries `end_time: 1`; only `next_page` says where to go on.
-            let next = leads_to(&answer.value, range.start).filter(|next| {
-                range.end.is_none_or(|end| *next < end) && !is_the_end(&answer.value, *next, began)
-            });
+            let next = leads_to(&answer.value, range.start)
+                .filter(|next| range.end.is_none_or(|end| *next < end) && !is_the_end(&answer, *next, began));
             let Some(mut next) = next else {
                 range.ended = true;
                 let stored = self.store_export_page(started, account, answer, &range, None, Some(onward));
@@ -343,7 +343,9 @@ impl Engine {
             answer.value.articles.retain(|article| article.updated_at.as_second() < end);
         }
         let newest = answer.value.articles.iter().map(|article| article.updated_at.as_second()).max();
-        let position = Some(range.start).filter(|_| !range.ended);
+        // The next page may be said to begin in a time that has not come yet there. The mark goes by what was read.
+        let position =
+            Some(newest.map_or(range.start, |newest| newest.min(range.start))).filter(|_| !range.ended);
         let reached = Reached {
             cursor: Some(ShardCursor::Export(*range)),
             progress: Some(Progress { position, newest }),

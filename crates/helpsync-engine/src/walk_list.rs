@@ -13,6 +13,7 @@
 //! The mark may go no further than the latest change that was seen before the first page: later changes may concern
 //! articles that had been read by then.
 
+use std::collections::HashSet;
 use std::ops::Not as _;
 use std::time::Duration;
 
@@ -20,19 +21,15 @@ use helpsync_account::Account;
 use helpsync_model::{ListCursor, ListEnd, ListParams, ShardCursor, WaitKind, chain};
 use helpsync_store::{PageWrite, Progress, ShardEnd, StartedShard};
 use helpsync_zendesk::{
-    Answer, Failure, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
+    Answer, Article, Failure, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
 
+use crate::circles::{Key, go_round, key, leads_nowhere};
 use crate::page::{Fetched, Reached};
 use crate::{Engine, HandlerError};
 
 /// Pages read before the shard goes back to the end of the queue, so that others get their turn.
 const PAGES_PER_TURN: u32 = 200;
-/// Pages in a row that bring no article that the one before did not end with, before the list counts as one without end.
-const IDLE_PAGES_MAX: u32 = 10;
-/// So often a list comes by one place before it counts as one that runs in a circle. An article that changes while the list
-/// is read stands in it twice.
-const ROUNDS_MAX: u32 = 3;
 /// Articles created in the same millisecond that are told apart.
 const TIED_MAX: usize = 1_000;
 /// So often a walk begins anew where a cursor leads nowhere.
@@ -195,16 +192,21 @@ impl Engine {
             Ok(answer) => answer,
             Err(failure) => return nowhere(failure, &at),
         };
+        let mut before: Option<HashSet<Key>> = None;
         for turn in 1.. {
             let edge = at.edge;
             at.unordered |= until.is_unordered(&at, &answer.value);
             let in_default_locale = at.locale.unwrap_or(0) == 0;
             pass(&mut at, &answer)?;
-            let leads_on = at.edge != edge || !answer.value.rejected.is_empty();
-            at.idle = if leads_on { 0 } else { at.idle + 1 };
-            if leads_on {
-                go_round(&mut at);
-            }
+            let page_keys: HashSet<Key> = answer.value.articles.iter().map(key).collect();
+            let brings = match &before {
+                Some(before) => page_keys.iter().any(|key| !before.contains(key)),
+                // The first page of a try: of the one before it, only its end is known.
+                None => at.edge != edge,
+            };
+            at.idle = if brings || !answer.value.rejected.is_empty() { 0 } else { at.idle + 1 };
+            go_round(&mut at, &page_keys);
+            before = Some(page_keys);
             if let Some(why) = leads_nowhere(&at) {
                 return Ok(Walked::Nowhere(why));
             }
@@ -257,28 +259,6 @@ fn nowhere(failure: Failure, at: &ListCursor) -> Result<Walked, HandlerError> {
     }
 }
 
-/// Counts how often a page ended where an earlier one did.
-fn go_round(at: &mut ListCursor) {
-    if at.landmark.is_some() && at.landmark == at.edge {
-        at.rounds += 1;
-    } else if at.pages.is_power_of_two() {
-        (at.landmark, at.rounds) = (at.edge, 0);
-    }
-}
-
-/// Why a list that has not ended is not followed any further.
-fn leads_nowhere(at: &ListCursor) -> Option<String> {
-    if at.ended {
-        None
-    } else if at.idle >= IDLE_PAGES_MAX {
-        Some(format!("{IDLE_PAGES_MAX} pages of the list in a row led nowhere"))
-    } else if at.rounds >= ROUNDS_MAX {
-        Some(format!("the list ran in a circle, {ROUNDS_MAX} times over"))
-    } else {
-        None
-    }
-}
-
 /// Where the walk goes on once the list of a locale has ended.
 fn to_next_locale(at: ListCursor, locales: usize) -> ListCursor {
     let next = at.locale.map_or(1, |locale| locale + 1);
@@ -306,13 +286,12 @@ fn pass(at: &mut ListCursor, answer: &Answer<ListPage>) -> Result<(), HandlerErr
         }
     }
     at.pages += 1;
-    let created = list.articles.iter().map(|article| (article.created_at.as_millisecond(), article.id));
-    let new = count_new(at, created.collect()).saturating_add(list.rejected.len());
+    let new = count_new(at, list.articles.iter().map(key).collect()).saturating_add(list.rejected.len());
     let locale = at.locale.unwrap_or(0);
     at.listed.resize(at.listed.len().max(locale + 1), 0);
     at.listed[locale] = at.listed[locale].saturating_add(i64::try_from(new).unwrap_or(i64::MAX));
     if let Some(last) = list.articles.last() {
-        at.edge = Some((last.created_at.as_millisecond(), last.id));
+        at.edge = Some(key(last));
     }
     if let Some(last) = list.articles.last() {
         at.oldest_change = Some(last.updated_at.as_second());
@@ -409,26 +388,6 @@ mod tests {
         assert_eq!(count_new(&mut at, vec![(1, 5), (2, 6), (2, 4), (1, 5)]), 3);
         assert_eq!(count_new(&mut at, vec![(2, 4), (2, 7), (1, 5), (3, 1)]), 2);
         assert_eq!(count_new(&mut at, vec![(3, 1)]), 0);
-    }
-
-    #[test]
-    fn a_list_that_runs_in_a_circle_is_found_out_whatever_its_length() {
-        for length in [2, 3, 7, 40] {
-            let mut walk = ListCursor::default();
-            let pages = (0..1_000).take_while(|page| {
-                (walk.edge, walk.pages) = (Some((page % length, 0)), walk.pages + 1);
-                go_round(&mut walk);
-                leads_nowhere(&walk).is_none()
-            });
-            let asked = i64::try_from(pages.count()).unwrap();
-            assert!((length * 3..length * 12).contains(&asked), "{length}: {asked}");
-        }
-        let mut long = ListCursor::default();
-        for page in 0..10_000 {
-            (long.edge, long.pages) = (Some((page, page)), long.pages + 1);
-            go_round(&mut long);
-            assert_eq!(leads_nowhere(&long), None);
-        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use params::{
 };
 pub use public_address::is_public;
 pub use request::{REQUEST_BYTES_MAX, REQUEST_SCHEMA, Request, RequestAction, RequestError};
-pub use retry_after::retry_after;
+pub use retry_after::{http_date, retry_after};
 pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{

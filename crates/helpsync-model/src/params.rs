@@ -304,10 +304,14 @@ pub struct ListCursor {
     /// The list does not keep the order that was asked for: it has to be read to its end.
     #[serde(default)]
     pub unordered: bool,
-    /// Creation (ms) and id of the article that an earlier page ended with: a list that comes by it again and again runs in a
-    /// circle. It is set anew at pages 1, 2, 4, 8 …, so that a circle of any length holds one (Brent's algorithm).
+    /// Creation (ms) and id of an article that an earlier page ended with: a list that comes by it again and again runs in a
+    /// circle. Until it came by once it is chosen anew at pages 1, 2, 4, 8 …, so that a circle of any length holds one (Brent's
+    /// algorithm).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub landmark: Option<(i64, i64)>,
+    /// Whether the last page had it.
+    #[serde(default)]
+    pub at_landmark: bool,
     /// How often it came by.
     #[serde(default)]
     pub rounds: u32,

@@ -32,6 +32,13 @@ fn one(text: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
     Some(until.duration_since(since).unwrap_or(Duration::ZERO))
 }
 
+/// A date in HTTP's forms, in epoch seconds.
+#[must_use]
+pub fn http_date(text: &str) -> Option<i64> {
+    let since = httpdate::parse_http_date(text.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
 fn moment(at: Timestamp) -> SystemTime {
     let since = u64::try_from(at.as_millisecond()).map_or(Duration::ZERO, Duration::from_millis);
     UNIX_EPOCH + since

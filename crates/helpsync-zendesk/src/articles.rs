@@ -313,12 +313,12 @@ impl Client {
                 }
                 article.translations = Some(good);
                 article.unread = unread;
-                Ok(Answer { value: (), bytes: answer.bytes, requests: answer.requests })
+                Ok(Answer { value: (), bytes: answer.bytes, requests: answer.requests, date: None })
             }
             Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) => {
                 let reason = format!("its translations cannot be had: {}", helpsync_model::chain(&failure));
                 article.unread = vec![UnreadTranslation { locale: None, reason }];
-                Ok(Answer { value: (), bytes: 0, requests: 1 })
+                Ok(Answer { value: (), bytes: 0, requests: 1, date: None })
             }
             Err(failure) => Err(failure),
         }
@@ -344,7 +344,7 @@ impl Client {
         id: i64,
     ) -> Result<Answer<(Vec<Translation>, Vec<UnreadTranslation>)>, Failure> {
         let path = format!("{ARTICLES}/{id}/translations");
-        let mut all = Answer { value: (Vec::new(), Vec::new()), bytes: 0, requests: 0 };
+        let mut all = Answer { value: (Vec::new(), Vec::new()), bytes: 0, requests: 0, date: None };
         let (mut page, mut seen) = (1, 0);
         loop {
             let number = page.to_string();

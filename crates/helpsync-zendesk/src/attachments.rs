@@ -95,7 +95,7 @@ impl Client {
     /// [`Failure`]; `NotFound` when the article is gone.
     pub async fn attachments(&self, article: i64) -> Result<Answer<Attachments>, Failure> {
         let path = format!("/api/v2/help_center/articles/{article}/attachments");
-        let mut all = Answer { value: Attachments::default(), bytes: 0, requests: 0 };
+        let mut all = Answer { value: Attachments::default(), bytes: 0, requests: 0, date: None };
         let mut all_read = true;
         for page in 1..=PAGES_MAX {
             let number = page.to_string();

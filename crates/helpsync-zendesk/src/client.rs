@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use reqwest::{Method, StatusCode, header::LOCATION};
+use helpsync_model::http_date;
+use reqwest::header::{DATE, LOCATION};
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -22,16 +24,18 @@ pub struct Answer<T> {
     pub bytes: u64,
     /// Requests sent: the one after a renewed token, redirects and follow-ups included.
     pub requests: u32,
+    /// When Zendesk answered by its own clock, in epoch seconds, where it tells.
+    pub date: Option<i64>,
 }
 
 impl<T> Answer<T> {
     /// The same cost for another value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
-        Answer { value: f(self.value), bytes: self.bytes, requests: self.requests }
+        Answer { value: f(self.value), bytes: self.bytes, requests: self.requests, date: self.date }
     }
 
     pub(crate) fn try_map<U>(self, f: impl FnOnce(T) -> Result<U, Failure>) -> Result<Answer<U>, Failure> {
-        Ok(Answer { value: f(self.value)?, bytes: self.bytes, requests: self.requests })
+        Ok(Answer { value: f(self.value)?, bytes: self.bytes, requests: self.requests, date: self.date })
     }
 }
 
@@ -128,7 +132,10 @@ impl Client {
             let reply = exchange.outcome?;
             bytes += reply.body.len() as u64;
             match reply.status {
-                status if status.is_success() => return Ok(Answer { value: reply.body, bytes, requests }),
+                status if status.is_success() => {
+                    let date = reply.headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+                    return Ok(Answer { value: reply.body, bytes, requests, date });
+                }
                 StatusCode::UNAUTHORIZED if may_renew => {
                     may_renew = false;
                     token = self.tokens.renew(&token).await.map_err(Failure::Token)?;

@@ -76,7 +76,7 @@ impl Client {
     /// # Errors
     /// [`Failure`].
     pub async fn find_webhook(&self, endpoint: &Url) -> Result<Answer<Option<WebhookId>>, Failure> {
-        let mut all = Answer { value: None, bytes: 0, requests: 0 };
+        let mut all = Answer { value: None, bytes: 0, requests: 0, date: None };
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let mut query = vec![("page[size]", "100")];
@@ -123,7 +123,7 @@ impl Client {
         let url = self.endpoint().url(&format!("/api/v2/webhooks/{}", id.as_str()), &[]);
         match self.call(Call { method: Method::DELETE, url, json: None, renew: true }).await {
             Ok(answer) => Ok(answer.map(|_body| ())),
-            Err(Failure::NotFound(_)) => Ok(Answer { value: (), bytes: 0, requests: 1 }),
+            Err(Failure::NotFound(_)) => Ok(Answer { value: (), bytes: 0, requests: 1, date: None }),
             Err(failure) => Err(failure),
         }
     }

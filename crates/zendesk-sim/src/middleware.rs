@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -65,6 +65,8 @@ fn decide(state: &mut State, request: &Request) -> (Answer, Travel, Vec<crate::w
             answer
         }
     };
+    let date = UNIX_EPOCH + Duration::from_millis(u64::try_from(state.clock.now_ms()).unwrap_or(0));
+    answer = answer.with("date", httpdate::fmt_http_date(date));
     if let Some(spent) = spent {
         for name in ["x-rate-limit", "ratelimit-limit"] {
             answer = answer.with(name, spent.limit.to_string());

@@ -18,6 +18,9 @@ section! {
     "HELPSYNC_SYNC__REMOVAL_CEILING_PERCENT" removal_ceiling_percent: u8 = "30", 1..=100;
     /// So many removals are always allowed, however large their share.
     "HELPSYNC_SYNC__REMOVAL_CEILING_MIN" removal_ceiling_min: u64 = "100", 0..=1_000_000;
+    /// Articles that a run finds gone are asked for by their ids, so many at most. Of more, a second listing has to account for
+    /// all of them, and samples are asked for.
+    "HELPSYNC_SYNC__REMOVALS_ASKED_MAX" removals_asked_max: usize = "10000", 100..=1_000_000;
     /// A larger article body is recorded as skipped, with this reason.
     "HELPSYNC_SYNC__ARTICLE_BYTES_MAX" article_bytes_max: usize = "16777216", 1_024..=268_435_456;
     /// A larger attachment is recorded as skipped, with this reason. Zendesk takes up to 20 MB.

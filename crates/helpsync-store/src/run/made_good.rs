@@ -19,7 +19,6 @@ use sqlx::Row;
 
 use crate::db::states::{BY_WEBHOOK, DONE_RUN, FAILED_SHARD, RESYNC, SYNC, Step};
 use crate::db::{StoreError, Write, decode, sql};
-use crate::run::runs::Run;
 use crate::run::shards::StartedShard;
 
 /// Failed shards over named articles that one run looks at; of more, the rest is left to the next.
@@ -31,7 +30,17 @@ pub(crate) async fn resolve(write: &mut Write, started: &StartedShard) -> Result
     let (audit, attachments) = (literal(&RunParams::audit())?, literal(&RunParams::Attachments)?);
     let good = match run.kind {
         RunKind::Full => format!("earlier.params <> {attachments}"),
-        RunKind::Delta => by_delta(run, &audit, &attachments),
+        RunKind::Delta => {
+            // One that was due is an audit as well, and says so on the connection.
+            let audited: i64 =
+                sqlx::query_scalar("select count(*) from connection where id = $1 and last_audit_at > $2")
+                    .bind(run.connection.0)
+                    .bind(run.started_at.unwrap_or(i64::MAX))
+                    .fetch_one(&mut *write.tx)
+                    .await?;
+            let is_audit = run.params.is_audit() || run.audit_reason.is_some() || audited > 0;
+            by_delta(is_audit, &audit, &attachments)
+        }
         RunKind::Resync if run.params == RunParams::Attachments => format!("earlier.params = {attachments}"),
         RunKind::Resync => return resolve_named(write, started).await,
     };
@@ -51,10 +60,9 @@ pub(crate) async fn resolve(write: &mut Write, started: &StartedShard) -> Result
 }
 
 /// What a delta makes good.
-fn by_delta(run: &Run, audit: &str, attachments: &str) -> String {
+fn by_delta(is_audit: bool, audit: &str, attachments: &str) -> String {
     let full = RunKind::Full.as_str();
     let names = |kinds: [ShardKind; 2]| kinds.map(|kind| format!("'{}'", kind.as_str())).join(", ");
-    let is_audit = run.params.is_audit() || run.audit_reason.is_some();
     let (audits, compared) = if is_audit {
         let compares = names([ShardKind::FindRemoved, ShardKind::ConfirmRemoved]);
         (String::new(), format!(" or (earlier.kind = '{full}' and shard.kind in ({compares}))"))

@@ -44,7 +44,7 @@ async fn every_request_says_who_it_is_and_reports_the_budget() {
     .await;
     let setup = server.client();
     let answer = setup.client.count_articles().await.unwrap();
-    assert_eq!(answer, Answer { value: 7, bytes: COUNT_7.len() as u64, requests: 1 });
+    assert_eq!(answer, Answer { value: 7, bytes: COUNT_7.len() as u64, requests: 1, date: answer.date });
 
     let seen = &server.seen()[0];
     assert_eq!(seen.header("authorization"), format!("Bearer {TOKEN}"));
