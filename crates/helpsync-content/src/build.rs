@@ -57,7 +57,11 @@ impl Flow {
             if breaks == 2 {
                 self.paragraph(std::mem::take(&mut part));
                 breaks = 0;
-                while leaves.next_if(|leaf| blank(leaf) || leaf.kind == LeafKind::Break).is_some() {}
+                let mut indent = None;
+                while let Some(leaf) = leaves.next_if(|leaf| blank(leaf) || leaf.kind == LeafKind::Break) {
+                    indent = (leaf.kind != LeafKind::Break).then_some(leaf);
+                }
+                part.extend(indent);
                 continue;
             }
             part.push(leaf);

@@ -37,6 +37,8 @@ pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
         for child in children {
             match kept(&child, base) {
                 Kept::No => {}
+                // Between cells no text has a place; the parser leaves scripts there.
+                Kept::As(_) if matches!(tag(&parent), "table" | "thead" | "tbody" | "tfoot" | "tr") => {}
                 Kept::AsIs if around.has_lines() && spaces::is_line_of(&parent, &child) => {
                     shown.extend(spaces::lines(&child, around.spaces, &mut lines_left));
                 }

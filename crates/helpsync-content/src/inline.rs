@@ -257,7 +257,7 @@ fn leaf_alone(leaf: &Leaf, open: Open, out: &mut String) {
             escape::code_span(code, cell, out);
         }
         LeafKind::Text(text) => {
-            escape::text(text, Place { cell, brackets: open.link.is_some(), title: false }, out)
+            escape::text(text, Place { cell, brackets: open.link.is_some(), title: false }, out);
         }
         LeafKind::Space => out.push(' '),
         LeafKind::Break => out.push_str(if cell { "<br>" } else { "  \n" }),

@@ -130,6 +130,7 @@ fn gap_around(tag: &str) -> Gap {
 }
 
 /// What stood before a cell that is written.
+#[derive(Clone, Copy)]
 struct Entered {
     gap: Gap,
     /// Whether anything was written since the cell around it began.

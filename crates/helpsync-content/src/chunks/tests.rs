@@ -317,7 +317,7 @@ fn a_chunk_that_begins_within_a_section_of_a_table_repeats_its_title() {
                     assert!(at("| Europe | |").is_some_and(|title| title <= row), "{chunk}");
                 }
                 if let Some(row) = at("| A1").or_else(|| at("| A5")) {
-                    let titles = format!("| Asia | |\n{}| City | Tax | |\n", prefix);
+                    let titles = format!("| Asia | |\n{prefix}| City | Tax | |\n");
                     assert!(at(&titles).is_some_and(|title| title < row), "{chunk}");
                 }
                 assert!(
