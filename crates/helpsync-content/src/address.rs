@@ -113,8 +113,8 @@ pub(crate) fn destination(address: &str, in_cell: bool) -> String {
             '`' => out.push_str("%60"),
             '\\' => out.push_str("%5C"),
             '|' if in_cell => out.push_str("\\|"),
-            // Only where an entity would be read.
-            '&' if crate::escape::is_entity(&address[at..]) => out.push_str("\\&"),
+            // Only where an entity would be read. Some parsers read entities before escapes: no backslash would help.
+            '&' if crate::escape::is_entity(&address[at..]) => out.push_str("&amp;"),
             _ => out.push(c),
         }
     }
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_destination_cannot_end_early() {
         assert_eq!(destination("/a) <img>\"`\\", false), "/a\\) %3Cimg%3E%22%60%5C");
-        assert_eq!(destination("?a=1&lt=2&lt;", true), "?a=1&lt=2\\&lt;");
+        assert_eq!(destination("?a=1&lt=2&lt;", true), "?a=1&lt=2&amp;lt;");
         assert_eq!(destination("/a|b", true), "/a\\|b");
     }
 }

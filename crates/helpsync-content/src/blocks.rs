@@ -1,5 +1,9 @@
 //! An article as blocks: what stands between the parsed tree and the Markdown.
 
+use std::collections::HashMap;
+
+use markup5ever_rcdom::Node;
+
 /// What a piece of text is besides text; several at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Style(u8);
@@ -107,6 +111,9 @@ pub(crate) struct Table {
     pub columns: usize,
     /// How many rows from the first on name columns; where none does, the header is empty.
     pub header_rows: usize,
+    /// Which rows, besides those, say what the rows behind them are: titles of sections, and names of columns that come
+    /// again.
+    pub titles: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -130,4 +137,9 @@ pub(crate) struct Article {
     pub links: Vec<Link>,
     /// Addresses.
     pub images: Vec<String>,
+    /// In which column each cell of the tree stands. Those of tables that only arrange are missing.
+    pub columns: Columns,
 }
+
+/// Cells of the tree, by where they lie in memory, and their columns.
+pub(crate) type Columns = HashMap<*const Node, usize>;

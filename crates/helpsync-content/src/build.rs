@@ -2,8 +2,9 @@
 
 use markup5ever_rcdom::{Handle, NodeData};
 
-use crate::blocks::{Article, Block, Item, Leaf, LeafKind, Link, LinkId, List, Style};
-use crate::{code, table, tree};
+use crate::blocks::{Article, Block, Columns, Item, Leaf, LeafKind, Link, LinkId, List, Style};
+use crate::code::{self, Code};
+use crate::{table, tree};
 
 /// What surrounds a piece of text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,14 +15,16 @@ pub(crate) struct Around {
 
 /// The blocks of a cleaned tree.
 pub(crate) fn article(document: &Handle) -> Article {
-    let mut builder = Builder { links: Vec::new(), images: Vec::new() };
+    let mut builder = Builder { links: Vec::new(), images: Vec::new(), columns: Columns::new() };
     let blocks = builder.inside(document, Around::default());
-    Article { blocks, links: builder.links, images: builder.images }
+    let Builder { links, images, columns } = builder;
+    Article { blocks, links, images, columns }
 }
 
 pub(crate) struct Builder {
     links: Vec<Link>,
     images: Vec<String>,
+    pub(crate) columns: Columns,
 }
 
 /// Blocks that are being made, and the paragraph at their end.
@@ -54,7 +57,11 @@ impl Flow {
             if breaks == 2 {
                 self.paragraph(std::mem::take(&mut part));
                 breaks = 0;
-                while leaves.next_if(|leaf| blank(leaf) || leaf.kind == LeafKind::Break).is_some() {}
+                let mut indent = None;
+                while let Some(leaf) = leaves.next_if(|leaf| blank(leaf) || leaf.kind == LeafKind::Break) {
+                    indent = (leaf.kind != LeafKind::Break).then_some(leaf);
+                }
+                part.extend(indent);
                 continue;
             }
             part.push(leaf);
@@ -153,7 +160,7 @@ impl Builder {
                 flow.end();
                 Self::code(node, around, flow);
             }
-            "option" | "label" | "legend" => {
+            own_line if tree::is_own_line(own_line) => {
                 flow.push(LeafKind::Break, Around::default());
                 self.children(node, around, flow);
                 flow.push(LeafKind::Break, Around::default());
@@ -217,22 +224,37 @@ impl Builder {
         }
     }
 
-    /// A block of code. No style reaches into a block: struck code becomes spans, which can be struck.
+    /// A block of code. No style reaches into a block: code of which anything is struck becomes spans, which can be struck.
     fn code(node: &Handle, around: Around, flow: &mut Flow) {
-        let block = code::block(node, around.link);
-        match block {
-            Some(Block::Code { code, .. }) if around.style.has(Style::STRUCK) => {
-                let around = Around { style: around.style.with(Style::CODE), ..around };
-                for line in code.split('\n') {
-                    let words = line.trim_start_matches(' ');
-                    let indent = "\u{a0}".repeat(line.len() - words.len());
-                    flow.push(LeafKind::Text(format!("{indent}{words}")), around);
-                    flow.push(LeafKind::Break, around);
-                }
-                flow.end();
-            }
-            block => flow.blocks.extend(block),
+        let Some(Code { language, text, struck }) = code::block(node) else { return };
+        let all_struck = around.style.has(Style::STRUCK);
+        if !all_struck && struck.is_empty() {
+            flow.blocks.push(Block::Code { language, code: text, link: around.link });
+            return;
         }
+        let plain = Around { style: around.style.with(Style::CODE), ..around };
+        let mut struck = struck.into_iter().peekable();
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let words = line.trim_start_matches(' ');
+            let indent = line.len() - words.len();
+            let end = at + line.trim_end_matches('\n').len();
+            let mut from = at + indent;
+            let mut before = "\u{a0}".repeat(indent);
+            while from < end {
+                while struck.next_if(|it| it.end <= from).is_some() {}
+                let next = struck.peek().filter(|it| it.start < end);
+                let is_struck = next.is_some_and(|it| it.start <= from);
+                let to = next.map_or(end, |it| if is_struck { it.end.min(end) } else { it.start });
+                let style = if is_struck { plain.style.with(Style::STRUCK) } else { plain.style };
+                let words = format!("{}{}", std::mem::take(&mut before), &text[from..to]);
+                flow.push(LeafKind::Text(words), Around { style, ..plain });
+                from = to;
+            }
+            flow.push(LeafKind::Break, plain);
+            at += line.len();
+        }
+        flow.end();
     }
 
     /// Pictures and links of a block of code, which holds only text: after it.

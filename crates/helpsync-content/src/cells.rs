@@ -14,6 +14,8 @@ const MARKUP: [char; 5] = ['[', '`', '*', '~', '<'];
 pub(crate) const HEADER_DASHES: usize = 3;
 /// The most rows of headers that are told in dashes.
 pub(crate) const HEADER_ROWS_MAX: usize = 4;
+/// The end of a row that says what the rows behind it are.
+const EMPTY_CELL: &str = " |";
 /// Between two lines of a cell.
 const BREAK: &str = "<br>";
 /// Before a nested item, for each level.
@@ -21,7 +23,8 @@ const INDENT: &str = "&emsp;";
 /// The deepest level that is indented.
 const INDENTS_MAX: usize = 4;
 
-/// The table's lines, header and delimiter first. No cell is padded, and what is empty at the end of a row is left out.
+/// The table's lines, header and delimiter first. No cell is padded, and what is empty at the end of a row is left out. Rows
+/// that say what follows end with one empty cell: readers pass over it, and chunks of the table repeat them.
 /// `repeat_bytes_left` bounds what spans add.
 pub(crate) fn rows(table: &Table, inline: &Inline<'_>, repeat_bytes_left: &mut usize) -> Vec<String> {
     let cells: Vec<String> = table.cells.iter().map(|cell| line(&cell.blocks, inline)).collect();
@@ -34,13 +37,17 @@ pub(crate) fn rows(table: &Table, inline: &Inline<'_>, repeat_bytes_left: &mut u
         }
     }
     let mut lines = Vec::with_capacity(table.rows.len() + 2);
-    let mut rows = table.rows.iter();
-    let header = if table.header_rows > 0 { rows.next().map(Vec::as_slice) } else { None };
+    let mut rows = table.rows.iter().zip(&table.titles);
+    let header = if table.header_rows > 0 { rows.next().map(|(slots, _)| slots.as_slice()) } else { None };
     lines.push(row(header.unwrap_or_default(), (&cells, &labels), table.columns, repeat_bytes_left));
     let further = table.header_rows.saturating_sub(1).min(HEADER_ROWS_MAX - 1);
     lines.push(format!("| {}{}", "-".repeat(further), "--- | ".repeat(table.columns).trim_end()));
-    for slots in rows {
-        lines.push(row(slots, (&cells, &labels), 1, repeat_bytes_left));
+    for (number, (slots, is_title)) in rows.enumerate() {
+        let mut line = row(slots, (&cells, &labels), 1, repeat_bytes_left);
+        if *is_title && number + 1 >= table.header_rows {
+            line.push_str(EMPTY_CELL);
+        }
+        lines.push(line);
     }
     lines
 }
@@ -162,7 +169,7 @@ fn block_lines(block: &Block, level: usize, inline: &Inline<'_>, lines: &mut Vec
                 let own = slots.iter().rposition(|slot| matches!(slot, Slot::Own(_)));
                 texts.truncate(own.map_or(0, |last| last + 1));
                 let mut bar = String::new();
-                escape::text(" | ", Place { cell: true, brackets: false }, &mut bar);
+                escape::text(" | ", Place { cell: true, ..Place::default() }, &mut bar);
                 lines.push(texts.join(&bar));
             }
         }

@@ -8,43 +8,72 @@ use markup5ever_rcdom::{Handle, Node, NodeData};
 use url::Url;
 
 use crate::address::{resolved, web};
+use crate::spaces::{self, Kept as Spaces, even};
 use crate::tree::{
-    all_text, attribute, declares, element, is_unseen, keeps_lines, put, says_something, set, tag, text,
+    all_text, attribute, declares, element, is_unseen, keeps_lines, put, says_something_with, set, tag, text,
     words_of,
 };
-use crate::{math, scripts};
+use crate::{controls, letters, math, scripts};
 
 /// Where pages keep the address of a picture that is loaded late.
 const LATE_SOURCES: [&str; 3] = ["data-src", "data-original", "data-lazy-src"];
 
+/// The most line ends of texts that a style keeps. Those behind them are spaces: each line costs as much as an element.
+pub(crate) const LINES_MAX: usize = 20_000;
+
 /// Drops scripts, styles and comments; makes addresses absolute and drops those that run or carry something; turns
 /// frames and films into links, and pictures that cannot be kept into their words; evens out the spaces.
 pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
-    // With each, whether it stands in code and in preformatted text.
-    let mut stack = vec![(Rc::clone(document), false, false)];
-    while let Some((parent, in_code, in_pre)) = stack.pop() {
-        let in_pre = in_pre || keeps_lines(&parent);
-        let in_code = in_code || tag(&parent) == "code";
+    let mut lines_left = LINES_MAX;
+    let mut stack = vec![(Rc::clone(document), Around::default())];
+    while let Some((parent, around)) = stack.pop() {
+        let around = Around {
+            in_code: around.in_code || tag(&parent) == "code",
+            in_pre: around.in_pre || keeps_lines(&parent),
+            spaces: spaces::kept_by(&parent).unwrap_or(around.spaces),
+        };
         let children = std::mem::take(&mut *parent.children.borrow_mut());
-        let mut kept: Vec<Handle> = children
-            .into_iter()
-            .filter_map(|child| match kept(&child, base, in_code && !in_pre) {
-                Kept::No => None,
-                Kept::AsIs => Some(child),
-                Kept::As(other) => {
-                    other.parent.set(Some(Rc::downgrade(&parent)));
-                    Some(other)
+        let mut shown: Vec<Handle> = Vec::with_capacity(children.len());
+        for child in children {
+            match kept(&child, base) {
+                Kept::No => {}
+                // Between cells no text has a place; the parser leaves scripts there.
+                Kept::As(_) if matches!(tag(&parent), "table" | "thead" | "tbody" | "tfoot" | "tr") => {}
+                Kept::AsIs if around.has_lines() && spaces::is_line_of(&parent, &child) => {
+                    shown.extend(spaces::lines(&child, around.spaces, &mut lines_left));
                 }
-            })
-            .collect();
-        if tag(&parent) == "table" {
-            in_order(&mut kept);
+                Kept::AsIs => shown.push(child),
+                Kept::As(other) => shown.push(other),
+            }
         }
-        let inner = kept.iter().filter(|child| !child.children.borrow().is_empty());
-        stack.extend(inner.map(|child| (Rc::clone(child), in_code, in_pre)));
-        *parent.children.borrow_mut() = kept;
+        for child in &shown {
+            child.parent.set(Some(Rc::downgrade(&parent)));
+        }
+        if tag(&parent) == "table" {
+            in_order(&mut shown);
+        }
+        let inner = shown.iter().filter(|child| !child.children.borrow().is_empty());
+        stack.extend(inner.map(|child| (Rc::clone(child), around)));
+        *parent.children.borrow_mut() = shown;
     }
     scripts::scripts(document);
+    letters::letters(document);
+}
+
+/// What surrounds a node.
+#[derive(Clone, Copy, Default)]
+struct Around {
+    in_code: bool,
+    in_pre: bool,
+    /// What a style keeps of the spaces.
+    spaces: Spaces,
+}
+
+impl Around {
+    /// Whether line ends are lines outside of code, which has its own.
+    fn has_lines(self) -> bool {
+        self.spaces != Spaces::Nothing && !self.in_code && !self.in_pre
+    }
 }
 
 /// The address that an article's addresses are relative to: that of its first `<base>`, wherever it stands, or else its
@@ -87,14 +116,14 @@ enum Kept {
     As(Handle),
 }
 
-fn kept(node: &Handle, base: Option<&Url>, in_code: bool) -> Kept {
+fn kept(node: &Handle, base: Option<&Url>) -> Kept {
     match &node.data {
         NodeData::Comment { .. } | NodeData::Doctype { .. } | NodeData::ProcessingInstruction { .. } => {
             Kept::No
         }
         NodeData::Document => Kept::AsIs,
         NodeData::Text { contents } => {
-            let evened = if in_code { even_code(&contents.borrow()) } else { even(&contents.borrow()) };
+            let evened = spaces::even_text(&contents.borrow());
             if let Some(evened) = evened {
                 contents.replace(StrTendril::from(evened));
             }
@@ -106,6 +135,7 @@ fn kept(node: &Handle, base: Option<&Url>, in_code: bool) -> Kept {
 
 fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
     match tag(node) {
+        "script" => math::typed(node).map_or(Kept::No, Kept::As),
         unseen if is_unseen(unseen) => Kept::No,
         // What a page opens stands in blocks; words that are hidden within a line, such as keys to sort by, would join others.
         _ if is_hidden_within_a_line(node) => Kept::No,
@@ -113,6 +143,10 @@ fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
         // Its inside is shown by no browser.
         "iframe" | "embed" => match film(node, base) {
             Some(link) => Kept::As(link),
+            None => said(title_of(node)),
+        },
+        "oembed" => match attribute(node, "url").and_then(|url| resolved(&url, base)) {
+            Some(address) => Kept::As(linked(title_of(node), &address)),
             None => said(title_of(node)),
         },
         "area" => match attribute(node, "href").and_then(|href| resolved(&href, base)) {
@@ -127,26 +161,63 @@ fn kept_element(node: &Handle, base: Option<&Url>) -> Kept {
             None => Kept::AsIs,
         },
         "img" | "image" => image(node, base),
-        "a" => {
-            // A link that runs a script, or that carries a whole file, keeps its words and loses its target.
-            let address = attribute(node, "href").and_then(|href| resolved(&href, base));
-            if address.is_some() && !says_something(node) {
-                put(node, usize::MAX, text(&title_of(node).unwrap_or_default()));
-            }
-            set(node, "href", address);
-            Kept::AsIs
-        }
+        "a" => link(node, base),
         "svg" => {
             let title = node.children.borrow().iter().find(|child| tag(child) == "title").map(all_text);
             let label = || words_of(node, "aria-label").map(String::from);
             said(title.filter(|title| !title.trim().is_empty()).or_else(label))
         }
         "math" => said(Some(math::linear(node))),
-        "input" => said(control(node)),
+        "input" => said(controls::said_by(node)),
+        "optgroup" | "option" => {
+            controls::name(node);
+            Kept::AsIs
+        }
         "q" => around(node, "\u{201c}", "\u{201d}"),
         "rt" if !all_text(node).trim().is_empty() => around(node, "(", ")"),
-        _ => Kept::AsIs,
+        _ => match embedded(node, base) {
+            Some(link) => Kept::As(link),
+            None => Kept::AsIs,
+        },
     }
+}
+
+/// What editors leave of a film whose frame is made when the page is shown.
+fn embedded(node: &Handle, base: Option<&Url>) -> Option<Handle> {
+    let address = resolved(&attribute(node, "data-oembed-url")?, base)?;
+    (!says_something_with(node, &|picture| is_shown(picture, base))).then(|| linked(title_of(node), &address))
+}
+
+/// A link that runs a script, or that carries a whole file, keeps its words and loses its target. One around a picture that
+/// cannot be kept is called by the picture's title, or else by its address; one around nothing by its own title.
+fn link(node: &Handle, base: Option<&Url>) -> Kept {
+    let address = attribute(node, "href").and_then(|href| resolved(&href, base));
+    if let Some(address) = &address
+        && !says_something_with(node, &|picture| is_shown(picture, base))
+    {
+        let of_picture = || picture_in(node).map(|it| title_of(&it).unwrap_or_else(|| address.clone()));
+        put(node, usize::MAX, text(&title_of(node).or_else(of_picture).unwrap_or_default()));
+    }
+    set(node, "href", address);
+    Kept::AsIs
+}
+
+/// Whether anything is left of a picture.
+fn is_shown(picture: &Node, base: Option<&Url>) -> bool {
+    words_of(picture, "alt").is_some()
+        || source(picture, base).or_else(|| first_of_set(picture, base)).is_some()
+}
+
+/// The first picture below a node that has an address, of whatever kind.
+fn picture_in(node: &Handle) -> Option<Handle> {
+    let mut stack = vec![Rc::clone(node)];
+    while let Some(node) = stack.pop() {
+        if tag(&node) == "img" && words_of(&node, "src").or_else(|| words_of(&node, "srcset")).is_some() {
+            return Some(node);
+        }
+        stack.extend(node.children.borrow().iter().rev().cloned());
+    }
+    None
 }
 
 /// Words in place of what they stand for, apart from their neighbours.
@@ -178,19 +249,6 @@ fn image(node: &Handle, base: Option<&Url>) -> Kept {
         }
     }
     Kept::AsIs
-}
-
-/// What a control says without being touched.
-fn control(node: &Node) -> Option<String> {
-    let kind = attribute(node, "type").unwrap_or_default().to_ascii_lowercase();
-    let checked = attribute(node, "checked").is_some();
-    match kind.as_str() {
-        "checkbox" => Some(if checked { "\u{2611}" } else { "\u{2610}" }.to_owned()),
-        "radio" => Some(if checked { "\u{25c9}" } else { "\u{25cb}" }.to_owned()),
-        "submit" | "button" | "reset" => attribute(node, "value").map(String::from),
-        "image" => attribute(node, "alt").or_else(|| attribute(node, "value")).map(String::from),
-        _ => None,
-    }
 }
 
 /// The address of a picture, frame or film. One that is loaded late counts more: the other is a placeholder then.
@@ -230,54 +288,6 @@ fn linked(words: Option<String>, address: &str) -> Handle {
     let link = element(local_name!("a"), vec![text(&words)]);
     set(&link, "href", Some(address.to_owned()));
     element(local_name!("p"), vec![link])
-}
-
-/// Non-breaking spaces as spaces, every line end as a line feed, zero-width characters and stray controls gone; `None` when
-/// there are none.
-fn even(text: &str) -> Option<String> {
-    evened(text, is_blank)
-}
-
-/// As [`even`], but no-break spaces stay, because they may indent.
-fn even_code(text: &str) -> Option<String> {
-    evened(text, |c| c != '\u{a0}' && is_blank(c))
-}
-
-fn evened(text: &str, is_blank: impl Fn(char) -> bool) -> Option<String> {
-    let odd = |c: char| is_blank(c) || is_invisible(c) || is_line_end(c);
-    text.contains(odd).then(|| {
-        let text = text.replace("\r\n", "\n");
-        let shown = text.chars().filter(|c| !is_invisible(*c));
-        shown
-            .map(|c| {
-                if is_line_end(c) {
-                    '\n'
-                } else if is_blank(c) {
-                    ' '
-                } else {
-                    c
-                }
-            })
-            .collect()
-    })
-}
-
-/// Line ends other than the line feed, which references such as `&#13;` bring. To Markdown a carriage return is one, so it
-/// would lead out of a quote, a list or a cell. The vertical tab is what Word makes of a line break.
-fn is_line_end(c: char) -> bool {
-    matches!(c, '\r' | '\u{b}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-/// No-break, figure and narrow no-break space, and the form feed, which is a space in HTML.
-fn is_blank(c: char) -> bool {
-    matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{c}')
-}
-
-/// Zero-width space, word joiner, byte-order mark, soft hyphen, and controls other than tabs and line ends. The
-/// zero-width joiners stay: they are spelling in several scripts, and hold emoji together.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
-        || (c.is_control() && !is_line_end(c) && !matches!(c, '\t' | '\n' | '\u{c}'))
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! Code, byte for byte.
 
+use std::ops::Range;
+
 use markup5ever_rcdom::{Handle, NodeData};
 
-use crate::blocks::{Block, LinkId};
-use crate::tree::{all_text, attribute, is_block as is_block_tag, is_shown_as_block, keeps_lines, tag};
+use crate::tree::{
+    all_text, attribute, is_block as is_block_tag, is_own_line, is_shown_as_block, is_struck, keeps_lines,
+    tag,
+};
 
 /// The longest name of a language.
 const LANGUAGE_BYTES_MAX: usize = 30;
@@ -24,14 +28,24 @@ pub(crate) fn is_passed_over(tag: &str) -> bool {
     matches!(tag, "img" | "image" | "button" | "video" | "audio")
 }
 
-/// A block of code; `None` when it is blank.
-pub(crate) fn block(node: &Handle, link: Option<LinkId>) -> Option<Block> {
-    let text = text(node);
-    let code = text.trim_end_matches('\n');
-    if code.trim().is_empty() {
+/// A block of code.
+pub(crate) struct Code {
+    pub language: String,
+    /// Without line ends at its end.
+    pub text: String,
+    /// What of it is struck, in bytes of the text, in order.
+    pub struck: Vec<Range<usize>>,
+}
+
+/// Reads a block of code; `None` when it is blank.
+pub(crate) fn block(node: &Handle) -> Option<Code> {
+    let (mut text, mut struck) = (String::new(), Vec::new());
+    append(node, &mut text, &mut struck);
+    text.truncate(text.trim_end_matches('\n').len());
+    if text.trim().is_empty() {
         return None;
     }
-    Some(Block::Code { language: language(node).unwrap_or_default(), code: code.to_owned(), link })
+    Some(Code { language: language(node).unwrap_or_default(), text, struck })
 }
 
 /// Whether a link inside of code says more than its words.
@@ -42,11 +56,12 @@ pub(crate) fn link_matters(link: &Handle) -> bool {
 /// The text with line ends where lines end: at `<br>` and around blocks.
 fn text(node: &Handle) -> String {
     let mut out = String::new();
-    append(node, &mut out);
+    append(node, &mut out, &mut Vec::new());
     out
 }
 
-fn append(node: &Handle, out: &mut String) {
+/// Adds the text below a node, and where it is struck.
+fn append(node: &Handle, out: &mut String, struck: &mut Vec<Range<usize>>) {
     for child in node.children.borrow().iter() {
         if let NodeData::Text { contents } = &child.data {
             // Spans of code keep their no-break spaces until here: they may indent.
@@ -54,9 +69,8 @@ fn append(node: &Handle, out: &mut String) {
             continue;
         }
         let tag = tag(child);
-        let block = is_block_tag(tag)
-            || (is_shown_as_block(child) && !is_passed_over(tag))
-            || matches!(tag, "option" | "label" | "legend");
+        let block =
+            is_block_tag(tag) || (is_shown_as_block(child) && !is_passed_over(tag)) || is_own_line(tag);
         let on_new_line = |out: &mut String| {
             if block && !out.is_empty() && !out.ends_with('\n') {
                 out.push('\n');
@@ -65,7 +79,14 @@ fn append(node: &Handle, out: &mut String) {
         on_new_line(out);
         match tag {
             "br" => out.push('\n'),
-            _ => append(child, out),
+            _ => {
+                let (start, first) = (out.len(), struck.len());
+                append(child, out, struck);
+                if is_struck(child) && out.len() > start {
+                    struck.truncate(first);
+                    struck.push(start..out.len());
+                }
+            }
         }
         on_new_line(out);
     }

@@ -12,6 +12,8 @@ pub(crate) struct Place {
     pub cell: bool,
     /// In a link's or an image's words, where a bracket ends them.
     pub brackets: bool,
+    /// In a title. Some parsers read its entities before its escapes: an escaped `&` would still begin one.
+    pub title: bool,
 }
 
 /// Escapes the text of one paragraph, heading or cell, or a part of it: its ends may touch markup. What is markup only
@@ -30,6 +32,8 @@ pub(crate) fn text(text: &str, place: Place, out: &mut String) {
         if c == '|' && place.cell && before == Some('\\') {
             // Parsers disagree on a backslash before an escaped bar.
             out.push_str("&#124;");
+        } else if c == '&' && place.title && is_entity(tail) {
+            out.push_str("&amp;");
         } else {
             if is_markup(c, before, after, tail, place) {
                 out.push('\\');
@@ -131,7 +135,7 @@ pub(crate) fn code_span(code: &str, cell: bool, out: &mut String) {
     if cell && code.contains("\\|") {
         // In a cell's code a bar needs a backslash, and there is no way to write one before it.
         out.push_str("<code>");
-        text(code, Place { cell, brackets: true }, out);
+        text(code, Place { cell, brackets: true, title: false }, out);
         out.push_str("</code>");
         return;
     }

@@ -76,7 +76,7 @@ enum Marks {
 impl Inline<'_> {
     /// The pieces as one line, or several with hard breaks between them; in a cell always one.
     pub(crate) fn write(&self, leaves: &[Leaf], line: Line) -> String {
-        let leaves = tidy(leaves, line == Line::Heading);
+        let leaves = tidy(leaves, line);
         let mut out = String::new();
         let (before, after) = (Beside::Space, Beside::Space);
         self.pieces(
@@ -102,7 +102,7 @@ impl Inline<'_> {
         let left = self.address_bytes_left.get().checked_sub(name.len())?;
         self.address_bytes_left.set(left);
         let mut words = String::new();
-        escape::text(&one_line(name), Place { cell: false, brackets: true }, &mut words);
+        escape::text(&one_line(name), Place { brackets: true, ..Place::default() }, &mut words);
         let linked = self.linked(link, &words, Line::Paragraph);
         (linked != words).then_some(linked)
     }
@@ -161,6 +161,7 @@ impl Inline<'_> {
         };
         self.address_bytes_left.set(left);
         out.push('[');
+        not_a_footnote(words, out);
         out.push_str(words);
         target(address, title.as_deref(), line, out);
     }
@@ -255,14 +256,25 @@ fn leaf_alone(leaf: &Leaf, open: Open, out: &mut String) {
             }
             escape::code_span(code, cell, out);
         }
-        LeafKind::Text(text) => escape::text(text, Place { cell, brackets: open.link.is_some() }, out),
+        LeafKind::Text(text) => {
+            escape::text(text, Place { cell, brackets: open.link.is_some(), title: false }, out);
+        }
         LeafKind::Space => out.push(' '),
         LeafKind::Break => out.push_str(if cell { "<br>" } else { "  \n" }),
         LeafKind::Image { address, alt, title } => {
             out.push_str("![");
-            escape::text(&one_line(alt), Place { cell, brackets: true }, out);
+            let alt = one_line(alt);
+            not_a_footnote(&alt, out);
+            escape::text(&alt, Place { cell, brackets: true, title: false }, out);
             target(address, title.as_deref(), open.line, out);
         }
+    }
+}
+
+/// Words in brackets that begin with a caret would be the mark of a footnote.
+fn not_a_footnote(words: &str, out: &mut String) {
+    if words.starts_with('^') {
+        out.push('\\');
     }
 }
 
@@ -274,7 +286,7 @@ fn target(address: &str, title: Option<&str>, line: Line, out: &mut String) {
     if let Some(title) = title {
         out.push_str(" \"");
         let mut escaped = String::new();
-        escape::text(&one_line(title), Place { cell, brackets: true }, &mut escaped);
+        escape::text(&one_line(title), Place { cell, brackets: true, title: true }, &mut escaped);
         out.push_str(&escaped.replace('"', "\\\""));
         out.push('"');
     }

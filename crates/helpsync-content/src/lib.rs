@@ -16,16 +16,19 @@ mod cells;
 mod chunks;
 mod clean;
 mod code;
+mod controls;
 mod escape;
 mod frames;
 mod hash;
 mod inline;
+mod letters;
 mod limits;
 mod lists;
 mod markdown;
 mod math;
 mod parse;
 mod scripts;
+mod spaces;
 mod styles;
 mod table;
 mod text;
@@ -50,7 +53,7 @@ pub use limits::{
 
 /// The version of what [`convert`] makes of the same HTML. Raise it with every change of that: whatever was stored by
 /// another version is converted again.
-pub const CONVERTER_VERSION: u32 = 8;
+pub const CONVERTER_VERSION: u32 = 9;
 
 /// An article's body in the two forms that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +62,8 @@ pub struct Converted {
     /// only tags are `<br>` in cells, `<strong>`, `<em>` and `<del>` where asterisks would not be read as such, and
     /// `<code>` in cells. `docs/conversion.md` says what becomes what.
     pub markdown: String,
-    /// What a reader sees: blocks on lines of their own, no markup, single spaces.
+    /// What a reader sees: blocks on lines of their own, no markup, single spaces but for indents. A row is one line, with a
+    /// tab before each further column.
     pub text: String,
     /// Where its links lead, in their order.
     pub links: Vec<String>,
@@ -96,9 +100,9 @@ fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<C
     }
     let document = parsed.root;
     clean::clean(&document, base.as_ref());
-    let text = text::text(&document);
-    limits.check_output(text.len())?;
     let article = build::article(&document);
+    let text = text::text(&document, &article.columns);
+    limits.check_output(text.len())?;
     let markdown = markdown::markdown(&article, html.len(), limits)?;
     limits.check_output(markdown.len())?;
     let links = article.links.into_iter().map(|link| link.address).collect();

@@ -119,7 +119,7 @@ pub(crate) fn number(node: &Handle, name: &str) -> Option<i64> {
     value[..length].parse::<i32>().ok().map(i64::from)
 }
 
-fn count(node: &Handle) -> i64 {
+pub(crate) fn count(node: &Handle) -> i64 {
     let items = node.children.borrow().iter().filter(|child| tag(child) == "li").count();
     i64::try_from(items).unwrap_or(i64::MAX)
 }

@@ -1,12 +1,24 @@
 //! Formulas on one line.
 
+use html5ever::local_name;
 use markup5ever_rcdom::{Handle, NodeData};
 
-use crate::tree::{all_text, attribute, tag, words_of};
+use crate::tree::{all_text, attribute, element, tag, text, words_of};
 
 /// A `<math>` element as a line: in TeX where it says so, else with signs for what stands above and below.
 pub(crate) fn linear(math: &Handle) -> String {
     words_of(math, "alttext").map(String::from).or_else(|| tex(math)).unwrap_or_else(|| part(math))
+}
+
+/// A formula that a script of the page draws: as code, as it was typed. One that stands apart is a paragraph.
+pub(crate) fn typed(script: &Handle) -> Option<Handle> {
+    let kind = attribute(script, "type")?.to_ascii_lowercase();
+    if !kind.trim_start().starts_with("math/tex") && !kind.trim_start().starts_with("math/asciimath") {
+        return None;
+    }
+    let formula = all_text(script).split_whitespace().collect::<Vec<_>>().join(" ");
+    let code = element(local_name!("code"), vec![text(&formula)]);
+    Some(if kind.contains("display") { element(local_name!("p"), vec![code]) } else { code })
 }
 
 /// The TeX that a formula was made from.

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use html5ever::tendril::StrTendril;
-use markup5ever_rcdom::{Handle, NodeData};
+use markup5ever_rcdom::{Handle, Node, NodeData};
 
 use crate::code;
 use crate::tree::{
-    all_text, is_block, is_lowered, is_preformatted, is_raised, is_shown_as_block, put, tag, text,
+    is_block, is_lowered, is_own_line, is_preformatted, is_raised, is_shown_as_block, put, tag, text,
 };
 
 /// Endings of ordinal numbers: raised for looks, and read with the number.
@@ -18,6 +18,9 @@ const ORDINALS: [&str; 15] =
 const ORDINAL_LETTERS: [&str; 2] = ["a", "o"];
 /// Plus and minus, as they are typed.
 const SIGNS: [char; 4] = ['-', '+', '\u{2212}', '\u{2013}'];
+
+/// Bars of fractions.
+const BARS: [char; 3] = ['/', '\u{2044}', '\u{2215}'];
 
 /// What an article's text is, in its order.
 enum Step {
@@ -39,8 +42,10 @@ struct Script {
     in_code: bool,
     /// The number above or below a fraction's bar.
     in_fraction: bool,
-    /// Says the same as the element around it, which is marked already.
+    /// Says the same as the element around it, which is marked already, or is a part of the one before.
     repeats: bool,
+    /// The last of several that are one, right after each other.
+    last: Option<Handle>,
 }
 
 /// What stands before a script on its line.
@@ -119,6 +124,7 @@ pub(crate) fn scripts(document: &Handle) {
         }
     }
     fractions(&steps, &mut scripts);
+    joined(&steps, &mut scripts);
     for script in &scripts {
         script.mark();
     }
@@ -126,23 +132,67 @@ pub(crate) fn scripts(document: &Handle) {
 
 /// Finds raised digits, a bar and lowered digits: a fraction. Its bar becomes a slash, which every font has.
 fn fractions(steps: &[Step], scripts: &mut [Script]) {
-    for window in steps.windows(3) {
-        let [Step::Close(upper), Step::Text(bar), Step::Open(lower)] = window else { continue };
-        let NodeData::Text { contents } = &bar.data else { continue };
-        let is_bar = matches!(contents.borrow().trim(), "/" | "\u{2044}" | "\u{2215}");
-        let (upper, lower) = (*upper, *lower);
-        if is_bar
-            && scripts[upper].raised
-            && !scripts[lower].raised
-            && !scripts[upper].in_code
-            && is_digits(&scripts[upper].words)
-            && is_digits(&scripts[lower].words)
-        {
-            contents.replace(StrTendril::from("/"));
-            scripts[upper].in_fraction = true;
+    for (at, step) in steps.iter().enumerate() {
+        let Step::Close(upper) = step else { continue };
+        let (bar, lower) = match &steps[at + 1..] {
+            [Step::Text(bar), Step::Open(lower), ..] => (Some(bar), *lower),
+            [Step::Open(lower), ..] => (None, *lower),
+            _ => continue,
+        };
+        let above = &scripts[*upper];
+        if !above.raised || scripts[lower].raised || above.in_code {
+            continue;
+        }
+        let (above, below) = (above.words.trim(), scripts[lower].words.trim());
+        let is_fraction = match bar.map(|bar| &bar.data) {
+            Some(NodeData::Text { contents }) => {
+                let is_fraction = is_bar(contents.borrow().trim()) && is_digits(above) && is_digits(below);
+                if is_fraction {
+                    contents.replace(StrTendril::from("/"));
+                }
+                is_fraction
+            }
+            _ => {
+                above.strip_suffix(BARS).is_some_and(is_digits) && is_digits(below)
+                    || is_digits(above) && below.strip_prefix(BARS).is_some_and(is_digits)
+            }
+        };
+        if is_fraction {
+            scripts[*upper].in_fraction = true;
             scripts[lower].in_fraction = true;
         }
     }
+}
+
+/// Finds raised or lowered elements right after each other that are one exponent or one index. Raised numbers after a word
+/// are several notes.
+fn joined(steps: &[Step], scripts: &mut [Script]) {
+    // The first of those that are one, by the last of them.
+    let mut chain: Option<(usize, usize)> = None;
+    for pair in steps.windows(2) {
+        let [Step::Close(before), Step::Open(next)] = pair else { continue };
+        let first = chain.filter(|(_, last)| last == before).map_or(*before, |(first, _)| first);
+        let (one, other) = (&scripts[first], &scripts[*next]);
+        let is_one = one.raised == other.raised
+            && !one.in_fraction
+            && !other.in_fraction
+            && !one.repeats
+            && (!one.raised || one.before.is_quantity());
+        if !is_one {
+            continue;
+        }
+        let (words, node, after) = (other.words.clone(), Rc::clone(&other.node), other.after);
+        scripts[*next].repeats = true;
+        let one = &mut scripts[first];
+        one.words.push_str(&words);
+        one.last = Some(node);
+        one.after = after;
+        chain = Some((first, *next));
+    }
+}
+
+fn is_bar(text: &str) -> bool {
+    text.strip_prefix(BARS) == Some("")
 }
 
 fn is_digits(words: &str) -> bool {
@@ -154,10 +204,10 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
     enum Walk {
         Enter(Handle),
         Leave(Step),
-        LeaveCode,
+        LeaveCode { is_block: bool },
     }
     let mut steps = Vec::new();
-    let (mut nested, mut codes) = (0usize, 0usize);
+    let (mut nested, mut codes, mut blocks) = (0usize, 0usize, 0usize);
     let mut stack = vec![Walk::Enter(Rc::clone(document))];
     while let Some(walk) = stack.pop() {
         let node = match walk {
@@ -166,8 +216,9 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
                 steps.push(step);
                 continue;
             }
-            Walk::LeaveCode => {
+            Walk::LeaveCode { is_block } => {
                 codes -= 1;
+                blocks -= usize::from(is_block);
                 continue;
             }
             Walk::Enter(node) => node,
@@ -177,23 +228,20 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
             continue;
         }
         let tag = tag(&node);
-        // A block of code stays byte for byte, but something raised may follow it.
-        let is_code = tag == "code";
-        if is_preformatted(tag) || is_code && code::is_block(&node) {
-            steps.push(if is_code { Step::Text(text(&all_text(&node))) } else { Step::Edge });
-            continue;
-        }
-        if is_code {
+        let is_pre = is_preformatted(tag);
+        if is_pre || tag == "code" {
+            let is_block = is_pre || code::is_block(&node);
             codes += 1;
-            stack.push(Walk::LeaveCode);
+            blocks += usize::from(is_block);
+            stack.push(Walk::LeaveCode { is_block });
         }
-        if is_block(tag)
-            || is_shown_as_block(&node)
-            || matches!(tag, "br" | "img" | "option" | "label" | "legend")
-        {
+        // A style within a block of code moves numbers of lines and the like.
+        let moves =
+            |it: &Node, is: fn(&Node) -> bool| is(it) && (blocks == 0 || matches!(tag, "sup" | "sub"));
+        if is_block(tag) || is_shown_as_block(&node) || matches!(tag, "br" | "img") || is_own_line(tag) {
             steps.push(Step::Edge);
             stack.push(Walk::Leave(Step::Edge));
-        } else if nested < NESTED_MAX && (is_raised(&node) || is_lowered(&node)) {
+        } else if nested < NESTED_MAX && (moves(&node, is_raised) || moves(&node, is_lowered)) {
             let raised = is_raised(&node);
             scripts.push(Script {
                 node: Rc::clone(&node),
@@ -204,6 +252,7 @@ fn steps(document: &Handle, scripts: &mut Vec<Script>) -> Vec<Step> {
                 in_code: codes > 0,
                 in_fraction: false,
                 repeats: false,
+                last: None,
             });
             steps.push(Step::Open(scripts.len() - 1));
             stack.push(Walk::Leave(Step::Close(scripts.len() - 1)));
@@ -237,12 +286,13 @@ impl Script {
         }
         let Some(sign) = (if alone { self.sign_alone(words) } else { self.sign(words) }) else { return };
         // A space between the sign and its words would part them.
-        let spaced = !self.in_code && trim(&self.node);
+        let spaced = !self.in_code && self.last.is_none() && trim(&self.node);
         let whole = is_whole(words);
         put(&self.node, 0, text(&if whole { sign.to_owned() } else { format!("{sign}(") }));
         let letters_follow = self.after.is_some_and(char::is_alphanumeric);
         let gap = if letters_follow || spaced { " " } else { "" };
-        put(&self.node, usize::MAX, text(&format!("{}{gap}", if whole { "" } else { ")" })));
+        let last = self.last.as_ref().unwrap_or(&self.node);
+        put(last, usize::MAX, text(&format!("{}{gap}", if whole { "" } else { ")" })));
     }
 
     /// The sign of a script that stands at nothing, or apart: a footnote's number, or an exponent.

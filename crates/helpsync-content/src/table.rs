@@ -1,6 +1,8 @@
 //! Tables as grids: every text in its own column.
 
-use markup5ever_rcdom::Handle;
+use std::rc::Rc;
+
+use markup5ever_rcdom::{Handle, Node};
 
 use crate::blocks::{Block, Cell, Leaf, LeafKind, Slot, Style, Table};
 use crate::build::{Around, Builder, Flow};
@@ -25,7 +27,7 @@ const EMPTY_FREE: usize = 256;
 pub(crate) fn table(builder: &mut Builder, node: &Handle, around: Around, flow: &mut Flow) {
     let mut reading = Reading::default();
     reading.part(builder, node, around, flow);
-    let Reading { cells, rows, after } = reading;
+    let Reading { cells, nodes, rows, after } = reading;
     let says = cells.iter().any(|cell| !cell.blocks.is_empty());
     if says {
         let empty_max = cells.len() * EMPTY_PER_CELL_MAX + EMPTY_FREE;
@@ -34,8 +36,14 @@ pub(crate) fn table(builder: &mut Builder, node: &Handle, around: Around, flow: 
         if arranges(node, &rows, &cells, columns) {
             flow.blocks.extend(cells.into_iter().flat_map(|cell| cell.blocks));
         } else {
+            for (column, slot) in grid.iter().flat_map(|slots| slots.iter().enumerate()) {
+                if let Slot::Own(cell) = slot {
+                    builder.columns.insert(nodes[*cell], column);
+                }
+            }
             let header_rows = header_rows(&rows, &cells, &grid, columns);
-            flow.blocks.push(Block::Table(Table { cells, rows: grid, columns, header_rows }));
+            let titles = titles(&rows, &cells, &grid, columns);
+            flow.blocks.push(Block::Table(Table { cells, rows: grid, columns, header_rows, titles }));
         }
     }
     flow.blocks.extend(after);
@@ -60,6 +68,8 @@ struct Read {
 #[derive(Default)]
 struct Reading {
     cells: Vec<Cell>,
+    /// Where each cell lies in the tree.
+    nodes: Vec<*const Node>,
     rows: Vec<Row>,
     /// A caption that stands after rows.
     after: Vec<Block>,
@@ -111,6 +121,7 @@ impl Reading {
                         },
                     });
                     self.cells.push(Cell { blocks: builder.inside(child, around) });
+                    self.nodes.push(Rc::as_ptr(child));
                 }
                 _ => self.row(builder, child, around, row),
             }
@@ -245,10 +256,15 @@ fn header_rows(rows: &[Row], cells: &[Cell], grid: &[Vec<Slot>], columns: usize)
     let count = rows.len();
     let in_head = rows.iter().take_while(|row| row.in_head).count();
     let titles = grid.iter().take_while(|slots| is_section(slots, columns)).count();
-    if in_head > titles {
+    let is_blank = |row: &Row| row.cells.iter().all(|read| cells[read.cell].blocks.is_empty());
+    if in_head > titles && !rows[..in_head].iter().all(is_blank) {
         return in_head;
     }
     let behind = |first: usize| first + (first..count).take_while(names).count();
+    if in_head > titles {
+        // An empty head names nothing: the names stand behind it.
+        return behind(in_head);
+    }
     if titles > 0 {
         // Over rows of another section the title would be wrong.
         let headers = behind(titles);
@@ -260,6 +276,17 @@ fn header_rows(rows: &[Row], cells: &[Cell], grid: &[Vec<Slot>], columns: usize)
         [first, ..] if !says_so(first) && rows.iter().any(names_itself) => 0,
         _ => behind(1),
     }
+}
+
+/// Which rows say what those behind them are: titles of sections, and rows of nothing but names.
+fn titles(rows: &[Row], cells: &[Cell], grid: &[Vec<Slot>], columns: usize) -> Vec<bool> {
+    let says = |row: &Row| row.cells.iter().any(|read| !cells[read.cell].blocks.is_empty());
+    let names = |row: &Row| row.cells.iter().all(|read| read.header);
+    // A cell that is alone in its row, but does not reach over it, is a cell with nothing behind it.
+    let is_section = |slots: &[Slot]| slots.len() > 1 && is_section(slots, columns);
+    let is_title =
+        |(row, slots): (&Row, &Vec<Slot>)| columns > 1 && says(row) && (names(row) || is_section(slots));
+    rows.iter().zip(grid).map(is_title).collect()
 }
 
 /// Whether one cell takes the whole row, where there are several columns.

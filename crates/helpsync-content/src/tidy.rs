@@ -2,16 +2,22 @@
 //! its edge.
 
 use crate::blocks::{Leaf, LeafKind, Style};
+use crate::inline::Line;
+use crate::spaces::{indent, shown_indent};
 
 /// Collapses white space, joins what is alike, and gives each space the style that both neighbours have: so no style
-/// and no link ever begins or ends with one. With `one_line`, line breaks become spaces.
-pub(crate) fn tidy(leaves: &[Leaf], one_line: bool) -> Vec<Leaf> {
-    let mut tidy = Tidy { leaves: Vec::new(), pending: None };
+/// and no link ever begins or ends with one. In a heading, line breaks become spaces. No-break spaces that indent a line
+/// stay, outside of every style.
+pub(crate) fn tidy(leaves: &[Leaf], line: Line) -> Vec<Leaf> {
+    let mut tidy = Tidy { leaves: Vec::new(), pending: None, indent: 0, line };
     for leaf in leaves {
         match &leaf.kind {
             LeafKind::Text(text) if leaf.style.has(Style::CODE) => tidy.code(text, leaf),
             LeafKind::Text(text) => tidy.words(text, leaf),
-            LeafKind::Break if !one_line => tidy.pending = Some(Pending::Break),
+            LeafKind::Break if line != Line::Heading => {
+                tidy.pending = Some(Pending::Break);
+                tidy.indent = 0;
+            }
             LeafKind::Space | LeafKind::Break => tidy.space(false),
             LeafKind::Image { .. } => tidy.push(leaf.clone()),
         }
@@ -29,6 +35,9 @@ enum Pending {
 struct Tidy {
     leaves: Vec<Leaf>,
     pending: Option<Pending>,
+    /// How far no-break spaces indent what comes next, if it begins a line.
+    indent: usize,
+    line: Line,
 }
 
 impl Tidy {
@@ -45,6 +54,7 @@ impl Tidy {
     fn words(&mut self, text: &str, like: &Leaf) {
         if text.starts_with(char::is_whitespace) {
             self.space(false);
+            self.indent += indent(text);
         }
         let mut words = String::new();
         for word in text.split_whitespace() {
@@ -95,6 +105,19 @@ impl Tidy {
     }
 
     fn push(&mut self, leaf: Leaf) {
+        let begins_line = match self.pending {
+            Some(Pending::Break) => true,
+            _ => self.leaves.is_empty() && self.line == Line::Paragraph,
+        };
+        let width = shown_indent(std::mem::take(&mut self.indent));
+        if begins_line && width > 0 {
+            let kind = LeafKind::Text("\u{a0}".repeat(width));
+            self.join(Leaf { kind, style: Style::default(), link: None });
+        }
+        self.join(leaf);
+    }
+
+    fn join(&mut self, leaf: Leaf) {
         let pending = self.pending.take();
         let Some(last) = self.leaves.last_mut() else {
             self.leaves.push(leaf);

@@ -151,14 +151,24 @@ pub(crate) fn is_unseen(tag: &str) -> bool {
     UNSEEN.contains(&tag)
 }
 
+/// Whether an element of a line stands on lines of its own.
+pub(crate) fn is_own_line(tag: &str) -> bool {
+    matches!(tag, "option" | "label" | "legend" | "textarea")
+}
+
 /// Whether something stands below a node that readers see: words, a picture, a film.
 pub(crate) fn says_something(node: &Handle) -> bool {
+    says_something_with(node, &|picture| attribute(picture, "src").is_some())
+}
+
+/// The same where not every picture is shown.
+pub(crate) fn says_something_with(node: &Handle, is_shown: &dyn Fn(&Node) -> bool) -> bool {
     let mut stack = vec![Rc::clone(node)];
     while let Some(node) = stack.pop() {
         match &node.data {
             NodeData::Text { contents } if !contents.borrow().trim().is_empty() => return true,
-            NodeData::Element { attrs, .. } => match tag(&node) {
-                "img" if value(&attrs.borrow(), "src").is_some() => return true,
+            NodeData::Element { .. } => match tag(&node) {
+                "img" | "image" if is_shown(&node) => return true,
                 "svg" | "video" | "iframe" | "object" | "math" => return true,
                 unseen if is_unseen(unseen) => continue,
                 _ => {}

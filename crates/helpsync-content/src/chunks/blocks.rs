@@ -18,7 +18,9 @@ const SEAM_BLOCK: u8 = 10;
 const SEAM_ITEM: u8 = 20;
 /// The deepest indentation that still counts.
 const INDENT_MAX: usize = 100;
-/// Before a row of a table.
+/// Before a row of a table that says what the rows behind it are.
+const SEAM_TITLE: u8 = 199;
+/// Before another row of a table.
 const SEAM_ROW: u8 = 200;
 /// Between a heading and what it heads, or a table's header and its first row: only where nothing else is left.
 pub(super) const SEAM_GLUED: u8 = u8::MAX;
@@ -66,6 +68,8 @@ pub(super) struct Blocks {
     pub(super) all: Vec<Block>,
     /// Where each table's header rows and delimiter row stand.
     pub(super) heads: Vec<Head>,
+    /// The rows that say what the rows behind them are, as numbers of blocks: first and last of those in a row.
+    pub(super) titles: Vec<(usize, usize)>,
     pub(super) fences: Vec<Fence>,
     pub(super) containers: Containers,
     pub(super) spans: Spans,
@@ -162,7 +166,7 @@ impl Scanner {
             self.further_heads = further;
             return true;
         } else if self.inside == Inside::Table && !at.is_new {
-            self.row(new(end, Kind::Row(self.found.heads.len() - 1)));
+            self.row(new(end, Kind::Row(self.found.heads.len() - 1)), is_title(content));
         } else if self.inside == Inside::Prose && !at.is_new {
             self.extend(end);
         } else {
@@ -191,7 +195,7 @@ impl Scanner {
         self.blank = true;
     }
 
-    fn row(&mut self, row: Block) {
+    fn row(&mut self, row: Block, is_title: bool) {
         let first = matches!(self.found.all.last().map(|block| block.kind), Some(Kind::Head(_)));
         if first && self.further_heads > 0 {
             self.further_heads -= 1;
@@ -201,7 +205,23 @@ impl Scanner {
             }
             return;
         }
-        self.push(Block { seam: if first { SEAM_GLUED } else { SEAM_ROW }, ..row });
+        let number = self.found.all.len();
+        let titles = self.found.titles.last().filter(|(_, last)| last + 1 == number);
+        // Many titles in a row head nothing.
+        let is_glued =
+            first || titles.is_some_and(|(first, _)| !is_title || number - first < HEADER_ROWS_MAX);
+        let behind_title = titles.is_some();
+        let seam = match is_title {
+            _ if is_glued => SEAM_GLUED,
+            true => SEAM_TITLE,
+            false => SEAM_ROW,
+        };
+        self.push(Block { seam, ..row });
+        match self.found.titles.last_mut() {
+            Some((_, last)) if is_title && behind_title => *last = number,
+            _ if is_title => self.found.titles.push((number, number)),
+            _ => {}
+        }
     }
 
     fn code_line(&mut self, start: usize, line: &str, content: usize, end: usize) {
@@ -238,6 +258,23 @@ impl Scanner {
         {
             self.found.steps += 1;
         }
+    }
+}
+
+impl Blocks {
+    /// The rows of the same table that say what row `number` is: first and last.
+    pub(super) fn titles_of(&self, number: usize) -> Option<(usize, usize)> {
+        let behind = self.titles.partition_point(|(first, _)| *first <= number);
+        let (first, last) = *self.titles.get(behind.checked_sub(1)?)?;
+        // One of several titles stands under those before it, the first of them under none.
+        let last = last.min(number.checked_sub(1)?);
+        (first <= last && self.all[last].kind == self.all[number].kind).then_some((first, last))
+    }
+
+    /// Whether a block is such a row.
+    pub(super) fn is_title(&self, number: usize) -> bool {
+        let behind = self.titles.partition_point(|(first, _)| *first <= number);
+        behind.checked_sub(1).is_some_and(|it| self.titles[it].1 >= number)
     }
 }
 
@@ -292,6 +329,12 @@ fn is_head(content: &str, next: &str) -> bool {
             !dashes.is_empty() && dashes.bytes().all(|byte| byte == b'-')
         })
         && cells(content).count() == parts
+}
+
+/// Whether a row says what the rows behind it are, as the converter tells by an empty cell at its end.
+fn is_title(row: &str) -> bool {
+    let is_blank = |cell: &Range<usize>| row[cell.clone()].trim().is_empty();
+    cells(row).last().is_some_and(|last| is_blank(&last)) && cells(row).any(|cell| !is_blank(&cell))
 }
 
 /// How many rows behind a delimiter row are headers too, as the converter tells by its dashes.

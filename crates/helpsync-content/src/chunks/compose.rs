@@ -114,6 +114,10 @@ impl Packer<'_> {
     fn open_spans(&self, frame: &Frame, from: usize, out: &mut String) -> bool {
         let opening = self.blocks.spans.pairs.opening(self.text, from, frame.pairs);
         out.push_str(&opening);
+        // Within brackets it would be the mark of a footnote.
+        if opening.ends_with('[') && self.text[from..].starts_with('^') {
+            out.push('\\');
+        }
         if let Some(span) = self.blocks.spans.around(from) {
             out.push_str(span.marks(self.text));
             out.push_str(if self.text[from..].starts_with('`') { " " } else { "" });

@@ -16,7 +16,12 @@ impl Packer<'_> {
             }
             let from = self.start_of_overlap(room);
             let from = self.clear_of_marks(from).min(self.position);
-            let exact = count_tokens(self.text[from..self.position].trim_end());
+            let repeated = self.text[from..self.position].trim_end();
+            // The marks of a quote alone would be a word of it.
+            if repeated.chars().all(|letter| letter == '>' || letter.is_whitespace()) {
+                return self.position;
+            }
+            let exact = count_tokens(repeated);
             if exact <= tokens {
                 return from;
             }
@@ -45,7 +50,10 @@ impl Packer<'_> {
         let lowest = self.text.ceil_char_boundary(lowest);
         match block.kind {
             Kind::Row(table) if self.position == block.start => {
-                let rows = all[..self.at].iter().rev();
+                // Of what the row stands under only the titles are repeated, and these anyway.
+                let first = self.blocks.titles_of(self.at).map_or(0, |(_, last)| last + 1);
+                let first = if self.blocks.is_title(self.at) { self.at } else { first };
+                let rows = all[first..self.at].iter().rev();
                 let fits = |row: &&super::blocks::Block| row.kind == Kind::Row(table) && row.start >= lowest;
                 rows.take_while(fits).last().map_or(self.position, |row| row.start)
             }

@@ -193,11 +193,7 @@ impl<'a> Packer<'a> {
         let room = (self.size - frame.lead_tokens) / 2;
         let block = self.blocks.all[self.at];
         let again = match block.kind {
-            Kind::Row(table) if self.head_tokens(table) <= room => {
-                let head = &self.blocks.heads[table];
-                let opening = self.blocks.containers.opening(self.text, head.inside);
-                format!("{opening}{}\n", self.text[head.content..head.range.end].trim_start())
-            }
+            Kind::Row(table) if self.head_tokens(table) <= room => self.head_again(table, self.at, room),
             Kind::Code(code) if self.position >= self.blocks.fences[code].body.start => {
                 self.opening(code, room)
             }
@@ -209,6 +205,33 @@ impl<'a> Packer<'a> {
             frame.again = again;
         }
         frame
+    }
+
+    /// A table's header for a chunk that begins with a row, or in one; and the titles that the row stands under, where they
+    /// fit into `room` with it.
+    fn head_again(&self, table: usize, row: usize, room: usize) -> String {
+        let head = &self.blocks.heads[table];
+        let opening = self.blocks.containers.opening(self.text, head.inside);
+        let again = format!("{opening}{}\n", self.text[head.content..head.range.end].trim_start());
+        let titles = self.titles_again(table, row, room);
+        let with = titles.map(|titles| format!("{again}{}\n", &self.text[titles]));
+        with.filter(|with| count_tokens(with) <= room).unwrap_or(again)
+    }
+
+    /// The titles that a row stands under, where they fit into `room` with the table's header.
+    fn titles_again(&self, table: usize, row: usize, room: usize) -> Option<Range<usize>> {
+        let (first, last) = self.blocks.titles_of(row)?;
+        let titles = self.blocks.all[first].start..self.blocks.all[last].end;
+        let tokens = self.index.between(titles.start, titles.end);
+        (self.head_tokens(table) + tokens < room).then_some(titles)
+    }
+
+    /// The tokens of what a chunk repeats that begins with a row.
+    fn again_tokens(&self, table: usize, row: usize, room: usize) -> usize {
+        let head = self.head_tokens(table);
+        let titles = self.titles_again(table, row, room);
+        let titles = titles.map_or(0, |titles| self.index.between(titles.start, titles.end));
+        if head <= room { head + titles } else { 0 }
     }
 
     fn head_tokens(&self, table: usize) -> usize {
@@ -307,9 +330,7 @@ impl<'a> Packer<'a> {
         let own = self.index.between(start.max(self.position), end);
         let room = self.size - frame.lead_tokens;
         let with = match kind {
-            Kind::Row(table) => {
-                Some(self.head_tokens(table)).filter(|tokens| *tokens <= room / 2).unwrap_or(0)
-            }
+            Kind::Row(table) => self.again_tokens(table, number, room / 2),
             Kind::Code(_) if number == self.at => frame.again_tokens,
             _ => 0,
         };

@@ -286,6 +286,54 @@ fn work_is_linear_on_hostile_texts() {
 }
 
 #[test]
+fn the_marks_of_a_quote_are_no_words_that_chunks_share() {
+    let text = format!("> > {}end\n> >\n> > {}", "word ".repeat(20), "more ".repeat(20));
+    for size in 24..60 {
+        for overlap in 1..4 {
+            let all = texts(&text, size, overlap);
+            assert!(all.iter().all(|chunk| !chunk.contains("\\>")), "{all:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_chunk_that_begins_within_a_section_of_a_table_repeats_its_title() {
+    let rows = |name: &str| (0..14).map(|it| format!("| {name}{it} | {it} |\n")).collect::<String>();
+    let text = format!(
+        "| Place | Fee |\n| --- | --- |\n| Europe | |\n{}| Asia | |\n| City | Tax | |\n{}",
+        rows("E"),
+        rows("A")
+    );
+    for prefix in ["", "> ", "  "] {
+        let text: String = text.lines().map(|line| format!("{prefix}{line}\n")).collect();
+        let text = if prefix == "  " { text.replacen("  ", "- ", 1) } else { text };
+        for overlap in [0, 12] {
+            let all = texts(&text, 70, overlap);
+            assert!(all.len() > 3, "{all:#?}");
+            for chunk in &all {
+                let at = |words: &str| chunk.find(words);
+                assert!(at("| Place | Fee |") < at("| --- | --- |"), "{chunk}");
+                if let Some(row) = at("| E") {
+                    assert!(at("| Europe | |").is_some_and(|title| title <= row), "{chunk}");
+                }
+                if let Some(row) = at("| A1").or_else(|| at("| A5")) {
+                    let titles = format!("| Asia | |\n{prefix}| City | Tax | |\n");
+                    assert!(at(&titles).is_some_and(|title| title < row), "{chunk}");
+                }
+                assert!(
+                    chunk.matches("| Europe | |").count() < 2 && chunk.matches("| Asia | |").count() < 2,
+                    "{chunk}"
+                );
+                assert!(!chunk.trim_end().ends_with("| |"), "a title stays with its first row: {chunk}");
+            }
+        }
+    }
+    // Where there is no room for both, the names of the columns count more.
+    let long = format!("| Place | Fee |\n| --- | --- |\n| {} | |\n{}", "Europe ".repeat(30), rows("E"));
+    assert!(texts(&long, 60, 0).iter().skip(2).all(|chunk| chunk.starts_with("| Place | Fee |\n")));
+}
+
+#[test]
 fn what_is_struck_or_a_link_is_closed_and_opened_again() {
     let words = |first: usize| (first..first + 60).map(|it| format!("w{it}")).collect::<Vec<_>>().join(" ");
     for (open, close) in

@@ -9,6 +9,7 @@ mod facts;
 mod generated;
 mod grid;
 mod kinds;
+mod links;
 mod real;
 mod shapes;
 

@@ -330,7 +330,7 @@ pub(crate) fn soup() -> BoxedStrategy<String> {
         "article",
         "u",
     ];
-    const HOSTILE: [&str; 12] = [
+    const HOSTILE: [&str; 18] = [
         "<a href=\"/7) <img src=q onerror=alert(1)> [n](/8\">",
         "<a href='javascript:alert(1)'>",
         "<a href='x' title='\" onclick=x'>",
@@ -343,6 +343,12 @@ pub(crate) fn soup() -> BoxedStrategy<String> {
         "<pre>\n```\n<script>alert(1)</script>\n</pre>",
         "<pre><code class='language-<b>'>x</code></pre>",
         "<span style='text-decoration: line-through'>",
+        "<div style='white-space: pre'>\n    # x\n\t- y\n",
+        "<br>&nbsp;&nbsp;&nbsp;&nbsp;",
+        "<ol type=i>",
+        "<oembed url='javascript:x'></oembed><oembed url='/v'></oembed>",
+        "<script type='math/tex'>` <b>x</b> ]( ~~</script>",
+        "<a href=/x><img src='data:image/png,x' alt='^1'></a>",
     ];
     let piece = prop_oneof![
         6 => select(&TAGS[..]).prop_map(|tag| format!("<{tag}>")),

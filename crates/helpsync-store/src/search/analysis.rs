@@ -1,7 +1,7 @@
 //! From a text to the words that it is found by: one analysis for both databases, for articles and for queries.
 //!
 //! Case, accents and the many hyphens make no difference; `Wi-Fi`, `WiFi` and `wi‑fi` are one word. Scripts that are
-//! written without spaces are found by their pairs of characters.
+//! written without spaces are found by their pairs of characters. Signs that belong to names are words: `C#`, `C++`, emoji.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
     Part,
     /// A compound written as one, such as `wifi` of `wi-fi`.
     Joined,
-    /// Two characters of a script without spaces, or a single one that stands alone.
+    /// Two characters of a script without spaces, or a single one that stands alone; an emoji.
     Pair,
 }
 
@@ -73,18 +73,34 @@ fn is_dropped(base: char, mark: char) -> bool {
     }
 }
 
-/// Characters that stand in words without being a part of them: soft hyphens, joiners without width, and the line that
-/// lengthens Arabic words.
+/// Characters that stand in words without being a part of them: soft hyphens, joiners without width, selectors of
+/// a form, and the line that lengthens Arabic words.
 const fn is_ignored(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' | '\u{640}')
+    matches!(c, '\u{AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{640}')
 }
 
+/// What joins parts to a compound: hyphens, and the sign of `AT&T`.
 const fn is_hyphen(c: char) -> bool {
-    matches!(c, '-' | '_' | '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{FE63}' | '\u{FF0D}')
+    matches!(c, '-' | '_' | '&' | '\u{FF06}' | '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{FE63}' | '\u{FF0D}')
 }
 
 const fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2019}' | '\u{2BC}' | '\u{FF07}')
+}
+
+/// Pictures that are searched for like words. Arrows and signs of trade are none: they stand in menus and behind names.
+const fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{1F1E6}'..='\u{1F1FF}' | '\u{1F300}'..='\u{1F3FA}' | '\u{1F400}'..='\u{1FAFF}' | '\u{2600}'..='\u{27BF}'
+        | '\u{2B50}' | '\u{2B55}')
+}
+
+/// How a sign is written that ends a name, such as that of `C#`.
+const fn name_of(sign: char) -> Option<&'static str> {
+    match sign {
+        '#' | '\u{FF03}' | '\u{266F}' => Some("sharp"),
+        '+' | '\u{FF0B}' => Some("plus"),
+        _ => None,
+    }
 }
 
 /// Scripts whose words are not told apart by spaces, and Korean, whose particles hang on its words.
@@ -113,7 +129,18 @@ pub(crate) fn words(text: &str, elides: bool) -> Vec<Word> {
     let mut before = ' ';
     while let Some(c) = chars.next() {
         let next = chars.peek().copied().unwrap_or(' ');
-        if is_unspaced(c) || (is_combining_mark(c) && !reader.run.is_empty()) {
+        if let Some(name) = name_of(c).filter(|_| before.is_alphabetic() && !is_unspaced(before)) {
+            let twice = next == c && chars.next().is_some();
+            let behind = chars.peek().copied().unwrap_or(' ');
+            reader.signed(name, twice, behind);
+            before = c;
+            continue;
+        }
+        if is_emoji(c) {
+            reader.end_compound();
+            reader.end_run();
+            reader.push(&format!("u{:x}", u32::from(c)), Kind::Pair);
+        } else if is_unspaced(c) || (is_combining_mark(c) && !reader.run.is_empty()) {
             reader.end_compound();
             reader.run.push(c);
         } else if is_of_word(c) {
@@ -165,6 +192,18 @@ impl Reader {
         let before = std::mem::replace(&mut self.sign, sign);
         if !text.is_empty() {
             self.parts.push((text, before));
+        }
+    }
+
+    /// Ends a compound behind which a sign stands, once or twice: it is a word with the sign's name and without. A
+    /// letter `behind` the sign makes it one between words, as in `a+b`.
+    fn signed(&mut self, name: &str, twice: bool, behind: char) {
+        let is_name = !behind.is_alphabetic() && (twice || !behind.is_alphanumeric());
+        let word = fold(&self.part);
+        self.end_compound();
+        if is_name && !word.is_empty() {
+            let word = format!("{word}{}", name.repeat(1 + usize::from(twice)));
+            self.push(&word, Kind::Joined);
         }
     }
 
@@ -255,10 +294,28 @@ mod tests {
             texts("3.3V, 1.8.19. End.Next"),
             ["33v", "3", "3v", "1819", "1", "8", "19", "end", "next"]
         );
-        assert_eq!(texts("R&D a/b c:d -x- --"), ["r", "d", "a", "b", "c", "d", "x"]);
+        assert_eq!(texts("R&D a/b c:d -x- --"), ["rd", "r", "d", "a", "b", "c", "d", "x"]);
         let long = ["a"; COMPOUND_PARTS_MAX + 1].join("-");
         assert!(texts(&long).iter().all(|text| text == "a"));
         assert_eq!(texts(&["a"; COMPOUND_PARTS_MAX].join("-"))[0], "a".repeat(COMPOUND_PARTS_MAX));
+    }
+
+    #[test]
+    fn signs_that_belong_to_names_are_words() {
+        assert_eq!(texts("AT&T a & b"), ["att", "at", "t", "a", "b"]);
+        assert_eq!(
+            texts("C# C++, F\u{266f}. Disney+"),
+            ["c", "csharp", "c", "cplusplus", "f", "fsharp", "disney", "disneyplus"]
+        );
+        assert_eq!(
+            texts("c++11 a+b nr#5 #tag 1+ C#D"),
+            ["c", "cplusplus", "11", "a", "b", "nr", "5", "tag", "1", "c", "d"]
+        );
+        assert_eq!(
+            texts("ok\u{1f44d}\u{1f3fd} \u{2764}\u{fe0f} a \u{2192} b\u{2122}"),
+            ["ok", "u1f44d", "u2764", "a", "b"]
+        );
+        assert_eq!(texts("\u{6771}#\u{4eac}+"), ["\u{6771}", "\u{4eac}"]);
     }
 
     #[test]

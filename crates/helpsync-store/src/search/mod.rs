@@ -11,6 +11,7 @@ pub(crate) mod keyword;
 mod language;
 pub(crate) mod query;
 pub(crate) mod query_words;
+mod readable;
 mod stop_words;
 pub(crate) mod store_chunks;
 pub(crate) mod terms;

@@ -209,6 +209,14 @@ mod tests {
     }
 
     #[test]
+    fn names_with_signs_are_looked_for_as_they_are_stored() {
+        assert!(terms("AT&T", &["en"]).contains(&vec!["att".to_owned()]));
+        assert!(terms("C# course ", &["en"]).contains(&vec!["csharp".to_owned()]));
+        assert!(terms("c++", &["en"]).contains(&vec!["cplusplus".to_owned()]));
+        assert_eq!(terms("\u{1f389}", &["en"]), [["u1f389"]]);
+    }
+
+    #[test]
     fn words_and_look_ups_are_bounded_and_signs_are_nothing() {
         let many: Vec<String> = (0..=QUERY_WORDS_MAX).map(|it| format!("word{it}")).collect();
         assert_eq!(terms(&many.join(", "), &["en"]).len(), QUERY_WORDS_MAX);

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::search::analysis::{Kind, Word, words};
 use crate::search::language::Language;
+use crate::search::readable::{Readable, readable};
 
 /// How many steps there are. A term's level is 1 at least.
 pub(crate) const LEVELS: u8 = 8;
@@ -49,7 +50,7 @@ impl ChunkWords {
     pub fn of(locale: &str, title: &str, labels: &[String], markdown: &str) -> Self {
         let language = Language::of(locale);
         let mut counts = Counts { language, of: HashMap::new() };
-        let (headings, body) = parts(markdown);
+        let Readable { headings, body } = readable(markdown);
         let headings = words(&headings, language.elides);
         let body = words(&body, language.elides);
         counts.add(&headings, HEADING, false);
@@ -145,27 +146,6 @@ pub(crate) fn with_numbers(words: &[Word]) -> impl Iterator<Item = Word> {
     words.iter().cloned().chain(numbered)
 }
 
-/// Headings and the rest of Markdown, without the addresses of links and images.
-fn parts(markdown: &str) -> (String, String) {
-    let (mut headings, mut body) = (String::new(), String::with_capacity(markdown.len()));
-    for line in markdown.lines() {
-        let text = line.trim_start();
-        let hashes = text.len() - text.trim_start_matches('#').len();
-        let heading = (1..=6).contains(&hashes) && text[hashes..].starts_with(' ');
-        let to = if heading { &mut headings } else { &mut body };
-        let mut rest = line;
-        while let Some(start) = rest.find("](") {
-            to.push_str(&rest[..start]);
-            to.push(' ');
-            let after = &rest[start + 2..];
-            rest = after.find([')', ' ']).map_or("", |end| &after[end..]);
-        }
-        to.push_str(rest);
-        to.push('\n');
-    }
-    (headings, body)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +180,18 @@ mod tests {
             assert!(level_of(&words, term).is_some(), "{term} {words:?}");
         }
         for term in ["https", "img", "png", "photo"] {
+            assert!(level_of(&words, term).is_none(), "{term} {words:?}");
+        }
+    }
+
+    #[test]
+    fn markup_is_no_word_and_parts_none() {
+        let text = "# **S**etup\n**W**ireless<br>&emsp;net AT&T C# `a](b) kept` x](y) kept2 \u{1f389}";
+        let words = ChunkWords::of("en", "", &[], text);
+        for term in ["setup", "wireless", "net", "att", "csharp", "kept", "kept2", "u1f389"] {
+            assert!(level_of(&words, term).is_some(), "{term} {words:?}");
+        }
+        for term in ["br", "emsp", "ireless", "etup"] {
             assert!(level_of(&words, term).is_none(), "{term} {words:?}");
         }
     }
