@@ -82,8 +82,8 @@ async fn bounds(articles: usize, role: Role) {
     let began = Instant::now();
     let run = connected(&app).await;
     let (plan, most) = match role {
-        Role::EndUser if articles > 10_000 => ("cursor_ends", articles.div_ceil(100) + 4),
-        Role::EndUser => ("offset_pages", articles.div_ceil(100) + 4),
+        Role::EndUser if articles > 10_000 => ("cursor_ends", articles.div_ceil(100) + 5),
+        Role::EndUser => ("offset_pages", articles.div_ceil(100) + 5),
         Role::Admin | Role::Agent => ("export", articles.div_ceil(1_000) + 4),
     };
     let full = spent(&account);

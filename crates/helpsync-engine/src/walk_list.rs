@@ -21,7 +21,7 @@ use helpsync_account::Account;
 use helpsync_model::{ListCursor, ListEnd, ListParams, ShardCursor, WaitKind, chain};
 use helpsync_store::{PageWrite, Progress, ShardEnd, StartedShard};
 use helpsync_zendesk::{
-    Answer, Article, Failure, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
+    Answer, Failure, ListPage, ListQuery, Next, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
 };
 
 use crate::circles::{Key, go_round, key, leads_nowhere};
