@@ -160,3 +160,24 @@ pub(crate) fn items(sections: &[Section], categories: &[Category]) -> Vec<NewIte
     });
     categories.chain(sections).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_in_the_category_of_the_section_above_it_where_its_own_is_not_told() {
+        let section = |id, parent_section_id, category_id| Section {
+            id,
+            name: String::new(),
+            locale: String::new(),
+            html_url: String::new(),
+            parent_section_id,
+            category_id,
+            updated_at: None,
+        };
+        let sections = [section(1, None, Some(7)), section(2, Some(1), None), section(3, Some(9), None)];
+        let found: Vec<_> = items(&sections, &[]).iter().map(|item| item.category).collect();
+        assert_eq!(found, [Some(7), Some(7), None]);
+    }
+}

@@ -46,23 +46,7 @@ impl Engine {
         account: &Account,
     ) -> Result<Handled, HandlerError> {
         let mut note = RunNote::default();
-        let compared = if started.shard.cursor.is_some() {
-            Compared::Unclear
-        } else {
-            let compare = async {
-                match started.list_locales.len() {
-                    0 | 1 => self.compare(started, account, &mut note).await,
-                    _ => self.compare_locales(started, account).await,
-                }
-            };
-            // Neither needs the other, and each is a request or more.
-            let (tree, compared) =
-                tokio::join!(Box::pin(self.complete_tree(started, account)), Box::pin(compare));
-            tree?;
-            let compared = compared?;
-            self.ask_export_again(started, account, &mut note).await;
-            compared
-        };
+        let compared = self.compared_anew(started, account, &mut note).await?;
         if note.requests > 0 && !matches!(compared, Compared::Same | Compared::SameAndNoneHidden) {
             // The work goes on for a while: people see by now what was found.
             self.store.note_run(&started.fence, &std::mem::take(&mut note)).await?;
@@ -111,6 +95,31 @@ impl Engine {
                 Ok(ShardEnd::Done(Vec::new()).into())
             }
         }
+    }
+
+    /// Compares, and completes the tree and what is known of the export beside it. `note` gets what that took.
+    async fn compared_anew(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        note: &mut RunNote,
+    ) -> Result<Compared, HandlerError> {
+        if started.shard.cursor.is_some() {
+            return Ok(Compared::Unclear);
+        }
+        let compare = async {
+            match started.list_locales.len() {
+                0 | 1 => self.compare(started, account, note).await,
+                _ => self.compare_locales(started, account).await,
+            }
+        };
+        // Neither needs the other, and each is a request or more.
+        let (tree, compared) =
+            tokio::join!(Box::pin(self.complete_tree(started, account)), Box::pin(compare));
+        tree?;
+        let compared = compared?;
+        self.ask_export_again(started, account, note).await;
+        Ok(compared)
     }
 
     /// A first sync believes a refusal of the export at once, for most grants that meet it are those of end users. It may have

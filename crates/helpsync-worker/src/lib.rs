@@ -144,7 +144,7 @@ impl Worker {
             }
         };
         if let Some(started) = started {
-            self.run_shards(started, stop, abandon).await;
+            Box::pin(self.run_shards(started, stop, abandon)).await;
         }
         // Last: of all that followed at once, so that no other message comes while the slot is taken.
         settle(delivery.ack().await);

@@ -308,7 +308,8 @@ impl AdminStore {
             Ok(((row.try_get("kind")?, row.try_get("external_id")?), (row.try_get("name")?, parent)))
         })
         .collect::<Result<_, sqlx::Error>>()?;
-        Ok(path_in(&tree, file.section_id.map(|section| ("SECTION".to_owned(), section))))
+        let section = file.section_id.map(|section| ("SECTION".to_owned(), section));
+        Ok(path_in(&tree, section.as_ref()))
     }
 }
 
@@ -334,9 +335,9 @@ type Key = (String, i64);
 type Tree = HashMap<Key, (String, Option<Key>)>;
 
 /// The names down to a folder. One that stands in itself, over whatever others, is named once.
-fn path_in(tree: &Tree, folder: Option<Key>) -> Vec<String> {
+fn path_in(tree: &Tree, folder: Option<&Key>) -> Vec<String> {
     let (mut passed, mut path) = (Vec::new(), Vec::new());
-    let mut at = folder.as_ref();
+    let mut at = folder;
     while let Some((key, (name, parent))) = at.and_then(|key| tree.get_key_value(key))
         && path.len() < PATH_DEPTH_MAX
         && !passed.contains(&key)
