@@ -9,6 +9,7 @@
 //! path for the embedded mode: it is the same roles on a SQLite file, an in-process queue and coordinator.
 
 mod alive;
+mod asked_anew;
 mod audit;
 mod broker_policies;
 mod broker_rights;
