@@ -36,7 +36,7 @@ mod webhooks;
 
 pub use doctor::{Finding, Severity, clock_finding, examine_backends};
 pub use error::AppError;
-pub use home::{api_key_file, key_ring_file};
+pub use home::{api_key_file, database_file, key_ring_file};
 pub use keys::{KeySource, reseal_all};
 pub use logging::start_logging;
 pub use parts::{Parts, Runtime};
