@@ -247,8 +247,8 @@ fn scheduled(state: &Value, customer: &str, is_on: bool) -> String {
         None => customer.to_owned(),
     };
     let every = state["interval_hours"].as_i64();
-    let every = every
-        .map_or_else(|| "at its organization's interval".to_owned(), |hours| format!("every {hours} h"));
+    let every =
+        every.map_or_else(|| "at its organization's interval".to_owned(), |hours| format!("every {hours} h"));
     if !workspace["next_sync_at"].is_null() {
         format!("{whose} is synced by itself {every}, next {}", moment(&workspace["next_sync_at"]))
     } else if is_on {
