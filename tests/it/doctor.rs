@@ -93,12 +93,12 @@ async fn a_policy_over_a_queue_of_ours_is_named_with_what_it_does() {
     let stranger = node.api().replace("http://", "http://nobody:secret-word@");
     let found = found(&[("QUEUE__URL", amqp.as_str()), ("QUEUE__MANAGEMENT_URL", &stranger)]).await;
     let told = finding(&found, POLICIES);
-    assert!(told.severity == Severity::Ok && told.text.contains("NOT CHECKED"), "{told:?}");
+    assert!(told.severity == Severity::Unchecked && told.text.contains("not checked"), "{told:?}");
     assert!(told.text.contains("nobody") && !told.text.contains("secret-word"), "{told:?}");
     let found =
         self::found(&[("QUEUE__URL", amqp.as_str()), ("QUEUE__MANAGEMENT_URL", "http://127.0.0.1:1")]).await;
     let told = finding(&found, POLICIES);
-    assert!(told.text.contains("NOT CHECKED: nothing answers there"), "{told:?}");
+    assert!(told.text.contains("not checked: nothing answers there"), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

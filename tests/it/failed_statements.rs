@@ -152,5 +152,7 @@ async fn the_command_line_names_the_statement_once() {
     let output = command.arg("up").env_clear().envs(env).current_dir(folder.path()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
-    assert_eq!(said.trim(), format!("helpsync: cannot open the store: {NO_TABLE}organization"));
+    assert!(said.trim().starts_with("helpsync: cannot open the store in HELPSYNC_STORE__URL ("), "{said}");
+    assert!(said.trim().ends_with(&format!("): {NO_TABLE}organization")), "{said}");
+    assert_eq!(said.matches(NO_TABLE).count(), 1, "{said}");
 }

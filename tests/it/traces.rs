@@ -165,16 +165,21 @@ fn fields(line: &str) -> Map<String, Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_of_work_name_it_and_none_comes_twice() {
-    let app = Watched::start(
-        Shape::Embedded,
-        &[(
-            "LOG__FILTER",
-            "info,tokio_cron_scheduler=warn,helpsync_worker=debug,helpsync_engine=debug,helpsync_api=debug",
-        )],
-    )
-    .await;
+    let filter =
+        "info,tokio_cron_scheduler=warn,helpsync_worker=debug,helpsync_engine=debug,helpsync_api=debug";
+    let (endpoint, kept) = collector().await;
+    let settings = [("LOG__FILTER", filter), ("TELEMETRY__OTLP_ENDPOINT", &endpoint)];
+    let app = Watched::start(Shape::Embedded, &settings).await;
     app.connect().await;
     app.ended(1).await;
+    // What is logged does not decide what is traced.
+    let whole = async || {
+        STEPS[1..]
+            .iter()
+            .all(|step| kept.lock().unwrap().iter().any(|span| span.name == *step) || *step == "webhook")
+            .then_some(())
+    };
+    until("the spans of the work", whole).await;
     let text = app.stopped_texts().await.remove(0);
     let lines: Vec<Map<String, Value>> =
         text.lines().filter(|line| line.starts_with('{')).map(fields).collect();

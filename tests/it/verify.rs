@@ -7,10 +7,11 @@ use helpsync_model::Plan;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use zendesk_sim::{Change, Role};
+use zendesk_sim::{Change, FaultRule, Role};
 
 use crate::app::{API_KEY, Shape, TestApp, small};
 use crate::copy::ours;
+use crate::pages::status;
 
 const CUSTOMER: &str = "ada";
 
@@ -87,6 +88,30 @@ async fn embedded_a_comparison_tells_every_difference_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn services_a_comparison_tells_every_difference_and_changes_nothing() {
     a_comparison_tells_every_difference_and_changes_nothing(Shape::Services).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_that_breaks_off_says_why_in_its_last_line() {
+    let app = TestApp::embedded().await;
+    let acme = app.account("acme", small(30));
+    app.connect(CUSTOMER, "acme").await;
+    let whole = json!({ "customer_id": CUSTOMER });
+    let estimate = format!("/helpsync/v1/estimate?customer_id={CUSTOMER}");
+    acme.inject(FaultRule::always(status(400)).on("help_center"));
+    let (_, last) = compared(&app, whole.clone()).await;
+    assert_eq!(last["broke_off"]["cause"], "other", "{last}");
+    assert!(last["broke_off"]["reason"].as_str().unwrap().contains("400"), "{last}");
+    assert_eq!(app.call(Method::GET, &estimate, CUSTOMER, None).await.0, StatusCode::CONFLICT);
+    acme.clear_faults();
+    acme.inject(FaultRule::always(status(500)).on("help_center"));
+    let (answered, answer) = app.call(Method::GET, &estimate, CUSTOMER, None).await;
+    assert_eq!(answered, StatusCode::SERVICE_UNAVAILABLE, "{answer}");
+    assert!(answer["detail"].as_str().unwrap().ends_with(": try again in some minutes"), "{answer}");
+    acme.clear_faults();
+    acme.revoke_tokens();
+    let (_, last) = compared(&app, whole).await;
+    assert_eq!(last["broke_off"]["cause"], "grant", "{last}");
+    app.stop().await;
 }
 
 /// Whoever has the export can work out what the receipt says of it.

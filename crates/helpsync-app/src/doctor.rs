@@ -1,6 +1,7 @@
 //! What `helpsync doctor` finds of store, keys, queue and coordinator. It changes nothing, and needs nothing of a server
 //! that runs beside it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use helpsync_queue_rabbitmq::RabbitSettings;
 use helpsync_store::{StoreExam, Vault};
 
 use crate::keys::KeySource;
-use crate::{broker_policies, broker_rights, home};
+use crate::{AppError, broker_policies, broker_rights, home};
 
 /// Clocks may differ by so much: leases and budgets are counted in seconds.
 const CLOCK_DIFFERENCE_MAX_MS: u64 = 2_000;
@@ -28,6 +29,8 @@ const ROOM_BYTES_LEAST: u64 = 16 * 1024 * 1024;
 pub enum Severity {
     /// It is as it should be.
     Ok,
+    /// Nobody could look: that is nothing to mend, and no proof either.
+    Unchecked,
     /// It works, and a person should look at it.
     Warning,
     /// It does not work.
@@ -52,6 +55,12 @@ impl Finding {
     #[must_use]
     pub fn ok(name: &'static str, text: impl Into<String>) -> Self {
         Self { name, severity: Severity::Ok, text: text.into(), mend: None }
+    }
+
+    /// Nobody could look; the text says why.
+    #[must_use]
+    pub fn unchecked(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, severity: Severity::Unchecked, text: text.into(), mend: None }
     }
 
     /// It works, and a person should look at it.
@@ -80,8 +89,9 @@ pub fn clock_finding(name: &'static str, whose: &str, asked_ms: i64, theirs_ms: 
     Finding::warning(name, text, "let both take the time from a server (NTP, chrony)")
 }
 
-/// Looks at what the settings name. The second part of the answer is what was seen of the store, for further questions.
-pub async fn examine_backends(settings: &Settings) -> (Vec<Finding>, StoreExam) {
+/// Looks at what the settings name. The second part of the answer is what was seen of the store, for further questions;
+/// `None`: nothing was.
+pub async fn examine_backends(settings: &Settings) -> (Vec<Finding>, Option<StoreExam>) {
     let mut found = Vec::new();
     let exam = examine_store(settings, &mut found).await;
     examine_queue(settings, &mut found).await;
@@ -95,13 +105,22 @@ fn keys(settings: &Settings, found: &mut Vec<Finding>) -> Option<KeyRing> {
     match KeySource::of(settings).read(settings) {
         Ok(ring) => ring,
         Err(error) => {
-            found.push(Finding::wrong("sealing keys", chain(&error), "put the file back from a backup"));
+            found.push(Finding::wrong("sealing keys", chain(&error), mend_of_keys(&error)));
             None
         }
     }
 }
 
-async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> StoreExam {
+fn mend_of_keys(error: &AppError) -> &'static str {
+    match error {
+        AppError::File { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            "give it to the user that runs Helpsync"
+        }
+        _ => "put the file back from a backup",
+    }
+}
+
+async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> Option<StoreExam> {
     let url = settings.store.url.expose();
     let unreadable = found.len();
     let ring = keys(settings, found);
@@ -113,7 +132,7 @@ async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> StoreEx
         Err(error) => {
             let mend = "set HELPSYNC_STORE__URL to a database that is there, start it, or let this user in";
             found.push(Finding::wrong("store", chain(&error), mend));
-            return StoreExam::default();
+            return None;
         }
     };
     found.push(store_finding(&exam));
@@ -126,7 +145,7 @@ async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> StoreEx
     if !keys_are_unreadable {
         found.push(keys_finding(&exam, ring.is_some()));
     }
-    exam
+    Some(exam)
 }
 
 fn store_finding(exam: &StoreExam) -> Finding {
@@ -304,6 +323,13 @@ mod tests {
         assert_eq!(severity(ROOM_BYTES_LEAST - 1), Severity::Wrong);
         assert_eq!(severity(ROOM_BYTES_LEAST), Severity::Warning);
         assert_eq!(severity(ROOM_BYTES_LOW), Severity::Ok);
+    }
+
+    #[test]
+    fn keys_that_this_user_may_not_read_are_no_lost_keys() {
+        let error = |kind: ErrorKind| AppError::File { path: "x.keys".to_owned(), source: kind.into() };
+        assert!(mend_of_keys(&error(ErrorKind::PermissionDenied)).contains("give it to the user"));
+        assert!(mend_of_keys(&error(ErrorKind::InvalidData)).contains("backup"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum AppError {
     /// The store cannot be opened.
-    #[error("cannot open the store")]
+    #[error("cannot open the store in HELPSYNC_STORE__URL{}", store_advice(.0))]
     Store(#[from] StoreError),
     /// Another process holds the SQLite file.
     #[error(
@@ -36,7 +36,7 @@ pub enum AppError {
         database: String,
     },
     /// A file beside the database cannot be read or written.
-    #[error("cannot use the file {path}")]
+    #[error("cannot use the file {path}{}", file_advice(source))]
     File {
         /// Which.
         path: String,
@@ -82,4 +82,21 @@ pub enum AppError {
     /// The log filter cannot be read.
     #[error("HELPSYNC_LOG__FILTER: {0}")]
     LogFilter(String),
+}
+
+/// What to do, where the cause does not say.
+fn store_advice(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Statement(_) | StoreError::Url(_) => {
+            " (it has to be a database that is there, runs and lets this user in)"
+        }
+        _ => "",
+    }
+}
+
+fn file_advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => " (give it to the user that runs Helpsync)",
+        _ => "",
+    }
 }

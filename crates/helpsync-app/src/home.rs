@@ -21,6 +21,12 @@ pub(crate) fn database(url: &str) -> Option<&str> {
     path.strip_prefix("//").unwrap_or(path).split('?').next()
 }
 
+/// The SQLite file that a store's URL names; `None` for another store.
+#[must_use]
+pub fn database_file(store_url: &str) -> Option<PathBuf> {
+    database(store_url).map(PathBuf::from)
+}
+
 /// The folder of a SQLite file.
 pub(crate) fn folder(database: &Path) -> &Path {
     database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -69,6 +75,17 @@ impl Home {
             Err(TryLockError::WouldBlock) => Err(AppError::InUse { path: database.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(&path, source)),
         }
+    }
+}
+
+/// An error if another process holds the file of `url`. Makes nothing, unlike [`Home::enter`].
+pub(crate) fn check_free(url: &str) -> Result<(), AppError> {
+    let (Some(path), Some(database)) = (beside(url, ".lock"), database(url)) else { return Ok(()) };
+    // No lock file, no process.
+    let Ok(file) = OpenOptions::new().write(true).open(path) else { return Ok(()) };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(AppError::InUse { path: database.to_owned() }),
+        _ => Ok(()),
     }
 }
 
@@ -241,8 +258,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = Home::enter(&url(&folder)).unwrap();
         assert!(matches!(Home::enter(&url(&folder)), Err(AppError::InUse { .. })));
+        assert!(matches!(check_free(&url(&folder)), Err(AppError::InUse { .. })));
         drop(first);
+        check_free(&url(&folder)).unwrap();
         assert!(Home::enter(&url(&folder)).unwrap().is_some());
+    }
+
+    #[test]
+    fn asking_who_holds_a_file_makes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        check_free(&url(&folder)).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

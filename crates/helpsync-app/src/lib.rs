@@ -9,6 +9,7 @@
 //! path for the embedded mode: it is the same roles on a SQLite file, an in-process queue and coordinator.
 
 mod alive;
+mod asked_anew;
 mod audit;
 mod broker_policies;
 mod broker_rights;
@@ -35,7 +36,7 @@ mod webhooks;
 
 pub use doctor::{Finding, Severity, clock_finding, examine_backends};
 pub use error::AppError;
-pub use home::{api_key_file, key_ring_file};
+pub use home::{api_key_file, database_file, key_ring_file};
 pub use keys::{KeySource, reseal_all};
 pub use logging::start_logging;
 pub use parts::{Parts, Runtime};

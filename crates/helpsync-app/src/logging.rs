@@ -13,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::asked_anew::AskedAnew;
 use crate::json_lines::JsonLines;
 use crate::{AppError, traces};
 
@@ -28,6 +29,7 @@ pub fn start_logging(
 ) -> Result<(), AppError> {
     let LogSettings { format, filter } = log;
     let filter = EnvFilter::try_new(filter).map_err(|error| AppError::LogFilter(chain(&error)))?;
+    let filter = AskedAnew(filter);
     let as_text = match format {
         LogFormat::Text => true,
         LogFormat::Json => false,
@@ -40,7 +42,7 @@ pub fn start_logging(
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
-            .with_filter(Targets::new().with_target("helpsync", LevelFilter::INFO))
+            .with_filter(AskedAnew(spans_of_ours()))
     });
     let registry = tracing_subscriber::registry().with(traced);
     let started = if as_text {
@@ -54,6 +56,11 @@ pub fn start_logging(
     // The one error is that a subscriber is there already: that one then gets the lines.
     started.unwrap_or(());
     Ok(())
+}
+
+/// What is traced, whatever is logged.
+fn spans_of_ours() -> Targets {
+    Targets::new().with_target("helpsync", LevelFilter::INFO)
 }
 
 /// Lines for people.
@@ -153,6 +160,37 @@ mod tests {
                 assert_eq!(first["level"], "WARN");
             }
         }
+    }
+
+    /// As sqlx asks by the log crate after each statement, and then says nothing.
+    #[test]
+    fn nothing_is_lost_after_a_question_that_nothing_follows() {
+        let (logged, traced) = (Kept::default(), Kept::default());
+        let (log_writer, trace_writer) = (logged.clone(), traced.clone());
+        let filter = EnvFilter::try_new("info,helpsync_worker=debug").unwrap();
+        let registry = tracing_subscriber::registry()
+            .with(json(move || OneLine(trace_writer.clone())).with_filter(AskedAnew(spans_of_ours())))
+            .with(json(move || OneLine(log_writer.clone())).with_filter(AskedAnew(filter)));
+        tracing::subscriber::with_default(registry, || {
+            let question = tracing::debug_span!(target: "sqlx::query", "question");
+            let question = question.metadata().unwrap();
+            let ask = || tracing::dispatcher::get_default(|dispatch| dispatch.enabled(question));
+            ask();
+            let shard = tracing::info_span!(target: "helpsync_worker", "shard", run = 7).entered();
+            ask();
+            tracing::info!(target: "helpsync_worker", "a run is done");
+            ask();
+            tracing::debug!(target: "helpsync_worker", "shard started");
+            drop(shard);
+        });
+        let lines = |kept: &Kept| -> Vec<(serde_json::Value, serde_json::Value)> {
+            let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+            let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            lines.map(|line| (line["message"].clone(), line["run"].clone())).collect()
+        };
+        let line = |message: &str| (serde_json::json!(message), serde_json::json!(7));
+        assert_eq!(lines(&logged), [line("a run is done"), line("shard started")]);
+        assert_eq!(lines(&traced), [line("a run is done")]);
     }
 
     #[test]

@@ -21,9 +21,8 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::front::Fronts;
-use crate::home::Home;
 use crate::{
-    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, health, keys, requests,
+    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, health, home, keys, requests,
     telemetry, traces, webhooks,
 };
 
@@ -77,7 +76,7 @@ impl Process {
             Err(error) => {
                 tasks.end().await;
                 // Of two processes on one file the second hears of that, not of the address that the first has too.
-                Home::enter(settings.store.url.expose())?;
+                home::check_free(settings.store.url.expose())?;
                 return Err(error);
             }
         };
@@ -260,7 +259,7 @@ impl Process {
             [("queue", self.parts.queue.close()), ("store", Box::pin(self.parts.store.close()))]
         {
             if tokio::time::timeout(CLOSE_GRACE, close).await.is_err() {
-                tracing::warn!(what, "it does not answer the goodbye");
+                tracing::warn!(what, "the {what} does not answer the goodbye, it is left");
             }
         }
     }

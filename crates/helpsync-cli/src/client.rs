@@ -25,6 +25,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// What a server says of an endpoint that it does not have.
 const NO_PATH: &str = "path not found";
+/// How it says that a customer has nothing to sync.
+const NO_WORKSPACE: &str = " has no connected workspace";
 /// Of an answer that is not understood, so much is shown.
 const SHOWN_CHARACTERS_MAX: usize = 300;
 
@@ -177,6 +179,7 @@ impl Client {
         let text = answer.text().await.unwrap_or_default();
         let said = serde_json::from_str::<Value>(&text).ok().and_then(|body| said(&body));
         let is_ours = said.is_some();
+        let said = said.map(|said| for_the_command_line(&said));
         let said = said.unwrap_or_else(|| {
             let start: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
             format!("{} answers {status}, not as Helpsync does: is --url right? {start}", self.url)
@@ -251,6 +254,19 @@ fn said(body: &Value) -> Option<String> {
     Some(faults.collect::<Vec<_>>().join("; "))
 }
 
+/// What the API says for programs, said for people at a command line.
+fn for_the_command_line(said: &str) -> String {
+    let connect = |customer: &str| format!("`helpsync connect SUBDOMAIN --customer {customer}`");
+    if let Some(who) = said.strip_suffix(NO_WORKSPACE).and_then(|who| who.strip_prefix("customer ")) {
+        let customer = serde_json::from_str::<String>(who).unwrap_or_else(|_| who.to_owned());
+        return format!("{said}: {} connects one", connect(&customer));
+    }
+    said.replace(
+        "connect it again with /integrations/oauth_url",
+        &format!("{} connects it again", connect("CUSTOMER")),
+    )
+}
+
 /// Where the API listens on this machine, by the settings.
 fn local_url(settings: &Settings) -> anyhow::Result<Url> {
     let mut address = settings.api.listen;
@@ -305,6 +321,23 @@ mod tests {
             assert_eq!(url(listen).unwrap(), asked);
         }
         assert!(url("127.0.0.1:0").unwrap_err().to_string().contains("--url"));
+    }
+
+    #[test]
+    fn what_the_api_says_leads_to_a_command() {
+        for (said, shown) in [
+            (
+                "customer \"ada b\" has no connected workspace",
+                "customer \"ada b\" has no connected workspace: `helpsync connect SUBDOMAIN --customer ada b` connects one",
+            ),
+            (
+                "its grant has ended: connect it again with /integrations/oauth_url",
+                "its grant has ended: `helpsync connect SUBDOMAIN --customer CUSTOMER` connects it again",
+            ),
+            ("run not found", "run not found"),
+        ] {
+            assert_eq!(for_the_command_line(said), shown);
+        }
     }
 
     #[test]

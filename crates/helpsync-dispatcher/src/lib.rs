@@ -88,7 +88,7 @@ impl Dispatcher {
     /// # Errors
     /// [`JobSchedulerError`] when the ticker cannot start.
     pub async fn run(self, stop: CancellationToken) -> Result<(), JobSchedulerError> {
-        let ticker = self.start_ticker().await?;
+        let ticker = self.start_ticker(&stop).await?;
         let mut left_looked_for: Option<Instant> = None;
         while !stop.is_cancelled() {
             // Taken before the look: whatever is made after it rings again.
@@ -136,26 +136,38 @@ impl Dispatcher {
 
     /// Schedules and the sweeper hang on a ticker. It decides nothing: a missed or doubled tick changes nothing,
     /// because the store says what is due.
-    async fn start_ticker(&self) -> Result<JobScheduler, JobSchedulerError> {
+    ///
+    /// Ticks outlive their ticker, and meet a store that is being closed: nothing is told of that.
+    async fn start_ticker(&self, stop: &CancellationToken) -> Result<JobScheduler, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         let (dispatcher, away) = (self.clone(), Arc::new(StoreOutage::default()));
+        let stopping = stop.clone();
         let schedules = Job::new_repeated_async(self.options.schedule_tick, move |_, _| {
-            let (dispatcher, away) = (dispatcher.clone(), Arc::clone(&away));
+            let (dispatcher, away, stop) = (dispatcher.clone(), Arc::clone(&away), stopping.clone());
             Box::pin(async move {
+                if stop.is_cancelled() {
+                    return;
+                }
                 let look = away.look();
                 match dispatcher.fire_schedules().await {
                     Ok(did) => look.worked(&dispatcher.store, did, "schedules fire again").await,
+                    Err(_) if stop.is_cancelled() => {}
                     Err(error) => look.failed(&error, "schedules cannot fire, the next tick tries again"),
                 }
             })
         })?;
         let (dispatcher, away) = (self.clone(), Arc::new(StoreOutage::default()));
+        let stopping = stop.clone();
         let sweeps = Job::new_repeated_async(self.options.sweep_every, move |_, _| {
-            let (dispatcher, away) = (dispatcher.clone(), Arc::clone(&away));
+            let (dispatcher, away, stop) = (dispatcher.clone(), Arc::clone(&away), stopping.clone());
             Box::pin(async move {
+                if stop.is_cancelled() {
+                    return;
+                }
                 let look = away.look();
                 match dispatcher.sweep().await {
                     Ok(did) => look.worked(&dispatcher.store, did, "sweeps work again").await,
+                    Err(_) if stop.is_cancelled() => {}
                     Err(error) => look.failed(&error, "a sweep failed, the next one tries again"),
                 }
             })

@@ -44,6 +44,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .gives::<FreshnessList>(),
         get("/helpsync/v1/runs", Access::Key, "Runs and their receipts, newest first", runs)
             .parameter("data_source_id", "integer", "Of this data source only")
+            .parameter(
+                "customer_id",
+                "string",
+                "Of this customer only, whatever its workspaces; or data_source_id",
+            )
             .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
             .gives::<Runs>(),
         get("/helpsync/v1/runs/{run_id}", Access::Key, "One run and its receipt", run).gives::<RunView>(),
@@ -129,11 +134,20 @@ async fn runs(
     ByKey(organization): ByKey,
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<Runs>, ApiError> {
-    let connection = query.data_source_id.map(|id| ConnectionId(id.0));
-    if let Some(connection) = connection {
-        api.store().admin().connection(organization, connection).await?;
-    }
-    let runs = api.store().admin().runs(organization, connection, rows(query.limit)).await?;
+    let (admin, limit) = (api.store().admin(), rows(query.limit));
+    let runs = match (query.data_source_id, query.customer_id) {
+        (Some(_), Some(_)) => return Err(ApiError::bad("send either customer_id or data_source_id")),
+        (Some(id), None) => {
+            let connection = admin.connection(organization, ConnectionId(id.0)).await?.id;
+            admin.runs(organization, Some(connection), limit).await?
+        }
+        (None, Some(customer)) => {
+            let customer = admin.find_customer(organization, &customer).await?;
+            let customer = customer.ok_or_else(|| ApiError::missing("customer"))?;
+            admin.runs_of_customer(organization, customer.id, limit).await?
+        }
+        (None, None) => admin.runs(organization, None, limit).await?,
+    };
     Ok(Json(Runs { runs: runs.into_iter().map(RunView::from).collect() }))
 }
 

@@ -75,6 +75,7 @@ pub(super) async fn request(
         run_id: requested.run.0,
         data_source_id: connection.0,
         created: requested.created,
+        serves: requested.serves,
         request_id,
     }))
 }
@@ -97,9 +98,9 @@ pub(super) async fn meant(
 pub(super) async fn connected(
     api: &Api,
     organization: OrganizationId,
-    customer: &str,
+    name: &str,
 ) -> Result<ConnectionId, ApiError> {
-    let customer = api.store().admin().find_customer(organization, customer).await?;
+    let customer = api.store().admin().find_customer(organization, name).await?;
     let customer = customer.ok_or_else(|| ApiError::missing("customer"))?;
     let query = ConnectionQuery {
         organization,
@@ -113,7 +114,7 @@ pub(super) async fn connected(
         offset: 0,
     };
     let (found, _) = api.store().admin().connections(&query).await?;
-    let missing = || ApiError::conflict("this customer has no connected workspace");
+    let missing = || ApiError::conflict(format!("customer {name:?} has no connected workspace"));
     Ok(found.first().ok_or_else(missing)?.id)
 }
 

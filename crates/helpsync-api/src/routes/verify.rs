@@ -1,5 +1,7 @@
 //! Comparing a copy with its help center, and what a first sync would take.
 
+use std::convert::Infallible;
+
 use axum::Json;
 use axum::body::{Body as Stream, Bytes};
 use axum::extract::State;
@@ -9,7 +11,8 @@ use futures::stream;
 use helpsync_engine::HandlerError;
 use helpsync_model::{ConnectionId, KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
 use helpsync_store::audit::of_this_request;
-use helpsync_store::{Compared, Difference, RunRequest};
+use helpsync_store::{Compared, Difference, RunRequest, StoreError};
+use helpsync_zendesk::Class;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -31,7 +34,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "/helpsync/v1/verify",
             Access::Key,
             "Compare a customer's copy with its help center, changing nothing: a JSON object a line, one for each \
-             difference, the totals last; a broken answer breaks off before them",
+             difference, the totals last; a comparison that broke off ends with \"broke_off\" \
+             instead: its \"reason\", and its \"cause\" (passing, grant or other)",
             verify,
         )
         .takes::<VerifyInput>()
@@ -62,29 +66,79 @@ async fn verify(
     let work = async move {
         let compared = compare(&api, organization, &all, &tell).await;
         let last = match compared {
-            Ok(totals) => end(&api, organization, connection, totals, repair).await,
-            Err(error) => Err(chain(&error)),
+            Ok(totals) => {
+                end(&api, organization, connection, totals, repair).await.map_err(HandlerError::from)
+            }
+            Err(error) => Err(error),
         };
-        let last = last.map(|line| Bytes::from(format!("{line}\n")));
-        if let Err(why) = &last {
-            tracing::warn!(%connection, error = why, "a comparison broke off");
-        }
+        let last = last.unwrap_or_else(|error| {
+            let reason = chain(&error);
+            tracing::warn!(%connection, error = reason, "a comparison broke off");
+            json!({ "broke_off": { "reason": reason, "cause": Cause::of(&error).as_str() } })
+        });
         // Whoever asked may have gone.
-        drop(tell.send(last.map_err(std::io::Error::other)).await);
+        drop(tell.send(format!("{last}\n").into()).await);
     };
     // It ends with the answer: nobody sends requests for a reader that has gone.
     let task = AbortOnDropHandle::new(tokio::spawn(of_this_request(work)));
     let lines = stream::unfold((told, task), |(mut told, task)| async move {
-        told.recv().await.map(|piece| (piece, (told, task)))
+        told.recv().await.map(|piece| (Ok::<_, Infallible>(piece), (told, task)))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Stream::from_stream(lines)).into_response())
+}
+
+/// Why something that asks Zendesk broke off, as far as it decides what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Later it may work.
+    Passing,
+    /// The workspace has to be connected again.
+    Grant,
+    /// Anything else.
+    Other,
+}
+
+impl Cause {
+    fn of(error: &HandlerError) -> Self {
+        let is_passing = match error {
+            HandlerError::Zendesk(failure) => match failure.class() {
+                Class::Unauthorized => return Self::Grant,
+                class => matches!(class, Class::Transient { .. } | Class::Throttled { .. }),
+            },
+            HandlerError::Store(error) => error.is_transient(),
+            HandlerError::Passing(_) => true,
+            HandlerError::NoHelpCenter(_) | HandlerError::ExportRefused(_) | HandlerError::Permanent(_) => {
+                false
+            }
+        };
+        if is_passing { Self::Passing } else { Self::Other }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passing => "passing",
+            Self::Grant => "grant",
+            Self::Other => "other",
+        }
+    }
+}
+
+fn not_estimated(error: &HandlerError) -> ApiError {
+    let reason = chain(error);
+    match Cause::of(error) {
+        Cause::Passing => ApiError::unavailable(format!("{reason}: try again in some minutes")),
+        Cause::Grant => {
+            ApiError::conflict(format!("{reason}: connect it again with /integrations/oauth_url"))
+        }
+        Cause::Other => ApiError::conflict(reason),
+    }
 }
 
 async fn compare(
     api: &Api,
     organization: OrganizationId,
     all: &[Compared],
-    tell: &mpsc::Sender<Result<Bytes, std::io::Error>>,
+    tell: &mpsc::Sender<Bytes>,
 ) -> Result<VerifyTotals, HandlerError> {
     let mut totals = VerifyTotals::default();
     for one in all {
@@ -93,7 +147,7 @@ async fn compare(
             while let Some(found) = found.recv().await {
                 found.iter().for_each(|difference| totals.count(difference));
                 // Whoever asked may have gone; the whole task ends with the answer then.
-                drop(tell.send(Ok(lines(one, &found))).await);
+                drop(tell.send(lines(one, &found)).await);
             }
         };
         let comparison = api.engine().verify(api.store().admin(), organization, one, told);
@@ -126,7 +180,7 @@ async fn end(
     connection: ConnectionId,
     totals: VerifyTotals,
     repair: bool,
-) -> Result<Value, String> {
+) -> Result<Value, StoreError> {
     let mut line = json!({ "totals": totals });
     if repair && totals.mendable > 0 {
         let request = RunRequest {
@@ -139,7 +193,7 @@ async fn end(
             params: RunParams::default(),
         };
         let requested = api.store().admin().request_run(organization, &request).await;
-        line["repaired_by_run"] = json!(requested.map_err(|error| chain(&error))?.run.0);
+        line["repaired_by_run"] = json!(requested?.run.0);
         api.wake();
     }
     Ok(line)
@@ -154,7 +208,7 @@ async fn estimate(
     let mut help_centers = Vec::new();
     for one in api.store().admin().to_compare(organization, connection).await? {
         let estimated = api.engine().estimate(organization, &one).await;
-        let estimated = estimated.map_err(|error| ApiError::conflict(chain(&error)))?;
+        let estimated = estimated.map_err(|error| not_estimated(&error))?;
         help_centers.push(EstimateView::new(&one, estimated));
     }
     Ok(Json(Estimates { data_source_id: connection.0, help_centers }))

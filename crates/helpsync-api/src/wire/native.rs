@@ -356,8 +356,10 @@ pub(crate) struct SyncInput {
 pub(crate) struct SyncAnswer {
     pub(crate) run_id: i64,
     pub(crate) data_source_id: i64,
-    /// False: an equal run was under way and serves this request.
+    /// False: an equal run was under way.
     pub(crate) created: bool,
+    /// Whether that run serves this request. Otherwise the one after it does.
+    pub(crate) serves: bool,
     pub(crate) request_id: String,
 }
 
@@ -370,6 +372,7 @@ pub(crate) struct After {
 
 #[derive(Deserialize)]
 pub(crate) struct RunsQuery {
+    pub(crate) customer_id: Option<String>,
     pub(crate) data_source_id: Option<Int>,
     pub(crate) limit: Option<Int>,
 }

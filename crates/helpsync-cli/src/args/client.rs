@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use url::Url;
 
@@ -63,7 +64,7 @@ pub(crate) struct Connect {
     /// The part before .zendesk.com.
     pub(crate) subdomain: String,
     /// Whose workspace it is.
-    #[arg(long, default_value = "me")]
+    #[arg(long, default_value = "me", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) customer: String,
     /// Where Helpsync runs.
     #[command(flatten)]

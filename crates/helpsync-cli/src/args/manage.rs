@@ -25,14 +25,32 @@ pub(crate) struct Runs {
     #[command(subcommand)]
     pub(crate) action: Option<RunAction>,
     /// Of this customer only.
-    #[arg(long)]
-    pub(crate) customer: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: OfCustomer,
     /// At most so many.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) limit: u32,
     /// Where Helpsync runs.
     #[command(flatten)]
     pub(crate) remote: Remote,
+}
+
+/// One customer, or all of them.
+#[derive(Debug, Args)]
+#[group(id = "of", multiple = false)]
+pub(crate) struct OfCustomer {
+    /// Of this customer only.
+    #[arg(value_name = "CUSTOMER")]
+    named: Option<String>,
+    /// The same as an option.
+    #[arg(long = "customer", value_name = "CUSTOMER")]
+    option: Option<String>,
+}
+
+impl OfCustomer {
+    pub(crate) fn customer(&self) -> Option<&str> {
+        self.named.as_deref().or(self.option.as_deref())
+    }
 }
 
 /// For `runs`.

@@ -59,8 +59,8 @@ pub(crate) enum Command {
     /// Compare a customer's copy with its help center; changes nothing, unless asked to.
     ///
     /// With --json it writes JSON lines as it goes: one object for each difference (workspace, article_id, file_id, cause,
-    /// detail, here_updated_at, there_updated_at), then one with "totals" and "repaired_by_run". Without that last line the
-    /// comparison broke off. Exit code 4: there are differences, and nothing was started that mends them.
+    /// detail, here_updated_at, there_updated_at), then one with "totals" and "repaired_by_run". A
+    /// comparison that broke off ends with "broke_off" instead: its "reason" and its "cause". Exit code 4: there are differences, and nothing was started that mends them.
     Verify(Verify),
     /// Fetch one file again.
     Resync(Resync),

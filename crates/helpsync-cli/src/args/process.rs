@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// For `up`.
@@ -18,7 +19,7 @@ pub(crate) struct Up {
     #[arg(long, conflicts_with = "connect")]
     pub(crate) simulated: bool,
     /// The customer that --connect and --simulated are for.
-    #[arg(long, default_value = "me")]
+    #[arg(long, default_value = "me", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) customer: String,
 }
 

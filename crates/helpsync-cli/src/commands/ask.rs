@@ -1,6 +1,9 @@
 //! Commands that are one or two calls of the API.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context as _;
+use helpsync_model::{Subdomain, chain};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -8,8 +11,13 @@ use crate::args::{Connect, Export, Resync, Sync};
 use crate::client::Client;
 use crate::commands::verify::estimate;
 use crate::commands::watch::{exit_after, watch_run};
-use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, table_text};
+use crate::exit::{Exit, exit_of, refusal};
+use crate::output::{LOOK_EVERY, Output, cell, table_text};
+
+/// How long the run after one that has ended is waited for: it is made when that one ends.
+const SUCCESSOR_PATIENCE: Duration = Duration::from_secs(60);
+/// Runs among which it is looked for, the newest.
+const NEWEST: u32 = 50;
 
 /// Asks for a connect URL.
 pub(crate) async fn oauth_url(client: &Client, subdomain: &str) -> anyhow::Result<String> {
@@ -19,7 +27,14 @@ pub(crate) async fn oauth_url(client: &Client, subdomain: &str) -> anyhow::Resul
     Ok(url.to_owned())
 }
 
+/// An error where this is no workspace's name: whoever asks for a connect URL makes the customer by it.
+pub(crate) fn check_subdomain(subdomain: &str) -> anyhow::Result<()> {
+    let wrong = |error| refusal(Exit::Usage, format!("{subdomain:?} names no workspace: {}", chain(&error)));
+    Subdomain::parse(subdomain).map(drop).map_err(wrong)
+}
+
 pub(crate) async fn connect(args: Connect, output: Output) -> anyhow::Result<()> {
+    check_subdomain(&args.subdomain)?;
     let client = Client::of(&args.remote, output)?.speaking_for(&args.customer);
     let url = oauth_url(&client, &args.subdomain).await?;
     let document = json!({ "customer_id": args.customer, "workspace": args.subdomain, "oauth_url": url });
@@ -41,32 +56,56 @@ pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<Exit> {
     }
     let body = json!({ "customer_id": args.whose.customer(), "full": args.full });
     let answer = client.post("/helpsync/v1/sync", body).await?;
-    let runs = run_ids(&answer);
-    if runs.is_empty() {
-        let text = format!(
-            "customer {:?} has no connected workspace: start with `helpsync connect`",
-            args.whose.customer()
-        );
-        return Err(refusal(Exit::Failed, text));
-    }
+    let run = answer["run_id"].as_i64().context("the answer has no run_id")?;
+    let customer = args.whose.customer();
     if !args.watch {
-        output.show(&answer, || {
-            let told = runs.iter().map(|run| format!("run {run} of {} is queued", args.whose.customer()));
-            told.collect::<Vec<_>>().join("\n")
+        output.show(&answer, || match answer["serves"].as_bool() {
+            Some(false) => {
+                format!("run {run} of {customer} is under way, and the one after it does what is asked")
+            }
+            _ => format!("run {run} of {customer} is queued"),
         })?;
         return Ok(Exit::Done);
     }
-    let mut exit = Exit::Done;
-    for run in runs {
-        let run = watch_run(&client, run, output).await?;
-        if exit_after(&run) == Exit::Attention {
-            exit = Exit::Attention;
-        }
-        if output.json {
-            output.answer(format_args!("{run:#}"))?;
-        }
+    let run = match answer["serves"].as_bool() {
+        Some(false) => after(&client, run, &answer, output).await?,
+        _ => run,
+    };
+    let run = watch_run(&client, run, output).await?;
+    if output.json {
+        output.answer(format_args!("{run:#}"))?;
     }
-    Ok(exit)
+    Ok(exit_after(&run))
+}
+
+/// Watches the run that was under way, then finds the one that does what was asked.
+async fn after(client: &Client, before: i64, answer: &Value, output: Output) -> anyhow::Result<i64> {
+    output.note(format_args!("run {before} is under way, and the one after it does what is asked"));
+    match watch_run(client, before, output).await {
+        Ok(_) => {}
+        // Its end is no matter of the one after it.
+        Err(error) if exit_of(&error) == Exit::Failed => output.note(format_args!("{error:#}")),
+        Err(error) => return Err(error),
+    }
+    let runs = format!("/helpsync/v1/runs?limit={NEWEST}&data_source_id={}", answer["data_source_id"]);
+    let since = Instant::now();
+    while since.elapsed() < SUCCESSOR_PATIENCE {
+        let newest = client.get(&runs).await?;
+        if let Some(next) = successor(&newest["runs"], before, &answer["data_source_id"]) {
+            output.note(format_args!("run {before} has ended, run {next} does what is asked"));
+            return Ok(next);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let text = format!("run {before} has ended, and none has come after it: `helpsync runs` shows what did");
+    Err(refusal(Exit::Unavailable, text))
+}
+
+/// The first sync of the data source after a run, of some runs, newest first.
+fn successor(runs: &Value, before: i64, data_source: &Value) -> Option<i64> {
+    let runs = runs.as_array()?.iter();
+    let of_it = runs.filter(|run| run["data_source_id"] == *data_source && run["kind"] != "resync");
+    of_it.filter_map(|run| run["id"].as_i64()).filter(|id| *id > before).min()
 }
 
 /// Ids of the runs that an answer names, in whatever depth.
@@ -125,6 +164,30 @@ mod tests {
     fn a_part_stays_one_segment_whatever_it_holds() {
         assert_eq!(path(&["/a/b", "shard-7"]), "/a/b/shard-7");
         assert_eq!(path(&["/a", "message-a/../b ?#%", "replay"]), "/a/message-a%2F..%2Fb%20%3F%23%25/replay");
+    }
+
+    #[test]
+    fn what_is_asked_is_done_by_the_first_sync_after_the_one_under_way() {
+        let run =
+            |id: i64, kind: &str, source: i64| json!({ "id": id, "kind": kind, "data_source_id": source });
+        let runs = json!([
+            run(9, "delta", 1),
+            run(8, "full", 1),
+            run(7, "resync", 1),
+            run(6, "full", 2),
+            run(5, "delta", 1)
+        ]);
+        assert_eq!(successor(&runs, 5, &json!(1)), Some(8));
+        assert_eq!(successor(&runs, 9, &json!(1)), None);
+    }
+
+    #[test]
+    fn what_names_no_workspace_is_refused_before_anybody_is_asked() {
+        for wrong in ["nope!", "bad!x", "", "-a-b"] {
+            let error = check_subdomain(wrong).unwrap_err();
+            assert_eq!(exit_of(&error), Exit::Usage, "{wrong}");
+        }
+        check_subdomain("https://acme.zendesk.com/").unwrap();
     }
 
     #[test]

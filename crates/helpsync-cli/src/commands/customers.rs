@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::args::{Disconnect, OneCustomer, Pause, Remote, Schedule, Switch};
-use crate::client::{Client, unknown_customer};
+use crate::client::Client;
 use crate::commands::ask::{path, rows_of};
 use crate::commands::watch::{doing, whose};
 use crate::exit::{Exit, refusal};
@@ -236,16 +236,26 @@ pub(crate) async fn schedule(args: Schedule, output: Output) -> anyhow::Result<(
         client.post("/update_users", body).await?;
     }
     let state = stands(&client, &args.customer).await?;
-    output.show(&state, || match state["workspace"]["next_sync_at"].as_str() {
-        Some(_) => {
-            let next = moment(&state["workspace"]["next_sync_at"]);
-            format!("{} is synced by itself, next {next}", args.customer)
-        }
-        None if args.switch == Some(Switch::On) => {
-            format!("{} is synced by itself once its workspace is connected", args.customer)
-        }
-        None => format!("{} is synced when somebody asks for it", args.customer),
-    })
+    output.show(&state, || scheduled(&state, &args.customer, args.switch == Some(Switch::On)))
+}
+
+/// How a customer is synced. `is_on`: it was just said that it is by itself.
+fn scheduled(state: &Value, customer: &str, is_on: bool) -> String {
+    let workspace = &state["workspace"];
+    let whose = match workspace["subdomain"].as_str() {
+        Some(subdomain) => format!("{customer} ({subdomain})"),
+        None => customer.to_owned(),
+    };
+    let every = state["interval_hours"].as_i64();
+    let every =
+        every.map_or_else(|| "at its organization's interval".to_owned(), |hours| format!("every {hours} h"));
+    if !workspace["next_sync_at"].is_null() {
+        format!("{whose} is synced by itself {every}, next {}", moment(&workspace["next_sync_at"]))
+    } else if is_on {
+        format!("{whose} is synced by itself {every} once its workspace is connected")
+    } else {
+        format!("{whose} is synced when somebody asks for it")
+    }
 }
 
 pub(crate) async fn disconnect(args: Disconnect, output: Output) -> anyhow::Result<()> {
@@ -267,15 +277,6 @@ pub(crate) async fn disconnect(args: Disconnect, output: Output) -> anyhow::Resu
     let answer = client.send(Method::POST, "/revoke_access_token", Some(body)).await?;
     output
         .show(&answer, || format!("{workspace} of {} is disconnected; its files stay", args.whose.customer()))
-}
-
-/// What to tell who names a run's customer wrongly.
-pub(crate) async fn data_source_of(client: &Client, customer: &str) -> anyhow::Result<Option<i64>> {
-    let answer = client.get(&path(&[CUSTOMERS, customer])).await;
-    match answer {
-        Ok(state) => Ok(state["workspace"]["data_source_id"].as_i64()),
-        Err(_) => Err(unknown_customer(customer)),
-    }
 }
 
 /// A run, in lines.
@@ -334,6 +335,30 @@ mod tests {
             (json!({ "paused_at": null, "workspace": { "state": "paused" } }), "grant ended"),
         ] {
             assert_eq!(state(&customer), word);
+        }
+    }
+
+    #[test]
+    fn a_schedule_says_whose_it_is_and_how_often() {
+        let workspace = |next: Value| json!({ "subdomain": "acme", "next_sync_at": next });
+        for (state, is_on, text) in [
+            (
+                json!({ "interval_hours": 6, "workspace": workspace(json!("T")) }),
+                false,
+                "ada (acme) is synced by itself every 6 h, next T",
+            ),
+            (
+                json!({ "interval_hours": null, "workspace": null }),
+                true,
+                "ada is synced by itself at its organization's interval once its workspace is connected",
+            ),
+            (
+                json!({ "interval_hours": 6, "workspace": workspace(Value::Null) }),
+                false,
+                "ada (acme) is synced when somebody asks for it",
+            ),
+        ] {
+            assert_eq!(scheduled(&state, "ada", is_on), text);
         }
     }
 

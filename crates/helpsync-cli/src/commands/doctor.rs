@@ -1,7 +1,6 @@
 //! `helpsync doctor`: what a newcomer would otherwise find out one error at a time, and an operator in the night. It looks,
 //! and changes nothing.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use helpsync_app::{Finding, Severity, clock_finding, examine_backends};
@@ -14,15 +13,13 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::args::Doctor;
-use crate::commands::{reach, scopes};
+use crate::commands::{ports, reach, scopes};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::role::settings;
 
 /// For each question to another machine.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Processes say every few seconds that they live.
-const SEEN_WITHIN_MS: i64 = 60_000;
 /// Webhooks looked at.
 const WEBHOOKS_MAX: usize = 5;
 /// No token of anybody's: the right answer is a refusal.
@@ -41,7 +38,7 @@ pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<Exit>
         json!({ "severity": word(worst), "findings": found.iter().map(as_json).collect::<Vec<_>>() });
     output.show(&document, || text(&found, output))?;
     Ok(match worst {
-        Severity::Ok => Exit::Done,
+        Severity::Ok | Severity::Unchecked => Exit::Done,
         Severity::Warning => Exit::Attention,
         Severity::Wrong => Exit::Failed,
     })
@@ -50,6 +47,7 @@ pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<Exit>
 fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Ok => "ok",
+        Severity::Unchecked => "unchecked",
         Severity::Warning => "warning",
         Severity::Wrong => "wrong",
     }
@@ -65,6 +63,7 @@ fn text(found: &[Finding], output: Output) -> String {
     let lines = shown.map(|finding| {
         let mark = match finding.severity {
             Severity::Ok => "ok   ",
+            Severity::Unchecked => "?    ",
             Severity::Warning => "note ",
             Severity::Wrong => "WRONG",
         };
@@ -74,8 +73,9 @@ fn text(found: &[Finding], output: Output) -> String {
     let lines: String = lines.collect();
     let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
     let (wrong, warnings) = (count(Severity::Wrong), count(Severity::Warning));
-    let sum = match (wrong, warnings) {
-        (0, 0) => "all is well".to_owned(),
+    let sum = match (wrong, warnings, count(Severity::Unchecked)) {
+        (0, 0, 0) => "all is well".to_owned(),
+        (0, 0, _) => "all that could be checked is well".to_owned(),
         _ => format!("{wrong} wrong, {warnings} to look at"),
     };
     format!("{lines}{sum}")
@@ -89,8 +89,8 @@ async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Findi
     }));
     let (backends, exam) = examine_backends(settings).await;
     found.extend(backends);
-    found.push(port(settings, &exam, &http).await);
-    found.extend(metrics_port(settings, &exam));
+    found.extend(ports::findings(settings, exam.as_ref(), &http).await);
+    let exam = exam.unwrap_or_default();
     found.push(public_url(settings, &http).await);
     found.extend(zendesk(settings, args, &exam, &http).await);
     found.extend(reach::findings(settings, &http).await);
@@ -101,7 +101,7 @@ async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Findi
 }
 
 /// Whether a Helpsync answers there.
-async fn answers(http: &Client, base: &str) -> Result<(), String> {
+pub(crate) async fn answers(http: &Client, base: &str) -> Result<(), String> {
     let url = format!("{}/health", base.trim_end_matches('/'));
     let answer = http.get(&url).send().await.map_err(|error| chain(&error))?;
     let status = answer.status();
@@ -109,44 +109,6 @@ async fn answers(http: &Client, base: &str) -> Result<(), String> {
     match body["status"].as_str() {
         Some("ok") => Ok(()),
         _ => Err(format!("{url} answers {status}, and not as Helpsync does")),
-    }
-}
-
-/// Whether a process of this installation said lately that it lives.
-fn runs(exam: &StoreExam) -> bool {
-    let since = SystemClock.now_ms() - SEEN_WITHIN_MS;
-    exam.processes.first().is_some_and(|process| process.seen_at > since)
-}
-
-/// The further address of `/metrics`. It is taken by whatever runs of this installation.
-fn metrics_port(settings: &Settings, exam: &StoreExam) -> Option<Finding> {
-    let address = settings.telemetry.listen?;
-    if runs(exam) || TcpListener::bind(address).is_ok() {
-        return None;
-    }
-    let text = format!("{address} is taken, and no process of this installation runs");
-    let mend = "set HELPSYNC_TELEMETRY__LISTEN to another address, or stop what listens there";
-    Some(Finding::wrong("metrics port", text, mend))
-}
-
-async fn port(settings: &Settings, exam: &StoreExam, http: &Client) -> Finding {
-    const NAME: &str = "port";
-    let address = settings.api.listen;
-    if TcpListener::bind(address).is_ok() {
-        return Finding::ok(NAME, format!("{address} is free"));
-    }
-    match answers(http, &format!("http://{address}")).await {
-        Ok(()) if runs(exam) => Finding::ok(NAME, format!("a Helpsync answers at {address}")),
-        Ok(()) => Finding::wrong(
-            NAME,
-            format!("a Helpsync of another installation answers at {address}: no process uses this database"),
-            "set HELPSYNC_API__LISTEN to another address, or stop the other one",
-        ),
-        Err(why) => Finding::wrong(
-            NAME,
-            format!("{address} cannot be listened on ({why})"),
-            "set HELPSYNC_API__LISTEN to another address, or stop what listens there",
-        ),
     }
 }
 
@@ -290,5 +252,29 @@ async fn webhook(url: &str, status: &str, reason: Option<&str>, allow_private: b
         Ok(Ok(_)) => Finding::ok(NAME, format!("{url} can be reached")),
         Ok(Err(error)) => Finding::warning(NAME, format!("{url} cannot be reached: {}", chain(&error)), mend),
         Err(_elapsed) => Finding::warning(NAME, format!("{url} does not answer"), mend),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use helpsync_app::Finding;
+
+    use super::text;
+    use crate::output::Output;
+
+    #[test]
+    fn what_nobody_could_look_at_is_not_called_well() {
+        let quiet = Output { quiet: true, ..Output::default() };
+        let found =
+            [Finding::ok("store", "it answers"), Finding::unchecked("queue policies", "not checked: x")];
+        assert_eq!(
+            text(&found, Output::default()),
+            "  ok    store: it answers\n  ?     queue policies: not checked: x\nall that could be checked is well"
+        );
+        assert_eq!(
+            text(&found, quiet),
+            "  ?     queue policies: not checked: x\nall that could be checked is well"
+        );
+        assert!(text(&found[..1], Output::default()).ends_with("all is well"));
     }
 }

@@ -14,6 +14,7 @@ mod files;
 mod generate;
 mod installation;
 mod keys;
+mod ports;
 mod reach;
 mod runs;
 mod scopes;

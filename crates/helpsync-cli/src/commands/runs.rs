@@ -8,9 +8,8 @@ use serde_json::Value;
 use crate::args::{RunAction, Runs};
 use crate::client::Client;
 use crate::commands::ask::rows_of;
-use crate::commands::customers::{data_source_of, run_text};
+use crate::commands::customers::run_text;
 use crate::commands::watch::watch_run;
-use crate::exit::{Exit, refusal};
 use crate::output::{Output, cell, moment, span};
 
 /// Articles that could not be stored are shown one by one, up to so many; the API has them all.
@@ -35,11 +34,10 @@ pub(crate) async fn runs(args: Runs, output: Output) -> anyhow::Result<()> {
     }
     let client = Client::of(&args.remote, output)?;
     let mut query = format!("limit={}", args.limit);
-    if let Some(customer) = &args.customer {
-        let Some(id) = data_source_of(&client, customer).await? else {
-            return Err(refusal(Exit::Failed, format!("{customer} has no connected workspace")));
-        };
-        query += &format!("&data_source_id={id}");
+    if let Some(customer) = args.of.customer() {
+        client.check_customer(customer).await?;
+        let mut of = url::form_urlencoded::Serializer::new(String::new());
+        query += &format!("&{}", of.append_pair("customer_id", customer).finish());
     }
     let answer = client.get(&format!("/helpsync/v1/runs?{query}")).await?;
     output.show(&answer, || {

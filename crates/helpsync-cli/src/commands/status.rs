@@ -10,7 +10,7 @@ use crate::args::Status;
 use crate::client::Client;
 use crate::commands::ask::rows_of;
 use crate::commands::watch::doing;
-use crate::output::{Output, cell, moment_of};
+use crate::output::{Output, cell, counted, moment_of};
 
 const REFRESH: Duration = Duration::from_secs(2);
 const RUNS_SHOWN: usize = 10;
@@ -121,8 +121,8 @@ fn status_text(status: &Value) -> String {
     }
     if count("dead_messages") > 0 {
         line(format_args!(
-            "\n{} messages could not be done: helpsync dead-letters list",
-            count("dead_messages")
+            "\n{} could not be done: helpsync dead-letters list",
+            counted(count("dead_messages").unsigned_abs(), "message")
         ));
     }
     text

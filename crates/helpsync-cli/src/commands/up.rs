@@ -1,14 +1,15 @@
 //! `helpsync up`: everything in one process.
 
 use anyhow::Context as _;
-use helpsync_app::{Process, Role, Runtime, api_key_file, start_logging, stop_signal};
+use helpsync_app::{Process, Role, Runtime, api_key_file, database_file, start_logging, stop_signal};
 use helpsync_config::Settings;
 use serde_json::json;
 use url::Url;
 
 use crate::args::{Manner, Up};
 use crate::client::Client;
-use crate::commands::ask::oauth_url;
+use crate::commands::ask::{check_subdomain, oauth_url};
+use crate::exit::{Exit, refusal};
 use crate::output::Output;
 use crate::role::{log_settings, run_until, settings};
 
@@ -17,6 +18,10 @@ pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<()> {
         return simulated(args, manner).await;
     }
     let settings = settings(args.config.clone())?;
+    if let Some(subdomain) = &args.connect {
+        check_subdomain(subdomain)?;
+        check_client(&settings)?;
+    }
     let output = Output::from(manner);
     start_logging(&log_settings(&settings.log, manner), &settings.telemetry, "helpsync")?;
     let stop = stop_signal().context("cannot handle signals")?;
@@ -39,6 +44,24 @@ pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<()> {
     };
     unless_unread(tell(output, &facts, &url, args.connect.as_deref().zip(grant.as_deref())))?;
     run_until(process, stop, output).await
+}
+
+/// An error where nobody can have told of an OAuth client: neither the settings, nor somebody in a database that is there.
+/// Nothing is begun then.
+fn check_client(settings: &Settings) -> anyhow::Result<()> {
+    let file = database_file(settings.store.url.expose());
+    let is_first_start = file.is_some_and(|file| !file.exists());
+    if settings.zendesk.client_id.is_some() || !is_first_start {
+        return Ok(());
+    }
+    let mut redirect = settings.public_url();
+    redirect.set_path("/integrations/zendesk");
+    let text = format!(
+        "--connect needs an OAuth client: make one in Zendesk's Admin Center (Apps and integrations, APIs, OAuth clients) \
+         with the redirect URL {redirect}, and set HELPSYNC_ZENDESK__CLIENT_ID and HELPSYNC_ZENDESK__CLIENT_SECRET \
+         (docs/settings.md)"
+    );
+    Err(refusal(Exit::Usage, text))
 }
 
 /// What is told of the settings.

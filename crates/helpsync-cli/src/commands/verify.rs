@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::args::Verify;
 use crate::client::Client;
-use crate::exit::Exit;
+use crate::exit::{Exit, refusal};
 use crate::output::{Output, cell, counted, table_text};
 
 /// Differences that are shown one by one; the totals count all.
@@ -23,13 +23,22 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
         .lines("/helpsync/v1/verify", body, |line| {
             if output.json {
                 output.answer(&line)?;
-            } else if shown.len() < SHOWN_MAX && line.get("totals").is_none() {
+            } else if line.get("broke_off").is_none()
+                && shown.len() < SHOWN_MAX
+                && line.get("totals").is_none()
+            {
                 shown.push(COLUMNS.map(|column| cell(&line[column])).to_vec());
             }
             last = line;
             Ok(())
         })
         .await?;
+    if let Some(broke_off) = last.get("broke_off") {
+        if !shown.is_empty() {
+            output.answer(table_text(&COLUMNS, &shown))?;
+        }
+        return Err(broken_off(broke_off, args.whose.customer()));
+    }
     let totals = last.get("totals").context("the comparison broke off: the server's log says why")?;
     let count = |name: &str| totals[name].as_u64().unwrap_or(0);
     let repaired = last.get("repaired_by_run").and_then(Value::as_i64);
@@ -67,6 +76,16 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
     Ok(if count("differences") > 0 && repaired.is_none() { Exit::Attention } else { Exit::Done })
 }
 
+/// Why a comparison broke off, and what to do.
+fn broken_off(why: &Value, customer: &str) -> anyhow::Error {
+    let (exit, next) = match why["cause"].as_str() {
+        Some("passing") => (Exit::Unavailable, "try again in some minutes".to_owned()),
+        Some("grant") => (Exit::Failed, format!("helpsync connect SUBDOMAIN --customer {customer}")),
+        _ => (Exit::Failed, format!("`helpsync show {customer}` says how the customer stands")),
+    };
+    refusal(exit, format!("the comparison broke off: {}: {next}", cell(&why["reason"])))
+}
+
 /// `: 3 draft, 1 not_shown`.
 fn causes(by_cause: &Value) -> String {
     let causes = by_cause.as_object().into_iter().flatten();
@@ -93,4 +112,24 @@ pub(crate) async fn estimate(client: &Client, customer: &str, output: Output) ->
         });
         lines.chain(["nothing was started".to_owned()]).collect::<Vec<_>>().join("\n")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::exit_of;
+
+    #[test]
+    fn a_comparison_that_broke_off_says_why_and_what_next() {
+        for (cause, exit, next) in [
+            ("passing", Exit::Unavailable, "try again"),
+            ("grant", Exit::Failed, "helpsync connect SUBDOMAIN --customer ada"),
+            ("other", Exit::Failed, "helpsync show ada"),
+        ] {
+            let error = broken_off(&json!({ "reason": "zendesk is away", "cause": cause }), "ada");
+            assert_eq!(exit_of(&error), exit, "{cause}");
+            let text = error.to_string();
+            assert!(text.contains("broke off: zendesk is away: ") && text.contains(next), "{text}");
+        }
+    }
 }

@@ -107,8 +107,30 @@ fn an_address_in_use_names_its_setting_once() {
 fn a_connect_without_a_client_fails_before_it_says_up() {
     let output = helpsync(&["up", "--connect", "acme"], &[("HELPSYNC_API__LISTEN", "127.0.0.1:0")]);
     let text = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("HELPSYNC_ZENDESK__CLIENT_ID") && !text.contains("is up"), "{text}");
+}
+
+#[test]
+fn what_cannot_start_leaves_nothing_behind() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (arguments, env, part) in [
+        (&["up"][..], &[("HELPSYNC_API__LISTEN", address.as_str())][..], "cannot listen on"),
+        (&["up", "--connect", "acme"], &[], "HELPSYNC_ZENDESK__CLIENT_ID"),
+        (&["up", "--connect", "bad!x"], &[], "\"bad!x\" names no workspace"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_helpsync"))
+            .args(arguments)
+            .env_clear()
+            .envs(env.iter().copied())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(!output.status.success() && said(&output).contains(part), "{arguments:?}: {}", said(&output));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?}");
+    }
 }
 
 #[test]

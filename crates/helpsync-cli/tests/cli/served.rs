@@ -214,9 +214,10 @@ fn a_selection_is_asked_about(served: &Served) {
 }
 
 fn commands_that_change(served: &Served) {
-    assert!(served.text(&["schedule", "ada/1", "on", "--every", "6"]).contains(", next in "));
+    let scheduled = served.text(&["schedule", "ada/1", "on", "--every", "6"]);
+    assert!(scheduled.contains("ada/1 (acme) is synced by itself every 6 h, next in "), "{scheduled}");
     assert_eq!(served.json(&["schedule", "ada/1", "on"])["interval_hours"], 6);
-    assert!(served.text(&["schedule", "ada/1"]).contains(" is synced by itself, next in "));
+    assert!(served.text(&["schedule", "ada/1"]).contains(" is synced by itself every 6 h, next in "));
     assert_eq!(served.json(&["schedule", "ada/1", "off"])["workspace"]["next_sync_at"], Value::Null);
     // A customer is said either way, by every command about one.
     for command in ["select", "files"] {
@@ -308,6 +309,8 @@ fn errors(served: &Served) {
         (&["disconnect", "ada/1"], 2, "--yes"),
         (&["schedule", "ada/1", "on", "--every", "5"], 2, "[possible values: 3, 6, 12, 24]"),
         (&["select", "--customer", "ada/1", "--locale", ""], 1, "locales"),
+        (&["connect", "nope!", "--customer", "eve"], 2, "\"nope!\" names no workspace"),
+        (&["connect", "acme", "--customer", ""], 2, "a value is required"),
         (&["pause"], 2, "--lane"),
         (&["pause", "--lane", "slow"], 2, "backfill"),
         (&["status", "--api-key", "wrong"], 1, "HELPSYNC_API_KEY"),
@@ -316,6 +319,7 @@ fn errors(served: &Served) {
         let (found, text) = served.error(arguments);
         assert!(found == code && text.contains(part), "{arguments:?}: {found} {text}");
     }
+    assert_eq!(served.json(&["customers"])["customers"].as_array().unwrap().len(), 1, "none was made");
     for (selection, part) in [
         (r#"{"locale": ["de"]}"#, "helpsync: locale is not known here: it may be one of"),
         ("[]", "helpsync: the body is a list, and must be an object"),
@@ -338,4 +342,13 @@ fn every_command_answers_in_text_and_json_and_says_what_is_wrong() {
     errors(&served);
     assert!(served.text(&["disconnect", "ada/1", "--yes"]).contains("its files stay"));
     assert!(served.text(&["show", "ada/1"]).contains("helpsync connect"));
+    let runs = served.json(&["runs"]);
+    assert_eq!(served.json(&["runs", "--customer", "ada/1"]), runs, "they stay those of the customer");
+    assert_eq!(served.json(&["runs", "ada/1"]), runs);
+    for arguments in [&["sync", "ada/1"][..], &["verify", "ada/1"], &["sync", "ada/1", "--dry-run"]] {
+        let (code, text) = served.error(arguments);
+        let next =
+            "customer \"ada/1\" has no connected workspace: `helpsync connect SUBDOMAIN --customer ada/1`";
+        assert!(code == 1 && text.contains(next), "{arguments:?}: {code} {text}");
+    }
 }

@@ -42,6 +42,8 @@ impl Told {
         let value: Value = serde_json::from_slice(line).unwrap_or_default();
         if value["totals"].is_object() {
             self.totals = Some(value["totals"].clone());
+        } else if let Some(reason) = value["broke_off"]["reason"].as_str() {
+            self.why = Some(reason.to_owned());
         } else if value.is_object() && self.shown.len() < DIFFERENCES_SHOWN {
             self.shown.push(value);
         } else if value.is_object() {
@@ -158,6 +160,8 @@ mod tests {
         assert!(outcome(&told).into_string().contains("zendesk is away"));
         told.why = None;
         assert!(outcome(&told).into_string().contains("in time"));
+        told.take(br#"{"broke_off":{"reason":"zendesk limits the rate","cause":"passing"}}"#);
+        assert_eq!((told.why.as_deref(), told.more), (Some("zendesk limits the rate"), 3));
         told.take(b"{\"totals\":{\"shown\":5}}");
         assert!(!outcome(&told).into_string().contains("note"), "it came to its end, with differences");
     }

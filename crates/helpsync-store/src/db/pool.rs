@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use helpsync_model::{Clock, chain};
 use helpsync_telemetry::metrics as telemetry;
-use sqlx::any::{Any, AnyArguments, AnyPoolOptions, AnyRow};
+use sqlx::any::{Any, AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Connection as _, Executor, Row};
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -25,6 +25,9 @@ use crate::db::{Dialect, Write, migrations, pgvector, sql};
 /// No transaction of ours waits for anything but the database. One that idles this long belongs to a process that was
 /// stopped or cut off in its middle, and holds rows that others need.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(15);
+
+/// A try to connect that is to tell why others failed.
+const TELLING_TRY: Duration = Duration::from_secs(2);
 
 /// A connection that was used so lately is used again without a look: work in hand makes one statement after the other. A
 /// statement that fails in that time passes, and what tries it again waits longer.
@@ -122,12 +125,16 @@ impl Store {
                 })
             })
             .connect(&url)
-            .await?;
-        let migrator = match dialect {
-            Dialect::Sqlite => migrations::sqlite(),
-            Dialect::Postgres => migrations::postgres(),
+            .await;
+        let pool = match pool {
+            // It hides what each of its tries met: one more, which tells.
+            Err(sqlx::Error::PoolTimedOut) => return Err(why_nobody_connects(&url).await),
+            pool => pool?,
         };
-        migrator.run(&pool).await?;
+        match dialect {
+            Dialect::Sqlite => migrations::sqlite().run(&pool).await?,
+            Dialect::Postgres => migrate_postgres(options).await?,
+        }
         let compares = pgvector::prepare(&pool, dialect).await?;
         let writer = Arc::new(Semaphore::new(1));
         let file =
@@ -223,6 +230,25 @@ impl Database {
         write.is_quiet = true;
         Ok(write)
     }
+}
+
+/// Why a server takes no connection.
+async fn why_nobody_connects(url: &str) -> StoreError {
+    match tokio::time::timeout(TELLING_TRY, AnyConnection::connect(url)).await {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(_)) | Err(_) => sqlx::Error::PoolTimedOut.into(),
+    }
+}
+
+/// Applies migrations by a connection of their own: it waits for the processes that started at the same time, and a wait for a
+/// lock is no slow statement to warn of.
+async fn migrate_postgres(options: &StoreOptions) -> Result<(), StoreError> {
+    let url: AnyConnectOptions = options.url.parse()?;
+    let one = AnyPoolOptions::new().max_connections(1).acquire_timeout(options.acquire_timeout);
+    let one = one.connect_with(url.disable_statement_logging()).await?;
+    let migrated = migrations::postgres().run(&one).await;
+    one.close().await;
+    Ok(migrated?)
 }
 
 /// Part of the trace of some work. Whoever looks for work once a second has none: such looks would be most traces of all.

@@ -41,11 +41,12 @@ pub struct RunRequest {
 /// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunRequested {
-    /// The run that serves the request.
+    /// The run that serves the request, or the one before that.
     pub run: RunId,
-    /// False: an equal run was already under way. It does it, or its successor does when it was past its start or
-    /// wants less.
+    /// False: an equal run was already under way.
     pub created: bool,
+    /// Whether it serves the request. Otherwise its successor does: it was past its start, or wants less.
+    pub serves: bool,
 }
 
 /// One run.
@@ -221,6 +222,31 @@ impl AdminStore {
         .collect()
     }
 
+    /// The newest `limit` runs of a customer, newest first, also those of workspaces that are disconnected.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn runs_of_customer(
+        &self,
+        organization: OrganizationId,
+        customer: CustomerId,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
+        sqlx::query(sql(format!(
+            "select {RUN} from run where organization_id = $1
+               and connection_id in (select id from connection where customer_id = $2)
+             order by id desc limit $3"
+        )))
+        .bind(organization.0)
+        .bind(customer.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(run_of)
+        .collect()
+    }
+
     /// Stops every run of a connection and its brands at once; work in flight changes nothing any more.
     ///
     /// # Errors
@@ -286,14 +312,15 @@ async fn insert_at(write: &mut Write, home: &Home, request: &RunRequest) -> Resu
     let kind = request.kind.unwrap_or(if home.high_water.is_some() { RunKind::Delta } else { RunKind::Full });
     let new = NewRun::of(home, request, kind)?;
     if let Some((run, has_brands)) = new.insert(write).await? {
-        return Ok(Inserted { requested: RunRequested { run, created: true }, has_brands });
+        return Ok(Inserted { requested: RunRequested { run, created: true, serves: true }, has_brands });
     }
-    let run = join_active(write, request).await?;
-    Ok(Inserted { requested: RunRequested { run, created: false }, has_brands: true })
+    let (run, serves) = join_active(write, request).await?;
+    Ok(Inserted { requested: RunRequested { run, created: false, serves }, has_brands: true })
 }
 
-/// The active sync of the connection. What it does not serve is kept with it for its successor.
-async fn join_active(write: &mut Write, request: &RunRequest) -> Result<RunId, StoreError> {
+/// The active sync of the connection, and whether it serves the request. What it does not serve is kept with it for its
+/// successor.
+async fn join_active(write: &mut Write, request: &RunRequest) -> Result<(RunId, bool), StoreError> {
     let active_row = sqlx::query(sql(format!(
         "select {RUN}, run.pending_request from run where connection_id = $1 and kind in {SYNC} and state in {ACTIVE_RUN}"
     )))
@@ -301,7 +328,8 @@ async fn join_active(write: &mut Write, request: &RunRequest) -> Result<RunId, S
     .fetch_one(&mut *write.tx)
     .await?;
     let (active, wanted) = (run_of(&active_row)?, PendingRequest::of(request));
-    if !wanted.is_served_by(&active) {
+    let serves = wanted.is_served_by(&active);
+    if !serves {
         let kept: Option<String> = active_row.try_get("pending_request")?;
         let wanted = serde_json::to_string(&wanted.with(kept.as_deref())).map_err(StoreError::unwritable)?;
         sqlx::query("update run set pending_request = $2 where id = $1")
@@ -311,7 +339,7 @@ async fn join_active(write: &mut Write, request: &RunRequest) -> Result<RunId, S
             .await?;
     }
     wake::asked_for(write, request.connection).await?;
-    Ok(active.id)
+    Ok((active.id, serves))
 }
 
 /// Ends every active run of a connection and of its brands as cancelled, with all their shards.

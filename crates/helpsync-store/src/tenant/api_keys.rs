@@ -116,8 +116,7 @@ impl AdminStore {
         organization: OrganizationId,
         secret: &SecretString,
     ) -> Result<bool, StoreError> {
-        let known = self.find_api_key(secret).await?;
-        if known.as_ref().is_some_and(|key| key.organization == organization && key.is_bootstrap) {
+        if self.is_bootstrap(organization, secret).await? {
             return Ok(true);
         }
         let mut write = self.write().await?;
@@ -157,7 +156,17 @@ impl AdminStore {
         };
         write.note(Some(organization), &change).await?;
         write.commit().await?;
-        Ok(is_set)
+        // Of processes that start at once, one sets it; it is the others' key too.
+        Ok(is_set || self.is_bootstrap(organization, secret).await?)
+    }
+
+    async fn is_bootstrap(
+        &self,
+        organization: OrganizationId,
+        secret: &SecretString,
+    ) -> Result<bool, StoreError> {
+        let known = self.find_api_key(secret).await?;
+        Ok(known.is_some_and(|key| key.organization == organization && key.is_bootstrap))
     }
 
     /// The API key that this text is, also one that has ended.

@@ -183,14 +183,15 @@ async fn equal_requests_share_a_run_and_late_ones_share_the_next() {
         let first = request(&store, connection, Lane::OnDemand).await;
         for _ in 0..3 {
             let again = request(&store, connection, Lane::OnDemand).await;
-            assert_eq!((again.run, again.created), (first.run, false));
+            assert_eq!((again.run, again.created, again.serves), (first.run, false, true));
         }
         let organization = store.admin().ensure_organization("default").await.unwrap();
         let plan = store.start(first.run).await;
         store.queue().end_shard(&plan.fence, &ShardEnd::Done(Vec::new())).await.unwrap();
         // The run has begun to read: what is asked now may have changed behind it.
         for _ in 0..3 {
-            assert!(!request(&store, connection, Lane::OnDemand).await.created);
+            let late = request(&store, connection, Lane::OnDemand).await;
+            assert_eq!((late.run, late.created, late.serves), (first.run, false, false));
         }
         for stage in [Stage::Removal, Stage::Finalize] {
             let started = store.start(first.run).await;
