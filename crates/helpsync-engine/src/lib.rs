@@ -147,8 +147,13 @@ impl Engine {
             Err(HandlerError::Store(StoreError::Fenced)) => return (DONE, Err(StoreError::Fenced)),
             Err(error) => {
                 let end = self.end_after(&error, started).await;
+                let again_in_seconds = match &end {
+                    ShardEnd::Snooze { wait, .. } | ShardEnd::Retry { wait, .. } => Some(wait.as_secs()),
+                    ShardEnd::Done(_) | ShardEnd::Failed(_) => None,
+                };
                 tracing::info!(shard = %started.fence.shard, run = %started.fence.run, kind = %started.shard.kind(),
-                    failures = started.shard.failures, error = chain(&error), ?end, "shard did not finish");
+                    failures = started.shard.failures, error = chain(&error), end = outcome_of(&end), again_in_seconds,
+                    "shard did not finish");
                 (end, Box::default())
             }
         };
