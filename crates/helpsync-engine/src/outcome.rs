@@ -26,8 +26,8 @@ pub enum HandlerError {
     /// 403 or 404 for what every help center answers.
     #[error("the help center is disabled, or the grant's user may not read it")]
     NoHelpCenter(#[source] Failure),
-    /// 403 or 404 for the export, which has answered this grant before.
-    #[error("the incremental export no longer answers this grant")]
+    /// 403 or 404 for the export, which has answered this grant before: it may be the export alone, or everything.
+    #[error("the help center is disabled, or the grant's user may not read it")]
     ExportRefused(#[source] Failure),
     /// The store's answer.
     #[error(transparent)]
