@@ -83,7 +83,8 @@ pub(crate) fn item_rows(items: &[NewItem]) -> Option<String> {
 }
 
 /// What stores or renames folders; placeholders of the connection, the time and the rows. Every section stands somewhere:
-/// an answer that does not say where leaves it where it is, for what is selected by category would go otherwise.
+/// an answer that does not say where leaves it where it is, for what is selected by category would go otherwise. It is in
+/// the category of what it stands in.
 pub(crate) fn items_sql(dialect: Dialect, [connection, now, rows]: [&str; 3]) -> String {
     let columns = [
         text("kind"),
@@ -102,8 +103,10 @@ pub(crate) fn items_sql(dialect: Dialect, [connection, now, rows]: [&str; 3]) ->
          on conflict (connection_id, kind, external_id) do update
            set parent_kind = coalesce(excluded.parent_kind, item.parent_kind),
            parent_id = coalesce(excluded.parent_id, item.parent_id),
-           category_id = coalesce(excluded.category_id, item.category_id), name = excluded.name, external_url = excluded.external_url,
-           synced_at = excluded.synced_at,
+           category_id = coalesce(excluded.category_id, (select above.category_id from item as above
+             where above.connection_id = excluded.connection_id and above.kind = excluded.parent_kind
+               and above.external_id = excluded.parent_id), item.category_id),
+           name = excluded.name, external_url = excluded.external_url, synced_at = excluded.synced_at,
            updated_at = case when item.name <> excluded.name then excluded.updated_at else item.updated_at end",
         dialect.json_rows(rows, &columns)
     )

@@ -165,6 +165,12 @@ async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in(
         assert_eq!(store.sync().learn_tree(&plan, &[nowhere], 1).await.unwrap(), TreeLearned::default());
         assert_eq!(ids(&store, &customer).await, [1, 4, 5]);
 
+        // One that moved below a section of another category is in that one, whether it says so or not.
+        let below = NewItem { category: None, ..section(10, Some(20), 0) };
+        assert_eq!(store.sync().learn_tree(&plan, &[below], 1).await.unwrap().removed, 1);
+        assert_eq!(ids(&store, &customer).await, [4, 5]);
+        assert!(store.sync().learn_tree(&plan, &[section(10, None, 1)], 1).await.unwrap().gained);
+
         // And comes back, 20 with it: nothing is here of them.
         let tree = [section(11, Some(10), 1), section(20, Some(10), 1)];
         assert!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);
