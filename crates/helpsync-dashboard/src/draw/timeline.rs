@@ -59,10 +59,10 @@ pub(crate) fn timeline(run: &RunView, shards: &[TimedShardView], now: i64) -> Ma
         }
         @if shards.len() > shown.len() { p class="soft" { (t::more_shards(shards.len() - shown.len())) } }
         p class="legend" {
-            span class="key waits" {} (t::LEGEND_WAITED)
-            span class="key works" {} (t::LEGEND_WORKED)
-            span class="key put-off" {} (t::LEGEND_PUT_OFF)
-            span class="key failed" {} (t::LEGEND_FAILED)
+            span class="entry" { span class="key waits" {} (t::LEGEND_WAITED) }
+            span class="entry" { span class="key works" {} (t::LEGEND_WORKED) }
+            span class="entry" { span class="key put-off" {} (t::LEGEND_PUT_OFF) }
+            span class="entry" { span class="key failed" {} (t::LEGEND_FAILED) }
         }
         (reasons(shown))
     }
