@@ -135,9 +135,13 @@ async fn who_lost_the_file_to_another_process_writes_nothing_until_that_one_ends
     until("the first sync under way", async || (on.account.requests().len() > 4).then_some(())).await;
     first.signal("STOP");
     delete(&on.lock());
-    let (second, other) = on.up().await;
     on.account.clear_faults();
-    first.signal("CONT");
+    // The first may have been stopped in the middle of a write, which the second has to wait for.
+    let go_on = async {
+        until("the second to hold the lock", async || on.lock().exists().then_some(())).await;
+        first.signal("CONT");
+    };
+    let ((second, other), ()) = tokio::join!(on.up(), go_on);
     until("the first to notice", async || {
         let (status, told) = on.ask(&url, "readyz", None).await;
         (status == 503 && told["store"].as_str().unwrap().contains(IN_USE)).then_some(())
