@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use helpsync_model::{ShardCursor, ShardId};
+use helpsync_model::{Backoff, ShardCursor, ShardId};
 use helpsync_store::StartedShard;
 
-/// The first pause, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// 1 s, 2 s, 4 s … up to a minute.
+const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
 /// Shards that are told apart. Beyond, all begin with the first pause again.
 const SHARDS_MAX: usize = 1_000;
 
@@ -44,10 +44,8 @@ impl StoreWaits {
         if put_off.cursor.as_ref() != cursor {
             *put_off = PutOff { times: 0, cursor: cursor.cloned() };
         }
-        let (first, longest) = PAUSE;
-        let pause = first.saturating_mul(2_u32.saturating_pow(put_off.times)).min(longest);
         put_off.times = put_off.times.saturating_add(1);
-        pause
+        PAUSE.ceiling(put_off.times)
     }
 }
 

@@ -207,19 +207,8 @@ impl AdminStore {
         connection: Option<ConnectionId>,
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
-        sqlx::query(sql(format!(
-            "select {RUN} from run where organization_id = $1
-               and ($2 is null or connection_id in (select id from connection where id = $2 or parent_id = $2))
-             order by id desc limit $3"
-        )))
-        .bind(organization.0)
-        .bind(connection.map(|connection| connection.0))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?
-        .iter()
-        .map(run_of)
-        .collect()
+        let of = "$2 is null or connection_id in (select id from connection where id = $2 or parent_id = $2)";
+        self.newest_runs(organization, of, connection.map(|connection| connection.0), limit).await
     }
 
     /// The newest `limit` runs of a customer, newest first, also those of workspaces that are disconnected.
@@ -232,13 +221,23 @@ impl AdminStore {
         customer: CustomerId,
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
+        let of = "connection_id in (select id from connection where customer_id = $2)";
+        self.newest_runs(organization, of, Some(customer.0), limit).await
+    }
+
+    /// Those for which `of` holds, a condition over `$2`.
+    async fn newest_runs(
+        &self,
+        organization: OrganizationId,
+        of: &str,
+        whose: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
         sqlx::query(sql(format!(
-            "select {RUN} from run where organization_id = $1
-               and connection_id in (select id from connection where customer_id = $2)
-             order by id desc limit $3"
+            "select {RUN} from run where organization_id = $1 and ({of}) order by id desc limit $3"
         )))
         .bind(organization.0)
-        .bind(customer.0)
+        .bind(whose)
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?
