@@ -12,8 +12,11 @@ use crate::rights::{self, MissingRight};
 use crate::topology::queues;
 use crate::{Names, RabbitSettings};
 
-/// For connecting, and for each question.
+/// For connecting, and for saying goodbye.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For all questions together, some seventy: a broker that is busy needs some time for them, and one that has gone silent
+/// must not be waited for as often as it is asked.
+const EXAM_PATIENCE: Duration = Duration::from_secs(30);
 /// What the broker says of what is not there, and of what its user may not do.
 const NOT_FOUND: u16 = 404;
 const ACCESS_REFUSED: u16 = 403;
@@ -33,8 +36,10 @@ pub struct BrokerExam {
 
 /// Why a question has no good answer.
 pub(crate) struct Refusal {
-    /// The broker's number for it; none if it did not answer.
+    /// The broker's number for it; none if the connection or the channel was gone before it was asked.
     code: Option<u16>,
+    /// The channel was gone.
+    is_channel_gone: bool,
     pub(crate) text: String,
 }
 
@@ -42,22 +47,44 @@ impl Refusal {
     pub(crate) fn is_of_rights(&self) -> bool {
         self.code == Some(ACCESS_REFUSED)
     }
+
+    pub(crate) fn is_of_the_channel(&self) -> bool {
+        self.is_channel_gone
+    }
 }
 
 /// Connects, and asks for every queue and every right. What is not there is not made.
 ///
 /// # Errors
-/// Why nothing can be asked: the address, the credentials, the virtual host.
+/// Why nothing can be asked: the address, the credentials, the virtual host; or that answers are missing.
 pub async fn examine(settings: &RabbitSettings) -> Result<BrokerExam, String> {
     let connecting = Connection::connect(settings.url.expose_secret(), ConnectionProperties::default());
     let connection = match tokio::time::timeout(PATIENCE, connecting).await {
         Ok(connection) => connection.map_err(|error| chain(&error))?,
-        Err(_elapsed) => return Err(format!("it does not answer within {} s", PATIENCE.as_secs())),
+        Err(_elapsed) => return Err(unanswered(PATIENCE)),
     };
+    let exam = tokio::time::timeout(EXAM_PATIENCE, ask_all(&connection, settings)).await;
+    // What broke off in the middle looks like rights that are there.
+    let is_whole = connection.status().connected();
+    // The answer is known; a goodbye that fails changes nothing of it.
+    drop(tokio::time::timeout(PATIENCE, connection.close(200, "examined".into())).await);
+    match exam {
+        Ok(exam) if is_whole => Ok(exam),
+        Ok(_) => Err("it broke the connection off in the middle of its answers".to_owned()),
+        Err(_elapsed) => Err(unanswered(EXAM_PATIENCE)),
+    }
+}
+
+fn unanswered(patience: Duration) -> String {
+    format!("it does not answer within {} s", patience.as_secs())
+}
+
+/// Every question, one after the other.
+async fn ask_all(connection: &Connection, settings: &RabbitSettings) -> BrokerExam {
     let mut exam = BrokerExam::default();
     let names = Names::new(&settings.prefix);
     for (queue, arguments) in queues(&names, settings.lane_capacity) {
-        match state(&connection, &queue, arguments).await {
+        match state(connection, &queue, arguments).await {
             Ok(true) => exam.ready += 1,
             Ok(false) => exam.missing.push(queue),
             // The right is among those that are asked for below.
@@ -65,10 +92,8 @@ pub async fn examine(settings: &RabbitSettings) -> Result<BrokerExam, String> {
             Err(refusal) => exam.wrong.push((queue, refusal.text)),
         }
     }
-    exam.missing_rights = rights::missing(&connection, &names).await;
-    // The answer is known; a goodbye that fails changes nothing of it.
-    drop(tokio::time::timeout(PATIENCE, connection.close(200, "examined".into())).await);
-    Ok(exam)
+    exam.missing_rights = rights::missing(connection, &names).await;
+    exam
 }
 
 /// Whether the queue is there and as it should be.
@@ -104,12 +129,11 @@ pub(crate) async fn ask(
         question(&channel).await?;
         channel.close(200, "asked".into()).await
     };
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(answer) => answer.map_err(|error| Refusal { code: code(&error), text: chain(&error) }),
-        Err(_elapsed) => {
-            Err(Refusal { code: None, text: format!("it does not answer within {} s", PATIENCE.as_secs()) })
-        }
-    }
+    asked.await.map_err(|error: lapin::Error| Refusal {
+        code: code(&error),
+        is_channel_gone: matches!(error.kind(), ErrorKind::InvalidChannelState(..)),
+        text: chain(&error),
+    })
 }
 
 fn code(error: &lapin::Error) -> Option<u16> {

@@ -56,7 +56,7 @@ pub struct MissingRight {
 }
 
 /// Every right that a process needs and the user lacks: to declare all names, to bind them, to publish to queues by their
-/// name and to consume. What gets no answer is left out.
+/// name and to consume. What gets no answer is left out: whoever asks looks whether the connection is still there.
 pub(crate) async fn missing(connection: &Connection, names: &Names) -> Vec<MissingRight> {
     let mut missing = Vec::new();
     let mut note = |right, name: &str| missing.push(MissingRight { right, name: name.to_owned() });
@@ -93,7 +93,9 @@ pub(crate) async fn missing(connection: &Connection, names: &Names) -> Vec<Missi
             note(Right::Write, exchange);
         }
     }
-    if is_refused(publish(connection).await) {
+    // The broker closes the channel at what it refuses. Where that comes before the transaction is taken back, the client
+    // knows of a closed channel only; nothing but a right closes this one.
+    if publish(connection).await.is_err_and(|refusal| refusal.is_of_rights() || refusal.is_of_the_channel()) {
         note(Right::Write, DEFAULT_EXCHANGE);
     }
     missing.sort();
