@@ -130,7 +130,8 @@ async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> Option<
     let exam = match helpsync_store::examine(url, vault.as_ref()).await {
         Ok(exam) => exam,
         Err(error) => {
-            let mend = "set HELPSYNC_STORE__URL to a database that is there, start it, or let this user in";
+            let advice = error.advice().unwrap_or("name another database");
+            let mend = format!("{advice} (HELPSYNC_STORE__URL)");
             found.push(Finding::wrong("store", chain(&error), mend));
             return None;
         }

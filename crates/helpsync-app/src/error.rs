@@ -85,13 +85,8 @@ pub enum AppError {
 }
 
 /// What to do, where the cause does not say.
-fn store_advice(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::Unavailable(_) | StoreError::Statement(_) | StoreError::Url(_) => {
-            " (it has to be a database that is there, runs and lets this user in)"
-        }
-        _ => "",
-    }
+fn store_advice(error: &StoreError) -> String {
+    error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default()
 }
 
 fn file_advice(source: &std::io::Error) -> &'static str {

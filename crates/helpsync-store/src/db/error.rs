@@ -109,6 +109,12 @@ impl fmt::Display for Entity {
 #[derive(Debug)]
 pub struct DatabaseError(sqlx::Error);
 
+impl DatabaseError {
+    pub(crate) const fn driver(&self) -> &sqlx::Error {
+        &self.0
+    }
+}
+
 impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {

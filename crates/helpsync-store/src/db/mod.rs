@@ -1,6 +1,7 @@
 //! What every statement needs: the pool, transactions, dialects, decoding, errors, sealing. Knows no table but the
 //! connection's own, for its family.
 
+pub(crate) mod advice;
 pub mod audit;
 pub(crate) mod bounds;
 pub(crate) mod conditions;
