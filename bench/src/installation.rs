@@ -33,6 +33,8 @@ impl Installation {
             [
                 named("API__LISTEN", "127.0.0.1:0"),
                 named("API__BOOTSTRAP_KEY", API_KEY),
+                named("API__REQUESTS_PER_MINUTE_OF_KEY", "1000000"),
+                named("API__REQUESTS_PER_MINUTE_OF_ADDRESS", "1000000"),
                 named("ZENDESK__BASE_URL", &simulator.template),
                 named("ZENDESK__CLIENT_ID", CLIENT.0),
                 named("ZENDESK__CLIENT_SECRET", CLIENT.1),

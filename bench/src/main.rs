@@ -8,6 +8,7 @@ mod chunk;
 mod convert;
 mod day;
 mod installation;
+mod listings;
 mod meter;
 mod old_search;
 mod pages;
@@ -28,7 +29,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, Parser)]
 #[command(about = "Measures the product beside bare baselines and prints the ratios")]
 pub(crate) struct Options {
-    /// Targets: convert, chunk, search, sync (all of these unless told), pages and day.
+    /// Targets: convert, chunk, search, sync (all of these unless told), pages, listings and day.
     targets: Vec<String>,
     /// Articles to convert and chunk, as Zendesk lists them (`{"articles": [{"body": …}]}`), in place of simulated ones.
     #[arg(long)]
@@ -39,7 +40,10 @@ pub(crate) struct Options {
     /// Chunks of other customers beside which searches are measured.
     #[arg(long, default_value_t = 200_000)]
     others: i64,
-    /// Customers of a simulated day.
+    /// Files of one customer whose lists are measured.
+    #[arg(long, default_value_t = 1_000_000)]
+    files: i64,
+    /// Customers of a simulated day, and of a status.
     #[arg(long, default_value_t = 1_000_000)]
     customers: u32,
     /// Workers of a simulated day; as many as it takes unless told.
@@ -58,12 +62,13 @@ type Measured<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Target = (&'static str, bool, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
 
 /// Every target, in the order in which they run.
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("convert", true, |options, report| Box::pin(convert::measure(options, report))),
     ("chunk", true, |options, report| Box::pin(chunk::measure(options, report))),
     ("search", true, |options, report| Box::pin(search::measure(options, report))),
     ("sync", true, |options, report| Box::pin(sync::measure(options, report))),
     ("pages", false, |options, report| Box::pin(pages::measure(options, report))),
+    ("listings", false, |options, report| Box::pin(listings::measure(options, report))),
     ("day", false, |options, report| Box::pin(day::measure(options, report))),
 ];
 
