@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::args::Remote;
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, written};
+use crate::output::{Output, cell, word, written};
 use crate::role::settings;
 use crate::unknown::unknown;
 
@@ -87,7 +87,7 @@ impl Client {
         if answer.status() == StatusCode::NOT_FOUND {
             return Err(unknown_customer(customer));
         }
-        self.understood(answer).await.map(drop)
+        self.understood(answer, Some(customer)).await.map(drop)
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -105,10 +105,12 @@ impl Client {
         body: Option<Value>,
     ) -> anyhow::Result<Value> {
         let mut request = self.request(method, path)?;
+        let mut whose = self.customer.clone();
         if let Some(body) = body {
+            whose = body["customer_id"].as_str().map(str::to_owned).or(whose);
             request = request.json(&body);
         }
-        let answer = self.answer(request).await?;
+        let answer = self.answer(request, whose.as_deref()).await?;
         let text = answer.text().await.map_err(|error| self.unanswered(&error))?;
         if text.is_empty() {
             return Ok(Value::Null);
@@ -118,7 +120,7 @@ impl Client {
 
     /// Copies an answer to `out` as it arrives.
     pub(crate) async fn copy(&self, path: &str, out: &mut impl std::io::Write) -> anyhow::Result<()> {
-        let mut answer = self.answer(self.request(Method::GET, path)?).await?;
+        let mut answer = self.answer(self.request(Method::GET, path)?, self.customer.as_deref()).await?;
         while let Some(piece) = answer.chunk().await.map_err(|error| self.unanswered(&error))? {
             written(out.write_all(&piece))?;
         }
@@ -132,7 +134,8 @@ impl Client {
         body: Value,
         mut take: impl FnMut(Value) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut answer = self.answer(self.request(Method::POST, path)?.json(&body)).await?;
+        let whose = body["customer_id"].as_str().or(self.customer.as_deref());
+        let mut answer = self.answer(self.request(Method::POST, path)?.json(&body), whose).await?;
         let mut kept: Vec<u8> = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(|error| self.unanswered(&error))? {
             kept.extend(&piece);
@@ -156,9 +159,9 @@ impl Client {
         Ok(request)
     }
 
-    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+    async fn answer(&self, request: RequestBuilder, whose: Option<&str>) -> anyhow::Result<Response> {
         let answer = self.sent(request).await?;
-        self.understood(answer).await
+        self.understood(answer, whose).await
     }
 
     async fn sent(&self, request: RequestBuilder) -> anyhow::Result<Response> {
@@ -170,8 +173,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// An answer that is none of an error.
-    async fn understood(&self, answer: Response) -> anyhow::Result<Response> {
+    /// An answer that is none of an error; `whose` was asked for.
+    async fn understood(&self, answer: Response, whose: Option<&str>) -> anyhow::Result<Response> {
         let (status, asked) = (answer.status(), answer.url().clone());
         if status.is_success() {
             return Ok(answer);
@@ -179,7 +182,9 @@ impl Client {
         let text = answer.text().await.unwrap_or_default();
         let said = serde_json::from_str::<Value>(&text).ok().and_then(|body| said(&body));
         let is_ours = said.is_some();
-        let said = said.map(|said| for_the_command_line(&said));
+        let asked_for = asked.query_pairs().find(|(name, _)| name == "customer_id");
+        let whose = asked_for.as_ref().map(|(_, customer)| customer.as_ref()).or(whose);
+        let said = said.map(|said| for_the_command_line(&said, whose));
         let said = said.unwrap_or_else(|| {
             let start: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
             format!("{} answers {status}, not as Helpsync does: is --url right? {start}", self.url)
@@ -255,15 +260,15 @@ fn said(body: &Value) -> Option<String> {
 }
 
 /// What the API says for programs, said for people at a command line.
-fn for_the_command_line(said: &str) -> String {
+fn for_the_command_line(said: &str, whose: Option<&str>) -> String {
     let connect = |customer: &str| format!("`helpsync connect SUBDOMAIN --customer {customer}`");
     if let Some(who) = said.strip_suffix(NO_WORKSPACE).and_then(|who| who.strip_prefix("customer ")) {
         let customer = serde_json::from_str::<String>(who).unwrap_or_else(|_| who.to_owned());
-        return format!("{said}: {} connects one", connect(&customer));
+        return format!("{said}: {} connects one", connect(&word(&customer)));
     }
     said.replace(
         "connect it again with /integrations/oauth_url",
-        &format!("{} connects it again", connect("CUSTOMER")),
+        &format!("{} connects it again", connect(&whose.map_or("CUSTOMER".into(), word))),
     )
 }
 
@@ -325,18 +330,25 @@ mod tests {
 
     #[test]
     fn what_the_api_says_leads_to_a_command() {
-        for (said, shown) in [
+        for (said, whose, shown) in [
             (
                 "customer \"ada b\" has no connected workspace",
-                "customer \"ada b\" has no connected workspace: `helpsync connect SUBDOMAIN --customer ada b` connects one",
+                None,
+                "customer \"ada b\" has no connected workspace: `helpsync connect SUBDOMAIN --customer 'ada b'` connects one",
             ),
             (
                 "its grant has ended: connect it again with /integrations/oauth_url",
+                Some("it's ada"),
+                "its grant has ended: `helpsync connect SUBDOMAIN --customer \"it's ada\"` connects it again",
+            ),
+            (
+                "its grant has ended: connect it again with /integrations/oauth_url",
+                None,
                 "its grant has ended: `helpsync connect SUBDOMAIN --customer CUSTOMER` connects it again",
             ),
-            ("run not found", "run not found"),
+            ("run not found", Some("ada"), "run not found"),
         ] {
-            assert_eq!(for_the_command_line(said), shown);
+            assert_eq!(for_the_command_line(said, whose), shown);
         }
     }
 

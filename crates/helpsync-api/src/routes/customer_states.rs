@@ -119,7 +119,7 @@ async fn held(
 ) -> Result<Json<HeldFiles>, ApiError> {
     let connection = connected(&api, organization, &customer).await?;
     let (after, limit) = (query.after.map_or(0, |after| after.0), rows(query.limit));
-    let files = api.store().admin().held_files(organization, connection, after, limit).await?;
+    let files = api.store().admin().held_files(organization, connection.id, after, limit).await?;
     let next = next_of(files.len(), limit, files.last().map(|last| last.id));
     Ok(Json(HeldFiles { held: files.into_iter().map(Into::into).collect(), next }))
 }
@@ -130,7 +130,7 @@ async fn approve(
     Path(customer): Path<String>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let connection = connected(&api, organization, &customer).await?;
-    allow(&api, organization, connection).await
+    allow(&api, organization, &connection).await
 }
 
 async fn refuse(
@@ -139,7 +139,7 @@ async fn refuse(
     Path(customer): Path<String>,
 ) -> Result<Json<RefusedRemovals>, ApiError> {
     let connection = connected(&api, organization, &customer).await?;
-    let kept = api.store().admin().refuse_removals(organization, connection).await?;
+    let kept = api.store().admin().refuse_removals(organization, connection.id).await?;
     Ok(Json(RefusedRemovals { kept }))
 }
 

@@ -41,7 +41,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn show(State(api): State<Api>, Caller(customer): Caller) -> Result<Json<SelectionView>, ApiError> {
-    let connection = connected(&api, customer.organization, &customer.external_id).await?;
+    let connection = connected(&api, customer.organization, &customer.external_id).await?.id;
     let selection = api.store().admin().selection(customer.organization, connection).await?;
     let brands = api.store().admin().brands(customer.organization, connection).await?;
     Ok(Json(SelectionView::new(connection.0, selection, brands, None, 0)))
@@ -53,7 +53,7 @@ async fn select(
     Body(input): Body<SelectionInput>,
 ) -> Result<Json<SelectionView>, ApiError> {
     let selection = input.check()?;
-    let connection = connected(&api, customer.organization, &customer.external_id).await?;
+    let connection = connected(&api, customer.organization, &customer.external_id).await?.id;
     let brands = api.store().admin().brands(customer.organization, connection).await?;
     check_brands(&selection, &brands)?;
     let changed = change(&api, customer.organization, connection, &selection).await?;
@@ -67,7 +67,7 @@ async fn preview(
     Body(input): Body<SelectionInput>,
 ) -> Result<Json<SelectionPreview>, ApiError> {
     let selection = input.check()?;
-    let connection = connected(&api, customer.organization, &customer.external_id).await?;
+    let connection = connected(&api, customer.organization, &customer.external_id).await?.id;
     let admin = api.store().admin();
     check_brands(&selection, &admin.brands(customer.organization, connection).await?)?;
     let places =

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use helpsync_model::{ConnectionId, KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger};
-use helpsync_store::{ConnectionOrder, ConnectionQuery, RunRequest};
+use helpsync_store::{Connection, ConnectionOrder, ConnectionQuery, RunRequest};
 
 use super::oauth_url::check_request_id;
 use crate::Api;
@@ -48,20 +48,20 @@ async fn sync(
     check_request_id(input.request_id.as_deref())?;
     let connection = meant(&api, organization, input.customer_id.as_deref(), input.data_source_id).await?;
     let kind = (input.full == Some(true)).then_some(RunKind::Full);
-    request(&api, organization, connection, kind, input.request_id, RunParams::default()).await
+    request(&api, organization, &connection, kind, input.request_id, RunParams::default()).await
 }
 
 pub(super) async fn request(
     api: &Api,
     organization: OrganizationId,
-    connection: ConnectionId,
+    connection: &Connection,
     kind: Option<RunKind>,
     request_id: Option<String>,
     params: RunParams,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let request_id = request_id.unwrap_or_else(|| api.fresh_id());
     let run_request = RunRequest {
-        connection,
+        connection: connection.id,
         kind,
         trigger: Trigger::Request,
         lane: Lane::OnDemand,
@@ -73,7 +73,9 @@ pub(super) async fn request(
     api.wake();
     Ok(Json(SyncAnswer {
         run_id: requested.run.0,
-        data_source_id: connection.0,
+        data_source_id: connection.id.0,
+        customer_id: connection.customer_external_id.clone(),
+        workspace: connection.subdomain.clone(),
         created: requested.created,
         serves: requested.serves,
         request_id,
@@ -86,9 +88,9 @@ pub(super) async fn meant(
     organization: OrganizationId,
     customer: Option<&str>,
     data_source: Option<Int>,
-) -> Result<ConnectionId, ApiError> {
+) -> Result<Connection, ApiError> {
     match (data_source, customer) {
-        (Some(id), None) => Ok(api.store().admin().connection(organization, ConnectionId(id.0)).await?.id),
+        (Some(id), None) => Ok(api.store().admin().connection(organization, ConnectionId(id.0)).await?),
         (None, Some(customer)) => connected(api, organization, customer).await,
         _ => Err(ApiError::bad("send either customer_id or data_source_id")),
     }
@@ -99,7 +101,7 @@ pub(super) async fn connected(
     api: &Api,
     organization: OrganizationId,
     name: &str,
-) -> Result<ConnectionId, ApiError> {
+) -> Result<Connection, ApiError> {
     let customer = api.store().admin().find_customer(organization, name).await?;
     let customer = customer.ok_or_else(|| ApiError::missing("customer"))?;
     let query = ConnectionQuery {
@@ -115,15 +117,11 @@ pub(super) async fn connected(
     };
     let (found, _) = api.store().admin().connections(&query).await?;
     let missing = || ApiError::conflict(format!("customer {name:?} has no connected workspace"));
-    Ok(found.first().ok_or_else(missing)?.id)
+    found.into_iter().next().ok_or_else(missing)
 }
 
 /// The data source that a path names.
-async fn named(
-    api: &Api,
-    organization: OrganizationId,
-    id: &str,
-) -> Result<helpsync_store::Connection, ApiError> {
+async fn named(api: &Api, organization: OrganizationId, id: &str) -> Result<Connection, ApiError> {
     // What is no number names no data source.
     let Ok(id) = id.parse() else { return Err(ApiError::missing("data source")) };
     Ok(api.store().admin().connection(organization, ConnectionId(id)).await?)
@@ -146,16 +144,16 @@ async fn allow_removals(
     Path(id): Path<String>,
 ) -> Result<Json<SyncAnswer>, ApiError> {
     let connection = named(&api, organization, &id).await?;
-    allow(&api, organization, connection.id).await
+    allow(&api, organization, &connection).await
 }
 
 /// Lets go what is held now, and starts the run that removes it.
 pub(crate) async fn allow(
     api: &Api,
     organization: OrganizationId,
-    connection: ConnectionId,
+    connection: &Connection,
 ) -> Result<Json<SyncAnswer>, ApiError> {
-    if api.store().admin().allow_removals(organization, connection).await? == 0 {
+    if api.store().admin().allow_removals(organization, connection.id).await? == 0 {
         let told = "no removal is held: there is nothing to approve".to_owned();
         return Err(ApiError::Plain(StatusCode::CONFLICT, told));
     }

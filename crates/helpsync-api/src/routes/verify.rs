@@ -9,9 +9,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use helpsync_engine::HandlerError;
-use helpsync_model::{ConnectionId, KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
+use helpsync_model::{KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger, chain};
 use helpsync_store::audit::of_this_request;
-use helpsync_store::{Compared, Difference, RunRequest, StoreError};
+use helpsync_store::{Compared, Connection, Difference, RunRequest, StoreError};
 use helpsync_zendesk::Class;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "/helpsync/v1/verify",
             Access::Key,
             "Compare a customer's copy with its help center, changing nothing: a JSON object a line, one for each \
-             difference, the totals last; a comparison that broke off ends with \"broke_off\" \
+             difference, the totals last, with customer and workspace; a comparison that broke off ends with \"broke_off\" \
              instead: its \"reason\", and its \"cause\" (passing, grant or other)",
             verify,
         )
@@ -60,20 +60,20 @@ async fn verify(
     Body(input): Body<VerifyInput>,
 ) -> Result<Response, ApiError> {
     let connection = meant(&api, organization, input.customer_id.as_deref(), input.data_source_id).await?;
-    let all = api.store().admin().to_compare(organization, connection).await?;
+    let all = api.store().admin().to_compare(organization, connection.id).await?;
     let (tell, told) = mpsc::channel(PIECES_AHEAD);
     let repair = input.repair == Some(true);
     let work = async move {
         let compared = compare(&api, organization, &all, &tell).await;
         let last = match compared {
             Ok(totals) => {
-                end(&api, organization, connection, totals, repair).await.map_err(HandlerError::from)
+                end(&api, organization, &connection, totals, repair).await.map_err(HandlerError::from)
             }
             Err(error) => Err(error),
         };
         let last = last.unwrap_or_else(|error| {
             let reason = chain(&error);
-            tracing::warn!(%connection, error = reason, "a comparison broke off");
+            tracing::warn!(connection = %connection.id, error = reason, "a comparison broke off");
             json!({ "broke_off": { "reason": reason, "cause": Cause::of(&error).as_str() } })
         });
         // Whoever asked may have gone.
@@ -177,14 +177,19 @@ fn lines(compared: &Compared, found: &[Difference]) -> Bytes {
 async fn end(
     api: &Api,
     organization: OrganizationId,
-    connection: ConnectionId,
+    connection: &Connection,
     totals: VerifyTotals,
     repair: bool,
 ) -> Result<Value, StoreError> {
-    let mut line = json!({ "totals": totals });
+    let mut line = json!({
+        "customer_id": connection.customer_external_id,
+        "workspace": connection.subdomain,
+        "data_source_id": connection.id.0,
+        "totals": totals,
+    });
     if repair && totals.mendable > 0 {
         let request = RunRequest {
-            connection,
+            connection: connection.id,
             kind: Some(RunKind::Full),
             trigger: Trigger::Request,
             lane: Lane::OnDemand,
@@ -206,10 +211,10 @@ async fn estimate(
 ) -> Result<Json<Estimates>, ApiError> {
     let connection = meant(&api, organization, query.customer_id.as_deref(), query.data_source_id).await?;
     let mut help_centers = Vec::new();
-    for one in api.store().admin().to_compare(organization, connection).await? {
+    for one in api.store().admin().to_compare(organization, connection.id).await? {
         let estimated = api.engine().estimate(organization, &one).await;
         let estimated = estimated.map_err(|error| not_estimated(&error))?;
         help_centers.push(EstimateView::new(&one, estimated));
     }
-    Ok(Json(Estimates { data_source_id: connection.0, help_centers }))
+    Ok(Json(Estimates { data_source_id: connection.id.0, help_centers }))
 }

@@ -356,6 +356,9 @@ pub(crate) struct SyncInput {
 pub(crate) struct SyncAnswer {
     pub(crate) run_id: i64,
     pub(crate) data_source_id: i64,
+    pub(crate) customer_id: String,
+    /// Its subdomain.
+    pub(crate) workspace: String,
     /// False: an equal run was under way.
     pub(crate) created: bool,
     /// Whether that run serves this request. Otherwise the one after it does.

@@ -10,7 +10,7 @@ use url::Url;
 use crate::args::{Connect, Export, Resync, Sync};
 use crate::client::Client;
 use crate::commands::verify::estimate;
-use crate::commands::watch::{exit_after, watch_run};
+use crate::commands::watch::{exit_after, watch_run, whose};
 use crate::exit::{Exit, exit_of, refusal};
 use crate::output::{LOOK_EVERY, Output, cell, table_text};
 
@@ -57,13 +57,15 @@ pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<Exit> {
     let body = json!({ "customer_id": args.whose.customer(), "full": args.full });
     let answer = client.post("/helpsync/v1/sync", body).await?;
     let run = answer["run_id"].as_i64().context("the answer has no run_id")?;
-    let customer = args.whose.customer();
     if !args.watch {
         output.show(&answer, || match answer["serves"].as_bool() {
             Some(false) => {
-                format!("run {run} of {customer} is under way, and the one after it does what is asked")
+                format!(
+                    "run {run} of {} is under way, and the one after it does what is asked",
+                    whose(&answer)
+                )
             }
-            _ => format!("run {run} of {customer} is queued"),
+            _ => format!("run {run} of {} is queued", whose(&answer)),
         })?;
         return Ok(Exit::Done);
     }
@@ -80,11 +82,12 @@ pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<Exit> {
 
 /// Watches the run that was under way, then finds the one that does what was asked.
 async fn after(client: &Client, before: i64, answer: &Value, output: Output) -> anyhow::Result<i64> {
-    output.note(format_args!("run {before} is under way, and the one after it does what is asked"));
+    let of = whose(answer);
+    output.note(format_args!("run {before} of {of} is under way, and the one after it does what is asked"));
     match watch_run(client, before, output).await {
         Ok(_) => {}
         // Its end is no matter of the one after it.
-        Err(error) if exit_of(&error) == Exit::Failed => output.note(format_args!("{error:#}")),
+        Err(error) if exit_of(&error) == Exit::Failed => output.note(helpsync_model::chain(error.as_ref())),
         Err(error) => return Err(error),
     }
     let runs = format!("/helpsync/v1/runs?limit={NEWEST}&data_source_id={}", answer["data_source_id"]);
@@ -92,12 +95,13 @@ async fn after(client: &Client, before: i64, answer: &Value, output: Output) -> 
     while since.elapsed() < SUCCESSOR_PATIENCE {
         let newest = client.get(&runs).await?;
         if let Some(next) = successor(&newest["runs"], before, &answer["data_source_id"]) {
-            output.note(format_args!("run {before} has ended, run {next} does what is asked"));
+            output.note(format_args!("run {before} of {of} has ended, run {next} does what is asked"));
             return Ok(next);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let text = format!("run {before} has ended, and none has come after it: `helpsync runs` shows what did");
+    let text =
+        format!("run {before} of {of} has ended, and none has come after it: `helpsync runs` shows what did");
     Err(refusal(Exit::Unavailable, text))
 }
 

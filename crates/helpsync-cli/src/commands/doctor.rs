@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::args::Doctor;
 use crate::commands::{ports, reach, scopes};
-use crate::exit::Exit;
+use crate::exit::{Exit, exit_of};
 use crate::output::Output;
 use crate::role::settings;
 
@@ -26,11 +26,11 @@ const WEBHOOKS_MAX: usize = 5;
 const NOBODY: &str = "helpsync-doctor";
 
 pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<Exit> {
-    let found = match settings(args.config.clone()) {
-        Ok(settings) => examine(&settings, &args).await?,
+    let (found, failed) = match settings(args.config.clone()) {
+        Ok(settings) => (examine(&settings, &args).await?, Exit::Failed),
         Err(error) => {
             let mend = "docs/settings.md has every setting; `helpsync config --reference` prints it";
-            vec![Finding::wrong("settings", chain(error.as_ref()), mend)]
+            (vec![Finding::wrong("settings", chain(error.as_ref()), mend)], exit_of(&error))
         }
     };
     let worst = found.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
@@ -40,7 +40,7 @@ pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<Exit>
     Ok(match worst {
         Severity::Ok | Severity::Unchecked => Exit::Done,
         Severity::Warning => Exit::Attention,
-        Severity::Wrong => Exit::Failed,
+        Severity::Wrong => failed,
     })
 }
 

@@ -100,7 +100,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Doctor(args) => return doctor::doctor(args, output).await,
         Command::Convert(args) => convert::convert(&args, output),
         Command::Config(args) => config(&args, output),
-        Command::Completions(args) => generate::completions(&args),
+        Command::Completions(args) => generate::completions(&args, output),
         Command::Man(args) => generate::man(&args, output),
     }
     .map(|()| Exit::Done)

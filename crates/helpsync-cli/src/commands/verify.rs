@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::args::Verify;
 use crate::client::Client;
+use crate::commands::watch::whose;
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, counted, table_text};
+use crate::output::{Output, cell, counted, table_text, word};
 
 /// Differences that are shown one by one; the totals count all.
 const SHOWN_MAX: usize = 50;
@@ -51,7 +52,8 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
             output.answer(format_args!("and {}: `--json` lists all", counted(more, "more difference")))?;
         }
         output.answer(format_args!(
-            "{} compared by {}, {}{}",
+            "{}: {} compared by {}, {}{}",
+            whose(&last),
             counted(count("shown"), "article"),
             counted(count("requests"), "request"),
             counted(count("differences"), "difference"),
@@ -62,10 +64,11 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
                 output.note(format_args!("run {run} mends what can be mended: helpsync status --watch"));
             }
             None if count("mendable") > 0 => {
-                output.note(format_args!("mend it: helpsync verify {} --repair", args.whose.customer()));
+                output
+                    .note(format_args!("mend it: helpsync verify {} --repair", word(args.whose.customer())));
             }
             None if totals["by_cause"]["held"].as_u64().unwrap_or(0) > 0 => {
-                let customer = args.whose.customer();
+                let customer = word(args.whose.customer());
                 output.note(format_args!(
                     "a person decides what is held: helpsync files --held {customer}, then approve-removals or refuse-removals"
                 ));
@@ -78,6 +81,7 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
 
 /// Why a comparison broke off, and what to do.
 fn broken_off(why: &Value, customer: &str) -> anyhow::Error {
+    let customer = word(customer);
     let (exit, next) = match why["cause"].as_str() {
         Some("passing") => (Exit::Unavailable, "try again in some minutes".to_owned()),
         Some("grant") => (Exit::Failed, format!("helpsync connect SUBDOMAIN --customer {customer}")),

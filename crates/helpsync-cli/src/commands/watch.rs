@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::exit::{Exit, refusal};
-use crate::output::{LOOK_EVERY, Output, Position, Progress, cell, counted};
+use crate::output::{LOOK_EVERY, Output, Position, Progress, cell, counted, word};
 
 /// Shows a run until it has ended.
 pub(crate) async fn watch_run(client: &Client, id: i64, output: Output) -> anyhow::Result<Value> {
@@ -78,7 +78,7 @@ fn ended(run: &Value) -> String {
     )
 }
 
-/// Customer and workspace of a run.
+/// Customer and workspace of a run, or of what else names both.
 pub(crate) fn whose(run: &Value) -> String {
     match (run["customer_id"].as_str(), run["workspace"].as_str()) {
         (Some(customer), Some(workspace)) => format!("{customer} ({workspace})"),
@@ -91,6 +91,7 @@ fn held(run: &Value) -> Option<String> {
     let held = count(run, "held");
     (held > 0).then(|| {
         let customer = cell(&run["customer_id"]);
+        let customer = word(&customer);
         format!(
             "  {held} removals are held: Zendesk shows so much less than before that a person must look first.\n\
              \x20   helpsync files --held --customer {customer}      which they are\n\

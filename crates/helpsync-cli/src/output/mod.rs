@@ -7,6 +7,7 @@ mod moment;
 mod progress;
 mod table;
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{BufRead as _, ErrorKind, IsTerminal, Read as _, Write as _};
 
@@ -119,6 +120,12 @@ pub(crate) fn written(done: std::io::Result<()>) -> anyhow::Result<()> {
 fn write_err(text: &str) {
     // Whoever does not read it misses nothing that could be told otherwise.
     drop(std::io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// A word of a command that is shown, as a shell takes it.
+pub(crate) fn word(text: &str) -> Cow<'_, str> {
+    // What no shell can take, a NUL, is in no name of ours.
+    shlex::try_quote(text).unwrap_or(Cow::Borrowed(text))
 }
 
 /// Whether colours go there.

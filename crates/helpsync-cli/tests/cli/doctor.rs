@@ -356,5 +356,5 @@ fn a_workspace_that_does_not_answer_is_wrong() {
 fn settings_that_are_not_understood_are_wrong() {
     let output = doctor(&[("HELPSYNC_API__LISTN", "x")]);
     assert!(sick(&output, "settings", "wrong").contains("HELPSYNC_API__LISTEN"));
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
 }

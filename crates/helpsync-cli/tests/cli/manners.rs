@@ -244,6 +244,7 @@ fn each_exit_code_says_what_kind_of_error_it_is() {
         (&["config", "-q", "-v"], &[], 2),
         (&["config"], &[("HELPSYNC_API__LISTN", "x")], 2),
         (&["status"], &[], 2),
+        (&["doctor"], &[("HELPSYNC_API__LISTN", "x")], 2),
         (&["status", "--url", "http://127.0.0.1:1", "--api-key", "x"], &[], 3),
         (&["convert", "/nowhere/x.html"], &[], 1),
         (&["enqueue", "--customer", "ada", "--broker", "amqp://127.0.0.1:1/%2f"], &[], 3),
@@ -259,6 +260,13 @@ fn every_shell_has_completions_and_every_command_a_page() {
         let output = helpsync(&["completions", shell], &[]);
         assert!(output.status.success() && said(&output).contains("dead-letters"), "{shell}");
     }
+    for (arguments, member) in
+        [(&["completions", "zsh", "--json"][..], "script"), (&["man", "--json"], "page")]
+    {
+        let output = helpsync(arguments, &[]);
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(document[member].as_str().unwrap().contains("helpsync"), "{member}");
+    }
     let folder = tempfile::tempdir().unwrap();
     let output = helpsync(&["man", "--into", folder.path().to_str().unwrap()], &[]);
     assert!(output.status.success(), "{}", said(&output));
@@ -268,7 +276,13 @@ fn every_shell_has_completions_and_every_command_a_page() {
 }
 
 #[test]
-fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+fn a_demo_that_is_interrupted_or_loses_its_terminal_leaves_nothing_behind() {
+    for signal in ["-INT", "-HUP"] {
+        leaves_nothing_behind(signal);
+    }
+}
+
+fn leaves_nothing_behind(signal: &str) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"))
         .args(["demo", "--articles", "20000"])
         .env_clear()
@@ -282,7 +296,7 @@ fn a_demo_that_is_interrupted_leaves_nothing_behind() {
     out.read_line(&mut line).unwrap();
     let folder = line.trim().rsplit(' ').next().unwrap().to_owned();
     assert!(std::path::Path::new(&folder).is_dir(), "{line}");
-    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let told = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(told.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!std::path::Path::new(&folder).exists(), "{folder}");

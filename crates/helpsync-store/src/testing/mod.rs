@@ -6,6 +6,7 @@
 
 mod backup;
 pub mod many;
+pub mod plans;
 mod schema;
 pub mod searchable;
 mod work;
