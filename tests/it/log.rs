@@ -3,7 +3,7 @@
 //! Tests run side by side in one process, each on a runtime of its own. A line belongs to the runtime on whose thread
 //! it was written, so spawned and blocking tasks need not carry anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -20,11 +20,41 @@ const KEPT: Level = Level::INFO;
 /// At most so many lines of one test; the checks are about its few errors and the ends of its runs.
 const LINES_MAX: usize = 100_000;
 
-/// Of a statement that is watched.
-const STATEMENT_CHARS: usize = 120;
-
 /// What each test's runtime has logged.
 static KEPT_LINES: LazyLock<Mutex<BTreeMap<String, Kept>>> = LazyLock::new(Mutex::default);
+
+/// Different statements of SQLite of all tests that run, once somebody has asked for them.
+static NOBODYS: Mutex<Option<BTreeSet<String>>> = Mutex::new(None);
+
+/// Watches statements that no test's runtime sends from here on. Answers with those since the first time.
+pub(crate) fn nobodys_statements() -> BTreeSet<String> {
+    NOBODYS.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().clone()
+}
+
+/// The whole text of a statement that the driver logs: a short one is its own summary.
+fn statement(event: &Event<'_>) -> String {
+    let mut text = StatementText::default();
+    event.record(&mut text);
+    if text.whole.trim().is_empty() { text.summary } else { text.whole.trim().to_owned() }
+}
+
+#[derive(Default)]
+struct StatementText {
+    summary: String,
+    whole: String,
+}
+
+impl Visit for StatementText {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "summary" => value.clone_into(&mut self.summary),
+            "db.statement" => value.clone_into(&mut self.whole),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
+}
 
 /// A line of the log.
 #[derive(Debug, Clone)]
@@ -48,7 +78,7 @@ struct Kept {
 /// What was asked of the database and the queue.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Work {
-    /// Statements, by their beginnings. SQLite's are made on threads of its own and stand in no test's log.
+    /// Statements. SQLite's are made on threads of its own and stand in no test's log: see [`nobodys_statements`].
     pub(crate) statements: Vec<String>,
     /// Transactions, those of one statement included.
     pub(crate) transactions: usize,
@@ -155,11 +185,14 @@ impl<S: Subscriber> Layer<S> for Keeper {
 
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         if event.metadata().target() == "sqlx::query" {
-            let Ok(handle) = Handle::try_current() else { return };
+            let Ok(handle) = Handle::try_current() else {
+                if let Some(statements) = NOBODYS.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                    statements.insert(statement(event));
+                }
+                return;
+            };
             if let Some(work) = kept().get_mut(&key(handle.id())).and_then(|kept| kept.work.as_mut()) {
-                let mut line = Written::default();
-                event.record(&mut line);
-                work.statements.push(line.fields.chars().take(STATEMENT_CHARS).collect());
+                work.statements.push(statement(event));
             }
             return;
         }

@@ -54,6 +54,7 @@ mod paths;
 mod plans;
 mod processes;
 mod property;
+mod query_plans;
 mod rabbit_node;
 mod rate;
 mod redirects;
