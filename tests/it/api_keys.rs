@@ -279,3 +279,24 @@ async fn an_operator_makes_organizations_that_are_apart_and_removes_them() {
     let (_, left) = ask(&app, API_KEY, Method::GET, ORGANIZATIONS, json!({})).await;
     assert_eq!(left["organizations"].as_array().unwrap().len(), 1, "{left}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_reaches_no_further_than_itself() {
+    let app = TestApp::embedded().await;
+    let (_, operators) = made(&app, API_KEY, json!({ "name": "operator", "scope": "operator" })).await;
+    let (admin, _) =
+        made(&app, API_KEY, json!({ "name": "admin", "scope": "admin", "expires_in_days": 2 })).await;
+    let path = format!("{KEYS}/{}", operators["id"]);
+    let (status, answer) = ask(&app, &admin, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
+    let longer = json!({ "name": "longer", "scope": "read", "expires_in_days": 3 });
+    assert_eq!(ask(&app, &admin, Method::POST, KEYS, longer).await.0, StatusCode::FORBIDDEN);
+    let (_, endless) = made(&app, &admin, json!({ "name": "endless", "scope": "read" })).await;
+    let (_, listed) = ask(&app, API_KEY, Method::GET, KEYS, Value::Null).await;
+    let end = |name: &str| {
+        let keys = listed["keys"].as_array().unwrap();
+        keys.iter().find(|key| key["name"] == name).unwrap()["expires_at"].clone()
+    };
+    assert!(end("admin").is_string() && end("endless") == end("admin"), "{endless}: {listed}");
+    assert_eq!(ask(&app, API_KEY, Method::DELETE, &path, Value::Null).await.0, StatusCode::OK);
+}

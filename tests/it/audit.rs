@@ -312,3 +312,63 @@ async fn entries_are_kept_for_the_time_that_is_set_and_then_go() {
     .await;
     assert!(log(&app, "action=POST%20/helpsync/v1/api-keys").await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_says_what_was_done_and_not_what_somebody_sent_beside_it() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    let (_, token) = app.call(Method::GET, "/auth/v1/access_token", CUSTOMER, None).await;
+    let token = format!("Token {}", token["access_token"].as_str().unwrap());
+    let file = app.post("/user_files_v2", CUSTOMER, json!({})).await["results"][0]["id"].clone();
+    let tags = "POST /create_user_file_tags";
+    let others: Vec<String> = (0..300).map(|number| format!("victim{number}")).collect();
+    for beside in [
+        json!({ "customer_id": "bob" }),
+        json!({ "customer_ids": [] }),
+        json!({ "customer_ids": others }),
+        json!({ "approve": true, "by": "operator", "scope": "operator", "name": "x".repeat(300) }),
+    ] {
+        let mut body = json!({ "organization_user_file_id": file, "tags": { "x": "y" } });
+        body.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        let before = log(&app, "limit=1000").await.len();
+        let sent = app.http.post(app.url("/create_user_file_tags")).header("authorization", &token);
+        assert_eq!(sent.json(&body).send().await.unwrap().status(), StatusCode::OK);
+        assert_eq!(log(&app, "limit=1000").await.len(), before + 1, "{beside}");
+        let entry = entry_of(&app, tags).await;
+        assert_eq!(entry["customer_id"], CUSTOMER, "{beside}: {entry}");
+        assert_eq!(entry["detail"], json!({ "organization_user_file_id": file }), "{beside}");
+    }
+    // A header that the operation does not read.
+    let paused = app.http.post(app.url("/helpsync/v1/customers/ada/pause")).bearer_auth(API_KEY);
+    assert!(paused.header("customer-id", "bob").send().await.unwrap().status().is_success());
+    let pause = entry_of(&app, "POST /helpsync/v1/customers/{customer_id}/pause").await;
+    assert_eq!(pause["customer_id"], CUSTOMER, "{pause}");
+    // A body however long.
+    app.post("/user_files_v2", "gone", json!({})).await;
+    let body = format!("{}{}", json!({ "customer_ids": ["gone"] }), " ".repeat(70_000));
+    let sent = app.http.post(app.url("/delete_users")).bearer_auth(API_KEY).body(body).send().await.unwrap();
+    assert_eq!(sent.status(), StatusCode::OK);
+    assert_eq!(entry_of(&app, "POST /delete_users").await["customer_id"], "gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_does_to_another_organization_is_in_that_ones_log() {
+    let app = TestApp::embedded().await;
+    let other = app.post("/helpsync/v1/organizations", CUSTOMER, json!({ "name": "other" })).await;
+    let branding = Some(json!({ "display_name": "Other" }));
+    let (status, answer) =
+        app.call(Method::PUT, "/helpsync/v1/branding?organization=other", CUSTOMER, branding).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let key = json!({ "name": "theirs", "scope": "admin", "organization": "other" });
+    app.post("/helpsync/v1/api-keys", CUSTOMER, key).await;
+    let theirs = app.http.get(app.url(LOG)).bearer_auth(other["api_key"].as_str().unwrap());
+    let theirs: Value = theirs.send().await.unwrap().json().await.unwrap();
+    let mine = log(&app, "limit=100").await;
+    for action in ["PUT /helpsync/v1/branding", "POST /helpsync/v1/api-keys"] {
+        for entries in [theirs["entries"].as_array().unwrap(), &mine] {
+            let entry = entries.iter().find(|entry| entry["action"] == action);
+            assert_eq!(entry.unwrap()["detail"]["organization"], "other", "{action}: {theirs}");
+        }
+    }
+}

@@ -76,3 +76,43 @@ async fn guesses_at_keys_are_counted_by_address_and_probes_are_not() {
     assert!(seen.contains(&StatusCode::TOO_MANY_REQUESTS), "{seen:?}");
     assert_eq!(app.http.get(app.url("/readyz")).send().await.unwrap().status(), StatusCode::OK);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_asks_no_more_often_by_having_many_tokens() {
+    let few = [("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY", "20")];
+    let app = TestApp::start(Shape::Embedded, &few, real_time()).await;
+    let mut served = 0;
+    let mut tokens = Vec::new();
+    for _ in 0..10 {
+        let asked = app.http.get(app.url("/auth/v1/access_token")).bearer_auth(API_KEY);
+        let token: Value = asked.header("customer-id", "ada").send().await.unwrap().json().await.unwrap();
+        tokens.push(format!("Token {}", token["access_token"].as_str().unwrap()));
+    }
+    let began = Instant::now();
+    for token in &tokens {
+        for _ in 0..19 {
+            let asked = app.http.get(app.url("/whoami")).header("authorization", token).send().await.unwrap();
+            if asked.status() == StatusCode::OK {
+                served += 1;
+            } else {
+                assert_eq!(asked.status(), StatusCode::TOO_MANY_REQUESTS);
+                assert!(asked.headers().contains_key("retry-after"));
+            }
+        }
+    }
+    let given_back = usize::try_from(began.elapsed().as_secs() / 3).unwrap();
+    assert!(served <= 11 + given_back, "{served} of 190 were served in {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_whether_a_process_is_ready_costs_it_one_write_a_second() {
+    let app = TestApp::embedded().await;
+    app.work();
+    let began = Instant::now();
+    for _ in 0..200 {
+        assert_eq!(app.http.get(app.url("/readyz")).send().await.unwrap().status(), StatusCode::OK);
+    }
+    let looks = app.work().transactions;
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
+    assert!(looks <= 10 + 4 * seconds, "{looks} transactions in {seconds} s");
+}

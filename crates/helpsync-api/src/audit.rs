@@ -1,23 +1,25 @@
 //! What a request changes, for the audit log: the store writes it down with the change.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use helpsync_store::ApiKey;
 use helpsync_store::audit::{self, Actor, Audited};
 use percent_encoding::percent_decode_str;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::layers::REQUEST_ID;
 
 /// Of a body, what says what was done to what: names, numbers and switches. Never what somebody wrote, and no secret.
-const TOLD: [&str; 35] = [
+const TOLD: [&str; 34] = [
     "approve",
     "auto_sync_enabled_sources",
     "by",
     "client_id",
     "connecting_new_account",
-    "customer_id",
     "data_source_id",
     "data_source_type",
     "enable_auto_sync",
@@ -48,25 +50,34 @@ const TOLD: [&str; 35] = [
     "workspace",
     "zendesk_subdomain",
 ];
+/// Whom a body names: they are the entry's own, not part of its detail.
+const CUSTOMER: &str = "customer_id";
+const CUSTOMERS: &str = "customer_ids";
 /// Members of a list, and characters of a text, that are kept.
 const LISTED_MAX: usize = 50;
 const CHARS_MAX: usize = 300;
-/// Longer bodies hold contents, and nothing of them is read a second time.
-const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What an endpoint does, as the audit log names it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) name: String,
     pub(crate) is_change: bool,
+    /// Whether the header `customer-id` says for whom: elsewhere nobody reads it, and it is not believed here either.
+    pub(crate) acts_for_customer: bool,
+    /// What its body may hold. What else somebody sends is read over by the handler, and was not done.
+    pub(crate) members: Vec<String>,
 }
 
 /// Has the store write down what the request changes.
-pub(crate) async fn write_down(State(operation): State<Operation>, request: Request, next: Next) -> Response {
+pub(crate) async fn write_down(
+    State(operation): State<Arc<Operation>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let target = request.uri().path().to_owned();
     let customer = customer_in(&operation.name, &target);
-    let audited = Audited::new(operation.name, target, id, operation.is_change);
+    let audited = Audited::new(operation.name.clone(), target, id, operation.is_change);
     let answered = async {
         if let Some(customer) = customer {
             audit::about(&[customer]);
@@ -99,22 +110,64 @@ pub(crate) fn by_customer(key: &ApiKey, customer: &str) {
     audit::about(&[customer.to_owned()]);
 }
 
-/// Keeps of a body what the audit log tells of it.
-pub(crate) fn told(body: &[u8]) {
-    if body.len() > BODY_BYTES_MAX || !audit::is_change() {
+/// Keeps of a body what the audit log tells of it. A customer who `speaks_for_itself` is whom it is about, whatever its
+/// body says.
+pub(crate) fn told(operation: &Operation, speaks_for_itself: bool, body: &[u8]) {
+    if !audit::is_change() {
         return;
     }
-    let Ok(Value::Object(object)) = serde_json::from_slice::<Value>(body) else { return };
-    // Whoever asks for others than the one in the header names them in the body.
-    if let Some(customer) = object.get("customer_id").and_then(Value::as_str) {
-        audit::about(&[short(customer)]);
-    }
-    if let Some(customers) = object.get("customer_ids").and_then(Value::as_array) {
-        let named: Vec<String> = customers.iter().filter_map(|it| it.as_str().map(short)).collect();
-        audit::about(&named);
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let Ok(mut object) = (Understood { operation }).deserialize(&mut reader) else { return };
+    let (one, several) = (object.remove(CUSTOMER), object.remove(CUSTOMERS));
+    if !speaks_for_itself {
+        let several = several.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let named: Vec<String> = one.iter().chain(several).filter_map(|it| it.as_str().map(short)).collect();
+        if !named.is_empty() {
+            audit::about(&named);
+        }
     }
     for (name, value) in kept(&object) {
         audit::detail(&name, value);
+    }
+}
+
+/// The members of a body that its operation has and the log tells of. The rest is read over, however long it is.
+struct Understood<'a> {
+    operation: &'a Operation,
+}
+
+impl Understood<'_> {
+    fn wants(&self, name: &str) -> bool {
+        let is_told = TOLD.contains(&name) || name == CUSTOMER || name == CUSTOMERS;
+        is_told && self.operation.members.iter().any(|member| member == name)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Understood<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Understood<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut understood = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if self.wants(&name) {
+                understood.insert(name, members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(understood)
     }
 }
 
@@ -164,6 +217,23 @@ mod tests {
             customer_in("POST /helpsync/v1/lanes/{lane}/pause", "/helpsync/v1/lanes/backfill/pause"),
             None
         );
+    }
+
+    #[test]
+    fn what_an_operation_does_not_have_is_not_said_to_have_been_done() {
+        let members = ["customer_id", "file_ids", "full", "secret"].map(str::to_owned).to_vec();
+        let operation =
+            Operation { name: "POST /x".to_owned(), is_change: true, acts_for_customer: true, members };
+        let read = |body: &str| {
+            let mut reader = serde_json::Deserializer::from_str(body);
+            (Understood { operation: &operation }).deserialize(&mut reader).ok().map(Value::Object)
+        };
+        let long = "x".repeat(1_000_000);
+        let body = format!(
+            r#"{{"customer_id":"ada","approve":true,"customer_ids":["eve"],"secret":1,"x":"{long}","full":true}}"#
+        );
+        assert_eq!(read(&body), Some(json!({ "customer_id": "ada", "full": true })));
+        assert_eq!(read("[1]"), None);
     }
 
     #[test]

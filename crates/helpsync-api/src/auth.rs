@@ -1,5 +1,7 @@
 //! Credentials: an API key (with a customer's id), or a customer's access token.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -9,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Api;
-use crate::audit;
+use crate::audit::{self, Operation};
 use crate::error::{ApiError, Wrong};
+use crate::rate::too_many;
 use crate::signing::Purpose;
 
 const CUSTOMER_ID: &str = "customer-id";
@@ -45,6 +48,9 @@ pub(crate) struct TokenClaim {
     pub(crate) i: i64,
     /// The API key that it was made with: a token does not outlive that either.
     pub(crate) k: i64,
+    /// The user segments of the reader that it was made for; absent: it was made for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) v: Option<Vec<i64>>,
 }
 
 /// A key that this process vouches for, in a request that it makes of itself (see `inside`). Nobody outside can send one.
@@ -53,10 +59,14 @@ pub(crate) struct Vouched(pub(crate) ApiKey);
 
 /// Which key a request was made with, and what its organization wants of those who read: left with the request for
 /// whoever asks later.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Spoken {
     pub(crate) key: i64,
     pub(crate) viewer_required: bool,
+    /// It was an access token: whoever holds it speaks for itself.
+    pub(crate) is_customer: bool,
+    /// The reader that the token was made for.
+    pub(crate) made_for: Option<Vec<i64>>,
 }
 
 enum Credential {
@@ -67,11 +77,21 @@ enum Credential {
 /// The first credential that verifies, if it may do what the endpoint asks for.
 async fn credential(parts: &mut Parts, api: &Api) -> Result<Credential, ApiError> {
     let (credential, key) = verified(parts, api).await?;
-    parts.extensions.insert(Spoken { key: key.id, viewer_required: key.viewer_required });
-    match &credential {
-        Credential::Key(key) => audit::by_key(key, customer_id(parts).ok().flatten().as_deref()),
-        Credential::Token(claim) => audit::by_customer(&key, &claim.c),
-    }
+    let (is_customer, made_for) = match &credential {
+        Credential::Key(key) => {
+            let operation = parts.extensions.get::<Arc<Operation>>();
+            let acts_for_customer = operation.is_some_and(|operation| operation.acts_for_customer);
+            let customer = customer_id(parts).ok().flatten().filter(|_| acts_for_customer);
+            audit::by_key(key, customer.as_deref());
+            (false, None)
+        }
+        Credential::Token(claim) => {
+            audit::by_customer(&key, &claim.c);
+            (true, claim.v.clone())
+        }
+    };
+    let viewer_required = key.viewer_required;
+    parts.extensions.insert(Spoken { key: key.id, viewer_required, is_customer, made_for });
     Ok(credential)
 }
 
@@ -116,6 +136,10 @@ async fn verified(parts: &Parts, api: &Api) -> Result<(Credential, ApiKey), ApiE
 
 /// Refuses a key that has ended, or that may not do what the endpoint asks for, and notes the use of one that may.
 async fn check_key(parts: &Parts, api: &Api, key: &ApiKey, what: &str) -> Result<(), ApiError> {
+    // The secrets are counted before anybody looks them up; a key has as many tokens as it likes.
+    if let Err(wait_ms) = api.rates().key(key.id, api.now_ms()) {
+        return Err(too_many(wait_ms));
+    }
     check_scope(parts, api, key, what)?;
     if let Err(error) = api.store().admin().note_key_use(key).await {
         tracing::warn!(error = chain(&error), "the use of an API key was not noted");

@@ -1,5 +1,6 @@
 //! Reading requests: JSON bodies and query strings, with bounds, and with an error that names the field.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -12,7 +13,8 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::Api;
-use crate::audit;
+use crate::audit::{self, Operation};
+use crate::auth::Spoken;
 use crate::error::{ApiError, Wrong};
 use crate::plain::plain;
 
@@ -28,6 +30,8 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let operation = request.extensions().get::<Arc<Operation>>().cloned();
+        let speaks_for_itself = request.extensions().get::<Spoken>().is_some_and(|spoken| spoken.is_customer);
         let bytes = read(request.into_body(), api.options().body_bytes_max).await?;
         let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}".as_slice() } else { &bytes };
         // Before it is read, for the reader knows no half of a pair. No database keeps either, and nobody means them.
@@ -48,7 +52,9 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
         let value: T =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| refused::<T>(bytes, &error))?;
         reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
-        audit::told(bytes);
+        if let Some(operation) = operation {
+            audit::told(&operation, speaks_for_itself, bytes);
+        }
         Ok(Self(value))
     }
 }

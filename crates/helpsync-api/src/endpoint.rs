@@ -1,5 +1,7 @@
 //! What an endpoint is: how it is reached, what it takes and gives, and who carries it out.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::handler::Handler;
 use axum::middleware;
@@ -58,6 +60,31 @@ impl Content {
             RefOr::Ref(utoipa::openapi::Ref::from_schema_name(T::name()))
         };
         Self { media_type: "application/json", schema, named }
+    }
+}
+
+impl Content {
+    /// The names of an object's members.
+    fn members(&self) -> Vec<String> {
+        let mut members = Vec::new();
+        self.note_members(&self.schema, &mut members);
+        members
+    }
+
+    fn note_members(&self, schema: &RefOr<Schema>, members: &mut Vec<String>) {
+        match schema {
+            RefOr::Ref(to) => {
+                let name = to.ref_location.rsplit('/').next().unwrap_or_default();
+                if let Some((_, schema)) = self.named.iter().find(|(named, _)| named == name) {
+                    self.note_members(schema, members);
+                }
+            }
+            RefOr::T(Schema::Object(object)) => members.extend(object.properties.keys().cloned()),
+            RefOr::T(Schema::AllOf(all)) => {
+                all.items.iter().for_each(|part| self.note_members(part, members));
+            }
+            RefOr::T(_) => {}
+        }
     }
 }
 
@@ -158,13 +185,16 @@ impl Endpoint {
 
     /// What the router calls: the handler, told what scope it needs, with its changes written down.
     pub(crate) fn route(self) -> MethodRouter<Api> {
-        let operation = Operation {
+        let operation = Arc::new(Operation {
             name: format!("{} {}", self.method.to_uppercase(), self.path),
             is_change: self.is_change(),
-        };
+            acts_for_customer: !matches!(self.access, Access::Open | Access::Key),
+            members: self.takes.as_ref().map(Content::members).unwrap_or_default(),
+        });
         let written_down: MethodRouter<Api> =
-            self.handler.layer(middleware::from_fn_with_state(operation, write_down));
-        written_down.layer(Extension(self.scope))
+            self.handler.layer(middleware::from_fn_with_state(Arc::clone(&operation), write_down));
+        let told: MethodRouter<Api> = written_down.layer(Extension(operation));
+        told.layer(Extension(self.scope))
     }
 
     /// Its JSON body.

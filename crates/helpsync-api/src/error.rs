@@ -34,6 +34,8 @@ pub(crate) enum ApiError {
     Plain(StatusCode, String),
     /// 422.
     Invalid(Vec<Wrong>),
+    /// 429 of who has asked for more than its share of requests; whole seconds until it may ask again.
+    TooMany(u64),
     /// Our fault or the database's; told apart by status, never by text.
     Store(StoreError),
 }
@@ -96,6 +98,7 @@ impl ApiError {
             Self::Invalid(wrong) => {
                 wrong.iter().map(|wrong| wrong.msg.clone()).collect::<Vec<_>>().join("; ")
             }
+            Self::TooMany(seconds) => format!("too many requests: try again in {seconds} s"),
             Self::Store(error) => store_answer(error).1,
         }
     }
@@ -104,7 +107,7 @@ impl ApiError {
     pub(crate) fn wrong_member(&self) -> Option<&str> {
         match self {
             Self::Invalid(wrong) => wrong.first()?.loc.get(1)?.as_str(),
-            Self::Plain(..) | Self::Store(_) => None,
+            Self::Plain(..) | Self::TooMany(_) | Self::Store(_) => None,
         }
     }
 
@@ -112,6 +115,7 @@ impl ApiError {
         match self {
             Self::Plain(status, _) => *status,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Store(error) => store_answer(error).0,
         }
     }
@@ -173,11 +177,18 @@ impl IntoResponse for ApiError {
                 tracing::error!(error = chain(error), "the store failed a request");
             }
         }
+        let wait = match &self {
+            Self::TooMany(seconds) => Some(*seconds),
+            _ => None,
+        };
         let mut response = match self {
             Self::Invalid(detail) => (status, Json(ValidationError { detail })).into_response(),
             other => (status, Json(Detail { detail: other.text() })).into_response(),
         };
         let headers = response.headers_mut();
+        if let Some(seconds) = wait {
+            headers.insert(RETRY_AFTER, axum::http::HeaderValue::from(seconds));
+        }
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, axum::http::HeaderValue::from_static(RETRY_SECONDS));

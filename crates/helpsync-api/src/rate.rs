@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use helpsync_model::CustomerId;
@@ -71,7 +71,10 @@ impl<K: Hash + Eq> Buckets<K> {
 
 /// The buckets of all keys and addresses.
 pub(crate) struct Rates {
-    keys: Buckets<[u8; 32]>,
+    /// By the secret that is sent, known or not.
+    secrets: Buckets<[u8; 32]>,
+    /// By the key that it is or was made with.
+    keys: Buckets<i64>,
     addresses: Buckets<IpAddr>,
     /// Of addresses too: keys are guessed there.
     logins: Buckets<IpAddr>,
@@ -82,6 +85,7 @@ pub(crate) struct Rates {
 impl Rates {
     pub(crate) fn new(per_minute_of_key: u32, per_minute_of_address: u32) -> Self {
         Self {
+            secrets: Buckets::new(per_minute_of_key),
             keys: Buckets::new(per_minute_of_key),
             addresses: Buckets::new(per_minute_of_address),
             logins: Buckets::new(LOGINS_PER_MINUTE),
@@ -93,6 +97,11 @@ impl Rates {
     /// Takes a request of an address out. Otherwise: ms until there is one.
     pub(crate) fn request(&self, peer: IpAddr, now_ms: i64) -> Result<(), u64> {
         self.addresses.take(network(peer), now_ms)
+    }
+
+    /// Takes a request of a key, or of any of its tokens, out. Otherwise: ms until there is one.
+    pub(crate) fn key(&self, key: i64, now_ms: i64) -> Result<(), u64> {
+        self.keys.take(key, now_ms)
     }
 
     /// Takes a try to log in out. Otherwise: ms until there is one.
@@ -130,11 +139,11 @@ pub(crate) async fn limit(State(api): State<Api>, request: Request, next: Next) 
         taken = api.rates().request(peer.ip(), now);
     }
     for secret in secrets(request.headers()) {
-        taken = taken.and_then(|()| api.rates().keys.take(Sha256::digest(secret).into(), now));
+        taken = taken.and_then(|()| api.rates().secrets.take(Sha256::digest(secret).into(), now));
     }
     match taken {
         Ok(()) => next.run(request).await,
-        Err(wait_ms) => refused(wait_ms),
+        Err(wait_ms) => too_many(wait_ms).into_response(),
     }
 }
 
@@ -146,16 +155,15 @@ fn secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     })
 }
 
-fn refused(wait_ms: u64) -> Response {
-    let seconds = wait_ms.div_ceil(1_000).max(1);
-    let text = format!("too many requests: try again in {seconds} s");
-    let mut response = ApiError::throttled(text).into_response();
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    response
+/// The refusal of who has to wait so long.
+pub(crate) fn too_many(wait_ms: u64) -> ApiError {
+    ApiError::TooMany(wait_ms.div_ceil(1_000).max(1))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

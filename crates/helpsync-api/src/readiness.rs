@@ -23,7 +23,7 @@ const UP: &str = "up";
 
 /// `up`, or what is wrong with the database.
 pub(crate) async fn store_readiness(store: &Store) -> String {
-    store.ping().await.err().map_or_else(|| UP.to_owned(), |error| chain(&error))
+    store.ping_shared().await.err().map_or_else(|| UP.to_owned(), |error| chain(&error))
 }
 
 impl Readiness {

@@ -1,6 +1,7 @@
 //! `Helpsync-Viewer-Segments`: on whose behalf files are read.
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use helpsync_store::{File, Viewer};
 use serde_json::Value;
@@ -14,7 +15,8 @@ pub(crate) const VIEWER_SEGMENTS: &str = "helpsync-viewer-segments";
 /// What it is, for the document.
 pub(crate) const ABOUT: &str = "Read on behalf of somebody who is in these user segments of Zendesk (ids, separated by commas; \
      empty: of a stranger): only articles for everybody or for one of them are found. Without it all are, unless the \
-     organization requires it: then those for everybody.";
+     organization requires it: then those for everybody. Where it is required, an access token reads for the reader that \
+     it was made for, and names no other.";
 /// The most segments of one reader.
 const SEGMENTS_MAX: usize = 1_000;
 
@@ -47,25 +49,45 @@ impl FromRequestParts<Api> for Viewing {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, ApiError> {
-        let mut values = parts.headers.get_all(VIEWER_SEGMENTS).iter();
+        let named = named_segments(&parts.headers)?;
         // Handlers ask who speaks before they ask for whom; without an answer to that nothing is shown.
         let Some(spoken) = parts.extensions.get::<Spoken>() else {
             return Err(ApiError::unauthorized("it is not known who asks"));
         };
-        let Spoken { key, viewer_required } = *spoken;
-        let Some(value) = values.next() else {
-            return Ok(Self { viewer: viewer_required.then(|| Viewer { segments: Vec::new() }), key });
+        let (key, viewer_required) = (spoken.key, spoken.viewer_required);
+        let made_for = spoken.made_for.clone();
+        // Who holds a token is not who knows what its holder may read.
+        let is_bound = made_for.is_some() || (spoken.is_customer && viewer_required);
+        let Some(segments) = named else {
+            let segments = made_for.or_else(|| viewer_required.then(Vec::new));
+            return Ok(Self { viewer: segments.map(|segments| Viewer { segments }), key });
         };
-        // Of two readers neither is believed.
-        if values.next().is_some() {
-            return Err(wrong("send it once"));
+        if is_bound && !is_within(&segments, &made_for.unwrap_or_default()) {
+            return Err(ApiError::forbidden(
+                "an access token reads for the reader that it was made for: send the header when the token is asked for",
+            ));
         }
-        let text = value.to_str().map_err(|_other_letters| wrong("expected ids separated by commas"))?;
-        let segments = read(text).ok_or_else(|| {
-            wrong(&format!("expected up to {SEGMENTS_MAX} ids separated by commas, such as 360001,360002"))
-        })?;
         Ok(Self { viewer: Some(Viewer { segments }), key })
     }
+}
+
+fn is_within(segments: &[i64], all: &[i64]) -> bool {
+    segments.iter().all(|segment| all.contains(segment))
+}
+
+/// The segments that a request names for the token that it asks for.
+pub(crate) fn named_segments(headers: &HeaderMap) -> Result<Option<Vec<i64>>, ApiError> {
+    let mut values = headers.get_all(VIEWER_SEGMENTS).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    // Of two readers neither is believed.
+    if values.next().is_some() {
+        return Err(wrong("send it once"));
+    }
+    let text = value.to_str().map_err(|_other_letters| wrong("expected ids separated by commas"))?;
+    let segments = read(text).ok_or_else(|| {
+        wrong(&format!("expected up to {SEGMENTS_MAX} ids separated by commas, such as 360001,360002"))
+    })?;
+    Ok(Some(segments))
 }
 
 fn read(text: &str) -> Option<Vec<i64>> {

@@ -17,6 +17,9 @@ use crate::asked_anew::AskedAnew;
 use crate::json_lines::JsonLines;
 use crate::{AppError, traces};
 
+/// Parsers.
+const CONTENTS: [&str; 4] = ["html5ever", "markup5ever", "xml5ever", "htmd"];
+
 /// Starts the log of the whole process, and its traces where the settings say where they go; `service` names it there. A
 /// second call changes nothing.
 ///
@@ -28,8 +31,7 @@ pub fn start_logging(
     service: &'static str,
 ) -> Result<(), AppError> {
     let LogSettings { format, filter } = log;
-    let filter = EnvFilter::try_new(filter).map_err(|error| AppError::LogFilter(chain(&error)))?;
-    let filter = AskedAnew(filter);
+    let filter = AskedAnew(without_contents(filter)?);
     let as_text = match format {
         LogFormat::Text => true,
         LogFormat::Json => false,
@@ -56,6 +58,15 @@ pub fn start_logging(
     // The one error is that a subscriber is there already: that one then gets the lines.
     started.unwrap_or(());
     Ok(())
+}
+
+/// The filter, but for what reads articles and bodies: it logs piece by piece what stands in them.
+fn without_contents(filter: &str) -> Result<EnvFilter, AppError> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| AppError::LogFilter(chain(&error)))?;
+    CONTENTS.into_iter().try_fold(filter, |filter, target| {
+        let off = format!("{target}=off").parse();
+        Ok(filter.add_directive(off.map_err(|error| AppError::LogFilter(chain(&error)))?))
+    })
 }
 
 /// What is traced, whatever is logged.
@@ -167,7 +178,7 @@ mod tests {
     fn nothing_is_lost_after_a_question_that_nothing_follows() {
         let (logged, traced) = (Kept::default(), Kept::default());
         let (log_writer, trace_writer) = (logged.clone(), traced.clone());
-        let filter = EnvFilter::try_new("info,helpsync_worker=debug").unwrap();
+        let filter = without_contents("info,helpsync_worker=debug").unwrap();
         let registry = tracing_subscriber::registry()
             .with(json(move || OneLine(trace_writer.clone())).with_filter(AskedAnew(spans_of_ours())))
             .with(json(move || OneLine(log_writer.clone())).with_filter(AskedAnew(filter)));

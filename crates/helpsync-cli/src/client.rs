@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::args::Remote;
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, word, written};
+use crate::output::{Output, cell, customer_option, written};
 use crate::role::settings;
 use crate::unknown::unknown;
 
@@ -141,7 +141,10 @@ impl Client {
             kept.extend(&piece);
             while let Some(end) = kept.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = kept.drain(..=end).collect();
-                take(serde_json::from_slice(&line).context("the answer is no JSON")?)?;
+                // Empty ones say that somebody is at work.
+                if !line.trim_ascii().is_empty() {
+                    take(serde_json::from_slice(&line).context("the answer is no JSON")?)?;
+                }
             }
             if kept.len() > LINE_BYTES_MAX {
                 anyhow::bail!("a line of the answer is longer than {LINE_BYTES_MAX} bytes");
@@ -151,7 +154,7 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> anyhow::Result<RequestBuilder> {
-        let url = self.url.join(path).with_context(|| format!("{path:?} makes no address"))?;
+        let url = below(&self.url, path).with_context(|| format!("{path:?} makes no address"))?;
         let mut request = self.http.request(method, url).bearer_auth(&self.key);
         if let Some(customer) = &self.customer {
             request = request.header("customer-id", customer);
@@ -222,6 +225,12 @@ impl Client {
     }
 }
 
+/// An address of the API, which may be below a path of its proxy.
+fn below(base: &Url, path: &str) -> Result<Url, url::ParseError> {
+    let prefix = base.path().trim_end_matches('/');
+    base.join(&format!("{prefix}{path}"))
+}
+
 /// What to tell who names a customer that is not there.
 pub(crate) fn unknown_customer(customer: &str) -> anyhow::Error {
     let text = format!(
@@ -261,14 +270,17 @@ fn said(body: &Value) -> Option<String> {
 
 /// What the API says for programs, said for people at a command line.
 fn for_the_command_line(said: &str, whose: Option<&str>) -> String {
-    let connect = |customer: &str| format!("`helpsync connect SUBDOMAIN --customer {customer}`");
+    let connect = |whose: &str| format!("`helpsync connect SUBDOMAIN {whose}`");
     if let Some(who) = said.strip_suffix(NO_WORKSPACE).and_then(|who| who.strip_prefix("customer ")) {
         let customer = serde_json::from_str::<String>(who).unwrap_or_else(|_| who.to_owned());
-        return format!("{said}: {} connects one", connect(&word(&customer)));
+        return format!("{said}: {} connects one", connect(&customer_option(&customer)));
     }
     said.replace(
         "connect it again with /integrations/oauth_url",
-        &format!("{} connects it again", connect(&whose.map_or("CUSTOMER".into(), word))),
+        &format!(
+            "{} connects it again",
+            connect(&whose.map_or_else(|| "--customer CUSTOMER".to_owned(), customer_option))
+        ),
     )
 }
 
@@ -313,6 +325,18 @@ mod tests {
     fn url(listen: &str) -> anyhow::Result<String> {
         let env = [("HELPSYNC_API__LISTEN".to_owned(), listen.to_owned())];
         local_url(&Settings::load(None, env).unwrap()).map(|url| url.to_string())
+    }
+
+    #[test]
+    fn a_server_below_a_path_is_asked_there() {
+        for (base, asked) in [
+            ("http://a.example", "http://a.example/user?x=1"),
+            ("http://a.example/", "http://a.example/user?x=1"),
+            ("https://a.example/sync", "https://a.example/sync/user?x=1"),
+            ("https://a.example/sync/", "https://a.example/sync/user?x=1"),
+        ] {
+            assert_eq!(below(&Url::parse(base).unwrap(), "/user?x=1").unwrap().as_str(), asked);
+        }
     }
 
     #[test]

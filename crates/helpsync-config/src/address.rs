@@ -34,8 +34,9 @@ fn insists_on_tls(postgres: &Url) -> bool {
     matches!(mode.as_deref(), Some("require" | "verify-ca" | "verify-full"))
 }
 
-/// The machine that the driver connects to; `None`: a socket of this one. Query parameters win, as in libpq.
-fn postgres_host(url: &Url) -> Option<String> {
+/// The machine that the driver connects to; `None`: a socket of this one. Query parameters win, as in libpq; where the URL
+/// names none, the driver looks into the process's environment.
+fn postgres_host(url: &Url, environment: impl Fn(&str) -> Option<String>) -> Option<String> {
     let is_path = |host: &str| host.starts_with('/') || host.to_ascii_lowercase().starts_with("%2f");
     let named = url.query_pairs().filter(|(name, _)| matches!(&**name, "host" | "hostaddr"));
     let hosts: Vec<String> = url
@@ -47,7 +48,9 @@ fn postgres_host(url: &Url) -> Option<String> {
     if hosts.iter().any(|host| is_path(host)) {
         return None;
     }
-    hosts.into_iter().next_back().filter(|host| !host.is_empty())
+    let named = hosts.into_iter().next_back().filter(|host| !host.is_empty());
+    let from_environment = || ["PGHOSTADDR", "PGHOST"].into_iter().find_map(environment);
+    named.or_else(|| from_environment().filter(|host| !host.is_empty() && !is_path(host)))
 }
 
 /// The URL of a store, broker or coordinator. It may hold a password, so printing it hides that.
@@ -65,11 +68,15 @@ impl ConnectionUrl {
     /// Postgres, `sslmode=prefer`, which is its default, is content without.
     #[must_use]
     pub fn is_readable_on_the_way(&self) -> bool {
+        self.is_readable_where(|name| std::env::var(name).ok())
+    }
+
+    fn is_readable_where(&self, environment: impl Fn(&str) -> Option<String>) -> bool {
         let Ok(url) = Url::parse(self.expose()) else { return true };
         match url.scheme() {
             "sqlite" | "amqps" | "rediss" => false,
             "postgres" | "postgresql" => {
-                !insists_on_tls(&url) && !postgres_host(&url).is_none_or(|it| is_near(&it))
+                !insists_on_tls(&url) && !postgres_host(&url, environment).is_none_or(|it| is_near(&it))
             }
             "amqp" | "redis" => !is_loopback(&url),
             _ => false,
@@ -213,7 +220,18 @@ mod tests {
             ("redis://127.0.0.2", false),
             ("rediss://cache", false),
         ] {
-            assert_eq!(ConnectionUrl(url.into()).is_readable_on_the_way(), is_readable, "{url}");
+            assert_eq!(ConnectionUrl(url.into()).is_readable_where(|_| None), is_readable, "{url}");
+        }
+        for (host, is_readable) in
+            [("192.0.2.2", true), ("db", true), ("127.0.0.1", false), ("/run/pg", false), ("", false)]
+        {
+            for name in ["PGHOST", "PGHOSTADDR"] {
+                let environment = |asked: &str| (asked == name).then(|| host.to_owned());
+                let url = ConnectionUrl("postgres:///x?user=u&password=p".into());
+                assert_eq!(url.is_readable_where(environment), is_readable, "{name}={host}");
+                let url = ConnectionUrl("postgres://127.0.0.1/x".into());
+                assert!(!url.is_readable_where(environment), "the URL's own host wins");
+            }
         }
     }
 }

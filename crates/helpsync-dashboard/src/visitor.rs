@@ -65,7 +65,10 @@ impl Visitor {
             return Err(Problem::missing(dashboard));
         }
         let organization = match admin.organization(key.organization).await {
-            Ok(found) => found.name,
+            Ok(found) => {
+                key.viewer_required = found.viewer_required;
+                found.name
+            }
             Err(StoreError::NotFound(_)) => return Err(Problem::missing(dashboard)),
             Err(error) => return Err(away(error)),
         };

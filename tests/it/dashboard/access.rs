@@ -2,9 +2,10 @@
 
 use helpsync_model::KeyScope;
 use helpsync_store::NewApiKey;
-use reqwest::StatusCode;
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use zendesk_sim::FaultRule;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use zendesk_sim::{FaultRule, GenerateOptions};
 
 use super::browser::dead_letters;
 use super::{Visitor, origin, try_login};
@@ -351,4 +352,35 @@ async fn what_is_sent_again_leads_back_to_the_list_as_it_was_narrowed() {
     let sent = visitor.post(&narrowed, &[("dead", "1")]).await;
     let to = sent.headers()[LOCATION].to_str().unwrap();
     assert!(to.contains("said=redelivered") && to.ends_with("state=dead"), "{to}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_of_another_organization_what_that_one_lets_its_readers_see() {
+    let app = TestApp::embedded().await;
+    let generate = GenerateOptions { articles: 20, restricted_fraction: 0.5, ..small(20) };
+    let account = app.account("acme", generate);
+    app.connect(CUSTOMER, "acme").await;
+    let readers = json!({ "viewer_segments_required": true });
+    let (status, _) = app.call(Method::PUT, "/helpsync/v1/readers", CUSTOMER, Some(readers)).await;
+    assert_eq!(status, StatusCode::OK);
+    let other = app.post("/helpsync/v1/organizations", CUSTOMER, json!({ "name": "other" })).await;
+    let open = app.http.put(app.url("/helpsync/v1/readers")).bearer_auth(other["api_key"].as_str().unwrap());
+    let open = open.json(&json!({ "viewer_segments_required": false })).send().await.unwrap();
+    assert_eq!(open.status(), StatusCode::OK);
+    let operator = json!({ "name": "abroad", "scope": "operator", "organization": "other" });
+    let operator = app.post("/helpsync/v1/api-keys", CUSTOMER, operator).await;
+    let visitor = Visitor::login(&app, operator["api_key"].as_str().unwrap()).await;
+    let customer = Visitor::login(&app, API_KEY).await.customer(CUSTOMER).await;
+    let home = format!("/dashboard/o/{}", app.parts().organization);
+    let page = visitor.get(&format!("{home}/customers/{customer}/files")).await.text().await.unwrap();
+    let truth = account.truth();
+    let is_shown = |title: &str| page.contains(title);
+    let open = truth.iter().filter(|one| one.user_segment_id.is_none());
+    assert!(
+        open.clone().count() > 0 && open.clone().any(|one| is_shown(&one.translations[0].title)),
+        "{page}"
+    );
+    for restricted in truth.iter().filter(|one| one.user_segment_id.is_some()) {
+        assert!(!is_shown(&restricted.translations[0].title), "{restricted:?}");
+    }
 }

@@ -380,6 +380,9 @@ impl Asked<'_> {
             h2 { (texts::READ) }
             ul.marks.yes { @for one in texts::READ_LIST { li { (one) } } }
             @if reads_more { p.hint { (texts::READS_MORE) } }
+            @if !self.grant.scopes.is_empty() {
+                p.hint { (texts::SCOPES) " " @for scope in &self.grant.scopes { code { (scope) } " " } }
+            }
             h2 { (texts::NOT_READ) }
             ul.marks.no { @for one in texts::NOT_READ_LIST { li { (one) } } }
             p.hint { @if writes { (texts::ADDS_WEBHOOK) } @else { (texts::WRITES_NOTHING) } }

@@ -78,6 +78,8 @@ pub(super) const READ_LIST: [&str; 3] = [
 ];
 pub(super) const READS_MORE: &str =
     "Zendesk will name a wider permission, because its finer ones do not show everything listed above.";
+/// Then their names, as Zendesk has them.
+pub(super) const SCOPES: &str = "Zendesk is asked for:";
 pub(super) const ADDS_WEBHOOK: &str = "One webhook is added to your account, so that changes arrive within seconds. Disconnecting takes it away.";
 pub(super) const NOT_READ: &str = "What is not";
 pub(super) const NOT_READ_LIST: [&str; 3] = [

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use helpsync_model::{KeyScope, OrganizationId};
+use helpsync_store::audit;
 use helpsync_store::{ApiKey, NewApiKey};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -110,6 +111,12 @@ async fn make_key(
         Some(Int(days)) if (1..=DAYS_MAX).contains(&days) => Some(api.now_ms().saturating_add(days * DAY_MS)),
         Some(_) => return Err(ApiError::field("expires_in_days", format!("is 1 to {DAYS_MAX}"))),
     };
+    let expires_at = match (caller.expires_at, expires_at) {
+        (Some(end), Some(wanted)) if wanted > end => {
+            return Err(ApiError::forbidden("a key makes none that outlives it: name fewer days"));
+        }
+        (end, wanted) => wanted.or(end),
+    };
     let name = own_name(&wanted.name, "name")?;
     let (key, secret) = create(&api, organization, name, scope, expires_at).await?;
     Ok(Json(MadeKey { key: Key::of(key, api.now_ms()), api_key: secret.expose_secret().to_owned() }))
@@ -125,7 +132,10 @@ pub(super) async fn organization_named(
         return Err(ApiError::forbidden("other organizations take an operator's key"));
     }
     let found = api.store().admin().find_organization(name.trim()).await?;
-    found.ok_or_else(|| ApiError::missing("organization"))
+    let found = found.ok_or_else(|| ApiError::missing("organization"))?;
+    audit::affects(found);
+    audit::detail("organization", name.trim().into());
+    Ok(found)
 }
 
 async fn create(
@@ -154,9 +164,10 @@ async fn create(
 
 async fn revoke_key(
     State(api): State<Api>,
-    ByKey(organization): ByKey,
+    Keyed(caller): Keyed,
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
+    let organization = caller.organization;
     let missing = || ApiError::missing("API key");
     let id = id.parse().or(Err(missing()))?;
     let admin = api.store().admin();
@@ -166,6 +177,12 @@ async fn revoke_key(
             "this is the bootstrap key: it ends when HELPSYNC_API__BOOTSTRAP_KEY names another, or when the file of the \
              embedded shape's key is removed and the server started again",
         ));
+    }
+    if !caller.scope.covers(key.scope) {
+        return Err(ApiError::forbidden(format!(
+            "a key of the scope {} revokes none of the scope {}",
+            caller.scope, key.scope
+        )));
     }
     if !admin.revoke_api_key(organization, id).await? {
         return Err(missing());

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::finish::{Checked, Finished, check_account, finish, other_workspace};
 use super::oauth_url::{check_allowed, check_request_id};
 use crate::Api;
-use crate::auth::Caller;
+use crate::auth::Speaker;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
@@ -33,7 +33,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn connect(
     State(api): State<Api>,
-    Caller(customer): Caller,
+    Speaker { customer, is_customer, .. }: Speaker,
     Body(input): Body<ConnectDataSourceInput>,
 ) -> Result<Json<ConnectDataSourceResponse>, ApiError> {
     let given = input.authentication;
@@ -50,6 +50,10 @@ async fn connect(
     let token = given.access_token.unwrap_or_default();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.chars().all(|c| c.is_ascii_graphic()) {
         return Err(ApiError::bad("authentication.access_token is missing, or is no token"));
+    }
+    // A customer must not search Zendesk for names of workspaces through us; who has the organization's key may ask.
+    if is_customer && !api.rates().may_check_workspace(customer.id, api.now_ms()) {
+        return Err(ApiError::throttled("too many workspaces were tried: try again in a minute"));
     }
     let token = SecretString::from(token);
     let account_label = match check_account(&api, &subdomain, &token).await? {

@@ -12,7 +12,10 @@ use crate::auth::ByKey;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
-use crate::wire::customer_state::{CustomerView, Customers, CustomersQuery, HeldFiles, RefusedRemovals};
+use crate::viewer::Viewing;
+use crate::wire::customer_state::{
+    CustomerView, Customers, CustomersQuery, HeldFileView, HeldFiles, RefusedRemovals,
+};
 use crate::wire::native::{After, SyncAnswer};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -114,6 +117,7 @@ async fn view(
 async fn held(
     State(api): State<Api>,
     ByKey(organization): ByKey,
+    viewing: Viewing,
     Path(customer): Path<String>,
     Query(query): Query<After>,
 ) -> Result<Json<HeldFiles>, ApiError> {
@@ -121,7 +125,8 @@ async fn held(
     let (after, limit) = (query.after.map_or(0, |after| after.0), rows(query.limit));
     let files = api.store().admin().held_files(organization, connection.id, after, limit).await?;
     let next = next_of(files.len(), limit, files.last().map(|last| last.id));
-    Ok(Json(HeldFiles { held: files.into_iter().map(Into::into).collect(), next }))
+    let view = |file| HeldFileView::new(file, viewing.viewer.as_ref());
+    Ok(Json(HeldFiles { held: files.into_iter().map(view).collect(), next }))
 }
 
 async fn approve(

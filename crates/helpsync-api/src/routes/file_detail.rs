@@ -78,10 +78,14 @@ async fn file(
 async fn history(
     State(api): State<Api>,
     ByKey(organization): ByKey,
+    viewing: Viewing,
     Path(id): Path<String>,
 ) -> Result<Json<FileHistory>, ApiError> {
     // What is no number names no file.
     let Ok(id) = id.parse().map(FileId) else { return Err(ApiError::missing("file")) };
+    if viewing.viewer.is_some() {
+        viewing.of(api.store().admin().file_of_organization(organization, id).await?)?;
+    }
     let changes = api.store().admin().file_history(organization, id).await?;
     Ok(Json(FileHistory { changes: changes.into_iter().map(Into::into).collect() }))
 }

@@ -48,6 +48,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .gives::<Vec<UserFile>>(),
         post("/resync_file", Access::Customer, "Fetch one article again", resync)
             .needs(KeyScope::Sync)
+            .viewed()
             .takes::<ResyncFileQueryInput>()
             .gives::<UserFile>(),
         post("/delete_files_v2", Access::Customer, "Delete files; without filters all of them", delete_v2)
@@ -59,9 +60,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         delete("/deletefile/{file_id}", Access::Customer, "Delete one file, for old clients", delete_one)
             .gives::<GenericSuccessResponse>(),
         post("/create_user_file_tags", Access::Customer, "Add tags to a file", add_tags)
+            .viewed()
             .takes::<CreateFileTagsInput>()
             .gives::<UserFile>(),
         post("/delete_user_file_tags", Access::Customer, "Remove tags from a file", remove_tags)
+            .viewed()
             .takes::<DeleteFileTagsInput>()
             .gives::<UserFile>(),
         post("/move_to_hot_storage", Access::Customer, "Accepted: every file is in hot storage", storage)
@@ -140,6 +143,7 @@ async fn list_bare(
 async fn resync(
     State(api): State<Api>,
     Caller(customer): Caller,
+    viewing: Viewing,
     Body(input): Body<ResyncFileQueryInput>,
 ) -> Result<Json<UserFile>, ApiError> {
     let (chunk_size, chunk_overlap) = (input.chunk_size.map(|it| it.0), input.chunk_overlap.map(|it| it.0));
@@ -151,6 +155,7 @@ async fn resync(
         skip_processing: input.skip_file_processing == Some(true),
     };
     let (id, request_id) = (FileId(input.file_id.0), api.fresh_id());
+    known_to(&api, &customer, &viewing, id).await?;
     match api.store().admin().request_resync_with(customer.id, id, &request_id, options).await? {
         ResyncRequested::Kept(file) => Ok(Json((*file).into())),
         ResyncRequested::Queued(file) => {
@@ -159,6 +164,14 @@ async fn resync(
         }
         ResyncRequested::Busy => Err(ApiError::conflict("the file is being fetched already")),
     }
+}
+
+/// An error where whoever reads may not know of the file.
+async fn known_to(api: &Api, customer: &Customer, viewing: &Viewing, id: FileId) -> Result<(), ApiError> {
+    if viewing.viewer.is_none() {
+        return Ok(());
+    }
+    viewing.of(api.store().admin().file(customer.id, id).await?).map(drop)
 }
 
 async fn delete_matching(
@@ -259,6 +272,7 @@ async fn storage(
 async fn add_tags(
     State(api): State<Api>,
     Caller(customer): Caller,
+    viewing: Viewing,
     Body(input): Body<CreateFileTagsInput>,
 ) -> Result<Json<UserFile>, ApiError> {
     if let Some(reserved) = RESERVED_TAGS.iter().find(|key| input.tags.contains_key(**key)) {
@@ -269,6 +283,7 @@ async fn add_tags(
         return Err(ApiError::field("tags", "expected an object"));
     };
     let id = FileId(input.organization_user_file_id.0);
+    known_to(&api, &customer, &viewing, id).await?;
     api.store().admin().change_file_tags(customer.id, id, &TagChange::Merge(tags)).await?;
     Ok(Json(api.store().admin().file(customer.id, id).await?.into()))
 }
@@ -276,10 +291,12 @@ async fn add_tags(
 async fn remove_tags(
     State(api): State<Api>,
     Caller(customer): Caller,
+    viewing: Viewing,
     Body(input): Body<DeleteFileTagsInput>,
 ) -> Result<Json<UserFile>, ApiError> {
     let tags = bounded(Some(input.tags), "tags", LIST_MAX)?.unwrap_or_default();
     let id = FileId(input.organization_user_file_id.0);
+    known_to(&api, &customer, &viewing, id).await?;
     api.store().admin().change_file_tags(customer.id, id, &TagChange::Remove(tags)).await?;
     Ok(Json(api.store().admin().file(customer.id, id).await?.into()))
 }

@@ -1,6 +1,7 @@
 //! Comparing a copy with its help center, and what a first sync would take.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body as Stream, Bytes};
@@ -25,6 +26,8 @@ use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
 use crate::wire::verify::{DifferenceView, EstimateView, Estimates, VerifyInput, VerifyTotals, WhoseQuery};
 
+/// A comparison that finds nothing for so long says so by an empty line: readers and proxies take silence for an end.
+const STILL_HERE_AFTER: Duration = Duration::from_secs(15);
 /// Pieces of the answer that wait for its reader; the comparison waits then.
 const PIECES_AHEAD: usize = 4;
 
@@ -34,7 +37,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "/helpsync/v1/verify",
             Access::Key,
             "Compare a customer's copy with its help center, changing nothing: a JSON object a line, one for each \
-             difference, the totals last, with customer and workspace; a comparison that broke off ends with \"broke_off\" \
+             difference, empty lines while there is nothing to tell, the totals last, with customer and workspace; a comparison that broke off ends with \"broke_off\" \
              instead: its \"reason\", and its \"cause\" (passing, grant or other)",
             verify,
         )
@@ -82,7 +85,11 @@ async fn verify(
     // It ends with the answer: nobody sends requests for a reader that has gone.
     let task = AbortOnDropHandle::new(tokio::spawn(of_this_request(work)));
     let lines = stream::unfold((told, task), |(mut told, task)| async move {
-        told.recv().await.map(|piece| (Ok::<_, Infallible>(piece), (told, task)))
+        let piece = match tokio::time::timeout(STILL_HERE_AFTER, told.recv()).await {
+            Ok(piece) => piece?,
+            Err(_elapsed) => Bytes::from_static(b"\n"),
+        };
+        Some((Ok::<_, Infallible>(piece), (told, task)))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Stream::from_stream(lines)).into_response())
 }

@@ -1,7 +1,9 @@
 //! How customers stand.
 
 use helpsync_model::OrganizationId;
-use helpsync_store::{CustomerFilter, CustomerSearch, CustomerSort, CustomerState, HeldFile, WorkspaceState};
+use helpsync_store::{
+    CustomerFilter, CustomerSearch, CustomerSort, CustomerState, HeldFile, Viewer, WorkspaceState,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -165,18 +167,21 @@ pub struct HeldFileView {
     pub id: i64,
     /// Zendesk's.
     pub article_id: i64,
+    /// Empty where whoever reads may not know of the article.
     pub name: String,
     pub external_url: Option<String>,
     pub held_at: String,
 }
 
-impl From<HeldFile> for HeldFileView {
-    fn from(file: HeldFile) -> Self {
+impl HeldFileView {
+    /// As this reader may see it.
+    pub(crate) fn new(file: HeldFile, viewer: Option<&Viewer>) -> Self {
+        let is_shown = viewer.is_none_or(|viewer| viewer.may_read(&file.user_segment_ids));
         Self {
             id: file.id,
             article_id: file.article_id,
-            name: file.name,
-            external_url: web_address(file.external_url),
+            name: if is_shown { file.name } else { String::new() },
+            external_url: web_address(file.external_url.filter(|_| is_shown)),
             held_at: time(file.held_at),
         }
     }

@@ -201,10 +201,13 @@ pub(crate) struct Disconnect {
 
 /// For `pause` and `resume`.
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["customer", "lane"])]
+#[group(id = "what", required = true, multiple = false, args = ["customer", "option", "lane"])]
 pub(crate) struct Pause {
     /// The work of this customer.
     pub(crate) customer: Option<String>,
+    /// The same as an option.
+    #[arg(long = "customer", value_name = "CUSTOMER")]
+    pub(crate) option: Option<String>,
     /// The work of a lane, of every organization.
     #[arg(long, value_parser = ["on_demand", "scheduled", "backfill"])]
     pub(crate) lane: Option<String>,

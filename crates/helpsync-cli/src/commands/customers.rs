@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::commands::ask::{path, rows_of};
 use crate::commands::watch::{doing, whose};
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, moment, span};
+use crate::output::{Output, cell, customer_option, moment, span};
 
 const CUSTOMERS: &str = "/helpsync/v1/customers";
 /// Customers are read in pages of so many.
@@ -118,13 +118,16 @@ fn show_text(customer: &Value) -> String {
     let mut lines = vec![("customer", name.clone()), ("state", state(customer))];
     if workspace.is_null() {
         lines.push(("files", cell(&customer["files"])));
-        lines.push(("next step", format!("helpsync connect SUBDOMAIN --customer {name}")));
+        lines.push(("next step", format!("helpsync connect SUBDOMAIN {}", customer_option(&name))));
         return listed(&lines);
     }
     lines.push(("workspace", cell(&workspace["subdomain"])));
     if let Some(reason) = workspace["pause_reason"].as_str() {
         let subdomain = cell(&workspace["subdomain"]);
-        lines.push(("paused for", format!("{reason}: helpsync connect {subdomain} --customer {name}")));
+        lines.push((
+            "paused for",
+            format!("{reason}: helpsync connect {subdomain} {}", customer_option(&name)),
+        ));
     }
     lines.push(("files", cell(&customer["files"])));
     lines.push(("last sync", ago(workspace)));
@@ -145,7 +148,7 @@ fn show_text(customer: &Value) -> String {
     }
     let count = |name: &str| workspace[name].as_i64().unwrap_or(0);
     if count("held") > 0 {
-        let what = format!("{} removals: helpsync files --held --customer {name}", count("held"));
+        let what = format!("{} removals: helpsync files --held {}", count("held"), customer_option(&name));
         lines.push(("held", what));
     }
     if count("dead_letters") > 0 {
@@ -171,7 +174,7 @@ pub(crate) async fn pause(args: Pause, paused: bool, output: Output) -> anyhow::
     let client = Client::of(&args.remote, output)?;
     let verb = if paused { "pause" } else { "resume" };
     let what = if paused { "is paused: what is under way ends, nothing new begins" } else { "goes on" };
-    let (place, text) = match (args.customer, args.lane) {
+    let (place, text) = match (args.customer.or(args.option), args.lane) {
         (Some(customer), _) => {
             client.check_customer(&customer).await?;
             (path(&[CUSTOMERS, &customer, verb]), format!("the work of {customer} {what}"))
@@ -249,7 +252,11 @@ fn scheduled(state: &Value, customer: &str, is_on: bool) -> String {
     let every = state["interval_hours"].as_i64();
     let every =
         every.map_or_else(|| "at its organization's interval".to_owned(), |hours| format!("every {hours} h"));
-    if !workspace["next_sync_at"].is_null() {
+    if let Some(reason) = workspace["pause_reason"].as_str() {
+        let subdomain = cell(&workspace["subdomain"]);
+        let connect = format!("helpsync connect {subdomain} {}", customer_option(customer));
+        format!("{whose} is synced by nobody ({reason}) until it is connected again: {connect}")
+    } else if !workspace["next_sync_at"].is_null() {
         format!("{whose} is synced by itself {every}, next {}", moment(&workspace["next_sync_at"]))
     } else if is_on {
         format!("{whose} is synced by itself {every} once its workspace is connected")

@@ -10,7 +10,7 @@ use crate::args::Status;
 use crate::client::Client;
 use crate::commands::ask::rows_of;
 use crate::commands::watch::doing;
-use crate::output::{Output, cell, counted, moment_of};
+use crate::output::{Output, cell, counted, customer_argument, moment_of};
 
 const REFRESH: Duration = Duration::from_secs(2);
 const RUNS_SHOWN: usize = 10;
@@ -93,7 +93,11 @@ fn status_text(status: &Value) -> String {
     let paused: Vec<String> = list(&status["paused_customers"]).iter().map(cell).collect();
     if !paused.is_empty() {
         let (more, first) = (if paused.len() >= PAUSED_MANY { ", maybe others" } else { "" }, &paused[0]);
-        line(format_args!("paused by a person: {}{more} (helpsync resume {first})", paused.join(", ")));
+        line(format_args!(
+            "paused by a person: {}{more} (helpsync resume {})",
+            paused.join(", "),
+            customer_argument(first)
+        ));
     }
     for one in list(&status["paused_lanes"]) {
         let (lane, at) = (cell(&one["lane"]), moment_of(&one["paused_at"], now_ms));

@@ -10,7 +10,7 @@ use crate::args::{Manner, Up};
 use crate::client::Client;
 use crate::commands::ask::{check_subdomain, oauth_url};
 use crate::exit::{Exit, refusal};
-use crate::output::Output;
+use crate::output::{Output, customer_option};
 use crate::role::{log_settings, run_until, settings};
 
 pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<()> {
@@ -168,11 +168,12 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
              All of it ends with Ctrl-C. In another terminal:\n\n  \
              . {file}\n  \
              helpsync status\n  \
-             helpsync sync --watch --customer {customer}\n  \
-             helpsync files --customer {customer}\n  \
+             helpsync sync --watch {option}\n  \
+             helpsync files {option}\n  \
              helpsync doctor\n\n\
              The browser's part: helpsync connect {SUBDOMAIN} --customer somebody",
             customer = args.customer,
+            option = customer_option(&args.customer),
             every = CHANGE_EVERY.as_secs(),
             file = file.display(),
         ))

@@ -7,7 +7,7 @@ use crate::args::Verify;
 use crate::client::Client;
 use crate::commands::watch::whose;
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, counted, table_text, word};
+use crate::output::{Output, cell, counted, customer_argument, customer_option, table_text};
 
 /// Differences that are shown one by one; the totals count all.
 const SHOWN_MAX: usize = 50;
@@ -64,11 +64,13 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
                 output.note(format_args!("run {run} mends what can be mended: helpsync status --watch"));
             }
             None if count("mendable") > 0 => {
-                output
-                    .note(format_args!("mend it: helpsync verify {} --repair", word(args.whose.customer())));
+                output.note(format_args!(
+                    "mend it: helpsync verify {} --repair",
+                    customer_argument(args.whose.customer())
+                ));
             }
             None if totals["by_cause"]["held"].as_u64().unwrap_or(0) > 0 => {
-                let customer = word(args.whose.customer());
+                let customer = customer_argument(args.whose.customer());
                 output.note(format_args!(
                     "a person decides what is held: helpsync files --held {customer}, then approve-removals or refuse-removals"
                 ));
@@ -81,10 +83,10 @@ pub(crate) async fn verify(args: Verify, output: Output) -> anyhow::Result<Exit>
 
 /// Why a comparison broke off, and what to do.
 fn broken_off(why: &Value, customer: &str) -> anyhow::Error {
-    let customer = word(customer);
+    let (customer, option) = (customer_argument(customer), customer_option(customer));
     let (exit, next) = match why["cause"].as_str() {
         Some("passing") => (Exit::Unavailable, "try again in some minutes".to_owned()),
-        Some("grant") => (Exit::Failed, format!("helpsync connect SUBDOMAIN --customer {customer}")),
+        Some("grant") => (Exit::Failed, format!("helpsync connect SUBDOMAIN {option}")),
         _ => (Exit::Failed, format!("`helpsync show {customer}` says how the customer stands")),
     };
     refusal(exit, format!("the comparison broke off: {}: {next}", cell(&why["reason"])))

@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::commands::ask::path;
 use crate::exit::{Exit, refusal};
-use crate::output::{LOOK_EVERY, Output, Position, Progress, cell, counted, word};
+use crate::output::{
+    LOOK_EVERY, Output, Position, Progress, cell, counted, customer_argument, customer_option,
+};
 
 /// Shows a run until it has ended.
 pub(crate) async fn watch_run(client: &Client, id: i64, output: Output) -> anyhow::Result<Value> {
@@ -22,7 +25,8 @@ pub(crate) async fn watch_run(client: &Client, id: i64, output: Output) -> anyho
             }
             Some(state @ ("failed" | "incomplete" | "cancelled")) => {
                 progress.clear();
-                return Err(refusal(Exit::Failed, stopped(&run, id, state)));
+                let paused_for = paused_for(client, &run).await;
+                return Err(refusal(Exit::Failed, stopped(&run, id, state, paused_for.as_deref())));
             }
             _ => progress.set(&position(&run)),
         }
@@ -91,22 +95,38 @@ fn held(run: &Value) -> Option<String> {
     let held = count(run, "held");
     (held > 0).then(|| {
         let customer = cell(&run["customer_id"]);
-        let customer = word(&customer);
+        let (customer, option) = (customer_argument(&customer), customer_option(&customer));
         format!(
             "  {held} removals are held: Zendesk shows so much less than before that a person must look first.\n\
-             \x20   helpsync files --held --customer {customer}      which they are\n\
+             \x20   helpsync files --held {option}      which they are\n\
              \x20   helpsync approve-removals {customer}             they are gone: remove them\n\
              \x20   helpsync refuse-removals {customer}              keep them, until a run finds them missing again"
         )
     })
 }
 
+/// Why nothing more is read from the run's workspace, where that is so.
+async fn paused_for(client: &Client, run: &Value) -> Option<String> {
+    let customer = run["customer_id"].as_str()?;
+    // What went wrong is told in any case.
+    let state = client.get(&path(&["/helpsync/v1/customers", customer])).await.ok()?;
+    state["workspace"]["pause_reason"].as_str().map(str::to_owned)
+}
+
 /// Why a run ended badly, and what to do.
-fn stopped(run: &Value, id: i64, state: &str) -> String {
-    let next = match state {
-        "failed" => "`helpsync dead-letters list` has its shards, and replays them",
-        "incomplete" => "the next run reads what is missing: `helpsync sync` starts it",
-        _ => "`helpsync sync` starts another",
+fn stopped(run: &Value, id: i64, state: &str, paused_for: Option<&str>) -> String {
+    let of_run = |said: fn(&str) -> String| said(run["customer_id"].as_str().unwrap_or("CUSTOMER"));
+    let next = match (state, paused_for) {
+        ("failed", _) => "`helpsync dead-letters list` has its shards, and replays them".to_owned(),
+        (_, Some(reason)) => {
+            let workspace = run["workspace"].as_str().unwrap_or("SUBDOMAIN");
+            format!("{reason}: `helpsync connect {workspace} {}` connects it again", of_run(customer_option))
+        }
+        ("incomplete", None) => format!(
+            "the next run reads what is missing: `helpsync sync {}` starts it",
+            of_run(customer_argument)
+        ),
+        _ => format!("`helpsync sync {}` starts another", of_run(customer_argument)),
     };
     let why = run["error"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
     format!("run {id} of {} is {state}{why}: {next}", whose(run))
@@ -161,10 +181,20 @@ mod tests {
     fn a_run_that_ended_badly_says_whose_and_why_and_what_next() {
         let mut run = run();
         run["error"] = json!("1 shard gave up");
-        let text = stopped(&run, 4, "failed");
+        let text = stopped(&run, 4, "failed", None);
         assert_eq!(
             text,
             "run 4 of ada (acme) is failed (1 shard gave up): `helpsync dead-letters list` has its shards, and replays them"
         );
+        run["customer_id"] = json!("ada b");
+        let text = stopped(&run, 4, "cancelled", Some("the grant has ended"));
+        assert!(
+            text.ends_with(
+                "the grant has ended: `helpsync connect acme --customer 'ada b'` connects it again"
+            ),
+            "{text}"
+        );
+        let text = stopped(&run, 4, "incomplete", None);
+        assert!(text.ends_with("`helpsync sync 'ada b'` starts it"), "{text}");
     }
 }

@@ -128,8 +128,40 @@ pub(crate) fn word(text: &str) -> Cow<'_, str> {
     shlex::try_quote(text).unwrap_or(Cow::Borrowed(text))
 }
 
+/// A customer as an option of a command that is shown.
+pub(crate) fn customer_option(name: &str) -> String {
+    let sign = if name.starts_with('-') { '=' } else { ' ' };
+    format!("--customer{sign}{}", word(name))
+}
+
+/// A customer as the argument of a command that is shown.
+pub(crate) fn customer_argument(name: &str) -> String {
+    if name.starts_with('-') { customer_option(name) } else { word(name).into_owned() }
+}
+
 /// Whether colours go there.
 pub(crate) fn has_colours(stream: &impl IsTerminal) -> bool {
     let off = |name: &str, is_off: fn(&str) -> bool| std::env::var(name).is_ok_and(|text| is_off(&text));
     stream.is_terminal() && !off("NO_COLOR", |text| !text.is_empty()) && !off("TERM", |text| text == "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_customer_in_a_shown_command_is_one_word_whatever_it_is_called() {
+        for (name, argument, option) in [
+            ("ada", "ada", "--customer ada"),
+            ("ada b", "'ada b'", "--customer 'ada b'"),
+            ("it's", "\"it's\"", "--customer \"it's\""),
+            ("-x", "--customer=-x", "--customer=-x"),
+            ("-x $y", "--customer='-x $y'", "--customer='-x $y'"),
+        ] {
+            assert_eq!(
+                (customer_argument(name).as_str(), customer_option(name).as_str()),
+                (argument, option)
+            );
+        }
+    }
 }

@@ -17,6 +17,8 @@ use crate::db::{AdminStore, StoreError, decode, sql};
 const PRUNED_PER_CALL: i64 = 100;
 /// Ended states are kept this long, so that a replay can be told from a forgery.
 const ENDED_KEPT_MS: i64 = 24 * 3_600_000;
+/// Grants of one customer that are remembered, ended ones included: whoever asks for more forgets his oldest.
+const KEPT_OF_CUSTOMER: i64 = 200;
 
 /// What is read of a grant.
 const GRANT: &str =
@@ -120,6 +122,16 @@ impl AdminStore {
         .bind(&grant.return_url)
         .bind(grant.begun_by.map(GrantBegunBy::as_str))
         .bind(grant.api_key)
+        .execute(&mut *write.tx)
+        .await?;
+        sqlx::query(
+            "delete from oauth_state where state_hash in
+               (select state_hash from oauth_state where customer_id = $1 order by created_at desc, state_hash
+                limit $2 offset $3)",
+        )
+        .bind(grant.customer.0)
+        .bind(PRUNED_PER_CALL)
+        .bind(KEPT_OF_CUSTOMER)
         .execute(&mut *write.tx)
         .await?;
         write.commit().await

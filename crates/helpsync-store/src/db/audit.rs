@@ -54,6 +54,8 @@ pub struct Audited {
 #[derive(Debug, Clone, Default)]
 struct State {
     organization: Option<OrganizationId>,
+    /// Another one to which it is done: its log has the entry too.
+    affected: Option<OrganizationId>,
     actor: Option<Actor>,
     customers: Vec<String>,
     customer: Option<CustomerId>,
@@ -122,6 +124,11 @@ pub fn acts(organization: OrganizationId, actor: Actor) {
     });
 }
 
+/// Says to which organization it is done, where that is another one than the actor's.
+pub fn affects(organization: OrganizationId) {
+    tell(|state| state.affected = Some(organization));
+}
+
 /// Says whom this request is about, by the organization's names for them.
 pub fn about(customers: &[String]) {
     tell(|state| state.customers = customers.iter().take(CUSTOMERS_MAX).cloned().collect());
@@ -180,10 +187,13 @@ impl Write {
             named => named.iter().map(|name| Some(name.as_str())).collect(),
         };
         let detail = Value::Object(state.detail.clone());
-        for customer in customers {
-            let change =
-                Change { action: &request.action, target: &request.target, customer, detail: detail.clone() };
-            insert(self, Some(organization), actor, &change, state.customer, &request.request_id).await?;
+        let affected = state.affected.filter(|affected| *affected != organization);
+        for organization in [Some(organization), affected].into_iter().flatten() {
+            for customer in &customers {
+                let (action, target, detail) = (&request.action, &request.target, detail.clone());
+                let change = Change { action, target, customer: *customer, detail };
+                insert(self, Some(organization), actor, &change, state.customer, &request.request_id).await?;
+            }
         }
         Ok(Some(request))
     }

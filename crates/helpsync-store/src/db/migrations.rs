@@ -37,6 +37,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0014_waiting_kind",
     "0015_paused_customers",
     "0016_grant_keys",
+    "0017_grants_of_a_customer",
 ];
 
 /// Those of SQLite.

@@ -57,6 +57,8 @@ pub struct Database {
     pub(crate) file: Option<Arc<SqliteFile>>,
     /// SQLite has one writer: waiting here is fair and instant, waiting for its file lock is neither.
     pub(crate) writer: Arc<Semaphore>,
+    /// When it last took what it was told: see `Store::ping_shared`.
+    pub(crate) seen_up: Arc<tokio::sync::Mutex<Option<tokio::time::Instant>>>,
 }
 
 /// How each connection to SQLite is set up.
@@ -140,7 +142,16 @@ impl Store {
         let file =
             path.map(|path| SqliteFile::of(&path).map(Arc::new)).transpose().map_err(sqlx::Error::Io)?;
         let pool = Reads { pool, system: dialect.system() };
-        Ok(Self::of(Database { pool, dialect, clock, vault, compares, file, writer }))
+        Ok(Self::of(Database {
+            pool,
+            dialect,
+            clock,
+            vault,
+            compares,
+            file,
+            writer,
+            seen_up: Arc::default(),
+        }))
     }
 
     /// From now on a SQLite file is written only while `holder` keeps others off it, and lives. Nothing on Postgres.

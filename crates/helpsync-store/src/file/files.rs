@@ -127,12 +127,18 @@ const FIELDS: &str =
 /// What [`FIELDS`] are read from, besides `file`.
 const WITH: &str =
     "join customer on customer.id = file.customer_id left join chunking on chunking.file_id = file.id";
+/// Who may read a file; empty: everybody.
+pub(crate) fn readers_of(row: &AnyRow) -> Result<Vec<i64>, StoreError> {
+    let mut segments: Vec<i64> = decode::json(row, "file", "user_segment_ids")?;
+    // A process of an earlier version writes the one column only.
+    let alone = row.try_get::<Option<i64>, _>("user_segment_id")?.filter(|id| !segments.contains(id));
+    segments.extend(alone);
+    Ok(segments)
+}
+
 fn file_of(row: &AnyRow) -> Result<File, StoreError> {
     let user_segment_id: Option<i64> = row.try_get("user_segment_id")?;
-    let mut user_segment_ids: Vec<i64> = decode::json(row, "file", "user_segment_ids")?;
-    // A process of an earlier version writes the one column only.
-    let alone = user_segment_id.filter(|id| !user_segment_ids.contains(id));
-    user_segment_ids.extend(alone);
+    let user_segment_ids = readers_of(row)?;
     let stored: FileStatus = decode::named(row, "file", "status")?;
     let chunking_error: Option<String> = row.try_get("chunking_error")?;
     let failed = stored == FileStatus::Ready && chunking_error.is_some();

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::db::{Database, StoreError, facets::Store, sql};
 use crate::run::runs::RUN;
 use crate::run::start::read_connection;
 
 /// Longer than this is no answer for whoever asks whether the database is there.
 const PING_MAX: Duration = Duration::from_secs(2);
+/// How old an answer may be that many share.
+const SHARED_FOR: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Answers within two seconds when the database takes what it is told and is as this version needs it: its file is
@@ -20,6 +24,25 @@ impl Store {
         in_time(async {
             self.try_read().await?;
             self.try_write().await
+        })
+        .await
+    }
+
+    /// [`Store::ping`] for whoever may ask as often as they like: a good answer is good for a second, and of many who ask
+    /// at once one looks.
+    ///
+    /// # Errors
+    /// As those of [`Store::ping`].
+    pub async fn ping_shared(&self) -> Result<(), StoreError> {
+        in_time(async {
+            let mut seen_up = self.seen_up.lock().await;
+            if seen_up.is_some_and(|at| at.elapsed() < SHARED_FOR) {
+                return Ok(());
+            }
+            self.try_read().await?;
+            self.try_write().await?;
+            *seen_up = Some(Instant::now());
+            Ok(())
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! Chunks: the parts of texts that searches answer with, and how they are listed. A hidden or removed file's chunks
 //! appear nowhere: every look at them goes through the file.
 
+use futures::TryStreamExt as _;
 use helpsync_model::{CustomerId, FileId};
 use serde_json::json;
 use sqlx::Row;
@@ -8,6 +9,11 @@ use sqlx::any::AnyRow;
 
 use crate::db::{Dialect, SearchStore, StoreError, Write, sql};
 use crate::filter::file_query::{FileFilters, FileOrder};
+
+/// The most that one page may hold, as JSON roughly.
+const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A number of a vector, written out.
+const VECTOR_NUMBER_BYTES: usize = 12;
 
 /// A part of a file's text.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,10 +169,21 @@ impl SearchStore {
             "select {} {from} order by {order}, chunk.id limit {limit} offset {offset}",
             columns(query.with_vectors)
         ));
-        let found = paged.bind(sqlx::query(listing)).fetch_all(&self.pool).await?;
+        let mut chunks = Vec::new();
+        let mut room = ANSWER_BYTES_MAX;
+        // One by one: what is too much as a whole must not be in memory before that is known.
+        let mut found = paged.bind(sqlx::query(listing)).fetch(&self.pool);
+        while let Some(row) = found.try_next().await? {
+            let chunk = chunk_of(&row, query.with_vectors)?;
+            let vector = chunk.vector.as_ref().map_or(0, |vector| vector.len() * VECTOR_NUMBER_BYTES);
+            room = room
+                .checked_sub(chunk.content.len() + vector)
+                .ok_or(StoreError::TooLarge { what: "the answer", bytes_max: ANSWER_BYTES_MAX })?;
+            chunks.push(chunk);
+        }
+        drop(found);
         let counting = sql(format!("select count(*) as matches {from}"));
         let counted = matching.bind(sqlx::query(counting)).fetch_one(&self.pool).await?;
-        let chunks = found.iter().map(|row| chunk_of(row, query.with_vectors)).collect::<Result<_, _>>()?;
         Ok((chunks, counted.try_get("matches")?))
     }
 

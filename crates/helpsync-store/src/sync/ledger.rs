@@ -172,14 +172,27 @@ impl SyncStore {
         Ok(sqlx::query_scalar(unseen).bind(connection.0).bind(run.0).fetch_all(&self.pool).await?)
     }
 
-    /// Adds to the run's record time waited for budget that belongs to no stored page.
+    /// Adds to the run's record what belongs to no stored page: time waited for budget, and requests of an attempt that
+    /// failed.
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
-    pub async fn note_budget_wait(&self, fence: &Fence, waits: &BudgetWaits) -> Result<(), StoreError> {
+    pub async fn note_attempt(
+        &self,
+        fence: &Fence,
+        waits: &BudgetWaits,
+        requests: u64,
+    ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         check_fence(&mut write, fence).await?;
         budget_waits::add(&mut write, fence, waits).await?;
+        if requests > 0 {
+            sqlx::query("update run set requests = requests + $2 where id = $1")
+                .bind(fence.run.0)
+                .bind(i64::try_from(requests).unwrap_or(i64::MAX))
+                .execute(&mut *write.tx)
+                .await?;
+        }
         write.commit().await
     }
 

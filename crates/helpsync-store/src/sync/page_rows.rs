@@ -34,7 +34,10 @@ pub(crate) struct Known {
     pub(crate) metadata_hash: Option<String>,
     /// The version of the converter that made its texts.
     pub(crate) converter: i64,
+    /// Hidden, deleted, or waiting to be stored: it is stored and announced, whatever comes.
     pub(crate) withdrawn: bool,
+    /// Hidden.
+    pub(crate) hidden: bool,
     /// Its content was deleted by request.
     pub(crate) deleted: bool,
     /// Of the text that it holds.
@@ -160,6 +163,7 @@ pub(crate) async fn known_files(
             converter: row.try_get("converter")?,
             deleted,
             characters: row.try_get("characters")?,
+            hidden: hidden_at.is_some(),
             withdrawn: hidden_at.is_some() || deleted || status != FileStatus::Ready.as_str(),
         };
         Ok((row.try_get("article_id")?, known))
@@ -296,9 +300,12 @@ pub(crate) async fn upsert_files(
            converter = excluded.converter,
            html_bytes = excluded.html_bytes, characters = excluded.characters, content_deleted = 0, hidden_at = null,
            attachments_due = 1, held_at = null, last_sync = excluded.last_sync, updated_at = excluded.updated_at,
-           history = substr(cast(excluded.updated_at as text) ||
-             case when excluded.content_hash = file.content_hash then ':details ' else ':text ' end || file.history,
-             1, {HISTORY_CHARS_MAX}),
+           history = case
+             when excluded.content_hash = file.content_hash and excluded.metadata_hash = file.metadata_hash
+               and file.hidden_at is null and file.content_deleted = 0 then file.history
+             else substr(cast(excluded.updated_at as text) ||
+               case when excluded.content_hash = file.content_hash then ':details ' else ':text ' end || file.history,
+               1, {HISTORY_CHARS_MAX}) end,
            sync_options = case when $11 = 1 then excluded.sync_options else file.sync_options end
          returning id, article_id",
         write.dialect.json_rows("$8", &columns)

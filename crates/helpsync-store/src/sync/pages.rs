@@ -144,13 +144,13 @@ impl<'a> Changes<'a> {
         once: i64,
         outcome: &mut PageOutcome,
     ) {
-        let announced = known.is_none_or(|known| {
-            known.content_hash.as_deref() != Some(&article.content_hash()) || known.withdrawn
-        });
+        let has_other_text = |known: &Known| known.content_hash.as_deref() != Some(&article.content_hash());
+        let announced = known.is_none_or(|known| has_other_text(known) || known.withdrawn);
+        let is_changed = known.is_none_or(|known| has_other_text(known) || known.hidden || known.deleted);
         if announced {
             self.announced.push((article.article_id, known.is_some()));
         }
-        match (known.is_some(), announced) {
+        match (known.is_some(), is_changed) {
             (false, _) => outcome.created += 1,
             (true, true) => outcome.updated += 1,
             (true, false) => outcome.unchanged += once,

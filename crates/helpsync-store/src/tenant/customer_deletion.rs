@@ -81,6 +81,12 @@ impl AdminStore {
                 if let Err(error) = words.forget_words().await {
                     tracing::warn!(error = chain(&error), "words of deleted texts stay in the index for now");
                 }
+                if let Err(error) = words.empty_log().await {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "deleted texts stay in the write-ahead log for now"
+                    );
+                }
             });
         }
         Ok(Some(DeletedCustomer { id: customer.id, tokens }))

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use crate::db::family::FAMILY;
 use crate::db::states::{ACTIVE_RUN, DONE_RUN, FAILED_SHARD, PENDING_SHARD, STATUS_ORDER, SYNC};
 use crate::db::{AdminStore, StoreError, sql};
+use crate::file::files::readers_of;
 use crate::run::runs::waiting_kind;
 
 /// How a customer stands.
@@ -78,6 +79,8 @@ pub struct HeldFile {
     pub external_url: Option<String>,
     /// Since when, in ms.
     pub held_at: i64,
+    /// Who may read it; empty: everybody.
+    pub user_segment_ids: Vec<i64>,
 }
 
 /// A customer's connection, and its brands.
@@ -183,7 +186,7 @@ impl AdminStore {
         limit: u32,
     ) -> Result<Vec<HeldFile>, StoreError> {
         let rows = sqlx::query(sql(format!(
-            "select id, article_id, name, external_url, held_at from file
+            "select id, article_id, name, external_url, held_at, user_segment_id, user_segment_ids from file
              where connection_id in {FAMILY} and organization_id = $2 and held_at is not null and id > $3
              order by id limit $4"
         )))
@@ -200,6 +203,7 @@ impl AdminStore {
                 name: row.try_get("name")?,
                 external_url: row.try_get("external_url")?,
                 held_at: row.try_get("held_at")?,
+                user_segment_ids: readers_of(row)?,
             })
         };
         rows.iter().map(held_of).collect()

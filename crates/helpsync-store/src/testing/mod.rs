@@ -31,7 +31,7 @@ use crate::{
     PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
 };
 
-pub use schema::{Bare, InTheWay, checkpoint, schema, write_text};
+pub use schema::{Bare, InTheWay, schema, write_text};
 pub use work::{Tally, open_shards, tally};
 
 /// Where the Postgres of the tests is, unless the environment says otherwise.

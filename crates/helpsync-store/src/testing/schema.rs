@@ -123,11 +123,3 @@ pub async fn schema(url: &str) -> Vec<String> {
 pub async fn write_text(store: &Store, statement: &'static str, text: &str) {
     sqlx::query(statement).bind(text).execute(&store.pool).await.expect(statement);
 }
-
-/// Has SQLite put its log into the file and empty it, as it does by itself now and then.
-///
-/// # Panics
-/// When the database refuses it.
-pub async fn checkpoint(store: &Store) {
-    sqlx::query("pragma wal_checkpoint(truncate)").execute(&store.pool).await.expect("a checkpoint");
-}

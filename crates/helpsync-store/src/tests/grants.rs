@@ -258,3 +258,22 @@ async fn an_unknown_state_takes_no_writers_turn() {
         assert!(matches!(answer, Ok(Ok(Consumed::Unknown))), "{answer:?}");
     }
 }
+
+#[tokio::test]
+async fn a_customer_has_a_bounded_number_of_grants_under_way_and_the_newest_are_kept() {
+    for store in stores().await {
+        for number in 0..220 {
+            put(&store, &format!("state-{number}")).await;
+            store.clock.advance(Duration::from_secs(1));
+        }
+        let kept = sqlx::query_scalar::<_, i64>("select count(*) from oauth_state");
+        let kept = kept.fetch_one(&store.store.pool).await.unwrap();
+        assert_eq!(kept, 200, "{}", name_of(&store));
+        let of = async |number: i64| {
+            let state = format!("state-{number}").into();
+            store.admin().pending_grant(&state).await.unwrap()
+        };
+        assert!(matches!(of(219).await, Consumed::Pending(_)));
+        assert!(matches!(of(19).await, Consumed::Unknown));
+    }
+}
