@@ -16,7 +16,7 @@ use crate::copy::{assert_equal, ours};
 
 const CUSTOMER: &str = "ada";
 
-fn acme(app: &TestApp) -> Account {
+pub(crate) fn acme(app: &TestApp) -> Account {
     let generate =
         GenerateOptions { articles: 30, body_profile: BodyProfile::Small, ..GenerateOptions::default() };
     let account = app.account("acme", generate);
@@ -24,7 +24,7 @@ fn acme(app: &TestApp) -> Account {
     account
 }
 
-async fn connect(app: &TestApp, scopes: &[&str]) {
+pub(crate) async fn connect(app: &TestApp, scopes: &[&str]) {
     let body = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme", "scopes": scopes });
     let answer = app.post("/integrations/oauth_url", CUSTOMER, body).await;
     let callback = app.consent(answer["oauth_url"].as_str().unwrap()).await;
@@ -33,13 +33,27 @@ async fn connect(app: &TestApp, scopes: &[&str]) {
     app.finished(connection).await;
 }
 
-const WATCHING: [&str; 3] = ["hc:read", "webhooks:read", "webhooks:write"];
+pub(crate) const WATCHING: [&str; 3] = ["hc:read", "webhooks:read", "webhooks:write"];
 
 /// What an administrator sees of the account's webhooks.
 async fn webhooks(app: &TestApp, account: &Account, path: &str) -> Value {
     let token = account.issue_tokens(CLIENT_ID, Role::Admin, "webhooks:read").access_token;
     let url = format!("http://{}/acme/api/v2/webhooks{path}", app.sim.address());
     app.http.get(url).bearer_auth(token).send().await.unwrap().json().await.unwrap()
+}
+
+/// What Zendesk signs a webhook's events with.
+pub(crate) async fn secret_of(app: &TestApp, account: &Account, webhook: &Value) -> String {
+    let path = format!("/{}/signing_secret", webhook["id"].as_str().unwrap());
+    webhooks(app, account, &path).await["signing_secret"]["secret"].as_str().unwrap().to_owned()
+}
+
+/// As Zendesk signs an event.
+pub(crate) fn signature(secret: &str, at: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(at.as_bytes());
+    mac.update(body);
+    STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// Waits until the webhook is made and its secret is ours.
@@ -103,22 +117,17 @@ async fn forged_old_and_repeated_events_do_nothing() {
     connect(&app, &WATCHING).await;
     let webhook = made(&app, &account).await;
     let endpoint = webhook["endpoint"].as_str().unwrap();
-    let path = format!("/{}/signing_secret", webhook["id"].as_str().unwrap());
-    let secret =
-        webhooks(&app, &account, &path).await["signing_secret"]["secret"].as_str().unwrap().to_owned();
+    let secret = secret_of(&app, &account, &webhook).await;
     let article = published(&app, &account).await;
     let event = |id: &str, article: &str| {
         json!({ "id": id, "type": "zen:event-type:article.unpublished", "detail": { "id": article } })
             .to_string()
     };
     let send = async |body: String, at: String, secret: &str| {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(at.as_bytes());
-        mac.update(body.as_bytes());
         let request = app
             .http
             .post(endpoint)
-            .header("x-zendesk-webhook-signature", STANDARD.encode(mac.finalize().into_bytes()))
+            .header("x-zendesk-webhook-signature", signature(secret, &at, body.as_bytes()))
             .header("x-zendesk-webhook-signature-timestamp", at)
             .body(body);
         request.send().await.unwrap().status()

@@ -43,6 +43,15 @@ async fn made_up_calls_never_fail_on_our_side_and_are_answered_as_described() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("Test cases:") || said.contains("generated"), "it called nothing: {said}");
+    let told = |what: &str| -> usize {
+        let line = said.lines().find_map(|line| line.trim().strip_prefix(what));
+        let number: String =
+            line.unwrap_or_default().trim().chars().take_while(char::is_ascii_digit).collect();
+        number.parse().unwrap_or_else(|_| panic!("nothing is said of {what:?}: {said}"))
+    };
+    // The time decides how many: on a machine that does much else some are not reached.
+    let (selected, tested) = (told("Selected:"), told("Tested:"));
+    assert!(tested * 10 >= selected * 9, "{tested} of {selected} operations were called: {said}");
     // Nobody was harmed: the customer that the calls were made for still answers.
     app.post("/user_data_sources", "ada", json!({})).await;
 }

@@ -101,3 +101,37 @@ async fn a_run_that_is_cancelled_says_so_also_when_its_customer_is_deleted() {
         &["a run was cancelled", "error=the workspace was disconnected"],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_receipt_of_a_run_that_failed_tells_of_the_request_that_ended_it() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", few());
+    let first = app.connect(CUSTOMER, "acme").await;
+    account.clear_requests();
+    let refusal = Fault::Status { code: 400, retry_after: None, body: FaultBody::Json };
+    account.inject(FaultRule::always(refusal).on("help_center"));
+    app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    let run = app.ended(first.connection).await;
+    assert_eq!(run.state, RunState::Failed);
+    // At least that which ended it; what is asked in passing, and refused, is not counted.
+    let sent = i64::try_from(account.requests().len()).unwrap();
+    assert!((1..=sent).contains(&run.counters.requests), "{sent}: {run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetching_an_article_again_that_is_as_it_was_changes_nothing_of_its_history() {
+    let app = TestApp::embedded().await;
+    app.account("acme", few());
+    let first = app.connect(CUSTOMER, "acme").await;
+    let file = app.post("/user_files_v2", CUSTOMER, json!({})).await["results"][0]["id"].clone();
+    let history = format!("/helpsync/v1/files/{file}/history");
+    let (_, before) = app.call(Method::GET, &history, CUSTOMER, None).await;
+    for _ in 0..2 {
+        app.post("/resync_file", CUSTOMER, json!({ "file_id": file })).await;
+        let run = app.finished(first.connection).await;
+        assert_eq!((run.counters.updated, run.counters.unchanged), (0, 1), "{run:?}");
+    }
+    assert_eq!(app.call(Method::GET, &history, CUSTOMER, None).await.1, before);
+    let answer = app.call(Method::GET, &format!("/helpsync/v1/files/{file}"), CUSTOMER, None).await.1;
+    assert_eq!(answer["sync_status"], "READY", "{answer}");
+}

@@ -7,7 +7,7 @@ use helpsync_model::Plan;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use zendesk_sim::{Change, FaultRule, Role};
+use zendesk_sim::{Change, Fault, FaultBody, FaultRule, Role};
 
 use crate::app::{API_KEY, Shape, TestApp, small};
 use crate::copy::ours;
@@ -30,7 +30,8 @@ pub(crate) async fn compared(app: &TestApp, body: Value) -> (Vec<Value>, Value) 
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let text = answer.text().await.unwrap();
-    let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = text.lines().filter(|line| !line.is_empty());
+    let mut lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = lines.pop().unwrap();
     (lines, last)
 }
@@ -311,4 +312,18 @@ async fn what_differs_at_one_time_is_mended_and_what_is_older_there_is_told() {
     // A page that arrives late must not bring an old text back.
     let (differences, _) = verify(&app, whole).await;
     assert_eq!(differences, all_for("older_there", &[ids[1]]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_that_waits_is_not_silent() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(5));
+    app.connect(CUSTOMER, "acme").await;
+    let wait = Fault::Status { code: 429, retry_after: Some("20".to_owned()), body: FaultBody::Json };
+    account.inject(FaultRule::always(wait).on("help_center").times(1));
+    let request = app.http.post(app.url("/helpsync/v1/verify")).bearer_auth(API_KEY);
+    let text = request.json(&json!({ "customer_id": CUSTOMER })).send().await.unwrap().text().await.unwrap();
+    assert!(text.starts_with('\n'), "an empty line while nothing is known: {text:?}");
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["totals"]["shown"], &last["workspace"]), (&json!(5), &json!("acme")), "{last}");
 }

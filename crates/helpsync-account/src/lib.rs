@@ -13,7 +13,6 @@ mod tokens;
 mod working;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use helpsync_coordinator::{BudgetView, DEFAULT_BLOCK};
@@ -99,26 +98,12 @@ pub struct Account {
     /// Talks to the workspace.
     pub client: Client,
     waited: Arc<Waited>,
-    sent: Arc<AtomicU64>,
 }
 
 impl Account {
-    /// Requests that were sent since they were last accounted for: those that no page tells of, for the attempt ends without
-    /// one.
-    #[must_use]
-    pub fn take_sent(&self) -> u64 {
-        self.sent.swap(0, Ordering::Relaxed)
-    }
-
-    /// Whatever was sent so far is told of by something that is stored. [`Account::take_waited`] says so too.
-    pub fn accounted(&self) {
-        self.sent.store(0, Ordering::Relaxed);
-    }
-
     /// Time in which a call waited for budget since the last call of this. Calls that wait at once count once.
     #[must_use]
     pub fn take_waited(&self) -> BudgetWaits {
-        self.accounted();
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let WaitTimes { all, pace, window, in_flight, blocked } = self.waited.take();
         BudgetWaits {
@@ -269,9 +254,7 @@ impl Accounts {
         tokens: Arc<dyn helpsync_zendesk::TokenSource>,
     ) -> Account {
         let waited = Arc::new(Waited::default());
-        let sent = Arc::new(AtomicU64::new(0));
-        let limiter = BudgetedLimiter::new(self, home, Arc::clone(&waited), Arc::clone(&sent));
-        let client = Client::new(self.inner.http.clone(), endpoint, Arc::new(limiter), tokens);
-        Account { client, waited, sent }
+        let limiter = BudgetedLimiter::new(self, home, Arc::clone(&waited));
+        Account { client: Client::new(self.inner.http.clone(), endpoint, Arc::new(limiter), tokens), waited }
     }
 }

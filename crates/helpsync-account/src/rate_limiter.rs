@@ -1,7 +1,6 @@
 //! The limiter of [`helpsync_zendesk::Client`], kept by the coordinator.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,26 +26,18 @@ pub(crate) struct BudgetedLimiter {
     account: String,
     options: AccountOptions,
     waited: Arc<Waited>,
-    /// Requests of this client.
-    sent: Arc<AtomicU64>,
     uses: Arc<AccountUses>,
 }
 
 impl BudgetedLimiter {
     /// The budget belongs to the Zendesk account, whoever of our customers connected it.
-    pub(crate) fn new(
-        accounts: &Accounts,
-        subdomain: &Subdomain,
-        waited: Arc<Waited>,
-        sent: Arc<AtomicU64>,
-    ) -> Self {
+    pub(crate) fn new(accounts: &Accounts, subdomain: &Subdomain, waited: Arc<Waited>) -> Self {
         Self {
             coordinator: Arc::clone(&accounts.inner.coordinator),
             entropy: Arc::clone(&accounts.inner.entropy),
             account: subdomain.as_str().to_owned(),
             options: accounts.inner.options.clone(),
             waited,
-            sent,
             uses: Arc::clone(&accounts.inner.uses),
         }
     }
@@ -103,7 +94,6 @@ impl RateLimiter for BudgetedLimiter {
 
     async fn leave(&self, permit: Permit, report: RateReport) {
         let RateReport { status, limit, remaining, .. } = report;
-        self.sent.fetch_add(1, Ordering::Relaxed);
         telemetry::budget_used(&self.account);
         telemetry::budget_told(&self.account, permit.family.as_str(), status, limit, remaining);
         // Zendesk's minute of the help center is what people ask about; the other families have limits of their own.

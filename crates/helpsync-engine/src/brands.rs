@@ -43,13 +43,11 @@ impl Engine {
                 let passes = matches!(failure, Failure::Suspended { .. });
                 if !passes && matches!(failure.class(), Class::Gone | Class::Permanent) {
                     self.store.note_brands_asked(started, 1).await?;
-                    account.accounted();
                 }
                 return Ok(());
             }
         };
         let lost = self.store.learn_brands(started, &listed.brands, listed.whole, listed.requests).await?;
-        account.accounted();
         for brand in lost.into_iter().take(LOST_MAX) {
             self.end_if_gone(started, account, brand).await?;
         }

@@ -278,16 +278,16 @@ impl Engine {
             }
             ended => ended,
         };
-        // What no stored page accounts for: waits since the last one and the one that the shard is put off for; requests,
-        // where none follows.
+        // What no stored page accounts for: waits since the last one and the one that the shard is put off for, and the request
+        // that failed.
         let put_off = ended.as_ref().err().map_or(Duration::ZERO, HandlerError::budget_wait);
         let put_off = u64::try_from(put_off.as_millis()).unwrap_or(u64::MAX);
-        let unheard = if ended.is_err() { account.take_sent() } else { 0 };
         let mut waits = account.take_waited();
         waits.all_ms = waits.all_ms.saturating_add(put_off);
         waits.put_off_ms = put_off;
-        if waits.all_ms > 0 || unheard > 0 {
-            self.store.note_attempt(&started.fence, &waits, unheard).await?;
+        let requests = ended.as_ref().err().map_or(0, HandlerError::last_request);
+        if waits.all_ms > 0 || requests > 0 {
+            self.store.note_attempt(&started.fence, &waits, requests).await?;
         }
         ended
     }

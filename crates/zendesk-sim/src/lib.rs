@@ -39,7 +39,7 @@ pub use content::{
     BodyProfile, Change, ChangeError, GenerateOptions, Mutation, TruthArticle, TruthSelectionFilter,
     TruthTranslation, content_hash,
 };
-pub use oauth::{IssuedTokens, OauthClient, TokenLifetime};
+pub use oauth::{IssuedTokens, OauthClient, PLANTED_IN_TOKENS, TokenLifetime};
 pub use settings::{Churn, Consent, RateLimitBody, RecentStartRefusal, Role, Settings};
 pub use sim::{Sim, SimOptions};
 pub use traffic::{Fault, FaultBody, FaultRule, SeenRequest};

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Epoch;
 use crate::random::Random;
 
+/// What codes and tokens that say nothing begin with, so that whoever tests can look for them where none may be.
+pub const PLANTED_IN_TOKENS: &str = "zdsimsecret";
 /// Life of an access token when the request names none: 30 minutes.
 pub(crate) const ACCESS_SECONDS: i64 = 1_800;
 /// Life of a refresh token when the request names none: 30 days.
@@ -129,7 +131,7 @@ impl Oauth {
     }
 
     pub(crate) fn add_code(&mut self, code: Code) -> String {
-        let text = self.random.hex(32);
+        let text = self.opaque();
         self.codes.insert(text.clone(), code);
         text
     }
@@ -153,13 +155,14 @@ impl Oauth {
             TokenLifetime::OnRequest => asked.access.is_some(),
             TokenLifetime::Never => false,
         };
-        let access = if expires { self.jwt(&client.client_id, user_id, now) } else { self.random.hex(32) };
+        let access = if expires { self.jwt(&client.client_id, user_id, now) } else { self.opaque() };
+        let refresh = if expires { Some(self.opaque()) } else { None };
         let id = self.next_id;
         self.next_id += 1;
         self.tokens.push(Token {
             id,
             access,
-            refresh: expires.then(|| self.random.hex(32)),
+            refresh,
             client_id: client.client_id.clone(),
             user_id,
             scopes,
@@ -230,6 +233,11 @@ impl Oauth {
     }
 
     /// Several hundred bytes in the shape of an `at+jwt`, as newer clients get. Nobody may rely on its content.
+    /// Tells nothing but that it is a secret of this simulator.
+    fn opaque(&mut self) -> String {
+        format!("{PLANTED_IN_TOKENS}{}", self.random.hex(32))
+    }
+
     fn jwt(&mut self, client_id: &str, user_id: i64, now: Epoch) -> String {
         let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"at+jwt"}"#);
         let claims = format!(
