@@ -36,14 +36,14 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
     let simulator = Simulator::start(1).await?;
     for store in stores().await {
         let app = Installation::start(&simulator, store.url()).await?;
-        fill(store.url(), Many { customers: 1, files: options.files }).await;
+        filled(&store, Many { customers: 1, files: options.files }).await?;
         files(&store, &app, options.files, report).await?;
         app.stop().await;
     }
     for store in stores().await {
         let app = Installation::start(&simulator, store.url()).await?;
         let customers = i64::from(options.customers);
-        fill(store.url(), Many { customers, files: FILES_OF_EACH }).await;
+        filled(&store, Many { customers, files: FILES_OF_EACH }).await?;
         let lists = Lists { store: &store, app: &app, of: format!("{customers} customers") };
         lists.tell("status", "/helpsync/v1/status", Value::Null, STATUS_MILLISECONDS, report).await?;
         lists
@@ -58,6 +58,13 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
         lists.tell("one customer's files", FILES, json!({}), FIRST_PAGE_MILLISECONDS, report).await?;
         app.stop().await;
     }
+    Ok(())
+}
+
+/// Fills a database, and has its totals added up as a dispatcher does by and by.
+pub(crate) async fn filled(store: &TestStore, many: Many) -> anyhow::Result<()> {
+    fill(store.url(), many).await;
+    while store.queue().add_up_totals().await? {}
     Ok(())
 }
 

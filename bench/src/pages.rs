@@ -1,7 +1,7 @@
 //! Pages for people with very many customers and files: what each costs the server, and how heavy it is.
 
 use anyhow::{Context as _, ensure};
-use helpsync_store::testing::many::{Many, fill};
+use helpsync_store::testing::many::Many;
 use helpsync_store::testing::{TestStore, name_of, stores};
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{Method, Response};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Options;
 use crate::installation::Installation;
+use crate::listings::filled;
 use crate::meter::Times;
 use crate::report::{Goal, Report, Row};
 use crate::simulator::Simulator;
@@ -27,7 +28,7 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
     let simulator = Simulator::start(1).await?;
     for store in stores().await {
         let app = Installation::start(&simulator, store.url()).await?;
-        fill(store.url(), MANY).await;
+        filled(&store, MANY).await?;
         measure_on(&store, &app, report).await?;
         app.stop().await;
     }

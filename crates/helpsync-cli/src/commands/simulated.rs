@@ -65,6 +65,9 @@ impl Simulated {
             ("HELPSYNC_ZENDESK__BASE_URL", self.base_url()),
             ("HELPSYNC_ZENDESK__CLIENT_ID", CLIENT.0.to_owned()),
             ("HELPSYNC_ZENDESK__CLIENT_SECRET", CLIENT.1.to_owned()),
+            // Whatever the environment says of services: everything is within the process.
+            ("HELPSYNC_QUEUE__URL", String::new()),
+            ("HELPSYNC_COORDINATOR__URL", String::new()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

@@ -54,7 +54,11 @@ fn fitted(heading: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String 
     for row in table.row_iter_mut() {
         row.max_height(1);
     }
-    let widths = cut(&table.column_max_content_widths(), width.unwrap_or(u16::MAX));
+    let headings: Vec<u16> = heading
+        .iter()
+        .map(|name| u16::try_from(console::measure_text_width(name)).unwrap_or(u16::MAX).max(COLUMN_LEAST))
+        .collect();
+    let widths = cut(&table.column_max_content_widths(), &headings, width.unwrap_or(u16::MAX));
     for (column, width) in table.column_iter_mut().zip(widths) {
         column.set_padding((0, GAP));
         column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(width.saturating_add(GAP))));
@@ -62,17 +66,20 @@ fn fitted(heading: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String 
     table.trim_fmt()
 }
 
-/// Widths of columns that fit beside each other: the widest one gives way first, and none gets narrower than
-/// [`COLUMN_LEAST`].
-fn cut(widths: &[u16], room: u16) -> Vec<u16> {
+/// Widths of columns that fit beside each other: the widest one gives way first. None gets narrower than its heading as long
+/// as others can give way, and none narrower than [`COLUMN_LEAST`].
+fn cut(widths: &[u16], headings: &[u16], room: u16) -> Vec<u16> {
+    let fits_headings = narrowed(widths, headings, room);
+    narrowed(&fits_headings, &vec![COLUMN_LEAST; widths.len()], room)
+}
+
+fn narrowed(widths: &[u16], least: &[u16], room: u16) -> Vec<u16> {
     let mut widths = widths.to_vec();
     let gaps = usize::from(GAP) * widths.len().saturating_sub(1);
     let takes = |widths: &[u16]| gaps + widths.iter().map(|width| usize::from(*width)).sum::<usize>();
     while takes(&widths) > usize::from(room) {
-        let Some(widest) = widths.iter_mut().max() else { break };
-        if *widest <= COLUMN_LEAST {
-            break;
-        }
+        let can_give = widths.iter_mut().zip(least).filter(|(width, least)| **width > **least);
+        let Some((widest, _)) = can_give.max_by_key(|(width, _)| **width) else { break };
         *widest -= 1;
     }
     widths
@@ -116,7 +123,11 @@ mod tests {
         assert!(text.lines().any(|line| wide(line) > 50), "no more is cut than has to be: {text}");
         assert!(fitted(&heading, &rows, None).contains(url));
         // Narrower than it can be, it is as narrow as it can be.
-        assert_eq!(cut(&[2, 30, 80], 10), [2, 6, 6]);
-        assert_eq!(cut(&[2, 30, 80], 70), [2, 30, 34]);
+        assert_eq!(cut(&[2, 30, 80], &[6, 6, 6], 10), [2, 6, 6]);
+        assert_eq!(cut(&[2, 30, 80], &[6, 6, 6], 70), [2, 30, 34]);
+        // Headings are whole where there is room for them.
+        assert_eq!(cut(&[2, 30, 30], &[6, 12, 6], 30), [2, 12, 12]);
+        assert_eq!(cut(&[2, 30, 30], &[6, 12, 6], 24), [2, 12, 6]);
+        assert_eq!(cut(&[2, 30, 30], &[6, 12, 6], 20), [2, 8, 6]);
     }
 }
