@@ -125,7 +125,7 @@ fn workspace_of(row: &AnyRow, connection: ConnectionId) -> Result<WorkspaceState
     let (waiting_for, waiting_kind) = waits_for(row)?;
     let is_paused = waiting_kind == Some(WaitKind::Person);
     Ok(WorkspaceState {
-        connection: connection,
+        connection,
         subdomain: row.try_get("subdomain")?,
         state: row.try_get("state")?,
         pause_reason: row.try_get("pause_reason")?,
