@@ -79,6 +79,12 @@ async function manage(page) {
   await says(page, "A sync was started.");
   await page.click("input[name=section]");
   await press(page, "Save");
+  await says(page, "Save removes");
+  await look(page, "manage-removes");
+  await press(page, "Back to the selection");
+  await says(page, "Nothing was saved");
+  await press(page, "Save");
+  await press(page, "Save and remove them");
   await says(page, "Saved.");
   const chosen = (await call("GET", "/helpsync/v1/selection")).section_ids;
   assert.equal(chosen.length, 1);

@@ -33,6 +33,7 @@ async function look(name) {
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       check(over <= 0, `${page.url()} is ${over} pixels too wide at ${viewport.width}`);
       await menuFits(viewport.width);
+      if (viewport === NARROW) await tablesFit();
       await page.screenshot({ path: `${HELPSYNC_SCREENSHOTS}/${name}-${scheme}-${size}.png`, fullPage: true });
     }
   }
@@ -52,6 +53,31 @@ async function menuFits(width) {
     return Math.max(most, -place.left);
   });
   check(over <= 0, `the menu of ${page.url()} is ${over} pixels too wide at ${width}`);
+}
+
+// Narrow, nothing of a table is out of sight, and every value stands behind its column's name or is its row's first.
+async function tablesFit() {
+  const wrong = await page.evaluate(() => {
+    const told = [];
+    for (const box of document.querySelectorAll(".scroll")) {
+      const table = box.querySelector("table");
+      if (!table) continue;
+      const name = box.getAttribute("aria-label");
+      if (box.scrollWidth > box.clientWidth + 1) told.push(`${name} is ${box.scrollWidth} wide in ${box.clientWidth}`);
+      const room = box.getBoundingClientRect();
+      for (const one of table.querySelectorAll("button, .badge, time, a")) {
+        const place = one.getBoundingClientRect();
+        if (place.right > room.right + 1) told.push(`${name}: ${one.textContent} is cut`);
+        // So many lines take a column of a few letters.
+        if (one.tagName === "A" && place.height > 24 * (2 + one.textContent.length / 20)) told.push(`${name}: ${one.textContent} is pressed`);
+      }
+      for (const cell of table.querySelectorAll("td")) {
+        if (!cell.dataset.label) told.push(`${name}: a value has no name`);
+      }
+    }
+    return told;
+  });
+  check(wrong.length === 0, `${page.url()}:\n${wrong.slice(0, 10).join("\n")}`);
 }
 
 const says = (text) => page.waitForFunction((wanted) => document.body?.innerText.includes(wanted), PATIENT, text);
@@ -152,7 +178,7 @@ const parts = {
     await says("Send all dead ones again");
     await look("webhook");
     await press("Send all dead ones again");
-    await says("Sent again");
+    await says("sent again");
     await press("Send again");
     await says("Sent again");
   },
@@ -170,6 +196,16 @@ const parts = {
     });
     check(section.length > 0, "a section has no name");
     await press("Save");
+    await says("Save removes");
+    await look("selection-asked");
+    await press("Back");
+    await says("Nothing was saved");
+    // Asking takes no script.
+    await page.setJavaScriptEnabled(false);
+    await press("Save");
+    await press("Save and remove them");
+    await page.setJavaScriptEnabled(true);
+    await page.reload({ timeout: LATE_MS });
     await says("The selection is saved");
     const kept = await page.$eval("input[name=section]:checked", (box) => box.closest("label").innerText.trim());
     check(kept === section, `${kept} is kept, not ${section}`);
@@ -212,17 +248,32 @@ const parts = {
     await customer();
     await says("No workspace is connected");
     await look("not-connected");
+    await staleWhenAway();
     // Another browser of the same key is logged out with this one.
     const other = await (await page.browser().createBrowserContext()).newPage();
     const [first, second] = [page, other];
     page = second;
     await login();
     page = first;
+    await other.bringToFront();
+    await other.waitForFunction(() => document.body.dataset.stream === "open", PATIENT);
+    await page.bringToFront();
     await page.click(".menu summary");
     await press("Log out everywhere");
     check(page.url().endsWith("/dashboard/login"), page.url());
-    await other.goto(`${root}/dashboard`, { timeout: LATE_MS });
-    check(other.url().endsWith("/dashboard/login"), "the other browser is still logged in");
+    // Its page says so by itself, asks no more, and leads to the login and back.
+    page = other;
+    await page.bringToFront();
+    await page.waitForSelector('[data-stale="over"]:not([hidden])', { timeout: LATE_MS });
+    await look("logged-out-elsewhere");
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    check(asked.length === 0, `it asks on: ${asked}`);
+    await press("Log in again");
+    check(page.url().includes("/dashboard/login?next="), page.url());
+    page = first;
+    await page.bringToFront();
     await page.goto(`${root}/dashboard`, { timeout: LATE_MS });
     check(page.url().endsWith("/dashboard/login"), "logged in again by going back");
   },
@@ -244,6 +295,34 @@ async function keyboard() {
   await page.screenshot({ path: `${HELPSYNC_SCREENSHOTS}/palette.png` });
   await Promise.all([page.waitForNavigation({ timeout: LATE_MS }), page.keyboard.press("Enter")]);
   check(/\/customers\/\d+$/.test(page.url()), page.url());
+}
+
+// A page whose stream cannot be had says that it is old, asks with growing pauses, and is current again once it can.
+async function staleWhenAway() {
+  await page.goto(home, { timeout: LATE_MS });
+  await page.waitForFunction(() => document.body.dataset.stream === "open", PATIENT);
+  const tries = [];
+  const refuse = (request) => {
+    if (request.url().includes("/live")) tries.push(Date.now());
+    if (/live|palette/.test(request.url())) request.abort("connectionrefused");
+    else request.continue();
+  };
+  await page.setRequestInterception(true);
+  page.on("request", refuse);
+  // As after a tab was in the background: the next stream is asked for.
+  await page.evaluate(() => {
+    dispatchEvent(new Event("pagehide"));
+    dispatchEvent(new Event("pageshow"));
+  });
+  await page.waitForSelector('[data-stale="away"]:not([hidden])', { timeout: LATE_MS });
+  await page.waitForFunction(() => document.querySelector(".stale").getBoundingClientRect().bottom <= innerHeight, PATIENT);
+  while (tries.length < 4) await new Promise((resolve) => setTimeout(resolve, 200));
+  check(tries[3] - tries[2] > tries[1] - tries[0], `the pauses do not grow: ${tries}`);
+  page.off("request", refuse);
+  await page.setRequestInterception(false);
+  await look("stale");
+  await page.waitForFunction(() => document.body.dataset.stream === "open", PATIENT);
+  check(await page.$eval('[data-stale="away"]', (one) => one.hidden), "it is current, and still says that it is old");
 }
 
 async function filtered() {

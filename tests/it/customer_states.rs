@@ -6,6 +6,7 @@ use zendesk_sim::Change;
 
 use crate::app::{Shape, TestApp, make_key, small, until};
 use crate::copy::{assert_equal, ours};
+use crate::dashboard::told::says_that_it_waits_for_a_person;
 
 /// An id that must stay one segment of a path.
 const CUSTOMER: &str = "ada/1";
@@ -79,7 +80,7 @@ async fn paused_work_waits_for_a_person_and_then_goes_on() {
             let run = get(&app, &format!("/helpsync/v1/runs/{}", answer["run_id"])).await;
             assert_eq!((&run["customer_id"], &run["workspace"]), (&json!(CUSTOMER), &json!("acme")));
             assert_eq!(run["state"], "queued", "{run}");
-            assert!(run["waiting_for"].as_str().unwrap().contains("a person to resume"), "{run}");
+            says_that_it_waits_for_a_person(&app, CUSTOMER, &answer["run_id"]).await;
             // What is asked for after it and has another way to go does go: the tick has passed over what is paused.
             post(&app, &resume).await;
             app.finished(app.connection(CUSTOMER, "acme").await).await;

@@ -10,6 +10,7 @@ use zendesk_sim::{Consent, FaultRule};
 
 use crate::app::{API_KEY, LATE, TestApp, small, until};
 use crate::browser::Browser;
+use crate::copy::ours;
 use crate::pages::{CUSTOMER, sources, started, status};
 use crate::sdk::{node, root};
 
@@ -64,6 +65,7 @@ async fn the_managing_page_syncs_selects_and_disconnects_and_only_when_its_butto
         ("labels", "a, B\r\nc"),
         ("locales", "DE"),
         ("public_only", "yes"),
+        ("sure", "1"),
     ];
     assert_eq!(press(&chosen).await.status, StatusCode::SEE_OTHER);
     let (_, kept) = app.call(Method::GET, "/helpsync/v1/selection", CUSTOMER, None).await;
@@ -99,6 +101,55 @@ async fn the_managing_page_syncs_selects_and_disconnects_and_only_when_its_butto
     let (_, state) = app.call(Method::GET, "/helpsync/v1/customers/ada", CUSTOMER, None).await;
     assert_eq!(state["workspace"], Value::Null, "{state}");
     assert!(browser.open(&url).await.text.contains("No Zendesk workspace is connected"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_by_a_selection_only_when_the_person_has_seen_how_many() {
+    let (app, _account) = started().await;
+    app.connect(CUSTOMER, "acme").await;
+    let url = manage_url(&app, API_KEY).await;
+    let browser = Browser::new(&app.http);
+    let token = browser.open(&url).await.field("form_token");
+    let files = ours(&app, CUSTOMER).await.len();
+    let typed = [("form_token", token.as_str()), ("do", "select"), ("labels", "no-such\nlabel")];
+    let asked = browser.send(&url, &typed).await;
+    assert_eq!(asked.status, StatusCode::OK, "{:?}", asked.location);
+    assert!(asked.text.contains(&format!("{files} articles")), "{}", asked.text);
+    assert_eq!(ours(&app, CUSTOMER).await.len(), files, "nothing is gone yet");
+    // Whoever goes back finds what was typed.
+    let back = browser.send_and_see(&url, &[&typed[..], &[("back", "1")]].concat()).await;
+    assert!(back.text.contains(">no-such\nlabel</textarea>"), "{}", back.text);
+    assert_eq!(ours(&app, CUSTOMER).await.len(), files);
+    let sure = browser.send(&url, &[&typed[..], &[("sure", "1")]].concat()).await;
+    assert!(sure.location.unwrap().ends_with("&done=select"));
+    assert!(ours(&app, CUSTOMER).await.is_empty());
+    assert!(!browser.open(&url).await.text.contains("Save removes"), "it is done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_paused_is_not_told_that_all_goes_well() {
+    let (app, _account) = started().await;
+    app.connect(CUSTOMER, "acme").await;
+    let url = manage_url(&app, API_KEY).await;
+    let browser = Browser::new(&app.http);
+    for place in ["customers/ada", "lanes/on_demand"] {
+        app.post(&format!("/helpsync/v1/{place}/pause"), CUSTOMER, json!({})).await;
+        let page = browser.open(&url).await;
+        let sent = [("form_token", page.field("form_token")), ("do", "sync".to_owned())];
+        let sent = sent.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let told = browser.send_and_see(&url, &sent).await.text;
+        assert!(told.contains("It is paused") && !told.contains("A sync was started"), "{place}: {told}");
+        assert!(!told.contains("up to date") && !told.contains("being synced"), "{place}: {told}");
+        let watch = told.split("href=\"progress?").nth(1).unwrap().split('"').next().unwrap();
+        let progress = app.url(&format!("/integrations/zendesk/progress?{watch}"));
+        let progress = browser.open(progress.as_str()).await.text;
+        assert!(
+            progress.contains("It is paused") && !progress.contains("in a moment"),
+            "{place}: {progress}"
+        );
+        app.post(&format!("/helpsync/v1/{place}/resume"), CUSTOMER, json!({})).await;
+        app.finished(app.connection(CUSTOMER, "acme").await).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,10 +51,12 @@ pub mod answers {
         Runs, SkippedArticles, SkippedView, TranslationView,
     };
     pub use crate::wire::overview::{AgeCount, Overview};
-    pub use crate::wire::selection::{BrandView, SelectionView};
+    pub use crate::wire::selection::{BrandView, NamedPlace, PlacesNamed, SelectionPreview, SelectionView};
     pub use crate::wire::timeline::{History, TimedShardView, Timeline, WaitView};
     pub use crate::wire::verify::FreshnessView;
-    pub use crate::wire::webhook::{Deliveries, DeliveryView, WebhookNoKey, WebhookQueryResponse};
+    pub use crate::wire::webhook::{
+        Deliveries, DeliveryView, Redelivered, WebhookNoKey, WebhookQueryResponse,
+    };
 }
 
 pub use api::{Api, ApiOptions, WebhookRules};

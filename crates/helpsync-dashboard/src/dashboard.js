@@ -31,24 +31,62 @@ function offerActions() {
   document.querySelectorAll("[data-while]").forEach((one) => { one.hidden = !now.includes(one.dataset.while); });
 }
 
-// The browser opens the stream again by itself, and says what it has seen. A tab that nobody sees has none.
+// The stream is opened again by this script, with pauses that grow to a bound: a browser would ask a server that is away
+// every few seconds, and never say so. A tab that nobody sees has no stream. Whatever ends it, the page says that it is old.
+const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 60_000;
+// A stream ends now and then and the next begins: that is nothing to be told.
+const TOLD_AFTER_MS = 6_000;
 let stream = null;
+let again = 0;
+let telling = 0;
+let pause = FIRST_PAUSE_MS;
+let over = false;
+function tell(what) {
+  document.querySelectorAll("[data-stale]").forEach((one) => { one.hidden = one.dataset.stale !== what; });
+}
+function current() {
+  clearTimeout(telling);
+  telling = 0;
+  pause = FIRST_PAUSE_MS;
+  body.dataset.stream = "open";
+  tell("");
+}
+// The login page stands in place of what is asked for once the session is over.
+async function isOver() {
+  const answer = await fetch(`${body.dataset.palette}?search=`, { redirect: "manual", cache: "no-store" }).catch(() => null);
+  return answer?.type === "opaqueredirect";
+}
+async function away(ended) {
+  if (stream !== ended) return;
+  hush();
+  body.dataset.stream = "away";
+  if (!telling) telling = setTimeout(() => tell("away"), TOLD_AFTER_MS);
+  over = await isOver();
+  if (over) {
+    clearTimeout(telling);
+    body.dataset.stream = "over";
+    tell("over");
+    return;
+  }
+  // With a part of chance, so that not all pages of a server that was away come back at once.
+  again = setTimeout(listen, pause * (0.75 + Math.random() / 2));
+  pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+}
 function listen() {
   const address = body.dataset.live;
-  if (!address || document.hidden || stream) return;
-  stream = new EventSource(address);
-  stream.onopen = () => { body.dataset.stream = "open"; };
-  stream.onmessage = (event) => show(JSON.parse(event.data));
-  stream.onerror = () => {
-    body.dataset.stream = "away";
-    // Refused, not broken off: the session has ended, or too many pages are open. The server says which.
-    if (stream && stream.readyState === EventSource.CLOSED) {
-      stream = null;
-      setTimeout(listen, 10_000);
-    }
+  if (!address || document.hidden || stream || over) return;
+  clearTimeout(again);
+  const opened = new EventSource(address);
+  stream = opened;
+  opened.onmessage = (event) => {
+    current();
+    show(JSON.parse(event.data));
   };
+  opened.onerror = () => away(opened);
 }
 function hush() {
+  clearTimeout(again);
   if (stream) stream.close();
   stream = null;
 }

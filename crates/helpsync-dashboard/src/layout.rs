@@ -49,11 +49,24 @@ pub(crate) fn page(
         live,
         palette: visitor.at("/palette"),
     };
-    Page::new(StatusCode::OK, title)
+    let is_live = app.live.is_some();
+    let page = Page::new(StatusCode::OK, title)
         .product(t::PRODUCT)
         .assets(assets(&visitor.dashboard))
         .app(app)
-        .part(content)
+        .part(content);
+    if is_live { page.part(stale()) } else { page }
+}
+
+/// Says that a page is no longer kept current, and what to do: shown by the script. Loading it again leads to the login and
+/// back where the session is over.
+fn stale() -> Markup {
+    html! {
+        div class="stale" role="status" {
+            p class="note warn" data-stale="away" hidden { (t::STREAM_AWAY) " " a href="" { (t::LOAD_AGAIN) } }
+            p class="note warn" data-stale="over" hidden { (t::SESSION_OVER) " " a href="" { (t::LOGIN_AGAIN) } }
+        }
+    }
 }
 
 fn top(visitor: &Visitor, part: Part) -> Markup {

@@ -1,7 +1,7 @@
 //! How numbers, times and states are shown.
 
 use helpsync_model::Timestamp;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use crate::text as t;
 
@@ -93,16 +93,41 @@ pub(crate) fn figure(label: &str, value: &str, tone: &str) -> Markup {
     html! { div class={ "figure " (tone) } { span class="value" { (value) } span class="label" { (label) } } }
 }
 
-/// A table that scrolls by itself where it is too wide.
+/// A table that scrolls by itself where it is too wide. Where there is little room, its rows stand below each other with the
+/// name of its column before each value; the roles say what it is there as well.
 pub(crate) fn table(label: &str, columns: &[&str], rows: &Markup) -> Markup {
     html! {
         div class="scroll" role="region" aria-label=(label) tabindex="0" {
-            table {
-                thead { tr { @for column in columns { th scope="col" { (column) } } } }
-                tbody { (rows) }
+            table class="rows" role="table" {
+                thead role="rowgroup" {
+                    tr role="row" { @for column in columns { th scope="col" role="columnheader" { (column) } } }
+                }
+                tbody role="rowgroup" { (labelled(columns, &rows.0)) }
             }
         }
     }
+}
+
+/// Rows whose cells hold the name of their column. In what is escaped no `<` stands but that of a tag.
+fn labelled(columns: &[&str], rows: &str) -> Markup {
+    let mut text = String::with_capacity(rows.len() * 2);
+    let mut column = 0;
+    for piece in rows.split_inclusive('<') {
+        let is_tag = |name: &str| piece.strip_prefix(name).is_some_and(|rest| rest.starts_with(['>', ' ']));
+        if is_tag("tr") {
+            column = 0;
+            text.push_str("tr role=\"row\"");
+            text.push_str(&piece[2..]);
+        } else if is_tag("td") {
+            let name = columns.get(column).copied().unwrap_or_default();
+            column += 1;
+            text.push_str(&html! { td role="cell" data-label=(name) {} }.0[1..].replace("></td>", ""));
+            text.push_str(&piece[2..]);
+        } else {
+            text.push_str(piece);
+        }
+    }
+    PreEscaped(text)
 }
 
 #[cfg(test)]
@@ -119,6 +144,25 @@ mod tests {
         assert_eq!(duration(90_000), "1 d 1 h");
         assert_eq!(bytes(9_999), "9,999 B");
         assert_eq!(bytes(12_345_678), "12 MB".to_owned());
+    }
+
+    #[test]
+    fn cells_hold_the_names_of_their_columns_and_nothing_that_is_said_becomes_one() {
+        let rows = html! {
+            @for at in 0..2 { tr { td class="number" { (at) } td { "<td>" br; "x" } td { table; } } }
+        };
+        let shown = table("Things", &["How \"many\"", "What"], &rows).into_string();
+        assert_eq!(
+            shown.matches("<td role=\"cell\" data-label=\"How &quot;many&quot;\" class=\"number\">").count(),
+            2
+        );
+        assert_eq!(
+            shown.matches("<td role=\"cell\" data-label=\"What\">&lt;td&gt;<br>x</td>").count(),
+            2,
+            "{shown}"
+        );
+        assert_eq!(shown.matches("<tr role=\"row\">").count(), 3);
+        assert_eq!(shown.matches("<table").count(), 3);
     }
 
     #[test]

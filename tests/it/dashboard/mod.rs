@@ -4,6 +4,7 @@ mod access;
 mod browser;
 mod live;
 mod speed;
+pub(crate) mod told;
 
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{RequestBuilder, Response, StatusCode};

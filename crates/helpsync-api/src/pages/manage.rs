@@ -15,8 +15,8 @@ use serde_json::json;
 use url::Url;
 
 use super::callback::broken;
-use super::form::{Guard, Posted, not_from_page};
-use super::manage_form::{Shown, selection_of};
+use super::form::{Guard, Posted, TOKEN, not_from_page};
+use super::manage_form::{Shown, is_held_back, selection_of};
 use super::refusal::{Refusal, forget, see};
 use super::{Look, look, texts};
 use crate::Api;
@@ -30,6 +30,10 @@ use crate::signing::Purpose;
 const PATH: &str = "/integrations/zendesk/manage";
 /// What a button did, in the address of the page that follows: it asked whether to disconnect.
 const ASKED: &str = "ask";
+/// The field by which a person says that files may go.
+const SURE: &str = "sure";
+/// The field by which a person says that they may not.
+const BACK: &str = "back";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let token = "From /helpsync/v1/manage_url";
@@ -75,6 +79,11 @@ pub(crate) async fn link(
         h: base.clone(),
     };
     Ok(format!("{base}/manage?token={}", api.signer().sign(Purpose::ManageUrl, claim, api.ends_in(life))))
+}
+
+/// What a person typed: no token, and no answer to a question.
+fn typed(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
+    fields.iter().filter(|(name, _)| ![TOKEN, SURE, BACK].contains(name))
 }
 
 #[derive(Deserialize)]
@@ -168,7 +177,9 @@ impl Visitor<'_> {
 
     /// The page; `refused` is what could not be saved, and why.
     async fn page(&self, status: StatusCode, refused: Option<&Refusal>) -> Result<Page, Page> {
+        let connection = self.connection().await?;
         let said = match self.done.as_deref() {
+            Some("sync") if connection.as_ref().is_some_and(is_held_back) => Some(texts::DONE_SYNC_PAUSED),
             Some("sync") => Some(texts::DONE_SYNC),
             Some("select") => Some(texts::DONE_SELECT),
             Some("disconnect") => Some(texts::DONE_DISCONNECT),
@@ -180,7 +191,7 @@ impl Visitor<'_> {
             (Some(said), None) => page.part(html! { div.note.good role="status" { p { (said) } } }),
             (None, None) => page,
         };
-        let Some(connection) = self.connection().await? else {
+        let Some(connection) = connection else {
             return Ok(self.look.on(page.line(texts::NOT_CONNECTED).line(texts::NOT_CONNECTED_NEXT)));
         };
         let shown = Shown::read(self.api, &connection).await.map_err(broken)?;
@@ -244,21 +255,61 @@ impl Visitor<'_> {
         let before = admin.selection(self.organization, connection.id).await;
         let before = before.map_err(|error| broken(error.into()))?;
         match selection_of(fields, &before) {
+            Ok(_) if fields.has(BACK) => {
+                self.refused(fields, texts::NOTHING_SAVED.to_owned(), StatusCode::OK).await
+            }
             Ok(selection) => {
+                let files = match fields.has(SURE) {
+                    true => 0,
+                    false => admin
+                        .would_remove(self.organization, connection.id, &selection)
+                        .await
+                        .map_err(|error| broken(error.into()))?,
+                };
+                if files > 0 {
+                    return Ok(self.ask_to_remove(connection, fields, files).await?.into());
+                }
                 select(self.api, self.organization, connection.id, &selection).await.map_err(broken)?;
                 Ok(self.seen("select"))
             }
             Err(error) => {
                 let wrong = texts::wrong_list(error.wrong_member(), &error.text());
-                let typed = fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-                let refusal = Refusal { wrong, typed };
-                match refusal.led_back(self.api, &self.token, self.is_https(), &self.address()) {
-                    Some(back) => Ok(back),
-                    // So much that going back asks whether to send it again; it would be refused again.
-                    None => Ok(self.page(StatusCode::UNPROCESSABLE_ENTITY, Some(&refusal)).await?.into()),
-                }
+                self.refused(fields, wrong, StatusCode::UNPROCESSABLE_ENTITY).await
             }
         }
+    }
+
+    /// Shows what was typed again, below `wrong`.
+    async fn refused(&self, fields: &Fields, wrong: String, status: StatusCode) -> Result<Response, Page> {
+        let typed = typed(fields).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let refusal = Refusal { wrong, typed };
+        match refusal.led_back(self.api, &self.token, self.is_https(), &self.address()) {
+            Some(back) => Ok(back),
+            // So much that going back asks whether to send it again; it would be refused again.
+            None => Ok(self.page(status, Some(&refusal)).await?.into()),
+        }
+    }
+
+    /// Asks whether so many files may go; its form holds what was typed.
+    async fn ask_to_remove(
+        &self,
+        connection: &Connection,
+        fields: &Fields,
+        files: i64,
+    ) -> Result<Page, Page> {
+        let all = Shown::read(self.api, connection).await.map_err(broken)?.files();
+        let guard = self.guard();
+        let page = Page::new(StatusCode::OK, &texts::removes_title(files))
+            .line(&texts::removes(files, all))
+            .part(html! {
+                form.row method="post" action=(self.address()) {
+                    (guard.field())
+                    @for (name, value) in typed(fields) { input type="hidden" name=(name) value=(value); }
+                    button.danger type="submit" name=(SURE) value="1" { (texts::SAVE_ANYWAY) }
+                    button type="submit" name=(BACK) value="1" { (texts::BACK) }
+                }
+            });
+        Ok(guard.on(self.look.on(page), Forms::Here))
     }
 
     /// Asks whether to disconnect.

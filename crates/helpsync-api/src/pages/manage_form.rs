@@ -1,6 +1,6 @@
 //! What the managing page shows of a workspace, and the form of its selection.
 
-use helpsync_model::{ConnectionState, DataSourceStatus, SelectionFilter};
+use helpsync_model::{ConnectionState, DataSourceStatus, SelectionFilter, WaitKind};
 use helpsync_pages::{CATEGORY, Fields, Folder, SECTION, folders};
 use helpsync_store::{Connection, CustomerState, Item, ItemListKind, ItemOrder, ItemQuery, Run};
 use maud::{Markup, html};
@@ -55,6 +55,11 @@ impl Chosen {
     }
 }
 
+/// Whether nothing new begins until a person lets it: its customer is paused, or what its sync stands in.
+pub(super) fn is_held_back(connection: &Connection) -> bool {
+    connection.is_customer_paused || connection.waiting_kind == Some(WaitKind::Person)
+}
+
 /// What is shown of a connected workspace.
 pub(super) struct Shown {
     connection: Connection,
@@ -98,6 +103,11 @@ impl Shown {
         })
     }
 
+    /// Files that are here.
+    pub(super) fn files(&self) -> i64 {
+        self.state.as_ref().map_or(0, |state| state.files)
+    }
+
     /// The page that shows its sync.
     pub(super) fn watch(&self, api: &Api, key: i64) -> String {
         let claim = ProgressClaim {
@@ -115,6 +125,7 @@ impl Shown {
         let workspace = self.state.as_ref().and_then(|state| state.workspace.as_ref());
         let state = match (self.connection.state, self.connection.sync_status) {
             (ConnectionState::Paused | ConnectionState::Revoked, _) => texts::STATE_PAUSED,
+            _ if is_held_back(&self.connection) => texts::STATE_HELD_BACK,
             (_, DataSourceStatus::Queued | DataSourceStatus::Syncing) => texts::STATE_WORKING,
             (_, DataSourceStatus::Error) => texts::STATE_ERROR,
             (_, DataSourceStatus::Ready) => texts::STATE_READY,
@@ -130,7 +141,7 @@ impl Shown {
                     dt { (texts::FACT_BY) } dd { (self.connection.account_label) }
                 }
                 dt { (texts::FACT_ARTICLES) }
-                dd { (texts::thousands(self.state.as_ref().map_or(0, |state| state.files))) }
+                dd { (texts::thousands(self.files())) }
                 dt { (texts::FACT_STATE) } dd { (state) }
                 dt { (texts::FACT_COMPLETE) } dd { (complete.as_deref().unwrap_or(texts::NEVER)) }
                 dt { (texts::FACT_NEXT) } dd { (next.as_deref().unwrap_or(texts::NOT_SCHEDULED)) }

@@ -205,7 +205,12 @@ pub(super) async fn snapshot(
     // Asked once, at the end: a stream ends with this.
     if now.ended && !now.failed && !runs.is_empty() {
         let keeps_up = keeps_up(api, &found).await?;
-        now.lines.push(if keeps_up { texts::KEEPS_UP } else { texts::KEEPS_UP_WHEN_ASKED }.to_owned());
+        let then = match (found.is_customer_paused, keeps_up) {
+            (true, _) => texts::KEEPS_UP_RESUMED,
+            (false, true) => texts::KEEPS_UP,
+            (false, false) => texts::KEEPS_UP_WHEN_ASKED,
+        };
+        now.lines.push(then.to_owned());
     }
     Ok(now)
 }
@@ -294,9 +299,17 @@ fn going(mut now: Snapshot, run: &Run, waits_for: Option<WaitKind>) -> Snapshot 
         Stage::Walk => texts::fetched(now.done, now.total),
         Stage::Removal | Stage::Finalize => texts::ENDS.to_owned(),
     };
-    if let Some(kind) = waits_for {
-        now.lines.push(texts::waits_for(kind).to_owned());
+    match waits_for {
+        // Nothing comes in a moment, and nothing goes on without somebody.
+        Some(WaitKind::Person) if run.stage == Stage::Plan => {
+            now.headline = texts::waits_for(WaitKind::Person).to_owned();
+            return now;
+        }
+        Some(kind) => now.lines.push(texts::waits_for(kind).to_owned()),
+        None => {}
     }
-    now.lines.push(texts::GOES_ON.to_owned());
+    if waits_for != Some(WaitKind::Person) {
+        now.lines.push(texts::GOES_ON.to_owned());
+    }
     now
 }

@@ -179,6 +179,8 @@ pub(super) const ALL_HERE: &str = "Everything is here";
 pub(super) const KEEPS_UP: &str = "Changes in the help center are taken over from now on.";
 pub(super) const KEEPS_UP_WHEN_ASKED: &str =
     "Changes in the help center are taken over when your application asks for them.";
+pub(super) const KEEPS_UP_RESUMED: &str =
+    "It is paused: changes in the help center are taken over once that is over.";
 pub(super) const GOES_ON: &str = "You can close this page at any time: it goes on without you.";
 pub(super) const STOPPED: &str = "It stopped before everything was here";
 pub(super) const STOPPED_NEXT: &str = "What was fetched is kept, and the next sync goes on from there. If this stays, tell the makers of your application.";
@@ -222,7 +224,9 @@ pub(super) const fn waits_for(kind: WaitKind) -> &'static str {
         WaitKind::Token => "The permission is being renewed at Zendesk. The sync goes on after that.",
         WaitKind::Turn => "Other syncs are under way too: it waits for its turn.",
         WaitKind::Zendesk => "Zendesk does not answer as it should just now. It is asked again by itself.",
-        WaitKind::Person => "It is paused. It goes on once that is over.",
+        WaitKind::Person => {
+            "It is paused by whoever runs the syncs of your application. It goes on once that is over."
+        }
         WaitKind::Moment | WaitKind::Other => "It goes on by itself in a while.",
     }
 }
@@ -265,6 +269,7 @@ pub(super) const STATE_READY: &str = "up to date";
 pub(super) const STATE_WORKING: &str = "being synced";
 pub(super) const STATE_ERROR: &str = "the last sync stopped before its end";
 pub(super) const STATE_PAUSED: &str = "the permission has ended: connect Zendesk again from your application";
+pub(super) const STATE_HELD_BACK: &str = "paused: nothing new is synced until that is over";
 pub(super) const HELD: &str = "Zendesk shows far fewer articles than before. What seems to be gone is kept until your application has looked at it.";
 pub(super) const WATCH: &str = "Watch the sync";
 pub(super) const WHAT_IS_SYNCED: &str = "What is synced";
@@ -282,6 +287,26 @@ pub(super) const LABELS_HINT: &str = "One a line. Articles with at least one of 
 pub(super) const PUBLIC_ONLY: &str = "Only articles that everybody may read";
 pub(super) const ATTACHMENTS: &str = "Attachments too";
 pub(super) const SAVE: &str = "Save";
+pub(super) const SAVE_ANYWAY: &str = "Save and remove them";
+pub(super) const BACK: &str = "Back to the selection";
+pub(super) const NOTHING_SAVED: &str = "Nothing was saved: what you chose stands below.";
+
+pub(super) fn removes_title(files: i64) -> String {
+    match files {
+        1 => "Save removes one article".to_owned(),
+        files => format!("Save removes {} articles", thousands(files)),
+    }
+}
+
+pub(super) fn removes(files: i64, all: i64) -> String {
+    format!(
+        "This choice leaves out {} of the {} articles that are here. They are removed from your application at once. \
+         Another choice brings them back with a later sync.",
+        thousands(files),
+        thousands(all)
+    )
+}
+
 pub(super) const DISCONNECT: &str = "Disconnect";
 pub(super) const DISCONNECT_HINT: &str = "Ends the permission at Zendesk and all syncs. Articles that are here stay until your application deletes them.";
 
@@ -291,6 +316,7 @@ pub(super) fn disconnect_title(subdomain: &str) -> String {
 
 pub(super) const KEEP: &str = "Keep it connected";
 pub(super) const DONE_SYNC: &str = "A sync was started.";
+pub(super) const DONE_SYNC_PAUSED: &str = "A sync is asked for. It is paused by whoever runs the syncs of your application, and begins once that is over.";
 pub(super) const DONE_SELECT: &str = "Saved. A sync brings what is newly chosen.";
 pub(super) const DONE_DISCONNECT: &str = "The workspace is disconnected.";
 
@@ -343,6 +369,7 @@ mod tests {
             (WaitKind::Token, "permission"),
             (WaitKind::Turn, "its turn"),
             (WaitKind::Zendesk, "asked again by itself"),
+            (WaitKind::Person, "It is paused"),
             (WaitKind::Other, "by itself"),
         ] {
             assert!(waits_for(kind).contains(said), "{kind}");

@@ -14,6 +14,9 @@ use crate::readiness::Readiness;
 use crate::wire::native::{Health, Ready};
 use helpsync_pages::Page;
 
+/// Where the dashboard is: every process that serves the API serves it too.
+const DASHBOARD: &str = "/dashboard";
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("/health", Access::Open, "Whether the process lives", health).gives::<Health>(),
@@ -53,9 +56,10 @@ async fn home(State(api): State<Api>) -> Page {
     Page::good("Helpsync")
         .line("This server keeps Zendesk help center articles in step with an application.")
         .line(&format!(
-            "Version {}. Applications talk to its HTTP API; there is nothing to log in to here.",
+            "Version {}. Applications talk to its HTTP API; people log in to the dashboard with an API key.",
             api.options().version
         ))
+        .link(&api.public(DASHBOARD), "The dashboard")
         .link(&api.public("/openapi.json"), "The API's description")
         .link(&api.public("/health"), "Health")
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{ConnectionId, OrganizationId, RunId, WaitKind};
+use helpsync_model::{ConnectionId, OrganizationId, RunId};
 use helpsync_store::Run;
 
 use crate::Api;
@@ -161,24 +161,7 @@ async fn run(
         return Ok(Json(RunView::from(run)));
     }
     let working_on = api.accounts().working(run.id).await;
-    let customer = api.store().admin().customer_state(organization, &run.customer_external_id).await?;
-    let is_paused = customer.is_some_and(|customer| customer.paused_at.is_some());
-    let lanes = api.store().queue().lanes().await?;
-    let lane = lanes.iter().find(|state| state.lane == run.lane && state.paused_at.is_some());
-    let person = match lane {
-        _ if is_paused => Some("a person to resume its customer".to_owned()),
-        Some(state) => Some(format!("a person to resume the lane {}", state.lane.as_str())),
-        None => None,
-    };
-    let view = RunView { working_on, ..RunView::from(run) };
-    Ok(Json(match person {
-        Some(person) => RunView {
-            waiting_for: Some(person),
-            waiting_kind: Some(WaitKind::Person.as_str().to_owned()),
-            ..view
-        },
-        None => view,
-    }))
+    Ok(Json(RunView { working_on, ..RunView::from(run) }))
 }
 
 /// The run that a path names.

@@ -63,30 +63,30 @@ pub struct SelectionView {
 }
 
 /// What changing the selection would do.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct SelectionPreview {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SelectionPreview {
     /// Files that would be removed at once.
-    pub(crate) would_remove: i64,
-    pub(crate) categories: PlacesNamed,
-    pub(crate) sections: PlacesNamed,
+    pub would_remove: i64,
+    pub categories: PlacesNamed,
+    pub sections: PlacesNamed,
 }
 
 /// Ids of a selection beside what the copy knows.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct PlacesNamed {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PlacesNamed {
     /// Ids of the selection that the copy does not know: mistaken, or of what was made since the last sync.
-    pub(crate) unknown: Vec<i64>,
+    pub unknown: Vec<i64>,
     /// Some that it knows, if there are unknown ones.
-    pub(crate) known: Vec<NamedPlace>,
+    pub known: Vec<NamedPlace>,
     /// How many it knows.
-    pub(crate) known_total: usize,
+    pub known_total: usize,
 }
 
 /// A category or a section.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct NamedPlace {
-    pub(crate) id: i64,
-    pub(crate) name: String,
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NamedPlace {
+    pub id: i64,
+    pub name: String,
 }
 
 impl PlacesNamed {

@@ -151,8 +151,8 @@ pub(crate) struct DeliveriesQuery {
     pub(crate) limit: Option<Int>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Redelivered {
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Redelivered {
     /// How many deliveries are sent again.
-    pub(crate) redelivered: u64,
+    pub redelivered: u64,
 }

@@ -83,6 +83,8 @@ fn state(customer: &Value) -> String {
 fn ago(workspace: &Value) -> String {
     let age = workspace["age_seconds"].as_u64();
     match age {
+        // Of a disconnected workspace nobody says it: it may well have been complete.
+        None if workspace.is_null() => "-".to_owned(),
         None => "never yet".to_owned(),
         Some(0) => "now".to_owned(),
         Some(age) => format!("{} ago", span(Duration::from_secs(age))),
@@ -343,6 +345,13 @@ mod tests {
         ] {
             assert_eq!(state(&customer), word);
         }
+    }
+
+    #[test]
+    fn a_copy_whose_workspace_is_disconnected_is_not_said_to_have_never_been_complete() {
+        assert_eq!(ago(&Value::Null), "-");
+        assert_eq!(ago(&json!({ "age_seconds": null })), "never yet");
+        assert_eq!(ago(&json!({ "age_seconds": 60 })), "1 min ago");
     }
 
     #[test]

@@ -97,11 +97,17 @@ fn unless_unread(said: anyhow::Result<()>) -> anyhow::Result<()> {
     said.or_else(|error| if error.is::<crate::exit::ReaderGone>() { Ok(()) } else { Err(error) })
 }
 
+/// Where people look at what is synced.
+fn dashboard(url: &Url) -> anyhow::Result<Url> {
+    Ok(url.join("/dashboard")?)
+}
+
 fn tell(output: Output, facts: &Facts, url: &Url, grant: Option<(&str, &str)>) -> anyhow::Result<()> {
     let redirect = url.join("/integrations/zendesk")?;
     if output.json {
         return output.answer(json!({
-            "url": url, "store": facts.store, "api_key_file": facts.key_file, "redirect_url": redirect,
+            "url": url, "dashboard_url": dashboard(url)?, "store": facts.store, "api_key_file": facts.key_file,
+            "redirect_url": redirect,
             "oauth_url": grant.map(|(_, grant)| grant),
         }));
     }
@@ -109,6 +115,7 @@ fn tell(output: Output, facts: &Facts, url: &Url, grant: Option<(&str, &str)>) -
     if let Some(path) = &facts.key_file {
         output.say(format_args!("  API key  in {path}"))?;
     }
+    output.say(format_args!("  pages    {}   (log in with that key)", dashboard(url)?))?;
     if facts.has_client {
         output.say(format_args!(
             "  OAuth    register {redirect} as a redirect URL of your Zendesk OAuth client"
@@ -158,7 +165,7 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
         let file = simulated.env_file(&url)?;
         if output.json {
             return output.answer(json!({
-                "url": url, "store": simulated.store_url(), "workspace": SUBDOMAIN,
+                "url": url, "dashboard_url": dashboard(&url)?, "store": simulated.store_url(), "workspace": SUBDOMAIN,
                 "zendesk_base_url": simulated.base_url(), "env_file": file,
             }));
         }
@@ -171,7 +178,9 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
              helpsync sync --watch {option}\n  \
              helpsync files {option}\n  \
              helpsync doctor\n\n\
-             The browser's part: helpsync connect {SUBDOMAIN} --customer somebody",
+             The browser's part: helpsync connect {SUBDOMAIN} --customer somebody\n\
+             and {dashboard}, which takes the API key of {file}",
+             dashboard = dashboard(&url)?,
             customer = args.customer,
             option = customer_option(&args.customer),
             every = CHANGE_EVERY.as_secs(),

@@ -46,6 +46,8 @@ fn count(run: &Value, name: &str) -> u64 {
 /// A run's stage in a person's words.
 pub(crate) fn doing(run: &Value) -> &'static str {
     match (run["state"].as_str(), run["stage"].as_str()) {
+        (Some("queued"), _) if run["waiting_kind"] == "person" => "paused",
+        (Some("queued"), _) if !run["waiting_for"].is_null() => "waiting",
         (Some("queued"), _) => "waiting for a worker",
         (_, Some("plan")) => "asking Zendesk what there is",
         (_, Some("walk")) => "reading articles",
@@ -164,6 +166,18 @@ mod tests {
             let mut run = run();
             run.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
             assert_eq!(position(&run).total, None, "{change}");
+        }
+    }
+
+    #[test]
+    fn what_is_paused_or_put_off_does_not_wait_for_a_worker() {
+        for (kind, why, said) in [
+            (Value::Null, Value::Null, "waiting for a worker"),
+            (json!("person"), json!("a person to resume its customer"), "paused"),
+            (json!("budget"), json!("the budget of acme"), "waiting"),
+        ] {
+            let run = json!({ "state": "queued", "stage": "plan", "waiting_kind": kind, "waiting_for": why });
+            assert_eq!(doing(&run), said);
         }
     }
 

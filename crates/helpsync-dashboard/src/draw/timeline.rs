@@ -9,7 +9,7 @@ use helpsync_api::answers::{RunView, TimedShardView};
 /// Shards drawn; a run of more says so.
 const ROWS_MAX: usize = 60;
 const WIDTH: i64 = 900;
-const NAMES: i64 = 180;
+const NAMES: i64 = 200;
 const ROW: i64 = 22;
 const BAR: i64 = 12;
 
@@ -81,7 +81,7 @@ fn row(scale: Scale, shard: &TimedShardView, y: i64, now: i64) -> Markup {
     };
     html! {
         g {
-            title { (t::shard(&t::state(&shard.kind), &shard.key, &t::state(&shard.state))) }
+            title { (t::shard_is(&t::shard(&shard.kind, &shard.key), &t::state(&shard.state))) }
             text x="0" y=(y + BAR) { (name(shard)) }
             rect class="waits" x=(waits_x) y=(y + 2) width=(waits) height=(BAR) rx="2" {}
             @if let Some(started) = started {
@@ -98,8 +98,8 @@ fn row(scale: Scale, shard: &TimedShardView, y: i64, now: i64) -> Markup {
 
 /// A name that fits.
 fn name(shard: &TimedShardView) -> String {
-    const CHARS: usize = 26;
-    let name = if shard.key.is_empty() { t::state(&shard.kind) } else { shard.key.clone() };
+    const CHARS: usize = 30;
+    let name = t::shard(&shard.kind, &shard.key);
     if name.chars().count() <= CHARS {
         return name;
     }
@@ -118,9 +118,9 @@ fn reasons(shards: &[TimedShardView]) -> Markup {
                     @for shard in told {
                         @for wait in &shard.waits {
                             @let ms = millis(&wait.until).unwrap_or(0) - millis(&wait.at).unwrap_or(0);
-                            li { (shard.key) ": " (duration(ms / 1_000)) ", " (wait.why) }
+                            li { (t::shard(&shard.kind, &shard.key)) ": " (duration(ms / 1_000)) ", " (wait.why) }
                         }
-                        @if let Some(error) = &shard.error { li { (shard.key) ": " (error) } }
+                        @if let Some(error) = &shard.error { li { (t::shard(&shard.kind, &shard.key)) ": " (error) } }
                     }
                 }
             }

@@ -103,9 +103,11 @@ fn rows(visitor: &Visitor, customers: &[answers::CustomerView]) -> Markup {
                     td { (workspace.map_or(t::NONE, |it| it.subdomain.as_str())) }
                     td { (standing(customer)) }
                     td class="number" { (number(customer.files)) }
-                    td { @match workspace.and_then(|it| it.age_seconds) {
-                        Some(age) => (t::ago(&duration(age))),
-                        None => (t::NEVER),
+                    // Nobody keeps the age of a copy whose workspace is disconnected: it may well have been complete.
+                    td { @match workspace.map(|it| it.age_seconds) {
+                        Some(Some(age)) => (t::ago(&duration(age))),
+                        Some(None) => (t::NEVER),
+                        None => (t::NONE),
                     } }
                     td { (when_if_any(workspace.and_then(|it| it.next_sync_at.as_deref()), now)) }
                     td class="number" { (count(|it| it.held)) }

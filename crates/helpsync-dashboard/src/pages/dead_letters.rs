@@ -13,7 +13,7 @@ use crate::form::Sent;
 use crate::layout::{self, Part, post};
 use crate::pages::overview::named;
 use crate::problem::{Problem, see_other};
-use crate::show::{number, table, when};
+use crate::show::{table, when};
 use crate::text as t;
 use crate::visitor::{Given, Visitor, part};
 
@@ -155,10 +155,10 @@ fn letters(visitor: &Visitor, letters: &[answers::DeadLetter]) -> Markup {
                         td {
                             @match &letter.shard {
                                 Some(shard) => {
-                                    a href=(visitor.at(&format!("/runs/{}", shard.run_id))) { (t::state(&letter.kind)) }
-                                    " " span class="soft" { (shard.key) " · " (t::tries(&number(shard.attempts))) }
+                                    a href=(visitor.at(&format!("/runs/{}", shard.run_id))) { (t::shard(&letter.kind, &shard.key)) }
+                                    " " span class="soft" { (t::tries(shard.attempts)) }
                                 },
-                                None => (t::state(&letter.kind)),
+                                None => (t::work(&letter.kind)),
                             }
                             @if let Some(message) = &letter.message {
                                 " " span class="soft" { (message.origin) }

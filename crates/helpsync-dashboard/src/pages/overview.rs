@@ -274,7 +274,7 @@ fn processes_now(visitor: &Visitor, processes: &answers::Processes, now: i64) ->
                             (t::works_on(process.shards.len(), process.concurrency))
                             @for shard in process.shards.iter().take(SHARDS_SHOWN) {
                                 br;
-                                a href=(visitor.at(&format!("/runs/{}", shard.run_id))) { (t::state(&shard.kind)) }
+                                a href=(visitor.at(&format!("/runs/{}", shard.run_id))) { (t::work(&shard.kind)) }
                                 " " span class="soft" { (shard.customer_id) }
                             }
                         }

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::form::TOKEN;
 use crate::layout::{self, Part, post};
 use crate::pages::customer::{Named, SentFor, below, find, heading};
 use crate::problem::{Problem, see_other};
@@ -16,6 +17,9 @@ use crate::text as t;
 use crate::visitor::{At, Given, Visitor};
 
 const SELECTION: &str = "/helpsync/v1/selection";
+const PREVIEW: &str = "/helpsync/v1/selection/preview";
+/// The field by which a person goes back to what was typed.
+const BACK: &str = "back";
 /// Categories and sections that are shown; what is selected beyond them stays selected.
 const FOLDERS_SHOWN: usize = 500;
 /// Where whoever wants to disconnect is led when somebody has done it before.
@@ -214,19 +218,60 @@ pub(crate) async fn select(form: SentFor) -> Result<Response, Problem> {
         "public_only": fields.has("public"),
         "attachments": fields.has("attachments"),
     });
-    match form.ask(Method::PUT, SELECTION, body).await {
-        Ok(()) => Ok(form.back("/selection?said=selection")),
+    if fields.has(BACK) {
+        let told = html! { p class="note" role="status" { (t::NOTHING_SAVED) } };
+        return typed_again(&form, &told).await;
+    }
+    let saved = async {
+        if !fields.has(layout::SURE) {
+            let (visitor, name) = (&form.sent.visitor, &form.customer.customer_id);
+            let asked = visitor.for_customer(name, Method::POST, PREVIEW, Some(body.clone()));
+            let preview: answers::SelectionPreview = asked.await?;
+            if preview.would_remove > 0 {
+                return Ok(Some(preview.would_remove));
+            }
+        }
+        form.ask(Method::PUT, SELECTION, body).await.map(|()| None)
+    };
+    match saved.await {
+        Ok(None) => Ok(form.back("/selection?said=selection")),
+        Ok(Some(files)) => Ok(ask_to_remove(&form, files).into_response()),
         // What was typed is not lost: it is shown again, below what is wrong with it.
         Err(Problem::Page { status: status @ StatusCode::UNPROCESSABLE_ENTITY, text, .. }) => {
-            let (visitor, customer) = (&form.sent.visitor, &form.customer);
-            let typed = typed(fields, kept(visitor, customer).await?);
             let told = html! { p class="note failed" role="alert" { (text) } };
-            let mut answer = selection_page(visitor, customer, &typed, &told).await?.into_response();
+            let mut answer = typed_again(&form, &told).await?;
             *answer.status_mut() = status;
             Ok(answer)
         }
         Err(problem) => Err(problem),
     }
+}
+
+/// The selection's page with what was typed, and `told` above it.
+async fn typed_again(form: &SentFor, told: &Markup) -> Result<Response, Problem> {
+    let (visitor, customer) = (&form.sent.visitor, &form.customer);
+    let typed = typed(&form.sent.fields, kept(visitor, customer).await?);
+    Ok(selection_page(visitor, customer, &typed, told).await?.into_response())
+}
+
+/// Asks whether so many files may go. The form holds what was typed: it works without a script, and nothing is kept of it.
+fn ask_to_remove(form: &SentFor, files: i64) -> Page {
+    let (visitor, customer) = (&form.sent.visitor, &form.customer);
+    let typed = form.sent.fields.iter().filter(|(name, _)| ![TOKEN, layout::SURE, BACK].contains(name));
+    let content = html! {
+        (heading(visitor, customer, &t::selection_removes(files)))
+        div class="card stack" {
+            p { (t::selection_removes_long(files, customer.files)) }
+            (post(visitor, &below(visitor, customer, "/selection"), &html! {
+                @for (name, value) in typed { input type="hidden" name=(name) value=(value); }
+                div class="actions" {
+                    button class="danger" type="submit" name=(layout::SURE) value="1" { (t::SAVE_AND_REMOVE) }
+                    button type="submit" name=(BACK) value="1" { (t::BACK) }
+                }
+            }))
+        }
+    };
+    layout::page(visitor, Part::Customers, t::SELECTION, None, content)
 }
 
 /// Asks before a customer is disconnected.

@@ -19,6 +19,10 @@ use crate::visitor::{At, Given, Visitor, part};
 const DELIVERY_STATES: [&str; 4] = ["", "pending", "delivered", "dead"];
 /// Deliveries of a page.
 const ROWS: usize = 100;
+/// Dead deliveries that the API sends again at once; fewer are the last.
+const BATCH: u64 = 1_000;
+/// So many times it is asked for one press of the button.
+const BATCHES_MAX: usize = 100;
 
 pub(crate) async fn page(visitor: Visitor) -> Result<Page, Problem> {
     let found: answers::WebhookQueryResponse =
@@ -53,6 +57,10 @@ pub(crate) struct Asked {
     state: String,
     after: Option<i64>,
     said: Option<String>,
+    /// How many were sent again, and whether more are dead.
+    count: Option<u64>,
+    #[serde(default)]
+    more: String,
 }
 
 impl Asked {
@@ -88,7 +96,10 @@ pub(crate) async fn one(
     let content = html! {
         nav class="crumbs" aria-label=(t::CRUMBS) { a href=(visitor.at("/webhooks")) { (t::WEBHOOKS) } }
         h1 class="long" { (webhook.url) }
-        (layout::said(asked.said.as_deref()))
+        @match asked.count {
+            Some(count) => { p class="note good" role="status" { (t::redelivered(count, !asked.more.is_empty())) } },
+            None => (layout::said(asked.said.as_deref())),
+        }
         p {
             (badge(&webhook.status)) " "
             @if let Some(why) = &webhook.status_reason { span class="soft" { (why) } }
@@ -149,10 +160,30 @@ pub(crate) async fn redeliver(
     Given(asked): Given<Asked>,
     Sent { visitor, fields }: Sent,
 ) -> Result<Response, Problem> {
-    let path = match fields.one("delivery") {
-        Some(id) => format!("/helpsync/v1/webhook-deliveries/{}/redeliver", part(id)),
-        None => format!("/helpsync/v1/webhooks/{}/redeliver", at.webhook),
+    let said = match fields.one("delivery") {
+        Some(id) => {
+            let path = format!("/helpsync/v1/webhook-deliveries/{}/redeliver", part(id));
+            visitor.post::<Value>(&path, json!({})).await?;
+            "redelivered".to_owned()
+        }
+        None => redeliver_dead(&visitor, at.webhook).await?,
     };
-    visitor.post::<Value>(&path, json!({})).await?;
-    Ok(see_other(&visitor.at(&format!("/webhooks/{}?said=redelivered{}", at.webhook, asked.narrowed()))))
+    Ok(see_other(&visitor.at(&format!("/webhooks/{}?said={said}{}", at.webhook, asked.narrowed()))))
+}
+
+/// Sends every dead delivery again, [`BATCHES_MAX`] batches of the API at most; what is said of it.
+async fn redeliver_dead(visitor: &Visitor, webhook: i64) -> Result<String, Problem> {
+    let path = format!("/helpsync/v1/webhooks/{webhook}/redeliver");
+    let mut count = 0_u64;
+    for _batch in 0..BATCHES_MAX {
+        let answer: answers::Redelivered = visitor.post(&path, json!({})).await?;
+        count = count.saturating_add(answer.redelivered);
+        if answer.redelivered < BATCH {
+            return Ok(match count {
+                0 => "nothing_dead".to_owned(),
+                count => format!("redelivered&count={count}"),
+            });
+        }
+    }
+    Ok(format!("redelivered&count={count}&more=1"))
 }

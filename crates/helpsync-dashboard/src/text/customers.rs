@@ -1,5 +1,7 @@
 //! Customers: all of them, one, and what is set of one.
 
+use crate::show::number;
+
 pub(crate) const CUSTOMERS_HELD: &str = "Customers with held removals";
 pub(crate) const CUSTOMERS_OLDEST: &str = "Customers, oldest copies first";
 pub(crate) const CUSTOMERS_FAILED: &str = "Customers whose last sync failed";
@@ -32,6 +34,8 @@ pub(crate) const NOTHING_HELD: &str = "Nothing is held.";
 pub(crate) const APPROVE: &str = "Approve the removals";
 pub(crate) const REFUSE: &str = "Refuse and keep the files";
 pub(crate) const SELECTION_LONG: &str = "What of the help center is kept. An empty field is no condition; every condition must hold. What is left out goes at once, and a run brings the rest.";
+pub(crate) const NOTHING_SAVED: &str = "Nothing was saved: what you typed stands below.";
+pub(crate) const SAVE_AND_REMOVE: &str = "Save and remove them";
 pub(crate) const BRANDS: &str = "Brands";
 pub(crate) const BRANDS_HINT: &str = "None chosen: the workspace's own help center is kept.";
 pub(crate) const BRAND_KEPT: &str = "kept";
@@ -59,6 +63,22 @@ pub(crate) const BUDGET_LEFT: &str = "Least left of a minute";
 pub(crate) const BUDGET_WAITED: &str = "Seconds waited in half an hour";
 pub(crate) const BUDGET_THROTTLED: &str = "429 in half an hour";
 pub(crate) const BUDGET_UNUSED: &str = "Nothing was asked of it in the last day, as far as it is noted yet.";
+
+pub(crate) fn selection_removes(files: i64) -> String {
+    if files == 1 {
+        "Save removes 1 file".to_owned()
+    } else {
+        format!("Save removes {} files", number(files))
+    }
+}
+
+pub(crate) fn selection_removes_long(files: i64, all: i64) -> String {
+    format!(
+        "This selection leaves out {} of {} files. They go at once; another selection brings them back with a later run.",
+        number(files),
+        number(all)
+    )
+}
 
 pub(crate) fn hours(hours: i64) -> String {
     if hours < 0 { "as the organization's".to_owned() } else { format!("{hours} hours") }

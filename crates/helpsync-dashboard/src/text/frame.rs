@@ -29,6 +29,12 @@ pub(crate) const ANSWER_UNREADABLE: &str = "This page cannot be shown: see the s
 pub(crate) const STORE_AWAY: &str = "The database does not answer just now. Try again in a moment.";
 pub(crate) const STREAMS_FULL: &str =
     "Too many pages are open at once. This one stays as it is until you load it again.";
+/// Said by the script of a page that is no longer kept current.
+pub(crate) const STREAM_AWAY: &str = "This page is not kept current just now: what it shows may be old. The server does not answer, or too many pages are open. It is asked again by itself.";
+pub(crate) const SESSION_OVER: &str =
+    "You are logged out here, so this page is no longer kept current: what it shows may be old.";
+pub(crate) const LOAD_AGAIN: &str = "Load it again";
+pub(crate) const LOGIN_AGAIN: &str = "Log in again";
 pub(crate) const FORM_TOO_LONG: &str = "The form is too long, or it did not arrive in time.";
 pub(crate) const FROM_ELSEWHERE: &str = "This form was not sent from a page of this dashboard, or its page is from before your last login. Load the page again and repeat it.";
 
@@ -53,6 +59,7 @@ pub(crate) fn said(word: &str) -> Option<&'static str> {
         "discarded_some" => "Discarded. There may be more of this cause: repeat it for them.",
         "none_chosen" => "Nothing was chosen.",
         "redelivered" => "Sent again.",
+        "nothing_dead" => "No delivery is dead, so nothing was sent again.",
         _ => return None,
     })
 }

@@ -1,8 +1,8 @@
 //! Runs: how they stand, what they wait for, their receipt.
 
-use helpsync_model::WaitKind;
+use helpsync_model::{ShardKind, WaitKind};
 
-use super::sentence;
+use super::{sentence, state};
 
 pub(crate) const WAITS_FOR: &str = "Waits for";
 pub(crate) const WORKS_ON: &str = "Works on";
@@ -12,6 +12,7 @@ pub(crate) const TRIGGER: &str = "Asked for by";
 pub(crate) const STORED: &str = "Stored";
 pub(crate) const REMOVED: &str = "Removed";
 pub(crate) const SKIPPED: &str = "Skipped";
+pub(crate) const SKIPPED_LATELY: &str = "Skipped by the latest runs";
 pub(crate) const STAGE: &str = "Stage";
 pub(crate) const PLAN: &str = "Plan";
 pub(crate) const AUDIT_BECAUSE: &str = "Lists every article because";
@@ -68,13 +69,32 @@ pub(crate) fn run_number(id: i64) -> String {
 }
 
 pub(crate) fn timeline(shards: usize, lasted: &str) -> String {
-    format!("{shards} shards over {lasted}")
+    let what = if shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") };
+    format!("{what} over {lasted}")
 }
 
 pub(crate) fn more_shards(more: usize) -> String {
-    format!("{more} more shards are not drawn.")
+    if more == 1 {
+        "1 more shard is not drawn.".to_owned()
+    } else {
+        format!("{more} more shards are not drawn.")
+    }
 }
 
-pub(crate) fn shard(kind: &str, key: &str, state: &str) -> String {
-    format!("{kind} {key}: {state}")
+/// What work of this kind does. Messages that are no shard's have kinds of their own.
+pub(crate) fn work(kind: &str) -> String {
+    kind.parse::<ShardKind>().map_or_else(|_not_a_shard| state(kind), |kind| kind.in_words().to_owned())
+}
+
+/// A shard by what it does and, where several of a run do that, by what it does it to.
+pub(crate) fn shard(kind: &str, key: &str) -> String {
+    let work = work(kind);
+    match key.strip_prefix(kind).unwrap_or(key).trim_start_matches([':', '-', '_', '/', ' ']) {
+        "" => work,
+        part => format!("{work} ({part})"),
+    }
+}
+
+pub(crate) fn shard_is(shard: &str, state: &str) -> String {
+    format!("{shard}: {state}")
 }

@@ -1,5 +1,7 @@
 //! Words that several pages share.
 
+use crate::show::number;
+
 pub(crate) const PRODUCT: &str = "Helpsync";
 pub(crate) const NONE: &str = "–";
 pub(crate) const NEVER: &str = "never";
@@ -98,6 +100,6 @@ pub(crate) fn of_customer(customer: &str) -> String {
     format!("Of {customer} only.")
 }
 
-pub(crate) fn tries(count: &str) -> String {
-    format!("{count} tries")
+pub(crate) fn tries(count: i64) -> String {
+    if count == 1 { "1 try".to_owned() } else { format!("{} tries", number(count)) }
 }

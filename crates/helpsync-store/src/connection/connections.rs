@@ -15,7 +15,8 @@ use crate::db::states::{ACTIVE_RUN, EXPORT_LOST, STATUS_ORDER, SYNC, Step};
 use crate::db::{AdminStore, Entity, StoreError, TokenStore, decode, sql};
 use crate::event::events::{self, NewEvent};
 use crate::filter::tag_filter::TagFilter;
-use crate::run::runs::{cancel_active, waiting_kind};
+use crate::run::held_back::{held_back_of, waits_for};
+use crate::run::runs::cancel_active;
 
 /// A customer's connection to a Zendesk workspace.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub struct Connection {
     pub source_items_synced_at: Option<i64>,
     /// ms when files were last queued.
     pub files_synced_at: Option<i64>,
+    /// Whether a person has paused its customer's work.
+    pub is_customer_paused: bool,
     /// What a sync of it or of its brands waits for, in words.
     pub waiting_for: Option<String>,
     /// Of what kind that is.
@@ -105,22 +108,28 @@ fn select_shown() -> String {
         )
     };
     let (reason, kind) = (of_run("waiting_for"), of_run("waiting_kind"));
+    let person = held_back_of(&format!(
+        "from run join connection as member on member.id = run.connection_id
+         where (member.id = connection.id or member.parent_id = connection.id) and run.kind in {SYNC}
+           and run.state in {ACTIVE_RUN}"
+    ));
     format!(
         "select connection.id, connection.organization_id, connection.customer_id, connection.subdomain,
            connection.account_label, connection.state, connection.pause_reason, connection.last_sync_action,
            connection.last_synced_at, connection.source_items_synced_at, connection.files_synced_at,
            connection.next_sync_at, connection.tags, connection.sync_options, connection.created_at,
            connection.updated_at,
-           customer.external_id,
+           customer.external_id, customer.paused_at as customer_paused_at,
            (select member.sync_status from connection as member
             where member.id = connection.id or member.parent_id = connection.id
             order by case member.sync_status {STATUS_ORDER} end limit 1) as family_status,
-           {reason}, {kind}
+           {reason}, {kind}, {person}
          from connection join customer on customer.id = connection.customer_id"
     )
 }
 
 fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
+    let (waiting_for, waiting_kind) = waits_for(row)?;
     Ok(Connection {
         id: ConnectionId(row.try_get("id")?),
         organization: OrganizationId(row.try_get("organization_id")?),
@@ -135,8 +144,9 @@ fn connection_of(row: &AnyRow) -> Result<Connection, StoreError> {
         last_synced_at: row.try_get("last_synced_at")?,
         source_items_synced_at: row.try_get("source_items_synced_at")?,
         files_synced_at: row.try_get("files_synced_at")?,
-        waiting_for: row.try_get("waiting_for")?,
-        waiting_kind: waiting_kind(row)?,
+        is_customer_paused: row.try_get::<Option<i64>, _>("customer_paused_at")?.is_some(),
+        waiting_for,
+        waiting_kind,
         next_sync_at: row.try_get("next_sync_at")?,
         tags: decode::json(row, "connection", "tags")?,
         sync_options: decode::json(row, "connection", "sync_options")?,

@@ -7,7 +7,8 @@ use sqlx::Row;
 use crate::db::states::ACTIVE_RUN;
 use crate::db::{AdminStore, StoreError, sql};
 use crate::run::failed_shards::FailedShard;
-use crate::run::runs::{RUN, Run, run_of};
+use crate::run::held_back::{shown_run, shown_run_of};
+use crate::run::runs::Run;
 
 /// Runs and failures shown at most.
 const SHOWN_MAX: u32 = 100;
@@ -43,8 +44,9 @@ impl AdminStore {
         .bind(organization.0)
         .fetch_one(&self.pool)
         .await?;
+        let shown = shown_run();
         let runs = sqlx::query(sql(format!(
-            "select {RUN} from run where organization_id = $1 and state in {ACTIVE_RUN} order by id desc limit $2"
+            "select {shown} from run where organization_id = $1 and state in {ACTIVE_RUN} order by id desc limit $2"
         )))
         .bind(organization.0)
         .bind(i64::from(SHOWN_MAX))
@@ -55,7 +57,7 @@ impl AdminStore {
             paused: counts.try_get("paused")?,
             files: counts.try_get("files")?,
             held: counts.try_get("held")?,
-            runs: runs.iter().map(run_of).collect::<Result<_, _>>()?,
+            runs: runs.iter().map(shown_run_of).collect::<Result<_, _>>()?,
             failed: self.failed_shards(organization, 0, SHOWN_MAX).await?,
         })
     }

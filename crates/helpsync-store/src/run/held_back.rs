@@ -1,11 +1,52 @@
 //! Work that a person has paused: of a customer, or of a lane. It is asked for and planned as always, and not handed out;
 //! what is under way ends.
 
-use helpsync_model::{Lane, OrganizationId};
+use helpsync_model::{Lane, OrganizationId, WaitKind};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
-use crate::db::states::{OUTSTANDING_SHARD, PENDING_SHARD};
+use crate::db::states::{ACTIVE_RUN, OUTSTANDING_SHARD, PENDING_SHARD};
 use crate::db::{AdminStore, QueueStore, StoreError, decode, sql};
+use crate::run::runs::{RUN, Run, run_of, waiting_kind};
+
+/// For what a person a run waits, in words, over `run`: null where none has paused its customer or its lane. No run's row
+/// says it: pausing touches none, however many there are.
+pub(crate) fn held_back() -> String {
+    format!(
+        "(case when run.state not in {ACTIVE_RUN} then null
+           when exists (select 1 from customer as whose where whose.id = run.customer_id and whose.paused_at is not null)
+             then 'a person to resume its customer'
+           when exists (select 1 from paused_lane where paused_lane.lane = run.lane)
+             then 'a person to resume the lane ' || run.lane end)"
+    )
+}
+
+/// The same of the newest run among those of `runs`, a `from` and its conditions over `run`, that waits for a person.
+pub(crate) fn held_back_of(runs: &str) -> String {
+    let held_back = held_back();
+    format!(
+        "(select {held_back} {runs} and {held_back} is not null order by run.id desc limit 1) as held_back"
+    )
+}
+
+/// What is waited for, in words, and its kind. Where a person has paused it, nothing else counts.
+pub(crate) fn waits_for(row: &AnyRow) -> Result<(Option<String>, Option<WaitKind>), StoreError> {
+    let person: Option<String> = row.try_get("held_back")?;
+    match person {
+        Some(_) => Ok((person, Some(WaitKind::Person))),
+        None => Ok((row.try_get("waiting_for")?, waiting_kind(row)?)),
+    }
+}
+
+/// What [`shown_run_of`] reads: a run as people are shown it.
+pub(crate) fn shown_run() -> String {
+    format!("{RUN}, {} as held_back", held_back())
+}
+
+pub(crate) fn shown_run_of(row: &AnyRow) -> Result<Run, StoreError> {
+    let (waiting_for, waiting_kind) = waits_for(row)?;
+    Ok(Run { waiting_for, waiting_kind, ..run_of(row)? })
+}
 
 /// A lane, and how much waits in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

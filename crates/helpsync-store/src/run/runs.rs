@@ -14,6 +14,7 @@ use crate::db::{AdminStore, Entity, StoreError, Write, decode, sql};
 pub use crate::run::counters::RunCounters;
 use crate::run::counters::counters_of;
 use crate::run::ended::tell_ended;
+use crate::run::held_back::{shown_run, shown_run_of};
 use crate::run::home::Home;
 use crate::run::new_run::NewRun;
 use crate::run::pending_request::PendingRequest;
@@ -192,9 +193,10 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn run(&self, organization: OrganizationId, id: RunId) -> Result<Run, StoreError> {
-        let row = sqlx::query(sql(format!("select {RUN} from run where id = $1 and organization_id = $2")));
+        let shown = shown_run();
+        let row = sqlx::query(sql(format!("select {shown} from run where id = $1 and organization_id = $2")));
         let row = row.bind(id.0).bind(organization.0).fetch_optional(&self.pool).await?;
-        run_of(&row.ok_or(StoreError::NotFound(Entity::Run))?)
+        shown_run_of(&row.ok_or(StoreError::NotFound(Entity::Run))?)
     }
 
     /// The newest `limit` runs of an organization, of one connection and its brands if given, newest first.
@@ -233,8 +235,9 @@ impl AdminStore {
         whose: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
+        let shown = shown_run();
         sqlx::query(sql(format!(
-            "select {RUN} from run where organization_id = $1 and ({of}) order by id desc limit $3"
+            "select {shown} from run where organization_id = $1 and ({of}) order by id desc limit $3"
         )))
         .bind(organization.0)
         .bind(whose)
@@ -242,7 +245,7 @@ impl AdminStore {
         .fetch_all(&self.pool)
         .await?
         .iter()
-        .map(run_of)
+        .map(shown_run_of)
         .collect()
     }
 

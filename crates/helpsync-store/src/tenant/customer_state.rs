@@ -8,7 +8,7 @@ use crate::db::family::FAMILY;
 use crate::db::states::{ACTIVE_RUN, DONE_RUN, FAILED_SHARD, PENDING_SHARD, STATUS_ORDER, SYNC};
 use crate::db::{AdminStore, StoreError, sql};
 use crate::file::files::readers_of;
-use crate::run::runs::waiting_kind;
+use crate::run::held_back::{held_back_of, waits_for};
 
 /// How a customer stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,9 @@ pub(crate) fn select_state() -> String {
         )
     };
     let (reason, kind) = (of_run("waiting_for"), of_run("waiting_kind"));
+    let person = held_back_of(&format!(
+        "from run where run.connection_id in {FAMILY_OF} and run.state in {ACTIVE_RUN}"
+    ));
     format!(
         "select customer.id, customer.external_id, customer.paused_at, customer.interval_hours,
            connection.id as connection_id, connection.subdomain, connection.state, connection.pause_reason,
@@ -111,7 +114,7 @@ pub(crate) fn select_state() -> String {
              as dead_letters,
            (select max(run.id) from run where run.connection_id in {FAMILY_OF} and run.state in {ACTIVE_RUN})
              as active_run,
-           {reason}, {kind},
+           {reason}, {kind}, {person},
            (select min(shard.due_at) from shard where shard.connection_id in {FAMILY_OF}
               and shard.state = {PENDING_SHARD}) as waiting_until,
            (select event_subscription.error from event_subscription
@@ -121,29 +124,36 @@ pub(crate) fn select_state() -> String {
     )
 }
 
+fn workspace_of(row: &AnyRow, connection: ConnectionId) -> Result<WorkspaceState, StoreError> {
+    let (waiting_for, waiting_kind) = waits_for(row)?;
+    let is_paused = waiting_kind == Some(WaitKind::Person);
+    Ok(WorkspaceState {
+        connection,
+        subdomain: row.try_get("subdomain")?,
+        state: row.try_get("state")?,
+        pause_reason: row.try_get("pause_reason")?,
+        scopes: row.try_get("scopes")?,
+        account_label: row.try_get("account_label")?,
+        listed_at: row.try_get("source_items_synced_at")?,
+        sync_status: row.try_get("family_status")?,
+        complete_at: row.try_get("complete_at")?,
+        next_sync_at: row.try_get("next_sync_at")?,
+        held: row.try_get("held")?,
+        dead_letters: row.try_get("dead_letters")?,
+        run: row.try_get("active_run")?,
+        waiting_for,
+        waiting_kind,
+        // When its work is due says nothing of when a person resumes it.
+        waiting_until: if is_paused { None } else { row.try_get("waiting_until")? },
+        events_error: row.try_get("events_error")?,
+    })
+}
+
 pub(crate) fn state_of(row: &AnyRow) -> Result<CustomerState, StoreError> {
     let connection: Option<i64> = row.try_get("connection_id")?;
     let workspace = match connection {
         None => None,
-        Some(id) => Some(WorkspaceState {
-            connection: ConnectionId(id),
-            subdomain: row.try_get("subdomain")?,
-            state: row.try_get("state")?,
-            pause_reason: row.try_get("pause_reason")?,
-            scopes: row.try_get("scopes")?,
-            account_label: row.try_get("account_label")?,
-            listed_at: row.try_get("source_items_synced_at")?,
-            sync_status: row.try_get("family_status")?,
-            complete_at: row.try_get("complete_at")?,
-            next_sync_at: row.try_get("next_sync_at")?,
-            held: row.try_get("held")?,
-            dead_letters: row.try_get("dead_letters")?,
-            run: row.try_get("active_run")?,
-            waiting_for: row.try_get("waiting_for")?,
-            waiting_kind: waiting_kind(row)?,
-            waiting_until: row.try_get("waiting_until")?,
-            events_error: row.try_get("events_error")?,
-        }),
+        Some(id) => Some(workspace_of(row, ConnectionId(id))?),
     };
     Ok(CustomerState {
         id: row.try_get("id")?,

@@ -6,7 +6,8 @@ use sqlx::Row;
 
 use crate::db::states::{ACTIVE_CONNECTION, ACTIVE_RUN, PAUSED_CONNECTION, SYNC};
 use crate::db::{AdminStore, StoreError, sql};
-use crate::run::runs::{RUN, Run, run_of};
+use crate::run::held_back::{shown_run, shown_run_of};
+use crate::run::runs::Run;
 
 /// Runs shown at most.
 const RUNS_SHOWN_MAX: i64 = 50;
@@ -57,8 +58,9 @@ impl AdminStore {
         );
         let under_way = format!("organization_id = $1 and kind in {SYNC} and state in {ACTIVE_RUN}");
         let syncing = sqlx::query_scalar(sql(format!("select count(*) from run where {under_way}")));
+        let shown = shown_run();
         let runs = sqlx::query(sql(format!(
-            "select {RUN} from run where id in (select id from run where {under_way}) order by id desc limit $2"
+            "select {shown} from run where id in (select id from run where {under_way}) order by id desc limit $2"
         )))
         .bind(organization.0)
         .bind(RUNS_SHOWN_MAX)
@@ -73,7 +75,7 @@ impl AdminStore {
             held: held.bind(organization.0).fetch_one(&self.pool).await?,
             by_age,
             syncing: syncing.bind(organization.0).fetch_one(&self.pool).await?,
-            runs: runs.iter().map(run_of).collect::<Result<_, _>>()?,
+            runs: runs.iter().map(shown_run_of).collect::<Result<_, _>>()?,
         })
     }
 }
