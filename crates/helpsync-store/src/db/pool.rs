@@ -142,16 +142,8 @@ impl Store {
         let file =
             path.map(|path| SqliteFile::of(&path).map(Arc::new)).transpose().map_err(sqlx::Error::Io)?;
         let pool = Reads { pool, system: dialect.system() };
-        Ok(Self::of(Database {
-            pool,
-            dialect,
-            clock,
-            vault,
-            compares,
-            file,
-            writer,
-            seen_up: Arc::default(),
-        }))
+        let seen_up = Arc::default();
+        Ok(Self::of(Database { pool, dialect, clock, vault, compares, file, writer, seen_up }))
     }
 
     /// From now on a SQLite file is written only while `holder` keeps others off it, and lives. Nothing on Postgres.

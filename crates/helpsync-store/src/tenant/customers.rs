@@ -80,9 +80,11 @@ async fn ensure(
     organization: OrganizationId,
     external_id: &str,
 ) -> Result<Customer, StoreError> {
+    // What is set changes nothing, and is no key: a lock of the key would hold up every row that refers to the customer, and
+    // whoever writes one may hold the connection that is waited for next.
     let row = sqlx::query(sql(format!(
         "insert into customer (organization_id, external_id, created_at, updated_at) values ($1, $2, $3, $3)
-         on conflict (organization_id, external_id) do update set external_id = excluded.external_id
+         on conflict (organization_id, external_id) do update set updated_at = customer.updated_at
          returning {CUSTOMER}"
     )))
     .bind(organization.0)

@@ -100,6 +100,25 @@ async fn a_start_and_a_request_at_the_same_moment_do_not_lock_each_other_out() {
 }
 
 #[tokio::test]
+async fn a_change_of_a_schedule_holds_up_nobody_who_writes_a_row_of_the_customer() {
+    let store = postgres().await;
+    let (connection, _) = request(&store, "ada").await;
+    // Whoever ends a stage of a run has the connection, and announces it with a row that refers to the customer.
+    let mut ending = store.write().await.unwrap();
+    let lock = format!("select id from connection where id = {} for update", connection.0);
+    ending.tx.execute(crate::db::sql(lock)).await.unwrap();
+    let other = store.reopen().await;
+    let changing = tokio::spawn(async move {
+        let change = crate::ScheduleChange { interval_hours: Some(6), ..crate::ScheduleChange::default() };
+        other.admin().set_schedules(crate::testing::FIRST, &["ada".to_owned()], &change).await
+    });
+    somebody_waits(&store).await;
+    ending.tx.execute("select id from customer for key share").await.expect("no deadlock");
+    ending.commit().await.unwrap();
+    tokio::time::timeout(LATE, changing).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
     for store in stores().await {
         request(&store, "ada").await;
