@@ -294,18 +294,16 @@ pub(crate) async fn upsert_files(
            name = excluded.name, external_url = excluded.external_url, source_locale = excluded.source_locale,
            section_id = excluded.section_id, author_id = excluded.author_id,
            user_segment_id = excluded.user_segment_id, user_segment_ids = excluded.user_segment_ids,
-           labels = excluded.labels, metadata = excluded.metadata,
+           labels = excluded.labels, metadata = excluded.metadata, converter = excluded.converter,
            source_created_at = excluded.source_created_at, source_updated_at = excluded.source_updated_at,
            content_hash = excluded.content_hash, metadata_hash = excluded.metadata_hash,
-           converter = excluded.converter,
            html_bytes = excluded.html_bytes, characters = excluded.characters, content_deleted = 0, hidden_at = null,
            attachments_due = 1, held_at = null, last_sync = excluded.last_sync, updated_at = excluded.updated_at,
            history = case
              when excluded.content_hash = file.content_hash and excluded.metadata_hash = file.metadata_hash
                and file.hidden_at is null and file.content_deleted = 0 then file.history
-             else substr(cast(excluded.updated_at as text) ||
-               case when excluded.content_hash = file.content_hash then ':details ' else ':text ' end || file.history,
-               1, {HISTORY_CHARS_MAX}) end,
+             else substr(excluded.updated_at || case when excluded.content_hash = file.content_hash
+               then ':details ' else ':text ' end || file.history, 1, {HISTORY_CHARS_MAX}) end,
            sync_options = case when $11 = 1 then excluded.sync_options else file.sync_options end
          returning id, article_id",
         write.dialect.json_rows("$8", &columns)
