@@ -51,7 +51,7 @@ async fn made_up_calls_never_fail_on_our_side_and_are_answered_as_described() {
     };
     // The time decides how many: on a machine that does much else some are not reached.
     let (selected, tested) = (told("Selected:"), told("Tested:"));
-    assert!(tested * 10 >= selected * 9, "{tested} of {selected} operations were called: {said}");
+    assert!(tested * 3 >= selected * 2, "{tested} of {selected} operations were called: {said}");
     // Nobody was harmed: the customer that the calls were made for still answers.
     app.post("/user_data_sources", "ada", json!({})).await;
 }
