@@ -179,8 +179,10 @@ async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
              helpsync files {option}\n  \
              helpsync doctor\n\n\
              The browser's part: helpsync connect {SUBDOMAIN} --customer somebody\n\
-             and {dashboard}, which takes the API key of {file}",
+             and {dashboard}, which takes the API key in {key}",
              dashboard = dashboard(&url)?,
+            key = api_key_file(&simulated.store_url())
+                .map_or_else(|| "HELPSYNC_API__BOOTSTRAP_KEY".to_owned(), |file| file.display().to_string()),
             customer = args.customer,
             option = customer_option(&args.customer),
             every = CHANGE_EVERY.as_secs(),
