@@ -66,7 +66,7 @@ pub fn change_stored(delay: Duration) {
 /// Work on a shard has ended.
 pub fn shard_ended(kind: &'static str, lane: &'static str, outcome: &'static str, took: Duration) {
     histogram!(names::SHARD, "kind" => kind, "lane" => lane, "outcome" => outcome).record(took);
-    totals::SHARDS_ENDED.add(1);
+    totals::shard_ended(lane);
 }
 
 /// A message was taken by the queue, so long after it was written.

@@ -71,7 +71,7 @@ async fn look(visitor: Visitor) -> Result<Regions, Problem> {
         let lanes: answers::Lanes = visitor.get("/helpsync/v1/lanes").await?;
         let history: answers::History = visitor.get("/helpsync/v1/history").await?;
         regions.push(("day", day(&history)));
-        regions.push(("lanes", lanes_now(&lanes)));
+        regions.push(("lanes", lanes_now(&lanes, &history)));
         regions.push(("processes", processes_now(&visitor, &processes, now)));
     }
     Ok(regions)
@@ -242,16 +242,31 @@ fn day(history: &answers::History) -> Markup {
     }
 }
 
-fn lanes_now(lanes: &answers::Lanes) -> Markup {
+/// How much ended a minute in a lane, within the last hour, as processes have noted it.
+fn ended_a_minute(history: &answers::History, lane: &str) -> Option<f64> {
+    let values = history.series.get(&format!("ended.{lane}"))?;
+    let hour = usize::try_from(3_600 / history.slot_seconds.max(1)).unwrap_or_default().max(1);
+    let ended: i64 = values.iter().rev().take(hour).flatten().sum();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    Some(ended as f64 / 60.0)
+}
+
+fn lanes_now(lanes: &answers::Lanes, history: &answers::History) -> Markup {
     html! {
         section class="card" {
             h2 { (t::LANES) }
-            (table(t::LANES, &[t::LANE, t::WAITING, t::OUT, t::STATE], &html! {
+            (table(t::LANES, &[t::LANE, t::WAITING, t::OUT, t::ENDED_A_MINUTE, t::STATE], &html! {
                 @for lane in &lanes.lanes {
                     tr {
                         td { (t::state(&lane.lane)) }
                         td class="number" { (number(lane.pending)) }
                         td class="number" { (number(lane.out)) }
+                        td class="number" {
+                            @match ended_a_minute(history, &lane.lane) {
+                                Some(rate) => (format!("{rate:.1}")),
+                                None => (t::NONE),
+                            }
+                        }
                         td { (badge(if lane.paused_at.is_some() { "paused" } else { "active" })) }
                     }
                 }
@@ -330,5 +345,15 @@ mod tests {
         assert_eq!(position("full", &counters), (1_000, Some(1_500)));
         assert_eq!(position("full", &RunCounters { created: 501, ..counters.clone() }), (1_500, Some(1_500)));
         assert_eq!(position("delta", &counters), (1_000, None));
+    }
+
+    #[test]
+    fn the_rate_of_a_lane_is_that_of_the_last_hour() {
+        let mut values = vec![Some(1_000); 288];
+        values.splice(276.., [Some(60), None, Some(30)].into_iter().chain(std::iter::repeat_n(Some(1), 9)));
+        let series = [("ended.backfill".to_owned(), values)].into();
+        let history = answers::History { since: String::new(), slot_seconds: 300, series };
+        assert_eq!(ended_a_minute(&history, "backfill"), Some(99.0 / 60.0));
+        assert_eq!(ended_a_minute(&history, "scheduled"), None);
     }
 }

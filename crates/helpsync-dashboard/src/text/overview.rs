@@ -18,6 +18,7 @@ pub(crate) const NO_RUNS: &str = "No sync is under way.";
 pub(crate) const LAST_DAY: &str = "The last day";
 pub(crate) const NO_HISTORY: &str = "Nothing is noted yet: the first numbers come within five minutes.";
 pub(crate) const LANES: &str = "Lanes";
+pub(crate) const ENDED_A_MINUTE: &str = "Ended a minute, last hour";
 pub(crate) const OUT: &str = "Handed out";
 pub(crate) const PROCESSES: &str = "Processes";
 pub(crate) const PROCESS: &str = "Process";
