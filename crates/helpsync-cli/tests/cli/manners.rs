@@ -283,8 +283,9 @@ fn a_demo_that_is_interrupted_or_loses_its_terminal_leaves_nothing_behind() {
 }
 
 fn leaves_nothing_behind(signal: &str) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_helpsync"))
-        .args(["demo", "--articles", "20000"])
+    // Whoever runs the tests may have had a hangup ignored, and then it stays so.
+    let mut child = Command::new("/usr/bin/env")
+        .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_helpsync"), "demo", "--articles", "20000"])
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
