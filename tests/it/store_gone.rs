@@ -15,9 +15,9 @@ use crate::processes::Running;
 const CUSTOMER: &str = "ada";
 /// How long a process is watched for spinning.
 const WATCHED: Duration = Duration::from_secs(8);
-/// Of a core. An idle process looks for work four times a second: in a debug build on a machine that others use, that is
-/// 1 to 2 percent; one that spun without its file took 13.
-const BUSY_MAX: f64 = 0.04;
+/// Of a core. An idle process looks for work four times a second: in a debug build that is 1 to 4 percent, as fast as the
+/// machine is just then; one that spun without its file took 13 on a fast one.
+const BUSY_MAX: f64 = 0.08;
 
 /// Told by one that looks for work whether there is any or not.
 const DISPATCHING_FAILED: &str = "dispatching failed, it is tried again every tick";
