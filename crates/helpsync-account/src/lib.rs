@@ -115,6 +115,12 @@ impl Account {
             ..BudgetWaits::default()
         }
     }
+
+    /// Requests that were sent since the last call of this, whatever came of them.
+    #[must_use]
+    pub fn take_requests(&self) -> u64 {
+        self.client.take_sent()
+    }
 }
 
 impl Accounts {

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use helpsync_pages::FAVICON;
 use helpsync_pages::visitor::wants_page;
+use helpsync_store::ANSWER_BYTES_MAX;
 use helpsync_telemetry::{TRACEPARENT, metrics as telemetry, trace};
 use percent_encoding::percent_decode_str;
 use tower::Layer;
@@ -31,13 +32,10 @@ use crate::error::ApiError;
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest JSON answer. Exports and attachments are streams, which nobody holds as a whole.
-const ANSWER_BYTES_MAX: u64 = 32 * 1024 * 1024;
-
 /// Whether an answer whose length is known is longer than one may be.
 fn is_too_long(response: &Response) -> bool {
     let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    is_json && response.body().size_hint().exact().is_some_and(|bytes| bytes > ANSWER_BYTES_MAX)
+    is_json && response.body().size_hint().exact().is_some_and(|bytes| bytes > ANSWER_BYTES_MAX as u64)
 }
 
 /// Puts everything around the endpoints.

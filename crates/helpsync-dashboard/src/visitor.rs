@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use helpsync_api::Asked;
 use helpsync_model::{KeyScope, OrganizationId};
-use helpsync_store::{ApiKey, StoreError};
+use helpsync_store::{ANSWER_BYTES_MAX, ApiKey, StoreError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -18,9 +18,6 @@ use crate::dashboard::{Dashboard, PLACE};
 use crate::problem::Problem;
 use crate::session::secret_of;
 use crate::text as t;
-
-/// The longest answer of the API that a page is made of.
-const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Whoever is logged in, in one organization.
 #[derive(Clone)]

@@ -40,12 +40,6 @@ enum Tried {
     NoFile(String),
 }
 
-/// What became of one attachment.
-pub(crate) struct Fetched {
-    pub(crate) kept: Kept,
-    pub(crate) requests: u64,
-}
-
 impl Engine {
     /// Reads an attachment chunk by chunk into the store; more than a chunk is never held.
     pub(crate) async fn fetch_bytes(
@@ -53,19 +47,18 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
         attachment: &Attachment,
-    ) -> Result<Fetched, HandlerError> {
-        let mut requests = 0;
+    ) -> Result<Kept, HandlerError> {
         if attachment.size.is_some_and(|size| size > self.options.attachment_bytes_max) {
-            return Ok(Fetched { kept: self.too_long(), requests });
+            return Ok(self.too_long());
         }
         let mut pauses = PAUSES.iter();
         loop {
-            let reason = match self.try_bytes(started, account, attachment, &mut requests).await? {
-                Tried::Settled(kept) => return Ok(Fetched { kept, requests }),
+            let reason = match self.try_bytes(started, account, attachment).await? {
+                Tried::Settled(kept) => return Ok(kept),
                 Tried::NoFile(reason) => reason,
             };
             let Some(pause) = pauses.next() else {
-                return Ok(Fetched { kept: Kept::Unproven(reason), requests });
+                return Ok(Kept::Unproven(reason));
             };
             tracing::debug!(attachment = attachment.id, reason, "an attachment is asked for again");
             tokio::time::sleep(*pause).await;
@@ -82,16 +75,11 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
         attachment: &Attachment,
-        requests: &mut u64,
     ) -> Result<Tried, HandlerError> {
         let mut download = match account.client.download(attachment).await {
             Ok(download) => download,
-            Err(failure) => {
-                *requests += 1;
-                return self.refused(failure, started);
-            }
+            Err(failure) => return self.refused(failure, started),
         };
-        *requests += u64::from(download.requests);
         // Of one that is told to be shorter, what is too long is not the file.
         let too_long = |length: u64| length > self.options.attachment_bytes_max;
         if attachment.size.is_none() && download.length().is_some_and(too_long) {

@@ -3,7 +3,7 @@
 
 use helpsync_account::Account;
 use helpsync_model::{RunKind, chain};
-use helpsync_store::{BrandEnded, LostBrand, NewBrand, RunNote, StartedShard};
+use helpsync_store::{BrandEnded, LostBrand, NewBrand, StartedShard};
 use helpsync_zendesk::{Brand, Class, Failure, Next};
 
 use crate::{Engine, HandlerError};
@@ -17,7 +17,6 @@ const LOST_MAX: usize = 10;
 struct Listed {
     brands: Vec<NewBrand>,
     whole: bool,
-    requests: u64,
 }
 
 impl Engine {
@@ -42,12 +41,12 @@ impl Engine {
                 // What may pass is asked for by the next run again.
                 let passes = matches!(failure, Failure::Suspended { .. });
                 if !passes && matches!(failure.class(), Class::Gone | Class::Permanent) {
-                    self.store.note_brands_asked(started, 1).await?;
+                    self.store.note_brands_asked(started).await?;
                 }
                 return Ok(());
             }
         };
-        let lost = self.store.learn_brands(started, &listed.brands, listed.whole, listed.requests).await?;
+        let lost = self.store.learn_brands(started, &listed.brands, listed.whole).await?;
         for brand in lost.into_iter().take(LOST_MAX) {
             self.end_if_gone(started, account, brand).await?;
         }
@@ -61,8 +60,6 @@ impl Engine {
         account: &Account,
         lost: LostBrand,
     ) -> Result<(), HandlerError> {
-        let asked = RunNote { requests: 1, ..RunNote::default() };
-        self.store.note_run(&started.fence, &asked).await?;
         let deleted = match account.client.brand(lost.id).await {
             Ok(answer) if answer.value.deleted => true,
             Err(Failure::NotFound(_)) => lost.deleted,
@@ -83,11 +80,10 @@ impl Engine {
 }
 
 async fn list(account: &Account) -> Result<Listed, Failure> {
-    let mut listed = Listed { brands: Vec::new(), whole: true, requests: 0 };
+    let mut listed = Listed { brands: Vec::new(), whole: true };
     let mut at = None;
     for _ in 0..BRAND_PAGES_MAX {
         let answer = account.client.brands(at.as_ref()).await?;
-        listed.requests += u64::from(answer.requests);
         listed.whole &= answer.value.rejected.is_empty();
         listed.brands.extend(answer.value.brands.into_iter().map(new_brand));
         match answer.value.next {

@@ -3,7 +3,7 @@
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
 use helpsync_model::{Confirm, ExportAccess, chain};
-use helpsync_store::{RemovedOutcome, ShardEnd, StartedShard, StoreError};
+use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
 
 use crate::find_removed::confirmations;
@@ -26,14 +26,14 @@ impl Engine {
         account: &Account,
         confirm: &Confirm,
     ) -> Result<ShardEnd, HandlerError> {
-        let outcome = match confirm {
+        let gone = match confirm {
             Confirm::Listing => {
                 if !self.walk_listing(started, account).await?.ended {
                     return Ok(yielded_turn());
                 }
                 // What the second listing showed is no longer hidden.
                 let gone = self.store.unseen_hidden(started.fence.connection, started.fence.run).await?;
-                let Some(requests) = self.listing_proves(started, account, &gone).await? else {
+                if !self.listing_proves(started, account, &gone).await? {
                     // As many as may be are asked for by id, the others by the runs after this one.
                     let asked_max = self.options.removals_asked_max;
                     let (asked, held) = gone.split_at(gone.len().min(asked_max));
@@ -41,38 +41,38 @@ impl Engine {
                         "the second listing does not account for removals");
                     self.store.hold(started, held).await?;
                     return Ok(ShardEnd::Done(confirmations(asked, asked_max)));
-                };
-                RemovedOutcome { gone, requests }
+                }
+                gone
             }
             Confirm::Articles { articles } => self.fetch_each(started, account, articles).await?,
         };
-        self.store.settle_removed(started, &outcome).await?;
+        self.store.settle_removed(started, &gone).await?;
         Ok(ShardEnd::Done(Vec::new()))
     }
 
     /// Whether a second listing that lacks these articles proves that they are gone: it must have shown as many as
-    /// Zendesk counts, and of these none that is asked for by id may be there. Answers what it cost.
+    /// Zendesk counts, and of these none that is asked for by id may be there.
     async fn listing_proves(
         &self,
         started: &StartedShard,
         account: &Account,
         gone: &[i64],
-    ) -> Result<Option<u64>, HandlerError> {
+    ) -> Result<bool, HandlerError> {
         if gone.is_empty() {
-            return Ok(Some(0));
+            return Ok(true);
         }
         // By locale there is no count of the whole.
         if started.list_locales.len() > 1 {
-            return Ok(None);
+            return Ok(false);
         }
         let listed = self.store.seen_articles(started.fence.connection, started.fence.run).await?;
         if listed != self.count(started, account).await? {
-            return Ok(None);
+            return Ok(false);
         }
         let every = gone.len().div_ceil(SPOT_CHECKS);
         let some: Vec<i64> = gone.iter().copied().step_by(every).collect();
         let found = self.fetch_each(started, account, &some).await?;
-        Ok((found.gone.len() == some.len()).then_some(found.requests))
+        Ok(found.len() == some.len())
     }
 
     /// Whether they are gone could not be found out: they stay, for all to see.
@@ -95,30 +95,25 @@ impl Engine {
         started: &StartedShard,
         account: &Account,
         articles: &[i64],
-    ) -> Result<RemovedOutcome, HandlerError> {
+    ) -> Result<Vec<i64>, HandlerError> {
         let mut answers = stream::iter(articles.iter().copied())
             .map(|id| async move { (id, article_anywhere(started, account, id).await) })
             .buffer_unordered(AT_ONCE);
-        let mut outcome = RemovedOutcome::default();
+        let mut gone = Vec::new();
         let mut fetched = Fetched::default();
         while let Some((id, answer)) = answers.next().await {
             match answer {
                 Ok(answer) => {
-                    fetched.requests += u64::from(answer.requests);
                     fetched.bytes += answer.bytes;
                     fetched.articles.push(answer.value);
                 }
-                Err(Failure::NotFound(_) | Failure::Forbidden(_)) => {
-                    outcome.requests += 1 + started.list_locales.len() as u64;
-                    outcome.gone.push(id);
-                }
+                Err(Failure::NotFound(_) | Failure::Forbidden(_)) => gone.push(id),
                 // It is there, or nobody knows: it stays, and the others are no worse for it.
                 Err(
                     failure @ (Failure::Unreadable { .. }
                     | Failure::TooLarge { .. }
                     | Failure::Rejected { .. }),
                 ) => {
-                    fetched.requests += 1;
                     fetched.rejected.push(Rejected {
                         id: Some(id),
                         reason: chain(&failure),
@@ -136,15 +131,15 @@ impl Engine {
         }
         drop(answers);
         self.store_fetched(started, account, fetched, Reached::default()).await?;
-        if !outcome.gone.is_empty() {
-            outcome.requests += self.prove_healthy(started, account).await?;
+        if !gone.is_empty() {
+            self.prove_healthy(started, account).await?;
         }
-        Ok(outcome)
+        Ok(gone)
     }
 
     /// Asks something that only a healthy help center answers, and to a grant that may use the export something that
-    /// only agents are answered. A 404 for one article is believed only after this. Answers what it cost.
-    async fn prove_healthy(&self, started: &StartedShard, account: &Account) -> Result<u64, HandlerError> {
+    /// only agents are answered. A 404 for one article is believed only after this.
+    async fn prove_healthy(&self, started: &StartedShard, account: &Account) -> Result<(), HandlerError> {
         if started.export_access == Some(ExportAccess::Lost) {
             // A person allowed it, or nothing would have been hidden; asked for alone it proves nothing.
             if started.run.plan.is_none() {
@@ -154,12 +149,12 @@ impl Engine {
             }
         } else if started.export_access == Some(ExportAccess::Allowed) {
             match self.export_from(account, self.since(started)).await {
-                Ok(answer) => return Ok(answer.requests.into()),
+                Ok(_) => return Ok(()),
                 Err(Failure::Rejected { .. } | Failure::TooLarge { .. }) => {}
                 Err(failure) => return Err(HandlerError::of_list(failure)),
             }
         }
-        let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
-        Ok(answer.requests.into())
+        account.client.count_articles().await.map_err(HandlerError::of_list)?;
+        Ok(())
     }
 }

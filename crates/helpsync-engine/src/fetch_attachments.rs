@@ -45,16 +45,14 @@ impl Engine {
             }
             Err(failure) => return Err(failure.into()),
         };
-        let (mut requests, mut bytes) = (u64::from(answer.requests), answer.bytes);
+        let mut bytes = answer.bytes;
         let known = self.store.attachments(started.organization, due.file).await?;
         for attachment in &answer.value.listed {
             let same = known.iter().find(|known| known.attachment_id == attachment.id);
             if same.is_some_and(|known| known.version == attachment.version) {
                 continue;
             }
-            let fetched = self.fetch_bytes(started, account, attachment).await?;
-            requests += fetched.requests;
-            let kept = fetched.kept;
+            let kept = self.fetch_bytes(started, account, attachment).await?;
             if let Kept::Blob(_, _, length) = &kept {
                 bytes += u64::try_from(*length).unwrap_or(0);
             }
@@ -69,6 +67,6 @@ impl Engine {
         }
         let listed: Vec<i64> = answer.value.listed.iter().map(|attachment| attachment.id).collect();
         let listed = answer.value.whole.then_some(listed.as_slice());
-        Ok(self.store.settle_attachments(started, due, listed, requests, bytes).await?)
+        Ok(self.store.settle_attachments(started, due, listed, bytes).await?)
     }
 }

@@ -47,7 +47,8 @@ impl Engine {
     ) -> Result<Handled, HandlerError> {
         let mut note = RunNote::default();
         let compared = self.compared_anew(started, account, &mut note).await?;
-        if note.requests > 0 && !matches!(compared, Compared::Same | Compared::SameAndNoneHidden) {
+        let found_out = note.remote_count.is_some() || note.export_access.is_some();
+        if found_out && !matches!(compared, Compared::Same | Compared::SameAndNoneHidden) {
             // The work goes on for a while: people see by now what was found.
             self.store.note_run(&started.fence, &std::mem::take(&mut note)).await?;
         }
@@ -130,7 +131,6 @@ impl Engine {
         if !is_refused || started.run.kind != RunKind::Full {
             return;
         }
-        note.requests += 1;
         if account.client.export_articles(self.since(started)).await.is_ok() {
             note.export_access = Some(ExportAccess::Allowed);
         }
@@ -288,12 +288,11 @@ impl Engine {
     }
 }
 
-/// How many articles Zendesk counts now, and in `note` that it does, and what asking took.
+/// How many articles Zendesk counts now, and in `note` that it does.
 async fn counted(account: &Account, note: &mut RunNote) -> Result<i64, HandlerError> {
     let answer = account.client.count_articles().await.map_err(HandlerError::of_list)?;
     let count = i64::try_from(answer.value).unwrap_or(i64::MAX);
     note.remote_count = Some(count);
-    note.requests += u64::from(answer.requests);
     Ok(count)
 }
 

@@ -270,22 +270,24 @@ impl Engine {
             }
             ShardParams::Finalize => return Ok(Handled::Ended(None)),
         };
-        let ended = match ended {
-            // What was waited for stands in the page that the shard ended with.
+        let mut ended = match ended {
+            // What it took stands in the page that the shard ended with.
             ended @ Ok(Handled::Ended(_)) => return ended,
             Err(error) if Box::pin(self.learn_locales(started, &account, &error)).await? => {
                 Ok(walk_list::yielded_turn().into())
             }
             ended => ended,
         };
-        // What no stored page accounts for: waits since the last one and the one that the shard is put off for, and the request
-        // that failed.
+        // What no stored page accounts for: requests and waits since the last one, and the wait that the shard is put off for.
         let put_off = ended.as_ref().err().map_or(Duration::ZERO, HandlerError::budget_wait);
         let put_off = u64::try_from(put_off.as_millis()).unwrap_or(u64::MAX);
         let mut waits = account.take_waited();
         waits.all_ms = waits.all_ms.saturating_add(put_off);
         waits.put_off_ms = put_off;
-        let requests = ended.as_ref().err().map_or(0, HandlerError::last_request);
+        let mut requests = account.take_requests();
+        if let Ok(Handled::Ends(_, note)) = &mut ended {
+            note.requests = std::mem::take(&mut requests);
+        }
         if waits.all_ms > 0 || requests > 0 {
             self.store.note_attempt(&started.fence, &waits, requests).await?;
         }

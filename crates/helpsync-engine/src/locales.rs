@@ -78,7 +78,7 @@ impl Engine {
         }
         tracing::info!(connection = %started.fence.connection, error = chain(error), locales = locales.len(),
             "lists are read by locale");
-        let note = RunNote { list_locales: Some(locales), requests: 3, ..RunNote::default() };
+        let note = RunNote { list_locales: Some(locales), ..RunNote::default() };
         self.store.note_run(&started.fence, &note).await?;
         Ok(true)
     }
@@ -94,30 +94,28 @@ impl Engine {
         if started.list_locales.is_empty() || !self.is_audit(started) && started.run.kind == RunKind::Delta {
             return Ok(());
         }
-        let mut requests = 1;
         // Lists by locale hold what a list without may leave out. Only the export is known to hold everything.
         let may_do_without = started.export_access == Some(ExportAccess::Allowed);
-        requests += u64::from(may_do_without);
         // A count is a page of the list.
         if may_do_without && account.client.in_locale(None).count_articles().await.is_ok() {
             tracing::info!(connection = %started.fence.connection, "lists are read without a locale again");
-            let note = RunNote { list_locales: Some(Vec::new()), requests: 1, ..RunNote::default() };
+            let note = RunNote { list_locales: Some(Vec::new()), ..RunNote::default() };
             return Ok(self.store.note_run(&started.fence, &note).await?);
         }
-        let mut list_locales = None;
         if let Some(mut now) = locales(account).await.filter(|now| !now.is_empty()) {
             for known in &started.list_locales {
-                if !now.iter().any(|locale| same_locale(locale, known)) {
-                    requests += 1;
-                    if account.client.in_locale(Some(known)).count_articles().await.is_ok() {
-                        now.push(known.clone());
-                    }
+                if !now.iter().any(|locale| same_locale(locale, known))
+                    && account.client.in_locale(Some(known)).count_articles().await.is_ok()
+                {
+                    now.push(known.clone());
                 }
             }
-            list_locales = Some(now).filter(|now| *now != started.list_locales);
+            if now != started.list_locales {
+                let note = RunNote { list_locales: Some(now), ..RunNote::default() };
+                self.store.note_run(&started.fence, &note).await?;
+            }
         }
-        let note = RunNote { list_locales, requests, ..RunNote::default() };
-        Ok(self.store.note_run(&started.fence, &note).await?)
+        Ok(())
     }
 
     /// Whether anything is gone, as far as the lists' counts tell.
@@ -219,14 +217,13 @@ impl Engine {
 
     /// How many articles each locale has now.
     async fn counts(&self, started: &StartedShard, account: &Account) -> Result<Vec<i64>, HandlerError> {
-        let (mut counts, mut requests) = (Vec::with_capacity(started.list_locales.len()), 0);
+        let mut counts = Vec::with_capacity(started.list_locales.len());
         for locale in &started.list_locales {
             let answer = account.client.in_locale(Some(locale)).count_articles().await;
             let answer = answer.map_err(HandlerError::of_list)?;
-            requests += u64::from(answer.requests);
             counts.push(i64::try_from(answer.value).unwrap_or(i64::MAX));
         }
-        let note = RunNote { remote_count: counts.iter().copied().max(), requests, ..RunNote::default() };
+        let note = RunNote { remote_count: counts.iter().copied().max(), ..RunNote::default() };
         self.store.note_run(&started.fence, &note).await?;
         Ok(counts)
     }

@@ -42,17 +42,13 @@ impl Engine {
         if wanted.is_empty() {
             return Ok(());
         }
-        let (mut named, mut requests, mut after) = (Vec::new(), 0, None);
+        let (mut named, mut after) = (Vec::new(), None);
         for _ in 0..TAG_PAGES_MAX {
             let page = match account.client.content_tags(after.as_deref()).await {
-                Ok(answer) => {
-                    requests += u64::from(answer.requests);
-                    answer.value
-                }
+                Ok(answer) => answer.value,
                 // They are not told to this grant.
                 Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) => {
                     tracing::debug!(connection = %started.fence.connection, error = chain(&failure), "tags have no names");
-                    requests += 1;
                     break;
                 }
                 // Not now: the next page that shows one of them asks again.
@@ -67,6 +63,6 @@ impl Engine {
                 _ => break,
             }
         }
-        Ok(self.store.name_tags(started, &named, &asked, requests).await?)
+        Ok(self.store.name_tags(started, &named, &asked).await?)
     }
 }

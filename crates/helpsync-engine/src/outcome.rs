@@ -53,15 +53,6 @@ impl HandlerError {
         }
     }
 
-    /// Requests that ended the work and that no page or note tells of: the one that failed, if it was sent.
-    pub(crate) const fn last_request(&self) -> u64 {
-        match self {
-            Self::Zendesk(Failure::Throttled { .. } | Failure::Token(_)) => 0,
-            Self::Zendesk(_) | Self::NoHelpCenter(_) | Self::ExportRefused(_) => 1,
-            Self::Store(_) | Self::Permanent(_) | Self::Passing(_) => 0,
-        }
-    }
-
     /// What work is put off for that failed like this.
     pub(crate) fn waits_for(&self) -> WaitKind {
         let failure = match self {

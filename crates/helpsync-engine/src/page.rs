@@ -33,7 +33,6 @@ pub(crate) struct Fetched {
     pub(crate) sections: Vec<Section>,
     pub(crate) categories: Vec<Category>,
     pub(crate) authors: Vec<Author>,
-    pub(crate) requests: u64,
     pub(crate) bytes: u64,
 }
 
@@ -75,7 +74,6 @@ impl From<Answer<ExportPage>> for Fetched {
             sections: page.sections,
             categories: page.categories,
             authors: page.authors,
-            requests: answer.requests.into(),
             bytes: answer.bytes,
         }
     }
@@ -90,7 +88,6 @@ impl From<Answer<ListPage>> for Fetched {
             sections: page.sections,
             categories: page.categories,
             authors: page.authors,
-            requests: answer.requests.into(),
             bytes: answer.bytes,
         }
     }
@@ -118,23 +115,22 @@ impl Engine {
             authors: authors(std::mem::take(&mut fetched.authors)),
             skipped: broken.into_iter().map(skipped).collect(),
             settled,
-            requests: fetched.requests,
             bytes: fetched.bytes,
-            waits: account.take_waited(),
             ..PageWrite::default()
         };
         for rejected in alone {
-            let mut page = self.fetch_alone(started, account, rejected).await?;
-            page.waits = account.take_waited();
-            self.store.store_page(started, &page).await?;
+            if let Some(skipped) = Box::pin(self.fetch_alone(started, account, rejected)).await? {
+                let page = PageWrite { skipped: vec![skipped], ..PageWrite::default() };
+                self.store.store_page(started, &page).await?;
+            }
         }
         let tags = tags_of(&fetched.articles);
         if reached.ends.is_some() {
             // Behind its end the shard may write nothing.
             self.learn_tags(started, account, &tags).await?;
-            return self.store_whole(started, fetched.articles, first, reached).await;
+            return self.store_whole(started, account, fetched.articles, first, reached).await;
         }
-        let stored = self.store_whole(started, fetched.articles, first, reached).await?;
+        let stored = self.store_whole(started, account, fetched.articles, first, reached).await?;
         self.learn_tags(started, account, &tags).await?;
         Ok(stored)
     }
@@ -143,6 +139,7 @@ impl Engine {
     pub(crate) async fn store_whole(
         &self,
         started: &StartedShard,
+        account: &Account,
         articles: Vec<Article>,
         mut first: PageWrite,
         reached: Reached<'_>,
@@ -160,7 +157,9 @@ impl Engine {
             let end = if left == 0 { last.take().unwrap_or_default() } else { PageWrite::default() };
             let PageWrite { cursor, progress, split, .. } = end;
             let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
-            let page = PageWrite { cursor, progress, split, ..std::mem::replace(&mut first, next) };
+            let (requests, waits) = (account.take_requests(), account.take_waited());
+            let first = std::mem::replace(&mut first, next);
+            let page = PageWrite { cursor, progress, split, requests, waits, ..first };
             stored = self.store_batch(started, page, batch?, ends.filter(|_| left == 0)).await?;
         }
         Ok(stored)
@@ -232,37 +231,27 @@ impl Engine {
         Ok(Batch { unconverted, ..batch })
     }
 
-    /// An article whose texts were too long for its page, asked for by itself: stored if it fits an answer of its own,
-    /// else recorded.
+    /// An article whose texts were too long for its page, asked for by itself: stored if it fits an answer of its own, else
+    /// to be recorded.
     async fn fetch_alone(
         &self,
         started: &StartedShard,
         account: &Account,
         rejected: Rejected,
-    ) -> Result<PageWrite, HandlerError> {
+    ) -> Result<Option<SkippedArticle>, HandlerError> {
         let id = rejected.id.unwrap_or_default();
         match article_anywhere(started, account, id).await {
             Ok(answer) => {
-                let first = PageWrite {
-                    requests: answer.requests.into(),
-                    bytes: answer.bytes,
-                    ..PageWrite::default()
-                };
-                self.store_whole(started, vec![answer.value], first, Reached::default()).await?;
-                Ok(PageWrite::default())
+                let first = PageWrite { bytes: answer.bytes, ..PageWrite::default() };
+                self.store_whole(started, account, vec![answer.value], first, Reached::default()).await?;
+                Ok(None)
             }
-            Err(Failure::Unreadable { reason }) => {
-                let skipped = vec![skipped(Rejected { reason, ..rejected })];
-                Ok(PageWrite { skipped, requests: 1, ..PageWrite::default() })
-            }
+            Err(Failure::Unreadable { reason }) => Ok(Some(skipped(Rejected { reason, ..rejected }))),
             Err(failure @ Failure::TooLarge { .. }) => {
-                let skipped = vec![skipped(Rejected { reason: chain(&failure), ..rejected })];
-                Ok(PageWrite { skipped, requests: 1, ..PageWrite::default() })
+                Ok(Some(skipped(Rejected { reason: chain(&failure), ..rejected })))
             }
             // It went between two requests: that is for the removal stage to find out.
-            Err(Failure::NotFound(_) | Failure::Forbidden(_)) => {
-                Ok(PageWrite { requests: 1, ..PageWrite::default() })
-            }
+            Err(Failure::NotFound(_) | Failure::Forbidden(_)) => Ok(None),
             Err(failure) => Err(failure.into()),
         }
     }

@@ -26,17 +26,7 @@ struct Tree {
     sections: Vec<Section>,
     categories: Vec<Category>,
     mark: TreeMark,
-    requests: u64,
     bytes: u64,
-}
-
-/// What a look at the tree came to.
-#[derive(Default)]
-pub(crate) struct Looked {
-    /// Something moved into what is kept, and only reading every article brings that.
-    pub(crate) moved_in: bool,
-    /// What it took, where that is not yet noted.
-    pub(crate) note: RunNote,
 }
 
 /// Whether a list has changed shows on its first page, latest change first.
@@ -66,14 +56,14 @@ impl TreeMark {
 
 impl Engine {
     /// Before a run reads articles: sections and categories are brought up to date, and what moved out of what is kept
-    /// goes.
+    /// goes. Answers whether something moved into what is kept, which only reading every article brings.
     pub(crate) async fn look_at_places(
         &self,
         started: &StartedShard,
         account: &Account,
-    ) -> Result<Looked, HandlerError> {
+    ) -> Result<bool, HandlerError> {
         if is_first(started) {
-            return Ok(Looked::default());
+            return Ok(false);
         }
         self.read_tree(started, account).await
     }
@@ -85,15 +75,12 @@ impl Engine {
         account: &Account,
     ) -> Result<(), HandlerError> {
         if is_first(started) && self.store.lacks_sections(started.fence.connection).await? {
-            let looked = self.read_tree(started, account).await?;
-            if looked.note.requests > 0 {
-                self.store.note_run(&started.fence, &looked.note).await?;
-            }
+            self.read_tree(started, account).await?;
         }
         Ok(())
     }
 
-    async fn read_tree(&self, started: &StartedShard, account: &Account) -> Result<Looked, HandlerError> {
+    async fn read_tree(&self, started: &StartedShard, account: &Account) -> Result<bool, HandlerError> {
         // A full run and an audit believe no mark.
         let whole = started.run.kind == RunKind::Full || started.run.params.is_audit();
         let known = started.tree_mark.as_deref().filter(|_| !whole);
@@ -103,17 +90,16 @@ impl Engine {
             Err(error) if is_refused_alone(started, &error) => {
                 tracing::warn!(connection = %started.fence.connection, error = chain(&error),
                     "sections and categories are not told: paths stay as they are known");
-                return Ok(Looked::default());
+                return Ok(false);
             }
             Err(error) => return Err(error),
         };
         if tree.mark.tells() && known.as_ref() == Some(&tree.mark) && !started.selection.names_places() {
             // As it was, and nothing depends on it: there is nothing to store.
-            let note = RunNote { requests: tree.requests, ..RunNote::default() };
-            return Ok(Looked { moved_in: false, note });
+            return Ok(false);
         }
         let items = items(&tree.sections, &tree.categories);
-        let learned = self.store.learn_tree(started, &items, tree.requests).await?;
+        let learned = self.store.learn_tree(started, &items).await?;
         let mark = serde_json::to_string(&tree.mark).ok();
         if mark != started.tree_mark {
             let note = RunNote { tree_mark: mark, ..RunNote::default() };
@@ -123,7 +109,7 @@ impl Engine {
             tracing::info!(connection = %started.fence.connection, removed = learned.removed,
                 "sections left what is selected");
         }
-        Ok(Looked { moved_in: learned.gained, note: RunNote::default() })
+        Ok(learned.gained)
     }
 
     /// Adds to a page the sections that its articles stand in, where we would not know whether those are kept, or no
@@ -149,7 +135,6 @@ impl Engine {
         let tree = self.tree(account, None).await?;
         fetched.sections = tree.sections;
         fetched.categories = tree.categories;
-        fetched.requests += tree.requests;
         fetched.bytes += tree.bytes;
         Ok(())
     }
@@ -157,17 +142,18 @@ impl Engine {
     /// Reads both lists at once; of one that is as it was `known`, no more than its first page.
     async fn tree(&self, account: &Account, known: Option<&TreeMark>) -> Result<Tree, HandlerError> {
         let client = &account.client;
-        let (sections, categories) = tokio::try_join!(
+        // Both are waited for whatever the other comes to: a request that is dropped keeps its permit.
+        let (sections, categories) = tokio::join!(
             read_list(
                 |page| client.sections(page),
                 |section| section.updated_at,
                 known.map(|it| &it.sections)
             ),
             read_list(|page| client.categories(page), |it| it.updated_at, known.map(|it| &it.categories)),
-        )?;
+        );
+        let (sections, categories) = (sections?, categories?);
         Ok(Tree {
             mark: TreeMark { sections: sections.mark, categories: categories.mark },
-            requests: sections.requests + categories.requests,
             bytes: sections.bytes + categories.bytes,
             sections: sections.items,
             categories: categories.items,
@@ -198,7 +184,6 @@ fn is_first(started: &StartedShard) -> bool {
 struct List<T> {
     items: Vec<T>,
     mark: ListMark,
-    requests: u64,
     bytes: u64,
 }
 
@@ -210,10 +195,9 @@ async fn read_list<T: Debug, Pages>(
 where
     Pages: Future<Output = Result<Answer<TreePage<T>>, Failure>>,
 {
-    let mut list = List { items: Vec::new(), mark: ListMark::default(), requests: 0, bytes: 0 };
+    let mut list = List { items: Vec::new(), mark: ListMark::default(), bytes: 0 };
     for page in 1..=TREE_PAGES_MAX {
         let answer = page_of(page).await.map_err(HandlerError::of_list)?;
-        list.requests += u64::from(answer.requests);
         list.bytes += answer.bytes;
         let TreePage { items, rejected, count, next, .. } = answer.value;
         let times: Vec<_> = items.iter().map(&changed_at).collect();

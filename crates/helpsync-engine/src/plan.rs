@@ -49,8 +49,7 @@ impl Engine {
         let since = self.since(started);
         self.look_for_brands(started, account).await?;
         self.look_for_locales(started, account).await?;
-        let looked = self.look_at_places(started, account).await?;
-        let moved_in = looked.moved_in;
+        let moved_in = self.look_at_places(started, account).await?;
         // A limit that never kept anything out needs no look.
         let may_have_room = started.run.kind == RunKind::Delta && started.kept_out;
         let gained = moved_in || may_have_room && self.store.has_room_for_more(started).await?;
@@ -59,7 +58,7 @@ impl Engine {
         if started.run.kind == RunKind::Delta && !gained && is_refused {
             let reason =
                 "the incremental export is refused to this grant: the list, by time of change".to_owned();
-            let note = RunNote { plan: Some((Plan::ListChanges, reason)), ..looked.note };
+            let note = RunNote { plan: Some((Plan::ListChanges, reason)), ..RunNote::default() };
             return Ok(Handled::Ends(ShardEnd::Done(vec![changes_since(since)]), Box::new(note)));
         }
         let start = if started.run.kind == RunKind::Full || gained { 0 } else { since };
@@ -72,7 +71,7 @@ impl Engine {
         } else {
             format!("the incremental export, from {start}: what changed since the mark, with overlap")
         };
-        let note = RunNote { plan: Some((Plan::Export, reason)), ..looked.note };
+        let note = RunNote { plan: Some((Plan::Export, reason)), ..RunNote::default() };
         let walk = NewShard {
             key: "walk_export".to_owned(),
             params: ShardParams::WalkExport(ExportRange { start, end: None, everything: gained }),
@@ -127,7 +126,6 @@ impl Engine {
         let note = RunNote {
             plan: Some((plan, format!("{}: {how}", found.why))),
             remote_count: counted.and_then(|count| i64::try_from(count).ok()),
-            requests: 1 + u64::from(answer.requests),
             export_access: found.access,
             ..RunNote::default()
         };

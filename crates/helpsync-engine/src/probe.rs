@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use helpsync_account::Account;
-use helpsync_store::{ItemKind, LedgerEntry, RunNote, StartedShard};
+use helpsync_store::{ItemKind, LedgerEntry, StartedShard};
 use helpsync_zendesk::{Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope};
 
 use crate::{Engine, HandlerError};
@@ -122,7 +122,7 @@ impl Engine {
         if ledger.iter().any(|entry| entry.created_at == 0) || ledger.len() <= count {
             return Ok(None);
         }
-        let mut probe = Probe { account, requests: 0 };
+        let mut probe = Probe { account };
         let found = if count <= DEPTH {
             if probes(count, ledger.len() - count, listing).is_none() {
                 return Ok(None);
@@ -133,15 +133,12 @@ impl Engine {
             let parents = self.store.section_parents(started.fence.connection).await?;
             probe.by_category(ledger, &parents, ledger.len() - count, listing).await?
         };
-        let note = RunNote { requests: probe.requests, ..RunNote::default() };
-        self.store.note_run(&started.fence, &note).await?;
         Ok(found.filter(|gone| ledger.len() - gone.len() == count))
     }
 }
 
 struct Probe<'a> {
     account: &'a Account,
-    requests: u64,
 }
 
 impl Probe<'_> {
@@ -156,7 +153,6 @@ impl Probe<'_> {
             let page = u32::try_from(number).unwrap_or(u32::MAX);
             let query = ListQuery { sideload: false, ..ListQuery::offset(scope, page) };
             let answer = self.account.client.list_articles(&query).await.map_err(HandlerError::of_list)?;
-            self.requests += u64::from(answer.requests);
             // A record that could not be read leaves a gap whose place is unknown.
             if !answer.value.rejected.is_empty() {
                 return Ok(None);
@@ -266,15 +262,11 @@ impl Probe<'_> {
         };
         match self.account.client.list_articles(&query).await {
             Ok(answer) => {
-                self.requests += u64::from(answer.requests);
                 let count = answer.value.count.and_then(|count| usize::try_from(count).ok());
                 count.ok_or_else(|| HandlerError::Passing("the list has no count".to_owned()))
             }
             // The whole section or category is gone, or so it says: what was in it is asked for all the same.
-            Err(Failure::NotFound(_)) => {
-                self.requests += 1;
-                Ok(0)
-            }
+            Err(Failure::NotFound(_)) => Ok(0),
             Err(failure) => Err(failure.into()),
         }
     }

@@ -58,12 +58,10 @@ impl Engine {
             let mut articles = Vec::new();
             while let Some(answer) = answers.next().await {
                 let (article, cost) = answer?;
-                first.requests += u64::from(cost.requests);
                 first.bytes += cost.bytes;
                 articles.push(article);
             }
-            first.waits = account.take_waited();
-            self.store_whole(started, articles, first, Reached::default()).await?;
+            self.store_whole(started, account, articles, first, Reached::default()).await?;
         }
         Ok(settled.into_iter().collect())
     }

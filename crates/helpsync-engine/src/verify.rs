@@ -86,6 +86,7 @@ impl Engine {
         }
         comparison.rest().await?;
         comparison.verified.shown = comparison.seen.len() as u64;
+        comparison.verified.requests = comparison.account.take_requests();
         Ok(comparison.verified)
     }
 }
@@ -190,7 +191,6 @@ impl Comparison<'_> {
 
     /// The value of an answer, whose cost is noted.
     fn paid<T>(&mut self, answer: Answer<T>) -> T {
-        self.verified.requests += u64::from(answer.requests);
         self.verified.bytes += answer.bytes;
         answer.value
     }

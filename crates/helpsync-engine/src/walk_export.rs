@@ -187,7 +187,7 @@ impl Engine {
             }
             Err(failure) => {
                 let why = self.no_export(started, start, failure)?;
-                if counted.requests > 0 {
+                if counted.remote_count.is_some() {
                     self.store.note_run(&started.fence, &counted).await?;
                 }
                 self.list_on(started, account, everything, why).await.map(ControlFlow::Break)
@@ -257,7 +257,7 @@ impl Engine {
     /// The export answers this grant: from now on that is known. `counted` is noted with it.
     async fn note_allowed(&self, started: &StartedShard, counted: RunNote) -> Result<(), HandlerError> {
         let is_new = started.export_access != Some(ExportAccess::Allowed);
-        if is_new || counted.requests > 0 {
+        if is_new || counted.remote_count.is_some() {
             let export_access = is_new.then_some(ExportAccess::Allowed);
             self.store.note_run(&started.fence, &RunNote { export_access, ..counted }).await?;
         }
@@ -276,11 +276,7 @@ impl Engine {
             return RunNote::default();
         }
         match account.client.count_articles().await {
-            Ok(count) => RunNote {
-                remote_count: i64::try_from(count.value).ok(),
-                requests: count.requests.into(),
-                ..RunNote::default()
-            },
+            Ok(count) => RunNote { remote_count: i64::try_from(count.value).ok(), ..RunNote::default() },
             Err(failure) => {
                 tracing::debug!(error = chain(&failure), "articles are not counted beforehand");
                 RunNote::default()

@@ -165,7 +165,7 @@ impl Engine {
                     let progress = until.progress(&begun);
                     let reached =
                         Reached { cursor: Some(ShardCursor::List(begun)), progress, ..Reached::default() };
-                    self.store_whole(started, Vec::new(), PageWrite::default(), reached).await?;
+                    self.store_whole(started, account, Vec::new(), PageWrite::default(), reached).await?;
                 }
                 Err(HandlerError::Passing(why))
             }

@@ -71,7 +71,7 @@ impl Client {
         match self.call(Call { method: Method::DELETE, url, json: None, renew: false }).await {
             Ok(answer) => Ok(answer.map(|_body| ())),
             Err(Failure::Unauthorized(_) | Failure::NotFound(_)) => {
-                Ok(Answer { value: (), bytes: 0, requests: 1, date: None })
+                Ok(Answer { value: (), bytes: 0, date: None })
             }
             Err(failure) => Err(failure),
         }

@@ -293,7 +293,6 @@ impl Client {
         if answer.value.lacks_translations() {
             let cost = self.complete_article(&mut answer.value).await?;
             answer.bytes += cost.bytes;
-            answer.requests += cost.requests;
         }
         Ok(answer)
     }
@@ -313,12 +312,12 @@ impl Client {
                 }
                 article.translations = Some(good);
                 article.unread = unread;
-                Ok(Answer { value: (), bytes: answer.bytes, requests: answer.requests, date: None })
+                Ok(Answer { value: (), bytes: answer.bytes, date: None })
             }
             Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) => {
                 let reason = format!("its translations cannot be had: {}", helpsync_model::chain(&failure));
                 article.unread = vec![UnreadTranslation { locale: None, reason }];
-                Ok(Answer { value: (), bytes: 0, requests: 1, date: None })
+                Ok(Answer { value: (), bytes: 0, date: None })
             }
             Err(failure) => Err(failure),
         }
@@ -344,13 +343,12 @@ impl Client {
         id: i64,
     ) -> Result<Answer<(Vec<Translation>, Vec<UnreadTranslation>)>, Failure> {
         let path = format!("{ARTICLES}/{id}/translations");
-        let mut all = Answer { value: (Vec::new(), Vec::new()), bytes: 0, requests: 0, date: None };
+        let mut all = Answer { value: (Vec::new(), Vec::new()), bytes: 0, date: None };
         let (mut page, mut seen) = (1, 0);
         loop {
             let number = page.to_string();
             let answer = self.get(&path, &[("page", &number), ("per_page", "100")]).await?;
             all.bytes += answer.bytes;
-            all.requests += answer.requests;
             let text = text(&answer.value);
             let envelope = Envelope::read(&text)?;
             let (fields, broken) = envelope.fields("translations")?;

@@ -45,8 +45,6 @@ pub struct Attachment {
 #[derive(Debug)]
 pub struct Download {
     response: reqwest::Response,
-    /// Requests that it took to get here.
-    pub requests: u32,
 }
 
 impl Attachment {
@@ -95,13 +93,12 @@ impl Client {
     /// [`Failure`]; `NotFound` when the article is gone.
     pub async fn attachments(&self, article: i64) -> Result<Answer<Attachments>, Failure> {
         let path = format!("/api/v2/help_center/articles/{article}/attachments");
-        let mut all = Answer { value: Attachments::default(), bytes: 0, requests: 0, date: None };
+        let mut all = Answer { value: Attachments::default(), bytes: 0, date: None };
         let mut all_read = true;
         for page in 1..=PAGES_MAX {
             let number = page.to_string();
             let answer = self.get(&path, &[("page", &number), ("per_page", "100")]).await?;
             all.bytes += answer.bytes;
-            all.requests += answer.requests;
             let text = text(&answer.value);
             let envelope = Envelope::read(&text)?;
             let (mut found, rejected) = envelope.records("article_attachments", Attachment::read)?;
@@ -137,11 +134,7 @@ impl Client {
             other => return other,
         };
         match attachment.relative_path.as_deref().and_then(|path| self.below(path)) {
-            Some(url) if url != by_id => {
-                let mut download = self.follow(url).await?;
-                download.requests += 1;
-                Ok(download)
-            }
+            Some(url) if url != by_id => self.follow(url).await,
             _ => Err(refused),
         }
     }
@@ -156,11 +149,11 @@ impl Client {
 
     async fn follow(&self, mut url: Url) -> Result<Download, Failure> {
         let mut token = self.token().await?;
-        let (mut requests, mut redirects, mut may_renew) = (0, 0, true);
+        let (mut redirects, mut may_renew) = (0, true);
         loop {
             let is_ours = self.endpoint().owns(&url);
             let grant = if is_ours { Some(self.enter(Family::HelpCenter).await?) } else { None };
-            requests += 1;
+            self.sends();
             let (report, response) = self.open(&url, is_ours.then_some(&token)).await;
             let after = report.retry_after;
             if let Some(grant) = grant {
@@ -169,7 +162,7 @@ impl Client {
             let response = response?;
             let status = response.status();
             if status.is_success() {
-                return Ok(Download { response, requests });
+                return Ok(Download { response });
             }
             if status == StatusCode::UNAUTHORIZED && is_ours && may_renew {
                 may_renew = false;

@@ -1,6 +1,7 @@
 //! The client: every call passes the limiter, carries a token, and stays on the workspace's own host.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use helpsync_model::http_date;
 use reqwest::header::{DATE, LOCATION};
@@ -22,8 +23,6 @@ pub struct Answer<T> {
     pub value: T,
     /// Bytes of the answers' bodies, decompressed.
     pub bytes: u64,
-    /// Requests sent: the one after a renewed token, redirects and follow-ups included.
-    pub requests: u32,
     /// When Zendesk answered by its own clock, in epoch seconds, where it tells.
     pub date: Option<i64>,
 }
@@ -31,11 +30,11 @@ pub struct Answer<T> {
 impl<T> Answer<T> {
     /// The same cost for another value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
-        Answer { value: f(self.value), bytes: self.bytes, requests: self.requests, date: self.date }
+        Answer { value: f(self.value), bytes: self.bytes, date: self.date }
     }
 
     pub(crate) fn try_map<U>(self, f: impl FnOnce(T) -> Result<U, Failure>) -> Result<Answer<U>, Failure> {
-        Ok(Answer { value: f(self.value)?, bytes: self.bytes, requests: self.requests, date: self.date })
+        Ok(Answer { value: f(self.value)?, bytes: self.bytes, date: self.date })
     }
 }
 
@@ -50,6 +49,7 @@ pub struct Client {
     tokens: Arc<dyn TokenSource>,
     /// In the path of lists and of single articles; end users have to name one.
     locale: Option<String>,
+    sent: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Client {
@@ -76,7 +76,7 @@ impl Client {
         limiter: Arc<dyn RateLimiter>,
         tokens: Arc<dyn TokenSource>,
     ) -> Self {
-        Self { http, endpoint, limiter, tokens, locale: None }
+        Self { http, endpoint, limiter, tokens, locale: None, sent: Arc::default() }
     }
 
     /// The same client, which asks for lists and single articles in this locale, or without one. End users have to name
@@ -85,6 +85,18 @@ impl Client {
     #[must_use]
     pub fn in_locale(&self, locale: Option<&str>) -> Self {
         Self { locale: locale.map(str::to_owned), ..self.clone() }
+    }
+
+    /// Requests that this client and its clones have sent since the last call of this, whatever came of them: redirects,
+    /// follow-ups and the one after a renewed token included, those for tokens not.
+    #[must_use]
+    pub fn take_sent(&self) -> u64 {
+        self.sent.swap(0, Ordering::Relaxed)
+    }
+
+    /// Counts a request.
+    pub(crate) fn sends(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The path of a resource of the help center, in the client's locale.
@@ -113,10 +125,10 @@ impl Client {
         let template = template_of(url.path());
         let body = json.map(|value| value.to_string().into_bytes());
         let mut token = self.tokens.token().await.map_err(Failure::Token)?;
-        let (mut requests, mut redirects, mut may_renew, mut bytes) = (0, 0, renew, 0);
+        let (mut redirects, mut may_renew, mut bytes) = (0, renew, 0);
         loop {
             let permit = self.limiter.enter(Family::of(url.path())).await.map_err(throttled)?;
-            requests += 1;
+            self.sends();
             let exchange = self
                 .http
                 .send(Request {
@@ -134,7 +146,7 @@ impl Client {
             match reply.status {
                 status if status.is_success() => {
                     let date = reply.headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
-                    return Ok(Answer { value: reply.body, bytes, requests, date });
+                    return Ok(Answer { value: reply.body, bytes, date });
                 }
                 StatusCode::UNAUTHORIZED if may_renew => {
                     may_renew = false;

@@ -76,14 +76,13 @@ impl Client {
     /// # Errors
     /// [`Failure`].
     pub async fn find_webhook(&self, endpoint: &Url) -> Result<Answer<Option<WebhookId>>, Failure> {
-        let mut all = Answer { value: None, bytes: 0, requests: 0, date: None };
+        let mut all = Answer { value: None, bytes: 0, date: None };
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let mut query = vec![("page[size]", "100")];
             query.extend(after.as_deref().map(|after| ("page[after]", after)));
             let answer = self.get("/api/v2/webhooks", &query).await?;
             all.bytes += answer.bytes;
-            all.requests += answer.requests;
             let text = text(&answer.value);
             let envelope = Envelope::read(&text)?;
             let (found, _unreadable) = envelope.records("webhooks", |webhook| {
@@ -123,7 +122,7 @@ impl Client {
         let url = self.endpoint().url(&format!("/api/v2/webhooks/{}", id.as_str()), &[]);
         match self.call(Call { method: Method::DELETE, url, json: None, renew: true }).await {
             Ok(answer) => Ok(answer.map(|_body| ())),
-            Err(Failure::NotFound(_)) => Ok(Answer { value: (), bytes: 0, requests: 1, date: None }),
+            Err(Failure::NotFound(_)) => Ok(Answer { value: (), bytes: 0, date: None }),
             Err(failure) => Err(failure),
         }
     }

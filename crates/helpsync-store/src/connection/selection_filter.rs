@@ -208,7 +208,6 @@ async fn change(
 
 impl SyncStore {
     /// Takes a whole list of the sections and categories: they are renamed and moved without any article changing.
-    /// `requests` are what it took.
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
@@ -216,14 +215,12 @@ impl SyncStore {
         &self,
         started: &StartedShard,
         items: &[NewItem],
-        requests: u64,
     ) -> Result<TreeLearned, StoreError> {
         let (connection, now) = (started.fence.connection, self.clock.now_ms());
         let mut write = self.write().await?;
         check_fence_to_change(&mut write, &started.fence).await?;
-        sqlx::query("update run set requests = requests + $2, progress_at = $3 where id = $1")
+        sqlx::query("update run set progress_at = $2 where id = $1")
             .bind(started.fence.run.0)
-            .bind(i64::try_from(requests).unwrap_or(i64::MAX))
             .bind(now)
             .execute(&mut *write.tx)
             .await?;

@@ -1,6 +1,6 @@
 //! What somebody does about a database that cannot be used.
 
-use crate::db::error::{DatabaseError, StoreError};
+use crate::db::error::StoreError;
 
 /// Of what neither the database nor the system named.
 const UNKNOWN: &str = "it has to be a database that is there, runs and lets this user in";
@@ -10,16 +10,12 @@ impl StoreError {
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Unavailable(error) | Self::Statement(error) => Some(advice_of(error)),
+            Self::Unavailable(error) | Self::Statement(error) => Some(advice_of_driver(error.driver())),
             Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => Some(advice_of_driver(error)),
             Self::Url(_) => Some(UNKNOWN),
             _ => None,
         }
     }
-}
-
-fn advice_of(error: &DatabaseError) -> &'static str {
-    advice_of_driver(error.driver())
 }
 
 fn advice_of_driver(error: &sqlx::Error) -> &'static str {

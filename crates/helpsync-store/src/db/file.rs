@@ -10,9 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 
 use helpsync_model::chain;
+use sqlx::Row as _;
+
+use crate::db::{Database, Dialect, StoreError};
 
 /// As much must be free for the database to be called well.
 const ROOM_BYTES: usize = 1024 * 1024;
+/// How often the write-ahead log is tried to be emptied while others read and write.
+const EMPTY_LOG_TRIES: usize = 5;
 
 /// What keeps other processes off a database file.
 pub trait Holder: std::fmt::Debug + Send + Sync {
@@ -79,6 +84,27 @@ impl SqliteFile {
                 format!("the database's folder {folder} takes no files: {}", chain(&error)),
             )
         })
+    }
+}
+
+impl Database {
+    /// SQLite's write-ahead log keeps pages as they were until others are written over them: this takes them into the file
+    /// and empties the log, if there is one. `false` where somebody read or wrote all the while; it is then as it was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn empty_log(&self) -> Result<bool, StoreError> {
+        if self.dialect != Dialect::Sqlite {
+            return Ok(true);
+        }
+        for _ in 0..EMPTY_LOG_TRIES {
+            // It waits for readers and writers as long as any statement does for a lock.
+            let row = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&self.pool).await?;
+            if row.try_get::<i64, _>("busy")? == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use helpsync_model::{Entropy, KeyRing};
+use helpsync_model::{Entropy, KeyRing, Timestamp};
 use helpsync_telemetry::metrics as telemetry;
 use hkdf::Hkdf;
 use secrecy::{ExposeSecret, SecretString};
@@ -52,6 +52,12 @@ pub enum RingError {
         "the key {0:?} of the ring is not the key {0:?} that sealed what is stored: put that one back, or give the new one another id"
     )]
     Differs(String),
+    /// What this key signed may be good until then, in ms.
+    #[error(
+        "the key ring lacks the key {0:?}, and what that signed may be good until {time}: put the key back until then, or end \
+         all of it now with `helpsync keys remove {0} --void`", time = in_words(*.1)
+    )]
+    Signs(String, i64),
 }
 
 struct Lost<'a>(&'a [(String, i64)]);
@@ -64,6 +70,12 @@ impl fmt::Display for Lost<'_> {
         }
         Ok(())
     }
+}
+
+/// A time in ms, for people.
+fn in_words(ms: i64) -> String {
+    Timestamp::from_millisecond(ms)
+        .map_or_else(|_| ms.to_string(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// A key of the ring, and what is derived from it.

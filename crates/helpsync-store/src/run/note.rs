@@ -14,7 +14,7 @@ pub struct RunNote {
     pub plan: Option<(Plan, String)>,
     /// How many articles Zendesk counts.
     pub remote_count: Option<i64>,
-    /// Requests that finding out took.
+    /// Requests that no stored page counts.
     pub requests: u64,
     /// Removals that are held back.
     pub held: Option<i64>,

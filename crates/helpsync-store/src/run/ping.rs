@@ -21,11 +21,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`], or whatever the database says; [`StoreError::Statement`] when the schema is another one.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        in_time(async {
-            self.try_read().await?;
-            self.try_write().await
-        })
-        .await
+        in_time(self.try_both()).await
     }
 
     /// [`Store::ping`] for whoever may ask as often as they like: a good answer is good for a second, and of many who ask
@@ -39,12 +35,16 @@ impl Store {
             if seen_up.is_some_and(|at| at.elapsed() < SHARED_FOR) {
                 return Ok(());
             }
-            self.try_read().await?;
-            self.try_write().await?;
+            self.try_both().await?;
             *seen_up = Some(Instant::now());
             Ok(())
         })
         .await
+    }
+
+    async fn try_both(&self) -> Result<(), StoreError> {
+        self.try_read().await?;
+        self.try_write().await
     }
 
     async fn try_read(&self) -> Result<(), StoreError> {

@@ -7,11 +7,10 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::bounds::ANSWER_BYTES_MAX;
 use crate::db::{Dialect, SearchStore, StoreError, Write, sql};
 use crate::filter::file_query::{FileFilters, FileOrder};
 
-/// The most that one page may hold, as JSON roughly.
-const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A number of a vector, written out.
 const VECTOR_NUMBER_BYTES: usize = 12;
 

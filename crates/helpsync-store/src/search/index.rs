@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use crate::db::{Dialect, SearchStore, StoreError, Write, integer, sql, text};
 use crate::search::terms::ChunkWords;
@@ -15,8 +14,6 @@ const CHUNKS_PER_STATEMENT: usize = 64;
 const MERGED_PAGES: i64 = 250;
 /// Steps of one merge; an index of some gigabytes takes fewer.
 const MERGE_STEPS_MAX: usize = 10_000;
-/// How often the write-ahead log is tried to be emptied while others read and write.
-const EMPTY_LOG_TRIES: usize = 5;
 
 /// Puts chunks of a customer into the index; those that are there already are replaced. Chunks that are deleted leave it
 /// by themselves.
@@ -81,25 +78,6 @@ impl SearchStore {
             pages = MERGED_PAGES;
         }
         Ok(())
-    }
-
-    /// SQLite's write-ahead log keeps pages as they were until others are written over them: this takes them into the file
-    /// and empties the log. Nothing on Postgres.
-    ///
-    /// # Errors
-    /// [`StoreError`], also where somebody read or wrote all the while; the log is then as it was.
-    pub(crate) async fn empty_log(&self) -> Result<(), StoreError> {
-        if self.dialect != Dialect::Sqlite {
-            return Ok(());
-        }
-        for _ in 0..EMPTY_LOG_TRIES {
-            // It waits for readers and writers as long as any statement does for a lock.
-            let row = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&self.pool).await?;
-            if row.try_get::<i64, _>("busy")? == 0 {
-                return Ok(());
-            }
-        }
-        Err(StoreError::from(sqlx::Error::PoolTimedOut))
     }
 
     /// Notes the languages of what is about to be stored for the customers of these files, each in a transaction of its

@@ -251,20 +251,16 @@ impl SyncStore {
         started: &StartedShard,
         due: DueFile,
         listed: Option<&[i64]>,
-        requests: u64,
         bytes: u64,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         check_fence(&mut write, &started.fence).await?;
-        sqlx::query(
-            "update run set requests = requests + $2, bytes = bytes + $3, progress_at = $4 where id = $1",
-        )
-        .bind(started.fence.run.0)
-        .bind(i64::try_from(requests).unwrap_or(i64::MAX))
-        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
-        .bind(self.clock.now_ms())
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query("update run set bytes = bytes + $2, progress_at = $3 where id = $1")
+            .bind(started.fence.run.0)
+            .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .bind(self.clock.now_ms())
+            .execute(&mut *write.tx)
+            .await?;
         // An article that changed meanwhile is looked at again.
         sqlx::query("update file set attachments_due = 0 where id = $1 and updated_at = $2")
             .bind(due.file.0)
@@ -298,7 +294,7 @@ impl SyncStore {
         let mut write = self.write().await?;
         check_fence(&mut write, &started.fence).await?;
         let now = write.now;
-        sqlx::query("update run set requests = requests + 1, progress_at = $2 where id = $1")
+        sqlx::query("update run set progress_at = $2 where id = $1")
             .bind(started.fence.run.0)
             .bind(now)
             .execute(&mut *write.tx)

@@ -91,7 +91,6 @@ impl SyncStore {
         started: &StartedShard,
         named: &[(String, String)],
         asked: &[String],
-        requests: u64,
     ) -> Result<(), StoreError> {
         let mut rows: BTreeMap<&str, Option<&str>> = asked.iter().map(|tag| (tag.as_str(), None)).collect();
         rows.extend(named.iter().map(|(tag, name)| (tag.as_str(), Some(name.as_str()))));
@@ -101,11 +100,6 @@ impl SyncStore {
         let rows = Value::from_iter(rows).to_string();
         let mut write = self.write().await?;
         check_fence(&mut write, &started.fence).await?;
-        sqlx::query("update run set requests = requests + $2 where id = $1")
-            .bind(started.fence.run.0)
-            .bind(i64::try_from(requests).unwrap_or(i64::MAX))
-            .execute(&mut *write.tx)
-            .await?;
         sqlx::query(sql(format!(
             "insert into content_tag (connection_id, tag_id, name, asked_at) select $1, tag_id, name, $2 from {}
              where true order by tag_id

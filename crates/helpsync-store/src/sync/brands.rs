@@ -100,15 +100,14 @@ impl SyncStore {
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
-    pub async fn note_brands_asked(&self, started: &StartedShard, requests: u64) -> Result<(), StoreError> {
+    pub async fn note_brands_asked(&self, started: &StartedShard) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        self.begin_look(&mut write, started, requests).await?;
+        self.begin_look(&mut write, started).await?;
         write.commit().await
     }
 
     /// Takes the list of an account's brands. New ones become part of the connection, and a run brings those that its
-    /// selection keeps. Answers which known ones are not shown any more: none, unless the list is `whole`. `requests`
-    /// are what it took.
+    /// selection keeps. Answers which known ones are not shown any more: none, unless the list is `whole`.
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
@@ -117,11 +116,10 @@ impl SyncStore {
         started: &StartedShard,
         brands: &[NewBrand],
         whole: bool,
-        requests: u64,
     ) -> Result<Vec<LostBrand>, StoreError> {
         let parent = started.fence.connection;
         let mut write = self.write().await?;
-        self.begin_look(&mut write, started, requests).await?;
+        self.begin_look(&mut write, started).await?;
         // A list without the help center that was connected is no list to go by.
         let Some(own) = brands.iter().find(|brand| brand.subdomain == started.subdomain) else {
             write.commit().await?;
@@ -240,21 +238,11 @@ impl SyncStore {
         Ok(BrandEnded::Removed(found))
     }
 
-    async fn begin_look(
-        &self,
-        write: &mut Write,
-        started: &StartedShard,
-        requests: u64,
-    ) -> Result<(), StoreError> {
+    async fn begin_look(&self, write: &mut Write, started: &StartedShard) -> Result<(), StoreError> {
         check_fence_to_change(write, &started.fence).await?;
         sqlx::query("update connection set brands_asked_at = $2 where id = $1")
             .bind(started.fence.connection.0)
             .bind(self.clock.now_ms())
-            .execute(&mut *write.tx)
-            .await?;
-        sqlx::query("update run set requests = requests + $2 where id = $1")
-            .bind(started.fence.run.0)
-            .bind(i64::try_from(requests).unwrap_or(i64::MAX))
             .execute(&mut *write.tx)
             .await?;
         Ok(())

@@ -172,8 +172,8 @@ impl SyncStore {
         Ok(sqlx::query_scalar(unseen).bind(connection.0).bind(run.0).fetch_all(&self.pool).await?)
     }
 
-    /// Adds to the run's record what belongs to no stored page: time waited for budget, and requests of an attempt that
-    /// failed.
+    /// Adds to the run's record what belongs to no stored page of an attempt that did not end its shard: time waited for
+    /// budget, and requests.
     ///
     /// # Errors
     /// [`StoreError::Fenced`].

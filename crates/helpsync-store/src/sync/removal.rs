@@ -44,15 +44,6 @@ pub enum RemovalVerdict {
     Held(i64),
 }
 
-/// What asking for hidden articles once more showed.
-#[derive(Debug, Clone, Default)]
-pub struct RemovedOutcome {
-    /// Article ids that Zendesk no longer knows, or no longer shows us.
-    pub gone: Vec<i64>,
-    /// Requests that it took.
-    pub requests: u64,
-}
-
 impl SyncStore {
     /// Articles that are hidden and not yet confirmed, up to `limit`.
     ///
@@ -192,16 +183,12 @@ impl SyncStore {
     ///
     /// # Errors
     /// [`StoreError::Fenced`].
-    pub async fn settle_removed(
-        &self,
-        started: &StartedShard,
-        outcome: &RemovedOutcome,
-    ) -> Result<(), StoreError> {
+    pub async fn settle_removed(&self, started: &StartedShard, gone: &[i64]) -> Result<(), StoreError> {
         let fence = &started.fence;
         let mut write = self.write().await?;
         let now = write.now;
         check_fence(&mut write, fence).await?;
-        let gone = json!(outcome.gone).to_string();
+        let gone = json!(gone).to_string();
         let ids = self.dialect.json_integers("$2");
         // The ledger first, as everywhere.
         sqlx::query(sql(format!(
@@ -220,15 +207,12 @@ impl SyncStore {
         .await?;
         drop_files(&mut write, started, &files).await?;
         write.count_articles("removed", count(files.len()));
-        sqlx::query(
-            "update run set removed = removed + $2, requests = requests + $3, progress_at = $4 where id = $1",
-        )
-        .bind(fence.run.0)
-        .bind(count(files.len()))
-        .bind(i64::try_from(outcome.requests).unwrap_or(i64::MAX))
-        .bind(now)
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query("update run set removed = removed + $2, progress_at = $3 where id = $1")
+            .bind(fence.run.0)
+            .bind(count(files.len()))
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
         write.commit().await
     }
 }

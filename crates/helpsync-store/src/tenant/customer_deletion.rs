@@ -81,11 +81,15 @@ impl AdminStore {
                 if let Err(error) = words.forget_words().await {
                     tracing::warn!(error = chain(&error), "words of deleted texts stay in the index for now");
                 }
-                if let Err(error) = words.empty_log().await {
-                    tracing::warn!(
+                match words.empty_log().await {
+                    Ok(true) => {}
+                    Ok(false) => tracing::warn!(
+                        "deleted texts stay in the write-ahead log for now: somebody read or wrote all the while"
+                    ),
+                    Err(error) => tracing::warn!(
                         error = chain(&error),
                         "deleted texts stay in the write-ahead log for now"
-                    );
+                    ),
                 }
             });
         }

@@ -43,10 +43,10 @@ async fn an_article_that_changes_while_it_is_looked_at_is_looked_at_again() {
             .unwrap()
             .run;
         let started = store.start(run).await;
-        store.sync().settle_attachments(&started, seen[0], Some(&[]), 1, 0).await.unwrap();
+        store.sync().settle_attachments(&started, seen[0], Some(&[]), 0).await.unwrap();
         let again = store.sync().due_attachments(connection, 10).await.unwrap();
         assert_eq!(again.len(), 1, "the second change was not looked at");
-        store.sync().settle_attachments(&started, again[0], Some(&[]), 1, 0).await.unwrap();
+        store.sync().settle_attachments(&started, again[0], Some(&[]), 0).await.unwrap();
         assert!(store.sync().due_attachments(connection, 10).await.unwrap().is_empty());
         assert_eq!(store.sync().due_attachments(connection, 0).await.unwrap(), []);
     }
@@ -75,10 +75,10 @@ async fn equal_bytes_are_kept_once_and_go_with_the_last_that_refers_to_them() {
         let kept = store.sync().attachments(crate::testing::FIRST, due[1].file).await.unwrap();
         assert_eq!((kept.len(), kept[0].bytes), (1, Some(9)));
 
-        store.sync().settle_attachments(&started, due[0], Some(&[]), 1, 0).await.unwrap();
+        store.sync().settle_attachments(&started, due[0], Some(&[]), 0).await.unwrap();
         store.sync().sweep_blobs(organization).await.unwrap();
         assert_eq!(blobs(&store).await, 1, "the other article still has it");
-        store.sync().settle_attachments(&started, due[1], Some(&[]), 1, 0).await.unwrap();
+        store.sync().settle_attachments(&started, due[1], Some(&[]), 0).await.unwrap();
         store.sync().sweep_blobs(organization).await.unwrap();
         assert_eq!(blobs(&store).await, 0);
     }

@@ -7,8 +7,7 @@ use super::pages::{connected, request, walks};
 use super::synced_items;
 use crate::testing::{TestStore, article, name_of, stores};
 use crate::{
-    Event, FileFilters, IncomingArticle, OrganizationChange, PageOutcome, PageWrite, Progress,
-    RemovedOutcome, ScheduleChange,
+    Event, FileFilters, IncomingArticle, OrganizationChange, PageOutcome, PageWrite, Progress, ScheduleChange,
 };
 
 fn object(limits: Value) -> Map<String, Value> {
@@ -208,8 +207,7 @@ async fn room_is_made_by_a_higher_limit_and_by_removals_and_a_delta_notices() {
             .unwrap()
             .run;
         let shard = store.start(run).await;
-        let gone = RemovedOutcome { gone: vec![1], requests: 1 };
-        store.sync().settle_removed(&shard, &gone).await.unwrap();
+        store.sync().settle_removed(&shard, &[1]).await.unwrap();
         store.admin().cancel_runs(crate::testing::FIRST, connection).await.unwrap();
         assert!(would_bring_more(&store, connection).await);
         assert_eq!(store.sync_articles(connection, ten(3..=5)).await.created, 1);

@@ -52,11 +52,7 @@ async fn names_are_kept_for_what_is_kept_and_follow_a_renaming() {
         let named = |list: &[(&str, &str)]| -> Vec<(String, String)> {
             list.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect()
         };
-        store
-            .sync()
-            .name_tags(&started, &named(&[("01A", "beta"), ("01B", "api")]), &asked, 2)
-            .await
-            .unwrap();
+        store.sync().name_tags(&started, &named(&[("01A", "beta"), ("01B", "api")]), &asked).await.unwrap();
         assert!(
             store.sync().unnamed_tags(connection, &tags, 0).await.unwrap().is_empty(),
             "once, named or not"

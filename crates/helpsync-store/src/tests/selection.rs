@@ -145,7 +145,7 @@ async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in(
         let plan = store.start(run).await;
         let tree =
             [section(10, None, 1), section(11, Some(10), 1), section(20, None, 2), section(31, Some(30), 3)];
-        assert_eq!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap(), TreeLearned::default());
+        assert_eq!(store.sync().learn_tree(&plan, &tree).await.unwrap(), TreeLearned::default());
         let all = [(1, 10), (2, 11), (3, 20), (4, 30), (5, 31), (6, 99)];
         let articles = all.map(|(id, section)| standing(id, section)).to_vec();
         let outcome = store.sync_articles(connection, articles.clone()).await;
@@ -154,7 +154,7 @@ async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in(
 
         // 11 leaves for category 2.
         let tree = [section(11, None, 2)];
-        let learned = store.sync().learn_tree(&plan, &tree, 1).await.unwrap();
+        let learned = store.sync().learn_tree(&plan, &tree).await.unwrap();
         assert_eq!(learned, TreeLearned { removed: 1, gained: false });
         assert_eq!(ids(&store, &customer).await, [1, 4, 5]);
         assert_eq!(deleted(&store, organization).await, 1);
@@ -162,23 +162,23 @@ async fn sections_that_move_take_their_articles_out_and_say_when_others_come_in(
 
         // An answer that does not say where a section stands leaves it where it is.
         let nowhere = NewItem { parent: None, category: None, ..section(10, None, 1) };
-        assert_eq!(store.sync().learn_tree(&plan, &[nowhere], 1).await.unwrap(), TreeLearned::default());
+        assert_eq!(store.sync().learn_tree(&plan, &[nowhere]).await.unwrap(), TreeLearned::default());
         assert_eq!(ids(&store, &customer).await, [1, 4, 5]);
 
         // One that moved below a section of another category is in that one, whether it says so or not.
         let below = NewItem { category: None, ..section(10, Some(20), 0) };
-        assert_eq!(store.sync().learn_tree(&plan, &[below], 1).await.unwrap().removed, 1);
+        assert_eq!(store.sync().learn_tree(&plan, &[below]).await.unwrap().removed, 1);
         assert_eq!(ids(&store, &customer).await, [4, 5]);
-        assert!(store.sync().learn_tree(&plan, &[section(10, None, 1)], 1).await.unwrap().gained);
+        assert!(store.sync().learn_tree(&plan, &[section(10, None, 1)]).await.unwrap().gained);
 
         // And comes back, 20 with it: nothing is here of them.
         let tree = [section(11, Some(10), 1), section(20, Some(10), 1)];
-        assert!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);
+        assert!(store.sync().learn_tree(&plan, &tree).await.unwrap().gained);
         // Until everything was read, however often that is looked at.
-        assert!(store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);
+        assert!(store.sync().learn_tree(&plan, &tree).await.unwrap().gained);
         store.sync_articles(connection, articles).await;
         assert_eq!(ids(&store, &customer).await, [1, 2, 3, 4, 5]);
-        assert!(!store.sync().learn_tree(&plan, &tree, 1).await.unwrap().gained);
+        assert!(!store.sync().learn_tree(&plan, &tree).await.unwrap().gained);
         assert_eq!(store.sync().unknown_sections(connection, &[10, 99]).await.unwrap(), [99]);
     }
 }

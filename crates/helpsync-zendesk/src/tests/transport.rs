@@ -44,7 +44,7 @@ async fn every_request_says_who_it_is_and_reports_the_budget() {
     .await;
     let setup = server.client();
     let answer = setup.client.count_articles().await.unwrap();
-    assert_eq!(answer, Answer { value: 7, bytes: COUNT_7.len() as u64, requests: 1, date: answer.date });
+    assert_eq!(answer, Answer { value: 7, bytes: COUNT_7.len() as u64, date: answer.date });
 
     let seen = &server.seen()[0];
     assert_eq!(seen.header("authorization"), format!("Bearer {TOKEN}"));
@@ -85,7 +85,8 @@ async fn a_refused_token_is_renewed_once_and_the_call_repeated_once() {
     .await;
     let setup = server.client();
     let answer = setup.client.count_articles().await.unwrap();
-    assert_eq!((answer.value, answer.requests), (7, 2));
+    assert_eq!((answer.value, setup.client.take_sent()), (7, 2));
+    assert_eq!(setup.client.take_sent(), 0, "each is told once");
     assert_eq!(*setup.limiter.entered.lock().unwrap(), 2, "the second request passes the limiter too");
 }
 
@@ -119,7 +120,9 @@ async fn redirects_within_the_workspace_are_followed_three_times() {
         if step < 3 { redirect(format!("/acme/x?step={}", step + 1)) } else { json(COUNT_7) }
     })
     .await;
-    assert_eq!(server.client().client.count_articles().await.unwrap().requests, 1 + REDIRECTS_MAX);
+    let setup = server.client();
+    assert_eq!(setup.client.count_articles().await.unwrap().value, 7);
+    assert_eq!(setup.client.in_locale(Some("de")).take_sent(), u64::from(1 + REDIRECTS_MAX));
 
     let endless = Server::start(|_| redirect("/acme/x")).await;
     assert!(matches!(failure(&endless.client()).await, Failure::Malformed(_)));
