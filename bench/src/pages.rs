@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use helpsync_store::testing::many::Many;
 use helpsync_store::testing::{TestStore, name_of, stores};
-use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::header::{ACCEPT, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -12,11 +12,13 @@ use crate::installation::Installation;
 use crate::listings::filled;
 use crate::meter::Times;
 use crate::report::{Goal, Report, Row};
-use crate::simulator::Simulator;
+use crate::simulator::{SUBDOMAIN, Simulator};
 
 const MANY: Many = Many { customers: 10_000, files: 100 };
 /// One of them, in their middle.
 const CUSTOMER: &str = "many-5000";
+/// One who has no workspace yet.
+const NEW_CUSTOMER: &str = "new";
 /// Every page is asked so often.
 const TIMES: usize = 21;
 /// Milliseconds within which half of the requests for any page are to end, on a machine that does nothing else.
@@ -45,6 +47,8 @@ async fn measure_on(store: &TestStore, app: &Installation, report: &mut Report) 
     let managed: Value = ask("/helpsync/v1/manage_url").await?;
     let manage = managed["manage_url"].as_str().context("no page")?.to_owned();
     let run = app.run_of(CUSTOMER).await?;
+    let consent = link_to_connect(app).await?;
+    let progress = connected(app).await?;
     let at = |path: &str| format!("{home}{path}");
     let pages = [
         ("overview", at("")),
@@ -70,6 +74,9 @@ async fn measure_on(store: &TestStore, app: &Installation, report: &mut Report) 
         ("palette", at("/palette?search=77")),
         ("organizations", "/dashboard/organizations".to_owned()),
         ("the managing page of a customer's administrator", manage),
+        ("the page before consent", consent),
+        ("the page after consent", progress),
+        ("login", BARE.to_owned()),
     ];
     let (bare, _) = timed(app, BARE, &cookie).await?;
     for (name, path) in pages {
@@ -105,12 +112,39 @@ async fn login(app: &Installation) -> anyhow::Result<String> {
     let (url, origin) = (app.url("/dashboard/login")?, app.url("/")?.origin().ascii_serialization());
     let request = app.http().post(url).header(ORIGIN, origin).form(&[("key", app.key())]);
     let answer = request.send().await?;
-    let line = answer.headers().get(SET_COOKIE).context("no session")?.to_str()?;
+    cookie_of(&answer)
+}
+
+/// The first cookie that an answer sets.
+fn cookie_of(answer: &Response) -> anyhow::Result<String> {
+    let line = answer.headers().get(SET_COOKIE).context("no cookie")?.to_str()?;
     Ok(line.split(';').next().unwrap_or_default().to_owned())
 }
 
 async fn get(app: &Installation, path: &str, cookie: &str) -> anyhow::Result<Response> {
-    Ok(app.http().get(app.url(path)?).header(COOKIE, cookie).send().await?)
+    let request = app.http().get(app.url(path)?).header(COOKIE, cookie);
+    Ok(request.header(ACCEPT, "text/html").send().await?)
+}
+
+/// The address of the page before consent.
+async fn link_to_connect(app: &Installation) -> anyhow::Result<String> {
+    let wanted = json!({ "service": "ZENDESK", "zendesk_subdomain": SUBDOMAIN });
+    let grant = app.ask(Method::POST, "/integrations/oauth_url", NEW_CUSTOMER, wanted).await?;
+    Ok(grant["oauth_url"].as_str().context("no link")?.to_owned())
+}
+
+/// The address of the page after consent, for somebody who has pressed the button of the page before it.
+async fn connected(app: &Installation) -> anyhow::Result<String> {
+    let link = link_to_connect(app).await?;
+    let page = get(app, &link, "").await?.text().await?;
+    let token = page.split("name=\"form_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let fields = [("form_token", token.context("no form")?), ("workspace", SUBDOMAIN)];
+    let origin = app.url("/")?.origin().ascii_serialization();
+    let pressed = app.http().post(&link).header(ACCEPT, "text/html").header(ORIGIN, origin).form(&fields);
+    let pressed = pressed.send().await?;
+    let cookie = cookie_of(&pressed)?;
+    let granted = get(app, &location(&pressed)?, "").await?;
+    location(&get(app, &location(&granted)?, &cookie).await?)
 }
 
 fn location(answer: &Response) -> anyhow::Result<String> {

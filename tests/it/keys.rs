@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use zendesk_sim::{Account, GenerateOptions};
 
-use crate::app::{API_KEY, Shape, TestApp, named, real_time, sqlite_url};
+use crate::app::{API_KEY, Shape, TestApp, named, real_time, sqlite_url, until};
 use crate::copy::assert_equal;
 use crate::processes::binary;
 
@@ -29,11 +29,20 @@ fn said(output: &Output) -> String {
 }
 
 /// `helpsync keys …` as the operator runs it beside the installation.
-async fn keys(env: &[(String, String)], arguments: &[&str]) -> Value {
+async fn run(env: &[(String, String)], arguments: &[&str]) -> Output {
     let mut command = Command::new(binary("helpsync"));
     command.arg("--json").arg("keys").args(arguments).env_clear();
     command.envs(env.iter().map(|(name, value)| (name, value)));
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+async fn assert_refused(env: &[(String, String)], arguments: &[&str], why: &str) {
+    let output = run(env, arguments).await;
+    assert!(!output.status.success() && said(&output).contains(why), "keys {arguments:?}: {}", said(&output));
+}
+
+async fn keys(env: &[(String, String)], arguments: &[&str]) -> Value {
+    let output = run(env, arguments).await;
     assert!(output.status.success(), "keys {arguments:?}: {}", said(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -156,6 +165,19 @@ async fn rotated_under_load(shape: Shape) {
     assert_eq!(done, ["add a sealing key k2", "seal with this key k2"], "{log}");
     app.sync(CUSTOMER, WORKSPACE).await;
     assert_equal(&app, &account, CUSTOMER).await;
+
+    // What the key of before signed is good for some days. Whoever must end it at once says so.
+    assert_refused(&env, &["remove", "k2"], "the key k2 seals").await;
+    assert_refused(&env, &["remove", "k1"], "what the key k1 signed may be good for 6 d").await;
+    signed.assert_good(&app).await;
+    assert_eq!(keys(&env, &["remove", "k1", "--void"]).await["keys"], json!(["k2"]));
+    let token = format!("Token {}", signed.token);
+    until("the end of what it signed", async || {
+        let asked = app.http.get(app.url("/whoami")).header("authorization", &token).send().await.unwrap();
+        (asked.status() == StatusCode::UNAUTHORIZED).then_some(())
+    })
+    .await;
+    Signed::by(&app).await.assert_good(&app).await;
     app.stop().await;
 }
 

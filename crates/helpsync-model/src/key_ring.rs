@@ -33,6 +33,10 @@ impl SealingKey {
     pub fn expose(&self) -> &[u8; KEY_BYTES] {
         self.key.expose_secret()
     }
+
+    fn copied(&self) -> Self {
+        Self { id: self.id.clone(), key: SecretBox::new(Box::new(*self.expose())) }
+    }
 }
 
 impl fmt::Debug for SealingKey {
@@ -125,12 +129,15 @@ impl KeyRing {
     #[must_use]
     pub fn sealing_with(&self, id: &str) -> Option<Self> {
         let (first, rest): (Vec<_>, Vec<_>) = self.iter().partition(|key| key.id == id);
-        let copied = |key: &SealingKey| SealingKey {
-            id: key.id.clone(),
-            key: SecretBox::new(Box::new(*key.expose())),
-        };
         let is_known = !first.is_empty();
-        is_known.then(|| Self(first.into_iter().chain(rest).map(copied).collect()))
+        is_known.then(|| Self(first.into_iter().chain(rest).map(SealingKey::copied).collect()))
+    }
+
+    /// This ring without the key of this id. `None`: there is no such key, or no other.
+    #[must_use]
+    pub fn without(&self, id: &str) -> Option<Self> {
+        let left: Vec<SealingKey> = self.iter().filter(|key| key.id != id).map(SealingKey::copied).collect();
+        (!left.is_empty() && left.len() < self.0.len()).then(|| Self(left.into()))
     }
 
     /// An id for the next key: `k` and a number above that of every key named so.
@@ -192,6 +199,8 @@ mod tests {
         assert_eq!(turned.ids(), ["k2", "k1"]);
         assert_eq!(turned.iter().nth(1).unwrap().expose(), ring.iter().next().unwrap().expose());
         assert!(both.sealing_with("k3").is_none());
+        assert_eq!(turned.without("k1").unwrap().ids(), ["k2"]);
+        assert!(turned.without("k3").is_none() && ring.without("k1").is_none(), "one stays");
         // Names are not used again while a later one is there.
         let gap = KeyRing::parse(&format!("k3:{KEY}")).unwrap();
         assert_eq!(gap.free_id(), "k4");

@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use super::Visitor;
 use super::browser::dead_letters;
 use crate::app::{API_KEY, Shape, TestApp, small};
-use crate::copy::ours;
+use crate::copy::{ours, truth};
 use crate::webhooks_out;
 
 const CUSTOMER: &str = "ada";
 /// More dead deliveries than the API sends again at once.
 const DEAD: i64 = 1_200;
+/// Above the list of them.
+const SKIPPED: &str = "Skipped by the latest runs";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_a_disconnected_customer_has_its_runs_and_what_was_changed_of_it() {
@@ -57,6 +59,28 @@ async fn a_selection_that_removes_files_is_saved_once_a_person_says_that_it_is_m
     // What removes nothing is saved at once.
     let more = visitor.post(&path, &[]).await;
     assert_eq!(more.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_shows_the_articles_that_its_latest_runs_skipped_and_why() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(9));
+    let all = truth(&account).len();
+    app.post("/update_users", CUSTOMER, json!({ "customer_ids": [CUSTOMER], "max_files": 3 })).await;
+    app.connect(CUSTOMER, "acme").await;
+    let visitor = Visitor::login(&app, API_KEY).await;
+    let customer = format!("/customers/{}", visitor.customer(CUSTOMER).await);
+    let page = visitor.page(&customer).await;
+    let (_, list) = page.split_once(SKIPPED).expect("a list of what was skipped");
+    assert_eq!(list.matches("max_files would be exceeded: it is 3").count(), all - 3, "{list}");
+    assert!(list.contains("/runs/1\">Full 1"), "{list}");
+    // A run that skips nothing has no part in it.
+    app.post("/update_users", CUSTOMER, json!({ "customer_ids": [CUSTOMER], "max_files": -1 })).await;
+    app.sync(CUSTOMER, "acme").await;
+    let page = visitor.page(&customer).await;
+    assert!(page.contains("/runs/2\">"), "{page}");
+    let (_, list) = page.split_once(SKIPPED).expect("the run before is still shown");
+    assert!(!list.contains("/runs/2\">"), "{list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use helpsync_store::SIGNED_FOR_MAX;
 
 use crate::Api;
 use crate::auth::Speaker;
@@ -17,7 +18,7 @@ use crate::wire::branding::{ManageUrl, ManageUrlInput};
 /// How long the page is good for when the request does not say, in seconds.
 const LIFE_DEFAULT: u64 = 3_600;
 /// The longest that it can be.
-const LIFE_MAX: u64 = 7 * 24 * 3_600;
+const LIFE_MAX: u64 = SIGNED_FOR_MAX.as_secs();
 const LIFE_MIN: u64 = 60;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

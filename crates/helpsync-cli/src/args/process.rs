@@ -91,6 +91,8 @@ pub(crate) enum KeyAction {
     Rotate(RotateKeys),
     /// Wait until the key in front has sealed everything; running processes do it, or else this command.
     Reseal(KeySettings),
+    /// Take a key out of the ring that nothing is sealed with, once nothing that it signed can be good any more.
+    Remove(RemoveKey),
 }
 
 /// Which installation.
@@ -121,6 +123,19 @@ pub(crate) struct RotateKeys {
     /// How long to wait for running processes.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) wait: u64,
+    /// Which installation.
+    #[command(flatten)]
+    pub(crate) settings: KeySettings,
+}
+
+/// For `keys remove`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveKey {
+    /// The key's id, from the list.
+    pub(crate) id: String,
+    /// End at once what it signed and what may still be good: access tokens, presigned URLs, links.
+    #[arg(long)]
+    pub(crate) void: bool,
     /// Which installation.
     #[command(flatten)]
     pub(crate) settings: KeySettings,

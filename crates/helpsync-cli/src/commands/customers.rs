@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::commands::ask::{path, rows_of};
 use crate::commands::watch::{doing, whose};
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, customer_option, moment, span};
+use crate::output::{Output, cell, counted, customer_option, moment, span};
 
 const CUSTOMERS: &str = "/helpsync/v1/customers";
 /// Customers are read in pages of so many.
@@ -148,13 +148,20 @@ fn show_text(customer: &Value) -> String {
             lines.push(("waits for", format!("{what}{until}")));
         }
     }
-    let count = |name: &str| workspace[name].as_i64().unwrap_or(0);
+    let count = |name: &str| workspace[name].as_u64().unwrap_or(0);
     if count("held") > 0 {
-        let what = format!("{} removals: helpsync files --held {}", count("held"), customer_option(&name));
+        let what = format!(
+            "{}: helpsync files --held {}",
+            counted(count("held"), "removal"),
+            customer_option(&name)
+        );
         lines.push(("held", what));
     }
     if count("dead_letters") > 0 {
-        lines.push(("gave up", format!("{} shards: helpsync dead-letters list", count("dead_letters"))));
+        lines.push((
+            "gave up",
+            format!("{}: helpsync dead-letters list", counted(count("dead_letters"), "shard")),
+        ));
     }
     if let Some(why) = workspace["events_error"].as_str() {
         lines.push(("events", format!("Zendesk tells of no changes ({why}): they come with the next sync")));
@@ -191,8 +198,8 @@ pub(crate) async fn pause(args: Pause, paused: bool, output: Output) -> anyhow::
 }
 
 /// How many removals of a customer are held; an error where there are none to decide on.
-async fn held(client: &Client, customer: &str, what: &str) -> anyhow::Result<i64> {
-    let held = stands(client, customer).await?["workspace"]["held"].as_i64().unwrap_or(0);
+async fn held(client: &Client, customer: &str, what: &str) -> anyhow::Result<u64> {
+    let held = stands(client, customer).await?["workspace"]["held"].as_u64().unwrap_or(0);
     if held == 0 {
         return Err(refusal(
             Exit::Failed,
@@ -209,8 +216,11 @@ pub(crate) async fn approve_removals(args: OneCustomer, output: Output) -> anyho
         client.post(&path(&[CUSTOMERS, args.whose.customer(), "approve_removals"]), json!({})).await?;
     output.show(&answer, || {
         format!(
-            "{held} removals of {} may go: run {} looks once more and removes what is gone\nhelpsync runs watch {}",
-            args.whose.customer(), answer["run_id"], answer["run_id"]
+            "{} of {} may go: run {} looks once more and removes what is gone\nhelpsync runs watch {}",
+            counted(held, "removal"),
+            args.whose.customer(),
+            answer["run_id"],
+            answer["run_id"]
         )
     })
 }
@@ -222,8 +232,8 @@ pub(crate) async fn refuse_removals(args: OneCustomer, output: Output) -> anyhow
         client.post(&path(&[CUSTOMERS, args.whose.customer(), "refuse_removals"]), json!({})).await?;
     output.show(&answer, || {
         format!(
-            "{} files of {} are kept; a run that finds them missing again holds them again",
-            answer["kept"],
+            "kept: {} of {}; a run that finds them missing again holds them again",
+            counted(answer["kept"].as_u64().unwrap_or(0), "file"),
             args.whose.customer()
         )
     })

@@ -9,15 +9,15 @@ use anyhow::Context as _;
 use helpsync_app::{KeySource, Parts, Runtime, reseal_all};
 use helpsync_config::Settings;
 use helpsync_model::{Clock as _, KeyRing, OsEntropy, SystemClock};
-use helpsync_store::{KeyUse, ProcessKeys, StoreExam, Vault};
+use helpsync_store::{KeyUse, ProcessKeys, Store, StoreExam, StoreOptions, Vault};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::args::{AddKey, KeyAction, KeySettings, Keys, RotateKeys};
+use crate::args::{AddKey, KeyAction, KeySettings, Keys, RemoveKey, RotateKeys};
 use crate::commands::ask::rows;
 use crate::exit::{Exit, refusal};
-use crate::output::Output;
+use crate::output::{Output, span};
 use crate::role::settings;
 
 /// Between two looks at what running processes have done.
@@ -57,6 +57,20 @@ impl Installation {
         Ok(exam)
     }
 
+    /// Gives up what a key signed. Also beside a running server: it is one statement.
+    async fn void(&self, id: &str) -> anyhow::Result<()> {
+        let options = StoreOptions {
+            url: self.settings.store.url.expose().to_owned(),
+            connections_max: 1,
+            acquire_timeout: self.settings.store.acquire_timeout,
+        };
+        let vault = Vault::new(&self.ring, Arc::new(OsEntropy));
+        let store = Store::open(&options, vault, Arc::new(SystemClock)).await?;
+        store.admin().void_key(id).await?;
+        store.close().await;
+        Ok(())
+    }
+
     /// Puts the ring into its file, or prints it for whoever keeps the settings.
     fn keep(&mut self, ring: KeyRing, done: &str, output: Output) -> anyhow::Result<()> {
         let ids = ring.ids();
@@ -79,7 +93,13 @@ pub(crate) async fn keys(args: Keys, output: Output) -> anyhow::Result<()> {
         KeyAction::Add(args) => add(args, output),
         KeyAction::Rotate(args) => rotate(args, output).await,
         KeyAction::Reseal(args) => reseal(&args, output).await,
+        KeyAction::Remove(args) => remove(&args, output).await,
     }
+}
+
+/// Whether something may be good that it signed before another key took its place.
+fn signs(key: &KeyUse) -> bool {
+    key.signed_until().is_some_and(|until| until > SystemClock.now_ms())
 }
 
 fn shown(key: &KeyUse) -> Value {
@@ -87,12 +107,14 @@ fn shown(key: &KeyUse) -> Value {
         (true, true) => "seals and opens",
         (true, false) if key.sealed_at.is_none() => "opens, has not sealed yet",
         (true, false) if key.sealed > 0 => "opens, and is needed",
-        (true, false) => "opens, and may be removed once the URLs that it signed have ended",
+        (true, false) if signs(key) => "opens, and is needed for what it signed",
+        (true, false) => "opens, and may be removed",
         (false, _) if key.sealed > 0 => "is not in the ring, and is needed",
         (false, _) => "is not in the ring",
     };
     json!({ "id": key.id, "sealed": key.sealed, "does": does, "seals": key.seals, "in_ring": key.is_in_ring,
-        "derives": key.derives, "sealed_at": key.sealed_at, "superseded_at": key.superseded_at })
+        "derives": key.derives, "sealed_at": key.sealed_at, "superseded_at": key.superseded_at,
+        "signed_until": key.signed_until() })
 }
 
 async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
@@ -227,6 +249,36 @@ async fn reseal(args: &KeySettings, output: Output) -> anyhow::Result<()> {
     output.show(&json!({ "resealed": total, "left": last, "key": seals }), || {
         format!("everything is sealed with the key {seals}; {total} secrets were not before")
     })
+}
+
+async fn remove(args: &RemoveKey, output: Output) -> anyhow::Result<()> {
+    let mut installation = Installation::of(&args.settings)?;
+    let (id, exam) = (&args.id, installation.look().await?);
+    let refused = |text: String| Err(refusal(Exit::Failed, text));
+    let Some(key) = exam.keys.iter().find(|key| key.id == *id && key.is_in_ring) else {
+        return refused(format!("there is no key {id:?} in the ring: `helpsync keys list` has them"));
+    };
+    let left = if key.seals { None } else { installation.ring.without(id) };
+    let Some(left) = left else {
+        return refused(format!("the key {id} seals: `helpsync keys rotate` has another one seal"));
+    };
+    if key.sealed > 0 {
+        return refused(format!(
+            "the key {id} sealed {} secrets: `helpsync keys reseal`, and try again",
+            key.sealed
+        ));
+    }
+    if signs(key) && !args.void {
+        let left = key.signed_until().unwrap_or(0).abs_diff(SystemClock.now_ms());
+        return refused(format!(
+            "what the key {id} signed may be good for {} more: remove it then, or end all of it now with --void",
+            span(Duration::from_millis(left))
+        ));
+    }
+    if args.void {
+        installation.void(id).await?;
+    }
+    installation.keep(left, &format!("the key {id} is removed"), output)
 }
 
 #[cfg(test)]

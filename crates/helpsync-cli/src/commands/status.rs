@@ -78,13 +78,13 @@ fn runs_text(runs: &[Value]) -> String {
 fn status_text(status: &Value) -> String {
     let now = status["now"].as_str().and_then(|now| now.parse::<Timestamp>().ok());
     let now_ms = now.map_or_else(|| SystemClock.now_ms(), Timestamp::as_millisecond);
-    let count = |name: &str| status[name].as_i64().unwrap_or(0);
+    let count = |name: &str| status[name].as_u64().unwrap_or(0);
     let mut text = format!(
-        "{} connected, {} to be connected again, {} files, {} removals held for a person\n",
+        "{} connected, {} to be connected again, {}, {} held for a person\n",
         count("active"),
         count("paused"),
-        count("files"),
-        count("held")
+        counted(count("files"), "file"),
+        counted(count("held"), "removal")
     );
     let mut line = |more: std::fmt::Arguments<'_>| text += &format!("{more}\n");
     if let Some(why) = status["store"].as_str().filter(|store| *store != "up") {
@@ -117,16 +117,22 @@ fn status_text(status: &Value) -> String {
         line(format_args!("and {} more: helpsync runs", runs.len() - RUNS_SHOWN));
     }
     if count("held") > 0 {
-        line(format_args!("\n{} removals are held: helpsync customers says whose", count("held")));
+        line(format_args!(
+            "\na person decides about {}: helpsync customers says whose",
+            counted(count("held"), "removal")
+        ));
     }
-    let failed = status["dead_letters"].as_array().map_or(0, Vec::len);
+    let failed = list(&status["dead_letters"]).len();
     if failed > 0 {
-        line(format_args!("\n{failed} shards gave up: helpsync dead-letters list"));
+        line(format_args!(
+            "\n{} gave up: helpsync dead-letters list",
+            counted(u64::try_from(failed).unwrap_or(u64::MAX), "shard")
+        ));
     }
     if count("dead_messages") > 0 {
         line(format_args!(
             "\n{} could not be done: helpsync dead-letters list",
-            counted(count("dead_messages").unsigned_abs(), "message")
+            counted(count("dead_messages"), "message")
         ));
     }
     text
@@ -160,7 +166,7 @@ mod tests {
             "bob two never yet - none known\n",
             "ada acme 1 h ago in 23 h told 1 min ago\n",
             "4 ada acme full reading articles 9 +5 ~1 -2 3 budget\n",
-            "3 removals are held: helpsync customers says whose\n",
+            "a person decides about 3 removals: helpsync customers says whose\n",
             "paused by a person: bob, eve (helpsync resume bob)\n",
             "the lane backfill is paused by a person, 3 min ago (helpsync resume --lane backfill)\n",
         ] {

@@ -99,10 +99,11 @@ fn held(run: &Value) -> Option<String> {
         let customer = cell(&run["customer_id"]);
         let (customer, option) = (customer_argument(&customer), customer_option(&customer));
         format!(
-            "  {held} removals are held: Zendesk shows so much less than before that a person must look first.\n\
+            "  {} held: Zendesk shows so much less than before that a person must look first.\n\
              \x20   helpsync files --held {option}      which they are\n\
              \x20   helpsync approve-removals {customer}             they are gone: remove them\n\
-             \x20   helpsync refuse-removals {customer}              keep them, until a run finds them missing again"
+             \x20   helpsync refuse-removals {customer}              keep them, until a run finds them missing again",
+            counted(held, "removal")
         )
     })
 }
@@ -188,7 +189,7 @@ mod tests {
         run["counters"]["held"] = json!(7);
         assert_eq!(exit_after(&run), Exit::Attention);
         let text = held(&run).unwrap();
-        assert!(text.contains("7 removals are held") && text.contains("approve-removals ada"), "{text}");
+        assert!(text.contains("7 removals held: ") && text.contains("approve-removals ada"), "{text}");
     }
 
     #[test]

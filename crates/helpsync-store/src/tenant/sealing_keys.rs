@@ -1,12 +1,14 @@
 //! Which keys the database knows, whether a ring is the right one, and sealing anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use helpsync_model::KeyRing;
 use serde_json::json;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::db::audit::Change;
+use crate::db::decode::millis;
 use crate::db::vault::{RingError, Vault, head};
 use crate::db::{AdminStore, StoreError, Write, sql};
 use crate::tenant::sealed::{COLUMNS, FIRST_COLUMNS, SealedColumn, counted, impostors, strangers};
@@ -18,6 +20,9 @@ const SAMPLE: i64 = 100;
 /// What is sealed to know a key again, and where.
 const PROOF: &str = "this key is known";
 const PROOF_PLACE: &str = "sealing_key";
+
+/// Nothing that is signed is good for longer: no setting and no request may ask for more.
+pub const SIGNED_FOR_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// What a key is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,18 @@ pub struct KeyUse {
     pub sealed_at: Option<i64>,
     /// Since when another key seals in its place, in ms.
     pub superseded_at: Option<i64>,
+}
+
+impl KeyUse {
+    /// Until when something may be good that it signed before another key took its place, in ms.
+    #[must_use]
+    pub fn signed_until(&self) -> Option<i64> {
+        self.superseded_at.map(signed_until)
+    }
+}
+
+fn signed_until(superseded_at: i64) -> i64 {
+    superseded_at.saturating_add(millis(SIGNED_FOR_MAX))
 }
 
 /// Where sealing anew has got to.
@@ -224,6 +241,27 @@ impl AdminStore {
         Ok(done)
     }
 
+    /// Gives up what a key signed that does not seal any more, so that it can be removed at once. `false`: there is no such
+    /// key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn void_key(&self, id: &str) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        let voided = sqlx::query(
+            "update sealing_key set superseded_at = 0 where id = $1 and superseded_at is not null",
+        )
+        .bind(id)
+        .execute(&mut *write.tx)
+        .await?;
+        let is_known = voided.rows_affected() == 1;
+        if is_known {
+            noted(&mut write, "void a sealing key", id).await?;
+        }
+        write.commit().await?;
+        Ok(is_known)
+    }
+
     /// What each key is used for: those of the ring first, the one that seals foremost.
     ///
     /// # Errors
@@ -246,14 +284,14 @@ async fn put(write: &mut Write, column: &SealedColumn, key: &str, anew: Vec<u8>)
 }
 
 /// Refuses a ring that lacks a key that is needed, or has another one of its name. A key that nothing is sealed with any
-/// more is forgotten.
+/// more, and that signed nothing that may still be good, is forgotten.
 async fn check_known(
     write: &mut Write,
     candidate: &Vault,
     known: &BTreeMap<String, KnownKey>,
 ) -> Result<(), StoreError> {
     let ids = candidate.ids();
-    let mut missing = Vec::new();
+    let (mut missing, mut signs) = (Vec::new(), None);
     for (id, key) in known {
         if ids.contains(id) {
             if candidate.open(PROOF_PLACE, &key.proof).is_err() {
@@ -262,15 +300,19 @@ async fn check_known(
             continue;
         }
         let sealed = sealed_with(&mut write.tx, &COLUMNS, id).await?;
+        let signed_until = key.superseded_at.map(signed_until).filter(|until| *until > write.now);
         if sealed > 0 {
             missing.push((id.clone(), sealed));
+        } else if let Some(until) = signed_until {
+            signs = Some(RingError::Signs(id.clone(), until));
         } else {
-            tracing::warn!(key = id, "a key is gone from the ring: what it signed is void");
+            tracing::info!(key = id, "a key that nothing needs is gone from the ring");
             sqlx::query("delete from sealing_key where id = $1").bind(id).execute(&mut *write.tx).await?;
             noted(write, "remove a sealing key", id).await?;
         }
     }
-    if missing.is_empty() { Ok(()) } else { Err(RingError::Missing(missing).into()) }
+    let refused = if missing.is_empty() { signs } else { Some(RingError::Missing(missing)) };
+    refused.map_or(Ok(()), |refused| Err(refused.into()))
 }
 
 async fn noted(write: &mut Write, action: &str, id: &str) -> Result<(), StoreError> {

@@ -1,12 +1,14 @@
 //! The sealing keys: which ring fits a database, and sealing anew.
 
+use std::time::Duration;
+
 use helpsync_model::{KeyRing, SeededEntropy};
 use secrecy::ExposeSecret as _;
 use sqlx::Row as _;
 
 use crate::db::vault::head;
 use crate::testing::{FIRST, TestStore, name_of, stores};
-use crate::{OauthClient, ResealCursor, RingError, StoreError};
+use crate::{OauthClient, ResealCursor, RingError, SIGNED_FOR_MAX, StoreError};
 
 /// The ring that the stores of the tests are opened with.
 fn first() -> KeyRing {
@@ -84,10 +86,33 @@ async fn a_key_from_before_goes_on_as_it_was_and_its_successor_derives_and_seals
             uses.iter().map(|key| (key.id.as_str(), key.sealed, key.seals, key.derives)).collect();
         assert_eq!(told, [("k2", 251, true, Some(true)), ("k1", 0, false, Some(false))], "{name}");
 
-        // Nothing needs the old key any more.
-        let alone = KeyRing::parse(turned().to_secret().expose_secret().split(',').next().unwrap()).unwrap();
+        // Nothing that is stored needs the old key any more, and what it signed does for as long as it may be good.
+        let alone = turned().without("k1").unwrap();
+        store.clock.advance(SIGNED_FOR_MAX - Duration::from_secs(1));
+        let refused = store.admin().take_ring(&alone).await.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::Ring(RingError::Signs(id, _)) if id == "k1"),
+            "{name}: {refused}"
+        );
+        assert!(helpsync_model::chain(&refused).contains(" UTC: put the key back"), "{name}: {refused}");
+        store.clock.advance(Duration::from_secs(1));
         store.admin().take_ring(&alone).await.unwrap();
         assert_eq!(secret(&store, "client-0000").await, "secret-0");
+    }
+}
+
+#[tokio::test]
+async fn a_key_whose_signatures_are_given_up_can_be_removed_at_once_and_the_one_that_seals_cannot() {
+    for store in stores().await {
+        let name = name_of(&store);
+        store.admin().take_ring(&first()).await.unwrap();
+        assert!(!store.admin().void_key("k1").await.unwrap(), "{name}: it seals");
+        store.admin().take_ring(&turned()).await.unwrap();
+        let alone = turned().without("k1").unwrap();
+        assert!(store.admin().take_ring(&alone).await.is_err(), "{name}");
+        assert!(store.admin().void_key("k1").await.unwrap(), "{name}");
+        store.admin().take_ring(&alone).await.unwrap();
+        assert_eq!(store.admin().key_uses().await.unwrap().len(), 1, "{name}: it is forgotten");
     }
 }
 
