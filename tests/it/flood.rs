@@ -100,8 +100,11 @@ async fn a_key_asks_no_more_often_by_having_many_tokens() {
             }
         }
     }
-    let given_back = usize::try_from(began.elapsed().as_secs() / 3).unwrap();
-    assert!(served <= 11 + given_back, "{served} of 190 were served in {:?}", began.elapsed());
+    // One customer's tokens take a quarter of what the key has, and leave it the rest.
+    let given_back = usize::try_from(began.elapsed().as_secs() / 12).unwrap();
+    let by_key = app.http.get(app.url("/organization")).bearer_auth(API_KEY).send().await.unwrap().status();
+    assert_eq!(by_key, StatusCode::OK);
+    assert!(served <= 6 + given_back, "{served} of 190 were served in {:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

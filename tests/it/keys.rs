@@ -191,6 +191,31 @@ async fn keys_are_rotated_under_running_syncs_without_one_failed_request_in_many
     rotated_under_load(Shape::Services).await;
 }
 
+/// A running process takes another ring within seconds. Until then it seals with the key that was in front.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_a_running_process_may_seal_with_stays_and_two_commands_never_change_the_ring_at_once() {
+    let app = TestApp::start(Shape::Embedded, &[], real_time()).await;
+    let env = vec![named("STORE__URL", app.parts().settings().store.url.expose())];
+    let rotations = async || tokio::join!(run(&env, &["rotate"]), run(&env, &["rotate"]));
+    let (one, other) = rotations().await;
+    for output in [&one, &other] {
+        assert!(output.status.success() || said(output).contains("another command"), "{}", said(output));
+    }
+    // Whatever the process holds by now: nothing that it seals with, or signed with, is taken from it.
+    let front = told(&keys(&env, &["list"]).await).0;
+    let output = run(&env, &["remove", "k1"]).await;
+    assert!(!output.status.success(), "{}", said(&output));
+    until("the process to turn to the new key", async || {
+        run(&env, &["remove", "k1", "--void"]).await.status.success().then_some(())
+    })
+    .await;
+    app.account(WORKSPACE, GenerateOptions { articles: 3, ..GenerateOptions::default() });
+    app.connect(CUSTOMER, WORKSPACE).await;
+    let list = keys(&env, &["list"]).await;
+    assert_eq!(told(&list), (front, 0), "what is sealed is sealed with a key that is there: {list}");
+    app.stop().await;
+}
+
 fn env_of(folder: &Path) -> Vec<(String, String)> {
     vec![named("STORE__URL", sqlite_url(folder)), named("API__BOOTSTRAP_KEY", API_KEY)]
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use zendesk_sim::{BodyProfile, Change, GenerateOptions};
 
 use crate::app::{API_KEY, TestApp, until};
+use crate::copy::ours;
 
 const CUSTOMER: &str = "ada";
 const HEADER: &str = "helpsync-viewer-segments";
@@ -159,6 +160,71 @@ async fn a_url_made_for_a_stranger_ends_when_its_article_is_restricted() {
     app.sync(CUSTOMER, "acme").await;
     assert_eq!(app.http.get(url).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     assert_eq!(app.http.get(unbound).send().await.unwrap().status(), StatusCode::OK, "made for no reader");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_readers_are_required_a_token_of_nobody_neither_sees_nor_changes_what_is_restricted() {
+    let app = TestApp::embedded().await;
+    let generate = GenerateOptions {
+        articles: 30,
+        restricted_fraction: 0.4,
+        body_profile: BodyProfile::Small,
+        ..GenerateOptions::default()
+    };
+    let account = app.account("acme", generate);
+    app.connect(CUSTOMER, "acme").await;
+    let truth = account.truth();
+    let secret = truth.iter().find(|one| one.user_segment_id.is_some()).unwrap();
+    let public = truth.iter().filter(|one| one.user_segment_id.is_none()).count();
+    let filters = json!({ "filters": { "external_file_ids": [secret.id.to_string()] } });
+    let found = app.post("/user_files_v2", CUSTOMER, filters).await;
+    let id = found["results"][0]["id"].as_i64().unwrap();
+    let made_before = app.call(Method::GET, &format!("/raw_file/{id}"), CUSTOMER, None).await.1;
+    let made_before = app.url(path_of(made_before["presigned_url"].as_str().unwrap()));
+    let open = async || app.http.get(made_before.clone()).send().await.unwrap().status();
+    assert_eq!(open().await, StatusCode::OK);
+    let require = async |required: bool| {
+        let body = json!({ "viewer_segments_required": required });
+        let (status, told) = app.call(Method::PUT, "/helpsync/v1/readers", CUSTOMER, Some(body)).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+    };
+    require(true).await;
+    assert_eq!(open().await, StatusCode::NOT_FOUND, "it was made for nobody");
+
+    let token = app.call(Method::GET, "/auth/v1/access_token", CUSTOMER, None).await.1;
+    let token = format!("Token {}", token["access_token"].as_str().unwrap());
+    let asked = async |method: Method, path: &str, body: Option<Value>| {
+        let request = app.http.request(method, app.url(path)).header("authorization", &token);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let answer = request.send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, shown) = asked(Method::GET, "/integrations", None).await;
+    assert_eq!(status, StatusCode::OK, "{shown}");
+    let files = shown["active_integrations"][0]["synced_files"].as_array().unwrap();
+    assert_eq!(files.len(), public, "of what everybody may read");
+
+    let chunks = json!({ "embedding_model": "OPENAI", "chunks_only": true, "overwrite_existing": true,
+        "chunks_and_embeddings": [{ "file_id": id, "chunks_and_embeddings": [{ "chunk_number": 1, "chunk": "mine" }] }] });
+    assert_eq!(
+        asked(Method::POST, "/upload_chunks_and_embeddings", Some(chunks)).await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(asked(Method::DELETE, &format!("/deletefile/{id}"), None).await.0, StatusCode::NOT_FOUND);
+    for (path, body) in [
+        ("/delete_files", json!({ "file_ids": [id] })),
+        ("/delete_files_v2", json!({ "filters": { "ids": [id] } })),
+        ("/delete_files_v2", json!({})),
+    ] {
+        assert_eq!(asked(Method::POST, path, Some(body)).await.0, StatusCode::OK, "{path}");
+    }
+    require(false).await;
+    assert_eq!(ours(&app, CUSTOMER).await.len(), truth.len() - public, "none of what is restricted is gone");
+    // The organization's own key deletes all of it.
+    require(true).await;
+    app.post("/delete_files_v2", CUSTOMER, json!({})).await;
+    require(false).await;
+    assert_eq!(ours(&app, CUSTOMER).await.len(), 0);
 }
 
 /// The part of a presigned URL behind the public address.

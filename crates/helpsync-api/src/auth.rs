@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use helpsync_model::{KeyScope, OrganizationId, chain};
+use helpsync_model::{CustomerId, KeyScope, OrganizationId, chain};
 use helpsync_store::{ApiKey, Customer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -123,6 +123,9 @@ async fn verified(parts: &Parts, api: &Api) -> Result<(Credential, ApiKey), ApiE
             let key = key.ok_or_else(|| {
                 ApiError::unauthorized("the API key that the access token was made with was revoked")
             })?;
+            if let Err(wait_ms) = api.rates().customer(CustomerId(claim.i), api.now_ms()) {
+                return Err(too_many(wait_ms));
+            }
             check_key(parts, api, &key, "the API key that the access token was made with").await?;
             return Ok((Credential::Token(claim), key));
         }

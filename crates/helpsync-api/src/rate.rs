@@ -27,6 +27,8 @@ const LOGINS_PER_MINUTE: u32 = 20;
 const WORKSPACE_CHECKS_PER_MINUTE: u32 = 10;
 /// And those of everybody: who has many customers must not search Zendesk for names through us.
 const ALL_WORKSPACE_CHECKS_PER_MINUTE: u32 = 120;
+/// So many customers must ask as often as they may before their organization's key is kept from asking.
+const CUSTOMERS_AT_LEAST: u32 = 4;
 /// Buckets are counted in thousandths of ms, so that rates beyond 60,000 a minute are kept too.
 const PARTS: i64 = 1_000;
 /// Buckets kept at once; with more asking in one minute, those of full buckets are forgotten first.
@@ -75,6 +77,8 @@ pub(crate) struct Rates {
     secrets: Buckets<[u8; 32]>,
     /// By the key that it is or was made with.
     keys: Buckets<i64>,
+    /// By the customer whose token it is.
+    customers: Buckets<CustomerId>,
     addresses: Buckets<IpAddr>,
     /// Of addresses too: keys are guessed there.
     logins: Buckets<IpAddr>,
@@ -87,6 +91,7 @@ impl Rates {
         Self {
             secrets: Buckets::new(per_minute_of_key),
             keys: Buckets::new(per_minute_of_key),
+            customers: Buckets::new(per_minute_of_key.div_ceil(CUSTOMERS_AT_LEAST)),
             addresses: Buckets::new(per_minute_of_address),
             logins: Buckets::new(LOGINS_PER_MINUTE),
             workspace_checks: Buckets::new(WORKSPACE_CHECKS_PER_MINUTE),
@@ -102,6 +107,11 @@ impl Rates {
     /// Takes a request of a key, or of any of its tokens, out. Otherwise: ms until there is one.
     pub(crate) fn key(&self, key: i64, now_ms: i64) -> Result<(), u64> {
         self.keys.take(key, now_ms)
+    }
+
+    /// Takes a request of a customer's tokens out. Otherwise: ms until there is one.
+    pub(crate) fn customer(&self, customer: CustomerId, now_ms: i64) -> Result<(), u64> {
+        self.customers.take(customer, now_ms)
     }
 
     /// Takes a try to log in out. Otherwise: ms until there is one.

@@ -144,7 +144,7 @@ async fn examine_store(settings: &Settings, found: &mut Vec<Finding>) -> Option<
         file_findings(Path::new(path), found);
     }
     if !keys_are_unreadable {
-        found.push(keys_finding(&exam, ring.is_some()));
+        found.push(keys_finding(&exam, ring.is_some(), SystemClock.now_ms()));
     }
     Some(exam)
 }
@@ -187,11 +187,23 @@ fn store_finding(exam: &StoreExam) -> Finding {
     Finding::ok("store", "it answers, migrated")
 }
 
-fn keys_finding(exam: &StoreExam, has_keys: bool) -> Finding {
+fn keys_finding(exam: &StoreExam, has_keys: bool, now: i64) -> Finding {
     const NAME: &str = "sealing keys";
     match (exam.unopened.first(), has_keys) {
         (None, false) => Finding::ok(NAME, "none yet: the first start makes them"),
-        (None, true) => Finding::ok(NAME, format!("they open all of the {} secrets looked at", exam.sealed)),
+        (None, true) => match exam.keys.iter().find(|key| !key.is_in_ring && key.signed_until(now).is_some())
+        {
+            Some(key) => Finding::wrong(
+                NAME,
+                format!(
+                    "the ring lacks the key {}, and what that signed may still be good: no process starts",
+                    key.id
+                ),
+                format!("put the key back, or end what it signed: helpsync keys remove {} --void", key.id),
+            ),
+            None if exam.sealed == 0 => Finding::ok(NAME, "nothing is sealed yet"),
+            None => Finding::ok(NAME, format!("they open all of the {} secrets looked at", exam.sealed)),
+        },
         (Some((place, why)), _) => Finding::wrong(
             NAME,
             format!(

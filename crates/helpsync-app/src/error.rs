@@ -92,6 +92,10 @@ fn store_advice(error: &StoreError) -> String {
 fn file_advice(source: &std::io::Error) -> &'static str {
     match source.kind() {
         std::io::ErrorKind::PermissionDenied => " (give it to the user that runs Helpsync)",
+        std::io::ErrorKind::NotFound => {
+            " (its folder is not there: make it, or name another with HELPSYNC_STORE__URL)"
+        }
+        std::io::ErrorKind::IsADirectory => " (it is a folder: name a file with HELPSYNC_STORE__URL)",
         _ => "",
     }
 }

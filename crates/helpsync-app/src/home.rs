@@ -190,6 +190,25 @@ fn parsed(path: &Path, text: &str) -> Result<KeyRing, AppError> {
     KeyRing::parse(text).map_err(|fault| failed(path, std::io::Error::new(ErrorKind::InvalidData, fault)))
 }
 
+/// Keeps other commands from changing the keys in a file while the answer lives; `None`: there are none.
+pub(crate) fn lock_key_ring(path: &Path) -> Result<Option<File>, AppError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed(path, source)),
+    };
+    let busy =
+        || failed(path, std::io::Error::other("another command changes these keys just now: try again"));
+    file.try_lock().map_err(|_held| busy())?;
+    // Whoever had the lock before may have put another file in its place.
+    let same = |one: &Metadata, other: &Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+    let (held, named) = (file.metadata(), std::fs::metadata(path));
+    match (held, named) {
+        (Ok(held), Ok(named)) if same(&held, &named) => Ok(Some(file)),
+        _ => Err(busy()),
+    }
+}
+
 /// Puts other keys into a file, whole or not at all. Its mode stays as it is.
 pub(crate) fn write_key_ring(path: &Path, ring: &KeyRing) -> Result<(), AppError> {
     let fresh = path.with_extension("new");

@@ -65,6 +65,17 @@ impl KeySource {
         }
     }
 
+    /// Keeps other commands from changing the keys while the answer lives. They are no file's: there is nothing to keep.
+    ///
+    /// # Errors
+    /// [`AppError::File`], also where another command changes them now.
+    pub fn lock(&self) -> Result<Option<std::fs::File>, AppError> {
+        match self {
+            Self::File(path) => home::lock_key_ring(path),
+            Self::Settings => Ok(None),
+        }
+    }
+
     /// The keys to start with. Where there are none, they are made, unless there is something that others have sealed.
     pub(crate) async fn open(&self, settings: &Settings, entropy: &dyn Entropy) -> Result<KeyRing, AppError> {
         if let Some(ring) = self.read(settings)? {
@@ -97,7 +108,7 @@ pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
                 continue;
             }
         };
-        if ring.ids() == parts.store.vault().ids() {
+        if parts.store.vault().is_of(&ring) {
             continue;
         }
         match parts.store.admin().take_ring(&ring).await {

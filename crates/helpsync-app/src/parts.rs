@@ -213,7 +213,10 @@ async fn open_coordinator(
             tracing::warn!(policy, "Redis may evict budgets and leases: set maxmemory-policy noeviction");
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(error = chain(&error), "Redis does not answer yet"),
+        Err(error) => tracing::warn!(
+            error = chain(&error),
+            "Redis does not answer yet: each call asks it again, and until it answers work waits for budgets"
+        ),
     }
     Ok(Arc::new(coordinator))
 }

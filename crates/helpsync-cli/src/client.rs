@@ -219,7 +219,10 @@ impl Client {
         } else if error.is_timeout() {
             format!("{url} does not answer within {} s: its log says what it does", ANSWER_TIMEOUT.as_secs())
         } else {
-            format!("{url} broke off its answer ({}): its log says why, try again", chain(error))
+            format!(
+                "{url} broke off its answer ({}): its log says why. If that is no Helpsync, name it with --url or HELPSYNC_URL",
+                innermost(error)
+            )
         };
         refusal(Exit::Unavailable, text)
     }

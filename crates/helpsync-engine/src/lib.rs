@@ -123,7 +123,7 @@ impl Engine {
         let since = tokio::time::Instant::now();
         let (outcome, ended) = self.work(started, onward).await;
         if outcome != PUT_OFF {
-            self.store_waits.forget(started);
+            self.store_waits.forget(started, &self.queue).await;
         }
         let outcome = match &ended {
             Ok(_) => outcome,

@@ -89,6 +89,7 @@ impl Engine {
             HandlerError::Permanent(reason) => return ShardEnd::Failed(reason.clone()),
             // Our own store's absence is no fault of the shard's, and must never use up its tries.
             HandlerError::Store(error) if error.is_transient() => {
+                self.store_waits.failed(error);
                 return snooze(self.store_waits.next(started), "the store");
             }
             HandlerError::Store(_) | HandlerError::Passing(_) => return self.retry(error, None, started),

@@ -2,11 +2,11 @@
 //! refuses the large one: without growing pauses the same page would be fetched and converted every second.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use helpsync_model::{Backoff, ShardCursor, ShardId};
-use helpsync_store::StartedShard;
+use helpsync_store::{QueueStore, StartedShard, StoreError, StoreOutage};
 
 /// 1 s, 2 s, 4 s … up to a minute.
 const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
@@ -15,7 +15,11 @@ const SHARDS_MAX: usize = 1_000;
 
 /// The shards of this process that were put off, and have not come further since.
 #[derive(Debug, Default)]
-pub(crate) struct StoreWaits(Mutex<HashMap<ShardId, PutOff>>);
+pub(crate) struct StoreWaits {
+    shards: Mutex<HashMap<ShardId, PutOff>>,
+    /// That there are any is told once, and that one of them got through.
+    outage: StoreOutage,
+}
 
 #[derive(Debug)]
 struct PutOff {
@@ -30,13 +34,26 @@ impl StoreWaits {
         self.pause(started.fence.shard, started.shard.cursor.as_ref())
     }
 
+    /// The store has not taken what a shard brought. Its folder may still take small files, so nobody else need notice.
+    pub(crate) fn failed(&self, error: &StoreError) {
+        self.outage
+            .look()
+            .failed(error, "the store does not take what work brings, shards try again with growing pauses");
+    }
+
     /// The shard has ended in another way.
-    pub(crate) fn forget(&self, started: &StartedShard) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&started.fence.shard);
+    pub(crate) async fn forget(&self, started: &StartedShard, store: &QueueStore) {
+        if self.locked().remove(&started.fence.shard).is_some() {
+            self.outage.look().worked(store, true, "the store takes what work brings again").await;
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<ShardId, PutOff>> {
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pause(&self, shard: ShardId, cursor: Option<&ShardCursor>) -> Duration {
-        let mut shards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shards = self.locked();
         if shards.len() >= SHARDS_MAX && !shards.contains_key(&shard) {
             shards.clear();
         }
@@ -68,6 +85,6 @@ mod tests {
         for shard in 0..=SHARDS_MAX {
             waits.pause(ShardId(i64::try_from(shard).unwrap()), None);
         }
-        assert_eq!(waits.0.lock().unwrap().len(), 1);
+        assert_eq!(waits.locked().len(), 1);
     }
 }

@@ -25,7 +25,7 @@ mod tests;
 pub use connection::connections::{Connection, ConnectionOrder, ConnectionQuery};
 pub use connection::event_subscriptions::{DueSubscription, EventAccepted, EventSubscription};
 pub use connection::grants::{GrantCompleted, GrantOutcome};
-pub use connection::pending_grants::{Consumed, NewGrant};
+pub use connection::pending_grants::{Consumed, NewGrant, PastGrant};
 pub use connection::selection_filter::{PlaceKind, SelectionFilterChanged, TreeLearned};
 pub use connection::status::StoreStatus;
 pub use connection::tokens::{ConnectionTokens, NewTokens};

@@ -69,13 +69,15 @@ pub(super) fn not_ours() -> Page {
 }
 
 /// The page of a state that is good for nothing any more.
-pub(super) fn ended(consumed: &Consumed) -> Page {
-    let (title, why) = match consumed {
-        Consumed::Expired => (texts::EXPIRED, texts::EXPIRED_WHY),
-        Consumed::Replayed => (texts::USED, texts::USED_WHY),
+pub(super) async fn ended(api: &Api, consumed: Consumed) -> Page {
+    let (title, why, past) = match consumed {
+        Consumed::Expired(past) => (texts::EXPIRED, texts::EXPIRED_WHY, past),
+        Consumed::Replayed(past) => (texts::USED, texts::USED_WHY, past),
         Consumed::Unknown | Consumed::Pending(_) => return not_ours(),
     };
-    Page::failed(StatusCode::GONE, title).line(why).line(texts::USED_UP_NEXT)
+    let page = Page::failed(StatusCode::GONE, title).line(why).line(texts::USED_UP_NEXT);
+    let look = look(api, past.organization).await;
+    look.on(look.back(page, past.return_url.as_deref()))
 }
 
 async fn settle(api: &Api, headers: &HeaderMap, query: Callback) -> Response {
@@ -125,7 +127,7 @@ async fn take(api: &Api, headers: &HeaderMap, state: &SecretString) -> Result<Ne
     let failed = |error: StoreError| broken(error.into());
     let grant = match admin.pending_grant(state).await.map_err(failed)? {
         Consumed::Pending(grant) => *grant,
-        other => return Err(ended(&other)),
+        other => return Err(ended(api, other).await),
     };
     let chosen = match grant.begun_by {
         // The version before sent people to Zendesk without our page; such a state ends within half an hour.
@@ -145,7 +147,7 @@ async fn take(api: &Api, headers: &HeaderMap, state: &SecretString) -> Result<Ne
     match admin.consume_grant(state, grant.begun_by).await.map_err(failed)? {
         // Another browser may have chosen another workspace meanwhile; what was chosen in this one holds.
         Consumed::Pending(grant) => Ok(NewGrant { subdomain: chosen, ..*grant }),
-        other => Err(ended(&other)),
+        other => Err(ended(api, other).await),
     }
 }
 

@@ -12,7 +12,7 @@ use helpsync_account::subscriptions::scopes_allow;
 use helpsync_model::{GrantBegunBy, Subdomain, SubdomainError, chain};
 use helpsync_pages::visitor::is_program;
 use helpsync_pages::{Forms, Page, cookie};
-use helpsync_store::{Connection, Consumed, NewGrant};
+use helpsync_store::{Connection, Consumed, NewGrant, PastGrant};
 use helpsync_zendesk::{PkceVerifier, authorize_url, is_unclaimed};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
@@ -122,7 +122,7 @@ async fn grant_of(
         // The version before sent nobody here.
         Ok(Consumed::Pending(grant)) if grant.begun_by.is_some() => Ok((state, *grant)),
         Ok(Consumed::Pending(_)) => Err(not_ours()),
-        Ok(other) => Err(ended(&other)),
+        Ok(other) => Err(ended(api, other).await),
         Err(error) => Err(broken(error.into())),
     }
 }
@@ -213,7 +213,8 @@ async fn begin(
     let address = zendesk_url(api, &state, &grant, &subdomain)?;
     let begun = api.store().admin().begin_grant(&state, GrantBegunBy::Page).await;
     if !begun.map_err(|error| broken(error.into()))? {
-        return Err(ended(&Consumed::Replayed));
+        let past = PastGrant { organization: grant.organization, return_url: grant.return_url.clone() };
+        return Err(ended(api, Consumed::Replayed(past)).await);
     }
     let claim = GrantClaim { s: hash(&state), w: subdomain.as_str().to_owned() };
     let value = api.signer().sign(Purpose::GrantCookie, claim, api.ends_in(URL_LIFE));
@@ -374,7 +375,7 @@ impl Asked<'_> {
 
     /// What is read and what is not, by the scopes that Zendesk will be asked for.
     fn reads(&self) -> Markup {
-        let reads_more = self.grant.scopes.iter().any(|scope| !scope.starts_with("hc:"));
+        let reads_more = self.grant.scopes.iter().any(|scope| !scope.contains(':'));
         let writes = scopes_allow(&self.grant.scopes.join(" "));
         html! {
             h2 { (texts::READ) }

@@ -142,7 +142,14 @@ impl Shown {
                 }
                 dt { (texts::FACT_ARTICLES) }
                 dd { (texts::thousands(self.files())) }
-                dt { (texts::FACT_STATE) } dd { (state) }
+                dt { (texts::FACT_STATE) }
+                dd {
+                    (state)
+                    // A person's pause is the state already.
+                    @if let Some(kind) = self.connection.waiting_kind.filter(|kind| *kind != WaitKind::Person) {
+                        br; (texts::waits_for(kind))
+                    }
+                }
                 dt { (texts::FACT_COMPLETE) } dd { (complete.as_deref().unwrap_or(texts::NEVER)) }
                 dt { (texts::FACT_NEXT) } dd { (next.as_deref().unwrap_or(texts::NOT_SCHEDULED)) }
             }

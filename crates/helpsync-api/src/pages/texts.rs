@@ -195,6 +195,7 @@ pub(super) const RELOAD: &str = "Look again";
 pub(super) fn fetched(done: i64, total: Option<i64>) -> String {
     match total {
         Some(total) => format!("{} of {} articles are looked at.", thousands(done), thousands(total)),
+        None if done == 1 => "One article is looked at so far.".to_owned(),
         None => format!("{} articles are looked at so far.", thousands(done)),
     }
 }
@@ -262,7 +263,7 @@ pub(super) const FACT_BY: &str = "Connected by";
 pub(super) const FACT_ARTICLES: &str = "Articles here";
 pub(super) const FACT_STATE: &str = "State";
 pub(super) const FACT_COMPLETE: &str = "Last complete";
-pub(super) const FACT_NEXT: &str = "Next by itself";
+pub(super) const FACT_NEXT: &str = "Next sync";
 pub(super) const NEVER: &str = "not yet";
 pub(super) const NOT_SCHEDULED: &str = "when your application asks";
 pub(super) const STATE_READY: &str = "up to date";

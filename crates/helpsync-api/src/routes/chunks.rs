@@ -10,6 +10,7 @@ use crate::auth::Caller;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, post};
 use crate::error::ApiError;
+use crate::routes::files::known_to;
 use crate::viewer::Viewing;
 use crate::wire::chunk::{
     ChunksAndEmbeddingsUploadInput, EmbeddingAndChunk, EmbeddingsAndChunksQueryInput,
@@ -39,6 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Bring chunks and embeddings of your own",
             upload,
         )
+        .viewed()
         .takes::<ChunksAndEmbeddingsUploadInput>()
         .gives::<GenericSuccessResponse>(),
     ]
@@ -120,12 +122,17 @@ async fn of_many_files(
 async fn upload(
     State(api): State<Api>,
     Caller(customer): Caller,
+    viewing: Viewing,
     Body(input): Body<ChunksAndEmbeddingsUploadInput>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let (model, overwrite) = (input.embedding_model.clone(), input.overwrite_existing == Some(true));
     // Counting tokens of megabytes is work for a thread of its own.
     let checked = tokio::task::spawn_blocking(move || input.check()).await;
     let files = checked.map_err(|_broken| ApiError::bad("the chunks cannot be read"))??;
+    let viewing = viewing.changing();
+    for one in &files {
+        known_to(&api, &customer, &viewing, one.file).await?;
+    }
     let listed = |ids: Vec<i64>| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     match api.store().search().upload_chunks(customer.id, &model, &files, overwrite).await? {
         Uploaded::Stored => Ok(SUCCESS),

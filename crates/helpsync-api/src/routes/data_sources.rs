@@ -5,7 +5,7 @@ use axum::extract::State;
 use helpsync_model::{ConnectionId, KeyScope, OrganizationId};
 use helpsync_store::{
     Connection, ConnectionOrder, ConnectionQuery, Customer, FileFilters, FileOrder, FileQuery,
-    TAGS_BYTES_MAX, TagChange,
+    TAGS_BYTES_MAX, TagChange, Viewer,
 };
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ use crate::auth::{ByKey, Caller, Reader};
 use crate::body::{Body, Query as UrlQuery};
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
+use crate::viewer::Viewing;
 use crate::wire::data_source::{
     ActiveIntegration, ActiveIntegrations, ActiveQuery, AddDataSourceTagsInput, DataSource, DataSourceInput,
     OrganizationUserDataSourceQueryInput, OrganizationUserDataSourceResponse, RemoveDataSourceTagsInput,
@@ -37,6 +38,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .takes::<OrganizationUserDataSourceQueryInput>()
             .gives::<OrganizationUserDataSourceResponse>(),
         get("/integrations", Access::Customer, "The customer's data sources, for old widgets", active)
+            .viewed()
             .parameter("include_files", "boolean", "With files; true unless told")
             .gives::<ActiveIntegrations>(),
         post(
@@ -119,6 +121,7 @@ async fn of_organization(
 async fn active(
     State(api): State<Api>,
     Caller(customer): Caller,
+    Viewing { viewer, .. }: Viewing,
     UrlQuery(wanted): UrlQuery<ActiveQuery>,
 ) -> Result<Json<ActiveIntegrations>, ApiError> {
     let query = ConnectionQuery {
@@ -136,16 +139,21 @@ async fn active(
     let with_files = wanted.include_files.is_none_or(|text| !text.eq_ignore_ascii_case("false"));
     let mut active_integrations = Vec::new();
     for connection in found {
-        let synced_files = if with_files { Some(newest_files(&api, &connection).await?) } else { None };
+        let synced_files =
+            if with_files { Some(newest_files(&api, &connection, viewer.clone()).await?) } else { None };
         active_integrations.push(ActiveIntegration { data_source: connection.into(), synced_files });
     }
     Ok(Json(ActiveIntegrations { active_integrations }))
 }
 
-async fn newest_files(api: &Api, connection: &Connection) -> Result<Vec<UserFile>, ApiError> {
+async fn newest_files(
+    api: &Api,
+    connection: &Connection,
+    viewer: Option<Viewer>,
+) -> Result<Vec<UserFile>, ApiError> {
     let query = FileQuery {
         customer: connection.customer,
-        filters: FileFilters { connections: Some(vec![connection.id.0]), ..FileFilters::default() },
+        filters: FileFilters { connections: Some(vec![connection.id.0]), viewer, ..FileFilters::default() },
         starting_id: 0,
         order: FileOrder::Id,
         descending: true,

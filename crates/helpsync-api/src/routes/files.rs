@@ -52,12 +52,15 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .takes::<ResyncFileQueryInput>()
             .gives::<UserFile>(),
         post("/delete_files_v2", Access::Customer, "Delete files; without filters all of them", delete_v2)
+            .viewed()
             .takes::<DeleteFilesV2QueryInput>()
             .gives::<GenericSuccessResponse>(),
         post("/delete_files", Access::Customer, "Delete files, for old clients", delete_many)
+            .viewed()
             .takes::<DeleteFilesQueryInput>()
             .gives::<GenericSuccessResponse>(),
         delete("/deletefile/{file_id}", Access::Customer, "Delete one file, for old clients", delete_one)
+            .viewed()
             .gives::<GenericSuccessResponse>(),
         post("/create_user_file_tags", Access::Customer, "Add tags to a file", add_tags)
             .viewed()
@@ -167,7 +170,12 @@ async fn resync(
 }
 
 /// An error where whoever reads may not know of the file.
-async fn known_to(api: &Api, customer: &Customer, viewing: &Viewing, id: FileId) -> Result<(), ApiError> {
+pub(super) async fn known_to(
+    api: &Api,
+    customer: &Customer,
+    viewing: &Viewing,
+    id: FileId,
+) -> Result<(), ApiError> {
     if viewing.viewer.is_none() {
         return Ok(());
     }
@@ -177,11 +185,12 @@ async fn known_to(api: &Api, customer: &Customer, viewing: &Viewing, id: FileId)
 async fn delete_matching(
     api: &Api,
     customer: &Customer,
-    filters: &FileFilters,
-    preserve: bool,
-    announce: bool,
+    viewing: Viewing,
+    filters: FileFilters,
+    (preserve, announce): (bool, bool),
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
-    let deleted = api.store().admin().delete_files(customer.id, filters, preserve, announce).await?;
+    let filters = FileFilters { viewer: viewing.changing().viewer, ..filters };
+    let deleted = api.store().admin().delete_files(customer.id, &filters, preserve, announce).await?;
     tracing::info!(customer = %customer.id, deleted, preserve, "files deleted by request");
     Ok(SUCCESS)
 }
@@ -189,16 +198,18 @@ async fn delete_matching(
 async fn delete_v2(
     State(api): State<Api>,
     Caller(customer): Caller,
+    viewing: Viewing,
     Body(input): Body<DeleteFilesV2QueryInput>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let filters = FileFiltersInput::check(input.filters)?;
-    let (preserve, announce) = (input.preserve_file_record == Some(true), input.send_webhook == Some(true));
-    delete_matching(&api, &customer, &filters, preserve, announce).await
+    let how = (input.preserve_file_record == Some(true), input.send_webhook == Some(true));
+    delete_matching(&api, &customer, viewing, filters, how).await
 }
 
 async fn delete_many(
     State(api): State<Api>,
     Caller(customer): Caller,
+    viewing: Viewing,
     Body(input): Body<DeleteFilesQueryInput>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let unsynced_only = input.delete_non_synced_only.filter(|only| *only);
@@ -210,7 +221,7 @@ async fn delete_many(
     }
     let filters = FileFiltersInput::of_ids(input.file_ids, input.sync_statuses, unsynced_only);
     let filters = FileFiltersInput::check(Some(filters))?;
-    delete_matching(&api, &customer, &filters, false, input.send_webhook == Some(true)).await
+    delete_matching(&api, &customer, viewing, filters, (false, input.send_webhook == Some(true))).await
 }
 
 /// One of the customer's files, by number in the path.
@@ -223,12 +234,14 @@ async fn own_file(api: &Api, customer: &Customer, id: &str) -> Result<File, ApiE
 async fn delete_one(
     State(api): State<Api>,
     Caller(customer): Caller,
+    viewing: Viewing,
     Path(id): Path<String>,
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
-    let file = own_file(&api, &customer, &id).await?;
+    let viewing = viewing.changing();
+    let file = viewing.of(own_file(&api, &customer, &id).await?)?;
     let filters = FileFiltersInput::of_ids(Some(vec![Int(file.id.0)]), None, None);
     let filters = FileFiltersInput::check(Some(filters))?;
-    delete_matching(&api, &customer, &filters, false, false).await
+    delete_matching(&api, &customer, viewing, filters, (false, false)).await
 }
 
 async fn raw_file(

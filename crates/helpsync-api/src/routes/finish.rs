@@ -146,7 +146,8 @@ pub(crate) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Finished
             return Ok(Finished::OtherWorkspace(subdomain));
         }
     };
-    tracing::info!(%connection, reconnected, "workspace connected");
+    let (customer, subdomain) = (grant.customer, &grant.subdomain);
+    tracing::info!(%connection, %customer, %subdomain, reconnected, "workspace connected");
     if scopes_allow(grant.scopes.as_deref().unwrap_or_default()) {
         let mut secret = [0u8; ENDPOINT_BYTES];
         api.entropy().fill(&mut secret);

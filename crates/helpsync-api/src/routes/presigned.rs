@@ -64,17 +64,20 @@ impl FileClaim {
     /// The file, if it is the one that the URL was made for, and its reader may still read it.
     pub(super) async fn file(self, api: &Api) -> Result<File, ApiError> {
         let organization = OrganizationId(self.o);
+        let mut segments = self.v;
         if let Some(key) = self.p {
             let key = api.store().admin().api_key(organization, key).await?;
-            if key.is_none_or(|key| key.has_ended(api.now_ms())) {
-                return Err(not_ours());
+            let key = key.filter(|key| !key.has_ended(api.now_ms())).ok_or_else(not_ours)?;
+            // It was made for nobody, and since then its organization wants a reader named.
+            if key.viewer_required {
+                segments.get_or_insert_default();
             }
         }
         let file = api.store().admin().file_of_organization(organization, FileId(self.f)).await?;
         if file.created_at != self.c {
             return Err(not_ours());
         }
-        may_read(self.v.map(|segments| Viewer { segments }).as_ref(), file)
+        may_read(segments.map(|segments| Viewer { segments }).as_ref(), file)
     }
 }
 

@@ -189,6 +189,9 @@ fn group((cause, letters): (String, Vec<&DeadLetter>)) -> Option<DeadLetterGroup
     })
 }
 
+/// Stands for a number that differs: people read it.
+const NUMBER: &str = "…";
+
 /// An error without what differs from one piece of work to the next: how often it was tried, numbers, ids of requests.
 fn cause(error: &str) -> String {
     let tried = error.strip_prefix("gave up after ").and_then(|rest| rest.split_once(" tries: "));
@@ -205,7 +208,7 @@ fn cause(error: &str) -> String {
         let (word, after) = rest.split_at(length);
         // A status stays: 402 and 500 are two causes.
         let is_number = word.contains(|c: char| c.is_ascii_digit()) && word.len() != STATUS_DIGITS;
-        cause.push_str(if is_number { "#" } else { word });
+        cause.push_str(if is_number { NUMBER } else { word });
         rest = after;
     }
     cause
@@ -299,7 +302,7 @@ mod tests {
         let told: Vec<_> =
             groups.iter().map(|group| (group.count, group.customers, group.example.as_str())).collect();
         assert_eq!(told, [(3, 2, "shard-2"), (2, 1, "shard-4"), (1, 1, "shard-1")]);
-        assert_eq!(groups[0].cause, "zendesk's answer is malformed: it breaks off after # bytes");
+        assert_eq!(groups[0].cause, "zendesk's answer is malformed: it breaks off after … bytes");
         assert_eq!(groups[1].cause, "zendesk rejects the request with 422: no");
     }
 

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
+use helpsync_model::chain;
 use url::Url;
 
 /// A running Helpsync.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Remote {
     /// Address of the API; without it, where the settings of this folder have the API listen.
-    #[arg(long, env = "HELPSYNC_URL")]
+    #[arg(long, env = "HELPSYNC_URL", value_parser = api_address)]
     pub(crate) url: Option<Url>,
     /// API key; without it, the one in the settings, or beside the SQLite file of `helpsync up` in this folder.
     #[arg(long, env = "HELPSYNC_API_KEY", hide_env_values = true)]
@@ -19,6 +20,12 @@ pub(crate) struct Remote {
     /// HELPSYNC_CONFIG names, and the environment.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+fn api_address(given: &str) -> Result<Url, String> {
+    let expected = "expected an address such as http://127.0.0.1:7878";
+    let url = Url::parse(given).map_err(|error| format!("{}: {expected}", chain(&error)))?;
+    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(expected.to_owned()) }
 }
 
 /// A customer, said either way: `show ada` or `show --customer ada`.

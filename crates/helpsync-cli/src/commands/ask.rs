@@ -144,6 +144,11 @@ pub(crate) fn rows(list: &Value, columns: &[&str]) -> String {
     rows_of(columns, list, |row| columns.iter().map(|column| cell(&row[*column])).collect())
 }
 
+/// The members of a list; none of what is no list.
+pub(crate) fn list_of(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
 /// A table of what `cells` makes of each; `none` where there are none.
 pub(crate) fn rows_of(columns: &[&str], list: &[Value], cells: impl Fn(&Value) -> Vec<String>) -> String {
     let rows: Vec<Vec<String>> = list.iter().map(cells).collect();

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::args::{DeadLetterAction, DeadLetters};
 use crate::client::Client;
-use crate::commands::ask::{path, rows, run_ids};
-use crate::output::Output;
+use crate::commands::ask::{list_of, path, rows_of, run_ids};
+use crate::output::{Output, cell, moment};
 
 const LIST: &str = "/helpsync/v1/dead-letters";
 
@@ -57,9 +57,35 @@ async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
     output.show(&document, || {
         let mut text = String::new();
         if all.len() > groups.as_array().map_or(0, Vec::len) {
-            text = rows(&groups, &["count", "customers", "last_failed_at", "example", "cause"]) + "\n\n";
+            text = rows_of(
+                &["how many", "customers", "last", "for example", "cause"],
+                list_of(&groups),
+                |group| {
+                    let named = |name: &str| cell(&group[name]);
+                    vec![
+                        named("count"),
+                        named("customers"),
+                        moment(&group["last_failed_at"]),
+                        named("example"),
+                        named("cause"),
+                    ]
+                },
+            ) + "\n\n";
         }
-        text += &rows(&document["dead_letters"], &["id", "kind", "customer_id", "failed_at", "error"]);
+        text += &rows_of(
+            &["id", "work", "customer", "when", "error"],
+            list_of(&document["dead_letters"]),
+            |letter| {
+                let named = |name: &str| cell(&letter[name]);
+                vec![
+                    named("id"),
+                    named("kind"),
+                    named("customer_id"),
+                    moment(&letter["failed_at"]),
+                    named("error"),
+                ]
+            },
+        );
         if let Some(why) = unavailable.as_str() {
             text += &format!("\nmessages are not in this list: {why}");
         }

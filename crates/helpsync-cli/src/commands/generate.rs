@@ -13,6 +13,10 @@ pub(crate) fn completions(args: &Completions, output: Output) -> anyhow::Result<
     shown(json!({ "shell": args.shell.to_string() }), "script", made, output)
 }
 
+/// What stands behind the help is how a command ends.
+const EXTRA: &str = ".SH EXTRA";
+const EXIT_CODES: &str = ".SH \"EXIT STATUS\"";
+
 pub(crate) fn man(args: &Man, output: Output) -> anyhow::Result<()> {
     if let Some(folder) = &args.into {
         clap_mangen::generate_to(Cli::command(), folder)
@@ -24,6 +28,7 @@ pub(crate) fn man(args: &Man, output: Output) -> anyhow::Result<()> {
     }
     let mut made = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut made)?;
+    let made = String::from_utf8(made)?.replace(EXTRA, EXIT_CODES).into_bytes();
     shown(json!({}), "page", made, output)
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::args::Remote;
 use crate::client::Client;
-use crate::commands::ask::rows_of;
+use crate::commands::ask::{list_of, rows_of};
 use crate::output::{Output, cell, moment};
 
 /// What a shard does, for people; of a server that knows more kinds, its own word.
@@ -14,16 +14,12 @@ fn stage(kind: &Value) -> String {
     known.map_or_else(|| cell(kind), |kind| kind.in_words().to_owned())
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
 pub(crate) async fn workers(remote: &Remote, output: Output) -> anyhow::Result<()> {
     let answer = Client::of(remote, output)?.get("/helpsync/v1/workers").await?;
     output.show(&answer, || {
         let columns = ["process", "role", "host", "version", "alive", "last seen", "does"];
-        rows_of(&columns, list(&answer["processes"]), |process| {
-            let shards = list(&process["shards"]);
+        rows_of(&columns, list_of(&answer["processes"]), |process| {
+            let shards = list_of(&process["shards"]);
             let does = shards.iter().map(|shard| {
                 format!(
                     "run {} of {} ({}): {}",
@@ -56,7 +52,7 @@ pub(crate) async fn workers(remote: &Remote, output: Output) -> anyhow::Result<(
 pub(crate) async fn lanes(remote: &Remote, output: Output) -> anyhow::Result<()> {
     let answer = Client::of(remote, output)?.get("/helpsync/v1/lanes").await?;
     output.show(&answer, || {
-        rows_of(&["lane", "state", "waiting", "under way"], list(&answer["lanes"]), |lane| {
+        rows_of(&["lane", "state", "waiting", "under way"], list_of(&answer["lanes"]), |lane| {
             let paused = Some(moment(&lane["paused_at"])).filter(|at| at != "-");
             vec![
                 cell(&lane["lane"]),
@@ -82,7 +78,7 @@ pub(crate) async fn budgets(remote: &Remote, output: Output) -> anyhow::Result<(
         "error",
     ];
     output.show(&answer, || {
-        rows_of(&columns, list(&answer["budgets"]), |budget| {
+        rows_of(&columns, list_of(&answer["budgets"]), |budget| {
             let value = |name: &str| cell(&budget[name]);
             vec![
                 value("workspace"),

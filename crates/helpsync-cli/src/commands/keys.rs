@@ -2,13 +2,14 @@
 //! settings of the installation.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use helpsync_app::{KeySource, Parts, Runtime, reseal_all};
+use helpsync_app::{AppError, KeySource, Parts, Runtime, reseal_all};
 use helpsync_config::Settings;
-use helpsync_model::{Clock as _, KeyRing, OsEntropy, SystemClock};
+use helpsync_model::{Clock as _, KeyRing, KeyRingError, OsEntropy, SystemClock, chain};
 use helpsync_store::{KeyUse, ProcessKeys, Store, StoreExam, StoreOptions, Vault};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -33,17 +34,31 @@ struct Installation {
     settings: Settings,
     source: KeySource,
     ring: KeyRing,
+    /// Held where they are to be changed: of two commands one would write over what the other has written.
+    _lock: Option<File>,
 }
 
 impl Installation {
     fn of(args: &KeySettings) -> anyhow::Result<Self> {
+        Self::open(args, |_| Ok(None))
+    }
+
+    fn to_change(args: &KeySettings) -> anyhow::Result<Self> {
+        Self::open(args, KeySource::lock)
+    }
+
+    fn open(
+        args: &KeySettings,
+        lock: impl FnOnce(&KeySource) -> Result<Option<File>, AppError>,
+    ) -> anyhow::Result<Self> {
         let settings = settings(args.config.clone())?;
         let source = KeySource::of(&settings);
+        let lock = lock(&source)?;
         let ring = source.read(&settings)?;
         let ring = ring.ok_or_else(|| {
             refusal(Exit::Failed, "there are no sealing keys yet: the first start of Helpsync makes them")
         })?;
-        Ok(Self { settings, source, ring })
+        Ok(Self { settings, source, ring, _lock: lock })
     }
 
     async fn look(&self) -> anyhow::Result<StoreExam> {
@@ -97,9 +112,9 @@ pub(crate) async fn keys(args: Keys, output: Output) -> anyhow::Result<()> {
     }
 }
 
-/// Whether something may be good that it signed before another key took its place.
-fn signs(key: &KeyUse) -> bool {
-    key.signed_until().is_some_and(|until| until > SystemClock.now_ms())
+/// Until when something may be good that it signed, in ms.
+fn signed_until(key: &KeyUse) -> Option<i64> {
+    key.signed_until(SystemClock.now_ms())
 }
 
 fn shown(key: &KeyUse) -> Value {
@@ -107,14 +122,15 @@ fn shown(key: &KeyUse) -> Value {
         (true, true) => "seals and opens",
         (true, false) if key.sealed_at.is_none() => "opens, has not sealed yet",
         (true, false) if key.sealed > 0 => "opens, and is needed",
-        (true, false) if signs(key) => "opens, and is needed for what it signed",
+        (true, false) if signed_until(key).is_some() => "opens, and is needed for what it signed",
         (true, false) => "opens, and may be removed",
         (false, _) if key.sealed > 0 => "is not in the ring, and is needed",
+        (false, _) if signed_until(key).is_some() => "is not in the ring, and is needed for what it signed",
         (false, _) => "is not in the ring",
     };
     json!({ "id": key.id, "sealed": key.sealed, "does": does, "seals": key.seals, "in_ring": key.is_in_ring,
         "derives": key.derives, "sealed_at": key.sealed_at, "superseded_at": key.superseded_at,
-        "signed_until": key.signed_until() })
+        "signed_until": signed_until(key) })
 }
 
 async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
@@ -125,16 +141,23 @@ async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
 }
 
 fn add(args: AddKey, output: Output) -> anyhow::Result<()> {
-    let mut installation = Installation::of(&args.settings)?;
+    let mut installation = Installation::to_change(&args.settings)?;
     let id = args.id.unwrap_or_else(|| installation.ring.free_id());
-    let ring = installation.ring.with_new_key(&id, &OsEntropy)?;
+    let ring = installation.ring.with_new_key(&id, &OsEntropy).map_err(|fault| {
+        let why = match fault {
+            KeyRingError::Twice(_) => format!("there is a key {id} already: name another id, or none"),
+            KeyRingError::Id(_) => format!("{id:?} is no id: it must be 1 to 32 letters, digits, - or _"),
+            fault => chain(&fault),
+        };
+        refusal(Exit::Usage, why)
+    })?;
     let done =
         format!("the key {id} is added: it opens, and seals once `helpsync keys rotate` puts it in front");
     installation.keep(ring, &done, output)
 }
 
 async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
-    let mut installation = Installation::of(&args.settings)?;
+    let mut installation = Installation::to_change(&args.settings)?;
     let exam = installation.look().await?;
     let added = exam.keys.iter().find(|key| key.is_in_ring && !key.seals && key.sealed_at.is_none());
     let id = match (args.id, added) {
@@ -157,8 +180,9 @@ async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
         }
     };
     let turned = installation.ring.sealing_with(&id);
-    let turned =
-        turned.ok_or_else(|| refusal(Exit::Failed, format!("there is no key {id:?} in the ring")))?;
+    let turned = turned.ok_or_else(|| {
+        refusal(Exit::Failed, format!("there is no key {id:?} in the ring: `helpsync keys list` has them"))
+    })?;
     let is_file = installation.source != KeySource::Settings;
     held_by_all(&installation, &id, Duration::from_secs(args.wait), is_file, output).await?;
     let done = format!(
@@ -168,12 +192,16 @@ async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
     installation.keep(turned, &done, output)
 }
 
-/// Processes that gave a sign of life lately and do not hold the key.
+/// Whether it gave a sign of life lately.
+const fn lives(process: &ProcessKeys, now: i64) -> bool {
+    now.saturating_sub(process.seen_at) < SILENT_MS
+}
+
+/// Processes that live and do not hold the key.
 fn without<'a>(processes: &'a [ProcessKeys], id: &str, now: i64) -> Vec<&'a ProcessKeys> {
-    let lives = |process: &&ProcessKeys| now.saturating_sub(process.seen_at) < SILENT_MS;
     let lacks =
         |process: &&ProcessKeys| !process.keys.as_ref().is_some_and(|keys| keys.iter().any(|key| key == id));
-    processes.iter().filter(lives).filter(lacks).collect()
+    processes.iter().filter(|process| lives(process, now)).filter(lacks).collect()
 }
 
 /// Waits until every process that lives holds the key: one that does not could not open what the others seal with it.
@@ -252,33 +280,53 @@ async fn reseal(args: &KeySettings, output: Output) -> anyhow::Result<()> {
 }
 
 async fn remove(args: &RemoveKey, output: Output) -> anyhow::Result<()> {
-    let mut installation = Installation::of(&args.settings)?;
+    let mut installation = Installation::to_change(&args.settings)?;
     let (id, exam) = (&args.id, installation.look().await?);
-    let refused = |text: String| Err(refusal(Exit::Failed, text));
-    let Some(key) = exam.keys.iter().find(|key| key.id == *id && key.is_in_ring) else {
-        return refused(format!("there is no key {id:?} in the ring: `helpsync keys list` has them"));
+    let Some(key) = exam.keys.iter().find(|key| key.id == *id) else {
+        return Err(refusal(Exit::Failed, format!("there is no key {id:?}: `helpsync keys list` has them")));
     };
-    let left = if key.seals { None } else { installation.ring.without(id) };
-    let Some(left) = left else {
-        return refused(format!("the key {id} seals: `helpsync keys rotate` has another one seal"));
-    };
-    if key.sealed > 0 {
-        return refused(format!(
-            "the key {id} sealed {} secrets: `helpsync keys reseal`, and try again",
-            key.sealed
-        ));
-    }
-    if signs(key) && !args.void {
-        let left = key.signed_until().unwrap_or(0).abs_diff(SystemClock.now_ms());
-        return refused(format!(
-            "what the key {id} signed may be good for {} more: remove it then, or end all of it now with --void",
-            span(Duration::from_millis(left))
-        ));
-    }
+    may_go(key, &exam.processes, args.void).map_err(|why| refusal(Exit::Failed, why))?;
     if args.void {
         installation.void(id).await?;
     }
-    installation.keep(left, &format!("the key {id} is removed"), output)
+    match installation.ring.without(id).filter(|_| key.is_in_ring) {
+        Some(left) => installation.keep(left, &format!("the key {id} is removed"), output),
+        None => output.show(&json!({ "keys": installation.ring.ids(), "written": false }), || {
+            format!("nothing needs the key {id}, which is not in the ring")
+        }),
+    }
+}
+
+/// Why a key has to stay, if it has to.
+fn may_go(key: &KeyUse, processes: &[ProcessKeys], void: bool) -> Result<(), String> {
+    let (id, now) = (&key.id, SystemClock.now_ms());
+    if key.seals {
+        return Err(format!("the key {id} seals: `helpsync keys rotate` has another one seal"));
+    }
+    let seals = |process: &&ProcessKeys| {
+        let front = process.keys.as_ref().and_then(|keys| keys.first());
+        lives(process, now) && front.is_none_or(|front| front == id)
+    };
+    if let Some(process) = processes.iter().find(seals) {
+        return Err(format!(
+            "a running process, {}, seals with the key {id} still: it takes the ring with another one in front within \
+             seconds, or with its next start where the keys are in its settings. Try again then",
+            process.holder
+        ));
+    }
+    if key.sealed > 0 {
+        return Err(format!(
+            "{} secrets are sealed with the key {id}: `helpsync keys reseal`, and try again",
+            key.sealed
+        ));
+    }
+    match signed_until(key) {
+        Some(until) if !void => Err(format!(
+            "what the key {id} signed may be good for {} more: remove it then, or end all of it now with --void",
+            span(Duration::from_millis(until.abs_diff(now)))
+        )),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::args::Status;
 use crate::client::Client;
-use crate::commands::ask::rows_of;
+use crate::commands::ask::{list_of, rows_of};
 use crate::commands::watch::doing;
 use crate::output::{Output, cell, counted, customer_argument, moment_of};
 
@@ -34,10 +34,6 @@ pub(crate) async fn status(args: Status, output: Output) -> anyhow::Result<()> {
         }
         tokio::time::sleep(REFRESH).await;
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// How fresh the copies are that were complete longest ago.
@@ -90,7 +86,7 @@ fn status_text(status: &Value) -> String {
     if let Some(why) = status["store"].as_str().filter(|store| *store != "up") {
         line(format_args!("the database is in trouble: {why}"));
     }
-    let paused: Vec<String> = list(&status["paused_customers"]).iter().map(cell).collect();
+    let paused: Vec<String> = list_of(&status["paused_customers"]).iter().map(cell).collect();
     if !paused.is_empty() {
         let (more, first) = (if paused.len() >= PAUSED_MANY { ", maybe others" } else { "" }, &paused[0]);
         line(format_args!(
@@ -99,15 +95,15 @@ fn status_text(status: &Value) -> String {
             customer_argument(first)
         ));
     }
-    for one in list(&status["paused_lanes"]) {
+    for one in list_of(&status["paused_lanes"]) {
         let (lane, at) = (cell(&one["lane"]), moment_of(&one["paused_at"], now_ms));
         line(format_args!("the lane {lane} is paused by a person, {at} (helpsync resume --lane {lane})"));
     }
-    let copies = list(&status["oldest"]);
+    let copies = list_of(&status["oldest"]);
     if !copies.is_empty() {
         line(format_args!("\n{}", copies_text(copies, now_ms)));
     }
-    let runs = list(&status["runs"]);
+    let runs = list_of(&status["runs"]);
     if runs.is_empty() {
         line(format_args!("\nnothing is running"));
     } else {
@@ -122,7 +118,7 @@ fn status_text(status: &Value) -> String {
             counted(count("held"), "removal")
         ));
     }
-    let failed = list(&status["dead_letters"]).len();
+    let failed = list_of(&status["dead_letters"]).len();
     if failed > 0 {
         line(format_args!(
             "\n{} gave up: helpsync dead-letters list",

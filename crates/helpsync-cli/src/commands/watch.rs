@@ -57,15 +57,17 @@ pub(crate) fn doing(run: &Value) -> &'static str {
 }
 
 pub(crate) fn position(run: &Value) -> Position {
+    let reads = run["stage"] == "walk";
     let done = ["created", "updated", "unchanged", "drafts", "unselected", "skipped"]
         .into_iter()
         .map(|name| count(run, name))
         .sum();
     // Of what only reads changes, nobody knows beforehand how many there are.
-    let reads_all = run["kind"] == "full" && run["stage"] == "walk";
+    let reads_all = run["kind"] == "full" && reads;
     Position {
         doing: doing(run).to_owned(),
-        done,
+        // Later stages read some of it once more: what they do is not counted by articles.
+        done: if reads { done } else { 0 },
         total: run["counters"]["remote_count"].as_u64().filter(|total| reads_all && *total > 0),
         waits: run["waiting_for"].as_str().map(str::to_owned),
     }

@@ -13,7 +13,7 @@ const WATCHED_SECONDS: &str = "3";
 const STOPPED: i32 = 124;
 
 /// Commands that end otherwise than with 0, with the exit codes that they may have on a fresh simulation.
-const ENDS: [(&str, &[i32], &str); 10] = [
+const ENDS: [(&str, &[i32], &str); 12] = [
     ("helpsync doctor", &[0, 4], "this machine may be short of room"),
     ("helpsync doctor --subdomain acme --json", &[0, 4], "this machine may be short of room"),
     ("helpsync verify CUSTOMER", &[0, 4], "the help center changes all the time"),
@@ -26,6 +26,8 @@ const ENDS: [(&str, &[i32], &str); 10] = [
         &[1, 3],
         "no message was given up, and the embedded shape has none",
     ),
+    ("helpsync keys remove k1", &[1], "what it signed is good for a week"),
+    ("helpsync keys remove k1 --void", &[0, 1], "the server may have it in front for some seconds more"),
     ("helpsync status --watch", &[STOPPED], "it goes on until Ctrl-C"),
     ("helpsync up --simulated", &[STOPPED], "it goes on until Ctrl-C"),
 ];

@@ -33,7 +33,8 @@ section! {
     "HELPSYNC_API__CONNECTIONS_PER_ADDRESS_MAX" connections_per_address_max: usize = "256", 1..=100_000;
     /// Whether HTTP/2 is answered too, where a client begins with it (without TLS, of which a proxy in front takes care).
     "HELPSYNC_API__HTTP2" http2: bool = "false";
-    /// Requests a minute of one API key or access token: as many at once, then evenly. Further ones are answered 429.
+    /// Requests a minute of one API key and all of its access tokens: as many at once, then evenly. Further ones are answered
+    /// 429. The tokens of one customer have a quarter of them.
     "HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY" requests_per_minute_of_key: u32 = "6000", 1..=1_000_000;
     /// Requests a minute of one address (of IPv6, of a network of 64 bits), with whatever credentials, likewise. Behind
     /// a proxy all come from its address.

@@ -27,7 +27,8 @@ pub(crate) fn discard_asked(letters: usize) -> String {
     let what =
         if letters == 1 { "1 dead letter goes".to_owned() } else { format!("{letters} dead letters go") };
     format!(
-        "{what} for good, with the work in it. What it was to bring comes with a later sync, if Zendesk still has it."
+        "{what} for good, with the work in {}. What that was to bring comes with a later sync, if Zendesk still has it.",
+        if letters == 1 { "it" } else { "them" }
     )
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn change(what: &str) -> &str {
 }
 
 pub(crate) fn chunks_of(shown: usize, all: i64) -> String {
-    format!("{shown} of {all} chunks")
+    format!("{shown} of {all} {}", if all == 1 { "chunk" } else { "chunks" })
 }
 
 pub(crate) fn tokens(locale: &str, tokens: i64) -> String {

@@ -63,11 +63,20 @@ pub enum Consumed {
     /// Good: what was asked for.
     Pending(Box<NewGrant>),
     /// Too late.
-    Expired,
+    Expired(PastGrant),
     /// Used before.
-    Replayed,
+    Replayed(PastGrant),
     /// Never ours.
     Unknown,
+}
+
+/// What is still to be told of a grant that is good for nothing any more.
+#[derive(Debug)]
+pub struct PastGrant {
+    /// Whose page it was begun on.
+    pub organization: OrganizationId,
+    /// Where the person came from.
+    pub return_url: Option<String>,
 }
 
 fn state_hash(state: &SecretString) -> String {
@@ -150,17 +159,21 @@ impl AdminStore {
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return Ok(Consumed::Unknown) };
+        let past = PastGrant {
+            organization: OrganizationId(row.try_get("organization_id")?),
+            return_url: row.try_get("return_url")?,
+        };
         if row.try_get::<Option<i64>, _>("consumed_at")?.is_some() {
-            return Ok(Consumed::Replayed);
+            return Ok(Consumed::Replayed(past));
         }
         if row.try_get::<i64, _>("expires_at")? <= self.clock.now_ms() {
-            return Ok(Consumed::Expired);
+            return Ok(Consumed::Expired(past));
         }
         let grant = self.grant_of(&row, &hash)?;
         if let Some(key) = grant.api_key
             && !self.api_key_is_live(grant.organization, key).await?
         {
-            return Ok(Consumed::Expired);
+            return Ok(Consumed::Expired(past));
         }
         Ok(Consumed::Pending(Box::new(grant)))
     }

@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use crate::db::error::StoreError;
 use crate::db::facets::Store;
 use crate::db::file::{Holder, SqliteFile};
+use crate::db::outage::StoreOutage;
 use crate::db::outdated::holds_outdated;
 use crate::db::reads::Reads;
 use crate::db::vault::Vault;
@@ -57,8 +58,16 @@ pub struct Database {
     pub(crate) file: Option<Arc<SqliteFile>>,
     /// SQLite has one writer: waiting here is fair and instant, waiting for its file lock is neither.
     pub(crate) writer: Arc<Semaphore>,
-    /// When it last took what it was told: see `Store::ping_shared`.
-    pub(crate) seen_up: Arc<tokio::sync::Mutex<Option<tokio::time::Instant>>>,
+    /// Whether it takes what it is told: see `Store::ping_shared`.
+    pub(crate) seen: Arc<Seen>,
+}
+
+/// What looks at a database have shown.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// When it last took what it was told.
+    pub(crate) up_at: tokio::sync::Mutex<Option<tokio::time::Instant>>,
+    pub(crate) outage: StoreOutage,
 }
 
 /// How each connection to SQLite is set up.
@@ -142,8 +151,8 @@ impl Store {
         let file =
             path.map(|path| SqliteFile::of(&path).map(Arc::new)).transpose().map_err(sqlx::Error::Io)?;
         let pool = Reads { pool, system: dialect.system() };
-        let seen_up = Arc::default();
-        Ok(Self::of(Database { pool, dialect, clock, vault, compares, file, writer, seen_up }))
+        let seen = Arc::default();
+        Ok(Self::of(Database { pool, dialect, clock, vault, compares, file, writer, seen }))
     }
 
     /// From now on a SQLite file is written only while `holder` keeps others off it, and lives. Nothing on Postgres.

@@ -173,6 +173,17 @@ impl Vault {
         self.keys().iter().map(|key| key.id.clone()).collect()
     }
 
+    /// Whether its keys are those of this ring, in this order.
+    #[must_use]
+    pub fn is_of(&self, ring: &KeyRing) -> bool {
+        let keys = self.keys();
+        keys.len() == ring.iter().count()
+            && keys
+                .iter()
+                .zip(ring.iter())
+                .all(|(mine, its)| mine.id == its.id() && mine.bytes == *its.expose())
+    }
+
     /// Where it takes its nonces from.
     pub(crate) fn entropy(&self) -> Arc<dyn Entropy> {
         Arc::clone(&self.entropy)

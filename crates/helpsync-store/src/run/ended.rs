@@ -48,7 +48,7 @@ impl Ended {
     fn seconds(&self) -> f64 {
         let ends = self.run.started_at.zip(self.run.finished_at);
         let ms = ends.map_or(0, |(start, end)| end.saturating_sub(start).max(0));
-        std::time::Duration::from_millis(ms.unsigned_abs()).as_secs_f64()
+        f64::from(u32::try_from(ms).unwrap_or(u32::MAX)) / 1_000.0
     }
 }
 

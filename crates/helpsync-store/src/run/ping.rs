@@ -25,21 +25,29 @@ impl Store {
     }
 
     /// [`Store::ping`] for whoever may ask as often as they like: a good answer is good for a second, and of many who ask
-    /// at once one looks.
+    /// at once one looks. The log tells once that it takes nothing, for whoever only reads would not meet that.
     ///
     /// # Errors
     /// As those of [`Store::ping`].
     pub async fn ping_shared(&self) -> Result<(), StoreError> {
-        in_time(async {
-            let mut seen_up = self.seen_up.lock().await;
-            if seen_up.is_some_and(|at| at.elapsed() < SHARED_FOR) {
+        let look = self.seen.outage.look();
+        let seen = in_time(async {
+            let mut up_at = self.seen.up_at.lock().await;
+            if up_at.is_some_and(|at| at.elapsed() < SHARED_FOR) {
                 return Ok(());
             }
             self.try_both().await?;
-            *seen_up = Some(Instant::now());
+            *up_at = Some(Instant::now());
             Ok(())
         })
-        .await
+        .await;
+        match &seen {
+            Ok(()) => look.worked(self, true, "the database takes what it is told again").await,
+            Err(error) => {
+                look.failed(error, "the database does not take what it is told, this process is not ready");
+            }
+        }
+        seen
     }
 
     async fn try_both(&self) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::states::RUNNING_SHARD;
-use crate::db::{QueueStore, StoreError, decode, sql};
+use crate::db::{QueueStore, StoreError, Write, decode, sql};
 
 /// A process that has not said anything for so long is forgotten, in ms.
 const FORGOTTEN_AFTER_MS: i64 = 24 * 3_600_000;
@@ -99,6 +99,9 @@ impl QueueStore {
         .bind(json!(sign.keys).to_string())
         .execute(&mut *write.tx)
         .await?;
+        if let Some(id) = sign.keys.first() {
+            note_signing(&mut write, id).await?;
+        }
         sqlx::query("delete from process where seen_at < $1")
             .bind(now - FORGOTTEN_AFTER_MS)
             .execute(&mut *write.tx)
@@ -168,4 +171,14 @@ impl QueueStore {
         }
         Ok(processes)
     }
+}
+
+/// Notes that a process signs with a key that others have turned away from: until now, at least.
+async fn note_signing(write: &mut Write, id: &str) -> Result<(), StoreError> {
+    sqlx::query("update sealing_key set superseded_at = $2 where id = $1 and superseded_at between 1 and $2")
+        .bind(id)
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
 }

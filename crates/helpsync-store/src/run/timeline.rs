@@ -55,7 +55,8 @@ pub struct Waited {
 
 /// A wait as a line of the column.
 pub(crate) fn line_of(at: i64, until: i64, why: &str) -> String {
-    let why: String = why.chars().take(REASON_CHARS_MAX).collect();
+    let cut = why.char_indices().nth(REASON_CHARS_MAX).map(|(at, _)| format!("{}…", &why[..at]));
+    let why = cut.as_deref().unwrap_or(why);
     format!("{}\n", json!({ "at": at, "until": until, "why": why }))
 }
 

@@ -124,6 +124,8 @@ struct Changes<'a> {
     stored: Vec<&'a IncomingArticle>,
     /// Those of them whose content is new, and whether an older one was known.
     announced: Vec<(i64, bool)>,
+    /// When those changed that are new or have other texts, as they are announced.
+    changed_at: Vec<i64>,
     /// Files whose translations are replaced.
     known: Vec<i64>,
     /// Articles that may be asked for, and nobody did.
@@ -149,6 +151,7 @@ impl<'a> Changes<'a> {
         let is_changed = known.is_none_or(|known| has_other_text(known) || known.hidden || known.deleted);
         if announced {
             self.announced.push((article.article_id, known.is_some()));
+            self.changed_at.extend(is_changed.then_some(article.updated_at));
         }
         match (known.is_some(), is_changed) {
             (false, _) => outcome.created += 1,
@@ -268,9 +271,7 @@ impl SyncStore {
             .collect();
         events::record_all(write, started.owner(), EventKind::FileReady, "FILE", &ready).await?;
         if !whole {
-            let announced: HashSet<i64> = changes.announced.iter().map(|(article, _)| *article).collect();
-            let news = changes.stored.iter().filter(|article| announced.contains(&article.article_id));
-            measure_delay(write, news.map(|article| article.updated_at));
+            measure_delay(write, changes.changed_at.iter().copied());
         }
         if outcome.created > 0 {
             let new = changes.announced.iter().chain(&changes.records).filter(|(_, is_resync)| !is_resync);

@@ -44,15 +44,18 @@ pub struct KeyUse {
 }
 
 impl KeyUse {
-    /// Until when something may be good that it signed before another key took its place, in ms.
+    /// Until when something may be good that it signed, in ms, of a key that another is to take or has taken the place of;
+    /// `None`: nothing is at `now`.
     #[must_use]
-    pub fn signed_until(&self) -> Option<i64> {
-        self.superseded_at.map(signed_until)
+    pub fn signed_until(&self, now: i64) -> Option<i64> {
+        signed_until(self.sealed_at, self.superseded_at, now).filter(|_| !self.seals)
     }
 }
 
-fn signed_until(superseded_at: i64) -> i64 {
-    superseded_at.saturating_add(millis(SIGNED_FOR_MAX))
+/// As long as no process has said that another key seals, this one signs.
+fn signed_until(sealed_at: Option<i64>, superseded_at: Option<i64>, now: i64) -> Option<i64> {
+    let signed_at = sealed_at.map(|_| superseded_at.unwrap_or(now));
+    signed_at.map(|at| at.saturating_add(millis(SIGNED_FOR_MAX))).filter(|until| *until > now)
 }
 
 /// Where sealing anew has got to.
@@ -241,19 +244,17 @@ impl AdminStore {
         Ok(done)
     }
 
-    /// Gives up what a key signed that does not seal any more, so that it can be removed at once. `false`: there is no such
-    /// key.
+    /// Gives up what a key signed, so that it can be removed at once. No process may have it in front. `false`: there is no
+    /// such key.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn void_key(&self, id: &str) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
-        let voided = sqlx::query(
-            "update sealing_key set superseded_at = 0 where id = $1 and superseded_at is not null",
-        )
-        .bind(id)
-        .execute(&mut *write.tx)
-        .await?;
+        let voided = sqlx::query("update sealing_key set superseded_at = 0 where id = $1")
+            .bind(id)
+            .execute(&mut *write.tx)
+            .await?;
         let is_known = voided.rows_affected() == 1;
         if is_known {
             noted(&mut write, "void a sealing key", id).await?;
@@ -300,7 +301,7 @@ async fn check_known(
             continue;
         }
         let sealed = sealed_with(&mut write.tx, &COLUMNS, id).await?;
-        let signed_until = key.superseded_at.map(signed_until).filter(|until| *until > write.now);
+        let signed_until = signed_until(key.sealed_at, key.superseded_at, write.now);
         if sealed > 0 {
             missing.push((id.clone(), sealed));
         } else if let Some(until) = signed_until {

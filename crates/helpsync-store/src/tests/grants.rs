@@ -53,7 +53,7 @@ async fn a_state_is_good_once() {
         };
         assert_eq!(grant.verifier.expose_secret(), "verifier");
         assert_eq!((grant.subdomain.as_str(), &grant.sync_options), ("acme", &json!({"request_id": "r1"})));
-        assert!(matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Replayed));
+        assert!(matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Replayed(_)));
         let forged = "state-2".to_owned().into();
         assert!(matches!(store.admin().consume_grant(&forged, PAGE).await.unwrap(), Consumed::Unknown));
     }
@@ -122,10 +122,10 @@ async fn a_state_ends_and_is_forgotten_a_day_later() {
     for store in stores().await {
         let state = put(&store, "state-1").await;
         store.clock.advance(TTL);
-        assert!(matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Expired));
+        assert!(matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Expired(_)));
         store.clock.advance(Duration::from_secs(24 * 3_600));
         assert!(
-            matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Expired),
+            matches!(store.admin().consume_grant(&state, PAGE).await.unwrap(), Consumed::Expired(_)),
             "the day is not over"
         );
         store.clock.advance(Duration::from_millis(1));

@@ -8,7 +8,7 @@ use sqlx::Row as _;
 
 use crate::db::vault::head;
 use crate::testing::{FIRST, TestStore, name_of, stores};
-use crate::{OauthClient, ResealCursor, RingError, SIGNED_FOR_MAX, StoreError};
+use crate::{OauthClient, ProcessSign, ResealCursor, RingError, SIGNED_FOR_MAX, StoreError};
 
 /// The ring that the stores of the tests are opened with.
 fn first() -> KeyRing {
@@ -106,11 +106,27 @@ async fn a_key_whose_signatures_are_given_up_can_be_removed_at_once_and_the_one_
     for store in stores().await {
         let name = name_of(&store);
         store.admin().take_ring(&first()).await.unwrap();
-        assert!(!store.admin().void_key("k1").await.unwrap(), "{name}: it seals");
-        store.admin().take_ring(&turned()).await.unwrap();
         let alone = turned().without("k1").unwrap();
+        // Nothing is sealed, and nobody has said yet that another key signs: this one may do so.
         assert!(store.admin().take_ring(&alone).await.is_err(), "{name}");
+        store.admin().take_ring(&turned()).await.unwrap();
+        assert!(store.admin().take_ring(&alone).await.is_err(), "{name}");
+        // A process that still has it in front signs on.
+        let sign = |keys: &[&str]| ProcessSign {
+            holder: "late".to_owned(),
+            role: "worker",
+            host: "h".to_owned(),
+            version: "1",
+            concurrency: 1,
+            keys: keys.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        store.clock.advance(SIGNED_FOR_MAX - Duration::from_secs(1));
+        store.queue().note_process(&sign(&["k1", "k2"])).await.unwrap();
+        store.clock.advance(SIGNED_FOR_MAX - Duration::from_secs(1));
+        store.queue().note_process(&sign(&["k2", "k1"])).await.unwrap();
+        assert!(store.admin().take_ring(&alone).await.is_err(), "{name}: what it signed since is good");
         assert!(store.admin().void_key("k1").await.unwrap(), "{name}");
+        assert!(!store.admin().void_key("k7").await.unwrap(), "{name}");
         store.admin().take_ring(&alone).await.unwrap();
         assert_eq!(store.admin().key_uses().await.unwrap().len(), 1, "{name}: it is forgotten");
     }
