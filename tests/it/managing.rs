@@ -6,9 +6,9 @@ use helpsync_model::{KeyScope, OrganizationId};
 use helpsync_store::NewApiKey;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use zendesk_sim::{Consent, FaultRule};
+use zendesk_sim::{Consent, Fault, FaultRule};
 
-use crate::app::{API_KEY, LATE, TestApp, small, until};
+use crate::app::{API_KEY, LATE, Shape, TestApp, real_time, small, until};
 use crate::browser::Browser;
 use crate::copy::ours;
 use crate::pages::{CUSTOMER, sources, started, status};
@@ -240,4 +240,29 @@ async fn an_administrator_connects_watches_changes_and_disconnects_in_a_browser(
     let output = tokio::time::timeout(LATE, output).await.expect("the browser ends in time").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_a_disabled_help_center_stopped_says_so_on_the_managing_page_and_on_that_of_its_progress()
+{
+    let app =
+        TestApp::start(Shape::Embedded, &[("HELPSYNC_WORKER__SHARD_ATTEMPTS_MAX", "1")], real_time()).await;
+    let account = app.account("acme", small(5));
+    app.connect(CUSTOMER, "acme").await;
+    let connection = app.connection(CUSTOMER, "acme").await;
+    account.inject(FaultRule::always(Fault::HelpCenterDisabled).on("help_center"));
+    let url = manage_url(&app, API_KEY).await;
+    let browser = Browser::new(&app.http);
+    let page = browser.open(&url).await;
+    let token = page.field("form_token");
+    let pressed = browser.send(&url, &[("form_token", token.as_str()), ("do", "sync")]).await;
+    assert_eq!(pressed.status, StatusCode::SEE_OTHER);
+    app.ended(connection).await;
+    let said = "Zendesk shows no help center in this account";
+    let page = browser.open(&url).await;
+    assert!(page.text.contains(said), "{}", page.text);
+    let progress = page.text.split("progress?token=").nth(1).and_then(|rest| rest.split('"').next());
+    let progress = format!("/integrations/zendesk/progress?token={}", progress.unwrap());
+    let page = browser.open(app.url(&progress).as_str()).await;
+    assert!(page.text.contains(said) && page.text.contains("stopped"), "{}", page.text);
 }

@@ -76,7 +76,12 @@ async fn a_browser_is_asked_on_our_page_and_ends_on_the_one_that_shows_the_sync(
     )
     .await;
     assert!(browser.open(&progress).await.text.contains("taken over from now on"));
-    assert_eq!(browser.open(&callback).await.status, StatusCode::GONE, "a state works once");
+    // A state works once, and who comes back is told by whom and for what.
+    for used in [callback, url] {
+        let ended = browser.open(&used).await;
+        assert_eq!(ended.status, StatusCode::GONE);
+        assert!(ended.text.contains("help@example.com") && ended.text.contains("#123456"), "{}", ended.text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

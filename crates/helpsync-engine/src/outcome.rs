@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{Backoff, Entropy, Timestamp, WaitKind, chain};
+use helpsync_model::{Backoff, Entropy, NO_HELP_CENTER, Timestamp, WaitKind, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Class, Failure, TokenError};
 use thiserror::Error;
@@ -24,10 +24,10 @@ pub enum HandlerError {
     #[error(transparent)]
     Zendesk(#[from] Failure),
     /// 403 or 404 for what every help center answers.
-    #[error("the help center is disabled, or the grant's user may not read it")]
+    #[error("{NO_HELP_CENTER}")]
     NoHelpCenter(#[source] Failure),
     /// 403 or 404 for the export, which has answered this grant before: it may be the export alone, or everything.
-    #[error("the help center is disabled, or the grant's user may not read it")]
+    #[error("{NO_HELP_CENTER}")]
     ExportRefused(#[source] Failure),
     /// The store's answer.
     #[error(transparent)]

@@ -48,8 +48,8 @@ pub use selection::{Place, SectionTree, SelectionFilter};
 pub use source::{AutoSync, Source};
 pub use state::{
     ChunkState, ConnectionState, DataSourceStatus, DeliveryState, EventKind, ExportAccess, FileStatus,
-    GrantBegunBy, KeyScope, Name, Plan, RunKind, RunState, ShardKind, ShardState, Stage, SyncAction, Trigger,
-    UnknownName, WaitKind, WebhookStatus,
+    GrantBegunBy, KeyScope, NO_HELP_CENTER, Name, Plan, RunKind, RunState, ShardKind, ShardState, Stage,
+    SyncAction, Trigger, UnknownName, WaitKind, WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
 pub use text::{is_sound_json, is_unseen, sound_json};

@@ -410,6 +410,9 @@ impl ChunkState {
     pub const SETTLED: &'static [Self] = &[Self::Waiting, Self::Embedded];
 }
 
+/// What work says that met a help center which shows nothing: pages tell people by it what to do.
+pub const NO_HELP_CENTER: &str = "the help center is disabled, or the grant's user may not read it";
+
 #[cfg(test)]
 mod tests {
     use super::*;

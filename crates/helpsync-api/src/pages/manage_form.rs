@@ -5,7 +5,7 @@ use helpsync_pages::{CATEGORY, Fields, Folder, SECTION, folders};
 use helpsync_store::{Connection, CustomerState, Item, ItemListKind, ItemOrder, ItemQuery, Run};
 use maud::{Markup, html};
 
-use super::progress::{self, ProgressClaim};
+use super::progress::{self, ProgressClaim, Remark};
 use super::texts;
 use crate::Api;
 use crate::error::ApiError;
@@ -65,6 +65,8 @@ pub(super) struct Shown {
     connection: Connection,
     state: Option<CustomerState>,
     last: Option<Run>,
+    /// What stopped that, where a person can do something about it.
+    stopped: Option<Remark>,
     selection: SelectionFilter,
     folders: Vec<Item>,
     has_more: bool,
@@ -93,10 +95,15 @@ impl Shown {
             viewer: None,
         };
         let (folders, count) = admin.items(&query).await?;
+        let last = admin.runs(organization, Some(connection.id), 1).await?.into_iter().next();
         Ok(Self {
             connection: connection.clone(),
             state: admin.customer_state(organization, &connection.customer_external_id).await?,
-            last: admin.runs(organization, Some(connection.id), 1).await?.into_iter().next(),
+            stopped: match &last {
+                Some(run) => Remark::of_stopped(api, run).await?,
+                None => None,
+            },
+            last,
             selection: admin.selection(organization, connection.id).await?,
             folders,
             has_more: count > FOLDERS_MAX,
@@ -154,6 +161,9 @@ impl Shown {
                 dt { (texts::FACT_NEXT) } dd { (next.as_deref().unwrap_or(texts::NOT_SCHEDULED)) }
             }
             @if held > 0 { div.note.warn { p { (texts::HELD) } } }
+            @if let Some(stopped) = self.stopped {
+                div.note.warn { p { (stopped.text(self.connection.next_sync_at.is_some())) } }
+            }
             @if let Some(skipped) = self.last.as_ref().map(|run| run.counters.skipped).filter(|count| *count > 0) {
                 div.note { p { (texts::skipped(skipped)) } }
             }

@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use helpsync_account::subscriptions::scopes_allow;
 use helpsync_model::{
-    ConnectionId, ConnectionState, DataSourceStatus, OrganizationId, Plan, RunKind, RunState, Stage, WaitKind,
+    ConnectionId, ConnectionState, DataSourceStatus, NO_HELP_CENTER, OrganizationId, Plan, RunKind, RunState,
+    Stage, WaitKind,
 };
 use helpsync_pages::Page;
 use helpsync_store::{Connection, Run};
@@ -25,6 +26,8 @@ use crate::signing::Purpose;
 const PAGE_LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// How often a page without scripts is loaded again.
 const RELOAD_SECONDS: u32 = 5;
+/// Shards of a run whose errors say what stopped it.
+const SHARDS_LOOKED_AT: u32 = 100;
 const SCRIPT: &str = include_str!("progress.js");
 
 /// What the page's address says.
@@ -57,8 +60,18 @@ pub(crate) enum Remark {
 }
 
 impl Remark {
+    /// What stopped a run, where a person at Zendesk can do something about it.
+    pub(super) async fn of_stopped(api: &Api, run: &Run) -> Result<Option<Self>, ApiError> {
+        if run.state != RunState::Failed {
+            return Ok(None);
+        }
+        let shards = api.store().admin().timeline(run.organization, run.id, SHARDS_LOOKED_AT).await?;
+        let mut errors = shards.iter().filter_map(|shard| shard.error.as_deref());
+        Ok(errors.any(|error| error.contains(NO_HELP_CENTER)).then_some(Self::NoHelpCenter))
+    }
+
     /// `goes_on`: something asks Zendesk again without anybody's help.
-    fn text(self, goes_on: bool) -> String {
+    pub(super) fn text(self, goes_on: bool) -> String {
         let (what, next) = match (self, goes_on) {
             (Self::EndUser, _) => return texts::END_USER.to_owned(),
             (Self::NoHelpCenter, true) => (texts::HELP_CENTER_OFF, texts::ARRIVE_BY_THEMSELVES),
@@ -202,6 +215,13 @@ pub(super) async fn snapshot(
     }
     let runs = api.store().admin().runs(organization, Some(connection), 1).await?;
     let mut now = tell(&found, runs.first(), claim.r);
+    if now.failed
+        && now.remark.is_none()
+        && let Some(run) = runs.first()
+    {
+        let remark = Remark::of_stopped(api, run).await?;
+        now.remark = remark.map(|remark| remark.text(found.next_sync_at.is_some()));
+    }
     // Asked once, at the end: a stream ends with this.
     if now.ended && !now.failed && !runs.is_empty() {
         let keeps_up = keeps_up(api, &found).await?;

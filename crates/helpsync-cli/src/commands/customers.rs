@@ -272,6 +272,10 @@ fn scheduled(state: &Value, customer: &str, is_on: bool) -> String {
         format!("{whose} is synced by itself {every}, next {}", moment(&workspace["next_sync_at"]))
     } else if is_on {
         format!("{whose} is synced by itself {every} once its workspace is connected")
+    } else if workspace.is_null() {
+        format!(
+            "{whose} has no connected workspace: nothing is synced, whatever its schedule says, until there is one"
+        )
     } else {
         format!("{whose} is synced when somebody asks for it")
     }
