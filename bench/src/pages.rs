@@ -136,11 +136,14 @@ async fn link_to_connect(app: &Installation) -> anyhow::Result<String> {
 /// The address of the page after consent, for somebody who has pressed the button of the page before it.
 async fn connected(app: &Installation) -> anyhow::Result<String> {
     let link = link_to_connect(app).await?;
-    let page = get(app, &link, "").await?.text().await?;
+    let page = get(app, &link, "").await?;
+    let browser = cookie_of(&page)?;
+    let page = page.text().await?;
     let token = page.split("name=\"form_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     let fields = [("form_token", token.context("no form")?), ("workspace", SUBDOMAIN)];
     let origin = app.url("/")?.origin().ascii_serialization();
-    let pressed = app.http().post(&link).header(ACCEPT, "text/html").header(ORIGIN, origin).form(&fields);
+    let pressed = app.http().post(&link).header(ACCEPT, "text/html").header(ORIGIN, origin);
+    let pressed = pressed.header(COOKIE, browser).form(&fields);
     let pressed = pressed.send().await?;
     let cookie = cookie_of(&pressed)?;
     let granted = get(app, &location(&pressed)?, "").await?;
