@@ -201,22 +201,20 @@ pub(crate) fn lock_key_ring(path: &Path) -> Result<Option<File>, AppError> {
         || failed(path, std::io::Error::other("another command changes these keys just now: try again"));
     file.try_lock().map_err(|_held| busy())?;
     // Whoever had the lock before may have put another file in its place.
-    let same = |one: &Metadata, other: &Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
-    let (held, named) = (file.metadata(), std::fs::metadata(path));
-    match (held, named) {
-        (Ok(held), Ok(named)) if same(&held, &named) => Ok(Some(file)),
-        _ => Err(busy()),
-    }
+    if is_at(&file, path).map_err(|source| failed(path, source))? { Ok(Some(file)) } else { Err(busy()) }
 }
 
-/// Puts other keys into a file, whole or not at all. Its mode stays as it is.
-pub(crate) fn write_key_ring(path: &Path, ring: &KeyRing) -> Result<(), AppError> {
+/// Puts other keys into a file, whole or not at all. Its mode stays as it is. Who had the old one locked has the new one
+/// locked from its first moment on: the answer.
+pub(crate) fn write_key_ring(path: &Path, ring: &KeyRing) -> Result<File, AppError> {
     let fresh = path.with_extension("new");
     let mode = std::fs::metadata(path).map(|it| it.permissions());
-    write_private(&fresh, ring.to_secret().expose_secret())
+    let written = write_private(&fresh, ring.to_secret().expose_secret())
         .and_then(|()| mode.map_or(Ok(()), |mode| std::fs::set_permissions(&fresh, mode)))
-        .and_then(|()| std::fs::rename(&fresh, path))
-        .map_err(|source| failed(path, source))
+        .and_then(|()| File::open(&fresh))
+        .and_then(|file| file.lock().map(|()| file))
+        .and_then(|file| std::fs::rename(&fresh, path).map(|()| file));
+    written.map_err(|source| failed(path, source))
 }
 
 /// The API key of this installation, made at its first start.

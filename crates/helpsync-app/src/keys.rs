@@ -1,5 +1,6 @@
 //! The sealing keys of a running process: taken again when their file changes, and what is stored sealed anew.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,14 +55,15 @@ impl KeySource {
         }
     }
 
-    /// Puts another ring in the place of the keys. False: they are in the settings, which are somebody else's to change.
+    /// Puts another ring in the place of the keys, and keeps it from other commands as [`KeySource::lock`] does. `None`: the
+    /// keys are in the settings, which are somebody else's to change.
     ///
     /// # Errors
     /// [`AppError::File`].
-    pub fn write(&self, ring: &KeyRing) -> Result<bool, AppError> {
+    pub fn write(&self, ring: &KeyRing) -> Result<Option<File>, AppError> {
         match self {
-            Self::File(path) => home::write_key_ring(path, ring).map(|()| true),
-            Self::Settings => Ok(false),
+            Self::File(path) => home::write_key_ring(path, ring).map(Some),
+            Self::Settings => Ok(None),
         }
     }
 
@@ -69,7 +71,7 @@ impl KeySource {
     ///
     /// # Errors
     /// [`AppError::File`], also where another command changes them now.
-    pub fn lock(&self) -> Result<Option<std::fs::File>, AppError> {
+    pub fn lock(&self) -> Result<Option<File>, AppError> {
         match self {
             Self::File(path) => home::lock_key_ring(path),
             Self::Settings => Ok(None),

@@ -35,7 +35,7 @@ struct Installation {
     source: KeySource,
     ring: KeyRing,
     /// Held where they are to be changed: of two commands one would write over what the other has written.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Installation {
@@ -58,7 +58,7 @@ impl Installation {
         let ring = ring.ok_or_else(|| {
             refusal(Exit::Failed, "there are no sealing keys yet: the first start of Helpsync makes them")
         })?;
-        Ok(Self { settings, source, ring, _lock: lock })
+        Ok(Self { settings, source, ring, lock })
     }
 
     async fn look(&self) -> anyhow::Result<StoreExam> {
@@ -89,8 +89,8 @@ impl Installation {
     /// Puts the ring into its file, or prints it for whoever keeps the settings.
     fn keep(&mut self, ring: KeyRing, done: &str, output: Output) -> anyhow::Result<()> {
         let ids = ring.ids();
-        if self.source.write(&ring)? {
-            self.ring = ring;
+        if let Some(lock) = self.source.write(&ring)? {
+            (self.ring, self.lock) = (ring, Some(lock));
             return output.show(&json!({ "keys": ids, "written": true }), || done.to_owned());
         }
         let text = ring.to_secret().expose_secret().to_owned();
@@ -173,7 +173,7 @@ async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
         (None, None) => {
             let id = installation.ring.free_id();
             let ring = installation.ring.with_new_key(&id, &OsEntropy)?;
-            installation.source.write(&ring)?;
+            installation.lock = installation.source.write(&ring)?;
             installation.ring = ring;
             output.note(format_args!("the key {id} is added"));
             id
