@@ -26,10 +26,8 @@ pub(crate) struct Viewing {
     /// The reader that it names, or a stranger where its organization wants one named; `None`: it is the caller's own
     /// matter who reads.
     pub(crate) viewer: Option<Viewer>,
-    /// It is made with an access token that reads for a certain reader alone.
-    is_bound: bool,
-    /// It names its reader.
-    is_named: bool,
+    /// It is the organization's own: made with a key, and it names nobody.
+    is_own: bool,
     /// The API key that it is made with, or that its access token was made with.
     pub(crate) key: i64,
 }
@@ -38,8 +36,7 @@ impl Viewing {
     /// On whose behalf files are changed: as they are read, but for a key that names nobody. That is the organization's
     /// own, and what it deletes is not to be half deleted.
     pub(crate) fn changing(self) -> Self {
-        let is_own = !self.is_bound && !self.is_named;
-        Self { viewer: self.viewer.filter(|_| !is_own), ..self }
+        Self { viewer: self.viewer.filter(|_| !self.is_own), ..self }
     }
 
     /// The file, if whoever reads may know of it.
@@ -71,19 +68,14 @@ impl FromRequestParts<Api> for Viewing {
         let is_bound = made_for.is_some() || (spoken.is_customer && viewer_required);
         let Some(segments) = named else {
             let segments = made_for.or_else(|| viewer_required.then(Vec::new));
-            return Ok(Self {
-                viewer: segments.map(|segments| Viewer { segments }),
-                is_bound,
-                is_named: false,
-                key,
-            });
+            return Ok(Self { viewer: segments.map(|segments| Viewer { segments }), is_own: !is_bound, key });
         };
         if is_bound && !is_within(&segments, &made_for.unwrap_or_default()) {
             return Err(ApiError::forbidden(
                 "an access token reads for the reader that it was made for: send the header when the token is asked for",
             ));
         }
-        Ok(Self { viewer: Some(Viewer { segments }), is_bound, is_named: true, key })
+        Ok(Self { viewer: Some(Viewer { segments }), is_own: false, key })
     }
 }
 

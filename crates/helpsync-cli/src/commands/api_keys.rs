@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{ApiKeyAction, ApiKeys, CreateApiKey, OrgAction, Orgs, SetOrg};
 use crate::client::Client;
-use crate::commands::ask::rows_of;
+use crate::commands::ask::{list_of, rows_of};
 use crate::output::{Output, cell, moment};
 
 const KEYS: &str = "/helpsync/v1/api-keys";
@@ -27,7 +27,7 @@ pub(crate) async fn api_keys(args: ApiKeys, output: Output) -> anyhow::Result<()
     match args.action {
         ApiKeyAction::List(remote) => {
             let answer = Client::of(&remote, output)?.get(&format!("{KEYS}?limit={LISTED_MAX}")).await?;
-            let keys = answer["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let keys = list_of(&answer["keys"]);
             output.show(&answer, || {
                 rows_of(
                     &["id", "name", "begins", "scope", "state", "ends", "last used", "made"],
@@ -81,7 +81,7 @@ pub(crate) async fn orgs(args: Orgs, output: Output) -> anyhow::Result<()> {
             let client = Client::of(&remote, output)?;
             let answer = client.get(&format!("{ORGANIZATIONS}?limit={LISTED_MAX}")).await?;
             output.show(&answer, || {
-                let found = answer["organizations"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let found = list_of(&answer["organizations"]);
                 rows_of(&["id", "name", "keys", "customers", "made"], found, |one| {
                     let mut row = ["id", "name", "keys", "customers"].map(|name| cell(&one[name])).to_vec();
                     row.push(moment(&one["created_at"]));

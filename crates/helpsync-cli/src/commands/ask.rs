@@ -140,7 +140,7 @@ pub(crate) async fn export(args: Export, output: Output) -> anyhow::Result<()> {
 
 /// A table of objects; `none` where there are none.
 pub(crate) fn rows(list: &Value, columns: &[&str]) -> String {
-    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    let list = list_of(list);
     rows_of(columns, list, |row| columns.iter().map(|column| cell(&row[*column])).collect())
 }
 

@@ -6,7 +6,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::args::{Audit, ReaderRule, Readers};
 use crate::client::Client;
-use crate::commands::ask::rows_of;
+use crate::commands::ask::{list_of, rows_of};
 use crate::output::{Output, cell};
 
 const READERS: &str = "/helpsync/v1/readers";
@@ -30,7 +30,7 @@ pub(crate) async fn audit(args: Audit, output: Output) -> anyhow::Result<()> {
     let path = format!("/helpsync/v1/audit?{}", query.finish());
     let answer = Client::of(&args.remote, output)?.get(&path).await?;
     output.show(&answer, || {
-        let entries = answer["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let entries = list_of(&answer["entries"]);
         rows_of(&["id", "at", "actor", "customer", "action", "target", "detail"], entries, |entry| {
             let actor = &entry["actor"];
             vec![

@@ -56,7 +56,7 @@ async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
     let document = json!({ "dead_letters": all, "groups": groups, "messages_unavailable": unavailable });
     output.show(&document, || {
         let mut text = String::new();
-        if all.len() > groups.as_array().map_or(0, Vec::len) {
+        if all.len() > list_of(&groups).len() {
             text = rows_of(
                 &["how many", "customers", "last", "for example", "cause"],
                 list_of(&groups),

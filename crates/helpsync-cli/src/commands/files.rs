@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{File, Files, Search, Select};
 use crate::client::Client;
-use crate::commands::ask::{path, rows_of};
+use crate::commands::ask::{list_of, path, rows_of};
 use crate::commands::customers::listed;
 use crate::exit::{Exit, refusal};
 use crate::output::{Output, cell, counted, moment, shown_text};
@@ -26,7 +26,7 @@ pub(crate) async fn files(args: Files, output: Output) -> anyhow::Result<()> {
         let place = path(&["/helpsync/v1/customers", args.whose.customer(), "held"]);
         let answer = client.get(&format!("{place}?after={}&limit={}", args.after, args.limit)).await?;
         output.show(&answer, || {
-            let held = answer["held"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let held = list_of(&answer["held"]);
             rows_of(&["id", "article", "held", "name", "url"], held, |file| {
                 vec![
                     cell(&file["id"]),
@@ -46,7 +46,7 @@ pub(crate) async fn files(args: Files, output: Output) -> anyhow::Result<()> {
         "pagination": { "limit": args.limit, "starting_id": args.after }, "order_by": "id", "order_dir": "asc",
     });
     let answer = client.post("/user_files_v2", body).await?;
-    let found = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = list_of(&answer["results"]);
     output.show(&answer, || {
         rows_of(&["id", "article", "status", "last sync", "name", "url"], found, |file| {
             vec![
@@ -96,7 +96,7 @@ pub(crate) async fn file(args: File, output: Output) -> anyhow::Result<()> {
 pub(crate) async fn search(args: Search, output: Output) -> anyhow::Result<()> {
     let client = Client::known_customer(&args.remote, &args.customer, output).await?;
     let answer = client.post("/embeddings", json!({ "query": args.query, "k": args.limit })).await?;
-    let found = answer["documents"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = list_of(&answer["documents"]);
     output.show(&answer, || {
         if found.is_empty() {
             return "none".to_owned();

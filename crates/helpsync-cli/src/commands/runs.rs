@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::args::{RunAction, Runs};
 use crate::client::Client;
-use crate::commands::ask::rows_of;
+use crate::commands::ask::{list_of, rows_of};
 use crate::commands::customers::run_text;
 use crate::commands::watch::watch_run;
 use crate::output::{Output, cell, moment, span};
@@ -57,7 +57,7 @@ pub(crate) async fn runs(args: Runs, output: Output) -> anyhow::Result<()> {
             "took",
             "error",
         ];
-        rows_of(&columns, answer["runs"].as_array().map(Vec::as_slice).unwrap_or_default(), |run| {
+        rows_of(&columns, list_of(&answer["runs"]), |run| {
             let counted = |name: &str| cell(&run["counters"][name]);
             vec![
                 cell(&run["id"]),
