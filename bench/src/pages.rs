@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, ensure};
 use helpsync_store::testing::many::Many;
-use helpsync_store::testing::{TestStore, name_of, stores};
+use helpsync_store::testing::{TestStore, name_of, stores, write_text};
 use reqwest::header::{ACCEPT, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::Options;
@@ -47,6 +47,7 @@ async fn measure_on(store: &TestStore, app: &Installation, report: &mut Report) 
     let managed: Value = ask("/helpsync/v1/manage_url").await?;
     let manage = managed["manage_url"].as_str().context("no page")?.to_owned();
     let run = app.run_of(CUSTOMER).await?;
+    let webhook = delivered(store, app).await?;
     let consent = link_to_connect(app).await?;
     let progress = connected(app).await?;
     let at = |path: &str| format!("{home}{path}");
@@ -68,7 +69,12 @@ async fn measure_on(store: &TestStore, app: &Installation, report: &mut Report) 
         ("a run", at(&format!("/runs/{run}"))),
         ("a file", at(&format!("/files/{file}"))),
         ("dead letters", at("/dead-letters")),
+        ("what was sent to webhooks about it", format!("{customer}/deliveries")),
+        ("asking before it is disconnected", format!("{customer}/disconnect")),
         ("webhooks", at("/webhooks")),
+        ("a webhook's deliveries", at(&format!("/webhooks/{webhook}"))),
+        ("its dead deliveries", at(&format!("/webhooks/{webhook}?state=dead"))),
+        ("an address that is nowhere", at("/nowhere")),
         ("audit log", at("/audit")),
         ("audit log of one customer", at(&format!("/audit?customer={CUSTOMER}"))),
         ("palette", at("/palette?search=77")),
@@ -99,12 +105,34 @@ async fn timed(app: &Installation, path: &str, cookie: &str) -> anyhow::Result<(
     for _ in 0..TIMES {
         let whole = async {
             let answer = get(app, path, cookie).await?;
-            ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+            let status = answer.status();
+            ensure!(status.is_success() || status == StatusCode::NOT_FOUND, "{path}: {status}");
             Ok(answer.bytes().await?.len())
         };
         bytes = times.of(whole).await?;
     }
     Ok((times, bytes))
+}
+
+/// A webhook that was sent 10,000 events about the customer, every tenth of them in vain.
+async fn delivered(store: &TestStore, app: &Installation) -> anyhow::Result<i64> {
+    let added = json!({ "url": "https://hook.example/" });
+    let added: Value = app.ask(Method::POST, "/add_webhook", CUSTOMER, added).await?;
+    let webhook = added["id"].as_i64().with_context(|| format!("no webhook: {added}"))?;
+    for statement in [
+        "insert into event (organization_id, customer_id, kind, object_type, object_id, created_at, fanned_out)
+         with recursive more(n) as (select 1 union all select n + 1 from more where n < 10000)
+         select customer.organization_id, customer.id, 'FILE_READY', 'FILE', cast(more.n as text), 1, 1
+         from more cross join customer where customer.external_id = $1",
+        "insert into webhook_delivery (webhook_id, event_id, organization_id, barrier, state, failures, tried, due_at, since, created_at, finished_at)
+         select (select max(id) from webhook), event.id, event.organization_id, 0,
+           case when event.id % 10 = 0 then 'dead' else 'delivered' end, 1, 1, 1, 1, 1, 1
+         from event join customer on customer.id = event.customer_id and customer.external_id = $1
+         where event.created_at = 1",
+    ] {
+        write_text(store, statement, CUSTOMER).await;
+    }
+    Ok(webhook)
 }
 
 /// The cookie of a session.

@@ -181,6 +181,11 @@ const parts = {
     await says("sent again");
     await press("Send again");
     await says("Sent again");
+    await customer();
+    await press("All that was sent");
+    await look("deliveries");
+    await press("Send again");
+    await says("Sent again");
   },
 
   async settings() {
@@ -221,7 +226,7 @@ const parts = {
     await says("Granted by");
     await look("account");
     await press("What was changed of this customer");
-    await says("/helpsync/v1/selection");
+    await says("Choose what of the customer's help center is kept");
     await look("audit");
     await page.select("#actor", "customer");
     await press("Show");

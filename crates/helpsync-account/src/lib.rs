@@ -10,6 +10,7 @@ mod keyed_mutex;
 mod rate_limiter;
 pub mod subscriptions;
 mod tokens;
+mod wait_spans;
 mod working;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::held_tokens::HeldTokens;
 use crate::keyed_mutex::KeyedMutex;
 use crate::rate_limiter::BudgetedLimiter;
 use crate::tokens::{FixedToken, StoredTokens};
+use crate::wait_spans::WaitSpans;
 
 /// What is the same for every account.
 #[derive(Debug, Clone)]
@@ -98,22 +100,25 @@ pub struct Account {
     /// Talks to the workspace.
     pub client: Client,
     waited: Arc<Waited>,
+    spans: Arc<WaitSpans>,
 }
 
 impl Account {
     /// Time in which a call waited for budget since the last call of this. Calls that wait at once count once.
+    /// `now`: in ms. `ends`: nothing more is drawn of this work.
     #[must_use]
-    pub fn take_waited(&self) -> BudgetWaits {
+    pub fn take_waited(&self, now: i64, ends: bool) -> BudgetWaits {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let WaitTimes { all, pace, window, in_flight, blocked } = self.waited.take();
-        BudgetWaits {
+        let waits = BudgetWaits {
             all_ms: ms(all),
             pace_ms: ms(pace),
             window_ms: ms(window),
             in_flight_ms: ms(in_flight),
             blocked_ms: ms(blocked),
             ..BudgetWaits::default()
-        }
+        };
+        BudgetWaits { span: self.spans.add(&waits, now, ends), ..waits }
     }
 
     /// Requests that were sent since the last call of this, whatever came of them.
@@ -260,7 +265,12 @@ impl Accounts {
         tokens: Arc<dyn helpsync_zendesk::TokenSource>,
     ) -> Account {
         let waited = Arc::new(Waited::default());
+        let spans = Arc::new(WaitSpans::since(self.inner.clock.now_ms()));
         let limiter = BudgetedLimiter::new(self, home, Arc::clone(&waited));
-        Account { client: Client::new(self.inner.http.clone(), endpoint, Arc::new(limiter), tokens), waited }
+        Account {
+            client: Client::new(self.inner.http.clone(), endpoint, Arc::new(limiter), tokens),
+            waited,
+            spans,
+        }
     }
 }

@@ -107,6 +107,8 @@ pub(crate) struct Endpoint {
     pub(crate) scope: KeyScope,
     /// Whether the audit log tells of it; `None`: if it is no GET and takes more than reading.
     changes: Option<bool>,
+    /// What the audit log says that it does, where `about` says it to callers.
+    told_as: Option<&'static str>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) takes: Option<Content>,
     pub(crate) gives: Option<Content>,
@@ -128,6 +130,7 @@ fn endpoint(
         access,
         scope: if method == "get" { KeyScope::Read } else { KeyScope::Admin },
         changes: None,
+        told_as: None,
         parameters: Vec::new(),
         takes: None,
         gives: None,
@@ -178,6 +181,22 @@ impl Endpoint {
         Self { changes: Some(changes), ..self }
     }
 
+    /// Says what was done where it was called, for the audit log.
+    pub(crate) fn told_as(self, what: &'static str) -> Self {
+        Self { told_as: Some(what), ..self }
+    }
+
+    /// What it does, in a few words.
+    pub(crate) fn summary(&self) -> &'static str {
+        let about = self.about;
+        self.told_as.unwrap_or_else(|| about.split_once([':', ';']).map_or(about, |(what, _)| what))
+    }
+
+    /// Its name in the audit log.
+    pub(crate) fn operation(&self) -> String {
+        format!("{} {}", self.method.to_uppercase(), self.path)
+    }
+
     /// Whether it changes something that the audit log tells of.
     pub(crate) fn is_change(&self) -> bool {
         self.changes.unwrap_or(self.method != "get" && self.scope != KeyScope::Read)
@@ -186,7 +205,7 @@ impl Endpoint {
     /// What the router calls: the handler, told what scope it needs, with its changes written down.
     pub(crate) fn route(self) -> MethodRouter<Api> {
         let operation = Arc::new(Operation {
-            name: format!("{} {}", self.method.to_uppercase(), self.path),
+            name: self.operation(),
             is_change: self.is_change(),
             acts_for_customer: !matches!(self.access, Access::Open | Access::Key),
             members: self.takes.as_ref().map(Content::members).unwrap_or_default(),

@@ -55,7 +55,7 @@ pub mod answers {
     pub use crate::wire::timeline::{History, TimedShardView, Timeline, WaitView};
     pub use crate::wire::verify::FreshnessView;
     pub use crate::wire::webhook::{
-        Deliveries, DeliveryView, Redelivered, WebhookNoKey, WebhookQueryResponse,
+        CustomerDeliveries, Deliveries, DeliveryView, Redelivered, WebhookNoKey, WebhookQueryResponse,
     };
 }
 

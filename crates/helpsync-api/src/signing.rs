@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     ProgressUrl,
     /// The page on which a customer's administrator changes what is synced.
     ManageUrl,
+    /// What a button of that page did.
+    Done,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
             Self::Refusal => "refusal",
             Self::ProgressUrl => "progress url",
             Self::ManageUrl => "manage url",
+            Self::Done => "done",
         }
     }
 }

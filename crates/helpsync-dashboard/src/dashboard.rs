@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::live::Hub;
 use crate::pages::{
-    audit, customer, customers, dead_letters, files, overview, runs, settings, verify, webhooks,
+    audit, customer, customers, dead_letters, deliveries, files, overview, runs, settings, verify, webhooks,
 };
 use crate::{assets, problem, session};
 
@@ -82,6 +82,7 @@ impl Dashboard {
             .route("/customers/{customer}/schedule", post(settings::schedule))
             .route("/customers/{customer}/selection", get(settings::selection).post(settings::select))
             .route("/customers/{customer}/held", get(customer::held))
+            .route("/customers/{customer}/deliveries", get(deliveries::page).post(deliveries::redeliver))
             .route("/customers/{customer}/files", get(files::list))
             .route("/customers/{customer}/verify", post(verify::run))
             .route("/files/{file}", get(files::one))

@@ -224,9 +224,3 @@ pub(crate) fn next_page(address: Option<String>) -> Markup {
         }
     }
 }
-
-/// What an action that just ended came to, by a word of the address: nobody can have a page say something else.
-pub(crate) fn said(word: Option<&str>) -> Markup {
-    let text = word.and_then(t::said);
-    html! { @if let Some(text) = text { p class="note good" role="status" { (text) } } }
-}

@@ -17,6 +17,7 @@ mod layout;
 mod live;
 mod pages;
 mod problem;
+mod said;
 mod session;
 mod show;
 mod text;

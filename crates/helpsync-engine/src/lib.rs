@@ -281,7 +281,7 @@ impl Engine {
         // What no stored page accounts for: requests and waits since the last one, and the wait that the shard is put off for.
         let put_off = ended.as_ref().err().map_or(Duration::ZERO, HandlerError::budget_wait);
         let put_off = u64::try_from(put_off.as_millis()).unwrap_or(u64::MAX);
-        let mut waits = account.take_waited();
+        let mut waits = account.take_waited(self.clock.now_ms(), true);
         waits.all_ms = waits.all_ms.saturating_add(put_off);
         waits.put_off_ms = put_off;
         let mut requests = account.take_requests();

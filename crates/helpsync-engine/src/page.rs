@@ -157,7 +157,9 @@ impl Engine {
             let end = if left == 0 { last.take().unwrap_or_default() } else { PageWrite::default() };
             let PageWrite { cursor, progress, split, .. } = end;
             let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
-            let (requests, waits) = (account.take_requests(), account.take_waited());
+            let is_last = left == 0 && ends.is_some();
+            let (requests, waits) =
+                (account.take_requests(), account.take_waited(self.clock.now_ms(), is_last));
             let first = std::mem::replace(&mut first, next);
             let page = PageWrite { cursor, progress, split, requests, waits, ..first };
             stored = self.store_batch(started, page, batch?, ends.filter(|_| left == 0)).await?;

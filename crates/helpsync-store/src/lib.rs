@@ -39,7 +39,9 @@ pub use db::outage::{Look, StoreOutage};
 pub use db::pool::StoreOptions;
 pub use db::vault::{RingError, Vault, VaultError};
 pub use event::deliveries::{ClaimedDelivery, ClaimedRound, Tried, TriedEnd, WebhookHealth};
-pub use event::delivery_list::{Delivery, WebhookRetention, WebhooksPruned};
+pub use event::delivery_list::{
+    CustomerDeliveries, Delivery, DeliveryMark, WebhookRetention, WebhooksPruned,
+};
 pub use event::events::Event;
 pub use event::webhooks::{Webhook, WebhookAdded, WebhookQuery};
 pub use file::file_changes::{ResyncOptions, ResyncRequested};
@@ -62,12 +64,12 @@ pub use run::outbox::OutboxMessage;
 pub use run::processes::{HeldShard, ProcessSeen, ProcessSign};
 pub use run::release::{Released, release_order};
 pub use run::retention::{PrunedTo, RunsPruned};
-pub use run::runs::{Run, RunCounters, RunRequest, RunRequested};
+pub use run::runs::{Run, RunCounters, RunRequest, RunRequested, RunsOf};
 pub use run::schedule::FiredSchedule;
 pub use run::schedule::{first_slot, next_slot};
 pub use run::shards::{Granted, NewShard, Shard, ShardEnd, StartedShard};
 pub use run::sweep::SweepOutcome;
-pub use run::timeline::{TimedShard, Waited};
+pub use run::timeline::{TimedShard, WaitSpan, Waited};
 pub use search::chunking::{Chunked, ChunkedFile, FileToChunk, NewChunk};
 pub use search::chunks::{Chunk, ChunkOrder, ChunkQuery, VectorsOf};
 pub use search::embedding::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, NOT_EMBEDDED};

@@ -126,14 +126,16 @@ async fn a_key_that_only_reads_sees_no_button_and_can_press_none() {
     let reader = Visitor::login(&app, READ_KEY).await;
     let customer = reader.customer(CUSTOMER).await;
     let owner = Visitor::login(&app, API_KEY).await;
-    for path in ["", "/selection", "/held", "/disconnect"].map(|page| format!("/customers/{customer}{page}"))
-    {
+    for path in ["", "/selection", "/held"].map(|page| format!("/customers/{customer}{page}")) {
         let count = |page: &str| page.matches("<form method=\"post\"").count();
         let (read, owned) = (reader.page(&path).await, owner.page(&path).await);
         // The one form of every page logs out.
         assert_eq!(count(&read), 1, "{path}");
         assert!(count(&owned) > 1 || path.ends_with("held"), "{path}");
     }
+    let disconnect = reader.get(&format!("{}/customers/{customer}/disconnect", reader.home)).await;
+    assert_eq!(disconnect.status(), StatusCode::FORBIDDEN);
+    assert!(disconnect.text().await.unwrap().contains("takes a key of the scope admin"));
     let act = |action: &str| format!("/customers/{customer}/act/{action}");
     for path in ["pause", "sync", "full", "approve", "refuse", "cancel"].map(act) {
         assert_eq!(reader.post(&path, &[]).await.status(), StatusCode::FORBIDDEN, "{path}");
@@ -306,7 +308,7 @@ async fn what_was_done_in_another_tab_is_said_and_what_was_typed_is_kept() {
     assert!(page.contains("data-while=\"running\" hidden") && page.contains("data-while=\"paused\" hidden"));
     let led = |answer: &reqwest::Response| answer.headers()[LOCATION].to_str().unwrap().to_owned();
     let stopped = visitor.post(&format!("{customer}/act/cancel"), &[]).await;
-    assert!(led(&stopped).ends_with("said=nothing_to_cancel"), "nothing is under way");
+    assert!(led(&stopped).contains("said=nothing_to_cancel."), "nothing is under way");
 
     let fields = [("locales", "e n"), ("labels", "one, two\nthree"), ("public", "1")];
     let refused = visitor.post(&format!("{customer}/selection"), &fields).await;
@@ -324,14 +326,20 @@ async fn what_was_done_in_another_tab_is_said_and_what_was_typed_is_kept() {
 
     let disconnect = format!("{customer}/disconnect");
     let done = visitor.post(&disconnect, &[("sure", "1")]).await;
-    assert!(led(&done).ends_with("said=disconnect"));
+    assert!(led(&done).contains("said=disconnect."));
+    let page = visitor.get(&led(&done)).await.text().await.unwrap();
+    assert!(page.contains("The workspace is disconnected."), "{page}");
+    let (_, proof) =
+        led(&done).rsplit_once('.').map(|(at, proof)| (at.to_owned(), proof.to_owned())).unwrap();
+    for forged in ["disconnect".to_owned(), "disconnect.".to_owned(), format!("sync.{proof}")] {
+        let page = visitor.page(&format!("{customer}?said={forged}")).await;
+        assert!(!page.contains("note good"), "nobody can have a page say {forged}: {page}");
+    }
     let again = visitor.post(&disconnect, &[("sure", "1")]).await;
-    assert!(led(&again).ends_with("said=disconnected_before"));
+    assert!(led(&again).contains("said=disconnected_before."));
     let asked = visitor.get(&format!("{}{disconnect}", visitor.home)).await;
-    assert!(led(&asked).ends_with("said=disconnected_before"));
-    assert!(
-        visitor.page(&format!("{customer}?said=disconnected_before")).await.contains("disconnected already")
-    );
+    assert!(led(&asked).contains("said=disconnected_before."));
+    assert!(visitor.get(&led(&asked)).await.text().await.unwrap().contains("disconnected already"));
 
     let offers = visitor.page("/palette?search=organiz").await;
     assert!(offers.contains("/dashboard/organizations"), "an operator is offered them: {offers}");
@@ -345,13 +353,16 @@ async fn what_is_sent_again_leads_back_to_the_list_as_it_was_narrowed() {
     let app = webhooks_out::start(Shape::Embedded, &[]).await;
     let receiver = webhooks_out::Receiver::start(200).await;
     let (webhook, _) = webhooks_out::add(&app, &receiver.url).await;
+    app.account("acme", small(1));
+    app.connect(CUSTOMER, "acme").await;
+    webhooks_out::arrived(&app, &receiver).await;
     let visitor = Visitor::login(&app, API_KEY).await;
-    let narrowed = format!("/webhooks/{webhook}?state=dead");
+    let narrowed = format!("/webhooks/{webhook}?state=delivered");
     let posted = format!("action=\"{}{narrowed}\"", visitor.home);
     assert!(visitor.page(&narrowed).await.contains(&posted), "its forms are posted there");
     let sent = visitor.post(&narrowed, &[("dead", "1")]).await;
     let to = sent.headers()[LOCATION].to_str().unwrap();
-    assert!(to.contains("said=nothing_dead") && to.ends_with("state=dead"), "{to}");
+    assert!(to.contains("said=nothing_dead.") && to.ends_with("state=delivered"), "{to}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod live;
+mod shown;
 mod speed;
 pub(crate) mod told;
 

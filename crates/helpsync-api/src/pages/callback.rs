@@ -40,6 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .parameter("code", "string", "Zendesk's authorization code")
         .parameter("error", "string", "Why there is no code, for example access_denied")
         .audited(true)
+        .told_as("Grant access to a workspace")
         .gives_text("text/html"),
     ]
 }

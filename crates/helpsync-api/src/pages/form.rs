@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, StatusCode};
 use helpsync_pages::{FORM_BYTES_MAX, Fields, Forms, Page, cookie};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::callback::broken;
+use super::refusal::hash;
 use super::texts;
 use crate::Api;
 use crate::body::read;
@@ -33,10 +33,6 @@ struct FormClaim {
     b: String,
     /// SHA-256 of the address that the form stands for.
     f: String,
-}
-
-fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text))
 }
 
 /// What a form needs: its token, and the cookie that goes with it.

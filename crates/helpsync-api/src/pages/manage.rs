@@ -17,7 +17,7 @@ use url::Url;
 use super::callback::broken;
 use super::form::{Guard, Posted, TOKEN, not_from_page};
 use super::manage_form::{Shown, is_held_back, selection_of};
-use super::refusal::{Refusal, forget, see};
+use super::refusal::{Refusal, forget, hash, see};
 use super::{Look, look, texts};
 use crate::Api;
 use crate::body::Query;
@@ -30,6 +30,8 @@ use crate::signing::Purpose;
 const PATH: &str = "/integrations/zendesk/manage";
 /// What a button did, in the address of the page that follows: it asked whether to disconnect.
 const ASKED: &str = "ask";
+/// So long the page that follows says so, if it is loaded again.
+const DONE_LIFE: Duration = Duration::from_secs(10 * 60);
 /// The field by which a person says that files may go.
 const SURE: &str = "sure";
 /// The field by which a person says that they may not.
@@ -42,6 +44,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .parameter("token", "string", token)
             .gives_text("text/html"),
         post(PATH, Access::Open, "The buttons of that page: sync now, save a selection, disconnect", act)
+            .told_as("Press a button of the managing page")
             .parameter("token", "string", token)
             .gives_text("text/html"),
     ]
@@ -60,6 +63,15 @@ pub(crate) struct ManageClaim {
     pub(crate) k: i64,
     /// The address that its pages stand below.
     pub(crate) h: String,
+}
+
+/// What a button did. It is signed, so that no link has the page tell of what did not happen.
+#[derive(Serialize, Deserialize)]
+struct DoneClaim {
+    /// SHA-256 of the page's token.
+    f: String,
+    /// The button.
+    d: String,
 }
 
 /// The page's address, good for `life`.
@@ -128,8 +140,8 @@ async fn visitor<'a>(
     Ok(Visitor {
         api,
         headers,
+        done: query.done.and_then(|done| done_of(api, &token, &done)),
         token,
-        done: query.done,
         base: Url::parse(&claim.h).map_err(|_never_signed| wrong())?,
         organization,
         customer: customer.id,
@@ -137,6 +149,12 @@ async fn visitor<'a>(
         key: claim.k,
         look: look(api, organization).await,
     })
+}
+
+/// What the address says that a button of the page with this token did.
+fn done_of(api: &Api, token: &str, done: &str) -> Option<String> {
+    let claim: DoneClaim = api.signer().read(Purpose::Done, done, api.now_ms())?;
+    (claim.f == hash(token)).then_some(claim.d)
 }
 
 async fn show(
@@ -331,6 +349,8 @@ impl Visitor<'_> {
     fn seen(&self, done: &str) -> Response {
         tracing::debug!(customer = self.customer_name, done, "a customer's page was used");
         let taken = forget(&self.token, self.is_https());
+        let claim = DoneClaim { f: hash(&self.token), d: done.to_owned() };
+        let done = self.api.signer().sign(Purpose::Done, claim, self.api.ends_in(DONE_LIFE));
         see(&format!("{}&done={done}", self.address()), Some(&taken))
     }
 }

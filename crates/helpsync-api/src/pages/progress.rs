@@ -70,6 +70,14 @@ impl Remark {
         Ok(errors.any(|error| error.contains(NO_HELP_CENTER)).then_some(Self::NoHelpCenter))
     }
 
+    /// Whether what a sync waits for is the same.
+    const fn is_waited_for(self, kind: Option<WaitKind>) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Suspended, Some(WaitKind::Suspended)) | (Self::NoHelpCenter, Some(WaitKind::HelpCenter))
+        )
+    }
+
     /// `goes_on`: something asks Zendesk again without anybody's help.
     pub(super) fn text(self, goes_on: bool) -> String {
         let (what, next) = match (self, goes_on) {
@@ -280,6 +288,10 @@ fn tell(connection: &Connection, run: Option<&Run>, remark: Option<Remark>) -> S
         return now;
     };
     if under_way {
+        if remark.is_some_and(|remark| remark.is_waited_for(connection.waiting_kind)) {
+            // What it waits for says the same, and what comes next.
+            now.remark = None;
+        }
         return going(now, run, connection.waiting_kind);
     }
     match run.state {

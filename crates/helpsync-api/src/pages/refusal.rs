@@ -40,7 +40,8 @@ struct RefusalClaim {
     t: Vec<(String, String)>,
 }
 
-fn hash(link: &str) -> String {
+/// SHA-256 of a link, for claims that are bound to it.
+pub(super) fn hash(link: &str) -> String {
     hex::encode(Sha256::digest(link))
 }
 

@@ -42,6 +42,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Starts a sync of a connected workspace; answers with a page for people",
             sync,
         )
+        .told_as("Start a sync by a link")
         .parameter("token", "string", "From the URL of /integrations/oauth_url")
         .gives_text("text/html"),
     ]

@@ -1,9 +1,12 @@
 //! The audit log: who did what to whom and when. And what an organization wants of those who read.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::{KeyScope, Timestamp};
-use helpsync_store::AuditQuery;
+use helpsync_store::{AuditEntry, AuditQuery};
 
 use super::status::rows;
 use crate::Api;
@@ -11,9 +14,14 @@ use crate::auth::ByKey;
 use crate::body::{Body, Query};
 use crate::endpoint::{Access, Endpoint, get, put};
 use crate::error::ApiError;
-use crate::wire::audit::{AuditLog, AuditLogQuery};
+use crate::wire::audit::{AuditLog, AuditLogQuery, AuditRow};
 use crate::wire::native::{Readers, ReadersChange};
 
+/// What each operation does, in words, by its name in the log.
+static SUMMARIES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let changing = super::endpoints().into_iter().filter(Endpoint::is_change);
+    changing.map(|endpoint| (endpoint.operation(), endpoint.summary())).collect()
+});
 /// Longer filters name nothing.
 const FILTER_CHARS_MAX: usize = 300;
 
@@ -83,7 +91,11 @@ async fn audit_log(
     };
     let found = api.store().admin().audit_log(organization, &query).await?;
     let next_before = found.last().filter(|_| found.len() >= limit as usize).map(|last| last.id);
-    Ok(Json(AuditLog { entries: found.into_iter().map(Into::into).collect(), next_before }))
+    let row = |entry: AuditEntry| {
+        let summary = SUMMARIES.get(&entry.action).copied().unwrap_or(&entry.action).to_owned();
+        AuditRow::new(entry, &summary)
+    };
+    Ok(Json(AuditLog { entries: found.into_iter().map(row).collect(), next_before }))
 }
 
 async fn readers(State(api): State<Api>, ByKey(organization): ByKey) -> Result<Json<Readers>, ApiError> {

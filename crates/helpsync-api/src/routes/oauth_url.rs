@@ -38,6 +38,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             oauth_url,
         )
 .needs(KeyScope::Sync)
+        .told_as("Make a link by which a workspace is connected or synced")
         .takes::<OAuthURLRequest>()
         .gives::<OuthURLResponse>(),
     ]

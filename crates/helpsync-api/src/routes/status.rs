@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::{ConnectionId, OrganizationId, RunId};
-use helpsync_store::Run;
+use helpsync_store::{Run, RunsOf};
 
 use crate::Api;
 use crate::auth::ByKey;
@@ -49,6 +49,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 "string",
                 "Of this customer only, whatever its workspaces; or data_source_id",
             )
+            .parameter("before", "integer", "Only ids below this")
             .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
             .gives::<Runs>(),
         get("/helpsync/v1/runs/{run_id}", Access::Key, "One run and its receipt", run).gives::<RunView>(),
@@ -135,20 +136,19 @@ async fn runs(
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<Runs>, ApiError> {
     let (admin, limit) = (api.store().admin(), rows(query.limit));
-    let runs = match (query.data_source_id, query.customer_id) {
+    let of = match (query.data_source_id, query.customer_id) {
         (Some(_), Some(_)) => return Err(ApiError::bad("send either customer_id or data_source_id")),
-        (Some(id), None) => {
-            let connection = admin.connection(organization, ConnectionId(id.0)).await?.id;
-            admin.runs(organization, Some(connection), limit).await?
-        }
+        (Some(id), None) => RunsOf::Connection(admin.connection(organization, ConnectionId(id.0)).await?.id),
         (None, Some(customer)) => {
             let customer = admin.find_customer(organization, &customer).await?;
-            let customer = customer.ok_or_else(|| ApiError::missing("customer"))?;
-            admin.runs_of_customer(organization, customer.id, limit).await?
+            RunsOf::Customer(customer.ok_or_else(|| ApiError::missing("customer"))?.id)
         }
-        (None, None) => admin.runs(organization, None, limit).await?,
+        (None, None) => RunsOf::Organization,
     };
-    Ok(Json(Runs { runs: runs.into_iter().map(RunView::from).collect() }))
+    let before = query.before.map(|before| RunId(before.0));
+    let runs = admin.runs_before(organization, of, before, limit).await?;
+    let next_before = runs.last().filter(|_| runs.len() >= limit as usize).map(|last| last.id.0);
+    Ok(Json(Runs { runs: runs.into_iter().map(RunView::from).collect(), next_before }))
 }
 
 async fn run(

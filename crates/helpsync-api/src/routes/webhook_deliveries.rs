@@ -11,7 +11,9 @@ use crate::auth::ByKey;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
-use crate::wire::webhook::{Deliveries, DeliveriesQuery, DeliveryView, Redelivered};
+use crate::wire::webhook::{
+    CustomerDeliveries, CustomerDeliveriesQuery, Deliveries, DeliveriesQuery, DeliveryView, Redelivered,
+};
 use crate::wire::{GenericSuccessResponse, SUCCESS};
 
 /// Dead deliveries that one request sends again.
@@ -29,6 +31,15 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .parameter("after", "integer", "Only ids above this")
         .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
         .gives::<Deliveries>(),
+        get(
+            "/helpsync/v1/customers/{customer_id}/deliveries",
+            Access::Key,
+            "What was sent to webhooks about a customer, the latest first",
+            list_of_customer,
+        )
+        .parameter("after", "string", "What the part before it gave as `next`")
+        .parameter("limit", "integer", "At most so many; 100 unless told, 1,000 at most")
+        .gives::<CustomerDeliveries>(),
         post(
             "/helpsync/v1/webhooks/{id}/redeliver",
             Access::Key,
@@ -65,6 +76,24 @@ async fn list(
     let full = u32::try_from(found.len()).is_ok_and(|found| found == limit);
     let next = found.last().filter(|_| full).map(|last| last.id.0);
     Ok(Json(Deliveries { deliveries: found.into_iter().map(DeliveryView::from).collect(), next }))
+}
+
+async fn list_of_customer(
+    State(api): State<Api>,
+    ByKey(organization): ByKey,
+    Path(customer): Path<String>,
+    Query(query): Query<CustomerDeliveriesQuery>,
+) -> Result<Json<CustomerDeliveries>, ApiError> {
+    let customer = api.store().admin().find_customer(organization, &customer).await?;
+    let customer = customer.ok_or_else(|| ApiError::missing("customer"))?.id;
+    let after = match query.after.as_deref().map(CustomerDeliveries::mark) {
+        None => None,
+        Some(Some(mark)) => Some(mark),
+        Some(None) => return Err(ApiError::bad("after is what the part before it gave as next")),
+    };
+    let webhooks = api.store().webhooks();
+    let found = webhooks.deliveries_of_customer(organization, customer, after, rows(query.limit)).await?;
+    Ok(Json(CustomerDeliveries::new(found)))
 }
 
 async fn redeliver_dead(

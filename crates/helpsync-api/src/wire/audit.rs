@@ -37,6 +37,8 @@ pub struct AuditRow {
     pub actor: AuditActor,
     /// An operation of the API (`POST /add_webhook`), or what was done otherwise.
     pub action: String,
+    /// What it does, in words.
+    pub summary: String,
     /// The path that was asked for, or the name of what was changed.
     pub target: String,
     /// Whom it was done to; null: the organization.
@@ -56,9 +58,10 @@ pub struct AuditLog {
     pub next_before: Option<i64>,
 }
 
-impl From<AuditEntry> for AuditRow {
-    fn from(entry: AuditEntry) -> Self {
+impl AuditRow {
+    pub(crate) fn new(entry: AuditEntry, summary: &str) -> Self {
         Self {
+            summary: summary.to_owned(),
             id: entry.id,
             at: time(entry.created_at),
             actor: AuditActor { kind: entry.actor_kind, id: entry.actor_id, name: entry.actor_name },

@@ -114,6 +114,8 @@ impl From<Run> for RunView {
 pub struct Runs {
     /// Newest first.
     pub runs: Vec<RunView>,
+    /// Pass it as `before` to read on; null at the end.
+    pub next_before: Option<i64>,
 }
 
 /// A lane of which nothing is handed out.
@@ -377,6 +379,7 @@ pub(crate) struct After {
 pub(crate) struct RunsQuery {
     pub(crate) customer_id: Option<String>,
     pub(crate) data_source_id: Option<Int>,
+    pub(crate) before: Option<Int>,
     pub(crate) limit: Option<Int>,
 }
 

@@ -30,22 +30,24 @@ pub struct TimedShardView {
     pub updated_at: String,
     /// Not before.
     pub due_at: String,
-    /// What it was put off for, in order; the first forty or so.
+    /// What it waited for, in order; the first forty or so.
     pub waits: Vec<WaitView>,
 }
 
-/// A shard was put off.
+/// A shard was put off, or waited for its account's budget while it worked.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct WaitView {
     pub at: String,
     pub until: String,
     /// What for.
     pub why: String,
+    /// Milliseconds of that time that it waited for budget, working in between; null: it was put off for all of it.
+    pub waited_ms: Option<i64>,
 }
 
 impl From<Waited> for WaitView {
     fn from(waited: Waited) -> Self {
-        Self { at: time(waited.at), until: time(waited.until), why: waited.why }
+        Self { at: time(waited.at), until: time(waited.until), why: waited.why, waited_ms: waited.waited_ms }
     }
 }
 

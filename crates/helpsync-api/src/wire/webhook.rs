@@ -1,6 +1,6 @@
 //! Webhooks, and the deliveries to them.
 
-use helpsync_store::{Delivery, Webhook as Stored};
+use helpsync_store::{Delivery, DeliveryMark, Webhook as Stored};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -100,6 +100,8 @@ pub struct DeliveryView {
     pub id: i64,
     pub webhook_id: i64,
     pub event_id: i64,
+    /// Whom it is about; null: the organization.
+    pub customer_id: Option<String>,
     /// For example `FILE_READY`.
     pub kind: String,
     pub object_type: String,
@@ -122,6 +124,7 @@ impl From<Delivery> for DeliveryView {
             id: from.id.0,
             webhook_id: from.webhook.0,
             event_id: from.event,
+            customer_id: from.customer_external_id,
             kind: from.kind.as_str().to_owned(),
             object_type: from.object_type,
             object_id: from.object_id,
@@ -142,6 +145,33 @@ pub struct Deliveries {
     pub deliveries: Vec<DeliveryView>,
     /// Pass it as `after` to read on; null at the end.
     pub next: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CustomerDeliveries {
+    /// The latest first.
+    pub deliveries: Vec<DeliveryView>,
+    /// Pass it as `after` to read on; null at the end. A part may be shorter than asked for though more follow.
+    pub next: Option<String>,
+}
+
+impl CustomerDeliveries {
+    pub(crate) fn new(found: helpsync_store::CustomerDeliveries) -> Self {
+        let next = found.next.map(|DeliveryMark { event, delivery }| format!("{event}-{delivery}"));
+        Self { deliveries: found.deliveries.into_iter().map(DeliveryView::from).collect(), next }
+    }
+
+    /// Where the list goes on, from what [`CustomerDeliveries::next`] said.
+    pub(crate) fn mark(next: &str) -> Option<DeliveryMark> {
+        let (event, delivery) = next.split_once('-')?;
+        Some(DeliveryMark { event: event.parse().ok()?, delivery: delivery.parse().ok()? })
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CustomerDeliveriesQuery {
+    pub(crate) after: Option<String>,
+    pub(crate) limit: Option<Int>,
 }
 
 #[derive(Deserialize)]

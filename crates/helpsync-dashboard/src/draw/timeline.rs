@@ -1,15 +1,15 @@
-//! A run over time: its shards side by side, each from its start to its end, with what it was put off for.
+//! A run over time: its shards side by side, each from its start to its end, with what it waited for.
 
 use maud::{Markup, html};
 
 use crate::show::{duration, millis};
 use crate::text as t;
-use helpsync_api::answers::{RunView, TimedShardView};
+use helpsync_api::answers::{RunView, TimedShardView, WaitView};
 
 /// Shards drawn; a run of more says so.
 const ROWS_MAX: usize = 60;
 const WIDTH: i64 = 900;
-const NAMES: i64 = 200;
+const NAMES: i64 = 270;
 const ROW: i64 = 22;
 const BAR: i64 = 12;
 
@@ -61,6 +61,7 @@ pub(crate) fn timeline(run: &RunView, shards: &[TimedShardView], now: i64) -> Ma
         p class="legend" {
             span class="entry" { span class="key waits" {} (t::LEGEND_WAITED) }
             span class="entry" { span class="key works" {} (t::LEGEND_WORKED) }
+            span class="entry" { span class="key budget" {} (t::LEGEND_BUDGET) }
             span class="entry" { span class="key put-off" {} (t::LEGEND_PUT_OFF) }
             span class="entry" { span class="key failed" {} (t::LEGEND_FAILED) }
         }
@@ -87,18 +88,46 @@ fn row(scale: Scale, shard: &TimedShardView, y: i64, now: i64) -> Markup {
             @if let Some(started) = started {
                 @let (x, width) = scale.bar(started, end);
                 rect class=(class) x=(x) y=(y + 2) width=(width) height=(BAR) rx="2" {}
-                @for wait in &shard.waits {
-                    @let (x, width) = scale.bar(millis(&wait.at).unwrap_or(end), millis(&wait.until).unwrap_or(end).min(end));
-                    rect class="put-off" x=(x) y=(y + 2) width=(width) height=(BAR) { title { (wait.why) } }
-                }
+                @for wait in &shard.waits { (waited(scale, wait, y + 2, end)) }
             }
         }
     }
 }
 
+/// A wait within a shard's bar: over all of its height where the shard was put off, else over as much of it as was spent
+/// waiting.
+fn waited(scale: Scale, wait: &WaitView, top: i64, end: i64) -> Markup {
+    let at = millis(&wait.at).unwrap_or(end);
+    let until = millis(&wait.until).unwrap_or(end);
+    let (x, width) = scale.bar(at, until.min(end));
+    let (class, height) = match wait.waited_ms {
+        None => ("put-off", BAR),
+        Some(ms) => ("budget", (BAR * ms / (until - at).max(1)).clamp(2, BAR)),
+    };
+    html! {
+        rect class=(class) x=(x) y=(top + BAR - height) width=(width) height=(height) { title { (in_words(wait)) } }
+    }
+}
+
+/// How long was waited, and what for.
+fn in_words(wait: &WaitView) -> String {
+    let between = millis(&wait.until).unwrap_or(0) - millis(&wait.at).unwrap_or(0);
+    let lasted = duration(between / 1_000);
+    let lasted = match wait.waited_ms {
+        None => lasted,
+        Some(ms) => t::waited_of(&seconds(ms), &seconds(between)),
+    };
+    format!("{lasted}, {}", wait.why)
+}
+
+/// Short times to a tenth of a second.
+fn seconds(ms: i64) -> String {
+    if ms < 60_000 { format!("{}.{} s", ms / 1_000, ms % 1_000 / 100) } else { duration(ms / 1_000) }
+}
+
 /// A name that fits.
 fn name(shard: &TimedShardView) -> String {
-    const CHARS: usize = 30;
+    const CHARS: usize = 41;
     let name = t::shard(&shard.kind, &shard.key);
     if name.chars().count() <= CHARS {
         return name;
@@ -117,8 +146,7 @@ fn reasons(shards: &[TimedShardView]) -> Markup {
                 ul {
                     @for shard in told {
                         @for wait in &shard.waits {
-                            @let ms = millis(&wait.until).unwrap_or(0) - millis(&wait.at).unwrap_or(0);
-                            li { (t::shard(&shard.kind, &shard.key)) ": " (duration(ms / 1_000)) ", " (wait.why) }
+                            li { (t::shard(&shard.kind, &shard.key)) ": " (in_words(wait)) }
                         }
                         @if let Some(error) = &shard.error { li { (t::shard(&shard.kind, &shard.key)) ": " (error) } }
                     }

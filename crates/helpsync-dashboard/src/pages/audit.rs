@@ -66,7 +66,7 @@ fn rows(visitor: &Visitor, entries: &[answers::AuditRow]) -> Markup {
                 tr {
                     td { (when(&entry.at, now)) }
                     td { (entry.actor.name) br; span class="soft" { (t::state(&entry.actor.kind)) } }
-                    td class="long" { (entry.action) @if !entry.action.ends_with(&entry.target) { br; span class="soft" { (entry.target) } } }
+                    td class="long" title=(entry.action) { (t::sentence(&entry.summary).trim_end_matches('.')) @if let Some(target) = target_of(entry) { br; span class="soft" { (target) } } }
                     td { @match &entry.customer_id {
                         Some(customer) => { a href=(named(visitor, customer)) { (customer) } },
                         None => (t::NONE),
@@ -78,6 +78,19 @@ fn rows(visitor: &Visitor, entries: &[answers::AuditRow]) -> Markup {
     )
 }
 
+/// What was changed, where the words for the operation, the customer and what was asked for do not say it: the name of a thing,
+/// or what stands in the path that was asked for in place of a name in braces.
+fn target_of(entry: &answers::AuditRow) -> Option<String> {
+    let Some((_, path)) = entry.action.split_once(" /") else {
+        return Some(entry.target.clone()).filter(|target| !target.is_empty());
+    };
+    let asked = entry.target.trim_start_matches('/').split('/');
+    let named =
+        path.split('/').zip(asked).filter(|(name, _)| name.starts_with('{') && *name != "{customer_id}");
+    let named: Vec<&str> = named.map(|(_, value)| value).collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
 /// What was asked for, as `name: value` pairs.
 fn detail(detail: &Value) -> Markup {
     let pairs = detail.as_object().into_iter().flatten().map(|(name, value)| match value.as_str() {
@@ -87,4 +100,41 @@ fn detail(detail: &Value) -> Markup {
     let text = pairs.collect::<Vec<_>>().join(", ");
     let shown: String = text.chars().take(DETAIL_CHARS_SHOWN).collect();
     html! { @if shown.is_empty() { (t::NONE) } @else { code { (shown) @if shown.len() < text.len() { "…" } } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use helpsync_api::answers::{AuditActor, AuditRow};
+
+    use super::*;
+
+    fn target(action: &str, target: &str) -> Option<String> {
+        let actor = AuditActor { kind: String::new(), id: String::new(), name: String::new() };
+        let (action, target) = (action.to_owned(), target.to_owned());
+        let (at, summary, request_id) = (String::new(), String::new(), String::new());
+        target_of(&AuditRow {
+            id: 1,
+            at,
+            actor,
+            action,
+            summary,
+            target,
+            customer_id: None,
+            detail: Value::Null,
+            request_id,
+        })
+    }
+
+    #[test]
+    fn of_a_path_what_it_names_is_shown_and_not_the_path() {
+        assert_eq!(target("POST /add_webhook", "/add_webhook"), None);
+        assert_eq!(
+            target("POST /helpsync/v1/customers/{customer_id}/pause", "/helpsync/v1/customers/ada/pause"),
+            None
+        );
+        let deleted = target("DELETE /delete_webhook/{webhook_id}", "/delete_webhook/7");
+        assert_eq!(deleted.as_deref(), Some("7"));
+        assert_eq!(target("make a key", "k2").as_deref(), Some("k2"));
+        assert_eq!(target("upstream request", ""), None);
+    }
 }

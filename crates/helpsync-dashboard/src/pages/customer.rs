@@ -18,6 +18,7 @@ use crate::layout::{self, Part, button, post};
 use crate::live::{self, Regions, Topic};
 use crate::pages::budget;
 use crate::pages::customers::standing;
+use crate::pages::deliveries;
 use crate::pages::overview::progress;
 use crate::problem::{Problem, see_other};
 use crate::show::{badge, fact, number, table, waits_for, when, when_if_any};
@@ -44,6 +45,8 @@ pub(crate) struct Named {
 pub(crate) struct Said {
     said: Option<String>,
     after: Option<i64>,
+    /// Runs before this one are shown.
+    before: Option<i64>,
 }
 
 /// A form of whoever is logged in, about one customer.
@@ -69,6 +72,11 @@ impl SentFor {
     /// Back to a page of the customer.
     pub(crate) fn back(&self, path: &str) -> Response {
         see_other(&below(&self.sent.visitor, &self.customer, path))
+    }
+
+    /// The same, to a page that says what `word` stands for.
+    pub(crate) fn back_saying(&self, path: &str, word: &str) -> Response {
+        self.back(&format!("{path}?{}", self.sent.visitor.saying(word, None)))
     }
 
     /// Sends what the form asks for, on the customer's behalf.
@@ -108,7 +116,7 @@ pub(crate) async fn page(
     Given(said): Given<Said>,
 ) -> Result<Page, Problem> {
     let customer = find(&visitor, named.customer).await?;
-    let runs = runs_of(&visitor, &customer).await?;
+    let runs = runs_of(&visitor, &customer, said.before).await?;
     let (account, used) = match &customer.workspace {
         Some(workspace) => (
             account(&visitor, &customer, workspace).await?,
@@ -120,12 +128,15 @@ pub(crate) async fn page(
     let content = html! {
         nav class="crumbs" aria-label=(t::CRUMBS) { a href=(visitor.at("/customers")) { (t::CUSTOMERS) } }
         h1 { (customer.customer_id) }
-        (layout::said(said.said.as_deref()))
+        (visitor.said(said.said.as_deref()))
         (actions(&visitor, &customer))
         (layout::region("state", &state(&visitor, &customer, now)))
         (crate::pages::settings::schedule_form(&visitor, &customer))
-        (layout::region("runs", &runs_shown(&visitor, &runs, now)))
-        (skipped_of(&visitor, &runs).await?)
+        // Older runs change no more.
+        @if said.before.is_some() { (runs_shown(&visitor, &customer, &runs, now)) }
+        @else { (layout::region("runs", &runs_shown(&visitor, &customer, &runs, now))) }
+        (skipped_of(&visitor, &runs.runs).await?)
+        (deliveries::card(&visitor, &customer).await?)
         (account)
         (used)
     };
@@ -148,18 +159,21 @@ pub(crate) async fn live(
 
 async fn look(visitor: Visitor, id: i64) -> Result<Regions, Problem> {
     let customer = find(&visitor, id).await?;
-    let runs = runs_of(&visitor, &customer).await?;
+    let runs = runs_of(&visitor, &customer, None).await?;
     let now = visitor.dashboard.now_ms();
-    Ok(vec![("state", state(&visitor, &customer, now)), ("runs", runs_shown(&visitor, &runs, now))])
+    let runs = runs_shown(&visitor, &customer, &runs, now);
+    Ok(vec![("state", state(&visitor, &customer, now)), ("runs", runs)])
 }
 
 async fn runs_of(
     visitor: &Visitor,
     customer: &answers::CustomerView,
-) -> Result<Vec<answers::RunView>, Problem> {
+    before: Option<i64>,
+) -> Result<answers::Runs, Problem> {
     // By the customer: its runs stay when its workspace is disconnected.
-    let path = format!("/helpsync/v1/runs?customer_id={}&limit={RUNS_SHOWN}", part(&customer.customer_id));
-    Ok(visitor.get::<answers::Runs>(&path).await?.runs)
+    let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+    let customer = part(&customer.customer_id);
+    visitor.get(&format!("/helpsync/v1/runs?customer_id={customer}&limit={RUNS_SHOWN}{before}")).await
 }
 
 /// How a customer may stand, as the region of its state says it to the page's script (`data-now`), and actions are shown by
@@ -264,7 +278,9 @@ async fn account(
         section class="card" {
             h2 { (t::GRANT) }
             dl class="facts" {
-                (fact(t::GRANTED_BY, &html! { (workspace.granted_by) }))
+                // Where Zendesk did not say who granted it, the workspace's name stands there.
+                @let by = Some(&workspace.granted_by).filter(|by| **by != workspace.subdomain);
+                (fact(t::GRANTED_BY, &html! { (by.map_or(t::NONE, String::as_str)) }))
                 (fact(t::SCOPES, &html! {
                     @for scope in workspace.scopes.split_whitespace() { code { (scope) } " " }
                     @if workspace.scopes.trim().is_empty() { (t::NONE) }
@@ -276,7 +292,14 @@ async fn account(
     })
 }
 
-fn runs_shown(visitor: &Visitor, runs: &[answers::RunView], now: i64) -> Markup {
+fn runs_shown(
+    visitor: &Visitor,
+    customer: &answers::CustomerView,
+    found: &answers::Runs,
+    now: i64,
+) -> Markup {
+    let runs = &found.runs;
+    let older = found.next_before.map(|before| below(visitor, customer, &format!("?before={before}")));
     let columns =
         [t::RUN, t::STATE, t::TRIGGER, t::PROGRESS, t::STORED, t::REMOVED, t::SKIPPED, t::BEGUN, t::ENDED];
     html! {
@@ -302,6 +325,7 @@ fn runs_shown(visitor: &Visitor, runs: &[answers::RunView], now: i64) -> Markup 
                     }
                 }))
             }
+            (layout::next_page(older))
         }
     }
 }
@@ -345,7 +369,7 @@ pub(crate) async fn act(form: SentFor) -> Result<Response, Problem> {
     // It may have ended while its page was open. Whether the key may stop one the API says all the same.
     let has_run = customer.workspace.as_ref().is_some_and(|it| it.run_id.is_some());
     if form.action == "cancel" && !has_run && visitor.may(KeyScope::Sync) {
-        return Ok(form.back("?said=nothing_to_cancel"));
+        return Ok(form.back_saying("", "nothing_to_cancel"));
     }
     let (path, body) = match form.action.as_str() {
         "pause" | "resume" => (of_customer(&form.action), json!({})),
@@ -357,7 +381,7 @@ pub(crate) async fn act(form: SentFor) -> Result<Response, Problem> {
         _ => return Err(Problem::missing(&visitor.dashboard)),
     };
     visitor.post::<Value>(&path, body).await?;
-    Ok(form.back(&format!("?said={}", form.action)))
+    Ok(form.back_saying("", &form.action))
 }
 
 /// What is held: what would go, and who decides.
@@ -389,7 +413,7 @@ pub(crate) async fn held(
             (table(t::HELD, &[t::TITLE, t::ARTICLE, t::HELD_SINCE], &html! {
                 @for file in &found.held {
                     tr {
-                        td { (file.name) @if let Some(url) = &file.external_url { br; span class="soft" { (url) } } }
+                        td { a href=(visitor.at(&format!("/files/{}", file.id))) { (if file.name.is_empty() { t::UNTITLED } else { &file.name }) } @if let Some(url) = &file.external_url { br; span class="soft" { (url) } } }
                         td { (file.article_id) }
                         td { (when(&file.held_at, now)) }
                     }

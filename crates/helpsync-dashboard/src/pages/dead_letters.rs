@@ -80,7 +80,7 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Which>) -> Result
     });
     let content = html! {
         h1 { (t::DEAD_LETTERS) }
-        (layout::said(asked.said.as_deref()))
+        (visitor.said(asked.said.as_deref()))
         p { (t::DEAD_LETTERS_LONG) }
         @if of_one { p { (t::of_customer(&asked.customer)) " " a href=(visitor.at("/dead-letters")) { (t::ALL) } } }
         @if let Some(why) = &found.messages_unavailable { p class="note failed" { (t::messages_away(why)) } }
@@ -228,10 +228,13 @@ pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Prob
         }
     }
     match refused {
-        None if ids.is_empty() => Ok(see_other(&visitor.at("/dead-letters?said=none_chosen"))),
         None => {
-            let rest = if more { "_some" } else { "" };
-            Ok(see_other(&visitor.at(&format!("/dead-letters?said={word}{rest}"))))
+            let word = match (ids.is_empty(), more) {
+                (true, _) => "none_chosen".to_owned(),
+                (false, true) => format!("{word}_some"),
+                (false, false) => word.to_owned(),
+            };
+            Ok(see_other(&visitor.at(&format!("/dead-letters?{}", visitor.saying(&word, None)))))
         }
         Some(problem) if done == 0 => Err(problem),
         Some(Problem::Page { status, text, .. }) => {

@@ -243,7 +243,7 @@ async fn chunks(visitor: &Visitor, customer: &str, file: i64) -> Result<Markup, 
         p class="soft" { (t::chunks_of(found.results.len(), found.count)) }
         @for chunk in &found.results {
             section class="card" {
-                h2 { (t::CHUNK) " " (number(chunk.chunk_index.unwrap_or_default())) }
+                h2 { (t::CHUNK) " " (number(chunk.chunk_index.unwrap_or_default().saturating_add(1))) }
                 p class="soft" { (chunk.content_metadata.as_ref().map(about_chunk).unwrap_or_default()) }
                 pre class="text" tabindex="0" { (chunk.source_content) }
             }

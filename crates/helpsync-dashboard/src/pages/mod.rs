@@ -5,6 +5,7 @@ mod budget;
 pub(crate) mod customer;
 pub(crate) mod customers;
 pub(crate) mod dead_letters;
+pub(crate) mod deliveries;
 pub(crate) mod files;
 pub(crate) mod overview;
 pub(crate) mod runs;

@@ -90,10 +90,10 @@ fn state(run: &answers::RunView, now: i64) -> Markup {
                 (fact(t::WORKSPACE, &text(run.brand.as_deref().unwrap_or(&run.workspace))))
                 (fact(t::TRIGGER, &text(&t::state(&run.trigger))))
                 (fact(t::LANE, &text(&t::state(&run.lane))))
-                (fact(t::STAGE, &text(&t::state(&run.stage))))
+                (fact(t::STAGE, &text(&t::stage(&run.stage))))
                 @if let Some(plan) = &run.plan {
                     (fact(t::PLAN, &html! {
-                        (t::state(plan))
+                        (t::plan(plan))
                         @if let Some(why) = &run.plan_reason { br; span class="soft" { (why) } }
                     }))
                 }

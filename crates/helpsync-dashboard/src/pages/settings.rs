@@ -23,7 +23,7 @@ const BACK: &str = "back";
 /// Categories and sections that are shown; what is selected beyond them stays selected.
 const FOLDERS_SHOWN: usize = 500;
 /// Where whoever wants to disconnect is led when somebody has done it before.
-const NOT_CONNECTED: &str = "?said=disconnected_before";
+const NOT_CONNECTED: &str = "disconnected_before";
 /// Hours that a schedule may have, as the API takes them; -1 is the organization's.
 const HOURS: [i64; 5] = [-1, 3, 6, 12, 24];
 
@@ -68,7 +68,7 @@ pub(crate) async fn schedule(form: SentFor) -> Result<Response, Problem> {
         "auto_sync_interval": fields.one("hours").unwrap_or("-1"),
     });
     form.sent.visitor.post::<Value>("/update_users", body).await?;
-    Ok(form.back("?said=schedule"))
+    Ok(form.back_saying("", "schedule"))
 }
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ pub(crate) async fn selection(
 ) -> Result<Page, Problem> {
     let customer = find(&visitor, named.customer).await?;
     let kept = kept(&visitor, &customer).await?;
-    selection_page(&visitor, &customer, &kept, &layout::said(said.said.as_deref())).await
+    selection_page(&visitor, &customer, &kept, &visitor.said(said.said.as_deref())).await
 }
 
 async fn kept(
@@ -234,7 +234,7 @@ pub(crate) async fn select(form: SentFor) -> Result<Response, Problem> {
         form.ask(Method::PUT, SELECTION, body).await.map(|()| None)
     };
     match saved.await {
-        Ok(None) => Ok(form.back("/selection?said=selection")),
+        Ok(None) => Ok(form.back_saying("/selection", "selection")),
         Ok(Some(files)) => Ok(ask_to_remove(&form, files).into_response()),
         // What was typed is not lost: it is shown again, below what is wrong with it.
         Err(Problem::Page { status: status @ StatusCode::UNPROCESSABLE_ENTITY, text, .. }) => {
@@ -277,34 +277,39 @@ fn ask_to_remove(form: &SentFor, files: i64) -> Page {
 /// Asks before a customer is disconnected.
 pub(crate) async fn disconnect(visitor: Visitor, At(named): At<Named>) -> Result<Response, Problem> {
     let customer = find(&visitor, named.customer).await?;
+    if !visitor.may(KeyScope::Admin) {
+        return Err(Problem::new(&visitor.dashboard, StatusCode::FORBIDDEN, t::DISCONNECT_NOT_ALLOWED));
+    }
     let Some(workspace) = &customer.workspace else {
-        return Ok(see_other(&below(&visitor, &customer, NOT_CONNECTED)));
+        return Ok(see_other(&below(
+            &visitor,
+            &customer,
+            &format!("?{}", visitor.saying(NOT_CONNECTED, None)),
+        )));
     };
     let content = html! {
         (heading(&visitor, &customer, t::DISCONNECT))
         div class="card stack" {
             p { (t::disconnect_asked(&workspace.subdomain, &customer.customer_id)) }
             p { (t::DISCONNECT_LONG) }
-            @if visitor.may(KeyScope::Admin) {
-                (layout::sure(
-                    &visitor,
-                    &below(&visitor, &customer, "/disconnect"),
-                    &html! {},
-                    [t::DISCONNECT_SURE, t::DISCONNECT],
-                    &below(&visitor, &customer, ""),
-                ))
-            }
+            (layout::sure(
+                &visitor,
+                &below(&visitor, &customer, "/disconnect"),
+                &html! {},
+                [t::DISCONNECT_SURE, t::DISCONNECT],
+                &below(&visitor, &customer, ""),
+            ))
         }
     };
     Ok(layout::page(&visitor, Part::Customers, t::DISCONNECT, None, content).into_response())
 }
 
 pub(crate) async fn disconnect_now(form: SentFor) -> Result<Response, Problem> {
-    let Some(workspace) = &form.customer.workspace else { return Ok(form.back(NOT_CONNECTED)) };
+    let Some(workspace) = &form.customer.workspace else { return Ok(form.back_saying("", NOT_CONNECTED)) };
     if !form.sent.fields.has(layout::SURE) {
         return Ok(form.back("/disconnect"));
     }
     let body = json!({ "data_source_id": workspace.data_source_id });
     form.ask(Method::POST, "/revoke_access_token", body).await?;
-    Ok(form.back("?said=disconnect"))
+    Ok(form.back_saying("", "disconnect"))
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::layout::{self, Part};
 use crate::pages::customer::{SentFor, heading};
 use crate::problem::Problem;
-use crate::show::{fact, number, table};
+use crate::show::{fact, number, table, when_if_any};
 use crate::text as t;
 use crate::visitor::Visitor;
 
@@ -64,7 +64,7 @@ pub(crate) async fn run(form: SentFor) -> Result<Page, Problem> {
     let content = html! {
         (heading(&visitor, &customer, t::VERIFY))
         (outcome(&told))
-        @if !told.shown.is_empty() { (differences(&told.shown)) }
+        @if !told.shown.is_empty() { (differences(&visitor, &told.shown)) }
         @if told.more > 0 {
             p class="note" { (t::more_differences(told.more)) " " code { (command(&customer.customer_id)) } }
         }
@@ -93,7 +93,8 @@ fn outcome(told: &Told) -> Markup {
     }
 }
 
-fn differences(shown: &[Value]) -> Markup {
+fn differences(visitor: &Visitor, shown: &[Value]) -> Markup {
+    let now = visitor.dashboard.now_ms();
     let text = |value: &Value| value.as_str().unwrap_or(t::NONE).to_owned();
     table(
         t::DIFFERENCES,
@@ -101,13 +102,17 @@ fn differences(shown: &[Value]) -> Markup {
         &html! {
             @for one in shown {
                 tr {
-                    td { (one["article_id"].as_i64().unwrap_or_default()) }
+                    @let article = one["article_id"].as_i64().unwrap_or_default();
+                    td { @match one["file_id"].as_i64() {
+                        Some(file) => { a href=(visitor.at(&format!("/files/{file}"))) { (article) } },
+                        None => (article),
+                    } }
                     td {
                         (t::state(&text(&one["cause"])))
                         @if let Some(detail) = one["detail"].as_str() { br; span class="soft" { (detail) } }
                     }
-                    td { (text(&one["here_updated_at"])) }
-                    td { (text(&one["there_updated_at"])) }
+                    td { (when_if_any(one["here_updated_at"].as_str(), now)) }
+                    td { (when_if_any(one["there_updated_at"].as_str(), now)) }
                 }
             }
         },

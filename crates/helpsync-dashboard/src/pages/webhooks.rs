@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::form::Sent;
 use crate::layout::{self, Part, post};
+use crate::pages::overview::named;
 use crate::problem::{Problem, see_other};
 use crate::show::{badge, number, table, when};
 use crate::text as t;
@@ -57,10 +58,6 @@ pub(crate) struct Asked {
     state: String,
     after: Option<i64>,
     said: Option<String>,
-    /// How many were sent again, and whether more are dead.
-    count: Option<u64>,
-    #[serde(default)]
-    more: String,
 }
 
 impl Asked {
@@ -89,6 +86,8 @@ pub(crate) async fn one(
         asked.after.unwrap_or(0)
     );
     let found: answers::Deliveries = visitor.get(&path).await?;
+    let dead = format!("/helpsync/v1/webhooks/{}/deliveries?limit=1&state=dead", at.webhook);
+    let has_dead = !visitor.get::<answers::Deliveries>(&dead).await?.deliveries.is_empty();
     let here = visitor.at(&format!("/webhooks/{}", at.webhook));
     // What is sent again leads back to the list as it was narrowed.
     let again = format!("{here}?{}", state.trim_start_matches('&'));
@@ -96,15 +95,12 @@ pub(crate) async fn one(
     let content = html! {
         nav class="crumbs" aria-label=(t::CRUMBS) { a href=(visitor.at("/webhooks")) { (t::WEBHOOKS) } }
         h1 class="long" { (webhook.url) }
-        @match asked.count {
-            Some(count) => { p class="note good" role="status" { (t::redelivered(count, !asked.more.is_empty())) } },
-            None => (layout::said(asked.said.as_deref())),
-        }
+        (visitor.said(asked.said.as_deref()))
         p {
             (badge(&webhook.status)) " "
             @if let Some(why) = &webhook.status_reason { span class="soft" { (why) } }
         }
-        @if visitor.may(KeyScope::Sync) {
+        @if has_dead && visitor.may(KeyScope::Sync) {
             (post(&visitor, &again, &html! {
                 button type="submit" name="dead" value="1" { (t::REDELIVER_DEAD) }
             }))
@@ -117,16 +113,30 @@ pub(crate) async fn one(
             }
         }
         @if found.deliveries.is_empty() { p class="card soft" { (t::NO_DELIVERIES) } } @else {
-            (deliveries(&visitor, &again, &found.deliveries))
+            (deliveries(&visitor, &again, &found.deliveries, Beside::Customer))
         }
         (layout::next_page(next))
     };
     Ok(layout::page(&visitor, Part::Webhooks, t::WEBHOOKS, None, content))
 }
 
-fn deliveries(visitor: &Visitor, again: &str, deliveries: &[answers::DeliveryView]) -> Markup {
+/// What a list of deliveries does not say by where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Customer,
+    Webhook,
+}
+
+/// Deliveries with what leads to their objects. What is sent again is posted to `again`.
+pub(crate) fn deliveries(
+    visitor: &Visitor,
+    again: &str,
+    deliveries: &[answers::DeliveryView],
+    beside: Beside,
+) -> Markup {
     let now = visitor.dashboard.now_ms();
-    let columns = [t::EVENT, t::OBJECT, t::STATE, t::TRIES, t::ANSWER, t::WHEN, t::ACTIONS];
+    let named_beside = if beside == Beside::Customer { t::CUSTOMER } else { t::WEBHOOK };
+    let columns = [t::EVENT, t::OBJECT, named_beside, t::STATE, t::TRIES, t::ANSWER, t::WHEN, t::ACTIONS];
     table(
         t::DELIVERIES,
         &columns,
@@ -134,7 +144,12 @@ fn deliveries(visitor: &Visitor, again: &str, deliveries: &[answers::DeliveryVie
             @for one in deliveries {
                 tr {
                     td { (one.kind) }
-                    td { (one.object_type) " " (one.object_id) }
+                    td class="long" { (object(visitor, one)) }
+                    td { @match (beside, &one.customer_id) {
+                        (Beside::Webhook, _) => { a href=(visitor.at(&format!("/webhooks/{}", one.webhook_id))) { (one.webhook_id) } },
+                        (Beside::Customer, Some(customer)) => { a href=(named(visitor, customer)) { (customer) } },
+                        (Beside::Customer, None) => (t::NONE),
+                    } }
                     td { (badge(&one.state)) }
                     td class="number" { (number(one.attempts)) }
                     td {
@@ -155,6 +170,20 @@ fn deliveries(visitor: &Visitor, again: &str, deliveries: &[answers::DeliveryVie
     )
 }
 
+/// What an event is about: a file leads to its page, of a list so many ids are shown.
+fn object(visitor: &Visitor, one: &answers::DeliveryView) -> Markup {
+    let ids: Vec<i64> = serde_json::from_str(&one.object_id).unwrap_or_default();
+    html! {
+        @if one.object_type == "FILE" {
+            a href=(visitor.at(&format!("/files/{}", one.object_id))) { (t::object(&one.object_type)) " " (one.object_id) }
+        } @else if ids.is_empty() {
+            (t::object(&one.object_type)) " " (one.object_id)
+        } @else {
+            (t::files(ids.len()))
+        }
+    }
+}
+
 pub(crate) async fn redeliver(
     At(at): At<Named>,
     Given(asked): Given<Asked>,
@@ -164,14 +193,14 @@ pub(crate) async fn redeliver(
         Some(id) => {
             let path = format!("/helpsync/v1/webhook-deliveries/{}/redeliver", part(id));
             visitor.post::<Value>(&path, json!({})).await?;
-            "redelivered".to_owned()
+            visitor.saying("redelivered", None)
         }
         None => redeliver_dead(&visitor, at.webhook).await?,
     };
-    Ok(see_other(&visitor.at(&format!("/webhooks/{}?said={said}{}", at.webhook, asked.narrowed()))))
+    Ok(see_other(&visitor.at(&format!("/webhooks/{}?{said}{}", at.webhook, asked.narrowed()))))
 }
 
-/// Sends every dead delivery again, [`BATCHES_MAX`] batches of the API at most; what is said of it.
+/// Sends every dead delivery again, [`BATCHES_MAX`] batches of the API at most; the part of an address that says what came of it.
 async fn redeliver_dead(visitor: &Visitor, webhook: i64) -> Result<String, Problem> {
     let path = format!("/helpsync/v1/webhooks/{webhook}/redeliver");
     let mut count = 0_u64;
@@ -180,10 +209,10 @@ async fn redeliver_dead(visitor: &Visitor, webhook: i64) -> Result<String, Probl
         count = count.saturating_add(answer.redelivered);
         if answer.redelivered < BATCH {
             return Ok(match count {
-                0 => "nothing_dead".to_owned(),
-                count => format!("redelivered&count={count}"),
+                0 => visitor.saying("nothing_dead", None),
+                count => visitor.saying("redelivered", Some(count)),
             });
         }
     }
-    Ok(format!("redelivered&count={count}&more=1"))
+    Ok(visitor.saying("redelivered_some", Some(count)))
 }

@@ -19,6 +19,7 @@ pub(crate) const VERIFY: &str = "Verify";
 pub(crate) const PAUSE: &str = "Pause";
 pub(crate) const RESUME: &str = "Resume";
 pub(crate) const DISCONNECT: &str = "Disconnect";
+pub(crate) const DISCONNECT_NOT_ALLOWED: &str = "Disconnecting takes a key of the scope admin.";
 pub(crate) const SELECTION: &str = "Selection";
 pub(crate) const SCHEDULE: &str = "Schedule";
 pub(crate) const EVERY: &str = "Every";

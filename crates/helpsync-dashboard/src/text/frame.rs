@@ -1,5 +1,7 @@
 //! What surrounds the pages: logging in, going about, what was done and what was not.
 
+use super::webhooks::redelivered;
+
 pub(crate) const TO_CONTENT: &str = "Skip to content";
 pub(crate) const CRUMBS: &str = "Where this page is";
 pub(crate) const PARTS: &str = "Parts of the dashboard";
@@ -60,6 +62,15 @@ pub(crate) fn said(word: &str) -> Option<&'static str> {
         "none_chosen" => "Nothing was chosen.",
         "redelivered" => "Sent again.",
         "nothing_dead" => "No delivery is dead, so nothing was sent again.",
+        _ => return None,
+    })
+}
+
+/// The same of an action whose text names a number.
+pub(crate) fn said_of_many(word: &str, count: u64) -> Option<String> {
+    Some(match word {
+        "redelivered" => redelivered(count, false),
+        "redelivered_some" => redelivered(count, true),
         _ => return None,
     })
 }

@@ -2,13 +2,24 @@
 
 use std::time::Duration;
 
-use helpsync_model::{DeliveryEvent, DeliveryId, DeliveryState, EventKind, OrganizationId, WebhookId};
+use helpsync_model::{
+    CustomerId, DeliveryEvent, DeliveryId, DeliveryState, EventKind, OrganizationId, WebhookId,
+};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::decode::millis;
 use crate::db::states::{DEAD_DELIVERY, Step};
 use crate::db::{Entity, StoreError, WebhookStore, Write, decode, sql};
+
+/// Of a customer's events, so many are looked at for a page of its deliveries: not all of them are delivered anywhere.
+const EVENTS_LOOKED_AT: i64 = 10_000;
+/// What is read of a delivery, with its event.
+const SHOWN: &str = "webhook_delivery.id, webhook_delivery.webhook_id, webhook_delivery.event_id, webhook_delivery.state,
+  webhook_delivery.failures, webhook_delivery.due_at, webhook_delivery.http_status, webhook_delivery.error,
+  webhook_delivery.created_at, webhook_delivery.finished_at, event.kind, event.object_type, event.object_id,
+  coalesce((select external_id from customer where customer.id = event.customer_id), event.customer_external_id)
+    as customer_external_id";
 
 /// A delivery and what it is about.
 #[derive(Debug, Clone)]
@@ -19,6 +30,8 @@ pub struct Delivery {
     pub webhook: WebhookId,
     /// Which event.
     pub event: i64,
+    /// Whom it is about, by the organization's name for them; `None`: the organization.
+    pub customer_external_id: Option<String>,
     /// What happened.
     pub kind: EventKind,
     /// To what, for example `FILE`.
@@ -39,6 +52,24 @@ pub struct Delivery {
     pub created_at: i64,
     /// When it was delivered or given up, in ms.
     pub finished_at: Option<i64>,
+}
+
+/// Where a customer's deliveries go on: behind this one of this event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryMark {
+    /// The event.
+    pub event: i64,
+    /// The delivery; 0: all of the event's were read.
+    pub delivery: i64,
+}
+
+/// A part of a customer's deliveries, and where they go on.
+#[derive(Debug, Clone)]
+pub struct CustomerDeliveries {
+    /// The latest event first.
+    pub deliveries: Vec<Delivery>,
+    /// `None`: that was all.
+    pub next: Option<DeliveryMark>,
 }
 
 /// How long things are kept.
@@ -66,6 +97,7 @@ fn delivery_of(row: &AnyRow) -> Result<Delivery, StoreError> {
         id: DeliveryId(row.try_get("id")?),
         webhook: WebhookId(row.try_get("webhook_id")?),
         event: row.try_get("event_id")?,
+        customer_external_id: row.try_get("customer_external_id")?,
         kind: decode::named(row, "event", "kind")?,
         object_type: row.try_get("object_type")?,
         object_id: row.try_get("object_id")?,
@@ -113,15 +145,12 @@ impl WebhookStore {
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
         self.webhook(organization, webhook).await?;
-        sqlx::query(
-            "select webhook_delivery.id, webhook_delivery.webhook_id, webhook_delivery.event_id, webhook_delivery.state,
-               webhook_delivery.failures, webhook_delivery.due_at, webhook_delivery.http_status, webhook_delivery.error,
-               webhook_delivery.created_at, webhook_delivery.finished_at, event.kind, event.object_type, event.object_id from webhook_delivery
-             join event on event.id = webhook_delivery.event_id
+        sqlx::query(sql(format!(
+            "select {SHOWN} from webhook_delivery join event on event.id = webhook_delivery.event_id
              where webhook_delivery.webhook_id = $1 and webhook_delivery.id > $2
                and webhook_delivery.state = coalesce($3, webhook_delivery.state)
-             order by webhook_delivery.id limit $4",
-        )
+             order by webhook_delivery.id limit $4"
+        )))
         .bind(webhook.0)
         .bind(after)
         .bind(state.map(DeliveryState::as_str))
@@ -131,6 +160,51 @@ impl WebhookStore {
         .iter()
         .map(delivery_of)
         .collect()
+    }
+
+    /// Up to `limit` deliveries of what happened to a customer, to every webhook, the latest first. A page may be shorter
+    /// though more follow: it looks at so many events only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn deliveries_of_customer(
+        &self,
+        organization: OrganizationId,
+        customer: CustomerId,
+        after: Option<DeliveryMark>,
+        limit: u32,
+    ) -> Result<CustomerDeliveries, StoreError> {
+        let DeliveryMark { event, delivery } = after.unwrap_or(DeliveryMark { event: i64::MAX, delivery: 0 });
+        let rows = sqlx::query(sql(format!(
+            "select {SHOWN} from (select * from event where customer_id = $1 and id <= $3 order by id desc limit $6) as event
+             join webhook_delivery on webhook_delivery.event_id = event.id
+             where webhook_delivery.organization_id = $2 and (event.id < $3 or webhook_delivery.id < $4)
+             order by event.id desc, webhook_delivery.id desc limit $5"
+        )))
+        .bind(customer.0)
+        .bind(organization.0)
+        .bind(event)
+        .bind(delivery)
+        .bind(i64::from(limit))
+        .bind(EVENTS_LOOKED_AT)
+        .fetch_all(&self.pool)
+        .await?;
+        let deliveries = rows.iter().map(delivery_of).collect::<Result<Vec<_>, _>>()?;
+        let next = match deliveries.last() {
+            Some(last) if deliveries.len() >= limit as usize => {
+                Some(DeliveryMark { event: last.event, delivery: last.id.0 })
+            }
+            _ => sqlx::query_scalar(
+                "select id from event where customer_id = $1 and id <= $2 order by id desc limit 1 offset $3",
+            )
+            .bind(customer.0)
+            .bind(event)
+            .bind(EVENTS_LOOKED_AT - 1)
+            .fetch_optional(&self.pool)
+            .await?
+            .map(|event| DeliveryMark { event, delivery: 0 }),
+        };
+        Ok(CustomerDeliveries { deliveries, next })
     }
 
     /// Sends a delivery once more, whatever became of it. Its event may be older than what the receiver knows by now.

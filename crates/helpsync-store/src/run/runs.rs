@@ -171,6 +171,17 @@ pub(crate) fn run_of(row: &AnyRow) -> Result<Run, StoreError> {
     })
 }
 
+/// Whose runs are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsOf {
+    /// All of the organization's.
+    Organization,
+    /// Those of a connection and its brands.
+    Connection(ConnectionId),
+    /// Those of a customer, also of workspaces that are disconnected.
+    Customer(CustomerId),
+}
+
 impl AdminStore {
     /// Makes a run, or finds the one under way that serves the same request.
     ///
@@ -209,38 +220,39 @@ impl AdminStore {
         connection: Option<ConnectionId>,
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
-        let of = "$2 is null or connection_id in (select id from connection where id = $2 or parent_id = $2)";
-        self.newest_runs(organization, of, connection.map(|connection| connection.0), limit).await
+        let of = connection.map_or(RunsOf::Organization, RunsOf::Connection);
+        self.runs_before(organization, of, None, limit).await
     }
 
-    /// The newest `limit` runs of a customer, newest first, also those of workspaces that are disconnected.
+    /// The newest `limit` runs with an id below `before`, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn runs_of_customer(
+    pub async fn runs_before(
         &self,
         organization: OrganizationId,
-        customer: CustomerId,
+        of: RunsOf,
+        before: Option<RunId>,
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
-        let of = "connection_id in (select id from connection where customer_id = $2)";
-        self.newest_runs(organization, of, Some(customer.0), limit).await
-    }
-
-    /// Those for which `of` holds, a condition over `$2`.
-    async fn newest_runs(
-        &self,
-        organization: OrganizationId,
-        of: &str,
-        whose: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<Run>, StoreError> {
+        let (condition, whose) = match of {
+            RunsOf::Organization => ("$2 is null", None),
+            RunsOf::Connection(connection) => (
+                "connection_id in (select id from connection where id = $2 or parent_id = $2)",
+                Some(connection.0),
+            ),
+            RunsOf::Customer(customer) => {
+                ("connection_id in (select id from connection where customer_id = $2)", Some(customer.0))
+            }
+        };
         let shown = shown_run();
         sqlx::query(sql(format!(
-            "select {shown} from run where organization_id = $1 and ({of}) order by id desc limit $3"
+            "select {shown} from run where organization_id = $1 and id < $3 and {condition}
+             order by id desc limit $4"
         )))
         .bind(organization.0)
         .bind(whose)
+        .bind(before.map_or(i64::MAX, |before| before.0))
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?

@@ -42,7 +42,7 @@ pub struct TimedShard {
     pub waits: Vec<Waited>,
 }
 
-/// A shard was put off.
+/// A shard was put off, or waited for budget while it worked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waited {
     /// When, in ms.
@@ -51,13 +51,35 @@ pub struct Waited {
     pub until: i64,
     /// What for, for people.
     pub why: String,
+    /// Of that time spent waiting, in ms, where it worked in between; `None`: it was put off for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<i64>,
 }
 
-/// A wait as a line of the column.
+/// A span of time in which a shard worked and waited for budget by turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitSpan {
+    /// When it began, in ms.
+    pub from: i64,
+    /// When it ended, in ms.
+    pub until: i64,
+    /// Of it spent waiting, in ms.
+    pub waited_ms: u64,
+    /// What for, most of that time, for people.
+    pub why: &'static str,
+}
+
+/// What a shard is put off for as a line of the column.
 pub(crate) fn line_of(at: i64, until: i64, why: &str) -> String {
     let cut = why.char_indices().nth(REASON_CHARS_MAX).map(|(at, _)| format!("{}…", &why[..at]));
     let why = cut.as_deref().unwrap_or(why);
     format!("{}\n", json!({ "at": at, "until": until, "why": why }))
+}
+
+/// The same of a span in which it waited by turns.
+pub(crate) fn span_line(span: &WaitSpan) -> String {
+    let WaitSpan { from, until, waited_ms, why } = span;
+    format!("{}\n", json!({ "at": from, "until": until, "waited_ms": waited_ms, "why": why }))
 }
 
 fn timed_of(row: &AnyRow) -> Result<TimedShard, StoreError> {

@@ -2,6 +2,7 @@
 
 use crate::db::{StoreError, Write};
 use crate::run::fence::Fence;
+use crate::run::timeline::{WAITS_BYTES_MAX, WaitSpan, span_line};
 
 /// Time spent waiting for budget, in ms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,11 +19,27 @@ pub struct BudgetWaits {
     pub blocked_ms: u64,
     /// In the store, because the wait was too long to be waited out.
     pub put_off_ms: u64,
+    /// A span of the shard's time to be drawn, with what was waited in it.
+    pub span: Option<WaitSpan>,
+}
+
+/// Writes a span into the shard's row, for whoever looks at it over time. Half of the column is left for what it was put off
+/// for.
+pub(crate) async fn draw(write: &mut Write, fence: &Fence, span: Option<WaitSpan>) -> Result<(), StoreError> {
+    let Some(span) = span else { return Ok(()) };
+    sqlx::query("update shard set waits = waits || $2 where id = $1 and length(waits) < $3")
+        .bind(fence.shard.0)
+        .bind(span_line(&span))
+        .bind(WAITS_BYTES_MAX / 2)
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
 }
 
 /// Adds them to a run's row.
 pub(crate) async fn add(write: &mut Write, fence: &Fence, waits: &BudgetWaits) -> Result<(), StoreError> {
-    if *waits == BudgetWaits::default() {
+    draw(write, fence, waits.span).await?;
+    if waits.all_ms == 0 {
         return Ok(());
     }
     let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);

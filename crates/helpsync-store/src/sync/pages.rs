@@ -14,7 +14,7 @@ use crate::run::going_on::move_high_water;
 use crate::run::shards::{NewShard, StartedShard, insert_shard};
 use crate::search::chunking::mark_for_chunking;
 use crate::sync::author_and_tag_names::NewAuthor;
-use crate::sync::budget_waits::BudgetWaits;
+use crate::sync::budget_waits::{BudgetWaits, draw};
 use crate::sync::filtered::{LoadedFilter, Seen};
 use crate::sync::incoming::IncomingArticle;
 use crate::sync::noted::{NotedPage, note_page};
@@ -211,6 +211,7 @@ impl SyncStore {
             upsert_items(&mut write, started.fence.connection, &page.items).await?;
             counted_before(&mut write, started, page).await?
         };
+        draw(&mut write, &started.fence, page.waits.span).await?;
         let settled = count(page.settled.iter().filter(|id| !counted.contains(id)).count());
         self.record_skipped(&mut write, started, &page.skipped).await?;
         self.record_reasons(&mut write, started, &page.skipped_translations).await?;

@@ -8,8 +8,9 @@ use helpsync_model::{
 
 use crate::testing::{FIRST, TestStore, article, stores};
 use crate::{
-    AccountUse, ApiKey, CustomerFilter, CustomerSearch, CustomerSort, HISTORY_SLOTS, IncomingArticle,
-    NewApiKey, RunRequest, SESSIONS_OF_KEY_MAX, SLOT_MS, ShardEnd, StoreError, USE_SLOT_MS, USE_SLOTS,
+    AccountUse, ApiKey, BudgetWaits, CustomerFilter, CustomerSearch, CustomerSort, HISTORY_SLOTS,
+    IncomingArticle, NewApiKey, RunRequest, SESSIONS_OF_KEY_MAX, SLOT_MS, ShardEnd, StoreError, USE_SLOT_MS,
+    USE_SLOTS, WaitSpan, WebhookAdded,
 };
 
 const LIFE: Duration = Duration::from_secs(3_600);
@@ -250,6 +251,83 @@ async fn a_shard_tells_when_it_started_and_what_it_was_put_off_for() {
             .await
             .unwrap();
         assert!(bytes < crate::run::timeline::WAITS_BYTES_MAX + 400, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_span_of_waits_is_kept_until_half_of_the_room_for_them_is_used() {
+    for store in stores().await {
+        let run = run_of(&store, "ada", "acme").await;
+        let started = store.start(run).await;
+        let span =
+            |from| WaitSpan { from, until: from + 100, waited_ms: 40, why: "the even pace of requests" };
+        for from in 0..60 {
+            let waits = BudgetWaits {
+                all_ms: 40,
+                pace_ms: 40,
+                span: Some(span(from * 100)),
+                ..BudgetWaits::default()
+            };
+            store.sync().note_attempt(&started.fence, &waits, 0).await.unwrap();
+        }
+        let end = ShardEnd::Snooze {
+            wait: Duration::from_secs(1),
+            kind: WaitKind::Budget,
+            reason: "the budget".to_owned(),
+        };
+        store.queue().end_shard(&started.fence, &end).await.unwrap();
+        let shard = store.admin().timeline(FIRST, run, 10).await.unwrap().remove(0);
+        let (last, spans) = shard.waits.split_last().unwrap();
+        assert_eq!(
+            (last.why.as_str(), last.waited_ms),
+            ("the budget", None),
+            "there is room for what it was put off for"
+        );
+        assert!((10..40).contains(&spans.len()), "{}", spans.len());
+        for (number, wait) in (0_i64..).zip(spans) {
+            assert_eq!((wait.at, wait.until, wait.waited_ms), (number * 100, number * 100 + 100, Some(40)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customers_deliveries_are_read_part_by_part_past_events_that_went_nowhere() {
+    for store in stores().await {
+        let admin = store.admin();
+        let organization = admin.ensure_organization("default").await.unwrap();
+        let customer = admin.customer(organization, "ada").await.unwrap();
+        let connection = store.connect(&customer, "acme").await;
+        // These events are from before there was a webhook.
+        store.sync_articles(connection, (1..=4).map(|id| article(id, "T", 1)).collect()).await;
+        let webhooks = store.webhooks();
+        while webhooks.fan_out_events(100).await.unwrap() > 0 {}
+        for url in ["https://a.example/1", "https://a.example/2"] {
+            let key = "00ff".to_owned().into();
+            assert!(matches!(
+                webhooks.add_webhook(organization, url, &key, 3).await.unwrap(),
+                WebhookAdded::Added(_)
+            ));
+        }
+        store.sync_articles(connection, (1..=4).map(|id| article(id, "U", 2)).collect()).await;
+        while webhooks.fan_out_events(100).await.unwrap() > 0 {}
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let part = webhooks.deliveries_of_customer(organization, customer.id, after, 3).await.unwrap();
+            assert!(part.deliveries.len() <= 3);
+            found.extend(part.deliveries.iter().map(|one| (one.event, one.id.0)));
+            after = part.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut sorted = found.clone();
+        sorted.sort_unstable_by(|one, other| other.cmp(one));
+        sorted.dedup();
+        assert_eq!(found, sorted, "the latest first, each once");
+        assert!(found.len() >= 8 && found.len().is_multiple_of(2), "{found:?}");
+        let other = admin.ensure_organization("other").await.unwrap();
+        let none = webhooks.deliveries_of_customer(other, customer.id, None, 3).await.unwrap();
+        assert!(none.deliveries.is_empty() && none.next.is_none());
     }
 }
 
