@@ -356,7 +356,8 @@ pub(crate) fn settings_of(sim: &Sim) -> Vec<(String, String)> {
         named("DISPATCHER__TICK_SECONDS", "1"),
         named("ZENDESK__REQUESTS_PER_MINUTE", "10000"),
         // Of processes of their own; the log of this process is read by `log`.
-        named("LOG__FILTER", service("HELPSYNC_TEST_LOG", "error")),
+        // What processes say of themselves is in their logs.
+        named("LOG__FILTER", service("HELPSYNC_TEST_LOG", "error,helpsync_cli=info")),
     ]
 }
 

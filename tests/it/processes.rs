@@ -71,12 +71,17 @@ impl Running {
         until(&format!("{mark:?} in {}", self.log.display()), async || self.has_said(mark)).await
     }
 
-    /// What stands behind `mark` in the first line that it has printed with it.
+    /// What stands behind `mark` in the first line that it has printed with it; where that line is JSON, in the same text.
     pub(crate) fn has_said(&self, mark: &str) -> Option<String> {
         let text = std::fs::read_to_string(&self.log).unwrap();
         // The last line may be half written.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().find_map(|line| Some(line.split_once(mark)?.1.trim().to_owned()))
+        whole.lines().find_map(|line| {
+            let (_, behind) = line.split_once(mark)?;
+            let in_json = line.starts_with('{') && !mark.contains('"');
+            let end = behind.find('"').filter(|_| in_json).unwrap_or(behind.len());
+            Some(behind[..end].trim().to_owned())
+        })
     }
 
     /// All that it has printed so far.

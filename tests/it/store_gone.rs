@@ -44,7 +44,7 @@ impl Installation {
         let mut env = settings_of(&sim);
         env.retain(|(name, _)| name != "HELPSYNC_LOG__FILTER");
         env.push(named("STORE__URL", sqlite_url(folder)));
-        env.push(named("LOG__FILTER", "warn"));
+        env.push(named("LOG__FILTER", "warn,helpsync_cli=info"));
         // Whoever asks the API meanwhile is told 503, and the log why.
         let process = Running::start("helpsync", &["up"], &env).allowing(&["the store failed a request"]);
         let url = process.said("Helpsync is up at ").await.trim_end_matches('/').to_owned();

@@ -205,7 +205,8 @@ async fn lines_of_work_name_it_and_none_comes_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_json_lines_has_no_other_line() {
-    let app = Watched::start(Shape::Services, &[("LOG__FORMAT", "json"), ("LOG__FILTER", "info")]).await;
+    // Nobody says which format: where no terminal is, lines are JSON.
+    let app = Watched::start(Shape::Services, &[("LOG__FILTER", "info")]).await;
     let texts = app.stopped_texts().await;
     for (text, says) in texts.iter().zip(["API at ", "health at ", "health at "]) {
         let messages = text.lines().map(|line| fields(line)["message"].to_string());
@@ -217,8 +218,7 @@ async fn a_log_of_json_lines_has_no_other_line() {
 /// Also the last one, which says why the process ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_cannot_start_says_so_in_a_line_of_its_log() {
-    let env = [crate::app::named("LOG__FORMAT", "json")];
-    let process = Running::start("helpsync-worker", &[], &env).allowing(&["ends"]);
+    let process = Running::start("helpsync-worker", &[], &[]).allowing(&["ends"]);
     let said =
         until("its end", async || process.has_said("\"exit_code\":").map(|_| process.last_line())).await;
     let last = fields(&said);

@@ -38,7 +38,7 @@ pub use doctor::{Finding, Severity, clock_finding, examine_backends};
 pub use error::AppError;
 pub use home::{api_key_file, database_file, key_ring_file};
 pub use keys::{KeySource, reseal_all};
-pub use logging::start_logging;
+pub use logging::{logs_json, start_logging};
 pub use parts::{Parts, Runtime};
 pub use process::{Process, Role};
 pub use requests::{REQUEST_SCHEMA, Request, RequestAction, RequestError};

@@ -20,6 +20,16 @@ use crate::{AppError, traces};
 /// Parsers.
 const CONTENTS: [&str; 4] = ["html5ever", "markup5ever", "xml5ever", "htmd"];
 
+/// Whether the log is lines of JSON: where nobody says which, it is text on a terminal only.
+#[must_use]
+pub fn logs_json(format: LogFormat) -> bool {
+    match format {
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+    }
+}
+
 /// Starts the log of the whole process, and its traces where the settings say where they go; `service` names it there. A
 /// second call changes nothing.
 ///
@@ -30,13 +40,8 @@ pub fn start_logging(
     telemetry: &TelemetrySettings,
     service: &'static str,
 ) -> Result<(), AppError> {
-    let LogSettings { format, filter } = log;
-    let filter = AskedAnew(without_contents(filter)?);
-    let as_text = match format {
-        LogFormat::Text => true,
-        LogFormat::Json => false,
-        LogFormat::Auto => std::io::stderr().is_terminal(),
-    };
+    let filter = AskedAnew(without_contents(&log.filter)?);
+    let as_text = !logs_json(log.format);
     let tracer = traces::tracer(telemetry, service)?;
     let traced = tracer.map(|tracer| {
         tracing_opentelemetry::layer()

@@ -197,6 +197,7 @@ impl Client {
         }
         let (exit, next) = match status {
             StatusCode::UNAUTHORIZED => (Exit::Failed, ": pass another with --api-key or HELPSYNC_API_KEY"),
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if is_ours => (Exit::Usage, ""),
             StatusCode::NOT_FOUND if !is_ours => (Exit::Failed, ""),
             StatusCode::NOT_FOUND if said != NO_PATH => {
                 (Exit::Failed, ": the list of them has the ids that there are")
@@ -242,8 +243,8 @@ pub(crate) fn unknown_customer(customer: &str) -> anyhow::Error {
     refusal(Exit::Failed, text)
 }
 
-/// The last cause: what the system said.
-fn innermost(error: &dyn std::error::Error) -> String {
+/// The last cause, without what leads to it: of a request that was not answered, what the system said.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => innermost(source),
         None => chain(error),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, FromArgMatches as _};
-use helpsync_app::{Process, Role, Runtime, start_logging, stop_signal};
+use helpsync_app::{Process, Role, Runtime, logs_json, start_logging, stop_signal};
 use helpsync_config::{LogFormat, LogSettings, Settings};
 
 use crate::args::{Manner, RoleArgs};
@@ -75,7 +75,7 @@ async fn run_role(role: Role, name: &str, args: RoleArgs, output: &mut Output) -
     };
     let log = log_settings(&settings.log, args.manner);
     start_logging(&log, &settings.telemetry, service)?;
-    output.logged = log.format == LogFormat::Json;
+    output.logged = logs_json(log.format);
     let stop = stop_signal().context("cannot handle signals")?;
     let process = Process::open(settings, Runtime::default(), role).await?;
     if let Some(url) = process.api_url() {

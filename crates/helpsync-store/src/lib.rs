@@ -69,7 +69,7 @@ pub use run::schedule::FiredSchedule;
 pub use run::schedule::{first_slot, next_slot};
 pub use run::shards::{Granted, NewShard, Shard, ShardEnd, StartedShard};
 pub use run::sweep::SweepOutcome;
-pub use run::timeline::{TimedShard, WaitSpan, Waited};
+pub use run::timeline::{MissingArticles, TimedShard, WaitSpan, Waited};
 pub use search::chunking::{Chunked, ChunkedFile, FileToChunk, NewChunk};
 pub use search::chunks::{Chunk, ChunkOrder, ChunkQuery, VectorsOf};
 pub use search::embedding::{ChunkToEmbed, EmbeddedChunk, EmbeddingEnd, NOT_EMBEDDED};

@@ -147,7 +147,9 @@ async fn create(
 ) -> Result<(ApiKey, SecretString), ApiError> {
     let admin = api.store().admin();
     if admin.count_api_keys(organization).await? >= KEYS_MAX {
-        return Err(ApiError::bad(format!("an organization has at most {KEYS_MAX} keys: revoke one first")));
+        return Err(ApiError::conflict(format!(
+            "an organization has at most {KEYS_MAX} keys: revoke one first"
+        )));
     }
     let mut bytes = [0; KEY_BYTES];
     api.entropy().fill(&mut bytes);

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::{KeyScope, Timestamp};
+use helpsync_store::audit::ACTOR_KINDS;
 use helpsync_store::{AuditEntry, AuditQuery};
 
 use super::status::rows;
@@ -74,6 +75,11 @@ async fn audit_log(
 ) -> Result<Json<AuditLog>, ApiError> {
     let limit = rows(query.limit);
     let actor = filter(query.actor, "actor")?;
+    let kind = actor.as_deref().map(|actor| actor.split(':').next().unwrap_or_default());
+    if kind.is_some_and(|kind| !ACTOR_KINDS.contains(&kind)) {
+        let kinds = ACTOR_KINDS.join(", ");
+        return Err(ApiError::bad(format!("actor is one of {kinds}, or one with its id (api_key:7)")));
+    }
     let (actor_kind, actor_id) = match actor.as_deref().map(|actor| actor.split_once(':')) {
         None => (None, None),
         Some(None) => (actor.clone(), None),

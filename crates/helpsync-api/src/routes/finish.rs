@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use helpsync_account::subscriptions::{scopes_allow, unsubscribe};
-use helpsync_model::{ConnectionId, Lane, OrganizationId, RunParams, Subdomain, Trigger, chain};
+use helpsync_model::{ConnectionId, CustomerId, Lane, OrganizationId, RunParams, Subdomain, Trigger, chain};
 use helpsync_store::{GrantCompleted, GrantOutcome, RunRequest, RunRequested};
 use helpsync_zendesk::{Client, Failure};
 use secrecy::SecretString;
@@ -142,7 +142,7 @@ pub(crate) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Finished
     let (connection, reconnected) = match api.store().admin().complete_grant(grant).await? {
         GrantOutcome::Connected { connection, reconnected } => (connection, reconnected),
         GrantOutcome::OtherWorkspace { subdomain } => {
-            revoke(api, &grant.subdomain, grant.tokens.access.clone());
+            revoke(api, grant.customer, &grant.subdomain, grant.tokens.access.clone());
             return Ok(Finished::OtherWorkspace(subdomain));
         }
     };
@@ -189,37 +189,39 @@ pub(crate) async fn start(
 pub(crate) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
     let webhook = api.store().admin().drop_subscription(connection.organization, connection.id).await?;
     if let Some(token) = api.store().admin().disconnect(connection.organization, connection.id).await? {
-        farewell(api, &connection.subdomain, token, webhook);
+        farewell(api, connection.customer, &connection.subdomain, token, webhook);
     }
     Ok(())
 }
 
 /// Tells Zendesk, in the background and once, that a token is no longer needed. Ours is forgotten whatever it answers.
-pub(crate) fn revoke(api: &Api, subdomain: &str, token: SecretString) {
-    farewell(api, subdomain, token, None);
+pub(crate) fn revoke(api: &Api, customer: CustomerId, subdomain: &str, token: SecretString) {
+    farewell(api, customer, subdomain, token, None);
 }
 
 /// The webhook goes first: it takes the token to take it away.
-fn farewell(api: &Api, subdomain: &str, token: SecretString, webhook: Option<String>) {
+fn farewell(api: &Api, customer: CustomerId, subdomain: &str, token: SecretString, webhook: Option<String>) {
     let Ok(subdomain) = Subdomain::parse(subdomain) else { return };
     let Ok(account) = api.accounts().with_token(&subdomain, token) else { return };
     tokio::spawn(async move {
         if let Some(webhook) = webhook {
             match tokio::time::timeout(ACCOUNT_PATIENCE, unsubscribe(&account.client, &webhook)).await {
-                Ok(Ok(())) => tracing::info!(%subdomain, "webhook deleted"),
+                Ok(Ok(())) => tracing::info!(%customer, %subdomain, "webhook deleted"),
                 Ok(Err(failure)) => {
-                    tracing::warn!(%subdomain, error = chain(&failure), "webhook not deleted");
+                    tracing::warn!(%customer, %subdomain, error = chain(&failure), "webhook not deleted");
                 }
-                Err(_elapsed) => tracing::warn!(%subdomain, "webhook not deleted: no answer in time"),
+                Err(_elapsed) => {
+                    tracing::warn!(%customer, %subdomain, "webhook not deleted: no answer in time")
+                }
             }
         }
         match tokio::time::timeout(ACCOUNT_PATIENCE, account.client.revoke_token()).await {
-            Ok(Ok(_revoked)) => tracing::info!(%subdomain, "access token revoked"),
+            Ok(Ok(_revoked)) => tracing::info!(%customer, %subdomain, "access token revoked"),
             Ok(Err(failure)) => {
-                tracing::warn!(%subdomain, error = chain(&failure), "access token not revoked at Zendesk");
+                tracing::warn!(%customer, %subdomain, error = chain(&failure), "access token not revoked at Zendesk");
             }
             Err(_elapsed) => {
-                tracing::warn!(%subdomain, "access token not revoked at Zendesk: no answer in time");
+                tracing::warn!(%customer, %subdomain, "access token not revoked at Zendesk: no answer in time");
             }
         }
     });

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use helpsync_model::{ConnectionId, OrganizationId, RunId};
-use helpsync_store::{Run, RunsOf};
+use helpsync_model::{ConnectionId, OrganizationId, RunId, Stage};
+use helpsync_store::{MissingArticles, Run, RunsOf};
 
 use crate::Api;
 use crate::auth::ByKey;
@@ -13,7 +13,8 @@ use crate::error::ApiError;
 use crate::readiness::store_readiness;
 use crate::wire::dead_letter::DeadLetter;
 use crate::wire::native::{
-    After, EventView, Events, PausedLane, RunView, Runs, RunsQuery, SkippedArticles, SkippedView, Status,
+    After, EventView, Events, MissingArticlesView, PausedLane, RunView, Runs, RunsQuery, SkippedArticles,
+    SkippedView, Status,
 };
 use crate::wire::timeline::{TimedShardView, Timeline};
 use crate::wire::verify::{FreshnessList, FreshnessQuery, FreshnessView};
@@ -161,7 +162,13 @@ async fn run(
         return Ok(Json(RunView::from(run)));
     }
     let working_on = api.accounts().working(run.id).await;
-    Ok(Json(RunView { working_on, ..RunView::from(run) }))
+    let missing = match run.stage {
+        Stage::Removal => api.store().admin().missing_articles(run.id).await?,
+        Stage::Plan | Stage::Walk | Stage::Finalize => MissingArticles::default(),
+    };
+    let missing_articles =
+        (missing.total > 0).then_some(MissingArticlesView { asked: missing.asked, total: missing.total });
+    Ok(Json(RunView { working_on, missing_articles, ..RunView::from(run) }))
 }
 
 /// The run that a path names.

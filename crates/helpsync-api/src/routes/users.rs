@@ -131,7 +131,7 @@ async fn delete(
         };
         tracing::info!(customer = %deleted.id, "customer deleted");
         for (subdomain, token) in deleted.tokens {
-            revoke(&api, &subdomain, token);
+            revoke(&api, deleted.id, &subdomain, token);
         }
     }
     Ok(SUCCESS)

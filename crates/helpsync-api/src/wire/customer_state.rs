@@ -69,6 +69,8 @@ pub struct CustomerView {
     pub organization_user_id: i64,
     /// Since when a person has paused its work.
     pub paused_at: Option<String>,
+    /// Whether it is synced by itself, by its own setting or its organization's.
+    pub scheduled: bool,
     /// Hours between its scheduled syncs, if it has an interval of its own.
     pub interval_hours: Option<i64>,
     /// Files shown.
@@ -120,6 +122,7 @@ impl CustomerView {
             customer_id: state.customer_id,
             organization_user_id: state.id,
             paused_at: state.paused_at.map(time),
+            scheduled: state.is_scheduled,
             interval_hours: state.interval_hours,
             files: state.files,
             workspace: state.workspace.map(|workspace| WorkspaceView::new(workspace, now_ms)),

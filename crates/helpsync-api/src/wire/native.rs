@@ -66,6 +66,9 @@ pub struct RunView {
     pub waiting_kind: Option<String>,
     /// What it did last, within two minutes; only of one run that is asked for by its id.
     pub working_on: Option<String>,
+    /// Articles that no list shows any more and that it asks for one by one; only of one run under way that is asked for by
+    /// its id.
+    pub missing_articles: Option<MissingArticlesView>,
     /// Why it lists every article's id though nobody asked for that.
     pub audit_reason: Option<String>,
     /// Files shown at its end.
@@ -76,6 +79,13 @@ pub struct RunView {
     pub created_at: String,
     pub started_at: Option<String>,
     pub finished_at: Option<String>,
+}
+
+/// How far a run is with them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MissingArticlesView {
+    pub asked: usize,
+    pub total: usize,
 }
 
 impl From<Run> for RunView {
@@ -99,6 +109,7 @@ impl From<Run> for RunView {
             waiting_for: run.waiting_for,
             waiting_kind: run.waiting_kind.map(|kind| kind.as_str().to_owned()),
             working_on: None,
+            missing_articles: None,
             audit_reason: run.audit_reason,
             files: run.files,
             digest: run.digest,

@@ -23,7 +23,10 @@ const NEWEST: u32 = 50;
 pub(crate) async fn oauth_url(client: &Client, subdomain: &str) -> anyhow::Result<String> {
     let body = json!({ "service": "ZENDESK", "zendesk_subdomain": subdomain });
     let answer = client.post("/integrations/oauth_url", body).await?;
-    let url = answer.get("oauth_url").and_then(Value::as_str).context("the answer has no oauth_url")?;
+    let url = answer
+        .get("oauth_url")
+        .and_then(Value::as_str)
+        .context("the answer has no address to open: is the server older than this command?")?;
     Ok(url.to_owned())
 }
 
@@ -56,7 +59,9 @@ pub(crate) async fn sync(args: Sync, output: Output) -> anyhow::Result<Exit> {
     }
     let body = json!({ "customer_id": args.whose.customer(), "full": args.full });
     let answer = client.post("/helpsync/v1/sync", body).await?;
-    let run = answer["run_id"].as_i64().context("the answer has no run_id")?;
+    let run = answer["run_id"]
+        .as_i64()
+        .context("the answer names no run: is the server older than this command?")?;
     if !args.watch {
         output.show(&answer, || match answer["serves"].as_bool() {
             Some(false) => {

@@ -251,11 +251,11 @@ pub(crate) async fn schedule(args: Schedule, output: Output) -> anyhow::Result<(
         client.post("/update_users", body).await?;
     }
     let state = stands(&client, &args.customer).await?;
-    output.show(&state, || scheduled(&state, &args.customer, args.switch == Some(Switch::On)))
+    output.show(&state, || scheduled(&state, &args.customer))
 }
 
-/// How a customer is synced. `is_on`: it was just said that it is by itself.
-fn scheduled(state: &Value, customer: &str, is_on: bool) -> String {
+/// How a customer is synced.
+fn scheduled(state: &Value, customer: &str) -> String {
     let workspace = &state["workspace"];
     let whose = match workspace["subdomain"].as_str() {
         Some(subdomain) => format!("{customer} ({subdomain})"),
@@ -270,7 +270,7 @@ fn scheduled(state: &Value, customer: &str, is_on: bool) -> String {
         format!("{whose} is synced by nobody ({reason}) until it is connected again: {connect}")
     } else if !workspace["next_sync_at"].is_null() {
         format!("{whose} is synced by itself {every}, next {}", moment(&workspace["next_sync_at"]))
-    } else if is_on {
+    } else if state["scheduled"] == true {
         format!("{whose} is synced by itself {every} once its workspace is connected")
     } else if workspace.is_null() {
         format!(
@@ -371,24 +371,21 @@ mod tests {
     #[test]
     fn a_schedule_says_whose_it_is_and_how_often() {
         let workspace = |next: Value| json!({ "subdomain": "acme", "next_sync_at": next });
-        for (state, is_on, text) in [
+        for (state, text) in [
             (
-                json!({ "interval_hours": 6, "workspace": workspace(json!("T")) }),
-                false,
+                json!({ "scheduled": true, "interval_hours": 6, "workspace": workspace(json!("T")) }),
                 "ada (acme) is synced by itself every 6 h, next T",
             ),
             (
-                json!({ "interval_hours": null, "workspace": null }),
-                true,
+                json!({ "scheduled": true, "interval_hours": null, "workspace": null }),
                 "ada is synced by itself at its organization's interval once its workspace is connected",
             ),
             (
-                json!({ "interval_hours": 6, "workspace": workspace(Value::Null) }),
-                false,
+                json!({ "scheduled": false, "interval_hours": 6, "workspace": workspace(Value::Null) }),
                 "ada (acme) is synced when somebody asks for it",
             ),
         ] {
-            assert_eq!(scheduled(&state, "ada", is_on), text);
+            assert_eq!(scheduled(&state, "ada"), text);
         }
     }
 

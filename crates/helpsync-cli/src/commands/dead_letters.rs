@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::args::{DeadLetterAction, DeadLetters};
 use crate::client::Client;
 use crate::commands::ask::{list_of, path, rows_of, run_ids};
+use crate::commands::customers::listed;
 use crate::output::{Output, cell, moment};
 
 const LIST: &str = "/helpsync/v1/dead-letters";
@@ -15,7 +16,7 @@ pub(crate) async fn dead_letters(args: DeadLetters, output: Output) -> anyhow::R
         DeadLetterAction::List(remote) => list(&Client::of(&remote, output)?, output).await,
         DeadLetterAction::Show(one) => {
             let answer = Client::of(&one.remote, output)?.get(&path(&[LIST, &one.id])).await?;
-            output.answer(format_args!("{answer:#}"))
+            output.show(&answer, || letter_text(&answer))
         }
         DeadLetterAction::Replay(one) => {
             let client = Client::of(&one.remote, output)?;
@@ -31,6 +32,20 @@ pub(crate) async fn dead_letters(args: DeadLetters, output: Output) -> anyhow::R
             output.show(&json!({ "discarded": one.id }), || format!("{} is forgotten", one.id))
         }
     }
+}
+
+/// A dead letter, in lines: what it has.
+fn letter_text(letter: &Value) -> String {
+    let has = letter.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let lines: Vec<(String, String)> = has
+        .map(|(name, value)| {
+            let value = if name == "failed_at" { moment(value) } else { cell(value) };
+            (name.replace('_', " "), value)
+        })
+        .collect();
+    let lines: Vec<(&str, String)> =
+        lines.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    listed(&lines)
 }
 
 /// Every page of the list.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use helpsync_app::{Finding, Severity, clock_finding, examine_backends};
-use helpsync_config::Settings;
+use helpsync_config::{ConfigError, Settings};
 use helpsync_model::{Clock as _, SystemClock, chain, is_public};
 use helpsync_store::StoreExam;
 use reqwest::{Client, StatusCode};
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::args::Doctor;
+use crate::client::innermost;
+use crate::commands::ask::check_subdomain;
 use crate::commands::{ports, reach, scopes};
 use crate::exit::{Exit, exit_of};
 use crate::output::Output;
@@ -26,10 +28,18 @@ const WEBHOOKS_MAX: usize = 5;
 const NOBODY: &str = "helpsync-doctor";
 
 pub(crate) async fn doctor(args: Doctor, output: Output) -> anyhow::Result<Exit> {
+    if let Some(subdomain) = &args.subdomain {
+        check_subdomain(subdomain)?;
+    }
     let (found, failed) = match settings(args.config.clone()) {
         Ok(settings) => (examine(&settings, &args).await?, Exit::Failed),
         Err(error) => {
-            let mend = "docs/settings.md has every setting; `helpsync config --reference` prints it";
+            let mend = match error.downcast_ref() {
+                Some(ConfigError::File { .. }) => {
+                    "name a file that is there and can be read with --config or HELPSYNC_CONFIG, or none"
+                }
+                _ => "docs/settings.md has every setting; `helpsync config --reference` prints it",
+            };
             (vec![Finding::wrong("settings", chain(error.as_ref()), mend)], exit_of(&error))
         }
     };
@@ -68,7 +78,7 @@ fn text(found: &[Finding], output: Output) -> String {
             Severity::Wrong => "WRONG",
         };
         let mend = finding.mend.as_deref().map(|mend| format!(" -> {mend}")).unwrap_or_default();
-        format!("  {mark} {}: {}{mend}\n", finding.name, finding.text.replace('\n', " "))
+        format!("  {mark} {}: {}{mend}\n", finding.name, one_line(&finding.text))
     });
     let lines: String = lines.collect();
     let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
@@ -79,6 +89,14 @@ fn text(found: &[Finding], output: Output) -> String {
         _ => format!("{wrong} wrong, {warnings} to look at"),
     };
     format!("{lines}{sum}")
+}
+
+/// A text of several lines in one: the first says what those below it are.
+fn one_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let more: Vec<&str> = lines.collect();
+    if more.is_empty() { first.to_owned() } else { format!("{first} {}", more.join("; ")) }
 }
 
 async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Finding>> {
@@ -103,7 +121,7 @@ async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Findi
 /// Whether a Helpsync answers there.
 pub(crate) async fn answers(http: &Client, base: &str) -> Result<(), String> {
     let url = format!("{}/health", base.trim_end_matches('/'));
-    let answer = http.get(&url).send().await.map_err(|error| chain(&error))?;
+    let answer = http.get(&url).send().await.map_err(|error| innermost(&error))?;
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or_default();
     match body["status"].as_str() {
@@ -167,7 +185,7 @@ async fn zendesk(settings: &Settings, args: &Doctor, exam: &StoreExam, http: &Cl
     {
         Err(error) => found.push(Finding::wrong(
             "workspace",
-            format!("{base} does not answer: {}", chain(&error)),
+            format!("{base} does not answer: {}", innermost(&error)),
             "check the subdomain, and that this machine may reach Zendesk (proxy, firewall, DNS)",
         )),
         Ok(answer) => {
@@ -208,7 +226,11 @@ async fn known_client(http: &Client, base: &str, id: &str, secret: &str) -> Find
     let answer = match http.post(format!("{base}/oauth/tokens")).json(&body).send().await {
         Ok(answer) => answer,
         Err(error) => {
-            return Finding::warning(NAME, format!("Zendesk does not say ({})", chain(&error)), "try again");
+            return Finding::warning(
+                NAME,
+                format!("Zendesk does not say ({})", innermost(&error)),
+                "try again",
+            );
         }
     };
     let status = answer.status();

@@ -25,7 +25,12 @@ pub(crate) async fn enqueue(args: Enqueue, output: Output) -> anyhow::Result<()>
     let published = upstream.publish(&id, &Request::new(args.customer, action)).await;
     upstream.close().await;
     published?;
-    output.show(&json!({ "request_id": id }), || format!("request {id} is queued"))
+    output.show(&json!({ "request_id": id }), || {
+        format!(
+            "request {id} is queued; one that cannot be done (no such customer, no connected workspace) is in \
+             `helpsync dead-letters list` then"
+        )
+    })
 }
 
 /// Address and prefix. Only a file is read as the settings of a whole installation, with all that they must hold.

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use helpsync_model::chain;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -192,7 +193,10 @@ fn chosen(args: &Select) -> anyhow::Result<Option<Value>> {
         };
         read.with_context(|| format!("the selection in {} cannot be read", file.display()))?;
         let chosen = serde_json::from_str(&text);
-        return chosen.map(Some).with_context(|| format!("the selection in {} is no JSON", file.display()));
+        let wrong = |error: serde_json::Error| {
+            refusal(Exit::Usage, format!("the selection in {} is no JSON: {}", file.display(), chain(&error)))
+        };
+        return chosen.map(Some).map_err(wrong);
     }
     let mut body = Map::new();
     let lists = [

@@ -134,7 +134,16 @@ fn shown(key: &KeyUse) -> Value {
 }
 
 async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
-    let exam = Installation::of(args)?.look().await?;
+    let installation = Installation::of(args)?;
+    let exam = installation.look().await?;
+    if !exam.is_made {
+        let text = format!(
+            "there is no database yet at {}: nothing is sealed; the first start of Helpsync makes it, with the keys {}",
+            installation.settings.store.url,
+            installation.ring.ids().join(", ")
+        );
+        return Err(refusal(Exit::Failed, text));
+    }
     let keys: Vec<Value> = exam.keys.iter().map(shown).collect();
     let answer = json!({ "keys": keys, "unopened": exam.unopened.len() });
     output.show(&answer, || rows(&answer["keys"], &["id", "sealed", "does"]))

@@ -62,7 +62,7 @@ pub async fn main() -> Exit {
 
 async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
     match cli.command {
-        Command::Up(args) => Box::pin(up::up(args, cli.manner)).await,
+        Command::Up(args) => return Box::pin(up::up(args, cli.manner)).await,
         #[cfg(feature = "demo")]
         Command::Demo(args) => return Box::pin(demo::demo(args, output)).await,
         #[cfg(not(feature = "demo"))]

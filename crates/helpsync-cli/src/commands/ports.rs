@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 
 use helpsync_app::{Finding, Severity};
 use helpsync_config::Settings;
-use helpsync_model::{Clock as _, SystemClock, chain};
+use helpsync_model::{Clock as _, SystemClock};
 use helpsync_store::StoreExam;
 use reqwest::Client;
 
+use crate::client::innermost;
 use crate::commands::doctor::answers;
 
 /// Processes say every few seconds that they live.
@@ -95,9 +96,9 @@ impl Port {
 /// Whether this path answers with this text in it.
 async fn tells(http: &Client, base: String, path: &str, part: &str) -> Result<(), String> {
     let url = format!("{base}{path}");
-    let answer = http.get(&url).send().await.map_err(|error| chain(&error))?;
+    let answer = http.get(&url).send().await.map_err(|error| innermost(&error))?;
     let status = answer.status();
-    let text = answer.text().await.map_err(|error| chain(&error))?;
+    let text = answer.text().await.map_err(|error| innermost(&error))?;
     if text.contains(part) {
         Ok(())
     } else {

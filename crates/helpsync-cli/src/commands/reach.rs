@@ -2,10 +2,11 @@
 
 use helpsync_app::Finding;
 use helpsync_config::Settings;
-use helpsync_model::chain;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret as _;
+
+use crate::client::innermost;
 
 /// Where an endpoint for traces takes them: <https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>.
 const TRACES: &str = "v1/traces";
@@ -31,7 +32,7 @@ async fn traces(settings: &Settings, http: &Client) -> Option<Finding> {
         Ok(answer) if answer.status().is_success() => Finding::ok(NAME, format!("{url} takes them")),
         Ok(answer) => Finding::warning(NAME, format!("{url} answers {}", answer.status()), mend),
         Err(error) => {
-            let why = chain(&error.without_url());
+            let why = innermost(&error);
             Finding::warning(NAME, format!("{url} does not answer: {why}"), mend)
         }
     })
@@ -61,7 +62,7 @@ async fn embeddings(settings: &Settings, http: &Client) -> Option<Finding> {
         },
         Err(error) => Finding::wrong(
             NAME,
-            format!("{base} does not answer: {}", chain(&error.without_url())),
+            format!("{base} does not answer: {}", innermost(&error)),
             "start the endpoint, correct HELPSYNC_EMBEDDINGS__URL, or take it out: searches are then by words",
         ),
     })

@@ -1,7 +1,9 @@
 //! `helpsync up`: everything in one process.
 
 use anyhow::Context as _;
-use helpsync_app::{Process, Role, Runtime, api_key_file, database_file, start_logging, stop_signal};
+use helpsync_app::{
+    Process, Role, Runtime, api_key_file, database_file, logs_json, start_logging, stop_signal,
+};
 use helpsync_config::Settings;
 use serde_json::json;
 use url::Url;
@@ -9,21 +11,44 @@ use url::Url;
 use crate::args::{Manner, Up};
 use crate::client::Client;
 use crate::commands::ask::{check_subdomain, oauth_url};
-use crate::exit::{Exit, refusal};
+use crate::exit::{Exit, exit_of, refusal};
 use crate::output::{Output, customer_option};
 use crate::role::{log_settings, run_until, settings};
 
-pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<()> {
-    if args.simulated {
-        return simulated(args, manner).await;
+pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<Exit> {
+    let mut output = Output::from(manner);
+    let ended = match args.simulated {
+        true => Box::pin(simulated(args, manner, &mut output)).await,
+        false => Box::pin(run(args, manner, &mut output)).await,
+    };
+    match ended {
+        Ok(()) => Ok(Exit::Done),
+        // What ends a process whose log is JSON is a line of it like any other.
+        Err(error) if output.logged => {
+            let exit = exit_of(&error);
+            output.error("helpsync", &error, exit);
+            Ok(exit)
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// Starts the log as the settings and the command line want it; notes and errors go into it from now on if it is JSON.
+fn log(settings: &Settings, manner: Manner, output: &mut Output) -> anyhow::Result<()> {
+    let log = log_settings(&settings.log, manner);
+    start_logging(&log, &settings.telemetry, "helpsync")?;
+    output.logged = logs_json(log.format);
+    Ok(())
+}
+
+async fn run(args: Up, manner: Manner, output: &mut Output) -> anyhow::Result<()> {
     let settings = settings(args.config.clone())?;
     if let Some(subdomain) = &args.connect {
         check_subdomain(subdomain)?;
         check_client(&settings)?;
     }
-    let output = Output::from(manner);
-    start_logging(&log_settings(&settings.log, manner), &settings.telemetry, "helpsync")?;
+    log(&settings, manner, output)?;
+    let output = *output;
     let stop = stop_signal().context("cannot handle signals")?;
     let facts = Facts::of(&settings);
     let process = Process::open(settings, Runtime::default(), Role::All).await?;
@@ -143,20 +168,20 @@ fn tell(output: Output, facts: &Facts, url: &Url, grant: Option<(&str, &str)>) -
 }
 
 #[cfg(not(feature = "demo"))]
-async fn simulated(_: Up, _: Manner) -> anyhow::Result<()> {
+async fn simulated(_: Up, _: Manner, _: &mut Output) -> anyhow::Result<()> {
     anyhow::bail!(super::NO_DEMO)
 }
 
 #[cfg(feature = "demo")]
-async fn simulated(args: Up, manner: Manner) -> anyhow::Result<()> {
+async fn simulated(args: Up, manner: Manner, output: &mut Output) -> anyhow::Result<()> {
     use crate::commands::simulated::{SUBDOMAIN, Simulated};
 
-    let output = Output::from(manner);
     let simulated = Simulated::start(ARTICLES, SEED).await?;
     // What the simulation needs wins over what is set for a real Zendesk.
     let env = std::env::vars().chain(simulated.env()).collect::<std::collections::BTreeMap<_, _>>();
     let settings = Settings::load(args.config, env)?;
-    start_logging(&log_settings(&settings.log, manner), &settings.telemetry, "helpsync")?;
+    log(&settings, manner, output)?;
+    let output = *output;
     let stop = stop_signal().context("cannot handle signals")?;
     let process = Process::open(settings, Runtime::default(), Role::All).await?;
     let url = process.api_url().context("the API did not start")?.clone();

@@ -62,6 +62,15 @@ pub(crate) fn position(run: &Value) -> Position {
         .into_iter()
         .map(|name| count(run, name))
         .sum();
+    let missing = |name: &str| run["missing_articles"][name].as_u64();
+    if let (Some(asked), Some(total)) = (missing("asked"), missing("total")) {
+        return Position {
+            doing: "asking for each missing article".to_owned(),
+            done: asked,
+            total: Some(total),
+            waits: run["waiting_for"].as_str().map(str::to_owned),
+        };
+    }
     // Of what only reads changes, nobody knows beforehand how many there are.
     let reads_all = run["kind"] == "full" && reads;
     Position {

@@ -43,8 +43,8 @@ enum Way {
 pub(crate) struct Progress {
     way: Way,
     output: Output,
-    /// When counting began, and at what.
-    since: Option<(Instant, u64)>,
+    /// When counting of what is done now began, and at what.
+    since: Option<(String, Instant, u64)>,
     last_line: Option<(Instant, String)>,
 }
 
@@ -66,8 +66,10 @@ impl Progress {
     }
 
     pub(crate) fn set(&mut self, position: &Position) {
-        let (began, first) = *self.since.get_or_insert_with(|| (Instant::now(), position.done));
-        let text = described(position, position.done.saturating_sub(first), began.elapsed());
+        let began = |position: &Position| (position.doing.clone(), Instant::now(), position.done);
+        let since = self.since.take().filter(|(doing, ..)| *doing == position.doing);
+        let (_, began, first) = self.since.insert(since.unwrap_or_else(|| began(position)));
+        let text = described(position, position.done.saturating_sub(*first), began.elapsed());
         match &self.way {
             Way::Silent => {}
             Way::Bar(bar) => draw(bar, position, text),

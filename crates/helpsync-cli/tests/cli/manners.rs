@@ -273,6 +273,9 @@ fn every_shell_has_completions_and_every_command_a_page() {
     for page in ["helpsync.1", "helpsync-up.1", "helpsync-dead-letters-replay.1"] {
         assert!(folder.path().join(page).exists(), "{page}");
     }
+    let page = std::fs::read_to_string(folder.path().join("helpsync.1")).unwrap();
+    assert_eq!(page.as_bytes(), helpsync(&["man"], &[]).stdout, "it is one page, however it is asked for");
+    assert!(page.contains(".SH \"EXIT STATUS\"") && !page.contains(".SH EXTRA"), "{page}");
 }
 
 #[test]

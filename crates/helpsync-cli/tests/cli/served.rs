@@ -132,9 +132,9 @@ fn keys_and_organizations(served: &Served) {
     let shown = served.json(&["orgs", "set", "--organization", "other", "--display-name", ""]);
     assert!(shown["display_name"].is_null() && shown["subdomains"][0] == "acme", "{shown}");
     let (code, error) = served.error(&["orgs", "set", "--color", "red"]);
-    assert!(code == 1 && error.contains("#17795e"), "{error}");
+    assert!(code == 2 && error.contains("#17795e"), "{code} {error}");
     let (code, error) = served.error(&["orgs", "set", "--return-url", "https://*.example.com/"]);
-    assert!(code == 1 && error.contains("each host by its own name"), "{error}");
+    assert!(code == 2 && error.contains("each host by its own name"), "{code} {error}");
     assert!(served.text(&["orgs", "remove", &other["id"].to_string()]).contains("is removed"));
 }
 
@@ -216,9 +216,15 @@ fn a_selection_is_asked_about(served: &Served) {
 fn commands_that_change(served: &Served) {
     let scheduled = served.text(&["schedule", "ada/1", "on", "--every", "6"]);
     assert!(scheduled.contains("ada/1 (acme) is synced by itself every 6 h, next in "), "{scheduled}");
-    assert_eq!(served.json(&["schedule", "ada/1", "on"])["interval_hours"], 6);
+    let on = served.json(&["schedule", "ada/1", "on"]);
+    assert_eq!((&on["interval_hours"], &on["scheduled"]), (&6.into(), &true.into()), "{on}");
     assert!(served.text(&["schedule", "ada/1"]).contains(" is synced by itself every 6 h, next in "));
-    assert_eq!(served.json(&["schedule", "ada/1", "off"])["workspace"]["next_sync_at"], Value::Null);
+    let off = served.json(&["schedule", "ada/1", "off"]);
+    assert_eq!(
+        (&off["workspace"]["next_sync_at"], &off["scheduled"]),
+        (&Value::Null, &false.into()),
+        "{off}"
+    );
     // A customer is said either way, by every command about one.
     for command in ["select", "files"] {
         assert_eq!(
@@ -308,7 +314,12 @@ fn errors(served: &Served) {
         (&["refuse-removals", "ada/1"], 1, "nothing to refuse"),
         (&["disconnect", "ada/1"], 2, "--yes"),
         (&["schedule", "ada/1", "on", "--every", "5"], 2, "[possible values: 3, 6, 12, 24]"),
-        (&["select", "--customer", "ada/1", "--locale", ""], 1, "locales"),
+        (&["select", "--customer", "ada/1", "--locale", ""], 2, "locales"),
+        (&["search", "", "--customer", "ada/1"], 2, "query"),
+        (&["orgs", "create", ""], 2, "name"),
+        (&["audit", "--actor", "foo"], 2, "actor is one of api_key, customer, "),
+        (&["audit", "--from", "yesterday"], 2, "from is a time such as "),
+        (&["doctor", "--subdomain", "bad sub"], 2, "\"bad sub\" names no workspace"),
         (&["connect", "nope!", "--customer", "eve"], 2, "\"nope!\" names no workspace"),
         (&["connect", "acme", "--customer", ""], 2, "a value is required"),
         (&["pause"], 2, "--lane"),
@@ -328,7 +339,7 @@ fn errors(served: &Served) {
     ] {
         std::fs::write(served.folder().join("selection.json"), selection).unwrap();
         let (code, text) = served.error(&["select", "--customer", "ada/1", "--file", "selection.json"]);
-        assert!(code == 1 && text.contains(part), "{selection}: {code} {text}");
+        assert!(code == 2 && text.contains(part), "{selection}: {code} {text}");
     }
     let (_, text) = served.error(&["show", "bob", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["exit_code"], 1);

@@ -2,6 +2,7 @@
 
 use helpsync_api::answers;
 use helpsync_pages::Page;
+use helpsync_store::audit::ACTOR_KINDS;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,8 +14,6 @@ use crate::show::{table, when};
 use crate::text as t;
 use crate::visitor::{Given, Visitor, part};
 
-/// Kinds of actors that the audit log is filtered by.
-const ACTORS: [&str; 5] = ["api_key", "customer", "upstream", "browser", "operator"];
 /// Changes of a page.
 const ROWS: usize = 100;
 /// Characters of what was asked for that are shown.
@@ -52,7 +51,7 @@ pub(crate) async fn page(visitor: Visitor, Given(asked): Given<Asked>) -> Result
 
 fn filter(visitor: &Visitor, asked: &Asked) -> Markup {
     let search = Search { name: "customer", label: t::CUSTOMER, value: &asked.customer, placeholder: None };
-    let actor = Choice::of_states("actor", t::ACTOR, &asked.actor, &ACTORS);
+    let actor = Choice::of_states("actor", t::ACTOR, &asked.actor, &ACTOR_KINDS);
     layout::filter(&visitor.at("/audit"), &search, &[actor])
 }
 

@@ -101,6 +101,10 @@ fn state(run: &answers::RunView, now: i64) -> Markup {
                 @if let Some(why) = &run.waiting_for {
                     (fact(t::WAITS_FOR, &waits_for(run.waiting_kind.as_deref(), why)))
                 }
+                @if let Some(missing) = &run.missing_articles {
+                    @let [asked, total] = [missing.asked, missing.total].map(|count| number(i64::try_from(count).unwrap_or(i64::MAX)));
+                    (fact(t::MISSING_ASKED, &text(&t::of_all(&asked, &total))))
+                }
                 @if let Some(what) = &run.working_on { (fact(t::WORKS_ON, &text(what))) }
                 @if let Some(error) = &run.error { (fact(t::ERROR, &text(error))) }
                 (fact(t::BEGUN, &when_if_any(run.started_at.as_deref(), now)))

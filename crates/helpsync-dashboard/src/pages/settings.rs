@@ -32,7 +32,7 @@ pub(crate) fn schedule_form(visitor: &Visitor, customer: &answers::CustomerView)
     if customer.workspace.is_none() || !visitor.may(KeyScope::Sync) {
         return html! {};
     }
-    let is_on = customer.workspace.as_ref().is_some_and(|it| it.next_sync_at.is_some());
+    let is_on = customer.scheduled;
     let hours = customer.interval_hours.unwrap_or(-1);
     html! {
         details class="card" {

@@ -6,6 +6,7 @@ use super::{sentence, state};
 
 pub(crate) const WAITS_FOR: &str = "Waits for";
 pub(crate) const WORKS_ON: &str = "Works on";
+pub(crate) const MISSING_ASKED: &str = "Missing articles asked for";
 pub(crate) const BEGUN: &str = "Begun";
 pub(crate) const ENDED: &str = "Ended";
 pub(crate) const TRIGGER: &str = "Asked for by";

@@ -21,10 +21,13 @@ tokio::task_local! {
     static REQUEST: Arc<Audited>;
 }
 
+/// Kinds of who asks for changes.
+pub const ACTOR_KINDS: [&str; 5] = ["api_key", "customer", "upstream", "browser", "operator"];
+
 /// Who asks for a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// What kind of: `api_key`, `customer`, `upstream`, `browser`, `operator`.
+    /// What kind of, of [`ACTOR_KINDS`].
     pub kind: &'static str,
     /// Its id among those: of a key its number, of a customer its name, of an upstream service its user at the broker.
     pub id: String,

@@ -101,6 +101,11 @@ pub fn first_slot(now: i64, interval: i64, customer: CustomerId) -> i64 {
     now + 1 + i64::try_from(spread % interval.unsigned_abs()).unwrap_or(0)
 }
 
+/// What of a customer is synced by itself, by the text of its setting; nothing where it has none.
+pub(crate) fn auto_sync_of(setting: Option<String>) -> AutoSync {
+    setting.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
 /// Sets or clears the next slot of a customer's connection after its schedule or its connection changed.
 pub(crate) async fn reschedule(write: &mut Write, customer: CustomerId) -> Result<(), StoreError> {
     let row = sqlx::query(
@@ -113,11 +118,7 @@ pub(crate) async fn reschedule(write: &mut Write, customer: CustomerId) -> Resul
     .await?;
     let own: Option<String> = row.try_get("auto_sync")?;
     let default: Option<String> = row.try_get("default_sync")?;
-    let covers = own
-        .or(default)
-        .and_then(|text| serde_json::from_str::<AutoSync>(&text).ok())
-        .unwrap_or_default()
-        .covers(Source::Zendesk);
+    let covers = auto_sync_of(own.or(default)).covers(Source::Zendesk);
     let hours: Option<i64> = row.try_get("hours")?;
     let interval = hours.unwrap_or(DEFAULT_INTERVAL_HOURS).saturating_mul(HOUR_MS);
     let slot = covers.then(|| first_slot(write.now, interval, customer));

@@ -1,6 +1,6 @@
 //! When the shards of a run did what, and what they waited for: for people who look at a run over time.
 
-use helpsync_model::{OrganizationId, RunId, ShardKind, ShardState};
+use helpsync_model::{Confirm, OrganizationId, RunId, ShardKind, ShardState};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::Row;
@@ -101,7 +101,38 @@ fn timed_of(row: &AnyRow) -> Result<TimedShard, StoreError> {
     })
 }
 
+/// Articles that a run asks for one by one, because no list shows them any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MissingArticles {
+    /// Of which it is known what became of them.
+    pub asked: usize,
+    /// All of them.
+    pub total: usize,
+}
+
 impl AdminStore {
+    /// How far a run is with the articles that no list shows any more. None where it has not come to them, or has a second
+    /// listing account for them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn missing_articles(&self, run: RunId) -> Result<MissingArticles, StoreError> {
+        let rows = sqlx::query("select state, params from shard where run_id = $1 and kind = $2")
+            .bind(run.0)
+            .bind(ShardKind::ConfirmRemoved.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let mut missing = MissingArticles::default();
+        for row in rows {
+            if let Confirm::Articles { articles } = decode::json(&row, "shard", "params")? {
+                let state: ShardState = decode::named(&row, "shard", "state")?;
+                missing.total += articles.len();
+                missing.asked += if state == ShardState::Done { articles.len() } else { 0 };
+            }
+        }
+        Ok(missing)
+    }
+
     /// Up to `limit` shards of a run of the organization, in the order in which they came to be.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! How customers stand: workspace, files, syncs, and what is under way.
 
-use helpsync_model::{ConnectionId, OrganizationId, WaitKind};
+use helpsync_model::{ConnectionId, OrganizationId, Source, WaitKind};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -9,6 +9,7 @@ use crate::db::states::{ACTIVE_RUN, DONE_RUN, FAILED_SHARD, PENDING_SHARD, STATU
 use crate::db::{AdminStore, StoreError, sql};
 use crate::file::files::readers_of;
 use crate::run::held_back::{held_back_of, waits_for};
+use crate::run::schedule::auto_sync_of;
 
 /// How a customer stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct CustomerState {
     pub customer_id: String,
     /// Since when a person has paused its work, in ms.
     pub paused_at: Option<i64>,
+    /// Whether it is synced by itself, by its own setting or its organization's.
+    pub is_scheduled: bool,
     /// Hours between its scheduled syncs, if it has an interval of its own.
     pub interval_hours: Option<i64>,
     /// Files shown.
@@ -100,6 +103,8 @@ pub(crate) fn select_state() -> String {
     ));
     format!(
         "select customer.id, customer.external_id, customer.paused_at, customer.interval_hours,
+           coalesce(customer.auto_sync, (select organization.auto_sync from organization
+             where organization.id = customer.organization_id)) as auto_sync,
            connection.id as connection_id, connection.subdomain, connection.state, connection.pause_reason,
            connection.next_sync_at, connection.scopes, connection.account_label, connection.source_items_synced_at,
            (select cast(coalesce(sum(kept_total.files), 0) as bigint) from kept_total
@@ -159,6 +164,7 @@ pub(crate) fn state_of(row: &AnyRow) -> Result<CustomerState, StoreError> {
         id: row.try_get("id")?,
         customer_id: row.try_get("external_id")?,
         paused_at: row.try_get("paused_at")?,
+        is_scheduled: auto_sync_of(row.try_get("auto_sync")?).covers(Source::Zendesk),
         interval_hours: row.try_get("interval_hours")?,
         files: row.try_get("files")?,
         workspace,
