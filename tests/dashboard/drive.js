@@ -153,9 +153,9 @@ const parts = {
   async removals() {
     await customer();
     await press("Held removals");
-    await says("Approve the removals");
+    await says("Approve the 250 removals");
     await look("held");
-    await press("Approve the removals");
+    await press("Approve the 250 removals");
     await says("The removals are approved");
   },
 

@@ -100,6 +100,16 @@ async fn a_denied_grant_connects_nothing_and_says_so() {
     assert!(page.contains("Access was not granted"), "{page}");
     let sources = app.post("/user_data_sources", "ada", json!({})).await;
     assert_eq!(sources["count"], 0);
+    let (_, log) = app.call(Method::GET, "/helpsync/v1/audit?actor=browser", "ada", None).await;
+    assert_eq!(log["entries"][0]["detail"]["granted"], false, "{log}");
+    // What passes is no fault of the client's set-up.
+    account.update_settings(|settings| settings.consent = Consent::Allow);
+    let mut callback: url::Url = app.consent(&app.oauth_url("ada", "acme").await).await.parse().unwrap();
+    let (_, state) = callback.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let state = state.into_owned();
+    callback.query_pairs_mut().clear().append_pair("state", &state).append_pair("error", "server_error");
+    let page = app.http.get(callback).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("Zendesk does not answer at the moment") && !page.contains("makers"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

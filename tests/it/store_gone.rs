@@ -246,9 +246,11 @@ async fn a_full_disk_is_named_nothing_spins_and_work_goes_on_once_there_is_room(
     let (_, status) = up.ask("/helpsync/v1/status", None).await;
     assert!(status["store"].as_str().unwrap().to_lowercase().contains("no space left"), "{status}");
     until("the log to name it", async || {
-        up.process
-            .has_said("No space left on device")
-            .filter(|said| said.contains("this process is not ready"))
+        let text = up.process.text();
+        let names = |line: &&str| {
+            line.contains("No space left on device") && line.contains("this process is not ready")
+        };
+        text.lines().find(names).map(|_| ())
     })
     .await;
     up.spins_not("on a full disk", busy_max).await;

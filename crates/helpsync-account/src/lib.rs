@@ -222,7 +222,7 @@ impl Accounts {
         subdomain: &Subdomain,
     ) -> Result<Account, AccountError> {
         let tokens = StoredTokens::new(self.clone(), organization, connection, run, self.endpoint(home)?);
-        Ok(self.account(home, self.endpoint(subdomain)?, Arc::new(tokens)))
+        Ok(self.account(home, self.endpoint(subdomain)?, Arc::new(tokens), run))
     }
 
     /// A client with a token that is not stored (yet, or any more).
@@ -231,7 +231,7 @@ impl Accounts {
     /// [`AccountError`].
     pub fn with_token(&self, subdomain: &Subdomain, token: SecretString) -> Result<Account, AccountError> {
         let endpoint = self.endpoint(subdomain)?;
-        Ok(self.account(subdomain, endpoint, Arc::new(FixedToken(token))))
+        Ok(self.account(subdomain, endpoint, Arc::new(FixedToken(token)), None))
     }
 
     /// How this process used each account's budget since this was last asked, to be noted. What could not be noted may be
@@ -263,10 +263,11 @@ impl Accounts {
         home: &Subdomain,
         endpoint: Endpoint,
         tokens: Arc<dyn helpsync_zendesk::TokenSource>,
+        run: Option<RunId>,
     ) -> Account {
         let waited = Arc::new(Waited::default());
         let spans = Arc::new(WaitSpans::since(self.inner.clock.now_ms()));
-        let limiter = BudgetedLimiter::new(self, home, Arc::clone(&waited));
+        let limiter = BudgetedLimiter::new(self, home, Arc::clone(&waited), run);
         Account {
             client: Client::new(self.inner.http.clone(), endpoint, Arc::new(limiter), tokens),
             waited,

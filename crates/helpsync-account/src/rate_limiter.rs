@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use helpsync_coordinator::{Coordinator, NoPermit, PermitId, PermitRequest, Report, Waited, wait_for_permit};
-use helpsync_model::{Entropy, Subdomain, chain};
+use helpsync_model::{Entropy, RunId, Subdomain, chain};
 use helpsync_store::AccountUse;
 use helpsync_telemetry::metrics as telemetry;
 use helpsync_zendesk::{Family, Permit, RateLimiter, RateReport, Throttled};
 
 use crate::account_use::AccountUses;
-use crate::{AccountOptions, Accounts};
+use crate::{AccountOptions, Accounts, working};
 
 /// A permit whose request never came back counts as in flight this long.
 const GRANT_TTL: Duration = Duration::from_secs(90);
 /// How long to stay away when the coordinator does not answer: slow down, never run free.
 const COORDINATOR_DOWN_WAIT: Duration = Duration::from_secs(2);
+/// A shorter wait for budget is not told to whoever watches the run.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// Zendesk's answer to whoever asks too often.
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -27,11 +29,18 @@ pub(crate) struct BudgetedLimiter {
     options: AccountOptions,
     waited: Arc<Waited>,
     uses: Arc<AccountUses>,
+    /// Whose requests they are, if a run's.
+    run: Option<RunId>,
 }
 
 impl BudgetedLimiter {
     /// The budget belongs to the Zendesk account, whoever of our customers connected it.
-    pub(crate) fn new(accounts: &Accounts, subdomain: &Subdomain, waited: Arc<Waited>) -> Self {
+    pub(crate) fn new(
+        accounts: &Accounts,
+        subdomain: &Subdomain,
+        waited: Arc<Waited>,
+        run: Option<RunId>,
+    ) -> Self {
         Self {
             coordinator: Arc::clone(&accounts.inner.coordinator),
             entropy: Arc::clone(&accounts.inner.entropy),
@@ -39,7 +48,25 @@ impl BudgetedLimiter {
             options: accounts.inner.options.clone(),
             waited,
             uses: Arc::clone(&accounts.inner.uses),
+            run,
         }
+    }
+
+    /// A permit. Whoever watches the run is told of a wait for it that they can see.
+    async fn permit(&self, key: &str, ask: &PermitRequest) -> Result<PermitId, NoPermit> {
+        let permit = wait_for_permit(&*self.coordinator, key, ask, ask.patience, &self.waited);
+        let Some(run) = self.run else { return permit.await };
+        let mut permit = std::pin::pin!(permit);
+        tokio::select! {
+            biased;
+            answer = &mut permit => return answer,
+            () = tokio::time::sleep(TOLD_AFTER) => {}
+        }
+        let waits = format!("waiting for the budget of {}", self.account);
+        working::put(&*self.coordinator, run, &waits).await;
+        let answer = permit.await;
+        working::put(&*self.coordinator, run, "asking Zendesk").await;
+        answer
     }
 
     /// Zendesk counts each family of an account for itself, and so does the budget: a hundred calls a minute for
@@ -64,10 +91,8 @@ impl RateLimiter for BudgetedLimiter {
             permit_ttl: GRANT_TTL,
             patience: self.options.patience,
         };
-        let patience = self.options.patience;
         let since = tokio::time::Instant::now();
-        let answer =
-            wait_for_permit(&*self.coordinator, &self.key(family), &ask, patience, &self.waited).await;
+        let answer = self.permit(&self.key(family), &ask).await;
         let waited = since.elapsed();
         telemetry::budget_waited(&self.account, waited, answer.is_err());
         let waited_ms = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);

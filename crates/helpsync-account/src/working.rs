@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use helpsync_coordinator::BudgetView;
+use helpsync_coordinator::{BudgetView, Coordinator};
 use helpsync_model::{RunId, chain};
 
 use crate::Accounts;
@@ -32,14 +32,19 @@ impl Accounts {
 
     /// Says where a run is. A coordinator that is away is no trouble.
     pub async fn put_working(&self, run: RunId, what: &str) {
-        if let Err(error) = self.inner.coordinator.put_cursor(&name(run), what, SHOWN).await {
-            tracing::debug!(%run, error = chain(&error), "a working cursor was not kept");
-        }
+        put(&*self.inner.coordinator, run, what).await;
     }
 
     /// Where a run is, if it said so lately.
     pub async fn working(&self, run: RunId) -> Option<String> {
         self.inner.coordinator.cursor(&name(run)).await.ok().flatten()
+    }
+}
+
+/// As [`Accounts::put_working`].
+pub(crate) async fn put(coordinator: &dyn Coordinator, run: RunId, what: &str) {
+    if let Err(error) = coordinator.put_cursor(&name(run), what, SHOWN).await {
+        tracing::debug!(%run, error = chain(&error), "a working cursor was not kept");
     }
 }
 

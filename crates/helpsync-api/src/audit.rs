@@ -14,9 +14,10 @@ use serde_json::{Map, Value};
 use crate::layers::REQUEST_ID;
 
 /// Of a body, what says what was done to what: names, numbers and switches. Never what somebody wrote, and no secret.
-const TOLD: [&str; 34] = [
+const TOLD: [&str; 35] = [
     "approve",
     "auto_sync_enabled_sources",
+    "auto_sync_interval",
     "by",
     "client_id",
     "connecting_new_account",

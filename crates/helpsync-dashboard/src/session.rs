@@ -66,6 +66,8 @@ fn next_of(text: Option<&str>) -> &str {
     let is_plain = |text: &&str| {
         text.starts_with("/o/")
             && !text.contains("//")
+            && !text.contains("/.")
+            && !text.to_ascii_lowercase().contains("%2e")
             && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"'))
     };
     text.filter(is_plain).unwrap_or_default()
@@ -143,6 +145,8 @@ mod tests {
             "/o//evil.example",
             "https://evil.example",
             "/o/\\evil",
+            "/o/1/../../../evil",
+            "/o/1/%2E%2e/evil",
             "/o/1/ x",
             "/o/\u{e9}",
         ] {

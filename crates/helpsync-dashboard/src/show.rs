@@ -32,6 +32,11 @@ pub(crate) fn duration(seconds: i64) -> String {
     }
 }
 
+/// Short times to a tenth of a second.
+pub(crate) fn seconds(ms: i64) -> String {
+    if ms < 60_000 { format!("{}.{} s", ms / 1_000, ms % 1_000 / 100) } else { duration(ms / 1_000) }
+}
+
 /// Bytes, by the thousand.
 pub(crate) fn bytes(value: i64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];

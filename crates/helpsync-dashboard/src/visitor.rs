@@ -32,6 +32,8 @@ pub(crate) struct Visitor {
     pub(crate) secret: SecretString,
     /// What its pages know and no other site does.
     pub(crate) token: String,
+    /// What it asks for, as its browser or a proxy sent it.
+    pub(crate) address: String,
     pub(crate) dashboard: Dashboard,
 }
 
@@ -70,7 +72,8 @@ impl Visitor {
             Err(error) => return Err(away(error)),
         };
         let token = hex::encode(Sha256::digest(format!("form {}", secret.expose_secret())));
-        Ok(Self { key, home, organization, secret, token, dashboard: dashboard.clone() })
+        let address = asked(parts).to_owned();
+        Ok(Self { key, home, organization, secret, token, address, dashboard: dashboard.clone() })
     }
 
     /// Whether the key may do what takes `scope`. Buttons are shown by it; what is done the API decides.
@@ -127,11 +130,15 @@ impl Visitor {
     }
 }
 
+/// What was asked for: within nested routers the address has lost its beginning.
+fn asked(parts: &Parts) -> &str {
+    let asked = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
+    asked.path_and_query().map_or("/", PathAndQuery::as_str)
+}
+
 /// The login page, with the way back to what was asked for.
 fn login_address(parts: &Parts) -> String {
-    // As the browser sent it: within nested routers the address has lost its beginning.
-    let asked = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
-    let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+    let asked = asked(parts);
     let asked = asked.strip_prefix(PLACE).unwrap_or(asked);
     if parts.method == Method::GET && asked.starts_with("/o/") {
         return format!("/login?next={}", part(asked));

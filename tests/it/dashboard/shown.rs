@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Visitor;
-use crate::app::{API_KEY, Shape, TestApp, real_time, small};
+use crate::app::{API_KEY, Shape, TestApp, real_time, small, until};
 use crate::webhooks_out;
 
 const CUSTOMER: &str = "ada";
@@ -42,6 +42,8 @@ async fn every_run_of_a_customer_can_be_come_by_page_by_page() {
     assert_eq!(next_in(&older), None, "that was all");
     seen.extend(runs_in(&older));
     assert_eq!(seen, (1..=22).rev().collect::<Vec<i64>>(), "the newest first, each once");
+    let none = visitor.page(&format!("/customers/{}?before=1", visitor.customer(CUSTOMER).await)).await;
+    assert!(none.contains("There is no older run.") && !none.contains("no run yet"), "{none}");
     // The API reads on in the same way.
     let list = async |query: &str| {
         app.call(Method::GET, &format!("/helpsync/v1/runs?customer_id={CUSTOMER}&{query}"), CUSTOMER, None)
@@ -55,11 +57,16 @@ async fn every_run_of_a_customer_can_be_come_by_page_by_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waits_for_the_budget_within_a_shard_are_drawn_and_told_apart_from_work() {
-    // A request a second: a full sync of one page takes several.
-    let few = [("HELPSYNC_ZENDESK__REQUESTS_PER_MINUTE", "60")];
+    // A request in two and a half seconds: a full sync of one page takes several.
+    let few = [("HELPSYNC_ZENDESK__REQUESTS_PER_MINUTE", "24")];
     let app = TestApp::start(Shape::Embedded, &few, real_time()).await;
     app.account("acme", small(3));
-    app.connect(CUSTOMER, "acme").await;
+    let connected = app.connect(CUSTOMER, "acme");
+    let told = until("the wait to be told while it lasts", async || {
+        let run = app.call(Method::GET, "/helpsync/v1/runs/1", CUSTOMER, None).await.1;
+        run["working_on"].as_str().filter(|what| *what == "waiting for the budget of acme").map(|_| ())
+    });
+    tokio::join!(connected, told);
     let shards = app.call(Method::GET, "/helpsync/v1/runs/1/shards", CUSTOMER, None).await.1;
     let waits: Vec<&Value> = shards["shards"]
         .as_array()
@@ -119,8 +126,7 @@ async fn a_customer_has_what_was_sent_to_webhooks_about_it_and_it_can_be_sent_ag
     assert_eq!(sent.status(), StatusCode::SEE_OTHER);
     let led = sent.headers()[reqwest::header::LOCATION].to_str().unwrap().to_owned();
     assert!(visitor.get(&led).await.text().await.unwrap().contains("Sent again."));
-    crate::app::until("it to arrive again", async || (receiver.received().len() > before).then_some(()))
-        .await;
+    until("it to arrive again", async || (receiver.received().len() > before).then_some(())).await;
     // Of the webhook's own list each customer's are told.
     let page = visitor.page(&format!("/webhooks/{}", webhook.0)).await;
     assert!(page.contains("named?name=eve") && page.contains("named?name=ada"), "{page}");
@@ -139,17 +145,22 @@ async fn the_audit_log_says_in_words_what_was_done() {
     app.post(
         "/update_users",
         CUSTOMER,
-        json!({ "customer_ids": [CUSTOMER], "auto_sync_enabled_sources": "ALL" }),
+        json!({ "customer_ids": [CUSTOMER], "auto_sync_enabled_sources": "ALL", "auto_sync_interval": 6 }),
     )
     .await;
+    let old = visitor.page("/audit").await;
+    assert!(old.contains("auto_sync_interval: 6"), "{old}");
     let entries = app.call(Method::GET, "/helpsync/v1/audit", CUSTOMER, None).await.1["entries"].clone();
     for entry in entries.as_array().unwrap() {
         let summary = entry["summary"].as_str().unwrap();
         assert!(!summary.is_empty() && !summary.contains('/'), "{entry}");
     }
     let page = visitor.page("/audit").await;
-    for said in ["Let the work of a customer go on", "Switch the schedules", "Hand no work of a customer out"]
-    {
+    for said in [
+        "Let the work of a customer go on",
+        "Set whether and when customers are synced by themselves",
+        "Hand no work of a customer out",
+    ] {
         assert!(page.contains(said), "{said}: {page}");
     }
     let cells = page.split("<td").skip(1).filter_map(|cell| cell.split_once('>')?.1.split("</td>").next());

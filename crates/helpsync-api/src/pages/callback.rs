@@ -40,7 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .parameter("code", "string", "Zendesk's authorization code")
         .parameter("error", "string", "Why there is no code, for example access_denied")
         .audited(true)
-        .told_as("Grant access to a workspace")
+        .told_as("Answer whether access to a workspace is granted")
         .gives_text("text/html"),
     ]
 }
@@ -111,6 +111,7 @@ async fn settle(api: &Api, headers: &HeaderMap, query: Callback) -> Response {
     let Some(code) = query.code.filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX) else {
         return failed(not_ours());
     };
+    audit::detail("granted", json!(true));
     match connect(api, &grant, &look, code.into()).await {
         Ok((connected, remark)) => arrived(api, &state, &grant, &look, connected, remark),
         Err(page) => failed(page),
@@ -194,6 +195,13 @@ fn arrived(
 
 /// Zendesk says that there is no code.
 async fn refused(api: &Api, grant: &NewGrant, error: &str) -> Page {
+    // RFC 6749, 4.1.2.1: these pass.
+    if ["temporarily_unavailable", "server_error"].contains(&error) {
+        tracing::info!(organization = %grant.organization, error, "zendesk cannot ask for a grant just now");
+        return Page::failed(StatusCode::BAD_GATEWAY, texts::ZENDESK_AWAY)
+            .line(texts::NOTHING_CHANGED)
+            .line(texts::START_AGAIN_LATER);
+    }
     if error != "access_denied" {
         let error: String = error.chars().filter(char::is_ascii_graphic).take(64).collect();
         tracing::warn!(organization = %grant.organization, error, "zendesk refused to ask for a grant");
@@ -201,6 +209,7 @@ async fn refused(api: &Api, grant: &NewGrant, error: &str) -> Page {
             .line(texts::REQUEST_REFUSED_WHY)
             .line(texts::TELL_MAKERS);
     }
+    audit::detail("granted", json!(false));
     if let Err(error) = api.store().admin().note_refused_grant(grant.customer, &grant.subdomain).await {
         tracing::error!(error = chain(&error), "a refused grant was not noted");
     }

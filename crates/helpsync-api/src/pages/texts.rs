@@ -242,7 +242,7 @@ pub(super) fn skipped(count: i64) -> String {
 }
 
 pub(super) const HELP_CENTER_OFF: &str = "Zendesk shows no help center in this account: it is switched off, or whoever granted access may not read it. \
-     An administrator can activate it (in Zendesk: Guide).";
+     An administrator can activate it (in Zendesk: Guide), or connect again with a user who may read it.";
 pub(super) const ACCOUNT_SUSPENDED: &str = "The Zendesk account is suspended. Its owner can have that ended.";
 pub(super) const ARRIVE_BY_THEMSELVES: &str = "After that the articles arrive by themselves.";
 pub(super) const ASK_TO_SYNC: &str = "After that, ask the makers of your application to sync again.";

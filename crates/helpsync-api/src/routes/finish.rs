@@ -211,7 +211,7 @@ fn farewell(api: &Api, customer: CustomerId, subdomain: &str, token: SecretStrin
                     tracing::warn!(%customer, %subdomain, error = chain(&failure), "webhook not deleted");
                 }
                 Err(_elapsed) => {
-                    tracing::warn!(%customer, %subdomain, "webhook not deleted: no answer in time")
+                    tracing::warn!(%customer, %subdomain, "webhook not deleted: no answer in time");
                 }
             }
         }

@@ -24,6 +24,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         post("/update_users", Access::Key, "Switch the schedules of up to 100 customers", update)
             .needs(KeyScope::Sync)
+            .told_as("Set whether and when customers are synced by themselves")
             .takes::<UpdateUsersInput>()
             .gives::<GenericSuccessResponse>(),
         post("/user", Access::Key, "One customer", user)

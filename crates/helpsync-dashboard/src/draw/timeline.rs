@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::show::{duration, millis};
+use crate::show::{duration, millis, seconds};
 use crate::text as t;
 use helpsync_api::answers::{RunView, TimedShardView, WaitView};
 
@@ -63,6 +63,9 @@ pub(crate) fn timeline(run: &RunView, shards: &[TimedShardView], now: i64) -> Ma
             span class="entry" { span class="key works" {} (t::LEGEND_WORKED) }
             span class="entry" { span class="key budget" {} (t::LEGEND_BUDGET) }
             span class="entry" { span class="key put-off" {} (t::LEGEND_PUT_OFF) }
+            @if shown.iter().any(|shard| shard.state == "running") {
+                span class="entry" { span class="key now" {} (t::LEGEND_NOW) }
+            }
             span class="entry" { span class="key failed" {} (t::LEGEND_FAILED) }
         }
         (reasons(shown))
@@ -86,12 +89,24 @@ fn row(scale: Scale, shard: &TimedShardView, y: i64, now: i64) -> Markup {
             text x="0" y=(y + BAR) { (name(shard)) }
             rect class="waits" x=(waits_x) y=(y + 2) width=(waits) height=(BAR) rx="2" {}
             @if let Some(started) = started {
-                @let (x, width) = scale.bar(started, end);
+                // Of what is under way it is not told yet how much of the time since it last was heard of went by waiting.
+                @let known = if ended { end } else { heard_of(shard, started).min(end) };
+                @if known < end {
+                    @let (x, width) = scale.bar(known, end);
+                    rect class="now" x=(x) y=(y + 2) width=(width) height=(BAR) rx="2" {}
+                }
+                @let (x, width) = scale.bar(started, known);
                 rect class=(class) x=(x) y=(y + 2) width=(width) height=(BAR) rx="2" {}
                 @for wait in &shard.waits { (waited(scale, wait, y + 2, end)) }
             }
         }
     }
+}
+
+/// When a shard under way last said what it did.
+fn heard_of(shard: &TimedShardView, started: i64) -> i64 {
+    let spans = shard.waits.iter().filter_map(|wait| millis(&wait.until));
+    spans.chain(millis(&shard.updated_at)).fold(started, i64::max)
 }
 
 /// A wait within a shard's bar: over all of its height where the shard was put off, else over as much of it as was spent
@@ -118,11 +133,6 @@ fn in_words(wait: &WaitView) -> String {
         Some(ms) => t::waited_of(&seconds(ms), &seconds(between)),
     };
     format!("{lasted}, {}", wait.why)
-}
-
-/// Short times to a tenth of a second.
-fn seconds(ms: i64) -> String {
-    if ms < 60_000 { format!("{}.{} s", ms / 1_000, ms % 1_000 / 100) } else { duration(ms / 1_000) }
 }
 
 /// A name that fits.

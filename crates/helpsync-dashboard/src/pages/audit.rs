@@ -4,6 +4,7 @@ use helpsync_api::answers;
 use helpsync_pages::Page;
 use helpsync_store::audit::ACTOR_KINDS;
 use maud::{Markup, html};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -86,7 +87,7 @@ fn target_of(entry: &answers::AuditRow) -> Option<String> {
     let asked = entry.target.trim_start_matches('/').split('/');
     let named =
         path.split('/').zip(asked).filter(|(name, _)| name.starts_with('{') && *name != "{customer_id}");
-    let named: Vec<&str> = named.map(|(_, value)| value).collect();
+    let named: Vec<_> = named.map(|(_, value)| percent_decode_str(value).decode_utf8_lossy()).collect();
     (!named.is_empty()).then(|| named.join(", "))
 }
 
@@ -131,8 +132,9 @@ mod tests {
             target("POST /helpsync/v1/customers/{customer_id}/pause", "/helpsync/v1/customers/ada/pause"),
             None
         );
-        let deleted = target("DELETE /delete_webhook/{webhook_id}", "/delete_webhook/7");
-        assert_eq!(deleted.as_deref(), Some("7"));
+        let replayed = "POST /helpsync/v1/dead-letters/{id}/replay";
+        let replayed = target(replayed, "/helpsync/v1/dead-letters/shard%2D7/replay");
+        assert_eq!(replayed.as_deref(), Some("shard-7"));
         assert_eq!(target("make a key", "k2").as_deref(), Some("k2"));
         assert_eq!(target("upstream request", ""), None);
     }

@@ -76,7 +76,8 @@ impl SentFor {
 
     /// The same, to a page that says what `word` stands for.
     pub(crate) fn back_saying(&self, path: &str, word: &str) -> Response {
-        self.back(&format!("{path}?{}", self.sent.visitor.saying(word, None)))
+        let visitor = &self.sent.visitor;
+        see_other(&visitor.saying(&below(visitor, &self.customer, path), word, None))
     }
 
     /// Sends what the form asks for, on the customer's behalf.
@@ -133,8 +134,8 @@ pub(crate) async fn page(
         (layout::region("state", &state(&visitor, &customer, now)))
         (crate::pages::settings::schedule_form(&visitor, &customer))
         // Older runs change no more.
-        @if said.before.is_some() { (runs_shown(&visitor, &customer, &runs, now)) }
-        @else { (layout::region("runs", &runs_shown(&visitor, &customer, &runs, now))) }
+        @if said.before.is_some() { (runs_shown(&visitor, &customer, &runs, true)) }
+        @else { (layout::region("runs", &runs_shown(&visitor, &customer, &runs, false))) }
         (skipped_of(&visitor, &runs.runs).await?)
         (deliveries::card(&visitor, &customer).await?)
         (account)
@@ -161,7 +162,7 @@ async fn look(visitor: Visitor, id: i64) -> Result<Regions, Problem> {
     let customer = find(&visitor, id).await?;
     let runs = runs_of(&visitor, &customer, None).await?;
     let now = visitor.dashboard.now_ms();
-    let runs = runs_shown(&visitor, &customer, &runs, now);
+    let runs = runs_shown(&visitor, &customer, &runs, false);
     Ok(vec![("state", state(&visitor, &customer, now)), ("runs", runs)])
 }
 
@@ -296,16 +297,17 @@ fn runs_shown(
     visitor: &Visitor,
     customer: &answers::CustomerView,
     found: &answers::Runs,
-    now: i64,
+    is_older: bool,
 ) -> Markup {
-    let runs = &found.runs;
+    let (runs, now) = (&found.runs, visitor.dashboard.now_ms());
     let older = found.next_before.map(|before| below(visitor, customer, &format!("?before={before}")));
     let columns =
         [t::RUN, t::STATE, t::TRIGGER, t::PROGRESS, t::STORED, t::REMOVED, t::SKIPPED, t::BEGUN, t::ENDED];
     html! {
         section class="card" {
             h2 { (t::RUNS) }
-            @if runs.is_empty() { p class="soft" { (t::NO_RUNS_YET) } } @else {
+            @if is_older { p { a href=(below(visitor, customer, "")) { (t::NEWEST_RUNS) } } }
+            @if runs.is_empty() { p class="soft" { (if is_older { t::NO_OLDER_RUNS } else { t::NO_RUNS_YET }) } } @else {
                 (table(t::RUNS, &columns, &html! {
                     @for run in runs {
                         tr {
@@ -402,11 +404,13 @@ pub(crate) async fn held(
     let next = found.next.map(|next| below(&visitor, &customer, &format!("/held?after={next}")));
     let content = html! {
         (heading(&visitor, &customer, t::HELD))
+        @let held = customer.workspace.as_ref().map_or(0, |workspace| workspace.held);
+        @if held > 0 { p { strong { (t::held_of(held, &customer.customer_id)) } } }
         p { (t::HELD_LONG) }
         @if found.held.is_empty() { p class="card soft" { (t::NOTHING_HELD) } } @else {
             @if visitor.may(KeyScope::Admin) {
                 div class="actions" {
-                    (post(&visitor, &act("approve"), &html! { button class="danger" type="submit" { (t::APPROVE) } }))
+                    (post(&visitor, &act("approve"), &html! { button class="danger" type="submit" { (t::approve(held)) } }))
                     (post(&visitor, &act("refuse"), &html! { button type="submit" { (t::REFUSE) } }))
                 }
             }

@@ -214,6 +214,9 @@ pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Prob
         Some("discard") => (Method::DELETE, "", "discarded"),
         _ => return Err(Problem::new(dashboard, StatusCode::BAD_REQUEST, t::NOTHING_AT_ADDRESS)),
     };
+    if method == Method::DELETE && !visitor.may(KeyScope::Admin) {
+        return Err(Problem::new(dashboard, StatusCode::FORBIDDEN, t::DISCARD_NOT_ALLOWED));
+    }
     let (ids, more) = meant(&visitor, &fields).await?;
     if method == Method::DELETE && !ids.is_empty() && !fields.has(layout::SURE) {
         return Ok(ask_before(&visitor, &ids, more).into_response());
@@ -234,7 +237,7 @@ pub(crate) async fn act(Sent { visitor, fields }: Sent) -> Result<Response, Prob
                 (false, true) => format!("{word}_some"),
                 (false, false) => word.to_owned(),
             };
-            Ok(see_other(&visitor.at(&format!("/dead-letters?{}", visitor.saying(&word, None)))))
+            Ok(see_other(&visitor.saying(&visitor.at("/dead-letters"), &word, None)))
         }
         Some(problem) if done == 0 => Err(problem),
         Some(Problem::Page { status, text, .. }) => {

@@ -14,7 +14,7 @@ use crate::layout::{self, Part};
 use crate::live::{self, Regions, Topic};
 use crate::pages::overview::{named, progress};
 use crate::problem::Problem;
-use crate::show::{badge, bytes, duration, fact, number, table, waits_for, when, when_if_any};
+use crate::show::{badge, bytes, fact, number, seconds, table, waits_for, when, when_if_any};
 use crate::text as t;
 use crate::visitor::{At, Given, Visitor};
 
@@ -159,7 +159,7 @@ fn timeline_shown(run: &answers::RunView, shards: &answers::Timeline, now: i64) 
                 h3 { (t::WAITED) }
                 dl class="facts" {
                     @for (name, ms) in waits.into_iter().filter(|(_, ms)| *ms > 0) {
-                        (fact(name, &html! { (duration(ms / 1_000)) }))
+                        (fact(name, &html! { (seconds(ms)) }))
                     }
                 }
             }

@@ -281,11 +281,7 @@ pub(crate) async fn disconnect(visitor: Visitor, At(named): At<Named>) -> Result
         return Err(Problem::new(&visitor.dashboard, StatusCode::FORBIDDEN, t::DISCONNECT_NOT_ALLOWED));
     }
     let Some(workspace) = &customer.workspace else {
-        return Ok(see_other(&below(
-            &visitor,
-            &customer,
-            &format!("?{}", visitor.saying(NOT_CONNECTED, None)),
-        )));
+        return Ok(see_other(&visitor.saying(&below(&visitor, &customer, ""), NOT_CONNECTED, None)));
     };
     let content = html! {
         (heading(&visitor, &customer, t::DISCONNECT))

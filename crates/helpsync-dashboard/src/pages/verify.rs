@@ -98,7 +98,7 @@ fn differences(visitor: &Visitor, shown: &[Value]) -> Markup {
     let text = |value: &Value| value.as_str().unwrap_or(t::NONE).to_owned();
     table(
         t::DIFFERENCES,
-        &[t::ARTICLE, t::REASON, t::CHANGED, t::CHANGED_THERE],
+        &[t::ARTICLE, t::REASON, t::CHANGED_BY_COPY, t::CHANGED_BY_ZENDESK],
         &html! {
             @for one in shown {
                 tr {

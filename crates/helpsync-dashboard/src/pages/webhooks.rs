@@ -189,19 +189,21 @@ pub(crate) async fn redeliver(
     Given(asked): Given<Asked>,
     Sent { visitor, fields }: Sent,
 ) -> Result<Response, Problem> {
-    let said = match fields.one("delivery") {
+    let (word, count) = match fields.one("delivery") {
         Some(id) => {
             let path = format!("/helpsync/v1/webhook-deliveries/{}/redeliver", part(id));
             visitor.post::<Value>(&path, json!({})).await?;
-            visitor.saying("redelivered", None)
+            ("redelivered", None)
         }
         None => redeliver_dead(&visitor, at.webhook).await?,
     };
-    Ok(see_other(&visitor.at(&format!("/webhooks/{}?{said}{}", at.webhook, asked.narrowed()))))
+    let narrowed = asked.narrowed();
+    let back = visitor.at(&format!("/webhooks/{}?{}", at.webhook, narrowed.trim_start_matches('&')));
+    Ok(see_other(&visitor.saying(back.trim_end_matches('?'), word, count)))
 }
 
-/// Sends every dead delivery again, [`BATCHES_MAX`] batches of the API at most; the part of an address that says what came of it.
-async fn redeliver_dead(visitor: &Visitor, webhook: i64) -> Result<String, Problem> {
+/// Sends every dead delivery again, [`BATCHES_MAX`] batches of the API at most; what is said of it.
+async fn redeliver_dead(visitor: &Visitor, webhook: i64) -> Result<(&'static str, Option<u64>), Problem> {
     let path = format!("/helpsync/v1/webhooks/{webhook}/redeliver");
     let mut count = 0_u64;
     for _batch in 0..BATCHES_MAX {
@@ -209,10 +211,10 @@ async fn redeliver_dead(visitor: &Visitor, webhook: i64) -> Result<String, Probl
         count = count.saturating_add(answer.redelivered);
         if answer.redelivered < BATCH {
             return Ok(match count {
-                0 => visitor.saying("nothing_dead", None),
-                count => visitor.saying("redelivered", Some(count)),
+                0 => ("nothing_dead", None),
+                count => ("redelivered", Some(count)),
             });
         }
     }
-    Ok(visitor.saying("redelivered_some", Some(count)))
+    Ok(("redelivered_some", Some(count)))
 }

@@ -12,6 +12,8 @@ pub(crate) const SORT_ID: &str = "oldest customer first";
 pub(crate) const SORT_AGE: &str = "oldest copy first";
 pub(crate) const NO_CUSTOMERS: &str = "No customer is like that.";
 pub(crate) const NO_RUNS_YET: &str = "There was no run yet.";
+pub(crate) const NO_OLDER_RUNS: &str = "There is no older run.";
+pub(crate) const NEWEST_RUNS: &str = "The newest runs";
 pub(crate) const SYNC_NOW: &str = "Sync now";
 pub(crate) const FULL_SYNC: &str = "Full sync";
 pub(crate) const CANCEL: &str = "Stop the sync";
@@ -32,7 +34,6 @@ pub(crate) const NOT_CONNECTED_LONG: &str =
     "No workspace is connected. The customer connects one by the address that the API hands out.";
 pub(crate) const HELD_LONG: &str = "These files are gone from Zendesk, and a run held their removal back because it was large, or because a role shrank. Approve to let the next run remove what is still gone; refuse to keep them until a run finds them gone again.";
 pub(crate) const NOTHING_HELD: &str = "Nothing is held.";
-pub(crate) const APPROVE: &str = "Approve the removals";
 pub(crate) const REFUSE: &str = "Refuse and keep the files";
 pub(crate) const SELECTION_LONG: &str = "What of the help center is kept. An empty field is no condition; every condition must hold. What is left out goes at once, and a run brings the rest.";
 pub(crate) const NOTHING_SAVED: &str = "Nothing was saved: what you typed stands below.";
@@ -87,4 +88,13 @@ pub(crate) fn hours(hours: i64) -> String {
 
 pub(crate) fn disconnect_asked(workspace: &str, customer: &str) -> String {
     format!("Disconnect the workspace {workspace} of {customer}?")
+}
+
+/// The button that lets all held removals go.
+pub(crate) fn approve(held: i64) -> String {
+    if held == 1 {
+        "Approve the removal".to_owned()
+    } else {
+        format!("Approve the {} removals", number(held))
+    }
 }

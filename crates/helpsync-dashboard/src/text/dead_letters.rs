@@ -8,6 +8,7 @@ pub(crate) const MORE_OF_CAUSE: &str = "There may be more of this cause. They st
 pub(crate) const BY_CAUSE: &str = "By cause";
 pub(crate) const REPLAY: &str = "Replay";
 pub(crate) const DISCARD: &str = "Discard";
+pub(crate) const DISCARD_NOT_ALLOWED: &str = "Discarding takes a key of the scope admin.";
 pub(crate) const DISCARD_SURE: &str = "Yes, discard";
 pub(crate) const ALL_OF_CAUSE: &str = "all of this cause";
 pub(crate) const THE_CHOSEN: &str = "the chosen";

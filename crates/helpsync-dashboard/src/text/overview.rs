@@ -47,6 +47,7 @@ pub(crate) fn dead_of(count: usize, customers: usize) -> String {
     format!("{count} of {customers} {}", if customers == 1 { "customer" } else { "customers" })
 }
 
+/// So many files of a customer whose removal is held.
 pub(crate) fn held_of(count: i64, customer: &str) -> String {
     format!("{} of {customer}", number(count))
 }

@@ -40,6 +40,7 @@ pub(crate) const LEGEND_WAITED: &str = "waits";
 pub(crate) const LEGEND_WORKED: &str = "works";
 pub(crate) const LEGEND_BUDGET: &str = "waits for budget, by its share of the time";
 pub(crate) const LEGEND_PUT_OFF: &str = "put off";
+pub(crate) const LEGEND_NOW: &str = "works or waits just now";
 pub(crate) const LEGEND_FAILED: &str = "failed";
 
 /// What a run waits for, by the API's word for its kind. `None`: its reason says it better.
