@@ -38,6 +38,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0015_paused_customers",
     "0016_grant_keys",
     "0017_grants_of_a_customer",
+    "0018_oldest_copies",
 ];
 
 /// Those of SQLite.

@@ -176,7 +176,9 @@ impl WebhookStore {
     ) -> Result<CustomerDeliveries, StoreError> {
         let DeliveryMark { event, delivery } = after.unwrap_or(DeliveryMark { event: i64::MAX, delivery: 0 });
         let rows = sqlx::query(sql(format!(
-            "select {SHOWN} from (select * from event where customer_id = $1 and id <= $3 order by id desc limit $6) as event
+            "select {SHOWN}
+             from (select id, customer_id, customer_external_id, kind, object_type, object_id from event
+               where customer_id = $1 and id <= $3 order by id desc limit $6) as event
              join webhook_delivery on webhook_delivery.event_id = event.id
              where webhook_delivery.organization_id = $2 and (event.id < $3 or webhook_delivery.id < $4)
              order by event.id desc, webhook_delivery.id desc limit $5"

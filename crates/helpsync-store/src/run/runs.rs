@@ -236,7 +236,7 @@ impl AdminStore {
         limit: u32,
     ) -> Result<Vec<Run>, StoreError> {
         let (condition, whose) = match of {
-            RunsOf::Organization => ("$2 is null", None),
+            RunsOf::Organization => ("cast($2 as bigint) is null", None),
             RunsOf::Connection(connection) => (
                 "connection_id in (select id from connection where id = $2 or parent_id = $2)",
                 Some(connection.0),

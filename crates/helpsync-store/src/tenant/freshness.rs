@@ -38,6 +38,8 @@ impl AdminStore {
         customer: Option<CustomerId>,
         limit: u32,
     ) -> Result<Vec<Freshness>, StoreError> {
+        // Said apart: a condition that may be none defeats every index.
+        let whose = if customer.is_some() { "connection.customer_id = $2" } else { "cast($2 as bigint) is null" };
         let rows = sqlx::query(sql(format!(
             "select connection.id, customer.external_id, connection.subdomain, connection.source_items_synced_at,
                connection.high_water, connection.next_sync_at,
@@ -52,7 +54,7 @@ impl AdminStore {
                       where member.id = connection.id or member.parent_id = connection.id)) as missing) as oldest_missing_at
              from connection join customer on customer.id = connection.customer_id
              where connection.organization_id = $1 and connection.disconnected_at is null
-               and connection.parent_id is null and ($2 is null or connection.customer_id = $2)
+               and connection.parent_id is null and {whose}
              order by coalesce(connection.source_items_synced_at, 0), connection.id limit $3"
         )))
         .bind(organization.0)

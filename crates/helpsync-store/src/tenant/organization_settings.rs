@@ -118,7 +118,7 @@ impl AdminStore {
         };
         let rows = sqlx::query(sql(format!(
             "select distinct tag.key as name, {value} as content from file, {tags} as tag
-             where file.customer_id = $1 and file.hidden_at is null order by 1, 2 limit $2"
+             where file.customer_id = $1 and file.hidden_at is null and file.tags <> '{{}}' order by 1, 2 limit $2"
         )))
         .bind(customer.0)
         .bind(TAGS_MAX)
