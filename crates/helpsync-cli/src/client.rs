@@ -251,6 +251,14 @@ pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     }
 }
 
+/// Why nothing, or nothing that could be read, came back from an address that is only looked at.
+pub(crate) fn unanswered(error: &reqwest::Error) -> String {
+    if error.is_connect() || error.is_timeout() {
+        return innermost(error);
+    }
+    "what listens there does not speak HTTP".to_owned()
+}
+
 /// The text in the error envelope; of several faults, each with the field that it is about.
 fn said(body: &Value) -> Option<String> {
     let detail = body.get("detail").or_else(|| body.get("message"))?;

@@ -1,6 +1,7 @@
 //! Running one shard: with its lease renewed, its panics caught, and an end to it when the process stops.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use helpsync_model::{RENEWALS_PER_LEASE, SILENT_RENEWALS_MAX, chain};
@@ -10,6 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{Worker, WorkerOptions};
+
+/// So long a shard may go on whose lease is not renewed: a renewal waits for the transaction that ends the shard, and then finds
+/// no lease, before the worker has heard that it ended. What it writes meanwhile is fenced.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Runs a shard, and those that follow it as long as this worker goes on with them.
@@ -45,13 +50,18 @@ impl Worker {
             (!stop.is_cancelled()).then(|| Onward { holder: holder.clone(), lease: *lease })
         };
         let run = AssertUnwindSafe(self.engine.run(started, &onward)).catch_unwind();
+        let mut run = std::pin::pin!(run);
         let ended = tokio::select! {
-            ended = run => ended,
-            () = self.renew_until_lost(started) => {
-                telemetry::lease_lost();
-                tracing::warn!("lease lost, work stopped");
-                return None;
-            }
+            biased;
+            ended = &mut run => ended,
+            () = self.renew_until_lost(started) => match tokio::time::timeout(LAST_WORD, run).await {
+                Ok(ended) => ended,
+                Err(_elapsed) => {
+                    telemetry::lease_lost();
+                    tracing::warn!("lease lost, work stopped");
+                    return None;
+                }
+            },
             () = abandon.cancelled() => Ok(self.engine.hand_back(started).await.map(|()| None)),
         };
         match ended {

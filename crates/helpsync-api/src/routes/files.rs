@@ -191,7 +191,7 @@ async fn delete_matching(
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     let filters = FileFilters { viewer: viewing.changing().viewer, ..filters };
     let deleted = api.store().admin().delete_files(customer.id, &filters, preserve, announce).await?;
-    tracing::info!(customer = %customer.id, deleted, preserve, "files deleted by request");
+    tracing::info!(customer = customer.external_id, deleted, preserve, "files deleted by request");
     Ok(SUCCESS)
 }
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use helpsync_account::subscriptions::{scopes_allow, unsubscribe};
-use helpsync_model::{ConnectionId, CustomerId, Lane, OrganizationId, RunParams, Subdomain, Trigger, chain};
+use helpsync_model::{ConnectionId, Lane, OrganizationId, RunParams, Subdomain, Trigger, chain};
 use helpsync_store::{GrantCompleted, GrantOutcome, RunRequest, RunRequested};
 use helpsync_zendesk::{Client, Failure};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::live_connection;
 use crate::Api;
 use crate::error::ApiError;
 use crate::pages::Remark;
@@ -142,12 +143,15 @@ pub(crate) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Finished
     let (connection, reconnected) = match api.store().admin().complete_grant(grant).await? {
         GrantOutcome::Connected { connection, reconnected } => (connection, reconnected),
         GrantOutcome::OtherWorkspace { subdomain } => {
-            revoke(api, grant.customer, &grant.subdomain, grant.tokens.access.clone());
+            let known = live_connection(api, grant.organization, grant.customer).await?;
+            let customer = known.map(|known| known.customer_external_id).unwrap_or_default();
+            revoke(api, &customer, &grant.subdomain, grant.tokens.access.clone());
             return Ok(Finished::OtherWorkspace(subdomain));
         }
     };
-    let (customer, subdomain) = (grant.customer, &grant.subdomain);
-    tracing::info!(%connection, %customer, %subdomain, reconnected, "workspace connected");
+    let made = api.store().admin().connection(grant.organization, connection).await?;
+    let (customer, workspace) = (&made.customer_external_id, &made.subdomain);
+    tracing::info!(%connection, customer, workspace, reconnected, "workspace connected");
     if scopes_allow(grant.scopes.as_deref().unwrap_or_default()) {
         let mut secret = [0u8; ENDPOINT_BYTES];
         api.entropy().fill(&mut secret);
@@ -158,8 +162,7 @@ pub(crate) async fn finish(api: &Api, grant: &GrantCompleted) -> Result<Finished
         let request_id = grant.sync_options["request_id"].as_str();
         start(api, grant.organization, connection, Trigger::Connect, request_id).await?;
     }
-    let created_at = api.store().admin().connection(grant.organization, connection).await?.created_at;
-    Ok(Finished::Connected(Connected { connection, created_at, reconnected, syncing }))
+    Ok(Finished::Connected(Connected { connection, created_at: made.created_at, reconnected, syncing }))
 }
 
 /// Asks for a sync of a connection.
@@ -189,39 +192,40 @@ pub(crate) async fn start(
 pub(crate) async fn end(api: &Api, connection: &helpsync_store::Connection) -> Result<(), ApiError> {
     let webhook = api.store().admin().drop_subscription(connection.organization, connection.id).await?;
     if let Some(token) = api.store().admin().disconnect(connection.organization, connection.id).await? {
-        farewell(api, connection.customer, &connection.subdomain, token, webhook);
+        farewell(api, &connection.customer_external_id, &connection.subdomain, token, webhook);
     }
     Ok(())
 }
 
 /// Tells Zendesk, in the background and once, that a token is no longer needed. Ours is forgotten whatever it answers.
-pub(crate) fn revoke(api: &Api, customer: CustomerId, subdomain: &str, token: SecretString) {
+pub(crate) fn revoke(api: &Api, customer: &str, subdomain: &str, token: SecretString) {
     farewell(api, customer, subdomain, token, None);
 }
 
 /// The webhook goes first: it takes the token to take it away.
-fn farewell(api: &Api, customer: CustomerId, subdomain: &str, token: SecretString, webhook: Option<String>) {
+fn farewell(api: &Api, customer: &str, subdomain: &str, token: SecretString, webhook: Option<String>) {
+    let customer = customer.to_owned();
     let Ok(subdomain) = Subdomain::parse(subdomain) else { return };
     let Ok(account) = api.accounts().with_token(&subdomain, token) else { return };
     tokio::spawn(async move {
         if let Some(webhook) = webhook {
             match tokio::time::timeout(ACCOUNT_PATIENCE, unsubscribe(&account.client, &webhook)).await {
-                Ok(Ok(())) => tracing::info!(%customer, %subdomain, "webhook deleted"),
+                Ok(Ok(())) => tracing::info!(customer, workspace = %subdomain, "webhook deleted"),
                 Ok(Err(failure)) => {
-                    tracing::warn!(%customer, %subdomain, error = chain(&failure), "webhook not deleted");
+                    tracing::warn!(customer, workspace = %subdomain, error = chain(&failure), "webhook not deleted");
                 }
                 Err(_elapsed) => {
-                    tracing::warn!(%customer, %subdomain, "webhook not deleted: no answer in time");
+                    tracing::warn!(customer, workspace = %subdomain, "webhook not deleted: no answer in time");
                 }
             }
         }
         match tokio::time::timeout(ACCOUNT_PATIENCE, account.client.revoke_token()).await {
-            Ok(Ok(_revoked)) => tracing::info!(%customer, %subdomain, "access token revoked"),
+            Ok(Ok(_revoked)) => tracing::info!(customer, workspace = %subdomain, "access token revoked"),
             Ok(Err(failure)) => {
-                tracing::warn!(%customer, %subdomain, error = chain(&failure), "access token not revoked at Zendesk");
+                tracing::warn!(customer, workspace = %subdomain, error = chain(&failure), "access token not revoked at Zendesk");
             }
             Err(_elapsed) => {
-                tracing::warn!(%customer, %subdomain, "access token not revoked at Zendesk: no answer in time");
+                tracing::warn!(customer, workspace = %subdomain, "access token not revoked at Zendesk: no answer in time");
             }
         }
     });

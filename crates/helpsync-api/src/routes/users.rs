@@ -130,9 +130,9 @@ async fn delete(
         let Some(deleted) = api.store().admin().delete_customer(organization, external_id).await? else {
             continue;
         };
-        tracing::info!(customer = %deleted.id, "customer deleted");
+        tracing::info!(customer = external_id, "customer deleted");
         for (subdomain, token) in deleted.tokens {
-            revoke(&api, deleted.id, &subdomain, token);
+            revoke(&api, external_id, &subdomain, token);
         }
     }
     Ok(SUCCESS)

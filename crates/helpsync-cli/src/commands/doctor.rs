@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::args::Doctor;
-use crate::client::innermost;
+use crate::client::{innermost, unanswered};
 use crate::commands::ask::check_subdomain;
 use crate::commands::{ports, reach, scopes};
 use crate::exit::{Exit, exit_of};
@@ -121,7 +121,7 @@ async fn examine(settings: &Settings, args: &Doctor) -> anyhow::Result<Vec<Findi
 /// Whether a Helpsync answers there.
 pub(crate) async fn answers(http: &Client, base: &str) -> Result<(), String> {
     let url = format!("{}/health", base.trim_end_matches('/'));
-    let answer = http.get(&url).send().await.map_err(|error| innermost(&error))?;
+    let answer = http.get(&url).send().await.map_err(|error| unanswered(&error))?;
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or_default();
     match body["status"].as_str() {

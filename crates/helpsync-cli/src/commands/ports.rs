@@ -8,7 +8,7 @@ use helpsync_model::{Clock as _, SystemClock};
 use helpsync_store::StoreExam;
 use reqwest::Client;
 
-use crate::client::innermost;
+use crate::client::{innermost, unanswered};
 use crate::commands::doctor::answers;
 
 /// Processes say every few seconds that they live.
@@ -96,7 +96,7 @@ impl Port {
 /// Whether this path answers with this text in it.
 async fn tells(http: &Client, base: String, path: &str, part: &str) -> Result<(), String> {
     let url = format!("{base}{path}");
-    let answer = http.get(&url).send().await.map_err(|error| innermost(&error))?;
+    let answer = http.get(&url).send().await.map_err(|error| unanswered(&error))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| innermost(&error))?;
     if text.contains(part) {

@@ -4,7 +4,7 @@ use helpsync_telemetry::metrics as telemetry;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 
 use crate::db::{Dialect, StoreError, audit};
 
@@ -58,17 +58,27 @@ impl Write {
         }
     }
 
+    /// Commits, and does what was to be done then. Whoever waits for it may be stopped meanwhile, and both happen all the
+    /// same: else what is counted would not be what is written.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         let noted = self.note_request().await?;
-        self.tx.commit().await?;
-        if let Some(request) = noted {
-            audit::written(&request);
+        let committed = async move {
+            self.tx.commit().await?;
+            if let Some(request) = noted {
+                audit::written(&request);
+            }
+            telemetry::database(self.dialect.system(), "transaction", self.begun.elapsed());
+            self.after.into_iter().for_each(|what| what());
+            Ok(())
+        };
+        match tokio::spawn(committed.in_current_span()).await {
+            Ok(committed) => committed,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and the connection with it.
+                Err(_stopped) => Err(StoreError::from(sqlx::Error::WorkerCrashed)),
+            },
         }
-        telemetry::database(self.dialect.system(), "transaction", self.begun.elapsed());
-        for what in self.after {
-            what();
-        }
-        Ok(())
     }
 }
 

@@ -39,7 +39,8 @@ impl AdminStore {
         limit: u32,
     ) -> Result<Vec<Freshness>, StoreError> {
         // Said apart: a condition that may be none defeats every index.
-        let whose = if customer.is_some() { "connection.customer_id = $2" } else { "cast($2 as bigint) is null" };
+        let whose =
+            if customer.is_some() { "connection.customer_id = $2" } else { "cast($2 as bigint) is null" };
         let rows = sqlx::query(sql(format!(
             "select connection.id, customer.external_id, connection.subdomain, connection.source_items_synced_at,
                connection.high_water, connection.next_sync_at,

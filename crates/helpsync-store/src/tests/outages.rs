@@ -222,3 +222,25 @@ async fn an_outage_is_told_once_and_ends_with_what_shows_that_it_is_over() {
         assert!(begins(refused()) && ends(true).await);
     }
 }
+
+#[tokio::test]
+async fn what_is_committed_is_counted_whoever_stops_waiting_for_it() {
+    for store in stores().await {
+        store.admin().ensure_organization("default").await.unwrap();
+        let mut write = store.write().await.unwrap();
+        sqlx::query("insert into customer (organization_id, external_id, created_at, updated_at) values ($1, 'ada', 1, 1)")
+            .bind(crate::testing::FIRST.0)
+            .execute(&mut *write.tx)
+            .await
+            .unwrap();
+        let (told, heard) = tokio::sync::oneshot::channel();
+        write.once_committed(move || told.send(()).unwrap());
+        // As a worker is stopped whose lease is gone.
+        let mut commit = Box::pin(write.commit());
+        assert!(futures::poll!(&mut commit).is_pending(), "{}", crate::testing::name_of(&store));
+        drop(commit);
+        tokio::time::timeout(LATE, heard).await.unwrap().unwrap();
+        let known = store.admin().find_customer(crate::testing::FIRST, "ada").await.unwrap();
+        assert!(known.is_some(), "it is written");
+    }
+}
