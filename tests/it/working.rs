@@ -2,9 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use zendesk_sim::{BodyProfile, Fault, FaultRule, GenerateOptions};
+use zendesk_sim::{BodyProfile, Change, Fault, FaultRule, GenerateOptions};
 
 use crate::app::{Shape, TestApp, until};
+use crate::copy::ours;
 
 const CUSTOMER: &str = "ada";
 
@@ -47,6 +48,35 @@ async fn a_run_under_way_says_what_it_is_doing_embedded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_under_way_says_what_it_is_doing_on_services() {
     a_run_under_way_says_what_it_is_doing(Shape::Services).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_removes_says_how_many_missing_articles_it_has_asked_for() {
+    let app = TestApp::embedded().await;
+    let generate =
+        GenerateOptions { articles: 120, body_profile: BodyProfile::Small, ..GenerateOptions::default() };
+    let account = app.account("acme", generate);
+    app.connect(CUSTOMER, "acme").await;
+    // More than one shard asks for.
+    let gone: Vec<i64> = ours(&app, CUSTOMER).await.into_keys().take(60).collect();
+    for id in &gone {
+        account.apply(Change::Delete { id: *id }).unwrap();
+    }
+    let late = format!("/help_center/articles/{}", gone[0]);
+    account.inject(FaultRule::always(Fault::Delay { ms: 20_000 }).on(&late));
+    let run = app.post("/helpsync/v1/sync", CUSTOMER, json!({ "customer_id": CUSTOMER })).await;
+    let path = format!("/helpsync/v1/runs/{}", run["run_id"]);
+    until("all but one shard to have asked", async || {
+        let (_, view) = app.call(Method::GET, &path, CUSTOMER, None).await;
+        let missing = |name: &str| view["missing_articles"][name].as_u64();
+        assert!(missing("total").is_none_or(|total| total == 60), "{view}");
+        (missing("asked")? > 0).then_some(())
+    })
+    .await;
+    let connection = app.connection(CUSTOMER, "acme").await;
+    app.post(&format!("/helpsync/v1/data_sources/{}/cancel", connection.0), CUSTOMER, json!({})).await;
+    let (_, view) = app.call(Method::GET, &path, CUSTOMER, None).await;
+    assert_eq!((&view["state"], &view["missing_articles"]), (&"cancelled".into(), &serde_json::Value::Null));
 }
 
 /// First syncs that are under way at once, more than a worker has slots.

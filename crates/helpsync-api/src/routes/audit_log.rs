@@ -99,7 +99,7 @@ async fn audit_log(
     let next_before = found.last().filter(|_| found.len() >= limit as usize).map(|last| last.id);
     let row = |entry: AuditEntry| {
         let summary = SUMMARIES.get(&entry.action).copied().unwrap_or(&entry.action).to_owned();
-        AuditRow::new(entry, &summary)
+        AuditRow::new(entry, summary)
     };
     Ok(Json(AuditLog { entries: found.into_iter().map(row).collect(), next_before }))
 }

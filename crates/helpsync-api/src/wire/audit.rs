@@ -59,9 +59,9 @@ pub struct AuditLog {
 }
 
 impl AuditRow {
-    pub(crate) fn new(entry: AuditEntry, summary: &str) -> Self {
+    pub(crate) fn new(entry: AuditEntry, summary: String) -> Self {
         Self {
-            summary: summary.to_owned(),
+            summary,
             id: entry.id,
             at: time(entry.created_at),
             actor: AuditActor { kind: entry.actor_kind, id: entry.actor_id, name: entry.actor_name },

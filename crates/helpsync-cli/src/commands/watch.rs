@@ -168,6 +168,20 @@ mod tests {
     }
 
     #[test]
+    fn missing_articles_are_counted_by_those_that_were_asked_for() {
+        let mut run = run();
+        run["stage"] = json!("removal");
+        run["missing_articles"] = json!({ "asked": 50, "total": 1_300 });
+        let expected = Position {
+            doing: "asking for each missing article".to_owned(),
+            done: 50,
+            total: Some(1_300),
+            waits: None,
+        };
+        assert_eq!(position(&run), expected);
+    }
+
+    #[test]
     fn what_is_not_known_is_not_shown_as_complete() {
         for change in [
             json!({ "stage": "plan" }),
