@@ -92,9 +92,14 @@ fn state(run: &answers::RunView, now: i64) -> Markup {
                 (fact(t::LANE, &text(&t::state(&run.lane))))
                 (fact(t::STAGE, &text(&t::stage(&run.stage))))
                 @if let Some(plan) = &run.plan {
+                    @let plan = t::plan(plan);
                     (fact(t::PLAN, &html! {
-                        (t::plan(plan))
-                        @if let Some(why) = &run.plan_reason { br; span class="soft" { (why) } }
+                        @match &run.plan_reason {
+                            // It says both.
+                            Some(why) if why.starts_with(&plan) => (why),
+                            Some(why) => { (plan) br; span class="soft" { (why) } },
+                            None => (plan),
+                        }
                     }))
                 }
                 @if let Some(why) = &run.audit_reason { (fact(t::AUDIT_BECAUSE, &text(why))) }
