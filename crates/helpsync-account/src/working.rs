@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use helpsync_coordinator::{BudgetView, Coordinator};
-use helpsync_model::{RunId, chain};
+use helpsync_model::{RunId, ShardId, chain};
 
 use crate::Accounts;
 
@@ -41,6 +41,22 @@ impl Accounts {
     }
 }
 
+impl Accounts {
+    /// Says how far a shard is with what it asks for one by one.
+    pub async fn put_asked(&self, shard: ShardId, asked: usize) {
+        let put = self.inner.coordinator.put_cursor(&of_shard(shard), &asked.to_string(), SHOWN).await;
+        if let Err(error) = put {
+            tracing::debug!(%shard, error = chain(&error), "a working cursor was not kept");
+        }
+    }
+
+    /// How far a shard is with it, if it said so lately.
+    pub async fn asked(&self, shard: ShardId) -> usize {
+        let cursor = self.inner.coordinator.cursor(&of_shard(shard)).await.ok().flatten();
+        cursor.and_then(|asked| asked.parse().ok()).unwrap_or(0)
+    }
+}
+
 /// As [`Accounts::put_working`].
 pub(crate) async fn put(coordinator: &dyn Coordinator, run: RunId, what: &str) {
     if let Err(error) = coordinator.put_cursor(&name(run), what, SHOWN).await {
@@ -50,4 +66,8 @@ pub(crate) async fn put(coordinator: &dyn Coordinator, run: RunId, what: &str) {
 
 fn name(run: RunId) -> String {
     format!("run/{run}")
+}
+
+fn of_shard(shard: ShardId) -> String {
+    format!("shard/{shard}")
 }

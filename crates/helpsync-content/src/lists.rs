@@ -4,7 +4,7 @@ use markup5ever_rcdom::Handle;
 
 use crate::blocks::{Block, Item, List, Style};
 use crate::build::{Around, Builder, Flow};
-use crate::tree::{attribute, is_block, is_struck, tag};
+use crate::tree::{attribute, is_block, is_own_line, is_struck, tag};
 
 impl Builder {
     pub(crate) fn list(&mut self, node: &Handle, tag: &str, around: Around, flow: &mut Flow) {
@@ -52,11 +52,15 @@ impl Builder {
                 }
                 // A wrapper between a list and its items.
                 wrapper if child.children.borrow().iter().any(|it| tag(it) == "li") => {
-                    if is_block(wrapper) {
+                    let is_apart = is_block(wrapper) || is_own_line(wrapper);
+                    if is_apart {
                         list.end_stray();
                     }
                     let around = self.around(child, wrapper, around);
                     self.items(child, around, list);
+                    if is_apart {
+                        list.end_stray();
+                    }
                 }
                 _ => self.node(child, around, &mut list.stray),
             }

@@ -29,6 +29,18 @@ const ARTICLE: &str = r##"<h2 id="h_01">Before you&nbsp;start</h2>
 <p><iframe src="https://video.example.com/embed/7" title="Tour"></iframe></p>"##;
 
 #[test]
+fn what_wraps_items_of_a_list_and_stands_apart_joins_no_words() {
+    for (html, expected, plain) in [
+        ("<ol>x1<label>y<li></ol>", "x1\n\ny", "x1\ny"),
+        ("<ol>x1<label>y<li>z</ol>", "x1\n\ny\n\n1. z", "x1\ny\nz"),
+        ("<ul>x1<div>y<li>a</li>b</div>c</ul>", "x1\n\ny\n\n- a\n\n  b\n\n  c", "x1\n\ny\na\nb\n\nc"),
+        ("<ul>x1<b>y<li>z</b></ul>", "x1**y**\n\n- **z**", "x1y\nz"),
+    ] {
+        assert_eq!((markdown(html).as_str(), text(html).as_str()), (expected, plain), "{html}");
+    }
+}
+
+#[test]
 fn a_typical_article_becomes_markdown() {
     let expected = "\
 ## Before you start

@@ -1,10 +1,13 @@
 //! `confirm_removed`: asks for hidden articles once more; deletes what is gone, brings back what is not.
 
+use std::time::Duration;
+
 use futures::stream::{self, StreamExt as _};
 use helpsync_account::Account;
 use helpsync_model::{Confirm, ExportAccess, chain};
 use helpsync_store::{ShardEnd, StartedShard, StoreError};
 use helpsync_zendesk::{Failure, Rejected};
+use tokio::time::Instant;
 
 use crate::find_removed::confirmations;
 use crate::locales::article_anywhere;
@@ -16,6 +19,8 @@ use crate::{Engine, HandlerError};
 const AT_ONCE: usize = 4;
 /// Articles that are asked for by id, where there are too many to ask for each.
 const SPOT_CHECKS: usize = 100;
+/// How far it is, is told so often to whoever watches.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// Answers are stored as soon as they come to so many bytes.
 const BYTES_KEPT_MAX: u64 = 8 * 1024 * 1024;
 
@@ -101,7 +106,13 @@ impl Engine {
             .buffer_unordered(AT_ONCE);
         let mut gone = Vec::new();
         let mut fetched = Fetched::default();
+        let (mut asked, mut told) = (0, Instant::now());
         while let Some((id, answer)) = answers.next().await {
+            asked += 1;
+            if told.elapsed() >= TOLD_EVERY {
+                self.accounts.put_asked(started.fence.shard, asked).await;
+                told = Instant::now();
+            }
             match answer {
                 Ok(answer) => {
                     fetched.bytes += answer.bytes;

@@ -166,8 +166,11 @@ async fn run(
         Stage::Removal => api.store().admin().missing_articles(run.id).await?,
         Stage::Plan | Stage::Walk | Stage::Finalize => MissingArticles::default(),
     };
-    let missing_articles =
-        (missing.total > 0).then_some(MissingArticlesView { asked: missing.asked, total: missing.total });
+    let mut asked = missing.asked;
+    for (shard, of) in missing.under_way {
+        asked += api.accounts().asked(shard).await.min(of);
+    }
+    let missing_articles = (missing.total > 0).then_some(MissingArticlesView { asked, total: missing.total });
     Ok(Json(RunView { working_on, missing_articles, ..RunView::from(run) }))
 }
 

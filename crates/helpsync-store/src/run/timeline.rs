@@ -1,6 +1,6 @@
 //! When the shards of a run did what, and what they waited for: for people who look at a run over time.
 
-use helpsync_model::{Confirm, OrganizationId, RunId, ShardKind, ShardState};
+use helpsync_model::{Confirm, OrganizationId, RunId, ShardId, ShardKind, ShardState};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::Row;
@@ -102,12 +102,14 @@ fn timed_of(row: &AnyRow) -> Result<TimedShard, StoreError> {
 }
 
 /// Articles that a run asks for one by one, because no list shows them any more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissingArticles {
-    /// Of which it is known what became of them.
+    /// Those of shards that are done.
     pub asked: usize,
     /// All of them.
     pub total: usize,
+    /// Shards under way, with how many each asks for.
+    pub under_way: Vec<(ShardId, usize)>,
 }
 
 impl AdminStore {
@@ -117,7 +119,7 @@ impl AdminStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn missing_articles(&self, run: RunId) -> Result<MissingArticles, StoreError> {
-        let rows = sqlx::query("select state, params from shard where run_id = $1 and kind = $2")
+        let rows = sqlx::query("select id, state, params from shard where run_id = $1 and kind = $2")
             .bind(run.0)
             .bind(ShardKind::ConfirmRemoved.as_str())
             .fetch_all(&self.pool)
@@ -127,7 +129,13 @@ impl AdminStore {
             if let Confirm::Articles { articles } = decode::json(&row, "shard", "params")? {
                 let state: ShardState = decode::named(&row, "shard", "state")?;
                 missing.total += articles.len();
-                missing.asked += if state == ShardState::Done { articles.len() } else { 0 };
+                match state {
+                    ShardState::Done => missing.asked += articles.len(),
+                    ShardState::Running => {
+                        missing.under_way.push((ShardId(row.try_get("id")?), articles.len()));
+                    }
+                    _ => {}
+                }
             }
         }
         Ok(missing)
