@@ -163,7 +163,7 @@ async fn run(
     }
     let working_on = api.accounts().working(run.id).await;
     let missing = match run.stage {
-        Stage::Removal => api.store().admin().missing_articles(run.id).await?,
+        Stage::Removal => api.store().admin().missing_articles(organization, run.id).await?,
         Stage::Plan | Stage::Walk | Stage::Finalize => MissingArticles::default(),
     };
     let mut asked = missing.asked;

@@ -118,12 +118,20 @@ impl AdminStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn missing_articles(&self, run: RunId) -> Result<MissingArticles, StoreError> {
-        let rows = sqlx::query("select id, state, params from shard where run_id = $1 and kind = $2")
-            .bind(run.0)
-            .bind(ShardKind::ConfirmRemoved.as_str())
-            .fetch_all(&self.pool)
-            .await?;
+    pub async fn missing_articles(
+        &self,
+        organization: OrganizationId,
+        run: RunId,
+    ) -> Result<MissingArticles, StoreError> {
+        let rows = sqlx::query(
+            "select shard.id, shard.state, shard.params from shard join run on run.id = shard.run_id
+             where shard.run_id = $1 and shard.kind = $2 and run.organization_id = $3",
+        )
+        .bind(run.0)
+        .bind(ShardKind::ConfirmRemoved.as_str())
+        .bind(organization.0)
+        .fetch_all(&self.pool)
+        .await?;
         let mut missing = MissingArticles::default();
         for row in rows {
             if let Confirm::Articles { articles } = decode::json(&row, "shard", "params")? {
