@@ -46,9 +46,9 @@ pub async fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => return not_understood("helpsync", &error),
     };
-    let output = Output::from(cli.manner);
+    let mut output = Output::from(cli.manner);
     // Boxed: the commands' futures are large, and one of them runs.
-    match Box::pin(run(cli, output)).await {
+    match Box::pin(run(cli, &mut output)).await {
         Ok(exit) => exit,
         Err(error) => {
             let exit = exit_of(&error);
@@ -60,9 +60,11 @@ pub async fn main() -> Exit {
     }
 }
 
-async fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
+/// `told`: how to speak, also of the error that this ends with.
+async fn run(cli: Cli, told: &mut Output) -> anyhow::Result<Exit> {
+    let output = *told;
     match cli.command {
-        Command::Up(args) => return Box::pin(up::up(args, cli.manner)).await,
+        Command::Up(args) => Box::pin(up::up(args, cli.manner, told)).await,
         #[cfg(feature = "demo")]
         Command::Demo(args) => return Box::pin(demo::demo(args, output)).await,
         #[cfg(not(feature = "demo"))]

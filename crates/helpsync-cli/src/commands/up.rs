@@ -11,25 +11,15 @@ use url::Url;
 use crate::args::{Manner, Up};
 use crate::client::Client;
 use crate::commands::ask::{check_subdomain, oauth_url};
-use crate::exit::{Exit, exit_of, refusal};
+use crate::exit::{Exit, refusal};
 use crate::output::{Output, customer_option};
 use crate::role::{log_settings, run_until, settings};
 
-pub(crate) async fn up(args: Up, manner: Manner) -> anyhow::Result<Exit> {
-    let mut output = Output::from(manner);
-    let ended = match args.simulated {
-        true => Box::pin(simulated(args, manner, &mut output)).await,
-        false => Box::pin(run(args, manner, &mut output)).await,
-    };
-    match ended {
-        Ok(()) => Ok(Exit::Done),
-        // What ends a process whose log is JSON is a line of it like any other.
-        Err(error) if output.logged => {
-            let exit = exit_of(&error);
-            output.error("helpsync", &error, exit);
-            Ok(exit)
-        }
-        Err(error) => Err(error),
+/// What ends it is told by `output`: in the log, once that is begun and is lines of JSON.
+pub(crate) async fn up(args: Up, manner: Manner, output: &mut Output) -> anyhow::Result<()> {
+    match args.simulated {
+        true => Box::pin(simulated(args, manner, output)).await,
+        false => Box::pin(run(args, manner, output)).await,
     }
 }
 
