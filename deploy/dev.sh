@@ -210,7 +210,7 @@ audit() {
   fi
   "$deny" --locked check --hide-inclusion-graph licenses bans sources || return 1
   if timeout "$ADVISORY_FETCH_SECONDS_MAX" "$deny" --locked fetch db >/dev/null 2>&1; then
-    "$deny" --locked check --disable-fetch advisories || return 1
+    "$deny" --locked check advisories || return 1
   else
     say "NOT CHECKED: advisories; their database cannot be fetched from here"
   fi
@@ -311,7 +311,7 @@ advisories() {
   local deny=cargo-deny
   have "$deny" || deny=$TOOLS/bin/cargo-deny
   timeout "$ADVISORY_FETCH_SECONDS_MAX" "$deny" --locked fetch db || { say "the advisory database cannot be fetched"; return 1; }
-  "$deny" --locked check --disable-fetch advisories
+  "$deny" --locked check advisories
 }
 
 # Base images of the Dockerfile and the compose files.

@@ -119,7 +119,6 @@ async fn an_organization_that_wants_readers_named_shows_a_request_without_one_wh
     assert_eq!(answer["viewer_segments_required"], true);
 }
 
-/// The signatures of a delivery, by the time that they say.
 /// The segments that may read a file, as the header names them.
 async fn before_segments(app: &TestApp, file: &Value) -> String {
     let id = helpsync_model::FileId(file["id"].as_i64().unwrap());
@@ -128,6 +127,7 @@ async fn before_segments(app: &TestApp, file: &Value) -> String {
     file.user_segment_ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// The signatures of a delivery, with the time that they say.
 fn signatures(received: &crate::webhooks_out::Received) -> (String, Vec<String>) {
     let value = received.headers["carbon-signature"].to_str().unwrap();
     let parts: Vec<(&str, &str)> = value.split(',').map(|it| it.split_once('=').unwrap()).collect();
@@ -166,11 +166,20 @@ async fn a_webhooks_key_is_rotated_with_both_signing_for_a_time_and_one_after_it
     let received = next(0).await;
     let (time, both) = signatures(&received);
     assert_eq!(both, [signed(old, &time, &received.body), signed(new, &time, &received.body)]);
-    app.post(&path, CUSTOMER, json!({ "overlap_hours": 0 })).await;
+    // Rotated again, perhaps because the answer was lost: a receiver may know any of the three.
+    let again = app.post(&path, CUSTOMER, json!({ "overlap_hours": 1 })).await;
+    let newest = again["signing_key"].as_str().unwrap();
     let received = next(1).await;
+    let (time, all) = signatures(&received);
+    assert_eq!(all, [old, new, newest].map(|key| signed(key, &time, &received.body)));
+    let (status, refused) = app.call(Method::POST, &path, CUSTOMER, Some(json!({}))).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(refused["detail"].as_str().unwrap().contains("with overlap_hours 0"), "{refused}");
+    app.post(&path, CUSTOMER, json!({ "overlap_hours": 0 })).await;
+    let received = next(2).await;
     let (time, alone) = signatures(&received);
     assert_eq!(alone.len(), 1);
-    for ended in [old, new] {
+    for ended in [old, new, newest] {
         assert_ne!(alone[0], signed(ended, &time, &received.body), "a key that has ended signs no more");
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{AppError, Parts, home};
 
-/// Between two looks at the file of the keys.
+/// Between two looks at the file of the keys, and at the keys that were given up.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between two steps of sealing anew: syncs go on beside it.
 const STEP_EVERY: Duration = Duration::from_millis(20);
@@ -93,7 +93,8 @@ impl KeySource {
     }
 }
 
-/// Takes the keys again whenever their file has changed.
+/// Takes the keys again whenever their file has changed, and believes no key that was given up: where the keys are in the
+/// settings, this process has it until its next start.
 pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
     let mut refused = None;
     loop {
@@ -101,6 +102,7 @@ pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+        heed_voided(&parts).await;
         let ring = match parts.keys.read(parts.settings()) {
             Ok(Some(ring)) => ring,
             // A file that is just being replaced, or was lost: what is in use stays.
@@ -124,6 +126,19 @@ pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
             }
             Err(error) => told_once(&mut refused, chain(&error)),
         }
+    }
+}
+
+async fn heed_voided(parts: &Parts) {
+    // The one key that there is seals, and such a one cannot be given up.
+    if parts.store.vault().ids().len() < 2 {
+        return;
+    }
+    match parts.store.admin().heed_voided_keys().await {
+        Ok(true) => tracing::info!("what the keys signed that were given up is believed no more"),
+        Ok(false) => {}
+        // The look at the database has told that it is away.
+        Err(error) => tracing::debug!(error = chain(&error), "the keys that were given up are not known"),
     }
 }
 

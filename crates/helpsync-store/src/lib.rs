@@ -43,7 +43,7 @@ pub use event::delivery_list::{
     CustomerDeliveries, Delivery, DeliveryMark, WebhookRetention, WebhooksPruned,
 };
 pub use event::events::Event;
-pub use event::webhooks::{Webhook, WebhookAdded, WebhookQuery};
+pub use event::webhooks::{KeyRotated, Webhook, WebhookAdded, WebhookQuery};
 pub use file::file_changes::{ResyncOptions, ResyncRequested};
 pub use file::files::{COUNTED_MAX, File, FileContent};
 pub use file::history::FileChange;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::{KeyScope, WebhookId};
-use helpsync_store::{WebhookAdded, WebhookQuery};
+use helpsync_store::{KeyRotated, WebhookAdded, WebhookQuery};
 use helpsync_webhooks::check_url;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -91,7 +91,18 @@ async fn rotate_key(
     }
     let overlap = Duration::from_secs(hours.unsigned_abs() * 3_600);
     let key = fresh_key(&api);
-    let until = api.store().webhooks().rotate_signing_key(organization, webhook(&id)?, &key, overlap).await?;
+    let rotated =
+        api.store().webhooks().rotate_signing_key(organization, webhook(&id)?, &key, overlap).await?;
+    let until = match rotated {
+        KeyRotated::Until(until) => until,
+        KeyRotated::TooSoon(until) => {
+            return Err(ApiError::conflict(format!(
+                "two keys of before sign still, the first until {}: rotate the key again then, or with overlap_hours 0, which \
+                 ends both at once",
+                time(until)
+            )));
+        }
+    };
     Ok(Json(RotatedKey {
         signing_key: key.expose_secret().to_owned(),
         previous_key_until: (hours > 0).then(|| time(until)),

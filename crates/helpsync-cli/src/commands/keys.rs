@@ -122,14 +122,16 @@ fn shown(key: &KeyUse) -> Value {
         (true, true) => "seals and opens",
         (true, false) if key.sealed_at.is_none() => "opens, has not sealed yet",
         (true, false) if key.sealed > 0 => "opens, and is needed",
+        (true, false) if key.voided_at.is_some() => "opens, is given up, and may be removed",
         (true, false) if signed_until(key).is_some() => "opens, and is needed for what it signed",
         (true, false) => "opens, and may be removed",
         (false, _) if key.sealed > 0 => "is not in the ring, and is needed",
+        (false, _) if key.voided_at.is_some() => "is not in the ring, and is given up",
         (false, _) if signed_until(key).is_some() => "is not in the ring, and is needed for what it signed",
         (false, _) => "is not in the ring",
     };
     json!({ "id": key.id, "sealed": key.sealed, "does": does, "seals": key.seals, "in_ring": key.is_in_ring,
-        "derives": key.derives, "sealed_at": key.sealed_at, "superseded_at": key.superseded_at,
+        "derives": key.derives, "sealed_at": key.sealed_at, "superseded_at": key.superseded_at, "voided_at": key.voided_at,
         "signed_until": signed_until(key) })
 }
 
@@ -188,6 +190,12 @@ async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
             id
         }
     };
+    if exam.keys.iter().any(|key| key.id == id && key.voided_at.is_some()) {
+        return Err(refusal(
+            Exit::Failed,
+            format!("the key {id} was given up: it never seals or signs again"),
+        ));
+    }
     let turned = installation.ring.sealing_with(&id);
     let turned = turned.ok_or_else(|| {
         refusal(Exit::Failed, format!("there is no key {id:?} in the ring: `helpsync keys list` has them"))
@@ -295,7 +303,8 @@ async fn remove(args: &RemoveKey, output: Output) -> anyhow::Result<()> {
         return Err(refusal(Exit::Failed, format!("there is no key {id:?}: `helpsync keys list` has them")));
     };
     may_go(key, &exam.processes, args.void).map_err(|why| refusal(Exit::Failed, why))?;
-    if args.void {
+    // A key that has not sealed has not signed: there is nothing to give up.
+    if args.void && key.sealed_at.is_some() {
         installation.void(id).await?;
     }
     match installation.ring.without(id).filter(|_| key.is_in_ring) {

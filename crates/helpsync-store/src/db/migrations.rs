@@ -39,6 +39,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0016_grant_keys",
     "0017_grants_of_a_customer",
     "0018_oldest_copies",
+    "0019_older_webhook_keys",
 ];
 
 /// Those of SQLite.

@@ -52,6 +52,11 @@ pub enum RingError {
         "the key {0:?} of the ring is not the key {0:?} that sealed what is stored: put that one back, or give the new one another id"
     )]
     Differs(String),
+    /// The key in front was given up: nothing that it signs would be believed.
+    #[error(
+        "the key {0:?} was given up, and stands in front of the ring: put another key in front, and take this one out"
+    )]
+    GivenUp(String),
     /// What this key signed may be good until then, in ms.
     #[error(
         "the key ring lacks the key {0:?}, and what that signed may be good until {time}: put the key back until then, or end \
@@ -129,6 +134,8 @@ pub(crate) fn sealed_by(sealed: &[u8]) -> Option<(bool, &[u8], &[u8])> {
 #[derive(Clone)]
 pub struct Vault {
     keys: Arc<RwLock<Arc<[VaultKey]>>>,
+    /// Keys whose signatures are given up: they open what they sealed, and verify nothing.
+    voided: Arc<RwLock<BTreeSet<String>>>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -154,13 +161,21 @@ impl Vault {
     /// A vault of these keys, none of which seals by a derived key yet; `entropy` gives the nonces.
     #[must_use]
     pub fn new(ring: &KeyRing, entropy: Arc<dyn Entropy>) -> Self {
-        Self { keys: Arc::new(RwLock::new(keys_of(ring, &BTreeSet::new()))), entropy }
+        Self { keys: Arc::new(RwLock::new(keys_of(ring, &BTreeSet::new()))), voided: Arc::default(), entropy }
     }
 
     /// Takes another ring's keys in the place of its own; those named in `derived` seal by a derived key. Sealing and
     /// opening under way end with the keys that they began with.
     pub(crate) fn replace(&self, ring: &KeyRing, derived: &BTreeSet<String>) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys_of(ring, derived);
+    }
+
+    /// What these keys signed, and no others, is void. Answers whether those were others than before.
+    pub(crate) fn void(&self, ids: BTreeSet<String>) -> bool {
+        let mut voided = self.voided.write().unwrap_or_else(PoisonError::into_inner);
+        let are_others = *voided != ids;
+        *voided = ids;
+        are_others
     }
 
     fn keys(&self) -> Arc<[VaultKey]> {
@@ -256,11 +271,14 @@ impl Vault {
         (key.derives.then(|| key.id.clone()), VaultKey::derive(&key.bytes, purpose))
     }
 
-    /// The keys that may have signed for one purpose: that of this id, or all where a signature carries none.
+    /// The keys that may have signed for one purpose: that of this id, or all where a signature carries none. None whose
+    /// signatures are given up.
     #[must_use]
     pub fn verifying_keys(&self, purpose: &str, id: Option<&str>) -> Vec<[u8; 32]> {
         let keys = self.keys();
-        let named = keys.iter().filter(|key| id.is_none_or(|id| key.id == id));
+        let voided = self.voided.read().unwrap_or_else(PoisonError::into_inner);
+        let believed = keys.iter().filter(|key| !voided.contains(&key.id));
+        let named = believed.filter(|key| id.is_none_or(|id| key.id == id));
         named.map(|key| VaultKey::derive(&key.bytes, purpose)).collect()
     }
 }

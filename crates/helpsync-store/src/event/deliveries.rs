@@ -176,7 +176,8 @@ impl WebhookStore {
         let mut write = self.write().await?;
         let now = write.now;
         let Some(row) = sqlx::query(sql(format!(
-            "select id, organization_id, url, signing_key_sealed, previous_key_sealed, previous_key_until, open_until from webhook
+            "select id, organization_id, url, signing_key_sealed, previous_key_sealed, previous_key_until, older_key_sealed,
+               older_key_until, open_until from webhook
              where id = $1 and deleted_at is null and (open_until is null or open_until <= $2){}",
             self.dialect.for_update()
         )))
@@ -203,12 +204,16 @@ impl WebhookStore {
         let organization = OrganizationId(row.try_get("organization_id")?);
         let sealed: Vec<u8> = row.try_get("signing_key_sealed")?;
         let place = place(organization, &url);
-        let mut signing_keys = Vec::with_capacity(2);
-        let previous: Option<Vec<u8>> = row.try_get("previous_key_sealed")?;
-        if let Some(previous) = previous
-            && row.try_get::<Option<i64>, _>("previous_key_until")?.is_some_and(|until| until > now)
+        let mut signing_keys = Vec::with_capacity(3);
+        for (key, until) in
+            [("older_key_sealed", "older_key_until"), ("previous_key_sealed", "previous_key_until")]
         {
-            signing_keys.push(self.vault.open(&place, &previous)?);
+            let before: Option<Vec<u8>> = row.try_get(key)?;
+            if let Some(before) = before
+                && row.try_get::<Option<i64>, _>(until)?.is_some_and(|until| until > now)
+            {
+                signing_keys.push(self.vault.open(&place, &before)?);
+            }
         }
         signing_keys.push(self.vault.open(&place, &sealed)?);
         let until = now.saturating_add(millis(lease));

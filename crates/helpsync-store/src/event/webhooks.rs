@@ -41,6 +41,15 @@ pub enum WebhookAdded {
     Full,
 }
 
+/// What came of giving a webhook another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRotated {
+    /// It has the new key. The key of before signs too until then, in ms.
+    Until(i64),
+    /// Two keys of before sign still, the first of them until then, in ms. Nothing was changed.
+    TooSoon(i64),
+}
+
 /// Which webhooks to list.
 #[derive(Debug, Clone)]
 pub struct WebhookQuery {
@@ -177,8 +186,8 @@ impl WebhookStore {
         Ok((found.iter().map(webhook_of).collect::<Result<_, _>>()?, count))
     }
 
-    /// Gives a webhook another key. The one of before signs too, for `overlap`; one from before that ends now. Answers until
-    /// when, in ms.
+    /// Gives a webhook another key. The one of before signs too, for `overlap`, and one from before that until its own time:
+    /// a receiver may know either alone, be it that the answer with the latest was lost. Without an overlap all of them end now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -188,21 +197,32 @@ impl WebhookStore {
         id: WebhookId,
         signing_key: &SecretString,
         overlap: Duration,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<KeyRotated, StoreError> {
         let mut write = self.write().await?;
         let until = write.now.saturating_add(millis(overlap));
-        let url: Option<String> = sqlx::query_scalar(sql(format!(
-            "select url from webhook where id = $1 and organization_id = $2 and deleted_at is null{}",
+        let found: Option<(String, Option<i64>, Option<i64>)> = sqlx::query_as(sql(format!(
+            "select url, previous_key_until, older_key_until from webhook
+             where id = $1 and organization_id = $2 and deleted_at is null{}",
             self.dialect.for_update()
         )))
         .bind(id.0)
         .bind(organization.0)
         .fetch_optional(&mut *write.tx)
         .await?;
-        let url = url.ok_or(StoreError::NotFound(Entity::Webhook))?;
+        let (url, previous, older) = found.ok_or(StoreError::NotFound(Entity::Webhook))?;
+        let signs = |until: Option<i64>| until.filter(|until| *until > write.now);
         let keeps = !overlap.is_zero();
+        if let (true, Some(previous), Some(older)) = (keeps, signs(previous), signs(older)) {
+            return Ok(KeyRotated::TooSoon(previous.min(older)));
+        }
+        // Of the two the one whose time is over goes; both are in the places that they had, unless that is the previous one.
+        let moves = keeps && signs(previous).is_some();
+        let stays = keeps && !moves && signs(older).is_some();
         sqlx::query(
-            "update webhook set previous_key_sealed = case when $3 = 1 then signing_key_sealed end,
+            "update webhook set
+               older_key_sealed = case when $7 = 1 then previous_key_sealed when $8 = 1 then older_key_sealed end,
+               older_key_until = case when $7 = 1 then previous_key_until when $8 = 1 then older_key_until end,
+               previous_key_sealed = case when $3 = 1 then signing_key_sealed end,
                previous_key_until = case when $3 = 1 then cast($4 as bigint) end, signing_key_sealed = $5, updated_at = $6
              where id = $1 and organization_id = $2",
         )
@@ -212,10 +232,12 @@ impl WebhookStore {
         .bind(until)
         .bind(self.vault.seal(&place(organization, &url), signing_key)?)
         .bind(write.now)
+        .bind(i64::from(moves))
+        .bind(i64::from(stays))
         .execute(&mut *write.tx)
         .await?;
         write.commit().await?;
-        Ok(until)
+        Ok(KeyRotated::Until(until))
     }
 
     /// Ends a webhook: its key is forgotten at once and nothing more is sent; its deliveries are pruned by and by.
@@ -231,7 +253,7 @@ impl WebhookStore {
         let now = write.now;
         let deleted = sqlx::query(
             "update webhook set deleted_at = $3, updated_at = $3, signing_key_sealed = null,
-               previous_key_sealed = null, previous_key_until = null
+               previous_key_sealed = null, previous_key_until = null, older_key_sealed = null, older_key_until = null
              where id = $1 and organization_id = $2 and deleted_at is null",
         )
         .bind(id.0)

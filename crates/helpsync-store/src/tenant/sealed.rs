@@ -23,8 +23,8 @@ pub(crate) struct SealedColumn {
     place: fn(&AnyRow) -> Result<String, StoreError>,
 }
 
-/// All of them. The last one came with the third migration.
-pub(crate) const COLUMNS: [SealedColumn; 7] = [
+/// All of them. The last two came with later migrations.
+pub(crate) const COLUMNS: [SealedColumn; 8] = [
     SealedColumn {
         table: "connection",
         column: "access_token_sealed",
@@ -70,6 +70,7 @@ pub(crate) const COLUMNS: [SealedColumn; 7] = [
     },
     SealedColumn { column: "signing_key_sealed", ..WEBHOOK },
     SealedColumn { column: "previous_key_sealed", ..WEBHOOK },
+    SealedColumn { column: "older_key_sealed", ..WEBHOOK },
 ];
 
 const WEBHOOK: SealedColumn = SealedColumn {
@@ -85,7 +86,7 @@ const WEBHOOK: SealedColumn = SealedColumn {
 };
 
 /// The columns of a database that has seen the first migration only.
-pub(crate) const FIRST_COLUMNS: usize = COLUMNS.len() - 1;
+pub(crate) const FIRST_COLUMNS: usize = COLUMNS.len() - 2;
 
 /// A sealed value, as it is stored.
 pub(crate) struct Sealed {

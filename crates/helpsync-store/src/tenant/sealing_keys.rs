@@ -39,8 +39,10 @@ pub struct KeyUse {
     pub sealed: i64,
     /// Since when it has sealed, in ms; `None`: it has not yet.
     pub sealed_at: Option<i64>,
-    /// Since when another key seals in its place, in ms.
+    /// Since when another key seals in its place, in ms; `None` also of a key that is given up.
     pub superseded_at: Option<i64>,
+    /// Since when nothing is believed any more that it signed, in ms; `None`: it is.
+    pub voided_at: Option<i64>,
 }
 
 impl KeyUse {
@@ -48,14 +50,20 @@ impl KeyUse {
     /// `None`: nothing is at `now`.
     #[must_use]
     pub fn signed_until(&self, now: i64) -> Option<i64> {
-        signed_until(self.sealed_at, self.superseded_at, now).filter(|_| !self.seals)
+        signed_until(self.sealed_at.filter(|_| self.voided_at.is_none()), self.superseded_at, now)
+            .filter(|_| !self.seals)
     }
 }
 
 /// As long as no process has said that another key seals, this one signs.
 fn signed_until(sealed_at: Option<i64>, superseded_at: Option<i64>, now: i64) -> Option<i64> {
     let signed_at = sealed_at.map(|_| superseded_at.unwrap_or(now));
-    signed_at.map(|at| at.saturating_add(millis(SIGNED_FOR_MAX))).filter(|until| *until > now)
+    signed_at.and_then(|at| good_until(at, now))
+}
+
+/// Until when something may be good that was signed at `at`; `None`: nothing is at `now`.
+fn good_until(at: i64, now: i64) -> Option<i64> {
+    Some(at.saturating_add(millis(SIGNED_FOR_MAX))).filter(|until| *until > now)
 }
 
 /// Where sealing anew has got to.
@@ -82,6 +90,8 @@ struct KnownKey {
     proof: Vec<u8>,
     sealed_at: Option<i64>,
     superseded_at: Option<i64>,
+    /// Since when its signatures are given up.
+    voided_at: Option<i64>,
 }
 
 async fn known_keys(connection: &mut AnyConnection) -> Result<BTreeMap<String, KnownKey>, StoreError> {
@@ -91,15 +101,23 @@ async fn known_keys(connection: &mut AnyConnection) -> Result<BTreeMap<String, K
     .fetch_all(connection)
     .await?;
     let key = |row: &sqlx::any::AnyRow| -> Result<_, StoreError> {
+        // Of a key that was given up the time of that stands there with a minus, which the version before takes for long ago.
+        let superseded_at: Option<i64> = row.try_get("superseded_at")?;
         let known = KnownKey {
             derives: row.try_get::<i64, _>("derives")? == 1,
             proof: row.try_get("proof_sealed")?,
             sealed_at: row.try_get("sealed_at")?,
-            superseded_at: row.try_get("superseded_at")?,
+            superseded_at: superseded_at.filter(|at| *at > 0),
+            voided_at: superseded_at.filter(|at| *at <= 0).map(i64::saturating_neg),
         };
         Ok((row.try_get("id")?, known))
     };
     rows.iter().map(key).collect()
+}
+
+/// The keys whose signatures were given up.
+fn voided(known: &BTreeMap<String, KnownKey>) -> BTreeSet<String> {
+    known.iter().filter(|(_, key)| key.voided_at.is_some()).map(|(id, _)| id.clone()).collect()
 }
 
 fn heads_of(id: &str) -> [Vec<u8>; 2] {
@@ -160,6 +178,7 @@ pub(crate) async fn uses(
         derives: known.get(&id).map(|key| key.derives),
         sealed_at: known.get(&id).and_then(|key| key.sealed_at),
         superseded_at: known.get(&id).and_then(|key| key.superseded_at),
+        voided_at: known.get(&id).and_then(|key| key.voided_at),
         sealed: counts.iter().sum(),
         id,
     });
@@ -189,12 +208,24 @@ impl AdminStore {
             note_key(&mut write, &candidate, id, derives).await?;
         }
         note_sealing(&mut write, &ids[0]).await?;
-        let derived = known_keys(&mut write.tx).await?.into_iter().filter(|(_, key)| key.derives);
-        let derived: BTreeSet<String> = derived.map(|(id, _)| id).collect();
+        let known = known_keys(&mut write.tx).await?;
+        let derived: BTreeSet<String> =
+            known.iter().filter(|(_, key)| key.derives).map(|(id, _)| id.clone()).collect();
         write.commit().await?;
         let is_other = self.vault.ids() != ids;
+        self.vault.void(voided(&known));
         self.vault.replace(ring, &derived);
         Ok(is_other)
+    }
+
+    /// Ends what the keys signed that were given up since the last look, also while this process's ring has them still.
+    /// Answers whether there were any such.
+    ///
+    /// # Errors
+    /// [`StoreError`]; they are believed as before then.
+    pub async fn heed_voided_keys(&self) -> Result<bool, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(self.vault.void(voided(&known_keys(&mut connection).await?)))
     }
 
     /// Seals up to some hundred values behind the cursor with the first key of the ring, and moves it on. Values that
@@ -244,15 +275,16 @@ impl AdminStore {
         Ok(done)
     }
 
-    /// Gives up what a key signed, so that it can be removed at once. No process may have it in front. `false`: there is no
-    /// such key.
+    /// Gives up what a key signed, so that it can be removed at once: within seconds no process believes it. No process may
+    /// have it in front, now or later. `false`: there is no such key.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn void_key(&self, id: &str) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
-        let voided = sqlx::query("update sealing_key set superseded_at = 0 where id = $1")
+        let voided = sqlx::query("update sealing_key set superseded_at = $2 where id = $1")
             .bind(id)
+            .bind(write.now.saturating_neg())
             .execute(&mut *write.tx)
             .await?;
         let is_known = voided.rows_affected() == 1;
@@ -284,14 +316,19 @@ async fn put(write: &mut Write, column: &SealedColumn, key: &str, anew: Vec<u8>)
     Ok(())
 }
 
-/// Refuses a ring that lacks a key that is needed, or has another one of its name. A key that nothing is sealed with any
-/// more, and that signed nothing that may still be good, is forgotten.
+/// Refuses a ring that lacks a key that is needed, has another one of its name, or has one in front that was given up. A key
+/// that nothing is sealed with any more, and that signed nothing that could still be good, is forgotten; one that was given up
+/// is so no sooner, for a process may still start with a ring of before.
 async fn check_known(
     write: &mut Write,
     candidate: &Vault,
     known: &BTreeMap<String, KnownKey>,
 ) -> Result<(), StoreError> {
     let ids = candidate.ids();
+    let is_void = |id: &String| known.get(id).is_some_and(|key| key.voided_at.is_some());
+    if let Some(front) = ids.first().filter(|id| is_void(id)) {
+        return Err(RingError::GivenUp(front.clone()).into());
+    }
     let (mut missing, mut signs) = (Vec::new(), None);
     for (id, key) in known {
         if ids.contains(id) {
@@ -301,19 +338,26 @@ async fn check_known(
             continue;
         }
         let sealed = sealed_with(&mut write.tx, &COLUMNS, id).await?;
-        let signed_until = signed_until(key.sealed_at, key.superseded_at, write.now);
         if sealed > 0 {
             missing.push((id.clone(), sealed));
-        } else if let Some(until) = signed_until {
+        } else if let Some(voided_at) = key.voided_at {
+            if good_until(voided_at, write.now).is_none() {
+                forget(write, id).await?;
+            }
+        } else if let Some(until) = signed_until(key.sealed_at, key.superseded_at, write.now) {
             signs = Some(RingError::Signs(id.clone(), until));
         } else {
-            tracing::info!(key = id, "a key that nothing needs is gone from the ring");
-            sqlx::query("delete from sealing_key where id = $1").bind(id).execute(&mut *write.tx).await?;
-            noted(write, "remove a sealing key", id).await?;
+            forget(write, id).await?;
         }
     }
     let refused = if missing.is_empty() { signs } else { Some(RingError::Missing(missing)) };
     refused.map_or(Ok(()), |refused| Err(refused.into()))
+}
+
+async fn forget(write: &mut Write, id: &str) -> Result<(), StoreError> {
+    tracing::info!(key = id, "a key that nothing needs is gone from the ring");
+    sqlx::query("delete from sealing_key where id = $1").bind(id).execute(&mut *write.tx).await?;
+    noted(write, "remove a sealing key", id).await
 }
 
 async fn noted(write: &mut Write, action: &str, id: &str) -> Result<(), StoreError> {

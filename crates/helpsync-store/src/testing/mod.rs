@@ -74,6 +74,14 @@ impl TestStore {
         open(&self.url, self.store.vault().clone(), &self.clock).await
     }
 
+    /// Another process's view of the same database, with keys of its own.
+    ///
+    /// # Panics
+    /// When the database has gone.
+    pub async fn reopen_with(&self, ring: &KeyRing) -> Store {
+        open(&self.url, Vault::new(ring, self.store.vault().entropy()), &self.clock).await
+    }
+
     /// Where the database is.
     #[must_use]
     pub fn url(&self) -> &str {

@@ -41,4 +41,5 @@ mod tag_filters;
 mod tokens;
 mod unchanged;
 mod upgrades;
+mod webhook_keys;
 mod webhooks;

@@ -8,7 +8,7 @@ use sqlx::Row as _;
 
 use crate::db::vault::head;
 use crate::testing::{FIRST, TestStore, name_of, stores};
-use crate::{OauthClient, ProcessSign, ResealCursor, RingError, SIGNED_FOR_MAX, StoreError};
+use crate::{OauthClient, ProcessSign, ResealCursor, RingError, SIGNED_FOR_MAX, Store, StoreError};
 
 /// The ring that the stores of the tests are opened with.
 fn first() -> KeyRing {
@@ -127,6 +127,25 @@ async fn a_key_whose_signatures_are_given_up_can_be_removed_at_once_and_the_one_
         assert!(store.admin().take_ring(&alone).await.is_err(), "{name}: what it signed since is good");
         assert!(store.admin().void_key("k1").await.unwrap(), "{name}");
         assert!(!store.admin().void_key("k7").await.unwrap(), "{name}");
+        // A process with the ring of before believes it no more, and never puts it in front again.
+        let signed = |store: &Store| store.vault().verifying_keys("token", Some("k1")).len();
+        let other = store.reopen_with(&turned()).await;
+        other.admin().take_ring(&turned()).await.unwrap();
+        assert_eq!(signed(&other), 0, "{name}: nor does one that starts");
+        assert_eq!(signed(&store), 1, "{name}");
+        assert!(store.admin().heed_voided_keys().await.unwrap() && signed(&store) == 0, "{name}");
+        assert!(!store.admin().heed_voided_keys().await.unwrap(), "{name}: once");
+        store.admin().take_ring(&alone).await.unwrap();
+        other.admin().heed_voided_keys().await.unwrap();
+        assert_eq!(signed(&other), 0, "{name}: also when others have taken it out");
+        let refused = other.admin().take_ring(&first()).await.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::Ring(RingError::GivenUp(id)) if id == "k1"),
+            "{name}: {refused}"
+        );
+        let uses = store.admin().key_uses().await.unwrap();
+        assert_eq!(uses.iter().filter(|key| key.voided_at.is_some()).count(), 1, "{name}");
+        store.clock.advance(SIGNED_FOR_MAX);
         store.admin().take_ring(&alone).await.unwrap();
         assert_eq!(store.admin().key_uses().await.unwrap().len(), 1, "{name}: it is forgotten");
     }
