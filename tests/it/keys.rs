@@ -275,3 +275,46 @@ async fn a_start_is_refused_without_the_keys_that_are_needed_and_nothing_is_writ
     std::fs::write(&file, right).unwrap();
     opened(folder.path()).await.unwrap().store.close().await;
 }
+
+/// A process keeps the keys of its settings until its next start. One of them that is given up it believes no more at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_given_up_ends_also_where_the_settings_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = KeyRing::generate("k1", &OsEntropy).with_new_key("k2", &OsEntropy).unwrap();
+    let turned = old.sealing_with("k2").unwrap();
+    let url = sqlite_url(folder.path());
+    let start = async |ring: &KeyRing| {
+        let ring = ring.to_secret().expose_secret().to_owned();
+        let extra = [("HELPSYNC_STORE__URL", url.as_str()), ("HELPSYNC_SECRETS__KEYS", ring.as_str())];
+        TestApp::start(Shape::Embedded, &extra, real_time()).await
+    };
+    let app = start(&old).await;
+    app.account(WORKSPACE, GenerateOptions { articles: 3, ..GenerateOptions::default() });
+    app.connect(CUSTOMER, WORKSPACE).await;
+    let signed = Signed::by(&app).await;
+    assert!(signed.token.starts_with("k1."));
+    app.stop().await;
+
+    let app = start(&turned).await;
+    let asked = async || {
+        let token = format!("Token {}", signed.token);
+        app.http.get(app.url("/whoami")).header("authorization", token).send().await.unwrap().status()
+    };
+    assert_eq!(asked().await, StatusCode::OK);
+    let ring = turned.to_secret().expose_secret().to_owned();
+    let env = vec![named("STORE__URL", url.clone()), named("SECRETS__KEYS", ring)];
+    keys(&env, &["reseal"]).await;
+    let printed = keys(&env, &["remove", "k1", "--void"]).await;
+    assert_eq!((&printed["keys"], &printed["written"]), (&json!(["k2"]), &json!(false)), "{printed}");
+    until("the end of what it signed", async || (asked().await == StatusCode::UNAUTHORIZED).then_some(()))
+        .await;
+    Signed::by(&app).await;
+    app.stop().await;
+    // Nor does it come back with a process that starts with the value of before.
+    let (env, front) = (env_of(folder.path()), old.to_secret().expose_secret().to_owned());
+    let env = env.into_iter().chain([named("SECRETS__KEYS", front)]);
+    match Parts::open(Settings::load(None, env).unwrap(), Runtime::default()).await {
+        Ok(_) => panic!("it has started"),
+        Err(error) => assert!(chain(&error).contains("the key \"k1\" was given up"), "{}", chain(&error)),
+    }
+}

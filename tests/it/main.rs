@@ -80,6 +80,7 @@ mod traces;
 mod translations;
 mod upgrade;
 mod upstream;
+mod upstream_users;
 mod verify;
 mod viewers;
 mod webhooks_out;

@@ -16,20 +16,20 @@ use crate::copy::assert_equal;
 use crate::processes::binary;
 use crate::rabbit_node::Node;
 
-const CUSTOMER: &str = "ada";
-const LIST: &str = "/helpsync/v1/dead-letters";
+pub(crate) const CUSTOMER: &str = "ada";
+pub(crate) const LIST: &str = "/helpsync/v1/dead-letters";
 const DOCUMENT: &str = include_str!("../../docs/upstream.md");
 
-fn few() -> GenerateOptions {
+pub(crate) fn few() -> GenerateOptions {
     GenerateOptions { articles: 30, ..GenerateOptions::default() }
 }
 
-fn sync() -> Request {
+pub(crate) fn sync() -> Request {
     Request::new(CUSTOMER, RequestAction::Sync { full: false })
 }
 
 /// Waits for the end of the run that the request of this id made; of any request when it is `None`.
-async fn run_of(app: &TestApp, id: Option<&str>, kind: Option<RunKind>) -> Run {
+pub(crate) async fn run_of(app: &TestApp, id: Option<&str>, kind: Option<RunKind>) -> Run {
     let parts = app.parts();
     let connection = app.connection(CUSTOMER, "acme").await;
     until("the requested run to end", async || {
@@ -45,7 +45,7 @@ async fn run_of(app: &TestApp, id: Option<&str>, kind: Option<RunKind>) -> Run {
 }
 
 /// Waits until the list has so many entries.
-async fn listed(app: &TestApp, count: usize) -> Vec<Value> {
+pub(crate) async fn listed(app: &TestApp, count: usize) -> Vec<Value> {
     until("the dead letters", async || {
         let (status, answer) = app.call(Method::GET, LIST, CUSTOMER, None).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
@@ -56,7 +56,7 @@ async fn listed(app: &TestApp, count: usize) -> Vec<Value> {
 }
 
 /// `helpsync` as a person runs it, against the installation.
-fn helpsync(app: &TestApp, arguments: &[&str]) -> Output {
+pub(crate) fn helpsync(app: &TestApp, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let url = app.url("/").to_string();
     let mut command = Command::new(binary("helpsync"));
@@ -64,7 +64,7 @@ fn helpsync(app: &TestApp, arguments: &[&str]) -> Output {
     command.env("HELPSYNC_URL", url).env("HELPSYNC_API_KEY", API_KEY).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -251,64 +251,4 @@ fn the_message_of_the_curl_example_is_the_one_that_the_client_would_send() {
         (&publish["routing_key"], &publish["properties"]["delivery_mode"]),
         (&json!("request"), &json!(2))
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_of_the_broker_asks_for_its_own_organizations_alone_and_reaches_no_lane() {
-    let node = Node::start().await;
-    let http = reqwest::Client::builder().timeout(crate::app::LATE).build().unwrap();
-    let put = async |path: &str, body: Value| {
-        let request = http.put(format!("{}/api/{path}", node.api())).basic_auth("guest", Some("guest"));
-        let status = request.json(&body).send().await.unwrap().status();
-        assert!(status.is_success(), "{path}: {status}");
-    };
-    for user in ["ours", "theirs", "nobodys"] {
-        put(&format!("users/{user}"), json!({ "password": "word", "tags": "" })).await;
-        let may = json!({ "configure": "^$", "write": "^helpsync\\.jobs$", "read": "^$" });
-        put(&format!("permissions/%2f/{user}"), may).await;
-    }
-    let own = node.amqp();
-    let extra = [
-        ("HELPSYNC_QUEUE__URL", own.as_str()),
-        ("HELPSYNC_QUEUE__NAME_PREFIX", "helpsync"),
-        ("HELPSYNC_QUEUE__UPSTREAM_USERS", "ours=default theirs=other"),
-    ];
-    let app = TestApp::start(Shape::Services, &extra, real_time()).await;
-    app.account("acme", few());
-    app.connect(CUSTOMER, "acme").await;
-    let of = |user: &str| Upstream::new(&own.replace("guest:guest", &format!("{user}:word"))).unwrap();
-    of("ours").publish("good", &sync()).await.unwrap();
-    run_of(&app, Some("good"), None).await;
-    let named = Request { organization: Some("default".to_owned()), ..sync() };
-    of("theirs").publish("bad", &named).await.unwrap();
-    of("nobodys").publish("worse", &sync()).await.unwrap();
-    for letter in listed(&app, 2).await {
-        assert!(letter["error"].as_str().unwrap().contains("may not ask for"), "{letter}");
-    }
-    // A person lets it through.
-    let replayed = helpsync(&app, &["dead-letters", "replay", "message-worse"]);
-    assert!(replayed.status.success(), "{}", said(&replayed));
-    run_of(&app, Some("worse"), None).await;
-    // One that names nobody is of its user's first, as a dead letter too.
-    let (admin, key) = (app.parts().store.admin(), "another-key-of-enough-length");
-    let other = admin.ensure_organization("other").await.unwrap();
-    make_key(admin, other, key).await;
-    of("theirs").publish("unnamed", &sync()).await.unwrap();
-    let path = app.url(&format!("{LIST}/message-unnamed"));
-    until("their letter", async || {
-        Some(app.http.get(path.clone()).bearer_auth(key).send().await.ok()?.status().is_success())
-            .filter(|found| *found)
-    })
-    .await;
-    listed(&app, 1).await;
-    let (_, log) = app.call(Method::GET, "/helpsync/v1/audit?actor=upstream:ours", CUSTOMER, None).await;
-    assert_eq!(log["entries"].as_array().unwrap().len(), 1, "{log}");
-
-    // The lanes are bound to nothing that a service may write to.
-    let bindings = http.get(format!("{}/api/exchanges/%2f/helpsync.jobs/bindings/source", node.api()));
-    let bindings: Value =
-        bindings.basic_auth("guest", Some("guest")).send().await.unwrap().json().await.unwrap();
-    let keys: Vec<&str> =
-        bindings.as_array().unwrap().iter().map(|it| it["routing_key"].as_str().unwrap()).collect();
-    assert_eq!(keys, ["request"]);
 }

@@ -34,29 +34,28 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
         let speaks_for_itself = request.extensions().get::<Spoken>().is_some_and(|spoken| spoken.is_customer);
         let bytes = read(request.into_body(), api.options().body_bytes_max).await?;
         let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}".as_slice() } else { &bytes };
-        // Before it is read, for the reader knows no half of a pair. No database keeps either, and nobody means them.
-        if !is_sound_json(bytes) {
-            return Err(ApiError::bad(
-                "a text of the body holds a NUL character, or half of a surrogate pair",
-            ));
-        }
-        if is_list(bytes) && !takes_lists::<T>() {
-            let msg = "is a list, and must be an object".to_owned();
-            return Err(ApiError::Invalid(vec![Wrong {
-                loc: vec!["body".into()],
-                msg,
-                kind: "value_error",
-            }]));
-        }
-        let mut reader = serde_json::Deserializer::from_slice(bytes);
-        let value: T =
-            serde_path_to_error::deserialize(&mut reader).map_err(|error| refused::<T>(bytes, &error))?;
-        reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
+        let value = parse(bytes)?;
         if let Some(operation) = operation {
             audit::told(&operation, speaks_for_itself, bytes);
         }
         Ok(Self(value))
     }
+}
+
+/// What a body says, or what is wrong in it and where.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Before it is read, for the reader knows no half of a pair. No database keeps either, and nobody means them.
+    if !is_sound_json(bytes) {
+        return Err(ApiError::bad("a text of the body holds a NUL character, or half of a surrogate pair"));
+    }
+    if is_list(bytes) && !takes_lists::<T>() {
+        let msg = "is a list, and must be an object".to_owned();
+        return Err(ApiError::Invalid(vec![Wrong { loc: vec!["body".into()], msg, kind: "value_error" }]));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| refused::<T>(bytes, &error))?;
+    reader.end().map_err(|error| ApiError::Invalid(vec![malformed(&error)]))?;
+    Ok(value)
 }
 
 fn is_list(bytes: &[u8]) -> bool {

@@ -19,6 +19,8 @@ mod drain;
 mod endpoint;
 mod error;
 mod fair;
+#[cfg(test)]
+mod fuzz;
 mod inside;
 mod layers;
 mod openapi;

@@ -186,6 +186,7 @@ fn open_rabbit(settings: &Settings, runtime: &Runtime) -> Result<Option<Arc<Rabb
     let Some(url) = &settings.queue.url else { return Ok(None) };
     let rabbit = RabbitSettings {
         prefix: settings.queue.name_prefix.clone(),
+        trusts_publishers: settings.queue.upstream_users.is_empty(),
         ..RabbitSettings::new(url.expose().to_owned().into())
     };
     let queue = RabbitQueue::start(rabbit, Arc::clone(&runtime.clock), Arc::clone(&runtime.entropy))?;

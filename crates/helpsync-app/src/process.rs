@@ -22,8 +22,8 @@ use url::Url;
 
 use crate::front::Fronts;
 use crate::{
-    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, health, home, keys, requests,
-    telemetry, traces, webhooks,
+    AppError, Parts, Runtime, alive, audit, collect, embeddings, health, home, keys, requests, telemetry,
+    traces, webhooks,
 };
 
 /// Beyond draining: answers under way, and handing shards back.
@@ -143,9 +143,7 @@ impl Process {
             "alive",
             alive::tell(parts.clone(), alive::sign(&holder, role, concurrency), process.tasks.stop.clone()),
         );
-        if matches!(process.parts.keys, KeySource::File(_)) {
-            process.spawn("keys", keys::watch(parts.clone(), process.tasks.stop.clone()));
-        }
+        process.spawn("keys", keys::watch(parts.clone(), process.tasks.stop.clone()));
         if role != Role::Worker {
             process.spawn("audit log", audit::shorten(parts.clone(), process.tasks.stop.clone()));
             process.spawn("reseal", keys::reseal(parts.clone(), process.tasks.stop.clone()));

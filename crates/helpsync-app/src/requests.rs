@@ -52,7 +52,7 @@ pub(crate) async fn serve(parts: Parts, stop: CancellationToken) {
                     reason,
                     "a request cannot be done: to the dead letters"
                 );
-                name_organization(&parts, &mut delivery);
+                settle_owner(&parts, &mut delivery);
                 delivery.dead(&reason).await
             }
             Err(Refused::NotNow(error)) => {
@@ -91,9 +91,8 @@ impl From<StoreError> for Refused {
 fn named_organization<'a>(
     parts: &'a Parts,
     user: Option<&str>,
-    request: &'a Request,
+    named: Option<&'a str>,
 ) -> Result<Option<&'a str>, Refused> {
-    let named = request.organization.as_deref();
     let own = parts.rabbit.as_ref().and_then(|rabbit| rabbit.names().user());
     if user.is_some() && user == own {
         return Ok(named);
@@ -116,17 +115,19 @@ fn named_organization<'a>(
     }
 }
 
-/// Says in a request whose it was, where its publisher decides that: as a dead letter it has no publisher any more, and would
-/// be the operator's.
-fn name_organization(parts: &Parts, delivery: &mut Delivery) {
-    let Ok(request) = Request::from_bytes(&delivery.body) else { return };
-    if request.organization.is_some() {
-        return;
-    }
-    let Ok(Some(name)) = named_organization(parts, delivery.user.as_deref(), &request) else { return };
-    if let Ok(Value::Object(mut fields)) = serde_json::from_slice(&delivery.body) {
-        fields.insert("organization".to_owned(), name.into());
-        delivery.body = Value::Object(fields).to_string().into_bytes();
+/// Settles whose a request is that cannot be done: as a dead letter it has no publisher any more. One that names an
+/// organization that its publisher may not speak for is the operator's, and so is what nobody can read.
+fn settle_owner(parts: &Parts, delivery: &mut Delivery) {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&delivery.body) else { return };
+    let named = fields.get("organization").and_then(Value::as_str);
+    match named_organization(parts, delivery.user.as_deref(), named) {
+        Err(_) => delivery.of_operator = true,
+        Ok(Some(name)) if named.is_none() => {
+            let name = name.to_owned();
+            fields.insert("organization".to_owned(), name.into());
+            delivery.body = Value::Object(fields).to_string().into_bytes();
+        }
+        Ok(_) => {}
     }
 }
 
@@ -154,15 +155,16 @@ async fn requested_run(
 
 async fn accept(parts: &Parts, delivery: &Delivery) -> Result<(), Refused> {
     let request = Request::from_bytes(&delivery.body).map_err(|error| Refused::Never(chain(&error)))?;
-    let organization = match named_organization(parts, delivery.user.as_deref(), &request)? {
-        None => parts.organization,
-        Some(name) => parts
-            .store
-            .admin()
-            .find_organization(name)
-            .await?
-            .ok_or_else(|| Refused::Never(format!("there is no organization {name:?}")))?,
-    };
+    let organization =
+        match named_organization(parts, delivery.user.as_deref(), request.organization.as_deref())? {
+            None => parts.organization,
+            Some(name) => parts
+                .store
+                .admin()
+                .find_organization(name)
+                .await?
+                .ok_or_else(|| Refused::Never(format!("there is no organization {name:?}")))?,
+        };
     let customer = parts
         .store
         .admin()

@@ -4,21 +4,34 @@ use std::collections::{HashMap, HashSet};
 
 use helpsync_model::Timestamp;
 use helpsync_queue::{DeadLetter, Origin, Owned, PublishOutcome, QueueError};
-use lapin::message::BasicGetMessage;
+use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 use lapin::types::AMQPValue;
-use lapin::{BasicProperties, Channel};
+use lapin::{Acker, BasicProperties, Channel};
 
 use crate::link::Link;
-use crate::outgoing::{DIED_AT, Outgoing, QUEUE, REASON};
+use crate::outgoing::{DIED_AT, OF_OPERATOR, Outgoing, QUEUE, REASON};
 use crate::publisher::Publisher;
 use crate::settlement::{number, text};
 use crate::topology::Names;
 
-/// A look at the list holds all of it, up to this many.
-const SCAN_MAX: usize = 10_000;
-/// And up to this many bytes of bodies: a foreign publisher's can be large.
-const SCAN_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How much one look at the list reads. What is behind it is seen once some of that is gone.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetterBounds {
+    /// Letters that are passed over.
+    pub read: usize,
+    /// Letters of the caller.
+    pub shown: usize,
+    /// Bytes of their bodies: a foreign publisher's can be large. Another organization's do not count, so that they take
+    /// nobody's place.
+    pub bytes: usize,
+}
+
+impl Default for DeadLetterBounds {
+    fn default() -> Self {
+        Self { read: 50_000, shown: 10_000, bytes: 64 * 1024 * 1024 }
+    }
+}
 
 /// The list. A look takes every message and puts it back, so one look runs at a time in a process; a second
 /// process looking at the same moment may see fewer.
@@ -26,13 +39,18 @@ const SCAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) struct DeadLetters {
     pub(crate) link: Link,
     pub(crate) names: Names,
+    /// See [`crate::RabbitSettings::trusts_publishers`].
+    pub(crate) trusts_publishers: bool,
+    pub(crate) bounds: DeadLetterBounds,
     pub(crate) one_at_a_time: tokio::sync::Mutex<()>,
 }
 
-/// All messages of the list, held on one channel until it is [put back](Look::end).
+/// All messages of the list, held on one channel until they are [put back](DeadLetters::end).
 struct Look {
     channel: Channel,
-    held: Vec<(DeadLetter, BasicGetMessage)>,
+    /// The caller's.
+    owned: Vec<(DeadLetter, Acker)>,
+    others: Vec<Acker>,
 }
 
 impl DeadLetters {
@@ -43,9 +61,12 @@ impl DeadLetters {
         after: Option<&str>,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         let _turn = self.one_at_a_time.lock().await;
-        let look = self.look().await?;
-        let mut letters: Vec<_> =
-            look.held.iter().map(|(letter, _)| letter).filter(|letter| owned(letter)).cloned().collect();
+        let mut look = self.look(owned).await?;
+        let mut letters = Vec::with_capacity(look.owned.len());
+        for (letter, acker) in std::mem::take(&mut look.owned) {
+            letters.push(letter);
+            look.others.push(acker);
+        }
         self.end(look).await?;
         letters.sort_by(|a, b| (a.died_at, &a.id).cmp(&(b.died_at, &b.id)));
         let letters = one_per_id(letters);
@@ -64,10 +85,10 @@ impl DeadLetters {
         publisher: &Publisher,
     ) -> Result<bool, QueueError> {
         let _turn = self.one_at_a_time.lock().await;
-        let look = self.look().await?;
+        let look = self.look(owned).await?;
         // Publishers may use an id for several messages: each of them goes back, once.
         let mut again: Vec<Outgoing> = Vec::new();
-        for (letter, _) in look.held.iter().filter(|(letter, _)| letter.id == id && owned(letter)) {
+        for (letter, _) in look.owned.iter().filter(|(letter, _)| letter.id == id) {
             if again.iter().all(|other| other.body != letter.body) {
                 again.push(Outgoing::raw(&self.names, letter.origin, id, letter.body.clone(), None));
             }
@@ -78,7 +99,7 @@ impl DeadLetters {
         }
         let outcomes = publisher.publish(&again).await;
         let done = match outcomes.into_iter().find(|outcome| !outcome.is_stored()) {
-            None => self.remove(&look, owned, id).await.map(|_| true),
+            None => self.remove(&look, id).await.map(|_| true),
             Some(PublishOutcome::Refused(refusal)) => Err(QueueError::Unavailable(refusal.to_string())),
             Some(_) => Err(QueueError::Unavailable("the broker did not confirm".to_owned())),
         };
@@ -88,28 +109,35 @@ impl DeadLetters {
 
     pub(crate) async fn discard(&self, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
         let _turn = self.one_at_a_time.lock().await;
-        let look = self.look().await?;
-        let removed = self.remove(&look, owned, id).await;
+        let look = self.look(owned).await?;
+        let removed = self.remove(&look, id).await;
         self.end(look).await?;
         removed
     }
 
-    async fn look(&self) -> Result<Look, QueueError> {
+    async fn look(&self, owned: Owned<'_>) -> Result<Look, QueueError> {
         let channel = self.link.channel().await?;
-        let (mut held, mut bytes) = (Vec::new(), 0);
-        while held.len() < SCAN_MAX && bytes < SCAN_BYTES_MAX {
-            let get = channel.basic_get(self.names.dead().into(), BasicGetOptions::default());
+        let (mut look, mut bytes) = (Look { channel, owned: Vec::new(), others: Vec::new() }, 0);
+        let DeadLetterBounds { read, shown, bytes: bytes_max } = self.bounds;
+        while look.owned.len() < shown && bytes < bytes_max && look.owned.len() + look.others.len() < read {
+            let get = look.channel.basic_get(self.names.dead().into(), BasicGetOptions::default());
             let Some(message) = self.link.call("read a dead letter", get).await? else { break };
-            bytes += message.data.len();
-            held.push((self.letter(&message), message));
+            let Delivery { data, properties, acker, .. } = message.delivery;
+            let letter = self.letter(data, &properties);
+            if owned(&letter) {
+                bytes += letter.body.len();
+                look.owned.push((letter, acker));
+            } else {
+                look.others.push(acker);
+            }
         }
-        Ok(Look { channel, held })
+        Ok(look)
     }
 
-    async fn remove(&self, look: &Look, owned: Owned<'_>, id: &str) -> Result<bool, QueueError> {
+    async fn remove(&self, look: &Look, id: &str) -> Result<bool, QueueError> {
         let mut found = false;
-        for (_, message) in look.held.iter().filter(|(letter, _)| letter.id == id && owned(letter)) {
-            if !self.link.call("remove a dead letter", message.ack(BasicAckOptions::default())).await? {
+        for (_, acker) in look.owned.iter().filter(|(letter, _)| letter.id == id) {
+            if !self.link.call("remove a dead letter", acker.ack(BasicAckOptions::default())).await? {
                 return Err(QueueError::Lost);
             }
             found = true;
@@ -119,30 +147,32 @@ impl DeadLetters {
 
     /// Puts the rest back. If that fails, the channel's end does it.
     async fn end(&self, look: Look) -> Result<(), QueueError> {
-        for (_, message) in look.held.iter().filter(|(_, message)| message.acker.usable()) {
+        let held = look.owned.iter().map(|(_, acker)| acker).chain(&look.others);
+        for acker in held.filter(|acker| acker.usable()) {
             let back = BasicNackOptions { requeue: true, multiple: false };
-            self.link.call("put back a dead letter", message.nack(back)).await?;
+            self.link.call("put back a dead letter", acker.nack(back)).await?;
         }
         self.link.call("close a channel", look.channel.close(200, "looked".into())).await
     }
 
-    fn letter(&self, message: &BasicGetMessage) -> DeadLetter {
-        let properties = &message.properties;
-        let body = message.data.clone();
+    /// What we wrote beside a letter is believed where we put it into the list. Where the broker has moved a message itself,
+    /// all that stands there but the broker's own word is its publisher's.
+    fn letter(&self, body: Vec<u8>, properties: &BasicProperties) -> DeadLetter {
         let id = match properties.message_id() {
             Some(id) if !id.as_str().is_empty() => id.to_string(),
             _ => nameless(&body),
         };
-        let death = Death::of(properties);
-        let queue = header(properties, QUEUE).and_then(text).or(death.queue);
-        let origin = queue.and_then(|queue| self.names.origin(&queue)).unwrap_or(Origin::Requests);
-        let died_at = header(properties, DIED_AT).and_then(number).or(death.at_ms).unwrap_or(0);
+        let (death, of_operator) = match Death::of(properties) {
+            Some(moved) => (moved, !self.trusts_publishers),
+            None => Death::noted(properties),
+        };
         DeadLetter {
             id,
-            origin,
+            origin: death.queue.and_then(|queue| self.names.origin(&queue)).unwrap_or(Origin::Requests),
             body,
-            reason: header(properties, REASON).and_then(text).or(death.reason).unwrap_or_default(),
-            died_at: Timestamp::from_millisecond(died_at).unwrap_or(Timestamp::UNIX_EPOCH),
+            reason: death.reason.unwrap_or_default(),
+            died_at: Timestamp::from_millisecond(death.at_ms.unwrap_or(0)).unwrap_or(Timestamp::UNIX_EPOCH),
+            of_operator,
         }
     }
 }
@@ -178,7 +208,7 @@ fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPVal
     properties.headers().as_ref()?.inner().get(name)
 }
 
-/// What the broker wrote when it moved the message itself.
+/// Where a message was, and why and when it left.
 #[derive(Default)]
 struct Death {
     queue: Option<String>,
@@ -187,21 +217,33 @@ struct Death {
 }
 
 impl Death {
-    /// The newest entry of `x-death`.
-    fn of(properties: &BasicProperties) -> Self {
-        let Some(AMQPValue::FieldArray(deaths)) = header(properties, "x-death") else {
-            return Self::default();
+    /// What we wrote when we moved it, and whether it is the operator's.
+    fn noted(properties: &BasicProperties) -> (Self, bool) {
+        let noted = Self {
+            queue: header(properties, QUEUE).and_then(text),
+            reason: header(properties, REASON).and_then(text),
+            at_ms: header(properties, DIED_AT).and_then(number),
         };
-        let Some(AMQPValue::FieldTable(death)) = deaths.as_slice().first() else { return Self::default() };
+        (noted, header(properties, OF_OPERATOR) == Some(&AMQPValue::Boolean(true)))
+    }
+
+    /// What the broker wrote when it moved the message itself: the newest entry of `x-death`. `None`: it did not.
+    fn of(properties: &BasicProperties) -> Option<Self> {
+        let AMQPValue::FieldArray(deaths) = header(properties, "x-death")? else {
+            return Some(Self::default());
+        };
+        let Some(AMQPValue::FieldTable(death)) = deaths.as_slice().first() else {
+            return Some(Self::default());
+        };
         let entry = |name: &str| death.inner().get(name);
-        Self {
+        Some(Self {
             queue: entry("queue").and_then(text),
             reason: entry("reason").and_then(text),
             at_ms: match entry("time") {
                 Some(AMQPValue::Timestamp(seconds)) => i64::try_from(*seconds).ok().map(|s| s * 1_000),
                 _ => None,
             },
-        }
+        })
     }
 }
 

@@ -30,6 +30,7 @@ use std::time::Duration;
 use helpsync_model::Backoff;
 
 pub use cleanup::delete_topology;
+pub use dead::DeadLetterBounds;
 pub use examine::{BrokerExam, examine};
 pub use queue::RabbitQueue;
 pub use rights::{MissingRight, Right};

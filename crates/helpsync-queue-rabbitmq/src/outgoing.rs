@@ -1,7 +1,6 @@
 //! A message on its way to the broker.
 
-use helpsync_model::Timestamp;
-use helpsync_queue::{Message, Origin};
+use helpsync_queue::{DeadLetter, Message, Origin};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 
@@ -13,6 +12,8 @@ pub(crate) const REASON: &str = "helpsync-reason";
 pub(crate) const QUEUE: &str = "helpsync-queue";
 /// When it died, milliseconds since 1970.
 pub(crate) const DIED_AT: &str = "helpsync-died-at-ms";
+/// Whether a dead letter is the operator's, whatever its body names.
+pub(crate) const OF_OPERATOR: &str = "helpsync-of-operator";
 /// W3C trace context.
 pub(crate) const TRACEPARENT: &str = "traceparent";
 
@@ -60,21 +61,16 @@ impl Outgoing {
         outgoing
     }
 
-    /// A message of `origin` for the dead-letter list.
-    pub(crate) fn dead(
-        names: &Names,
-        origin: Origin,
-        id: &str,
-        body: Vec<u8>,
-        reason: &str,
-        at: Timestamp,
-    ) -> Self {
+    /// A message for the dead-letter list.
+    pub(crate) fn dead(names: &Names, letter: DeadLetter) -> Self {
+        let DeadLetter { id, origin, body, reason, died_at, of_operator } = letter;
         let mut headers = FieldTable::default();
         let reason: String = reason.chars().take(REASON_MAX_CHARS).collect();
         put_text(&mut headers, REASON, &reason);
         put_text(&mut headers, QUEUE, &names.work(origin));
-        headers.insert(DIED_AT.into(), AMQPValue::LongLongInt(at.as_millisecond()));
-        Self { id: id.to_owned(), queue: names.dead(), body, properties: properties(id, headers) }
+        headers.insert(DIED_AT.into(), AMQPValue::LongLongInt(died_at.as_millisecond()));
+        headers.insert(OF_OPERATOR.into(), AMQPValue::Boolean(of_operator));
+        Self { queue: names.dead(), body, properties: properties(&id, headers), id }
     }
 }
 

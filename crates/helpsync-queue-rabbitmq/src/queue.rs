@@ -86,8 +86,13 @@ impl RabbitQueue {
             clock,
             call_timeout: settings.call_timeout,
         });
-        let dead =
-            DeadLetters { link: consuming.clone(), names: names.clone(), one_at_a_time: Default::default() };
+        let dead = DeadLetters {
+            link: consuming.clone(),
+            names: names.clone(),
+            trusts_publishers: settings.trusts_publishers,
+            bounds: settings.dead_letters,
+            one_at_a_time: Default::default(),
+        };
         let unsettled = origins().map(|origin| (origin, Arc::default())).collect();
         Ok(Self {
             names,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use helpsync_model::{Clock, chain};
-use helpsync_queue::{Delivery, Origin, QueueError, Settlement};
+use helpsync_queue::{DeadLetter, Delivery, Origin, QueueError, Settlement};
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use lapin::types::AMQPValue;
@@ -107,9 +107,22 @@ impl Settlement for InHand {
 
     /// Publishes a copy with the reason, then acknowledges. A crash between leaves two; replaying and discarding
     /// take all copies of an id. When the copy cannot be stored, the broker moves the message itself, without the reason.
-    async fn dead(mut self: Box<Self>, body: Vec<u8>, reason: &str) -> Result<(), QueueError> {
+    async fn dead(
+        mut self: Box<Self>,
+        body: Vec<u8>,
+        reason: &str,
+        of_operator: bool,
+    ) -> Result<(), QueueError> {
         let Desk { names, publisher, clock, .. } = &*self.desk;
-        let copy = Outgoing::dead(names, self.origin, &self.id, body, reason, clock.now());
+        let letter = DeadLetter {
+            id: self.id.clone(),
+            origin: self.origin,
+            body,
+            reason: reason.to_owned(),
+            died_at: clock.now(),
+            of_operator,
+        };
+        let copy = Outgoing::dead(names, letter);
         let stored = publisher.publish(&[copy]).await.iter().all(helpsync_queue::PublishOutcome::is_stored);
         let Some(acker) = self.take() else { return Ok(()) };
         if stored {

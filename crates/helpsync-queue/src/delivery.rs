@@ -25,6 +25,8 @@ pub struct Delivery {
     /// The publisher's user, where the message names one: the broker refuses a message that names another user than
     /// publishes it.
     pub user: Option<String>,
+    /// Whether it is the operator's as a dead letter, whatever its body names: its publisher may not speak for that.
+    pub of_operator: bool,
     settlement: Box<dyn Settlement>,
 }
 
@@ -32,7 +34,16 @@ impl Delivery {
     /// For backends: a delivery that is settled through `settlement`.
     #[must_use]
     pub fn new(id: String, body: Vec<u8>, settlement: Box<dyn Settlement>) -> Self {
-        Self { id, body, redelivered: false, returns: None, traceparent: None, user: None, settlement }
+        Self {
+            id,
+            body,
+            redelivered: false,
+            returns: None,
+            traceparent: None,
+            user: None,
+            of_operator: false,
+            settlement,
+        }
     }
 
     /// Reads the body.
@@ -64,7 +75,7 @@ impl Delivery {
     /// # Errors
     /// [`QueueError::Lost`] when it comes again; [`QueueError::DeadLettersFull`] when there is no room.
     pub async fn dead(self, reason: &str) -> Result<(), QueueError> {
-        self.settlement.dead(self.body, reason).await
+        self.settlement.dead(self.body, reason, self.of_operator).await
     }
 }
 
@@ -75,6 +86,6 @@ pub trait Settlement: Send + Sync + std::fmt::Debug {
     async fn ack(self: Box<Self>) -> Result<(), QueueError>;
     /// See [`Delivery::release`].
     async fn release(self: Box<Self>) -> Result<(), QueueError>;
-    /// See [`Delivery::dead`].
-    async fn dead(self: Box<Self>, body: Vec<u8>, reason: &str) -> Result<(), QueueError>;
+    /// See [`Delivery::dead`] and [`Delivery::of_operator`].
+    async fn dead(self: Box<Self>, body: Vec<u8>, reason: &str, of_operator: bool) -> Result<(), QueueError>;
 }

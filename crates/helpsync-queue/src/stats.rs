@@ -67,4 +67,6 @@ pub struct DeadLetter {
     pub reason: String,
     /// When.
     pub died_at: Timestamp,
+    /// Whether it is the operator's, whatever the body names: see [`crate::Delivery::of_operator`].
+    pub of_operator: bool,
 }

@@ -96,8 +96,8 @@ async fn everything(api: &Api, organization: OrganizationId) -> Result<Vec<DeadL
     Ok(all)
 }
 
-/// Which dead messages are an organization's: the requests that name it. Whatever names none that exists, and every
-/// message of our own, is the operator's.
+/// Which dead messages are an organization's: the requests that name it, whose publishers may do so. Whatever names none
+/// that exists, and every message of our own, is the operator's.
 struct Owner {
     name: String,
     /// Of the operator: the organizations whose requests are not its own.
@@ -117,8 +117,8 @@ impl Owner {
 
     fn owns(&self, letter: &Letter) -> bool {
         let named = match letter.origin {
-            Origin::Requests => field(&letter.body, "organization"),
-            Origin::Lane(_) => None,
+            Origin::Requests if !letter.of_operator => field(&letter.body, "organization"),
+            Origin::Requests | Origin::Lane(_) => None,
         };
         match (&self.others, named) {
             (None, named) => named.as_ref() == Some(&self.name),

@@ -31,7 +31,7 @@ mod verify;
 mod webhook_deliveries;
 mod webhooks;
 mod white_label;
-mod zendesk_events;
+pub(crate) mod zendesk_events;
 
 pub(crate) use oauth_url::live_connection;
 pub(crate) use search::SEARCH;

@@ -40,7 +40,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 /// What is read of an event. Source:
 /// <https://developer.zendesk.com/api-reference/webhooks/event-types/article-events/>.
 #[derive(Deserialize)]
-struct Event {
+pub(crate) struct Event {
     id: String,
     #[serde(rename = "type")]
     kind: String,
@@ -53,6 +53,30 @@ struct Detail {
     /// A number as text; in doubt the workspace's own.
     #[serde(default)]
     brand_id: Value,
+}
+
+impl Event {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let event: Self = serde_json::from_slice(&sound_json(body))
+            .map_err(|error| ApiError::bad(format!("this is no event of an article: {error}")))?;
+        if event.id.is_empty() || event.id.len() > EVENT_ID_BYTES_MAX {
+            return Err(ApiError::bad("the event has no usable id"));
+        }
+        Ok(event)
+    }
+
+    pub(crate) fn article(&self) -> Result<i64, ApiError> {
+        self.detail.id.parse().map_err(|_no_number: std::num::ParseIntError| {
+            ApiError::bad("detail.id is not the number of an article")
+        })
+    }
+
+    pub(crate) fn brand(&self) -> Option<i64> {
+        match &self.detail.brand_id {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_i64(),
+        }
+    }
 }
 
 async fn receive(
@@ -80,22 +104,12 @@ async fn receive(
             "the event is older than five minutes, or its time cannot be read",
         ));
     }
-    let event: Event = serde_json::from_slice(&sound_json(&body))
-        .map_err(|error| ApiError::bad(format!("this is no event of an article: {error}")))?;
-    if event.id.is_empty() || event.id.len() > EVENT_ID_BYTES_MAX {
-        return Err(ApiError::bad("the event has no usable id"));
-    }
+    let event = Event::read(&body)?;
     if !EVENT_TYPES.contains(&event.kind.as_str()) {
         // Not asked for, and nothing to do: an error would make Zendesk deliver it again.
         return Ok(SUCCESS);
     }
-    let article: i64 = event.detail.id.parse().map_err(|_no_number: std::num::ParseIntError| {
-        ApiError::bad("detail.id is not the number of an article")
-    })?;
-    let brand = match &event.detail.brand_id {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_i64(),
-    };
+    let (article, brand) = (event.article()?, event.brand());
     let accepted = api
         .store()
         .admin()

@@ -314,6 +314,7 @@ mod tests {
             body,
             reason: "no".to_owned(),
             died_at: Timestamp::UNIX_EPOCH,
+            of_operator: false,
         };
         let long = DeadLetter::from(letter(vec![b'x'; 1_000_000])).message.unwrap();
         assert_eq!((long.body.len(), long.body_bytes), (BODY_BYTES_SHOWN_MAX, 1_000_000));

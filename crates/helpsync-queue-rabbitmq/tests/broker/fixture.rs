@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use helpsync_model::{Entropy, Lane, OsEntropy, SystemClock};
 use helpsync_queue::conformance::Harness;
 use helpsync_queue::{Origin, Queue};
-use helpsync_queue_rabbitmq::{RabbitQueue, RabbitSettings};
+use helpsync_queue_rabbitmq::{DeadLetterBounds, RabbitQueue, RabbitSettings};
 use lapin::{Connection, ConnectionProperties};
 
 pub(crate) const LATE: Duration = Duration::from_secs(30);
@@ -30,6 +30,11 @@ pub(crate) async fn fresh() -> Option<Fixture> {
 
 /// A queue that reaches the broker through `url`.
 pub(crate) async fn through(url: &str) -> Option<Fixture> {
+    reading(url, DeadLetterBounds::default()).await
+}
+
+/// The same, with other bounds of a look at the dead letters.
+pub(crate) async fn reading(url: &str, dead_letters: DeadLetterBounds) -> Option<Fixture> {
     let direct = self::url();
     if let Err(error) = Connection::connect(&direct, ConnectionProperties::default()).await {
         eprintln!("SKIPPED: no broker at HELPSYNC_TEST_AMQP_URL or the default: {error}");
@@ -38,6 +43,7 @@ pub(crate) async fn through(url: &str) -> Option<Fixture> {
     let settings = RabbitSettings {
         prefix: format!("helpsync-test-{}", OsEntropy.uuid().simple()),
         lane_capacity: Some(LANE_CAPACITY),
+        dead_letters,
         ..RabbitSettings::new(url.to_owned().into())
     };
     let queue = RabbitQueue::start(settings, Arc::new(SystemClock), Arc::new(OsEntropy)).unwrap();

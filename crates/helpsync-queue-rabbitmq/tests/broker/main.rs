@@ -4,6 +4,7 @@
 //! they skip. Every test has its own names on the broker and deletes them.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod dead;
 mod examine;
 mod fixture;
 mod suite;

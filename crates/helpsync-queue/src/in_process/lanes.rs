@@ -136,6 +136,7 @@ impl Lanes {
             body: message.body,
             reason: reason.to_owned(),
             died_at: now,
+            of_operator: false,
         });
         Ok(())
     }

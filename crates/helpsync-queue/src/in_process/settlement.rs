@@ -61,7 +61,12 @@ impl Settlement for InHand {
         Ok(())
     }
 
-    async fn dead(mut self: Box<Self>, body: Vec<u8>, reason: &str) -> Result<(), QueueError> {
+    async fn dead(
+        mut self: Box<Self>,
+        body: Vec<u8>,
+        reason: &str,
+        _has_no_foreign_publishers: bool,
+    ) -> Result<(), QueueError> {
         let Some(message) = self.message.take() else { return Ok(()) };
         let message = Stored { body, ..message };
         let now = self.shared.clock.now();

@@ -3,7 +3,7 @@
 
 mod account;
 mod articles;
-mod mutated;
+mod fuzz;
 mod oauth;
 mod recorded;
 mod transport;
