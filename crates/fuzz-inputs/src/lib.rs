@@ -3,6 +3,9 @@
 //! A target is a test: `bolero::check!().with_type::<Changed>().for_each(|changed| …)`. In the suite its changes are drawn at
 //! random for about a second; `deploy/dev.sh fuzz` has libFuzzer choose them by what they reach.
 
+#[cfg(test)]
+mod targets;
+
 use bolero::TypeGenerator;
 
 /// What parsers stumble over.

@@ -9,8 +9,6 @@ mod clock;
 mod embedding;
 mod entropy;
 mod error;
-#[cfg(test)]
-mod fuzz;
 mod id;
 mod job;
 mod key_ring;
