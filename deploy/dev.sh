@@ -358,7 +358,43 @@ digests() {
   done
 }
 
-# Nothing is left in the folder unless every step has succeeded.
+# The files that name images, each with its digest: pinned <lines "image digest"> <folder>
+pinned() {
+  local lines=$1 into=$2 file image digest
+  for file in deploy/Dockerfile docker-compose.yml deploy/compose.services.yml; do
+    mkdir -p "$into/$(dirname "$file")" && cp "$file" "$into/$file"
+    while read -r image digest; do
+      sed -i -E "s#^(FROM |[[:space:]]*image: )${image//./\\.}( |\$)#\1$image@$digest\2#" "$into/$file"
+    done <"$lines"
+    # Our own images are built, and names of stages have no tag.
+    if grep -nE '^(FROM [^ @]+:[^ @]+( |$)|[[:space:]]*image: [^ @]+$)' "$into/$file" | grep -v ':local$' >&2; then
+      say "$file names an image without a digest"
+      return 1
+    fi
+  done
+}
+
+# What a release consists of, in this folder, without its checks. Nothing is left there unless every step has succeeded.
+parts() {
+  local into=$1 making
+  [ ! -e "$into" ] || die "$into is there already"
+  mkdir -p target
+  making=$(mktemp -d target/release-making.XXXXXX)
+  # shellcheck disable=SC2064 # the folder of now
+  trap "rm -rf '$making' '${test_log:-}'" EXIT
+  digests >"$making/images.txt" || die "images without a digest: no release"
+  cargo auditable build --locked --release --bins -p helpsync-cli --no-default-features || die "the build fails: no release"
+  cargo cyclonedx --format json --override-filename helpsync.sbom || die "no SBOM: no release"
+  cp target/release/helpsync target/release/helpsync-dispatcher target/release/helpsync-worker "$making"
+  mv crates/helpsync-cli/helpsync.sbom.json "$making/helpsync.sbom.json"
+  find crates bench tests -name 'helpsync.sbom.json' -delete
+  # These files name what was looked at, not what a tag will mean tomorrow. They take the places of the repository's.
+  pinned "$making/images.txt" "$making" || die "images without a digest: no release"
+  (cd "$making" && find . -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum -- >SHA256SUMS)
+  mv "$making" "$into"
+  say "the release is in $into"
+}
+
 release() {
   local into=${1:-target/release-of-$(git describe --always --dirty)} tool
   [ -z "$(git status --porcelain)" ] || die "there are changes that are not committed: a release is made of a commit"
@@ -366,21 +402,7 @@ release() {
   [ ! -e "$into" ] || die "$into is there already"
   run_checks || die "the checks fail: no release"
   advisories || die "advisories are not checked: no release"
-  local making; making=$(mktemp -d target/release-making.XXXXXX)
-  trap 'rm -rf "$making" "${test_log:-}"' EXIT
-  digests >"$making/images.txt" || die "images without a digest: no release"
-  cargo auditable build --locked --release --bins -p helpsync-cli || die "the build fails: no release"
-  cargo cyclonedx --format json --override-filename helpsync.sbom || die "no SBOM: no release"
-  cp target/release/helpsync target/release/helpsync-dispatcher target/release/helpsync-worker "$making"
-  mv crates/helpsync-cli/helpsync.sbom.json "$making/helpsync.sbom.json"
-  find crates bench tests -name 'helpsync.sbom.json' -delete
-  # The Dockerfile of the release names what was looked at, not what a tag will mean tomorrow.
-  cp deploy/Dockerfile "$making/Dockerfile"
-  local image digest
-  while read -r image digest; do sed -i "s|^FROM $image|FROM $image@$digest|" "$making/Dockerfile"; done <"$making/images.txt"
-  (cd "$making" && sha256sum -- * >SHA256SUMS)
-  mv "$making" "$into"
-  say "the release is in $into"
+  parts "$into"
 }
 
 usage() { sed -n '4,10s/^# *//p' deploy/dev.sh; }
@@ -407,6 +429,7 @@ case $command in
   release) release "$@" ;;
   advisories) advisories ;;
   images) images ;;
+  parts) parts "$@" ;;
   help | -h | --help) usage ;;
   *) usage >&2; die "no such command: $command" ;;
 esac
