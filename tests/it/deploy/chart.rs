@@ -160,3 +160,13 @@ fn the_settings_of_the_chart_are_settings() {
     let chart = yaml(&format!("{CHART}/Chart.yaml")).remove(0);
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
+
+#[test]
+fn an_image_is_named_by_its_digest_where_there_is_one() {
+    let values =
+        ["secrets.existing=mine", "image.repository=here/helpsync", "image.tag=9", "image.digest=sha256:77"];
+    let Some(all) = rendered(&values) else { return };
+    let deployments = of_kind(&all, "Deployment");
+    let images = deployments.iter().map(|one| &one["spec"]["template"]["spec"]["containers"][0]["image"]);
+    assert!(images.clone().count() >= 2 && images.clone().all(|image| image == "here/helpsync@sha256:77"));
+}

@@ -82,7 +82,7 @@ spec:
     {{- end }}
   containers:
     - name: {{ .role }}
-      image: "{{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}"
+      image: "{{ .root.Values.image.repository }}{{ with .root.Values.image.digest }}@{{ . }}{{ else }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}{{ end }}"
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       command: [helpsync-{{ .role }}]
       envFrom:
