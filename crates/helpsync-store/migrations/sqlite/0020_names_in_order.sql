@@ -1,0 +1,1 @@
+-- Postgres only: SQLite passes over files by the index that it has.
