@@ -12,7 +12,7 @@ use crate::args::{Manner, Up};
 use crate::client::Client;
 use crate::commands::ask::{check_subdomain, oauth_url};
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, customer_option};
+use crate::output::Output;
 use crate::role::{log_settings, run_until, settings};
 
 /// What ends it is told by `output`: in the log, once that is begun and is lines of JSON.
@@ -199,7 +199,7 @@ async fn simulated(args: Up, manner: Manner, output: &mut Output) -> anyhow::Res
             key = api_key_file(&simulated.store_url())
                 .map_or_else(|| "HELPSYNC_API__BOOTSTRAP_KEY".to_owned(), |file| file.display().to_string()),
             customer = args.customer,
-            option = customer_option(&args.customer),
+            option = crate::output::customer_option(&args.customer),
             every = CHANGE_EVERY.as_secs(),
             file = file.display(),
         ))
