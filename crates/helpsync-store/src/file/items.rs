@@ -113,7 +113,9 @@ const ENTRY: &str =
 /// The entries that a query asks for, as one row source called `entry`, with what is bound to it. Each condition stands in each
 /// part, so that a database finds its index of them: files stand for their articles; listed articles are those that nobody
 /// asked for; folders are for every reader.
-fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64]) -> (String, Conditions) {
+///
+/// `strange` are the sections of articles that are no entry themselves: what stands there has no parent that is known.
+fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64], strange: &[i64]) -> (String, Conditions) {
     let mut all = Conditions::new(dialect);
     let family: Vec<String> = family.iter().map(|id| all.integer(*id)).collect();
     let family = family.join(", ");
@@ -122,6 +124,7 @@ fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64]) -> (String, Conditi
     let ids = query.ids.as_ref().map(|ids| all.integers(ids));
     let name = query.name.as_deref().map(|name| all.text(holding(name)));
     let kinds = query.kinds.as_ref().map(|kinds| all.texts(kinds));
+    let strange = query.roots_only.then(|| all.integers(strange));
     let mine = query.viewer.as_ref().map(|viewer| all.integers(&viewer.segments));
     // Of which table, and what id, parent and kind are called there.
     let part = |table: &str, id: &str, below: &str, kind: &str| {
@@ -132,11 +135,13 @@ fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64]) -> (String, Conditi
         ids.iter().for_each(|ids| and(format!("{table}.{id} in {ids}")));
         name.iter().for_each(|name| and(format!("lower({table}.name) like {name} escape '\\'")));
         kinds.iter().for_each(|kinds| and(format!("{kind} in {kinds}")));
-        if query.roots_only {
-            and(format!(
-                "({table}.{below} is null or not exists (select 1 from item as above
-                   where above.connection_id in ({family}) and above.external_id = {table}.{below}))"
-            ));
+        match &strange {
+            None => {}
+            Some(_) if table == "item" => and(format!(
+                "(item.parent_id is null or not exists (select 1 from item as above
+                   where above.connection_id in ({family}) and above.external_id = item.parent_id))"
+            )),
+            Some(strange) => and(format!("({table}.{below} is null or {table}.{below} in {strange})")),
         }
         asked
     };
@@ -175,6 +180,27 @@ fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64]) -> (String, Conditi
     (text, all)
 }
 
+/// The tables that know in which sections articles stand.
+const SECTIONS: [&str; 2] = ["file", "unsynced_article"];
+
+/// Each section that articles of the family stand in, by a jump from one to the next in the table's index: there are some
+/// thousand at most, whatever the number of articles.
+fn sections_sql(table: &str, family: &[i64], bound: &mut Conditions) -> String {
+    let family: Vec<String> = family.iter().map(|id| bound.integer(*id)).collect();
+    let next = |behind: &str| {
+        format!("(select min({table}.section_id) from {table} where {table}.connection_id = {behind})")
+    };
+    format!(
+        "with recursive place (connection_id, section_id) as (
+           select connection.id, {} from connection where connection.id in ({})
+           union all select place.connection_id, {} from place where place.section_id is not null)
+         select distinct section_id from place where section_id is not null",
+        next("connection.id"),
+        family.join(", "),
+        next(&format!("place.connection_id and {table}.section_id > place.section_id")),
+    )
+}
+
 impl AdminStore {
     /// A page of entries, and how many match before paging.
     ///
@@ -188,7 +214,19 @@ impl AdminStore {
             ItemOrder::Id => format!("entry.id {direction}"),
             ItemOrder::FoldersFirst => format!("entry.leaf {direction}, lower(entry.name) asc"),
         };
-        let (tree, bound) = tree(self.dialect, query, &self.family(query.connection).await?);
+        let (family, parents) = (self.family(query.connection).await?, self.parents(query.connection).await?);
+        let mut strange = Vec::new();
+        if query.roots_only {
+            for table in SECTIONS {
+                let mut bound = Conditions::new(self.dialect);
+                let sections = sections_sql(table, &family, &mut bound);
+                for row in bound.bind(sqlx::query(sql(sections))).fetch_all(&self.pool).await? {
+                    let section: i64 = row.try_get("section_id")?;
+                    strange.extend(Some(section).filter(|section| !parents.contains_key(section)));
+                }
+            }
+        }
+        let (tree, bound) = tree(self.dialect, query, &family, &strange);
         let mut paged = bound.clone();
         let (limit, offset) = (paged.integer(query.limit), paged.integer(query.offset));
         let listing =
@@ -196,7 +234,6 @@ impl AdminStore {
         let found = paged.bind(sqlx::query(sql(listing))).fetch_all(&self.pool).await?;
         let counting = sql(format!("select count(*) as matches from {tree}"));
         let count = bound.bind(sqlx::query(counting)).fetch_one(&self.pool).await?.try_get("matches")?;
-        let parents = self.parents(query.connection).await?;
         let items = found
             .iter()
             .map(|row| {

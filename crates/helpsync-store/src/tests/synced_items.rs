@@ -3,6 +3,7 @@
 use helpsync_model::{ConnectionId, FileStatus, Lane, OrganizationId, RunKind, RunParams, Trigger};
 use serde_json::{Value, json};
 
+use crate::db::sql;
 use crate::testing::{TestStore, article, grant, stores};
 use crate::{
     Customer, Entity, File, FileFilters, FileOrder, FileQuery, GrantOutcome, IncomingArticle, Item, ItemKind,
@@ -165,6 +166,18 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         );
         let below = |id| ItemQuery { parent: Some(id), ..all(connection) };
         assert_eq!(named(&store, &ItemQuery { roots_only: true, ..all(connection) }).await, ["Handbook"]);
+        // What stands where nobody knows, whether it is a file or listed alone, or nowhere, is at the top.
+        for section in ["999", "null"] {
+            let statement =
+                format!("update unsynced_article set section_id = {section} where article_id = 101");
+            sqlx::query(sql(statement)).execute(&store.pool).await.unwrap();
+            let roots = named(&store, &ItemQuery { roots_only: true, ..all(connection) }).await;
+            assert_eq!(roots, ["Alpha", "Handbook"], "{section}");
+        }
+        sqlx::query("update unsynced_article set section_id = 20 where article_id = 101")
+            .execute(&store.pool)
+            .await
+            .unwrap();
         assert_eq!(named(&store, &below(1)).await, ["End", "Start"]);
         let folders_first = ItemQuery { order: ItemOrder::FoldersFirst, ..below(20) };
         assert_eq!(named(&store, &folders_first).await, ["Deep", "Alpha"]);
@@ -198,6 +211,16 @@ async fn a_connection_without_files_lists_its_tree_and_syncs_what_is_chosen() {
         let tags = json!({ "requested": "yes" });
         assert_eq!(shown, [("Alpha", &tags, "upload-1"), ("Beta", &tags, "upload-1")]);
         assert_eq!(named(&store, &everything).await.len(), 7, "a file stands for its article");
+        sqlx::query("update file set section_id = 999 where article_id = 101")
+            .execute(&store.pool)
+            .await
+            .unwrap();
+        let roots = named(&store, &ItemQuery { roots_only: true, ..all(connection) }).await;
+        assert_eq!(roots, ["Alpha", "Handbook"]);
+        sqlx::query("update file set section_id = 20 where article_id = 101")
+            .execute(&store.pool)
+            .await
+            .unwrap();
         let (items, _) =
             store.admin().items(&ItemQuery { ids: Some(vec![102]), ..all(connection) }).await.unwrap();
         assert_eq!(items[0].file, Some(synced[1].id.0));
