@@ -307,6 +307,22 @@ fn services_on_other_machines_without_tls_are_refused_unless_that_is_allowed() {
 }
 
 #[test]
+fn trusted_proxies_are_addresses_and_networks_and_nothing_else() {
+    let (_folder, path) = file("[api]\ntrusted_proxies = [\"10.0.0.0/8\", \"::ffff:192.0.2.7\"]\n");
+    let settings = Settings::load(Some(path), []).unwrap();
+    let shown = settings.redacted();
+    assert!(shown.contains("trusted_proxies = \"10.0.0.0/8 192.0.2.7\" # file"), "{shown}");
+    for (wrong, why) in [
+        ("10.0.0.0/8, proxy.example.com", "\"proxy.example.com\" is neither"),
+        ("0.0.0.0/0", "is everybody"),
+        ("10.0.0.1/8", "within the network 10.0.0.0/8"),
+    ] {
+        let refused = refusal(&[("HELPSYNC_API__TRUSTED_PROXIES", wrong)]);
+        assert!(refused.contains("HELPSYNC_API__TRUSTED_PROXIES") && refused.contains(why), "{refused}");
+    }
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     assert!(refusal(&[("HELPSYNC_ZENDESK__CLIENT_ID", "x")]).contains("set HELPSYNC_ZENDESK__CLIENT_SECRET"));
     assert!(refusal(&[("HELPSYNC_ZENDESK__CLIENT_SECRET", "x")]).contains("set HELPSYNC_ZENDESK__CLIENT_ID"));
