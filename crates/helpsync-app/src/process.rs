@@ -22,8 +22,8 @@ use url::Url;
 
 use crate::front::Fronts;
 use crate::{
-    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, health, home, keys, requests,
-    telemetry, traces, webhooks,
+    AppError, KeySource, Parts, Runtime, alive, audit, collect, embeddings, forgotten, health, home, keys,
+    requests, telemetry, traces, webhooks,
 };
 
 /// Beyond draining: answers under way, and handing shards back.
@@ -148,6 +148,7 @@ impl Process {
         }
         if role != Role::Worker {
             process.spawn("audit log", audit::shorten(parts.clone(), process.tasks.stop.clone()));
+            process.spawn("forgotten", forgotten::forget(parts.clone(), process.tasks.stop.clone()));
             process.spawn("reseal", keys::reseal(parts.clone(), process.tasks.stop.clone()));
         }
         process.start_roles(role, holder);

@@ -40,6 +40,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0017_grants_of_a_customer",
     "0018_oldest_copies",
     "0019_older_webhook_keys",
+    "0020_deletions",
 ];
 
 /// Those of SQLite.
