@@ -171,6 +171,21 @@ async fn a_change_is_about_the_customer_whom_its_path_or_body_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_entry_says_which_files_were_deleted() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(4));
+    app.connect(CUSTOMER, "acme").await;
+    let filters = json!({ "ids": [999_999], "tags_v2": { "OR": [{ "key": "team", "value": "a" }] } });
+    let body = json!({ "filters": filters, "preserve_file_record": true });
+    app.post("/delete_files_v2", CUSTOMER, body.clone()).await;
+    assert_eq!(entry_of(&app, "POST /delete_files_v2").await["detail"], body);
+    let ids: Vec<i64> = (900_000..900_120).collect();
+    app.post("/delete_files", CUSTOMER, json!({ "file_ids": ids })).await;
+    let detail = entry_of(&app, "POST /delete_files").await["detail"].clone();
+    assert_eq!((detail["file_ids"].as_array().unwrap().len(), &detail["file_ids_in_all"]), (50, &json!(120)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_operation_that_changes_something_leaves_an_entry_and_no_secret_is_in_one() {
     let app = TestApp::embedded().await;
     app.account("acme", small(8));

@@ -77,6 +77,55 @@ async fn guesses_at_keys_are_counted_by_address_and_probes_are_not() {
     assert_eq!(app.http.get(app.url("/readyz")).send().await.unwrap().status(), StatusCode::OK);
 }
 
+/// Ends when a guess of the client that the header names is refused for its number.
+async fn guess_too_often(app: &TestApp, forwarded: &str) {
+    for _ in 0..100 {
+        if guess(app, forwarded).await == StatusCode::TOO_MANY_REQUESTS {
+            return;
+        }
+    }
+    panic!("nobody stops {forwarded}");
+}
+
+async fn guess(app: &TestApp, forwarded: &str) -> StatusCode {
+    app.http.get(app.url("/whoami")).header("x-forwarded-for", forwarded).send().await.unwrap().status()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_through_a_trusted_proxy_is_counted_by_itself() {
+    let settings = [
+        ("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_ADDRESS", "20"),
+        ("HELPSYNC_API__TRUSTED_PROXIES", "127.0.0.0/8, ::1 192.0.2.7"),
+    ];
+    let app = TestApp::start(Shape::Embedded, &settings, real_time()).await;
+    guess_too_often(&app, "198.51.100.1, 203.0.113.9").await;
+    // Neither another name before it nor a proxy behind it makes another of it.
+    for same in ["198.51.100.2, 203.0.113.9", "203.0.113.9:4711, 192.0.2.7"] {
+        assert_eq!(guess(&app, same).await, StatusCode::TOO_MANY_REQUESTS, "{same}");
+    }
+    for other in ["203.0.113.10", "nobody can read this"] {
+        assert_eq!(guess(&app, other).await, StatusCode::UNAUTHORIZED, "{other}");
+    }
+    // The dashboard asks who it is in the same way.
+    let login = async |from: &str| {
+        let request = app.http.post(app.url("/dashboard/login")).header("x-forwarded-for", from);
+        request.form(&[("key", "a guess")]).send().await.unwrap().status()
+    };
+    assert_eq!(login("203.0.113.9").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_ne!(login("203.0.113.11").await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_trusted_proxy_makes_itself_nobody_else() {
+    let settings = [
+        ("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_ADDRESS", "20"),
+        ("HELPSYNC_API__TRUSTED_PROXIES", "192.0.2.7"),
+    ];
+    let app = TestApp::start(Shape::Embedded, &settings, real_time()).await;
+    guess_too_often(&app, "203.0.113.9").await;
+    assert_eq!(guess(&app, "203.0.113.10").await, StatusCode::TOO_MANY_REQUESTS);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_asks_no_more_often_by_having_many_tokens() {
     let few = [("HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY", "20")];

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use helpsync_store::testing::{FIRST, delete_without_forgetting};
 use hmac::{Hmac, Mac as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use zendesk_sim::{BodyProfile, Change, GenerateOptions};
 
-use crate::app::{API_KEY, Shape, TestApp, real_time, small, until};
+use crate::app::{API_KEY, Shape, TestApp, real_time, small, sqlite_url, until};
 use crate::webhooks_out::Receiver;
 
 const CUSTOMER: &str = "ada";
@@ -275,10 +276,10 @@ async fn an_address_that_acts_never_leaves_whatever_was_stored() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_customers_texts_are_in_the_file_no_more() {
-    const PLANTED: &str = "xyzzyplantedword";
-    let app = TestApp::embedded().await;
+const PLANTED: &str = "xyzzyplantedword";
+
+/// A customer whose copy has the planted word, and another.
+async fn plant(app: &TestApp) {
     let account = app.account("acme", small(30));
     let change = Change::Create {
         section_id: None,
@@ -295,17 +296,38 @@ async fn a_deleted_customers_texts_are_in_the_file_no_more() {
         (!answer["documents"].as_array().unwrap().is_empty()).then_some(())
     };
     until("the text to be found", found).await;
-    let url = app.parts().settings().store.url.expose().to_owned();
-    let path = url.trim_start_matches("sqlite:").to_owned();
-    let holds = || {
-        let has = |suffix: &str| {
-            let bytes = std::fs::read(format!("{path}{suffix}")).unwrap_or_default();
-            bytes.windows(PLANTED.len()).any(|window| window == PLANTED.as_bytes())
-        };
-        has("") || has("-wal")
-    };
-    assert!(holds(), "it was there");
+}
+
+/// Whether the planted word is in the files of a database.
+fn holds(url: &str) -> bool {
+    let path = url.trim_start_matches("sqlite:");
+    ["", "-wal"].iter().any(|suffix| {
+        let bytes = std::fs::read(format!("{path}{suffix}")).unwrap_or_default();
+        bytes.windows(PLANTED.len()).any(|window| window == PLANTED.as_bytes())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_customers_texts_are_in_the_file_no_more() {
+    let app = TestApp::embedded().await;
+    plant(&app).await;
+    assert!(holds(&app.database_url()), "it was there");
     app.post("/delete_users", CUSTOMER, json!({ "customer_ids": [CUSTOMER] })).await;
-    until("it to be gone from the file", async || (!holds()).then_some(())).await;
+    until("it to be gone from the file", async || (!holds(&app.database_url())).then_some(())).await;
+    assert!(!names(&app, API_KEY, Some("")).await.contains("x"), "others are still served");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_start_makes_good_a_deletion_that_the_end_of_the_process_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(folder.path());
+    let settings = [("HELPSYNC_STORE__URL", url.as_str())];
+    let app = TestApp::start(Shape::Embedded, &settings, real_time()).await;
+    plant(&app).await;
+    delete_without_forgetting(&app.parts().store, FIRST, CUSTOMER).await;
+    app.stop().await;
+    assert!(holds(&url), "it was there");
+    let app = TestApp::start(Shape::Embedded, &settings, real_time()).await;
+    until("it to be gone from the file", async || (!holds(&url)).then_some(())).await;
     assert!(!names(&app, API_KEY, Some("")).await.contains("x"), "others are still served");
 }

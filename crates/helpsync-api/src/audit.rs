@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::layers::REQUEST_ID;
 
 /// Of a body, what says what was done to what: names, numbers and switches. Never what somebody wrote, and no secret.
-const TOLD: [&str; 35] = [
+const TOLD: [&str; 39] = [
     "approve",
     "auto_sync_enabled_sources",
     "auto_sync_interval",
@@ -23,10 +23,12 @@ const TOLD: [&str; 35] = [
     "connecting_new_account",
     "data_source_id",
     "data_source_type",
+    "delete_non_synced_only",
     "enable_auto_sync",
     "expires_in_days",
     "file_id",
     "file_ids",
+    FILTERS,
     "full",
     "id",
     "ids",
@@ -40,12 +42,14 @@ const TOLD: [&str; 35] = [
     "organization",
     "organization_user_file_id",
     "overlap_hours",
+    "preserve_file_record",
     "redirect_uri",
     "scope",
     "scopes",
     "service",
     "source",
     "subdomain",
+    "sync_statuses",
     "url",
     "viewer_segments_required",
     "workspace",
@@ -54,9 +58,15 @@ const TOLD: [&str; 35] = [
 /// Whom a body names: they are the entry's own, not part of its detail.
 const CUSTOMER: &str = "customer_id";
 const CUSTOMERS: &str = "customer_ids";
-/// Members of a list, and characters of a text, that are kept.
+/// Which files are meant: the only object that is told.
+const FILTERS: &str = "filters";
+/// Members of a list or an object, and characters of a text, that are kept.
 const LISTED_MAX: usize = 50;
 const CHARS_MAX: usize = 300;
+/// Lists and objects within each other that are kept: the filter language has fewer.
+const DEPTH_MAX: usize = 12;
+/// Filters with more bytes are told as the beginning of their text.
+const FILTERS_BYTES_MAX: usize = 2_000;
 
 /// What an endpoint does, as the audit log names it.
 #[derive(Debug)]
@@ -172,24 +182,63 @@ impl<'de> Visitor<'de> for Understood<'_> {
     }
 }
 
+/// What is told, and of a list that is cut how many there were (`file_ids_in_all`).
 fn kept(object: &Map<String, Value>) -> Map<String, Value> {
-    let told = object.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
-    told.filter_map(|(name, value)| Some((name.clone(), plain(name, value)?))).collect()
+    let mut told = Map::new();
+    for (name, value) in object.iter().filter(|(name, _)| TOLD.contains(&name.as_str())) {
+        match value {
+            Value::Object(filters) if name == FILTERS => {
+                told.insert(name.clone(), bounded(Value::Object(nested(filters, DEPTH_MAX))));
+            }
+            _ => keep(&mut told, name, value, 0),
+        }
+    }
+    told
 }
 
-/// A number, a switch, a short text, or a list of these.
-fn plain(name: &str, value: &Value) -> Option<Value> {
+/// Keeps of a member what is told of it; `depth`: of so many lists and objects within it.
+fn keep(told: &mut Map<String, Value>, name: &str, value: &Value, depth: usize) {
+    let Some(kept) = plain(name, value, depth) else { return };
+    told.insert(short(name), kept);
+    if let Some(list) = value.as_array().filter(|list| list.len() > LISTED_MAX) {
+        told.insert(format!("{}_in_all", short(name)), list.len().into());
+    }
+}
+
+fn nested(object: &Map<String, Value>, depth: usize) -> Map<String, Value> {
+    let mut told = Map::new();
+    for (name, value) in object.iter().take(LISTED_MAX) {
+        keep(&mut told, name, value, depth.saturating_sub(1));
+    }
+    told
+}
+
+/// The value, or the beginning of its text.
+fn bounded(value: Value) -> Value {
+    let mut text = value.to_string();
+    if text.len() <= FILTERS_BYTES_MAX {
+        return value;
+    }
+    text.truncate(text.floor_char_boundary(FILTERS_BYTES_MAX));
+    text.push('…');
+    text.into()
+}
+
+/// A number, a switch, a short text, or a list of these; with `depth` what is within each other too.
+fn plain(name: &str, value: &Value, depth: usize) -> Option<Value> {
     match value {
         Value::Bool(_) | Value::Number(_) => Some(value.clone()),
         // What stands behind the question mark is often a secret.
-        Value::String(text) if name == "url" => {
+        Value::String(text) if matches!(name, "url" | "external_urls") => {
             Some(short(text.split(['?', '#']).next().unwrap_or_default()).into())
         }
         Value::String(text) => Some(short(text).into()),
         Value::Array(list) => {
-            let scalars = list.iter().filter(|it| !it.is_array() && !it.is_object());
-            Some(Value::Array(scalars.take(LISTED_MAX).filter_map(|it| plain(name, it)).collect()))
+            let told = list.iter().filter(|it| depth > 0 || !it.is_array() && !it.is_object());
+            let told = told.take(LISTED_MAX).filter_map(|it| plain(name, it, depth.saturating_sub(1)));
+            Some(Value::Array(told.collect()))
         }
+        Value::Object(object) if depth > 0 => Some(Value::Object(nested(object, depth))),
         Value::Null | Value::Object(_) => None,
     }
 }
@@ -251,6 +300,29 @@ mod tests {
         let long = json!({ "ids": vec![1; 500], "name": "x".repeat(5_000) });
         let kept = super::kept(long.as_object().unwrap());
         assert_eq!(kept["ids"].as_array().unwrap().len(), LISTED_MAX);
+        assert_eq!(kept["ids_in_all"], 500);
         assert_eq!(kept["name"].as_str().unwrap().len(), CHARS_MAX);
+    }
+
+    #[test]
+    fn filters_are_told_as_they_are_and_within_bounds() {
+        let told = |filters: Value| kept(json!({ FILTERS: filters }).as_object().unwrap())[FILTERS].clone();
+        let filters = json!({
+            "ids": [1, 2], "name": "a\u{1b}b", "external_urls": ["https://acme.example/x?token=hidden"], "root_files_only": true,
+            "tags_v2": { "OR": [{ "AND": [{ "key": "team", "value": ["a", "b"] }, { "key": "x", "value": 1 }] }] },
+        });
+        let mut shown = filters.clone();
+        (shown["name"], shown["external_urls"]) = (json!("ab"), json!(["https://acme.example/x"]));
+        assert_eq!(told(filters), shown);
+        let many = told(json!({ "ids": vec![7; 400] }));
+        assert_eq!((many["ids"].as_array().unwrap().len(), &many["ids_in_all"]), (LISTED_MAX, &json!(400)));
+        let long = told(json!({ "upload_ids": vec!["ü".repeat(5_000); 400] }));
+        let long = long.as_str().unwrap();
+        assert!(long.starts_with("{\"upload_ids\":[\"ü") && long.ends_with('…'), "{long}");
+        assert!(long.len() <= FILTERS_BYTES_MAX + '…'.len_utf8());
+        let deep = (0..100).fold(json!(1), |within, _| json!({ "AND": [within] }));
+        assert!(told(json!({ "tags_v2": deep })).to_string().len() < 200);
+        // Elsewhere an object is not told.
+        assert!(kept(json!({ "name": { "a": 1 }, "ids": [[1]] }).as_object().unwrap()).get("name").is_none());
     }
 }

@@ -16,8 +16,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use helpsync_api::network;
+use helpsync_model::TrustedProxies;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,9 @@ use tower::Service;
 
 /// A part of an answer may be under way to the peer for so long: a slow one is not yet one that takes nothing.
 const TAKING_MAX: Duration = Duration::from_secs(2);
+
+/// Whom a proxy was asked by, and before it those that it was told of.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What is known of one connection.
 #[derive(Debug)]
@@ -71,11 +76,13 @@ pub(crate) struct OpenConnections {
     open: Arc<Mutex<(u64, Open)>>,
     max: usize,
     per_address_max: usize,
+    /// Many clients' connections come from each of these.
+    proxies: Arc<TrustedProxies>,
 }
 
 impl OpenConnections {
-    pub(crate) fn new(max: usize, per_address_max: usize) -> Self {
-        Self { open: Arc::default(), max, per_address_max }
+    pub(crate) fn new(max: usize, per_address_max: usize, proxies: Arc<TrustedProxies>) -> Self {
+        Self { open: Arc::default(), max, per_address_max, proxies }
     }
 
     fn lock(&self) -> MutexGuard<'_, (u64, Open)> {
@@ -94,7 +101,7 @@ impl OpenConnections {
         let (next, open) = &mut *guard;
         let network = network(address);
         let of_network = open.values().filter(|state| state.network == network).count();
-        if of_network >= self.per_address_max {
+        if of_network >= self.per_address_max && !self.proxies.contains(address) {
             make_room(open, |state| state.network == network)?;
         }
         if open.len() >= self.max {
@@ -188,18 +195,30 @@ impl Answering {
     }
 }
 
-/// The router, seen from one connection: it is told the peer's address, and the connection counts as answering until the
-/// whole body of an answer is handed over.
+/// The router, seen from one connection: it is told who asks, and the connection counts as answering until the whole body of
+/// an answer is handed over.
 #[derive(Clone)]
 pub(crate) struct Watched {
     router: Router,
     peer: SocketAddr,
+    proxies: Arc<TrustedProxies>,
     state: Arc<ConnectionState>,
 }
 
 impl Watched {
-    pub(crate) fn new(router: Router, peer: SocketAddr, state: Arc<ConnectionState>) -> Self {
-        Self { router, peer, state }
+    pub(crate) fn new(
+        router: Router,
+        peer: SocketAddr,
+        proxies: Arc<TrustedProxies>,
+        state: Arc<ConnectionState>,
+    ) -> Self {
+        Self { router, peer, proxies, state }
+    }
+
+    /// Who asks. The port is the peer's, also where that is a proxy: nobody's rate depends on it.
+    fn client(&self, headers: &HeaderMap) -> SocketAddr {
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev().map(HeaderValue::as_bytes);
+        SocketAddr::new(self.proxies.client(self.peer.ip(), lines), self.peer.port())
     }
 }
 
@@ -224,7 +243,9 @@ where
             Body::new(Passing { body, answering, is_received: true })
         };
         let mut request = request.map(received);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        // The one place where it is found out: whatever bounds or logs an address reads it from here.
+        let client = self.client(request.headers());
+        request.extensions_mut().insert(ConnectInfo(client));
         let answer = self.router.call(request);
         Box::pin(async move {
             Ok(answer.await?.map(|body| Body::new(Passing { body, answering, is_received: false })))
@@ -283,7 +304,7 @@ mod tests {
 
     #[test]
     fn the_oldest_that_waits_makes_room_and_nobody_who_is_being_answered() {
-        let open = OpenConnections::new(3, 2);
+        let open = OpenConnections::new(3, 2, Arc::default());
         let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().unwrap());
         let is_closed = |place: &Place| place.state.close.is_cancelled();
         let first = open.enter(a).unwrap();
@@ -303,16 +324,28 @@ mod tests {
 
     #[test]
     fn one_network_of_ipv6_is_one_peer() {
-        let open = OpenConnections::new(9, 2);
+        let open = OpenConnections::new(9, 2, Arc::default());
         let places: Vec<_> =
             (1..=3).map(|host| open.enter(format!("2001:db8::{host}").parse().unwrap()).unwrap()).collect();
         let closed: Vec<bool> = places.iter().map(|place| place.state.close.is_cancelled()).collect();
         assert_eq!(closed, [true, false, false]);
     }
 
+    #[test]
+    fn a_trusted_proxy_opens_as_many_connections_as_there_may_be() {
+        let proxies = TrustedProxies::new(vec!["192.0.2.1".parse().unwrap()]);
+        let open = OpenConnections::new(4, 2, Arc::new(proxies));
+        let enter = |text: &str| open.enter(text.parse().unwrap()).unwrap();
+        let places: Vec<_> = ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1"].map(enter).into();
+        let closed = |number: usize| places[number].state.close.is_cancelled();
+        assert!(!(0..4).any(closed));
+        let _other = enter("192.0.2.2");
+        assert!(closed(0) && !(1..4).any(closed), "the bound of all connections holds");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_is_slow_to_send_or_to_take_makes_room_and_whoever_waits_for_us_does_not() {
-        let open = OpenConnections::new(1, 1);
+        let open = OpenConnections::new(1, 1, Arc::default());
         let place = open.enter("192.0.2.1".parse().unwrap()).unwrap();
         let answering = Answering::of(&place.state);
         let of = |body, is_received| Passing { body, answering: Arc::clone(&answering), is_received };

@@ -100,13 +100,14 @@ impl Fronts {
             idle_timeout: settings.api.idle_timeout,
             connections_max: settings.api.connections_max,
             per_address_max: settings.api.connections_per_address_max,
+            proxies: Arc::new(settings.api.trusted_proxies.clone()),
             http2: settings.api.http2,
         };
         let mut fronts = Self { api: None, health: None, metrics: None };
         if role != Role::Worker {
             let live = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
             let at = (settings.api.listen, "HELPSYNC_API__LISTEN");
-            fronts.api = Some(Front::listen("api", at, live, limits, tasks).await?);
+            fronts.api = Some(Front::listen("api", at, live, limits.clone(), tasks).await?);
         }
         if role != Role::All {
             let at = match role {
@@ -114,7 +115,7 @@ impl Fronts {
                 _ => (settings.dispatcher.health_listen, "HELPSYNC_DISPATCHER__HEALTH_LISTEN"),
             };
             let live = json!({ "status": "alive" });
-            fronts.health = Some(Front::listen("health", at, live, limits, tasks).await?);
+            fronts.health = Some(Front::listen("health", at, live, limits.clone(), tasks).await?);
         }
         if let Some(address) = settings.telemetry.listen {
             let (listener, bound) = server::listen(address, "HELPSYNC_TELEMETRY__LISTEN").await?;

@@ -18,6 +18,7 @@ mod connections;
 mod doctor;
 mod embeddings;
 mod error;
+mod forgotten;
 mod front;
 mod heads;
 mod health;

@@ -22,8 +22,8 @@ use url::Url;
 
 use crate::front::Fronts;
 use crate::{
-    AppError, Parts, Runtime, alive, audit, collect, embeddings, health, home, keys, requests, telemetry,
-    traces, webhooks,
+    AppError, Parts, Runtime, alive, audit, collect, embeddings, forgotten, health, home, keys, requests,
+    telemetry, traces, webhooks,
 };
 
 /// Beyond draining: answers under way, and handing shards back.
@@ -146,6 +146,7 @@ impl Process {
         process.spawn("keys", keys::watch(parts.clone(), process.tasks.stop.clone()));
         if role != Role::Worker {
             process.spawn("audit log", audit::shorten(parts.clone(), process.tasks.stop.clone()));
+            process.spawn("forgotten", forgotten::forget(parts.clone(), process.tasks.stop.clone()));
             process.spawn("reseal", keys::reseal(parts.clone(), process.tasks.stop.clone()));
         }
         process.start_roles(role, holder);

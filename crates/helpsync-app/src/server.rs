@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware;
 use axum::serve::Listener;
+use helpsync_model::TrustedProxies;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -38,7 +39,7 @@ pub(crate) async fn listen(
 }
 
 /// What strangers may take of a listener.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ConnectionLimits {
     /// For the head of the first request.
     pub(crate) header_timeout: Duration,
@@ -48,6 +49,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) connections_max: usize,
     /// Open at once from one address.
     pub(crate) per_address_max: usize,
+    /// Whose connections are other clients'.
+    pub(crate) proxies: Arc<TrustedProxies>,
     /// Whether HTTP/2 is answered too.
     pub(crate) http2: bool,
 }
@@ -84,7 +87,8 @@ pub(crate) async fn serve(
     let router = router.layer(middleware::from_fn(heads::check));
     let builder = builder(&limits);
     let connections = GracefulShutdown::new();
-    let open = OpenConnections::new(limits.connections_max, limits.per_address_max);
+    let open =
+        OpenConnections::new(limits.connections_max, limits.per_address_max, Arc::clone(&limits.proxies));
     let mut refused = Refused::default();
     loop {
         // Goes on after a failed accept, such as one for lack of file descriptors.
@@ -96,7 +100,8 @@ pub(crate) async fn serve(
             refused.tell(peer);
             continue;
         };
-        let service = TowerToHyperService::new(Watched::new(router.clone(), peer, Arc::clone(place.state())));
+        let (proxies, state) = (Arc::clone(&limits.proxies), Arc::clone(place.state()));
+        let service = TowerToHyperService::new(Watched::new(router.clone(), peer, proxies, state));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
@@ -210,6 +215,7 @@ mod tests {
             idle_timeout: LATE,
             connections_max: 4,
             per_address_max: 4,
+            proxies: Arc::default(),
             http2,
         };
         let task = tokio::spawn(serve(listener, router, limits, stop.clone()));

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::args::Remote;
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, customer_option, written};
+use crate::output::{Output, cell, customer_option, one_line, written};
 use crate::role::settings;
 use crate::unknown::unknown;
 
@@ -190,6 +190,7 @@ impl Client {
         let said = said.map(|said| for_the_command_line(&said, whose));
         let said = said.unwrap_or_else(|| {
             let start: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+            let start = one_line(&start);
             format!("{} answers {status}, not as Helpsync does: is --url right? {start}", self.url)
         });
         if let Some(text) = unknown(&said, &asked).filter(|_| status == StatusCode::NOT_FOUND && is_ours) {
@@ -259,11 +260,11 @@ pub(crate) fn unanswered(error: &reqwest::Error) -> String {
     "what listens there does not speak HTTP".to_owned()
 }
 
-/// The text in the error envelope; of several faults, each with the field that it is about.
+/// The text in the error envelope, as one line; of several faults, each with the field that it is about.
 fn said(body: &Value) -> Option<String> {
     let detail = body.get("detail").or_else(|| body.get("message"))?;
     let Some(faults) = detail.as_array() else {
-        return Some(detail.as_str().map_or_else(|| detail.to_string(), ToOwned::to_owned));
+        return Some(cell(detail));
     };
     let faults = faults.iter().map(|fault| {
         let way = fault["loc"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -274,7 +275,7 @@ fn said(body: &Value) -> Option<String> {
         };
         match fault["msg"].as_str().unwrap_or("is wrong") {
             "Field required" => format!("{place} is missing"),
-            msg => format!("{place} {msg}"),
+            msg => format!("{place} {}", one_line(msg)),
         }
     });
     Some(faults.collect::<Vec<_>>().join("; "))
@@ -285,7 +286,7 @@ fn for_the_command_line(said: &str, whose: Option<&str>) -> String {
     let connect = |whose: &str| format!("`helpsync connect SUBDOMAIN {whose}`");
     if let Some(who) = said.strip_suffix(NO_WORKSPACE).and_then(|who| who.strip_prefix("customer ")) {
         let customer = serde_json::from_str::<String>(who).unwrap_or_else(|_| who.to_owned());
-        return format!("{said}: {} connects one", connect(&customer_option(&customer)));
+        return format!("{said}: {} connects one", connect(&customer_option(&one_line(&customer))));
     }
     said.replace(
         "connect it again with /integrations/oauth_url",

@@ -8,6 +8,9 @@ use url::{Host, Url};
 
 use crate::setting::{REDACTED, Secrecy, Setting, Value};
 
+/// Characters of a parameter's name that is shown.
+const PARAMETER_NAME_MAX: usize = 32;
+
 /// Whether a URL's host can only be this machine: the loopback addresses, `localhost` and names under it.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -26,6 +29,43 @@ fn is_near(host: &str) -> bool {
         Ok(address) => address.is_loopback(),
         Err(_it_is_a_name) => host == "localhost" || host.ends_with(".localhost"),
     }
+}
+
+/// The query parameters that the driver of Postgres reads, besides `options[…]`. It logs any other with its value, which may be
+/// a password. Source: sqlx-postgres 0.9, `PgConnectOptions::parse_from_url`.
+const POSTGRES_PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+fn is_postgres_parameter(name: &str) -> bool {
+    let option = name.strip_prefix("options[").and_then(|rest| rest.strip_suffix(']'));
+    POSTGRES_PARAMETERS.contains(&name) || option.is_some_and(|option| !option.is_empty())
+}
+
+/// The name of a parameter as it may be shown. What has no value, or does not look like a name, may be a piece of a password
+/// that holds an `&` or a `?`.
+fn shown_parameter(name: &str, value: &str) -> Option<String> {
+    let is_name = !name.is_empty()
+        && name.len() <= PARAMETER_NAME_MAX
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
+    (is_name && !value.is_empty()).then(|| format!("{name:?}"))
 }
 
 fn insists_on_tls(postgres: &Url) -> bool {
@@ -78,9 +118,16 @@ impl ConnectionUrl {
             "postgres" | "postgresql" => {
                 !insists_on_tls(&url) && !postgres_host(&url, environment).is_none_or(|it| is_near(&it))
             }
-            "amqp" | "redis" => !is_loopback(&url),
+            "amqp" | "redis" | "http" => !is_loopback(&url),
             _ => false,
         }
+    }
+
+    /// Of Postgres, which parameter the driver does not know, without its value; `None`: it knows all of them.
+    pub(crate) fn unknown_parameter(&self) -> Option<String> {
+        let url = Url::parse(self.expose()).ok()?;
+        let (name, value) = url.query_pairs().find(|(name, _)| !is_postgres_parameter(name))?;
+        Some(shown_parameter(&name, &value).unwrap_or_else(|| "that is not shown here".to_owned()))
     }
 
     /// What stands before the first colon, for example `postgres`.
@@ -219,6 +266,9 @@ mod tests {
             ("redis://localhost:6379", false),
             ("redis://127.0.0.2", false),
             ("rediss://cache", false),
+            ("http://u:p@mq:15672", true),
+            ("http://localhost:15672", false),
+            ("https://mq:15671", false),
         ] {
             assert_eq!(ConnectionUrl(url.into()).is_readable_where(|_| None), is_readable, "{url}");
         }
@@ -233,5 +283,26 @@ mod tests {
                 assert!(!url.is_readable_where(environment), "the URL's own host wins");
             }
         }
+    }
+
+    #[test]
+    fn parameters_that_the_driver_does_not_know_are_named_without_what_may_be_a_password() {
+        let known = POSTGRES_PARAMETERS.map(|name| format!("{name}=1")).join("&");
+        for (query, unknown) in [
+            (known.as_str(), None),
+            ("options[statement_timeout]=1", None),
+            ("options%5Bsearch_path%5D=x", None),
+            ("sslmode=require&sslpassword=hidden", Some("\"sslpassword\"")),
+            ("channel_binding=require", Some("\"channel_binding\"")),
+            ("SSLMODE=require", Some("that is not shown here")),
+            ("options[=hidden", Some("that is not shown here")),
+            ("password=one&hidden", Some("that is not shown here")),
+            ("password=one&Hidden2=x", Some("that is not shown here")),
+            ("34@host/hidden", Some("that is not shown here")),
+        ] {
+            let url = ConnectionUrl(format!("postgres://u@db/x?{query}").into());
+            assert_eq!(url.unknown_parameter().as_deref(), unknown, "{query}");
+        }
+        assert_eq!(ConnectionUrl("postgres://u@db/x".into()).unknown_parameter(), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
-use helpsync_model::KeyRing;
+use helpsync_model::{KeyRing, TrustedProxies};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -175,6 +175,18 @@ impl Value for Vec<String> {
     }
     fn show(&self, _: &Setting) -> Option<String> {
         Some(self.join(" "))
+    }
+}
+
+/// Words likewise.
+impl Value for TrustedProxies {
+    fn parse(text: &str, _: &Setting) -> Result<Self, String> {
+        let words = text.split([' ', ',']).filter(|it| !it.is_empty());
+        words.map(str::parse).collect::<Result<_, _>>().map(Self::new)
+    }
+    fn show(&self, _: &Setting) -> Option<String> {
+        let networks: Vec<String> = self.networks().map(ToString::to_string).collect();
+        Some(networks.join(" "))
     }
 }
 

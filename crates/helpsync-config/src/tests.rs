@@ -283,6 +283,12 @@ fn services_on_other_machines_without_tls_are_refused_unless_that_is_allowed() {
         ),
         ("HELPSYNC_QUEUE__URL", "HELPSYNC_QUEUE__ALLOW_UNENCRYPTED", "amqp://u:hidden@mq", "amqps://mq"),
         (
+            "HELPSYNC_QUEUE__MANAGEMENT_URL",
+            "HELPSYNC_QUEUE__ALLOW_UNENCRYPTED",
+            "http://u:hidden@mq:15672",
+            "https://mq:15671",
+        ),
+        (
             "HELPSYNC_COORDINATOR__URL",
             "HELPSYNC_COORDINATOR__ALLOW_UNENCRYPTED",
             "redis://:hidden@cache",
@@ -303,6 +309,33 @@ fn services_on_other_machines_without_tls_are_refused_unless_that_is_allowed() {
         );
         with(&[(url, secured)]).unwrap();
         with(&[(url, plain), (allow, "true")]).unwrap();
+    }
+}
+
+#[test]
+fn parameters_of_a_store_that_the_driver_would_log_are_refused_without_their_values() {
+    let keys = format!("k1:{KEY}");
+    let with = |url: &str| load(&[("HELPSYNC_STORE__URL", url), ("HELPSYNC_SECRETS__KEYS", &keys)]);
+    let refused = with("postgres://u:hidden-1@127.0.0.1/x?sslpassword=hidden-2").unwrap_err().to_string();
+    assert!(refused.contains("a parameter \"sslpassword\", which the driver does not know"), "{refused}");
+    assert!(refused.contains("HELPSYNC_STORE__URL") && !refused.contains("hidden"), "{refused}");
+    with("postgres://u:p@127.0.0.1/x?sslmode=disable&application_name=x&options[statement_timeout]=9")
+        .unwrap();
+}
+
+#[test]
+fn trusted_proxies_are_addresses_and_networks_and_nothing_else() {
+    let (_folder, path) = file("[api]\ntrusted_proxies = [\"10.0.0.0/8\", \"::ffff:192.0.2.7\"]\n");
+    let settings = Settings::load(Some(path), []).unwrap();
+    let shown = settings.redacted();
+    assert!(shown.contains("trusted_proxies = \"10.0.0.0/8 192.0.2.7\" # file"), "{shown}");
+    for (wrong, why) in [
+        ("10.0.0.0/8, proxy.example.com", "\"proxy.example.com\" is neither"),
+        ("0.0.0.0/0", "is everybody"),
+        ("10.0.0.1/8", "within the network 10.0.0.0/8"),
+    ] {
+        let refused = refusal(&[("HELPSYNC_API__TRUSTED_PROXIES", wrong)]);
+        assert!(refused.contains("HELPSYNC_API__TRUSTED_PROXIES") && refused.contains(why), "{refused}");
     }
 }
 

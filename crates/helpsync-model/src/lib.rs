@@ -23,6 +23,7 @@ mod source;
 mod state;
 mod subdomain;
 mod text;
+mod trusted_proxies;
 
 pub use backoff::Backoff;
 pub use claim::{
@@ -53,6 +54,7 @@ pub use state::{
 };
 pub use subdomain::{Subdomain, SubdomainError};
 pub use text::{is_sound_json, is_unseen, sound_json};
+pub use trusted_proxies::{FORWARDED_HOPS_MAX, ProxyNetwork, TrustedProxies};
 
 /// A point in time, UTC, serialised as RFC 3339 with a `Z`.
 pub type Timestamp = jiff::Timestamp;

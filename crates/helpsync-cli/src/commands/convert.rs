@@ -23,7 +23,7 @@ pub(crate) fn convert(args: &Convert, output: Output) -> anyhow::Result<()> {
         Form::Chunks => listing(&chunked(&converted)?),
         Form::Json => document(args, &html, &converted)?,
     };
-    output.answer(said)
+    output.data(&said)
 }
 
 /// The HTML of a file, or of standard input.

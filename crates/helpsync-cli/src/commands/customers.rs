@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::commands::ask::{path, rows_of};
 use crate::commands::watch::{doing, whose};
 use crate::exit::{Exit, refusal};
-use crate::output::{Output, cell, counted, customer_option, moment, span};
+use crate::output::{Output, cell, counted, customer_option, moment, one_line, span};
 
 const CUSTOMERS: &str = "/helpsync/v1/customers";
 /// Customers are read in pages of so many.
@@ -128,7 +128,7 @@ fn show_text(customer: &Value) -> String {
         let subdomain = cell(&workspace["subdomain"]);
         lines.push((
             "paused for",
-            format!("{reason}: helpsync connect {subdomain} {}", customer_option(&name)),
+            format!("{}: helpsync connect {subdomain} {}", one_line(reason), customer_option(&name)),
         ));
     }
     lines.push(("files", cell(&customer["files"])));
@@ -145,7 +145,7 @@ fn show_text(customer: &Value) -> String {
         if let Some(what) = waiting {
             let until = Some(moment(&workspace["waiting_until"])).filter(|until| until != "-");
             let until = until.map(|until| format!(", looks again {until}")).unwrap_or_default();
-            lines.push(("waits for", format!("{what}{until}")));
+            lines.push(("waits for", format!("{}{until}", one_line(what))));
         }
     }
     let count = |name: &str| workspace[name].as_u64().unwrap_or(0);
@@ -164,10 +164,12 @@ fn show_text(customer: &Value) -> String {
         ));
     }
     if let Some(why) = workspace["events_error"].as_str() {
+        let why = one_line(why);
         lines.push(("events", format!("Zendesk tells of no changes ({why}): they come with the next sync")));
     }
     for webhook in customer["webhooks"].as_array().into_iter().flatten() {
-        let reason = webhook["status_reason"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
+        let reason = webhook["status_reason"].as_str().map(|why| format!(" ({})", one_line(why)));
+        let reason = reason.unwrap_or_default();
         lines.push(("webhook", format!("{} {}{reason}", cell(&webhook["url"]), cell(&webhook["status"]))));
     }
     listed(&lines)
@@ -258,7 +260,7 @@ pub(crate) async fn schedule(args: Schedule, output: Output) -> anyhow::Result<(
 fn scheduled(state: &Value, customer: &str) -> String {
     let workspace = &state["workspace"];
     let whose = match workspace["subdomain"].as_str() {
-        Some(subdomain) => format!("{customer} ({subdomain})"),
+        Some(subdomain) => format!("{customer} ({})", one_line(subdomain)),
         None => customer.to_owned(),
     };
     let every = state["interval_hours"].as_i64();
@@ -267,7 +269,7 @@ fn scheduled(state: &Value, customer: &str) -> String {
     if let Some(reason) = workspace["pause_reason"].as_str() {
         let subdomain = cell(&workspace["subdomain"]);
         let connect = format!("helpsync connect {subdomain} {}", customer_option(customer));
-        format!("{whose} is synced by nobody ({reason}) until it is connected again: {connect}")
+        format!("{whose} is synced by nobody ({}) until it is connected again: {connect}", one_line(reason))
     } else if !workspace["next_sync_at"].is_null() {
         format!("{whose} is synced by itself {every}, next {}", moment(&workspace["next_sync_at"]))
     } else if state["scheduled"] == true {

@@ -7,7 +7,7 @@ use crate::args::{DeadLetterAction, DeadLetters};
 use crate::client::Client;
 use crate::commands::ask::{list_of, path, rows_of, run_ids};
 use crate::commands::customers::listed;
-use crate::output::{Output, cell, moment};
+use crate::output::{Output, cell, moment, one_line};
 
 const LIST: &str = "/helpsync/v1/dead-letters";
 
@@ -102,7 +102,7 @@ async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
             },
         );
         if let Some(why) = unavailable.as_str() {
-            text += &format!("\nmessages are not in this list: {why}");
+            text += &format!("\nmessages are not in this list: {}", one_line(why));
         }
         text
     })

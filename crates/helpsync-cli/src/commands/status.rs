@@ -10,7 +10,7 @@ use crate::args::Status;
 use crate::client::Client;
 use crate::commands::ask::{list_of, rows_of};
 use crate::commands::watch::doing;
-use crate::output::{Output, cell, counted, customer_argument, moment_of};
+use crate::output::{Output, cell, counted, customer_argument, moment_of, one_line, write_out};
 
 const REFRESH: Duration = Duration::from_secs(2);
 const RUNS_SHOWN: usize = 10;
@@ -26,8 +26,10 @@ pub(crate) async fn status(args: Status, output: Output) -> anyhow::Result<()> {
         if args.watch && output.json {
             output.answer(&answer)?;
         } else {
-            let clear = if clears { "\u{1b}[2J\u{1b}[H" } else { "" };
-            output.show(&answer, || format!("{clear}{}", status_text(&answer)))?;
+            if clears {
+                write_out("\u{1b}[2J\u{1b}[H")?;
+            }
+            output.show(&answer, || status_text(&answer))?;
         }
         if !args.watch {
             return Ok(());
@@ -84,7 +86,7 @@ fn status_text(status: &Value) -> String {
     );
     let mut line = |more: std::fmt::Arguments<'_>| text += &format!("{more}\n");
     if let Some(why) = status["store"].as_str().filter(|store| *store != "up") {
-        line(format_args!("the database is in trouble: {why}"));
+        line(format_args!("the database is in trouble: {}", one_line(why)));
     }
     let paused: Vec<String> = list_of(&status["paused_customers"]).iter().map(cell).collect();
     if !paused.is_empty() {

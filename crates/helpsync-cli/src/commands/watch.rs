@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::commands::ask::path;
 use crate::exit::{Exit, refusal};
 use crate::output::{
-    LOOK_EVERY, Output, Position, Progress, cell, counted, customer_argument, customer_option,
+    LOOK_EVERY, Output, Position, Progress, cell, counted, customer_argument, customer_option, one_line,
 };
 
 /// Shows a run until it has ended.
@@ -68,7 +68,7 @@ pub(crate) fn position(run: &Value) -> Position {
             doing: "asking for each missing article".to_owned(),
             done: asked,
             total: Some(total),
-            waits: run["waiting_for"].as_str().map(str::to_owned),
+            waits: run["waiting_for"].as_str().map(one_line),
         };
     }
     // Of what only reads changes, nobody knows beforehand how many there are.
@@ -78,7 +78,7 @@ pub(crate) fn position(run: &Value) -> Position {
         // Later stages read some of it once more: what they do is not counted by articles.
         done: if reads { done } else { 0 },
         total: run["counters"]["remote_count"].as_u64().filter(|total| reads_all && *total > 0),
-        waits: run["waiting_for"].as_str().map(str::to_owned),
+        waits: run["waiting_for"].as_str().map(one_line),
     }
 }
 
@@ -98,8 +98,8 @@ fn ended(run: &Value) -> String {
 /// Customer and workspace of a run, or of what else names both.
 pub(crate) fn whose(run: &Value) -> String {
     match (run["customer_id"].as_str(), run["workspace"].as_str()) {
-        (Some(customer), Some(workspace)) => format!("{customer} ({workspace})"),
-        _ => format!("data source {}", run["data_source_id"]),
+        (Some(customer), Some(workspace)) => format!("{} ({})", one_line(customer), one_line(workspace)),
+        _ => format!("data source {}", cell(&run["data_source_id"])),
     }
 }
 
@@ -124,16 +124,17 @@ async fn paused_for(client: &Client, run: &Value) -> Option<String> {
     let customer = run["customer_id"].as_str()?;
     // What went wrong is told in any case.
     let state = client.get(&path(&["/helpsync/v1/customers", customer])).await.ok()?;
-    state["workspace"]["pause_reason"].as_str().map(str::to_owned)
+    state["workspace"]["pause_reason"].as_str().map(one_line)
 }
 
 /// Why a run ended badly, and what to do.
 fn stopped(run: &Value, id: i64, state: &str, paused_for: Option<&str>) -> String {
-    let of_run = |said: fn(&str) -> String| said(run["customer_id"].as_str().unwrap_or("CUSTOMER"));
+    let customer = run["customer_id"].as_str().map_or_else(|| "CUSTOMER".to_owned(), one_line);
+    let of_run = |said: fn(&str) -> String| said(&customer);
     let next = match (state, paused_for) {
         ("failed", _) => "`helpsync dead-letters list` has its shards, and replays them".to_owned(),
         (_, Some(reason)) => {
-            let workspace = run["workspace"].as_str().unwrap_or("SUBDOMAIN");
+            let workspace = run["workspace"].as_str().map_or_else(|| "SUBDOMAIN".to_owned(), one_line);
             format!("{reason}: `helpsync connect {workspace} {}` connects it again", of_run(customer_option))
         }
         ("incomplete", None) => format!(
@@ -142,7 +143,7 @@ fn stopped(run: &Value, id: i64, state: &str, paused_for: Option<&str>) -> Strin
         ),
         _ => format!("`helpsync sync {}` starts another", of_run(customer_argument)),
     };
-    let why = run["error"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
+    let why = run["error"].as_str().map(|why| format!(" ({})", one_line(why))).unwrap_or_default();
     format!("run {id} of {} is {state}{why}: {next}", whose(run))
 }
 

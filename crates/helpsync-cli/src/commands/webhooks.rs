@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::args::{Redeliver, WebhookAction, WebhookDeliveries, Webhooks};
 use crate::client::Client;
 use crate::commands::ask::rows;
-use crate::output::Output;
+use crate::output::{Output, one_line};
 
 /// Dead deliveries are sent again in so many requests at most; each takes the oldest 1,000.
 const REQUESTS_MAX: usize = 1_000;
@@ -25,8 +25,10 @@ pub(crate) async fn webhooks(args: Webhooks, output: Output) -> anyhow::Result<(
             let answer = client.post(&path, json!({ "overlap_hours": args.overlap })).await?;
             output.show(&answer, || answer["signing_key"].as_str().unwrap_or_default().to_owned())?;
             match answer["previous_key_until"].as_str() {
-                Some(until) => output
-                    .note(format_args!("keep it: it is never shown again. Both keys sign until {until}")),
+                Some(until) => output.note(format_args!(
+                    "keep it: it is never shown again. Both keys sign until {}",
+                    one_line(until)
+                )),
                 None => output.note("keep it: it is never shown again. The key of before has ended"),
             }
             Ok(())

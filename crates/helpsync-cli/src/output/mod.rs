@@ -21,7 +21,7 @@ use crate::exit::{Exit, ReaderGone};
 pub(crate) use arguments::not_understood;
 pub(crate) use moment::{moment, moment_of};
 pub(crate) use progress::{LOOK_EVERY, Position, Progress, counted, span};
-pub(crate) use table::{cell, shown_text, table_text};
+pub(crate) use table::{cell, one_line, shown_text, table_text};
 
 /// The longest answer to a question that is read.
 const ANSWER_BYTES_MAX: u64 = 100;
@@ -44,9 +44,15 @@ impl From<Manner> for Output {
 }
 
 impl Output {
-    /// A line of the answer, for people and for pipes.
+    /// A line of the answer, for people and for pipes: what a terminal would obey is shown instead. JSON is exact.
     pub(crate) fn answer(self, text: impl Display) -> anyhow::Result<()> {
-        write_out(&format!("{text}\n"))
+        let text = format!("{text}\n");
+        write_out(if self.json { text } else { shown_text(&text) }.as_str())
+    }
+
+    /// An answer that is data: exact wherever it goes but to a terminal.
+    pub(crate) fn data(self, text: &str) -> anyhow::Result<()> {
+        if std::io::stdout().is_terminal() { self.answer(text) } else { write_out(&format!("{text}\n")) }
     }
 
     /// The answer: the JSON document, or what `text` makes of it.
@@ -64,7 +70,7 @@ impl Output {
         if self.logged {
             tracing::info!("{text}");
         } else if !self.quiet && !self.json {
-            write_err(&format!("{text}\n"));
+            tell(&format!("{text}\n"));
         }
     }
 
@@ -73,7 +79,7 @@ impl Output {
         if self.json || self.quiet || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Ok(None);
         }
-        write_err(&format!("{what}. Do it? [y/N] "));
+        tell(&format!("{what}. Do it? [y/N] "));
         let mut answer = String::new();
         std::io::stdin()
             .lock()
@@ -86,7 +92,7 @@ impl Output {
     /// A line with `-v`, on standard error.
     pub(crate) fn detail(self, text: impl Display) {
         if self.verbose > 0 {
-            write_err(&format!("{text}\n"));
+            tell(&format!("{text}\n"));
         }
     }
 
@@ -98,7 +104,7 @@ impl Output {
         } else if self.json {
             write_err(&format!("{}\n", json!({ "error": text, "exit_code": exit as u8 })));
         } else {
-            write_err(&format!("{who}: {text}\n"));
+            tell(&format!("{who}: {text}\n"));
         }
     }
 }
@@ -115,6 +121,11 @@ pub(crate) fn written(done: std::io::Result<()>) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
         done => done.context("standard output cannot be written"),
     }
+}
+
+/// Says something to a person on standard error. Much of it others have written: it is shown and not obeyed.
+fn tell(text: &str) {
+    write_err(&shown_text(text));
 }
 
 fn write_err(text: &str) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Output, has_colours};
+use super::{Output, has_colours, shown_text, write_out};
 
 /// How often progress is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -99,7 +99,7 @@ impl Progress {
             (true, true) => "\u{1b}[33m!\u{1b}[0m",
             (true, false) => "!",
         };
-        self.output.answer(format_args!("  {mark} {line}"))
+        write_out(&format!("  {mark} {}\n", shown_text(line)))
     }
 
     pub(crate) fn clear(&self) {
@@ -122,7 +122,7 @@ fn draw(bar: &ProgressBar, position: &Position, text: String) {
         Some(_) => BAR,
     };
     // The text and the numbers first: a new form must not show the old ones.
-    bar.set_message(text);
+    bar.set_message(shown_text(&text));
     if let Some(total) = position.total {
         bar.set_length(total.max(position.done));
         bar.set_position(position.done);

@@ -20,14 +20,18 @@ const WIDTH_UNKNOWN: u16 = 80;
 pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => {
-            text.chars().map(|one| if "\n\r\t".contains(one) { ' ' } else { shown(one) }).collect()
-        }
+        Value::String(text) => one_line(text),
         other => other.to_string(),
     }
 }
 
-/// A text of many lines that others have written, as [`cell`] shows a short one; its lines stay.
+/// [`cell`] of a text: what others have written makes no line of its own.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|one| if "\n\r\t".contains(one) { ' ' } else { shown(one) }).collect()
+}
+
+/// A text of many lines that others have written, as [`one_line`] shows a short one; its lines stay. Every text that goes to a
+/// person passes it once more on its way out.
 pub(crate) fn shown_text(text: &str) -> String {
     text.chars().map(|one| if "\n\t".contains(one) { one } else { shown(one) }).collect()
 }

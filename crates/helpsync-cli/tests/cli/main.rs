@@ -4,6 +4,7 @@
 mod convert;
 mod doctor;
 mod documents;
+mod hostile;
 mod manners;
 mod served;
 

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use helpsync_model::TrustedProxies;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -29,7 +30,8 @@ section! {
     /// Connections open at once. For one more, the oldest that waits for a request is closed; if all are being answered,
     /// the new one is.
     "HELPSYNC_API__CONNECTIONS_MAX" connections_max: usize = "512", 1..=100_000;
-    /// Connections open at once from one address, likewise. Behind a proxy all come from its address.
+    /// Connections open at once from one address (of IPv6, from a network of 64 bits), likewise. `api.trusted_proxies` are not
+    /// bound by it.
     "HELPSYNC_API__CONNECTIONS_PER_ADDRESS_MAX" connections_per_address_max: usize = "256", 1..=100_000;
     /// Whether HTTP/2 is answered too, where a client begins with it (without TLS, of which a proxy in front takes care).
     "HELPSYNC_API__HTTP2" http2: bool = "false";
@@ -37,8 +39,12 @@ section! {
     /// 429. The tokens of one customer have a quarter of them.
     "HELPSYNC_API__REQUESTS_PER_MINUTE_OF_KEY" requests_per_minute_of_key: u32 = "6000", 1..=1_000_000;
     /// Requests a minute of one address (of IPv6, of a network of 64 bits), with whatever credentials, likewise. Behind
-    /// a proxy all come from its address.
+    /// a proxy that `api.trusted_proxies` does not name, all come from the proxy's address.
     "HELPSYNC_API__REQUESTS_PER_MINUTE_OF_ADDRESS" requests_per_minute_of_address: u32 = "12000", 1..=1_000_000;
+    /// Addresses and networks of the proxies in front, such as `10.0.0.0/8` or `192.0.2.7`. Who connects from one of them is
+    /// whom `X-Forwarded-For` names: its last address that is not one of these. Everybody else's header is ignored. Name
+    /// only what sets the header itself: what is named here may give a client any address.
+    "HELPSYNC_API__TRUSTED_PROXIES" trusted_proxies: TrustedProxies = "";
     /// Whether a program that opens a URL of `/integrations/oauth_url` is led to Zendesk at once, as SDKs and scripts
     /// expect. What such a program began, no browser can end. If not, everybody is shown our page first.
     "HELPSYNC_API__PROGRAMS_MAY_CONNECT" programs_may_connect: bool = "true";

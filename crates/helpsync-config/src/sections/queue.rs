@@ -10,9 +10,11 @@ section! {
     /// `amqp://` or `amqps://` URL of RabbitMQ. When it is not set, jobs stay in the process.
     "HELPSYNC_QUEUE__URL" url: Option<ConnectionUrl>;
     /// `http://` or `https://` URL of RabbitMQ's management API, where `helpsync doctor` looks for policies over the queues.
-    /// Without it: port 15672 (15671 with `amqps`) of the broker's host. User and password are the broker's unless it has some.
+    /// Without it: port 15672 (15671 with `amqps`) of the broker's host. User and password are the broker's unless it has some:
+    /// plain http to another machine is refused like `amqp://`.
     "HELPSYNC_QUEUE__MANAGEMENT_URL" management_url: Option<ConnectionUrl>;
-    /// Whether the broker may be on another machine without TLS (`amqps://` does): for private networks that nobody else listens in.
+    /// Whether the broker, and its management API, may be on another machine without TLS (`amqps://` and `https://` do): for
+    /// private networks that nobody else listens in.
     "HELPSYNC_QUEUE__ALLOW_UNENCRYPTED" allow_unencrypted: bool = "false";
     /// Put before the names of exchanges and queues, so that installations can share a broker.
     "HELPSYNC_QUEUE__NAME_PREFIX" name_prefix: String = "helpsync";
@@ -39,12 +41,14 @@ impl QueueSettings {
 
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if !self.allow_unencrypted && self.url.as_ref().is_some_and(ConnectionUrl::is_readable_on_the_way) {
-            problems.push(unencrypted(
-                "HELPSYNC_QUEUE__URL",
-                "amqps://",
-                "HELPSYNC_QUEUE__ALLOW_UNENCRYPTED",
-            ));
+        for (url, plain, env, secured) in [
+            (&self.url, "amqp", "HELPSYNC_QUEUE__URL", "amqps://"),
+            (&self.management_url, "http", "HELPSYNC_QUEUE__MANAGEMENT_URL", "https://"),
+        ] {
+            let is_readable = |url: &ConnectionUrl| url.scheme() == plain && url.is_readable_on_the_way();
+            if !self.allow_unencrypted && url.as_ref().is_some_and(is_readable) {
+                problems.push(unencrypted(env, secured, "HELPSYNC_QUEUE__ALLOW_UNENCRYPTED"));
+            }
         }
         if let Some(url) = &self.url
             && !matches!(url.scheme(), "amqp" | "amqps")

@@ -9,7 +9,8 @@ section! {
     /// What must last: a SQLite file for one process, or Postgres for many.
     pub struct StoreSettings "store";
 
-    /// `sqlite:` and a path, or `postgres://user:password@host/database`.
+    /// `sqlite:` and a path, or `postgres://user:password@host/database`. Parameters behind a `?` that Postgres's driver does
+    /// not know are refused: it would log them.
     "HELPSYNC_STORE__URL" url: ConnectionUrl = "sqlite:helpsync.db";
     /// Whether the database may be on another machine without TLS (of Postgres, `sslmode=require` and the stricter ones do): for private networks that nobody else listens in.
     "HELPSYNC_STORE__ALLOW_UNENCRYPTED" allow_unencrypted: bool = "false";
@@ -27,23 +28,28 @@ impl StoreSettings {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        if self.is_postgres() || self.url.scheme() == "sqlite" {
-            let readable = !self.allow_unencrypted && self.url.is_readable_on_the_way();
-            return readable
-                .then(|| {
-                    unencrypted(
-                        "HELPSYNC_STORE__URL",
-                        "?sslmode=verify-full",
-                        "HELPSYNC_STORE__ALLOW_UNENCRYPTED",
-                    )
-                })
-                .into_iter()
-                .collect();
+        if !self.is_postgres() && self.url.scheme() != "sqlite" {
+            return vec![Problem::value(
+                "HELPSYNC_STORE__URL",
+                format!("the scheme {:?} is neither sqlite nor postgres", self.url.scheme()),
+                "sqlite:helpsync.db or postgres://user:password@host/database",
+            )];
         }
-        vec![Problem::value(
-            "HELPSYNC_STORE__URL",
-            format!("the scheme {:?} is neither sqlite nor postgres", self.url.scheme()),
-            "sqlite:helpsync.db or postgres://user:password@host/database",
-        )]
+        let mut problems = Vec::new();
+        if !self.allow_unencrypted && self.url.is_readable_on_the_way() {
+            problems.push(unencrypted(
+                "HELPSYNC_STORE__URL",
+                "?sslmode=verify-full",
+                "HELPSYNC_STORE__ALLOW_UNENCRYPTED",
+            ));
+        }
+        if let Some(unknown) = self.url.unknown_parameter().filter(|_| self.is_postgres()) {
+            problems.push(Problem::value(
+                "HELPSYNC_STORE__URL",
+                format!("it has a parameter {unknown}, which the driver does not know"),
+                "the same without it; what a value holds of & or ? must be percent-encoded",
+            ));
+        }
+        problems
     }
 }

@@ -40,7 +40,8 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0017_grants_of_a_customer",
     "0018_oldest_copies",
     "0019_older_webhook_keys",
-    "0020_names_in_order",
+    "0020_deletions",
+    "0021_names_in_order",
 ];
 
 /// Those of SQLite.

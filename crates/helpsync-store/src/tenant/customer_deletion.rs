@@ -1,9 +1,12 @@
 //! Deleting customers with everything that is kept of them.
 
+use std::collections::BTreeSet;
+
 use helpsync_model::{ConnectionId, CustomerId, OrganizationId, chain};
 use secrecy::SecretString;
+use serde_json::json;
 
-use crate::db::{AdminStore, Dialect, SearchStore, StoreError, SyncStore, TokenStore};
+use crate::db::{AdminStore, SearchStore, StoreError, SyncStore, TokenStore, sql};
 use crate::event::events::outlive_customer;
 
 /// What is left to do after a customer was deleted.
@@ -14,6 +17,9 @@ pub struct DeletedCustomer {
     /// Workspaces and the access tokens to revoke there.
     pub tokens: Vec<(String, SecretString)>,
 }
+
+/// Deletions that one round makes good; the next one goes on.
+const DELETIONS_PER_ROUND: i64 = 1_000;
 
 /// Takes the connections' rows first, as every write of a worker does: none is half way through then.
 const FENCE_OFF: &str = "update connection set epoch = epoch + 1 where customer_id = $1";
@@ -68,31 +74,76 @@ impl AdminStore {
                 Err(error) => return Err(error),
             }
         }
-        let mut write = self.write().await?;
-        outlive_customer(&mut write, organization, customer.id, external_id).await?;
-        for statement in [FENCE_OFF].into_iter().chain(EVERYTHING) {
-            sqlx::query(statement).bind(customer.id.0).execute(&mut *write.tx).await?;
-        }
-        write.commit().await?;
-        SyncStore(self.0.clone()).sweep_blobs(organization).await?;
-        if self.dialect == Dialect::Sqlite {
-            let words = SearchStore(self.0.clone());
-            tokio::spawn(async move {
-                if let Err(error) = words.forget_words().await {
-                    tracing::warn!(error = chain(&error), "words of deleted texts stay in the index for now");
-                }
-                match words.empty_log().await {
-                    Ok(true) => {}
-                    Ok(false) => tracing::warn!(
-                        "deleted texts stay in the write-ahead log for now: somebody read or wrote all the while"
-                    ),
-                    Err(error) => tracing::warn!(
-                        error = chain(&error),
-                        "deleted texts stay in the write-ahead log for now"
-                    ),
-                }
-            });
-        }
+        self.delete_rows(organization, customer.id, external_id).await?;
+        let store = Self(self.0.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.forget_deleted().await {
+                tracing::warn!(
+                    error = chain(&error),
+                    "texts of a deleted customer stay in the database for now"
+                );
+            }
+        });
         Ok(Some(DeletedCustomer { id: customer.id, tokens }))
+    }
+
+    /// Deletes a customer's rows, and notes that its texts are to leave the database's files.
+    pub(crate) async fn delete_rows(
+        &self,
+        organization: OrganizationId,
+        customer: CustomerId,
+        external_id: &str,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        outlive_customer(&mut write, organization, customer, external_id).await?;
+        for statement in [FENCE_OFF].into_iter().chain(EVERYTHING) {
+            sqlx::query(statement).bind(customer.0).execute(&mut *write.tx).await?;
+        }
+        let now = write.now;
+        sqlx::query("insert into customer_deletion (organization_id, created_at) values ($1, $2)")
+            .bind(organization.0)
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
+        write.commit().await
+    }
+
+    /// Takes what is left of deleted customers out of the database: bytes of their attachments, and out of SQLite's files the
+    /// words in the index and the pages in the write-ahead log. What an error or the end of a process left undone is done
+    /// then. `false`: some is left for another round.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the next round does it again.
+    pub async fn forget_deleted(&self) -> Result<bool, StoreError> {
+        let due: Vec<(i64, i64)> =
+            sqlx::query_as("select id, organization_id from customer_deletion order by id limit $1")
+                .bind(DELETIONS_PER_ROUND)
+                .fetch_all(&self.pool)
+                .await?;
+        if due.is_empty() {
+            return Ok(true);
+        }
+        let organizations: BTreeSet<i64> = due.iter().map(|(_, organization)| *organization).collect();
+        for organization in organizations {
+            SyncStore(self.0.clone()).sweep_blobs(OrganizationId(organization)).await?;
+        }
+        SearchStore(self.0.clone()).forget_words().await?;
+        if !self.empty_log().await? {
+            tracing::warn!(
+                "deleted texts stay in the write-ahead log for now: somebody read or wrote all the while"
+            );
+            return Ok(false);
+        }
+        let mut write = self.write_quietly().await?;
+        let ids: Vec<i64> = due.iter().map(|(id, _)| *id).collect();
+        sqlx::query(sql(format!(
+            "delete from customer_deletion where id in {}",
+            self.dialect.json_integers("$1")
+        )))
+        .bind(json!(ids).to_string())
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit().await?;
+        Ok(i64::try_from(due.len()).is_ok_and(|done| done < DELETIONS_PER_ROUND))
     }
 }

@@ -157,6 +157,17 @@ pub async fn hold_a_file(store: &Store) {
         .expect("a held file");
 }
 
+/// Deletes a customer as a process does that ends right after the answer: its rows are gone, and its texts stay in the database's
+/// files.
+///
+/// # Panics
+/// When there is none, or the database does not answer.
+pub async fn delete_without_forgetting(store: &Store, organization: OrganizationId, external_id: &str) {
+    let found = store.admin().find_customer(organization, external_id).await.expect("an answer");
+    let customer = found.expect("a customer").id;
+    store.admin().delete_rows(organization, customer, external_id).await.expect("deleted rows");
+}
+
 /// Ends every lease of a shard that runs, as if its worker had slept beyond it. Answers how many there were.
 ///
 /// # Panics

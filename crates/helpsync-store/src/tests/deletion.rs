@@ -6,7 +6,10 @@ use helpsync_model::{AutoSync, RunParams};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::testing::{article, stores};
+use super::chunks::{chunk_all, customer, written};
+use crate::testing::{
+    FIRST, article, bring_back, delete_without_forgetting, name_of, sqlite, stores, take_away,
+};
 use crate::{FileFilters, NewGrant, OrganizationChange, PageWrite, ScheduleChange, StoreError};
 
 /// Every table that holds something of a customer, besides those that are named by others.
@@ -86,6 +89,47 @@ async fn a_deleted_customer_leaves_nothing_and_others_keep_everything() {
         assert!(matches!(late, Err(StoreError::Fenced)));
         assert!(store.admin().delete_customer(organization, "gone").await.unwrap().is_none());
         assert!(store.admin().find_customer(organization, "gone").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn texts_of_a_customer_leave_the_files_though_the_process_ended_right_after_the_deletion() {
+    const PLANTED: &str = "xyzzyplantedword";
+    let store = sqlite().await;
+    let (_, connection) = customer(&store, "gone").await;
+    store.sync_articles(connection, vec![written(11, 5, &["the xyzzyplantedword stands here"])]).await;
+    chunk_all(&store, connection, false).await;
+    let (_, kept) = customer(&store, "kept").await;
+    store.sync_articles(kept, vec![written(12, 5, &["another text"])]).await;
+    let path = store.url().trim_start_matches("sqlite:").to_owned();
+    let holds = |suffix: &str| {
+        let bytes = std::fs::read(format!("{path}{suffix}")).unwrap_or_default();
+        bytes.windows(PLANTED.len()).any(|window| window == PLANTED.as_bytes())
+    };
+    delete_without_forgetting(&store, FIRST, "gone").await;
+    assert!(store.admin().empty_log().await.unwrap());
+    assert!(holds(""), "the index of words keeps it");
+    assert_eq!(rows(&store, "customer_deletion").await, 1);
+
+    let next = store.reopen().await;
+    assert!(next.admin().forget_deleted().await.unwrap());
+    assert!(!holds("") && !holds("-wal"));
+    assert_eq!(rows(&store, "customer_deletion").await, 0);
+    assert_eq!(rows(&store, "file").await, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_forgotten_is_still_to_be_forgotten() {
+    for store in stores().await {
+        let (_, connection) = customer(&store, "gone").await;
+        store.sync_articles(connection, vec![article(11, "A", 5)]).await;
+        delete_without_forgetting(&store, FIRST, "gone").await;
+        take_away(&store, "attachment").await;
+        assert!(store.admin().forget_deleted().await.is_err());
+        assert_eq!(rows(&store, "customer_deletion").await, 1, "{}", name_of(&store));
+        bring_back(&store, "attachment").await;
+        assert!(store.admin().forget_deleted().await.unwrap());
+        assert_eq!(rows(&store, "customer_deletion").await, 0, "{}", name_of(&store));
     }
 }
 
