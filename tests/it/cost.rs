@@ -2,8 +2,10 @@
 
 use helpsync_model::{Lane, RunParams, Trigger};
 use helpsync_store::RunRequest;
+use reqwest::StatusCode;
 
 use crate::app::{Shape, TestApp, real_time, small, until};
+use crate::browser::Browser;
 use crate::log::Work;
 
 const CUSTOMER: &str = "ada";
@@ -90,4 +92,40 @@ async fn an_unchanged_delta_is_one_message_and_few_transactions_embedded() {
     let work = unchanged_delta(Shape::Embedded).await;
     assert!(work.messages <= MESSAGES_MAX, "{work:#?}");
     assert!(work.transactions <= TRANSACTIONS_MAX, "{work:#?}");
+}
+
+/// States that nobody gave out.
+const STATES: usize = 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_nobody_gave_out_costs_no_writers_turn_embedded() {
+    a_state_that_nobody_gave_out_costs_no_writers_turn(Shape::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_nobody_gave_out_costs_no_writers_turn_on_services() {
+    a_state_that_nobody_gave_out_costs_no_writers_turn(Shape::Services).await;
+}
+
+async fn a_state_that_nobody_gave_out_costs_no_writers_turn(shape: Shape) {
+    let extra = [("HELPSYNC_DISPATCHER__TICK_SECONDS", "100"), ("HELPSYNC_WEBHOOKS__POLL_MS", "60000")];
+    let app = TestApp::start(shape, &extra, real_time()).await;
+    let browser = Browser::new(&app.http);
+    // One that is good takes its turn: the count sees it.
+    app.work();
+    app.account("acme", small(1));
+    app.oauth_url(CUSTOMER, "acme").await;
+    assert!(app.work().transactions > 0, "writers are counted");
+    for path in ["/integrations/zendesk", "/integrations/zendesk/connect"] {
+        app.work();
+        for number in 0..STATES {
+            let url = app.url(&format!("{path}?state=random-{number}&code=x"));
+            let answer = app.http.get(url.clone()).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
+            assert_eq!(browser.open(url.as_str()).await.status, StatusCode::BAD_REQUEST, "{path}");
+        }
+        let work = app.work();
+        // What the installation does by itself meanwhile.
+        assert!(work.transactions < STATES / 2, "{path}: {} transactions", work.transactions);
+    }
 }

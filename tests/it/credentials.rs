@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use helpsync_app::{Parts, Process, Role};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use zendesk_sim::GenerateOptions;
@@ -158,15 +159,33 @@ async fn a_sync_link_asks_and_its_button_acts() {
     assert_eq!(forged.status(), StatusCode::BAD_REQUEST);
 }
 
+/// What lies beside the database file of an embedded installation that has made its keys itself, and its own name.
+const KEPT: [&str; 6] = ["", "-wal", "-shm", ".lock", ".keys", ".api-key"];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_embedded_shape_keeps_is_its_owners_alone() {
-    let app = TestApp::embedded().await;
-    app.account("acme", GenerateOptions { articles: 3, ..GenerateOptions::default() });
-    app.connect(CUSTOMER, "acme").await;
-    let url = app.parts().settings().store.url.expose().to_owned();
-    let database = url.strip_prefix("sqlite:").unwrap();
-    for suffix in ["", "-wal", "-shm", ".lock", ".keys"] {
-        let mode = std::fs::metadata(format!("{database}{suffix}")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{suffix}: {mode:o}");
+async fn what_the_embedded_shape_keeps_is_its_owners_alone_also_when_others_could_read_it_before() {
+    let mut app = TestApp::start(Shape::Embedded, &[("HELPSYNC_API__BOOTSTRAP_KEY", "")], real_time()).await;
+    let settings = app.parts().settings().clone();
+    let database = settings.store.url.expose().strip_prefix("sqlite:").unwrap().to_owned();
+    let mode = |suffix: &str| {
+        let found = std::fs::metadata(format!("{database}{suffix}"));
+        found.unwrap_or_else(|error| panic!("{suffix}: {error}")).permissions().mode() & 0o777
+    };
+    for suffix in KEPT {
+        assert_eq!(mode(suffix), 0o600, "{suffix}");
+    }
+    for process in std::mem::take(&mut app.processes) {
+        process.stop().await;
+    }
+    for suffix in KEPT {
+        let file = format!("{database}{suffix}");
+        // A process that stops in order leaves no log of SQLite.
+        std::fs::OpenOptions::new().append(true).create(true).open(&file).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let parts = Parts::open(settings, real_time()).await.unwrap();
+    app.processes.push(Process::start(parts, Role::All).await.unwrap());
+    for suffix in KEPT {
+        assert_eq!(mode(suffix), 0o600, "{suffix}, which was there before");
     }
 }

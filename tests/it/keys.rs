@@ -15,7 +15,7 @@ use zendesk_sim::{Account, GenerateOptions};
 
 use crate::app::{API_KEY, Shape, TestApp, named, real_time, sqlite_url, until};
 use crate::copy::assert_equal;
-use crate::processes::binary;
+use crate::processes::{binary, output, said};
 
 const CUSTOMER: &str = "ada";
 const WORKSPACE: &str = "acme";
@@ -24,16 +24,12 @@ const ROUNDS_MIN: u64 = 3;
 /// Rounds that change something: more would leave nothing of what was there.
 const CHANGES_MAX: u64 = 10;
 
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
 /// `helpsync keys …` as the operator runs it beside the installation.
 async fn run(env: &[(String, String)], arguments: &[&str]) -> Output {
     let mut command = Command::new(binary("helpsync"));
     command.arg("--json").arg("keys").args(arguments).env_clear();
     command.envs(env.iter().map(|(name, value)| (name, value)));
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    tokio::task::spawn_blocking(move || output(&mut command)).await.unwrap()
 }
 
 async fn assert_refused(env: &[(String, String)], arguments: &[&str], why: &str) {
@@ -268,7 +264,7 @@ async fn a_start_is_refused_without_the_keys_that_are_needed_and_nothing_is_writ
     assert!(why.contains("are gone") && why.contains("put the file back"), "{why}");
     let mut doctor = Command::new(binary("helpsync"));
     doctor.arg("doctor").env_clear().envs(env_of(folder.path()));
-    let said = said(&doctor.output().unwrap());
+    let said = said(&output(&mut doctor));
     assert!(said.contains("1 of 1 secrets do not open"), "{said}");
     assert!(!file.exists(), "neither a start nor doctor makes keys beside secrets that they do not open");
 

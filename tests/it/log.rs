@@ -25,10 +25,19 @@ const SEARCHED: Level = Level::DEBUG;
 /// At most so many lines of one test; the checks are about its few errors and the ends of its runs.
 const LINES_MAX: usize = 100_000;
 
-/// What no line and no span may hold: the tests' API key, client secret and sealing key; the simulator's tokens and codes;
-/// what we sign.
-const PLANTED: [&str; 6] =
-    [API_KEY, CLIENT_SECRET, "k1:AAAAAAAA", PLANTED_IN_TOKENS, "eyJhbGciOiJSUzI1Ni", "eyJlIjo"];
+/// What no line, no span and no process may print: the tests' API key, client secret and sealing key; the simulator's tokens
+/// and codes; what we sign; the broker's password.
+pub(crate) const PLANTED: [&str; 7] = [
+    API_KEY,
+    CLIENT_SECRET,
+    "k1:AAAAAAAA",
+    PLANTED_IN_TOKENS,
+    "eyJhbGciOiJSUzI1Ni",
+    "eyJlIjo",
+    BROKER_CREDENTIALS,
+];
+/// As they stand in the broker's URL.
+const BROKER_CREDENTIALS: &str = "guest:guest";
 
 /// What each test's runtime has logged.
 static KEPT_LINES: LazyLock<Mutex<BTreeMap<String, Kept>>> = LazyLock::new(Mutex::default);
@@ -85,6 +94,21 @@ struct Kept {
     work: Option<Work>,
     /// Lines and spans that hold a secret.
     leaks: Vec<String>,
+    /// Secrets of this test alone, which it was given.
+    planted: Vec<String>,
+}
+
+/// Has the log of this test searched for one more secret, from here on.
+pub(crate) fn plant(secret: &str) {
+    let Ok(handle) = Handle::try_current() else { return };
+    if let Some(kept) = kept().get_mut(&key(handle.id())) {
+        kept.planted.push(secret.to_owned());
+    }
+}
+
+/// The secret of every test that a text holds.
+pub(crate) fn leaked(text: &str) -> Option<&'static str> {
+    PLANTED.into_iter().find(|planted| text.contains(planted))
 }
 
 /// What was asked of the database and the queue.
@@ -237,11 +261,10 @@ impl<S: Subscriber> Layer<S> for Keeper {
 
 /// Notes a text that is logged if it holds a secret.
 fn note_leak(text: &str) {
-    if !PLANTED.iter().any(|planted| text.contains(planted)) {
-        return;
-    }
     let Ok(handle) = Handle::try_current() else { return };
-    if let Some(kept) = kept().get_mut(&key(handle.id())) {
+    if let Some(kept) = kept().get_mut(&key(handle.id()))
+        && (leaked(text).is_some() || kept.planted.iter().any(|planted| text.contains(planted)))
+    {
         kept.leaks.push(text.to_owned());
     }
 }
@@ -270,7 +293,8 @@ impl Visit for Written {
 mod tests {
     use std::panic::catch_unwind;
 
-    use super::{API_KEY, CLIENT_SECRET, Log, PLANTED_IN_TOKENS, check};
+    use super::{API_KEY, CLIENT_SECRET, Log, PLANTED_IN_TOKENS, check, plant};
+    use crate::app::broker;
 
     /// What the guard says at the end of a test that does this.
     fn ends_with(test: impl FnOnce(&Log) + Send + 'static) -> Result<(), String> {
@@ -293,6 +317,12 @@ mod tests {
             leak(|| drop(tracing::info_span!(target: "helpsync_x", "s", token = PLANTED_IN_TOKENS))).is_err()
         );
         assert!(leak(|| tracing::info!(target: "helpsync_x", "nothing of that")).is_ok());
+        assert!(leak(|| tracing::debug!(target: "helpsync_x", url = broker(), "joined")).is_err());
+        let made = || {
+            plant("made-for-this-test");
+            tracing::info!(target: "helpsync_x", "signed with made-for-this-test");
+        };
+        assert!(ends_with(move |_| made()).is_err());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::sdk::{node, root};
 const STREAMS_OF_ONE: usize = 8;
 
 /// The page's address, by a key of the organization.
-async fn manage_url(app: &TestApp, key: &str) -> String {
+pub(crate) async fn manage_url(app: &TestApp, key: &str) -> String {
     let request =
         app.http.post(app.url("/helpsync/v1/manage_url")).bearer_auth(key).header("customer-id", CUSTOMER);
     let answer: Value = request.json(&json!({})).send().await.unwrap().json().await.unwrap();

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use tempfile::TempDir;
 
 use crate::app::until;
+use crate::log::leaked;
 
 /// A folder where the logs of all processes are kept, by process id, for the search after a failure.
 const KEEP_LOGS: &str = "HELPSYNC_TEST_KEEP_LOGS";
@@ -18,7 +19,8 @@ const OUR_LINE: &str = "\"target\":\"helpsync";
 /// Why a process ends with an error: its exit code tells whether a test expects that.
 const END_LINE: &str = " ends\"";
 
-/// A running process. Dropping it kills it, and fails the test if its log has an ERROR line that may not be there.
+/// A running process. Dropping it kills it, and fails the test if its log has an ERROR line that may not be there, or a
+/// secret.
 pub(crate) struct Running {
     child: Child,
     log: PathBuf,
@@ -57,14 +59,12 @@ impl Running {
         self
     }
 
-    /// The first ERROR line of its log that may not be there.
+    /// The first line that it may not print: of an error, or with a secret.
     fn fault(&self) -> Option<String> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let is_fault = |line: &&str| {
-            line.contains(ERROR_LINE)
-                && line.contains(OUR_LINE)
-                && !line.contains(END_LINE)
-                && !self.allowed.iter().any(|text| line.contains(text))
+            let is_error = line.contains(ERROR_LINE) && line.contains(OUR_LINE) && !line.contains(END_LINE);
+            leaked(line).is_some() || (is_error && !self.allowed.iter().any(|text| line.contains(text)))
         };
         text.lines().find(is_fault).map(ToOwned::to_owned)
     }
@@ -156,10 +156,23 @@ impl Drop for Running {
         let fault = self.fault();
         assert!(
             std::thread::panicking() || fault.is_none(),
-            "the test did not expect this ERROR line: {}",
+            "the test did not expect this line: {}",
             fault.unwrap_or_default()
         );
     }
+}
+
+/// Runs a command to its end. No secret may be in what it prints.
+pub(crate) fn output(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = said(&output);
+    assert!(leaked(&text).is_none(), "a secret is printed: {text}");
+    output
+}
+
+/// All that a command has printed.
+pub(crate) fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// `cargo test --workspace` puts the binaries beside the folder of the test binaries.
@@ -186,6 +199,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::app::API_KEY;
 
     /// A process that has printed this.
     fn printed(text: &str) -> Running {
@@ -205,6 +219,8 @@ mod tests {
         assert!(told.downcast_ref::<String>().unwrap().contains("it broke"));
         assert!(ended(printed(line).allowing(&["it broke"])).is_ok());
         assert!(ended(printed(&line.replace("ERROR", "INFO"))).is_ok());
+        let secret = line.replace("ERROR", "INFO").replace("it broke", API_KEY);
+        assert!(ended(printed(&secret).allowing(&[API_KEY])).is_err(), "a secret");
         assert!(ended(printed(&line.replace("helpsync_x", "lapin::io_loop"))).is_ok());
     }
 }

@@ -21,14 +21,15 @@ const AT_ONCE: usize = 16;
 const GROWTH_BYTES_MAX: u64 = 100 * 1024 * 1024;
 const LATE_DETAIL: &str = "too many searches are under way: try again";
 
-struct Up {
-    process: Running,
+/// An embedded installation in a process of its own.
+pub(crate) struct Up {
+    pub(crate) process: Running,
     url: String,
     http: reqwest::Client,
 }
 
 impl Up {
-    async fn start(env: &[(String, String)]) -> Self {
+    pub(crate) async fn start(env: &[(String, String)]) -> Self {
         let process = Running::start("helpsync", &["up"], env);
         let url = process.said("Helpsync is up at ").await;
         let http =
@@ -36,7 +37,7 @@ impl Up {
         Self { process, url, http }
     }
 
-    async fn ask(&self, customer: &str, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn ask(&self, customer: &str, path: &str, body: Value) -> (StatusCode, Value) {
         let request = self.http.post(format!("{}{path}", self.url)).json(&body);
         let answer = request.bearer_auth(API_KEY).header("customer-id", customer).send().await.unwrap();
         let status = answer.status();
@@ -44,7 +45,7 @@ impl Up {
     }
 
     /// Grants, and waits until the one file is chunked: what is uploaded before goes with the text's own chunks.
-    async fn connect(&self, customer: &str, subdomain: &str) {
+    pub(crate) async fn connect(&self, customer: &str, subdomain: &str) {
         let wanted = json!({ "service": "ZENDESK", "zendesk_subdomain": subdomain });
         let (_, granted) = self.ask(customer, "integrations/oauth_url", wanted).await;
         let callback = consent(&self.http, granted["oauth_url"].as_str().unwrap()).await;

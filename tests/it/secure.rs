@@ -1,7 +1,11 @@
 //! Attacks on a running server, each as its own test.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
+use helpsync_app::Runtime;
+use helpsync_model::{Clock, ManualClock, OsEntropy, SystemClock};
 use helpsync_store::testing::{FIRST, delete_without_forgetting};
 use hmac::{Hmac, Mac as _};
 use reqwest::{Method, StatusCode};
@@ -10,10 +14,12 @@ use sha2::Sha256;
 use zendesk_sim::{BodyProfile, Change, GenerateOptions};
 
 use crate::app::{API_KEY, Shape, TestApp, real_time, small, sqlite_url, until};
-use crate::webhooks_out::Receiver;
+use crate::webhooks_out::{Receiver, add};
 
 const CUSTOMER: &str = "ada";
 const READERS: &str = "/helpsync/v1/readers";
+/// Longer than any wait before a delivery is tried again.
+const BETWEEN_TRIES: Duration = Duration::from_secs(24 * 3_600);
 
 async fn names(app: &TestApp, key: &str, viewer: Option<&str>) -> BTreeSet<String> {
     let mut request =
@@ -182,6 +188,43 @@ async fn a_webhooks_key_is_rotated_with_both_signing_for_a_time_and_one_after_it
     assert_eq!(alone.len(), 1);
     for ended in [old, new, newest] {
         assert_ne!(alone[0], signed(ended, &time, &received.body), "a key that has ended signs no more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_try_of_a_delivery_signs_its_own_time_and_says_the_same() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let runtime = Runtime { clock: Arc::clone(&clock) as Arc<dyn Clock>, entropy: Arc::new(OsEntropy) };
+    let extra = [("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true"), ("HELPSYNC_WEBHOOKS__POLL_MS", "20")];
+    let app = TestApp::start(Shape::Embedded, &extra, runtime).await;
+    let receiver = Receiver::start(503).await;
+    let (webhook, key) = add(&app, &receiver.url).await;
+    app.post("/organization/statistics", CUSTOMER, json!({})).await;
+    let path = format!("/helpsync/v1/webhooks/{webhook}/deliveries");
+    let attempts = async |wanted: i64| {
+        until("the try to be written down", async || {
+            let (_, answer) = app.call(Method::GET, &path, CUSTOMER, None).await;
+            (answer["deliveries"][0]["attempts"] == wanted).then_some(())
+        })
+        .await;
+    };
+    attempts(1).await;
+    clock.advance(BETWEEN_TRIES);
+    attempts(2).await;
+    receiver.answer(200);
+    clock.advance(BETWEEN_TRIES);
+    let taken = until("the try that is taken", async || receiver.received().first().cloned()).await;
+    let mut tries = receiver.refused();
+    tries.push(taken);
+    assert_eq!(tries.len(), 3);
+    let times: Vec<i64> = tries.iter().map(|one| signatures(one).0.parse().unwrap()).collect();
+    let later = i64::try_from(BETWEEN_TRIES.as_secs()).unwrap();
+    assert_eq!(times, [times[0], times[0] + later, times[0] + 2 * later]);
+    for one in &tries {
+        assert_eq!(one.body, tries[0].body, "the payload with its timestamp is the event's");
+        assert_eq!(one.payload["timestamp"].as_str().unwrap().parse::<i64>().unwrap(), times[0]);
+        let (time, both) = signatures(one);
+        assert_eq!(both, [signed(&key, &time, &one.body)]);
     }
 }
 

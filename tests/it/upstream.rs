@@ -13,7 +13,7 @@ use zendesk_sim::{Change, GenerateOptions};
 
 use crate::app::{API_KEY, Shape, TestApp, broker, make_key, named, real_time, until};
 use crate::copy::assert_equal;
-use crate::processes::binary;
+use crate::processes::{binary, output, said};
 use crate::rabbit_node::Node;
 
 pub(crate) const CUSTOMER: &str = "ada";
@@ -61,11 +61,7 @@ pub(crate) fn helpsync(app: &TestApp, arguments: &[&str]) -> Output {
     let url = app.url("/").to_string();
     let mut command = Command::new(binary("helpsync"));
     command.args(arguments).env_clear().current_dir(folder.path());
-    command.env("HELPSYNC_URL", url).env("HELPSYNC_API_KEY", API_KEY).output().unwrap()
-}
-
-pub(crate) fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    output(command.env("HELPSYNC_URL", url).env("HELPSYNC_API_KEY", API_KEY))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,9 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::app::{LATE, Shape, TestApp, make_key, real_time, until};
+use crate::processes::said;
 use crate::rabbit_node::Node;
-use crate::upstream::{CUSTOMER, LIST, few, helpsync, listed, run_of, said, sync};
+use crate::upstream::{CUSTOMER, LIST, few, helpsync, listed, run_of, sync};
 
 const OTHERS_KEY: &str = "another-key-of-enough-length";
 const FORGED_REASON: &str = "please replay";

@@ -19,6 +19,7 @@ use zendesk_sim::{BodyProfile, GenerateOptions};
 
 use crate::app::{Shape, TestApp, make_key, real_time, until};
 use crate::copy::assert_equal;
+use crate::log::plant;
 
 const CUSTOMER: &str = "ada";
 const MANY: u32 = 100_000;
@@ -66,6 +67,8 @@ impl Received {
 #[derive(Debug, Default)]
 struct Seen {
     received: Mutex<Vec<Received>>,
+    /// Those that were answered otherwise than with 200.
+    refused: Mutex<Vec<Received>>,
     /// What is answered; 0: nothing, ever.
     status: AtomicU16,
     under_way: AtomicI64,
@@ -97,6 +100,10 @@ impl Receiver {
         self.seen.received.lock().unwrap().clone()
     }
 
+    pub(crate) fn refused(&self) -> Vec<Received> {
+        self.seen.refused.lock().unwrap().clone()
+    }
+
     /// Ids of the events that were taken.
     pub(crate) fn events(&self) -> BTreeSet<i64> {
         self.received().iter().map(Received::event).collect()
@@ -116,13 +123,12 @@ async fn receive(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes)
     if status == 0 {
         std::future::pending::<()>().await;
     }
-    if status == 200 {
-        assert_eq!(headers["content-type"], "application/json");
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        let outer: Value = serde_json::from_str(&body).unwrap();
-        let payload = serde_json::from_str(outer["payload"].as_str().unwrap()).unwrap();
-        seen.received.lock().unwrap().push(Received { headers, body, payload });
-    }
+    assert_eq!(headers["content-type"], "application/json");
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let outer: Value = serde_json::from_str(&body).unwrap();
+    let payload = serde_json::from_str(outer["payload"].as_str().unwrap()).unwrap();
+    let kept = if status == 200 { &seen.received } else { &seen.refused };
+    kept.lock().unwrap().push(Received { headers, body, payload });
     seen.under_way.fetch_sub(1, Ordering::SeqCst);
     Status::from_u16(status).unwrap()
 }
@@ -142,6 +148,7 @@ pub(crate) fn small(articles: usize) -> GenerateOptions {
 pub(crate) async fn add(app: &TestApp, url: &str) -> (WebhookId, String) {
     let added = app.post("/add_webhook", CUSTOMER, json!({ "url": url })).await;
     let key = added["signing_key"].as_str().unwrap().to_owned();
+    plant(&key);
     assert_eq!((key.len(), &added["status"]), (32, &json!("ACTIVE")), "{added}");
     (WebhookId(added["id"].as_i64().unwrap()), key)
 }

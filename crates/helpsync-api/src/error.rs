@@ -6,7 +6,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use helpsync_account::AccountError;
 use helpsync_model::chain;
-use helpsync_store::{Entity, StoreError};
+use helpsync_store::{ANSWER_BYTES_MAX, Entity, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -121,6 +121,11 @@ impl ApiError {
     }
 }
 
+/// What is said instead of an answer that is longer than one may be.
+pub(crate) fn answer_too_long() -> String {
+    format!("the answer would be longer than {ANSWER_BYTES_MAX} bytes: ask for fewer rows at once")
+}
+
 /// The answer of a store error. What the database said stays in the log.
 fn store_answer(error: &StoreError) -> (StatusCode, String) {
     match error {
@@ -129,6 +134,8 @@ fn store_answer(error: &StoreError) -> (StatusCode, String) {
             "the workspace is disconnected, or its grant has ended: connect it again with /integrations/oauth_url"
                 .to_owned(),
         ),
+        // Of a listing: the one who asks can ask for less of it.
+        StoreError::TooLarge { bytes_max: ANSWER_BYTES_MAX, .. } => (StatusCode::BAD_REQUEST, answer_too_long()),
         StoreError::TooLarge { .. } => (StatusCode::BAD_REQUEST, error.to_string()),
         StoreError::NotFound(what) => (StatusCode::NOT_FOUND, format!("{what} not found")),
         StoreError::Unavailable(_) => {

@@ -26,7 +26,7 @@ use tracing::Span;
 
 use crate::Api;
 use crate::drain::drain;
-use crate::error::ApiError;
+use crate::error::{ApiError, answer_too_long};
 
 /// Browsers may keep a preflight's answer this long.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
@@ -141,9 +141,7 @@ async fn identify(
         None => next.run(request).await,
     };
     if is_too_long(&response) {
-        let text =
-            format!("the answer would be longer than {ANSWER_BYTES_MAX} bytes: ask for fewer rows at once");
-        response = ApiError::bad(text).into_response();
+        response = ApiError::bad(answer_too_long()).into_response();
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);

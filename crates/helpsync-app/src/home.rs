@@ -14,6 +14,8 @@ use crate::AppError;
 
 /// Random bytes of a generated API key.
 const API_KEY_BYTES: usize = 32;
+/// What of a file's mode is for everybody.
+const EVERYBODY: u32 = 0o007;
 
 /// The database file of a `sqlite:` URL; `None` for another store.
 pub(crate) fn database(url: &str) -> Option<&str> {
@@ -204,17 +206,29 @@ pub(crate) fn lock_key_ring(path: &Path) -> Result<Option<File>, AppError> {
     if is_at(&file, path).map_err(|source| failed(path, source))? { Ok(Some(file)) } else { Err(busy()) }
 }
 
-/// Puts other keys into a file, whole or not at all. Its mode stays as it is. Who had the old one locked has the new one
-/// locked from its first moment on: the answer.
+/// Puts other keys into a file, whole or not at all. Owner and mode stay as they are, but for a file that everybody could
+/// read: that one is its owner's alone from now on. Who had the old one locked has the new one locked from its first moment
+/// on: the answer.
 pub(crate) fn write_key_ring(path: &Path, ring: &KeyRing) -> Result<File, AppError> {
     let fresh = path.with_extension("new");
-    let mode = std::fs::metadata(path).map(|it| it.permissions());
     let written = write_private(&fresh, ring.to_secret().expose_secret())
-        .and_then(|()| mode.map_or(Ok(()), |mode| std::fs::set_permissions(&fresh, mode)))
+        .and_then(|()| std::fs::metadata(path).map_or(Ok(()), |before| as_before(&fresh, &before)))
         .and_then(|()| File::open(&fresh))
         .and_then(|file| file.lock().map(|()| file))
         .and_then(|file| std::fs::rename(&fresh, path).map(|()| file));
     written.map_err(|source| failed(path, source))
+}
+
+/// Gives a fresh file the owner of the one whose place it takes, and its mode where not everybody could read that.
+fn as_before(fresh: &Path, before: &Metadata) -> std::io::Result<()> {
+    let made = std::fs::metadata(fresh)?;
+    if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
+        std::os::unix::fs::chown(fresh, Some(before.uid()), Some(before.gid()))?;
+    }
+    if before.mode() & EVERYBODY == 0 {
+        std::fs::set_permissions(fresh, before.permissions())?;
+    }
+    Ok(())
 }
 
 /// The API key of this installation, made at its first start.
@@ -251,6 +265,9 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     options.create(true).truncate(true).read(true).write(true);
     private(&mut options);
     let mut file = options.open(path)?;
+    // One that was left there by a command that broke off has a mode already.
+    #[cfg(unix)]
+    file.set_permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600))?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()
@@ -318,6 +335,50 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = std::fs::metadata(api_key_file(&url(&folder)).unwrap()).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    fn mode(path: impl AsRef<Path>) -> u32 {
+        std::fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    fn write_with_mode(path: impl AsRef<Path>, text: &str, mode: u32) {
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(
+            path,
+            <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode),
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn files_that_everybody_could_read_are_their_owners_alone_once_a_process_holds_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("x.db").display().to_string();
+        let all = ["", "-wal", "-shm", ".lock", ".keys", ".api-key"];
+        for suffix in all {
+            write_with_mode(format!("{database}{suffix}"), "", 0o644);
+        }
+        let _home = Home::enter(&url(&folder)).unwrap();
+        for suffix in all {
+            assert_eq!(mode(format!("{database}{suffix}")), 0o600, "{suffix}");
+        }
+    }
+
+    #[test]
+    fn changed_keys_are_nobody_elses_and_a_mode_that_was_chosen_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ring");
+        for (before, after) in
+            [(0o644, 0o600), (0o666, 0o600), (0o640, 0o640), (0o600, 0o600), (0o400, 0o400)]
+        {
+            write_with_mode(&path, "k1:old", before);
+            // What a command left that broke off.
+            write_with_mode(path.with_extension("new"), "", 0o644);
+            write_key_ring(&path, &KeyRing::generate("k2", &SeededEntropy::new(1))).unwrap();
+            assert_eq!(mode(&path), after, "{before:o}");
+            assert!(std::fs::read_to_string(&path).unwrap().starts_with("k2:"));
+            std::fs::remove_file(&path).unwrap();
         }
     }
 

@@ -32,6 +32,9 @@ mod process;
 mod requests;
 mod server;
 mod telemetry;
+#[cfg(test)]
+mod testing;
+mod text_fields;
 mod traces;
 mod webhooks;
 

@@ -145,7 +145,8 @@ impl Process {
         );
         process.spawn("keys", keys::watch(parts.clone(), process.tasks.stop.clone()));
         if role != Role::Worker {
-            process.spawn("audit log", audit::shorten(parts.clone(), process.tasks.stop.clone()));
+            let stop = process.tasks.stop.clone();
+            process.spawn("audit log", audit::shorten(parts.clone(), audit::LOOK_EVERY, stop));
             process.spawn("forgotten", forgotten::forget(parts.clone(), process.tasks.stop.clone()));
             process.spawn("reseal", keys::reseal(parts.clone(), process.tasks.stop.clone()));
         }
@@ -376,5 +377,35 @@ fn worker_options(parts: &Parts, holder: String) -> WorkerOptions {
         on_demand_concurrency: (worker.concurrency / SLOTS_PER_ON_DEMAND).max(1),
         lease: worker.shard_lease,
         drain: worker.drain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use axum::extract::Request;
+    use futures::StreamExt as _;
+    use helpsync_model::SystemClock;
+    use tower::Service as _;
+
+    use super::*;
+    use crate::testing;
+
+    /// Two answers of one document are one piece of memory: it is made, and written as JSON, once.
+    #[tokio::test]
+    async fn the_description_of_the_api_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts =
+            testing::parts(folder.path(), Arc::new(SystemClock), ("HELPSYNC_API__HTTP2", "false")).await;
+        let mut router = router(&parts, "http://127.0.0.1/".parse().unwrap(), &CancellationToken::new());
+        let mut answers: Vec<Bytes> = Vec::new();
+        for _ in 0..2 {
+            let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
+            let answer = router.call(request).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            answers.push(answer.into_body().into_data_stream().next().await.unwrap().unwrap());
+        }
+        assert!(answers[0].starts_with(b"{") && answers[0].len() > 100_000, "{} bytes", answers[0].len());
+        assert_eq!(answers[0].as_ptr(), answers[1].as_ptr());
     }
 }

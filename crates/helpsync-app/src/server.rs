@@ -200,6 +200,10 @@ mod tests {
     }
 
     async fn served(header_timeout: Duration, http2: bool) -> Served {
+        served_for(header_timeout, LATE, http2).await
+    }
+
+    async fn served_for(header_timeout: Duration, idle_timeout: Duration, http2: bool) -> Served {
         let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "").await.unwrap();
         let endless = || async {
             let pieces = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 64 * 1024]));
@@ -212,7 +216,7 @@ mod tests {
         let stop = CancellationToken::new();
         let limits = ConnectionLimits {
             header_timeout,
-            idle_timeout: LATE,
+            idle_timeout,
             connections_max: 4,
             per_address_max: 4,
             proxies: Arc::default(),
@@ -254,6 +258,27 @@ mod tests {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         let answer = until_closed(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("hello"), "{answer}");
+        served.stop.cancel();
+        served.task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_head_of_a_later_request_has_a_time_limit_too_and_so_has_silence_after_an_answer() {
+        let second = Duration::from_secs(1);
+        let served = served_for(second, second, false).await;
+        for start in ["", "GET / HTTP/1.1\r\nhost: x\r\n"] {
+            let mut stream = TcpStream::connect(served.address).await.unwrap();
+            for _ in 0..2 {
+                stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+                let mut answer = String::new();
+                while !answer.ends_with("hello") {
+                    answer.push(char::from(stream.read_u8().await.unwrap()));
+                }
+            }
+            stream.write_all(start.as_bytes()).await.unwrap();
+            let answer = until_closed(&mut stream).await;
+            assert!(!answer.contains("hello"), "{answer}");
+        }
         served.stop.cancel();
         served.task.await.unwrap();
     }

@@ -11,6 +11,7 @@ use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
 use crate::app::TestApp;
+use crate::log::plant;
 
 /// A browser that is logged in, as far as the server can tell.
 pub(crate) struct Visitor<'a> {
@@ -45,10 +46,12 @@ fn token_in(page: &str) -> String {
 }
 
 impl<'a> Visitor<'a> {
-    async fn login(app: &'a TestApp, key: &str) -> Self {
+    pub(crate) async fn login(app: &'a TestApp, key: &str) -> Self {
         let answer = try_login(app, key).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{}", answer.text().await.unwrap());
-        let mut visitor = Self { app, cookie: cookie_of(&answer), home: String::new(), token: String::new() };
+        let cookie = cookie_of(&answer);
+        plant(cookie.split_once('=').unwrap().1);
+        let mut visitor = Self { app, cookie, home: String::new(), token: String::new() };
         let start = visitor.get("/dashboard").await;
         assert_eq!(start.status(), StatusCode::SEE_OTHER);
         visitor.home = start.headers()[LOCATION].to_str().unwrap().to_owned();
@@ -66,7 +69,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// A page of the organization that must be there.
-    async fn page(&self, path: &str) -> String {
+    pub(crate) async fn page(&self, path: &str) -> String {
         let answer = self.get(&format!("{}{path}", self.home)).await;
         let status = answer.status();
         let text = answer.text().await.unwrap();

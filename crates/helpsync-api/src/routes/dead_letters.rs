@@ -1,11 +1,13 @@
 //! Work that gave up: read, replay, discard. One list of the store's shards and the queue's messages.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use helpsync_model::{KeyScope, OrganizationId, ShardId};
 use helpsync_queue::{DeadLetter as Letter, Origin, QueueError};
+use helpsync_store::audit;
 
 use super::status::rows;
 use crate::Api;
@@ -126,6 +128,25 @@ impl Owner {
             (Some(others), Some(named)) => !others.contains(&named),
         }
     }
+
+    /// As [`Self::owns`]; of the letter with this id it tells whom it names.
+    fn owns_and_tells(&self, letter: &Letter, id: &str, customer: &OnceLock<String>) -> bool {
+        let owns = self.owns(letter);
+        if owns
+            && letter.id == id
+            && let Some(named) = field(&letter.body, "customer_id")
+        {
+            customer.get_or_init(|| named);
+        }
+        owns
+    }
+}
+
+/// Has the audit log say whom a message was for, if it names somebody.
+fn about(customer: &OnceLock<String>) {
+    if let Some(customer) = customer.get() {
+        audit::about(std::slice::from_ref(customer));
+    }
 }
 
 /// The organization's dead messages, oldest first. The inner error: the queue cannot be asked.
@@ -167,6 +188,7 @@ async fn replay(
         DeadLetterId::Shard(shard) => {
             let request_id = api.fresh_id();
             let failed = api.store().admin().failed_shard(organization, shard).await?.ok_or_else(missing)?;
+            audit::about(std::slice::from_ref(&failed.customer_id));
             let requested = api.store().admin().replay_failed_shard(organization, shard, &request_id).await?;
             let Some(requested) = requested else { return Err(still_running()) };
             api.wake();
@@ -179,11 +201,13 @@ async fn replay(
             }))
         }
         DeadLetterId::Message(message_id) => {
-            let owner = Owner::of(&api, organization).await?;
-            let replayed = api.queue().replay_of(&|letter| owner.owns(letter), &message_id).await;
+            let (owner, customer) = (Owner::of(&api, organization).await?, OnceLock::new());
+            let owned = |letter: &Letter| owner.owns_and_tells(letter, &message_id, &customer);
+            let replayed = api.queue().replay_of(&owned, &message_id).await;
             if !replayed.map_err(|error| away(&error))? {
                 return Err(missing());
             }
+            about(&customer);
             api.store().admin().note_change().await?;
             Ok(Json(ReplayAnswer { id, run_id: None, data_source_id: None, created: None, request_id: None }))
         }
@@ -197,16 +221,19 @@ async fn discard(
 ) -> Result<Json<GenericSuccessResponse>, ApiError> {
     match parse(&id)? {
         DeadLetterId::Shard(id) => {
-            api.store().admin().failed_shard(organization, id).await?.ok_or_else(missing)?;
+            let failed = api.store().admin().failed_shard(organization, id).await?.ok_or_else(missing)?;
+            audit::about(&[failed.customer_id]);
             let gone = api.store().admin().discard_failed_shard(organization, id).await?;
             if gone { Ok(SUCCESS) } else { Err(still_running()) }
         }
         DeadLetterId::Message(id) => {
-            let owner = Owner::of(&api, organization).await?;
-            let gone = api.queue().discard_of(&|letter| owner.owns(letter), &id).await;
+            let (owner, customer) = (Owner::of(&api, organization).await?, OnceLock::new());
+            let owned = |letter: &Letter| owner.owns_and_tells(letter, &id, &customer);
+            let gone = api.queue().discard_of(&owned, &id).await;
             if !gone.map_err(|error| away(&error))? {
                 return Err(missing());
             }
+            about(&customer);
             api.store().admin().note_change().await?;
             Ok(SUCCESS)
         }

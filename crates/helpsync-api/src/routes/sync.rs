@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use helpsync_model::{ConnectionId, KeyScope, Lane, OrganizationId, RunKind, RunParams, Trigger};
+use helpsync_store::audit;
 use helpsync_store::{Connection, ConnectionOrder, ConnectionQuery, RunRequest};
 
 use super::oauth_url::check_request_id;
@@ -90,10 +91,17 @@ pub(super) async fn meant(
     data_source: Option<Int>,
 ) -> Result<Connection, ApiError> {
     match (data_source, customer) {
-        (Some(id), None) => Ok(api.store().admin().connection(organization, ConnectionId(id.0)).await?),
+        (Some(id), None) => of_id(api, organization, ConnectionId(id.0)).await,
         (None, Some(customer)) => connected(api, organization, customer).await,
         _ => Err(ApiError::bad("send either customer_id or data_source_id")),
     }
+}
+
+/// The data source with this id: whatever is done to it is done to its customer.
+async fn of_id(api: &Api, organization: OrganizationId, id: ConnectionId) -> Result<Connection, ApiError> {
+    let connection = api.store().admin().connection(organization, id).await?;
+    audit::about(std::slice::from_ref(&connection.customer_external_id));
+    Ok(connection)
 }
 
 /// The one connection of a customer.
@@ -124,7 +132,7 @@ pub(super) async fn connected(
 async fn named(api: &Api, organization: OrganizationId, id: &str) -> Result<Connection, ApiError> {
     // What is no number names no data source.
     let Ok(id) = id.parse() else { return Err(ApiError::missing("data source")) };
-    Ok(api.store().admin().connection(organization, ConnectionId(id)).await?)
+    of_id(api, organization, ConnectionId(id)).await
 }
 
 async fn cancel(
