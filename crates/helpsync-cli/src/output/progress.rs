@@ -72,7 +72,7 @@ impl Progress {
         let text = described(position, position.done.saturating_sub(*first), began.elapsed());
         match &self.way {
             Way::Silent => {}
-            Way::Bar(bar) => draw(bar, position, text),
+            Way::Bar(bar) => draw(bar, position, &text),
             Way::Lines(output) => {
                 let what = format!("{} {:?}", position.doing, position.waits);
                 let is_due = self
@@ -115,14 +115,14 @@ impl Drop for Progress {
     }
 }
 
-fn draw(bar: &ProgressBar, position: &Position, text: String) {
+fn draw(bar: &ProgressBar, position: &Position, text: &str) {
     let template = match position.total {
         None => SPINNER,
         Some(_) if has_colours(&std::io::stderr()) => BAR_COLOURED,
         Some(_) => BAR,
     };
     // The text and the numbers first: a new form must not show the old ones.
-    bar.set_message(shown_text(&text));
+    bar.set_message(shown_text(text));
     if let Some(total) = position.total {
         bar.set_length(total.max(position.done));
         bar.set_position(position.done);
