@@ -54,6 +54,7 @@ mod outage;
 mod pages;
 mod paths;
 mod plans;
+mod planted;
 mod processes;
 mod property;
 mod query_plans;

@@ -7,11 +7,22 @@ use sqlx::Row;
 use crate::db::{Dialect, StoreError, Write, sql};
 use crate::event::events::{self, NewEvent};
 
+/// How firmly a file is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It is not deleted meanwhile.
+    There,
+    /// Nobody else changes it meanwhile: for whoever does so later in the transaction, when it holds rows that a page of
+    /// articles wants, which has the file by then.
+    Unchanged,
+}
+
 /// Locks files in the order that pages lock them in; answers which are still there.
-pub(crate) async fn hold_files(write: &mut Write, files: &[i64]) -> Result<Vec<i64>, StoreError> {
-    let lock = match write.dialect {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => " for key share",
+pub(crate) async fn hold_files(write: &mut Write, files: &[i64], hold: Hold) -> Result<Vec<i64>, StoreError> {
+    let lock = match (write.dialect, hold) {
+        (Dialect::Sqlite, _) => "",
+        (Dialect::Postgres, Hold::There) => " for key share",
+        (Dialect::Postgres, Hold::Unchanged) => " for no key update",
     };
     Ok(sqlx::query_scalar(sql(format!(
         "select id from file where id in {} order by connection_id, article_id{lock}",

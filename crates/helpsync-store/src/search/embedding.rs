@@ -12,7 +12,7 @@ use crate::db::decode::millis;
 use crate::db::lease::CHUNKS;
 use crate::db::states::{EMBEDDED_CHUNK, FAILED_CHUNK, WAITING_CHUNK};
 use crate::db::{SearchStore, StoreError, Write, sql};
-use crate::search::chunk_rows::{hold_files, recount, show_error};
+use crate::search::chunk_rows::{Hold, hold_files, recount, show_error};
 use crate::search::chunks::bytes_of;
 use crate::search::in_turn::fitting;
 
@@ -132,7 +132,7 @@ impl SearchStore {
         let mut files: Vec<i64> = ended.iter().map(|one| one.file.0).collect();
         files.sort_unstable();
         files.dedup();
-        for file in hold_files(&mut write, &files).await? {
+        for file in hold_files(&mut write, &files, Hold::There).await? {
             let mut changed = false;
             for one in ended.iter().filter(|one| one.file.0 == file) {
                 changed |= settle(&mut write, one, model).await?;

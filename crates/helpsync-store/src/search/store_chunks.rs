@@ -9,7 +9,7 @@ use sqlx::Row;
 use crate::db::lease::CHUNKING;
 use crate::db::states::{EMBEDDED_CHUNK, One, SETTLED_CHUNK, WAITING_CHUNK};
 use crate::db::{Dialect, SearchStore, StoreError, Write, integer, sql, text};
-use crate::search::chunk_rows::{hold_files, recount, show_error};
+use crate::search::chunk_rows::{Hold, hold_files, recount, show_error};
 use crate::search::chunking::{Chunked, ChunkedFile, NewChunk};
 use crate::search::index::index_chunks;
 use crate::search::terms::ChunkWords;
@@ -99,7 +99,7 @@ impl SearchStore {
         let ids: Vec<i64> = chunked.iter().map(|one| one.file.0).collect();
         self.note_languages(&ids, languages(chunked)).await?;
         let mut write = self.write().await?;
-        let there = hold_files(&mut write, &ids).await?;
+        let there = hold_files(&mut write, &ids, Hold::There).await?;
         let held = still_held(&mut write, chunked, &there).await?;
         if held.is_empty() {
             return Ok(false);

@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::db::{SearchStore, StoreError, Write, decode, sql};
-use crate::search::chunk_rows::{hold_files, recount};
+use crate::search::chunk_rows::{Hold, hold_files, recount};
 use crate::search::chunks::{bytes_of, forget_chunks};
 use crate::search::index::index_chunks;
 use crate::search::terms::ChunkWords;
@@ -70,7 +70,7 @@ impl SearchStore {
         let languages = words.values().flatten().map(|words| words.language).collect();
         self.note_languages(&ids, languages).await?;
         let mut write = self.write().await?;
-        hold_files(&mut write, &ids).await?;
+        hold_files(&mut write, &ids, Hold::Unchanged).await?;
         let known = sqlx::query(sql(format!(
             "select id, connection_id, source_locale, sync_options,
                (select count(*) from chunk where chunk.file_id = file.id) as chunks

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use helpsync_model::{ConnectionId, Lane, RunId, RunParams, Trigger};
+use helpsync_model::{ConnectionId, FileId, Lane, RunId, RunParams, Trigger};
 use sqlx::Executor as _;
 
 use crate::testing::{TestStore, bring_back, postgres, stores, take_away};
-use crate::{RunRequest, Store, StoreError, StoreOutage};
+use crate::{RunRequest, Store, StoreError, StoreOutage, UploadedChunk, UploadedFile};
 
 const LATE: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(60);
@@ -243,4 +243,37 @@ async fn what_is_committed_is_counted_whoever_stops_waiting_for_it() {
         let known = store.admin().find_customer(crate::testing::FIRST, "ada").await.unwrap();
         assert!(known.is_some(), "it is written");
     }
+}
+
+#[tokio::test]
+async fn chunks_that_are_brought_while_a_page_is_stored_wait_for_it_and_hold_nothing_that_it_wants() {
+    let store = postgres().await;
+    let (customer, connection) = super::chunks::customer(&store, "ada").await;
+    store.sync_articles(connection, vec![super::chunks::written(11, 5, &["a text"])]).await;
+    super::chunks::chunk_all(&store, connection, false).await;
+    let file: i64 = sqlx::query_scalar("select id from file").fetch_one(&store.pool).await.unwrap();
+    let brought = UploadedFile {
+        file: FileId(file),
+        chunk_size: Some(7),
+        chunk_overlap: None,
+        chunks: vec![UploadedChunk {
+            position: 0,
+            text: "brought".to_owned(),
+            hash: "h".to_owned(),
+            tokens: 3,
+            vector: None,
+        }],
+    };
+    // A page changes the file first, and then has it chunked again.
+    let mut page = store.write().await.unwrap();
+    page.tx.execute("update file set updated_at = updated_at").await.unwrap();
+    let other = store.reopen().await;
+    let bringing =
+        tokio::spawn(
+            async move { other.search().upload_chunks(customer.id, "OPENAI", &[brought], true).await },
+        );
+    somebody_waits(&store).await;
+    page.tx.execute("update chunking set version = version + 1").await.expect("no deadlock");
+    page.commit().await.unwrap();
+    tokio::time::timeout(LATE, bringing).await.unwrap().unwrap().unwrap();
 }
