@@ -384,7 +384,7 @@ parts() {
   trap "rm -rf '$making' '${test_log:-}'" EXIT
   digests >"$making/images.txt" || die "images without a digest: no release"
   cargo auditable build --locked --release --bins -p helpsync-cli --no-default-features || die "the build fails: no release"
-  cargo cyclonedx --format json --override-filename helpsync.sbom || die "no SBOM: no release"
+  cargo cyclonedx --no-default-features --format json --override-filename helpsync.sbom || die "no SBOM: no release"
   cp target/release/helpsync target/release/helpsync-dispatcher target/release/helpsync-worker "$making"
   mv crates/helpsync-cli/helpsync.sbom.json "$making/helpsync.sbom.json"
   find crates bench tests -name 'helpsync.sbom.json' -delete
