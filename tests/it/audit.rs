@@ -177,11 +177,15 @@ async fn an_entry_says_which_files_were_deleted() {
     let app = TestApp::embedded().await;
     app.account("acme", small(4));
     app.connect(CUSTOMER, "acme").await;
-    let filters = json!({ "ids": [999_999], "tags_v2": { "OR": [{ "key": "team", "value": "a" }] } });
+    let files = app.post("/user_files_v2", CUSTOMER, json!({})).await;
+    let file = |number: usize| files["results"][number]["id"].as_i64().unwrap();
+    let tags = json!({ "organization_user_file_id": file(0), "tags": { "team": "a" } });
+    app.post("/create_user_file_tags", CUSTOMER, tags).await;
+    let filters = json!({ "ids": [file(0)], "tags_v2": { "OR": [{ "key": "team", "value": "a" }] } });
     let body = json!({ "filters": filters, "preserve_file_record": true });
     app.post("/delete_files_v2", CUSTOMER, body.clone()).await;
     assert_eq!(entry_of(&app, "POST /delete_files_v2").await["detail"], body);
-    let ids: Vec<i64> = (900_000..900_120).collect();
+    let ids: Vec<i64> = (900_001..900_120).chain([file(1)]).collect();
     app.post("/delete_files", CUSTOMER, json!({ "file_ids": ids })).await;
     let detail = entry_of(&app, "POST /delete_files").await["detail"].clone();
     assert_eq!((detail["file_ids"].as_array().unwrap().len(), &detail["file_ids_in_all"]), (50, &json!(120)));

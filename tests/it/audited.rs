@@ -177,3 +177,43 @@ async fn a_workspace_that_is_connected_with_a_token_of_its_own() {
         assert_by_key(&app, "POST /integrations/connect", "/integrations/connect", Some(CUSTOMER)).await;
     assert!(!entry.to_string().contains(&token), "{entry}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_or_hit_nothing_is_said_of_nobody_and_what_changed_is_said_in_full() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(3));
+    app.connect(CUSTOMER, "acme").await;
+    app.sync(CUSTOMER, "acme").await;
+    let listed = app.post("/user_files_v2", CUSTOMER, json!({})).await;
+    let file = &listed["results"][0]["id"];
+    let mut chunks = json!({ "embedding_model": "COHERE_MULTILINGUAL_V3", "overwrite_existing": true,
+        "chunks_and_embeddings": [{ "file_id": file, "chunks_and_embeddings": [
+            { "chunk_number": 0, "chunk": "x", "embedding": [1.0, 0.0] }] }] });
+    app.post("/upload_chunks_and_embeddings", CUSTOMER, chunks.clone()).await;
+    chunks["overwrite_existing"] = json!(false);
+    let before = log(&app, "limit=1000").await;
+    for (path, body, expected) in [
+        ("/helpsync/v1/customers/ghost/pause", json!({}), StatusCode::NOT_FOUND),
+        ("/helpsync/v1/customers/ghost/resume", json!({}), StatusCode::NOT_FOUND),
+        ("/upload_chunks_and_embeddings", chunks.clone(), StatusCode::CONFLICT),
+        ("/delete_files", json!({ "file_ids": [999_999] }), StatusCode::OK),
+        ("/delete_files_v2", json!({ "filters": { "ids": [999_999] } }), StatusCode::OK),
+    ] {
+        let (status, answer) = app.call(Method::POST, path, CUSTOMER, Some(body)).await;
+        assert_eq!(status, expected, "{path}: {answer}");
+        assert_eq!(log(&app, "limit=1000").await, before, "{path}");
+    }
+
+    let client = json!([{ "data_source_type": "ZENDESK", "credentials": { "client_id": "c", "client_secret": "hidden",
+        "redirect_uri": "https://a.example/integrations/zendesk" } }]);
+    app.post("/white_label/create", CUSTOMER, client).await;
+    let entry = entry_of(&app, "POST /white_label/create").await;
+    assert_eq!(entry["detail"]["list"][0]["credentials"]["client_id"], "c", "{entry}");
+    assert!(!entry.to_string().contains("hidden"), "{entry}");
+    app.post("/organization/update", CUSTOMER, json!({ "global_user_config": { "max_files": 77 } })).await;
+    let entry = entry_of(&app, "POST /organization/update").await;
+    assert_eq!(entry["detail"]["global_user_config"]["max_files"], 77, "{entry}");
+    app.call(Method::PUT, "/helpsync/v1/selection", CUSTOMER, Some(json!({ "public_only": true }))).await;
+    let entry = entry_of(&app, "PUT /helpsync/v1/selection").await;
+    assert_eq!(entry["detail"]["public_only"], true, "{entry}");
+}

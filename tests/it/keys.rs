@@ -314,3 +314,24 @@ async fn a_key_that_is_given_up_ends_also_where_the_settings_have_it() {
         Err(error) => assert!(chain(&error).contains("the key \"k1\" was given up"), "{}", chain(&error)),
     }
 }
+
+/// The command for a key that others know leaves an installation that starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_given_up_leaves_its_id_to_no_other() {
+    let app = TestApp::start(Shape::Embedded, &[], real_time()).await;
+    let env = vec![named("STORE__URL", app.parts().settings().store.url.expose())];
+    keys(&env, &["rotate"]).await;
+    keys(&env, &["rotate", "--id", "k1"]).await;
+    until("the process to turn to the old key", async || {
+        run(&env, &["remove", "k2", "--void"]).await.status.success().then_some(())
+    })
+    .await;
+    assert_refused(&env, &["add", "--id", "k2"], "knows another key k2").await;
+    let turned = keys(&env, &["rotate"]).await;
+    assert!(turned["keys"][0].as_str().unwrap() != "k2", "{turned}");
+    until("the process to take it", async || {
+        (app.parts().store.vault().ids()[0] == turned["keys"][0].as_str().unwrap()).then_some(())
+    })
+    .await;
+    app.stop().await;
+}

@@ -8,19 +8,23 @@ use axum::response::Response;
 use helpsync_store::ApiKey;
 use helpsync_store::audit::{self, Actor, Audited};
 use percent_encoding::percent_decode_str;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::layers::REQUEST_ID;
 
 /// Of a body, what says what was done to what: names, numbers and switches. Never what somebody wrote, and no secret.
-const TOLD: [&str; 39] = [
+const TOLD: [&str; 51] = [
     "approve",
+    "attachments",
     "auto_sync_enabled_sources",
     "auto_sync_interval",
     "by",
+    "brand_ids",
+    "category_ids",
     "client_id",
     "connecting_new_account",
+    CREDENTIALS,
     "data_source_id",
     "data_source_type",
     "delete_non_synced_only",
@@ -30,8 +34,12 @@ const TOLD: [&str; 39] = [
     "file_ids",
     FILTERS,
     "full",
+    CONFIGURATION,
     "id",
     "ids",
+    LIST,
+    "labels",
+    "locales",
     "interval_hours",
     "item_ids",
     "kind",
@@ -43,12 +51,16 @@ const TOLD: [&str; 39] = [
     "organization_user_file_id",
     "overlap_hours",
     "preserve_file_record",
+    "public_only",
     "redirect_uri",
+    "return_urls",
     "scope",
     "scopes",
+    "section_ids",
     "service",
     "source",
     "subdomain",
+    "subdomains",
     "sync_statuses",
     "url",
     "viewer_segments_required",
@@ -58,7 +70,12 @@ const TOLD: [&str; 39] = [
 /// Whom a body names: they are the entry's own, not part of its detail.
 const CUSTOMER: &str = "customer_id";
 const CUSTOMERS: &str = "customer_ids";
-/// Which files are meant: the only object that is told.
+/// Objects of which is told what is told of a body.
+const CREDENTIALS: &str = "credentials";
+const CONFIGURATION: &str = "global_user_config";
+/// The members of a body that is a list, as the log names them.
+const LIST: &str = "list";
+/// Which files are meant: the one object that is told as it is.
 const FILTERS: &str = "filters";
 /// Members of a list or an object, and characters of a text, that are kept.
 const LISTED_MAX: usize = 50;
@@ -158,7 +175,7 @@ impl<'de> DeserializeSeed<'de> for Understood<'_> {
     type Value = Map<String, Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
-        reader.deserialize_map(self)
+        reader.deserialize_any(self)
     }
 }
 
@@ -166,7 +183,17 @@ impl<'de> Visitor<'de> for Understood<'_> {
     type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
+        f.write_str("an object, or a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(one) = members.next_element_seed(Understood { operation: self.operation })? {
+            if list.len() < LISTED_MAX {
+                list.push(Value::Object(one));
+            }
+        }
+        Ok(Map::from_iter([(LIST.to_owned(), Value::Array(list))]))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
@@ -189,6 +216,13 @@ fn kept(object: &Map<String, Value>) -> Map<String, Value> {
         match value {
             Value::Object(filters) if name == FILTERS => {
                 told.insert(name.clone(), bounded(Value::Object(nested(filters, DEPTH_MAX))));
+            }
+            Value::Object(within) if name == CREDENTIALS || name == CONFIGURATION => {
+                told.insert(name.clone(), Value::Object(kept(within)));
+            }
+            Value::Array(all) if name == LIST => {
+                let all = all.iter().filter_map(Value::as_object).map(|one| Value::Object(kept(one)));
+                told.insert(name.clone(), Value::Array(all.take(LISTED_MAX).collect()));
             }
             _ => keep(&mut told, name, value, 0),
         }
@@ -284,6 +318,7 @@ mod tests {
         );
         assert_eq!(read(&body), Some(json!({ "customer_id": "ada", "full": true })));
         assert_eq!(read("[1]"), None);
+        assert_eq!(read(r#"[{"full":true,"x":1}]"#), Some(json!({ "list": [{ "full": true }] })));
     }
 
     #[test]
@@ -297,6 +332,15 @@ mod tests {
             kept,
             json!({ "url": "https://user-hook.example/x", "name": "ab", "file_ids": [1, 2], "approve": true })
         );
+        let client =
+            json!({ "client_id": "c", "client_secret": "hidden", "redirect_uri": "https://a.example/" });
+        let within =
+            json!({ "credentials": client, "global_user_config": { "max_files": 3, "x": "hidden" } });
+        let list = json!({ "list": [within.clone()] });
+        let shown = json!({ "credentials": { "client_id": "c", "redirect_uri": "https://a.example/" },
+            "global_user_config": { "max_files": 3 } });
+        assert_eq!(Value::Object(super::kept(within.as_object().unwrap())), shown);
+        assert_eq!(Value::Object(super::kept(list.as_object().unwrap())), json!({ "list": [shown] }));
         let long = json!({ "ids": vec![1; 500], "name": "x".repeat(5_000) });
         let kept = super::kept(long.as_object().unwrap());
         assert_eq!(kept["ids"].as_array().unwrap().len(), LISTED_MAX);

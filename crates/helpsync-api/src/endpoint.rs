@@ -7,6 +7,7 @@ use axum::handler::Handler;
 use axum::middleware;
 use axum::routing::{self, MethodRouter};
 use helpsync_model::KeyScope;
+use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -82,6 +83,11 @@ impl Content {
             RefOr::T(Schema::Object(object)) => members.extend(object.properties.keys().cloned()),
             RefOr::T(Schema::AllOf(all)) => {
                 all.items.iter().for_each(|part| self.note_members(part, members));
+            }
+            RefOr::T(Schema::Array(list)) => {
+                if let ArrayItems::RefOrSchema(one) = &list.items {
+                    self.note_members(one, members);
+                }
             }
             RefOr::T(_) => {}
         }

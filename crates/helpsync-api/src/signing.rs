@@ -1,12 +1,17 @@
 //! What we hand out and recognise again without keeping it: access tokens, presigned URLs, links to pages, cookies.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use helpsync_store::Vault;
+use helpsync_store::{SIGNED_FOR_MAX, Vault};
 use hmac::{Hmac, Mac};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
+
+/// Clocks of two of our processes differ by less.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(3_600);
 
 /// Longer texts were never signed by us.
 pub(crate) const SIGNED_BYTES_MAX: usize = 6_144;
@@ -99,7 +104,9 @@ impl Signer {
         self.0.verifying_keys(purpose.name(), id).iter().find(|key| is_of(key))?;
         let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let claim: Claim<T> = serde_json::from_slice(&json).ok()?;
-        (claim.e > now).then_some(claim.claim)
+        // Nothing of ours is good for longer, whoever has our key.
+        let end = now.saturating_add(i64::try_from((SIGNED_FOR_MAX + CLOCKS_APART_MAX).as_millis()).ok()?);
+        (claim.e > now && claim.e <= end).then_some(claim.claim)
     }
 }
 
@@ -124,6 +131,10 @@ mod tests {
         let read = |purpose, text: &str, now| signer.read::<Value>(purpose, text, now);
         assert_eq!(read(Purpose::AccessToken, &text, 99), Some(json!({"o": 1})));
         assert_eq!(read(Purpose::AccessToken, &text, 100), None, "ended");
+        let life = i64::try_from(SIGNED_FOR_MAX.as_millis()).unwrap();
+        let long = |more: i64| signer.sign(Purpose::AccessToken, json!({"o": 1}), life + more);
+        assert!(read(Purpose::AccessToken, &long(0), 0).is_some());
+        assert_eq!(read(Purpose::AccessToken, &long(4_000_000), 0), None, "we sign nothing for so long");
         assert_eq!(read(Purpose::SyncUrl, &text, 99), None, "made for something else");
         assert_eq!(self::signer(2).read::<Value>(Purpose::AccessToken, &text, 99), None, "another key");
     }

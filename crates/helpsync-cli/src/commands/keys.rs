@@ -105,7 +105,7 @@ impl Installation {
 pub(crate) async fn keys(args: Keys, output: Output) -> anyhow::Result<()> {
     match args.action {
         KeyAction::List(args) => list(&args, output).await,
-        KeyAction::Add(args) => add(args, output),
+        KeyAction::Add(args) => add(args, output).await,
         KeyAction::Rotate(args) => rotate(args, output).await,
         KeyAction::Reseal(args) => reseal(&args, output).await,
         KeyAction::Remove(args) => remove(&args, output).await,
@@ -151,9 +151,29 @@ async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
     output.show(&answer, || rows(&answer["keys"], &["id", "sealed", "does"]))
 }
 
-fn add(args: AddKey, output: Output) -> anyhow::Result<()> {
+/// An id for a new key that no key has, or had and was given up.
+fn free_id(installation: &Installation, exam: &StoreExam) -> String {
+    let mut id = installation.ring.free_id();
+    let mut number = 1_u32;
+    while exam.keys.iter().any(|key| key.id == id) {
+        id = format!("{}-{number}", installation.ring.free_id());
+        number += 1;
+    }
+    id
+}
+
+async fn add(args: AddKey, output: Output) -> anyhow::Result<()> {
     let mut installation = Installation::to_change(&args.settings)?;
-    let id = args.id.unwrap_or_else(|| installation.ring.free_id());
+    let exam = installation.look().await?;
+    if let Some(id) =
+        args.id.as_ref().filter(|id| exam.keys.iter().any(|key| key.id == **id && !key.is_in_ring))
+    {
+        let text = format!(
+            "the database knows another key {id}, which is not in the ring: name another id, or none"
+        );
+        return Err(refusal(Exit::Usage, text));
+    }
+    let id = args.id.unwrap_or_else(|| free_id(&installation, &exam));
     let ring = installation.ring.with_new_key(&id, &OsEntropy).map_err(|fault| {
         let why = match fault {
             KeyRingError::Twice(_) => format!("there is a key {id} already: name another id, or none"),
@@ -170,7 +190,10 @@ fn add(args: AddKey, output: Output) -> anyhow::Result<()> {
 async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
     let mut installation = Installation::to_change(&args.settings)?;
     let exam = installation.look().await?;
-    let added = exam.keys.iter().find(|key| key.is_in_ring && !key.seals && key.sealed_at.is_none());
+    let added = exam
+        .keys
+        .iter()
+        .find(|key| key.is_in_ring && !key.seals && key.sealed_at.is_none() && key.voided_at.is_none());
     let id = match (args.id, added) {
         (Some(id), _) => id,
         (None, Some(added)) => added.id.clone(),
@@ -182,7 +205,7 @@ async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
             return Err(refusal(Exit::Failed, text));
         }
         (None, None) => {
-            let id = installation.ring.free_id();
+            let id = free_id(&installation, &exam);
             let ring = installation.ring.with_new_key(&id, &OsEntropy)?;
             installation.lock = installation.source.write(&ring)?;
             installation.ring = ring;

@@ -8,11 +8,11 @@ mod progress;
 mod table;
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::{BufRead as _, ErrorKind, IsTerminal, Read as _, Write as _};
 
 use anyhow::Context as _;
-use helpsync_model::chain;
+use helpsync_model::{chain, is_unseen};
 use serde_json::{Value, json};
 
 use crate::args::Manner;
@@ -44,10 +44,11 @@ impl From<Manner> for Output {
 }
 
 impl Output {
-    /// A line of the answer, for people and for pipes: what a terminal would obey is shown instead. JSON is exact.
+    /// A line of the answer, for people and for pipes: what a terminal would obey is shown instead. In JSON it is spelt as an
+    /// escape, which says the same.
     pub(crate) fn answer(self, text: impl Display) -> anyhow::Result<()> {
         let text = format!("{text}\n");
-        write_out(if self.json { text } else { shown_text(&text) }.as_str())
+        write_out(&if self.json { escaped(&text) } else { shown_text(&text) })
     }
 
     /// An answer that is data: exact wherever it goes but to a terminal.
@@ -121,6 +122,23 @@ pub(crate) fn written(done: std::io::Result<()>) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
         done => done.context("standard output cannot be written"),
     }
+}
+
+/// JSON in which nothing is unseen but the ends of its own lines: what else is stands in strings.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for one in json.chars() {
+        if is_unseen(one) && one != '\n' {
+            let mut units = [0; 2];
+            for unit in one.encode_utf16(&mut units) {
+                // Into a text nothing fails.
+                write!(escaped, "\\u{unit:04x}").unwrap_or(());
+            }
+        } else {
+            escaped.push(one);
+        }
+    }
+    escaped
 }
 
 /// Says something to a person on standard error. Much of it others have written: it is shown and not obeyed.

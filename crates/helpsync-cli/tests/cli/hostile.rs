@@ -82,6 +82,7 @@ fn what_no_command_looks_at_by_itself_passes_the_filter_on_its_way_out() {
 fn json_is_as_the_server_said_it() {
     let url = server(|_| (200, json!({ "store": HOSTILE })));
     let [out, _] = said(&url, &["status", "--json"]);
+    assert!(is_harmless(&out), "{out:?}");
     let told: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(told["store"], HOSTILE);
 }

@@ -150,6 +150,9 @@ impl AdminStore {
             matching.sql()
         ));
         let found = matching.bind(sqlx::query(listing)).fetch_all(&mut *write.tx).await?;
+        if found.is_empty() {
+            return Ok(0);
+        }
         for row in &found {
             let id: i64 = row.try_get("id")?;
             sqlx::query("delete from translation where file_id = $1")

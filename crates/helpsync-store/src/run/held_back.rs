@@ -84,6 +84,9 @@ impl AdminStore {
         .bind(now)
         .execute(&mut *write.tx)
         .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
         if !paused {
             // While it was paused it lost its turns (see `release`).
             sqlx::query(
@@ -98,7 +101,7 @@ impl AdminStore {
             .await?;
         }
         write.commit().await?;
-        Ok(changed.rows_affected() > 0)
+        Ok(true)
     }
 
     /// Customers whose work a person has paused, in the order they came; at most `limit`.

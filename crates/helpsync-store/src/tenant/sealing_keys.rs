@@ -58,12 +58,7 @@ impl KeyUse {
 /// As long as no process has said that another key seals, this one signs.
 fn signed_until(sealed_at: Option<i64>, superseded_at: Option<i64>, now: i64) -> Option<i64> {
     let signed_at = sealed_at.map(|_| superseded_at.unwrap_or(now));
-    signed_at.and_then(|at| good_until(at, now))
-}
-
-/// Until when something may be good that was signed at `at`; `None`: nothing is at `now`.
-fn good_until(at: i64, now: i64) -> Option<i64> {
-    Some(at.saturating_add(millis(SIGNED_FOR_MAX))).filter(|until| *until > now)
+    signed_at.map(|at| at.saturating_add(millis(SIGNED_FOR_MAX))).filter(|until| *until > now)
 }
 
 /// Where sealing anew has got to.
@@ -317,8 +312,8 @@ async fn put(write: &mut Write, column: &SealedColumn, key: &str, anew: Vec<u8>)
 }
 
 /// Refuses a ring that lacks a key that is needed, has another one of its name, or has one in front that was given up. A key
-/// that nothing is sealed with any more, and that signed nothing that could still be good, is forgotten; one that was given up
-/// is so no sooner, for a process may still start with a ring of before.
+/// that nothing is sealed with any more, and that signed nothing that could still be good, is forgotten. One that was given up
+/// never is: whoever has it signs anew, and a process may still have it, or start with it.
 async fn check_known(
     write: &mut Write,
     candidate: &Vault,
@@ -340,10 +335,8 @@ async fn check_known(
         let sealed = sealed_with(&mut write.tx, &COLUMNS, id).await?;
         if sealed > 0 {
             missing.push((id.clone(), sealed));
-        } else if let Some(voided_at) = key.voided_at {
-            if good_until(voided_at, write.now).is_none() {
-                forget(write, id).await?;
-            }
+        } else if key.voided_at.is_some() {
+            // Its row is what keeps it from being believed.
         } else if let Some(until) = signed_until(key.sealed_at, key.superseded_at, write.now) {
             signs = Some(RingError::Signs(id.clone(), until));
         } else {
