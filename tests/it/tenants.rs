@@ -285,12 +285,12 @@ async fn nothing_of_another_organization(shape: Shape) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_operation_shows_or_changes_what_is_another_organizations() {
-    nothing_of_another_organization(Shape::Embedded).await;
+    Box::pin(nothing_of_another_organization(Shape::Embedded)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_operation_shows_or_changes_what_is_another_organizations_on_postgres() {
-    nothing_of_another_organization(Shape::Services).await;
+    Box::pin(nothing_of_another_organization(Shape::Services)).await;
 }
 
 /// Methods over organizations: their endpoints take an operator's key (docs/api-keys.md).
