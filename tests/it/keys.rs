@@ -327,6 +327,16 @@ async fn a_key_that_is_given_up_leaves_its_id_to_no_other() {
     })
     .await;
     assert_refused(&env, &["add", "--id", "k2"], "knows another key k2").await;
+    // A key that never was in front is given up as well.
+    keys(&env, &["add", "--id", "spare"]).await;
+    until("the process to know it", async || {
+        app.parts().store.vault().ids().contains(&"spare".to_owned()).then_some(())
+    })
+    .await;
+    keys(&env, &["remove", "spare", "--void"]).await;
+    let list = keys(&env, &["list"]).await;
+    let spare = list["keys"].as_array().unwrap().iter().find(|key| key["id"] == "spare").unwrap();
+    assert!(spare["voided_at"].is_i64(), "{list}");
     let turned = keys(&env, &["rotate"]).await;
     assert!(turned["keys"][0].as_str().unwrap() != "k2", "{turned}");
     until("the process to take it", async || {

@@ -89,6 +89,16 @@ impl Signer {
 
     /// The claim, if we signed it for this purpose and it has not ended.
     pub(crate) fn read<T: DeserializeOwned>(&self, purpose: Purpose, text: &str, now: i64) -> Option<T> {
+        self.read_or_ended(purpose, text, now).filter(|(_, has_ended)| !has_ended).map(|(claim, _)| claim)
+    }
+
+    /// The claim, if we signed it for this purpose, and whether it has ended.
+    pub(crate) fn read_or_ended<T: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        text: &str,
+        now: i64,
+    ) -> Option<(T, bool)> {
         if text.len() > SIGNED_BYTES_MAX {
             return None;
         }
@@ -106,7 +116,7 @@ impl Signer {
         let claim: Claim<T> = serde_json::from_slice(&json).ok()?;
         // Nothing of ours is good for longer, whoever has our key.
         let end = now.saturating_add(i64::try_from((SIGNED_FOR_MAX + CLOCKS_APART_MAX).as_millis()).ok()?);
-        (claim.e > now && claim.e <= end).then_some(claim.claim)
+        (claim.e <= end).then_some((claim.claim, claim.e <= now))
     }
 }
 
@@ -131,6 +141,8 @@ mod tests {
         let read = |purpose, text: &str, now| signer.read::<Value>(purpose, text, now);
         assert_eq!(read(Purpose::AccessToken, &text, 99), Some(json!({"o": 1})));
         assert_eq!(read(Purpose::AccessToken, &text, 100), None, "ended");
+        let ended = signer.read_or_ended::<Value>(Purpose::AccessToken, &text, 100);
+        assert_eq!(ended, Some((json!({"o": 1}), true)));
         let life = i64::try_from(SIGNED_FOR_MAX.as_millis()).unwrap();
         let long = |more: i64| signer.sign(Purpose::AccessToken, json!({"o": 1}), life + more);
         assert!(read(Purpose::AccessToken, &long(0), 0).is_some());

@@ -130,10 +130,6 @@ pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
 }
 
 async fn heed_voided(parts: &Parts) {
-    // The one key that there is seals, and such a one cannot be given up.
-    if parts.store.vault().ids().len() < 2 {
-        return;
-    }
     match parts.store.admin().heed_voided_keys().await {
         Ok(true) => tracing::info!("what the keys signed that were given up is believed no more"),
         Ok(false) => {}

@@ -128,9 +128,11 @@ async fn visitor<'a>(
     let wrong = || Page::failed(StatusCode::BAD_REQUEST, texts::LINK_WRONG).line(texts::LINK_EXPIRED_NEXT);
     let Query(query) = query.map_err(|_unreadable| wrong())?;
     let token = query.token.unwrap_or_default();
-    let read = |now| api.signer().read::<ManageClaim>(Purpose::ManageUrl, &token, now);
-    // Before all time nothing that we signed has ended.
-    let claim = read(api.now_ms()).ok_or_else(|| if read(i64::MIN).is_some() { ended() } else { wrong() })?;
+    let read = api.signer().read_or_ended::<ManageClaim>(Purpose::ManageUrl, &token, api.now_ms());
+    let (claim, has_ended) = read.ok_or_else(wrong)?;
+    if has_ended {
+        return Err(ended());
+    }
     let organization = OrganizationId(claim.o);
     let admin = api.store().admin();
     let failed = |error| broken(ApiError::Store(error));

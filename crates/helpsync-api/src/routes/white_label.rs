@@ -128,6 +128,8 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
             && url.path().ends_with(CALLBACK_PATH)
             && url.query().is_none()
             && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
             && !is_pattern(&url)
     });
     short(Some(&given.redirect_uri), "credentials.redirect_uri", REDIRECT_CHARS_MAX)?;

@@ -326,8 +326,8 @@ async fn remove(args: &RemoveKey, output: Output) -> anyhow::Result<()> {
         return Err(refusal(Exit::Failed, format!("there is no key {id:?}: `helpsync keys list` has them")));
     };
     may_go(key, &exam.processes, args.void).map_err(|why| refusal(Exit::Failed, why))?;
-    // A key that has not sealed has not signed: there is nothing to give up.
-    if args.void && key.sealed_at.is_some() {
+    // Also one that has not sealed: whoever has it could sign with it.
+    if args.void {
         installation.void(id).await?;
     }
     match installation.ring.without(id).filter(|_| key.is_in_ring) {
