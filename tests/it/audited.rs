@@ -215,5 +215,5 @@ async fn what_was_refused_or_hit_nothing_is_said_of_nobody_and_what_changed_is_s
     assert_eq!(entry["detail"]["global_user_config"]["max_files"], 77, "{entry}");
     app.call(Method::PUT, "/helpsync/v1/selection", CUSTOMER, Some(json!({ "public_only": true }))).await;
     let entry = entry_of(&app, "PUT /helpsync/v1/selection").await;
-    assert_eq!(entry["detail"]["public_only"], true, "{entry}");
+    assert_eq!(entry["detail"]["selection"]["public_only"], true, "{entry}");
 }

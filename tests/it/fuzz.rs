@@ -2,6 +2,7 @@
 //! `HELPSYNC_TEST_FUZZ_SECONDS` makes each of them go on for longer, from another seed each time that
 //! `HELPSYNC_TEST_FUZZ_SEED` says so. Readers of single crates have targets of their own, which libFuzzer leads.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use helpsync_model::{Clock as _, Entropy as _, SeededEntropy, SystemClock};
@@ -9,6 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::app::{API_KEY, Shape, TestApp, real_time, small};
+use crate::audit::log;
 use crate::event_subscriptions;
 
 const CUSTOMER: &str = "ada";
@@ -98,10 +100,11 @@ impl Mutator {
     }
 }
 
-async fn answered(app: &TestApp, method: Method, path: &str, body: Vec<u8>) -> StatusCode {
-    let request =
-        app.http.request(method, app.url(path)).bearer_auth(API_KEY).header("customer-id", CUSTOMER);
-    request.body(body).send().await.unwrap().status()
+/// The status, and the request's id.
+async fn answered(app: &TestApp, path: &str, body: Vec<u8>) -> (StatusCode, String) {
+    let request = app.http.post(app.url(path)).bearer_auth(API_KEY).header("customer-id", CUSTOMER);
+    let answer = request.body(body).send().await.unwrap();
+    (answer.status(), answer.headers()["x-request-id"].to_str().unwrap().to_owned())
 }
 
 /// An installation that lets one caller ask as much as it can: what is refused for haste tells nothing.
@@ -175,15 +178,23 @@ async fn api_bodies_are_served_or_refused_and_break_nothing() {
         }
     }
     assert_eq!(refused, Vec::<String>::new());
-    let mut mutator = Mutator::new(3);
+    let (mut mutator, mut refused) = (Mutator::new(3), HashMap::new());
     while let Some(which) = mutator.next(&[vec![0; 4]]) {
         let (path, body) = &operations[usize::from(which.first().copied().unwrap_or(0)) % operations.len()];
         let Some(input) = mutator.next(&[body.to_string().into_bytes()]) else { break };
         let shown = String::from_utf8_lossy(&input).into_owned();
-        let status = answered(&app, Method::POST, path, input).await;
+        let (status, id) = answered(&app, path, input).await;
         assert!(!status.is_server_error(), "{path}: {status} for {shown:?}");
+        if status.is_client_error() {
+            refused.insert(id, format!("{path}: {status} for {shown:?}"));
+        }
     }
-    assert_eq!(answered(&app, Method::POST, "/user_files_v2", b"{}".to_vec()).await, StatusCode::OK);
+    assert_eq!(answered(&app, "/user_files_v2", b"{}".to_vec()).await.0, StatusCode::OK);
+    let entries = log(&app, "limit=1000").await;
+    for entry in entries.iter().filter(|entry| entry["action"] != "make a customer") {
+        let told = refused.get(entry["request_id"].as_str().unwrap());
+        assert_eq!(told, None, "it was refused, and the audit log says that it was done: {entry}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use helpsync_app::{AppError, Parts, Runtime};
 use helpsync_config::Settings;
@@ -344,4 +345,64 @@ async fn a_key_that_is_given_up_leaves_its_id_to_no_other() {
     })
     .await;
     app.stop().await;
+}
+
+/// A process that slept while the ring was turned, and has the old key of its settings in front.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_ends_whose_key_in_front_was_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = KeyRing::generate("k1", &OsEntropy).to_secret().expose_secret().to_owned();
+    let url = sqlite_url(folder.path());
+    let extra = [("HELPSYNC_STORE__URL", url.as_str()), ("HELPSYNC_SECRETS__KEYS", ring.as_str())];
+    let app = TestApp::start(Shape::Embedded, &extra, real_time()).await;
+    app.expect_error("the sealing key of this process is not to be used any more");
+    app.expect_error("a role ended, stopping");
+    assert!(app.parts().store.admin().void_key("k1").await.unwrap());
+    let ended = tokio::time::timeout(Duration::from_secs(60), app.processes[0].failed()).await;
+    assert!(ended.is_ok(), "it goes on with a key that nobody believes");
+    app.stop().await;
+}
+
+/// Two people add a key to one value, and each has a `k2` then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_same_id_is_not_taken_for_the_one_that_the_database_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = KeyRing::generate("k1", &OsEntropy).to_secret().expose_secret().to_owned();
+    let env_with =
+        |ring: &str| vec![named("STORE__URL", sqlite_url(folder.path())), named("SECRETS__KEYS", ring)];
+    let open = async |ring: &str| {
+        let env = env_of(folder.path()).into_iter().chain([named("SECRETS__KEYS", ring)]);
+        Parts::open(Settings::load(None, env).unwrap(), Runtime::default())
+            .await
+            .unwrap()
+            .store
+            .close()
+            .await;
+    };
+    open(&first).await;
+    let added = async || keys(&env_with(&first), &["add"]).await["value"].as_str().unwrap().to_owned();
+    let (taken, other) = (added().await, added().await);
+    open(&taken).await;
+    let env = env_with(&other);
+    for change in [&["rotate"][..], &["add"]] {
+        assert_refused(&env, change, "is not the key \\\"k2\\\" that sealed").await;
+    }
+    let list = keys(&env, &["list"]).await;
+    assert!(list["keys"][1]["does"].as_str().unwrap().starts_with("is another key"), "{list}");
+    assert_eq!(keys(&env, &["remove", "k2", "--void"]).await["keys"], json!(["k1"]));
+    // The one of that name is not given up with it.
+    assert_eq!(keys(&env_with(&taken), &["rotate"]).await["keys"], json!(["k2", "k1"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotating_never_brings_back_a_key_that_was_in_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = env_of(folder.path());
+    opened(folder.path()).await.unwrap().store.close().await;
+    // No process runs that would tell the database which key is in front.
+    for expected in [json!(["k2", "k1"]), json!(["k3", "k2", "k1"])] {
+        assert_eq!(keys(&env, &["rotate"]).await["keys"], expected);
+    }
+    keys(&env, &["add"]).await;
+    assert_eq!(keys(&env, &["rotate"]).await["keys"], json!(["k4", "k3", "k2", "k1"]), "one that was added");
 }

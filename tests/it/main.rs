@@ -8,6 +8,7 @@ mod api_keys;
 mod app;
 mod attachments;
 mod audit;
+mod audit_entries;
 mod audited;
 mod bad_input;
 mod brands;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use helpsync_model::SelectionFilter;
 use helpsync_store::ApiKey;
 use helpsync_store::audit::{self, Actor, Audited};
 use percent_encoding::percent_decode_str;
@@ -13,21 +14,23 @@ use serde_json::{Map, Value};
 
 use crate::layers::REQUEST_ID;
 
-/// Of a body, what says what was done to what: names, numbers and switches. Never what somebody wrote, and no secret.
+/// Of a body, what says what was done to what: names, numbers, switches, and what pages show. Never an article or a chunk,
+/// and no secret.
 const TOLD: [&str; 51] = [
     "approve",
-    "attachments",
     "auto_sync_enabled_sources",
     "auto_sync_interval",
     "by",
-    "brand_ids",
-    "category_ids",
     "client_id",
+    "color",
     "connecting_new_account",
+    "contact",
     CREDENTIALS,
+    CONFIGS,
     "data_source_id",
     "data_source_type",
     "delete_non_synced_only",
+    "display_name",
     "enable_auto_sync",
     "expires_in_days",
     "file_id",
@@ -38,8 +41,7 @@ const TOLD: [&str; 51] = [
     "id",
     "ids",
     LIST,
-    "labels",
-    "locales",
+    LOGO,
     "interval_hours",
     "item_ids",
     "kind",
@@ -51,17 +53,17 @@ const TOLD: [&str; 51] = [
     "organization_user_file_id",
     "overlap_hours",
     "preserve_file_record",
-    "public_only",
     "redirect_uri",
     "return_urls",
     "scope",
     "scopes",
-    "section_ids",
     "service",
     "source",
     "subdomain",
     "subdomains",
     "sync_statuses",
+    TAGS,
+    "tags_to_remove",
     "url",
     "viewer_segments_required",
     "workspace",
@@ -75,8 +77,12 @@ const CREDENTIALS: &str = "credentials";
 const CONFIGURATION: &str = "global_user_config";
 /// The members of a body that is a list, as the log names them.
 const LIST: &str = "list";
-/// Which files are meant: the one object that is told as it is.
+/// Objects that are told as they are: which files are meant, and what is kept as it is given.
 const FILTERS: &str = "filters";
+const TAGS: &str = "tags";
+const CONFIGS: &str = "data_source_configs";
+/// An image, of which only the size is told.
+const LOGO: &str = "logo";
 /// Members of a list or an object, and characters of a text, that are kept.
 const LISTED_MAX: usize = 50;
 const CHARS_MAX: usize = 300;
@@ -159,6 +165,17 @@ pub(crate) fn told(operation: &Operation, speaks_for_itself: bool, body: &[u8]) 
     }
 }
 
+/// Has the audit log tell what a connection keeps from now on: its conditions, or that it has none.
+pub(crate) fn selected(selection: &SelectionFilter) {
+    let Ok(Value::Object(mut conditions)) = serde_json::to_value(selection) else { return };
+    conditions.retain(|_, value| {
+        *value != Value::Bool(false) && value.as_array().is_none_or(|list| !list.is_empty())
+    });
+    let told =
+        if conditions.is_empty() { "everything".into() } else { Value::Object(nested(&conditions, 1)) };
+    audit::detail("selection", bounded(told));
+}
+
 /// The members of a body that its operation has and the log tells of. The rest is read over, however long it is.
 struct Understood<'a> {
     operation: &'a Operation,
@@ -214,8 +231,8 @@ fn kept(object: &Map<String, Value>) -> Map<String, Value> {
     let mut told = Map::new();
     for (name, value) in object.iter().filter(|(name, _)| TOLD.contains(&name.as_str())) {
         match value {
-            Value::Object(filters) if name == FILTERS => {
-                told.insert(name.clone(), bounded(Value::Object(nested(filters, DEPTH_MAX))));
+            Value::Object(as_it_is) if matches!(name.as_str(), FILTERS | TAGS | CONFIGS) => {
+                told.insert(name.clone(), bounded(Value::Object(nested(as_it_is, DEPTH_MAX))));
             }
             Value::Object(within) if name == CREDENTIALS || name == CONFIGURATION => {
                 told.insert(name.clone(), Value::Object(kept(within)));
@@ -265,6 +282,9 @@ fn plain(name: &str, value: &Value, depth: usize) -> Option<Value> {
         // What stands behind the question mark is often a secret.
         Value::String(text) if matches!(name, "url" | "external_urls") => {
             Some(short(text.split(['?', '#']).next().unwrap_or_default()).into())
+        }
+        Value::String(text) if name == LOGO && !text.is_empty() => {
+            Some(format!("an image of {} characters", text.len()).into())
         }
         Value::String(text) => Some(short(text).into()),
         Value::Array(list) => {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use helpsync_model::is_unseen;
+use helpsync_model::seen_json;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -43,24 +43,8 @@ where
         line.put("timestamp", time);
         line.put("level", metadata.level().as_str());
         line.put("target", metadata.target());
-        write_seen(&mut writer, &Value::Object(line.0).to_string())?;
-        writeln!(writer)
+        writeln!(writer, "{}", seen_json(&Value::Object(line.0).to_string()))
     }
-}
-
-/// What nobody sees, such as what turns the direction of a line around, is spelt as an escape. It stands in strings only.
-fn write_seen(writer: &mut Writer<'_>, json: &str) -> fmt::Result {
-    let mut units = [0; 2];
-    let mut rest = json;
-    while let Some(at) = rest.find(is_unseen) {
-        writer.write_str(&rest[..at])?;
-        let mut behind = rest[at..].chars();
-        for unit in behind.next().into_iter().flat_map(|unseen| unseen.encode_utf16(&mut units).to_vec()) {
-            write!(writer, "\\u{unit:04x}")?;
-        }
-        rest = behind.as_str();
-    }
-    writer.write_str(rest)
 }
 
 /// The fields of a line.
@@ -96,19 +80,5 @@ impl Visit for Line {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field.name(), format!("{value:?}"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_nobody_sees_is_escaped_and_reads_as_it_was() {
-        let value = serde_json::json!({ "a": "x\u{202e}y\u{e0041}\n\u{7f}é日🙂" });
-        let mut line = String::new();
-        write_seen(&mut Writer::new(&mut line), &value.to_string()).unwrap();
-        assert_eq!(line, r#"{"a":"x\u202ey\udb40\udc41\n\u007fé日🙂"}"#);
-        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
     }
 }

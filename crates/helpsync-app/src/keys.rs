@@ -94,7 +94,8 @@ impl KeySource {
 }
 
 /// Takes the keys again whenever their file has changed, and believes no key that was given up: where the keys are in the
-/// settings, this process has it until its next start.
+/// settings, this process has it until its next start. Ends where the key that seals here was given up and no other took its
+/// place: the process ends with it, for what it seals and signs is lost.
 pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
     let mut refused = None;
     loop {
@@ -103,30 +104,31 @@ pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         heed_voided(&parts).await;
-        let ring = match parts.keys.read(parts.settings()) {
-            Ok(Some(ring)) => ring,
-            // A file that is just being replaced, or was lost: what is in use stays.
-            Ok(None) => continue,
-            Err(error) => {
-                told_once(&mut refused, chain(&error));
-                continue;
-            }
-        };
-        if parts.store.vault().is_of(&ring) {
-            continue;
-        }
-        match parts.store.admin().take_ring(&ring).await {
-            Ok(_) => {
-                refused = None;
-                tracing::info!(
-                    keys = ring.ids().join(","),
-                    "other sealing keys are in use, the first one seals"
-                );
-                parts.keys_changed.notify_waiters();
-            }
+        match take_changed(&parts).await {
+            Ok(()) => refused = None,
             Err(error) => told_once(&mut refused, chain(&error)),
         }
+        if let Err(error) = parts.store.admin().check_front() {
+            tracing::error!(
+                error = chain(&error),
+                "the sealing key of this process is not to be used any more"
+            );
+            return;
+        }
     }
+}
+
+/// Takes the keys of the file where they are others than those in use. A file that is just being replaced, or was lost: what
+/// is in use stays.
+async fn take_changed(parts: &Parts) -> Result<(), AppError> {
+    let Some(ring) = parts.keys.read(parts.settings())? else { return Ok(()) };
+    if parts.store.vault().is_of(&ring) {
+        return Ok(());
+    }
+    parts.store.admin().take_ring(&ring).await?;
+    tracing::info!(keys = ring.ids().join(","), "other sealing keys are in use, the first one seals");
+    parts.keys_changed.notify_waiters();
+    Ok(())
 }
 
 async fn heed_voided(parts: &Parts) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use helpsync_app::api_key_file;
 use helpsync_config::Settings;
-use helpsync_model::chain;
+use helpsync_model::{chain, seen_json};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -118,12 +118,22 @@ impl Client {
         serde_json::from_str(&text).with_context(|| format!("{} does not answer as Helpsync does", self.url))
     }
 
-    /// Copies an answer to `out` as it arrives.
+    /// Copies JSON to `out` as it arrives; what nobody sees in it is spelt as escapes, for it may go to a terminal.
     pub(crate) async fn copy(&self, path: &str, out: &mut impl std::io::Write) -> anyhow::Result<()> {
         let mut answer = self.answer(self.request(Method::GET, path)?, self.customer.as_deref()).await?;
+        // A character may be cut by the end of a piece.
+        let mut rest = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(|error| self.unanswered(&error))? {
-            written(out.write_all(&piece))?;
+            rest.extend_from_slice(&piece);
+            let whole = match std::str::from_utf8(&rest) {
+                Err(cut) if cut.error_len().is_none() => cut.valid_up_to(),
+                Ok(_) | Err(_) => rest.len(),
+            };
+            let behind = rest.split_off(whole);
+            written(out.write_all(seen_json(&String::from_utf8_lossy(&rest)).as_bytes()))?;
+            rest = behind;
         }
+        written(out.write_all(&rest))?;
         written(out.flush())
     }
 

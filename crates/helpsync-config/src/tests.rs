@@ -294,6 +294,12 @@ fn services_on_other_machines_without_tls_are_refused_unless_that_is_allowed() {
             "redis://:hidden@cache",
             "rediss://cache",
         ),
+        (
+            "HELPSYNC_EMBEDDINGS__URL",
+            "HELPSYNC_EMBEDDINGS__ALLOW_UNENCRYPTED",
+            "http://u:hidden@models:8080/v1",
+            "https://models:8443/v1",
+        ),
     ] {
         let base =
             [("HELPSYNC_COORDINATOR__URL", "redis://127.0.0.1"), ("HELPSYNC_SECRETS__KEYS", keys.as_str())];

@@ -140,12 +140,12 @@ impl KeyRing {
         (!left.is_empty() && left.len() < self.0.len()).then(|| Self(left.into()))
     }
 
-    /// An id for the next key: `k` and a number above that of every key named so.
+    /// An id for the next key: `k` and a number above that of every key named so, in the ring or among `others`.
     #[must_use]
-    pub fn free_id(&self) -> String {
-        let number = |key: &SealingKey| key.id.strip_prefix('k')?.parse::<u32>().ok();
-        let highest = self.iter().filter_map(number).max().unwrap_or(0);
-        format!("k{}", highest.saturating_add(1))
+    pub fn free_id<'a>(&'a self, others: impl IntoIterator<Item = &'a str>) -> String {
+        let number = |id: &str| id.strip_prefix('k')?.parse::<u32>().ok();
+        let ids = self.iter().map(SealingKey::id).chain(others);
+        format!("k{}", ids.filter_map(number).max().unwrap_or(0).saturating_add(1))
     }
 
     /// The ids, in order.
@@ -191,9 +191,9 @@ mod tests {
     fn a_new_key_opens_first_and_seals_once_it_is_in_front() {
         let entropy = SeededEntropy::new(1);
         let ring = KeyRing::generate("k1", &entropy);
-        assert_eq!(ring.free_id(), "k2");
+        assert_eq!(ring.free_id([]), "k2");
         let both = ring.with_new_key("k2", &entropy).unwrap();
-        assert_eq!((both.ids(), both.free_id()), (vec!["k1".to_owned(), "k2".to_owned()], "k3".to_owned()));
+        assert_eq!((both.ids(), both.free_id([])), (vec!["k1".to_owned(), "k2".to_owned()], "k3".to_owned()));
         assert_eq!(both.with_new_key("k2", &entropy).unwrap_err(), KeyRingError::Twice("k2".to_owned()));
         let turned = both.sealing_with("k2").unwrap();
         assert_eq!(turned.ids(), ["k2", "k1"]);
@@ -203,10 +203,11 @@ mod tests {
         assert!(turned.without("k3").is_none() && ring.without("k1").is_none(), "one stays");
         // Names are not used again while a later one is there.
         let gap = KeyRing::parse(&format!("k3:{KEY}")).unwrap();
-        assert_eq!(gap.free_id(), "k4");
+        assert_eq!(gap.free_id(["k3", "old"]), "k4");
+        assert_eq!(gap.free_id(["k7", "k5"]), "k8");
         let mut full = ring;
         while full.ids().len() < KEYS_MAX {
-            full = full.with_new_key(&full.free_id(), &entropy).unwrap();
+            full = full.with_new_key(&full.free_id([]), &entropy).unwrap();
         }
         assert_eq!(full.with_new_key("one-more", &entropy).unwrap_err(), KeyRingError::TooMany(17));
     }

@@ -10,16 +10,44 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 /// one, and a terminal may do what one says.
 #[must_use]
 pub fn is_unseen(character: char) -> bool {
+    is_blank_letter(character)
+        || matches!(
+            get_general_category(character),
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+                | GeneralCategory::PrivateUse
+                | GeneralCategory::Surrogate
+                | GeneralCategory::Unassigned
+        )
+}
+
+/// Letters and marks that show nothing by themselves: the grapheme joiner, and the fillers of Hangul and Khmer. Source: Unicode's
+/// `Default_Ignorable_Code_Point`, without the variation selectors, which say how an emoji looks.
+const fn is_blank_letter(character: char) -> bool {
     matches!(
-        get_general_category(character),
-        GeneralCategory::Control
-            | GeneralCategory::Format
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator
-            | GeneralCategory::PrivateUse
-            | GeneralCategory::Surrogate
-            | GeneralCategory::Unassigned
+        character,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
     )
+}
+
+/// The same JSON with escapes in the place of what nobody sees, which stands in strings only; ends of lines stay.
+#[must_use]
+pub fn seen_json(json: &str) -> Cow<'_, str> {
+    let is_hidden = |character: char| character != '\n' && is_unseen(character);
+    let Some(first) = json.find(is_hidden) else { return Cow::Borrowed(json) };
+    let (seen, rest) = json.split_at(first);
+    let mut seen = seen.to_owned();
+    for character in rest.chars() {
+        if is_hidden(character) {
+            let mut units = [0; 2];
+            seen.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            seen.push(character);
+        }
+    }
+    Cow::Owned(seen)
 }
 
 /// A JSON text without NUL, spelt or raw, and with U+FFFD for each half of a surrogate pair that stands alone. Anything
@@ -96,12 +124,21 @@ mod tests {
         {
             assert!(super::is_unseen(unseen), "{unseen:?}");
         }
-        for unseen in ['\u{2066}', '\u{feff}', '\u{e000}', '\u{e0041}', '\u{10ffff}'] {
+        for unseen in ['\u{2066}', '\u{feff}', '\u{e000}', '\u{e0041}', '\u{10ffff}', '\u{34f}', '\u{3164}'] {
             assert!(super::is_unseen(unseen), "{unseen:?}");
         }
         for seen in ['a', ' ', '\u{a0}', 'é', '\u{301}', '日', 'ع', '🙂', '\u{fe0f}'] {
             assert!(!super::is_unseen(seen), "{seen:?}");
         }
+    }
+
+    #[test]
+    fn json_with_escapes_says_the_same_and_shows_all_of_it() {
+        let value = serde_json::json!({ "a": "x\u{202e}y\u{e0041}\n\u{7f}\u{3164}é日🙂" });
+        let shown = r#"{"a":"x\u202ey\udb40\udc41\n\u007f\u3164é日🙂"}"#;
+        assert_eq!(seen_json(&value.to_string()), shown);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), value);
+        assert_eq!(seen_json("{\n  \"a\": 1\n}"), "{\n  \"a\": 1\n}");
     }
 
     use proptest::prelude::*;

@@ -7,6 +7,7 @@ use helpsync_store::{PlaceKind, SelectionFilterChanged};
 
 use super::sync::connected;
 use crate::Api;
+use crate::audit::selected;
 use crate::auth::{Caller, KeyedCaller};
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, get, post, put};
@@ -86,6 +87,7 @@ pub(crate) async fn change(
     connection: ConnectionId,
     selection: &SelectionFilter,
 ) -> Result<SelectionFilterChanged, ApiError> {
+    selected(selection);
     let (request_id, upload_id) = (api.fresh_id(), api.fresh_id());
     let admin = api.store().admin();
     let changed = admin.select(organization, connection, selection, &request_id, &upload_id).await?;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::KeyScope;
+use helpsync_store::audit;
 use helpsync_store::{Customer, CustomerQuery, ScheduleChange};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -124,6 +125,7 @@ async fn delete(
         let Some(customer) = api.store().admin().find_customer(organization, external_id).await? else {
             continue;
         };
+        audit::next_about(external_id);
         if let Some(connected) = live_connection(&api, customer.organization, customer.id).await? {
             end(&api, &connected).await?;
         }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use helpsync_app::{AppError, KeySource, Parts, Runtime, reseal_all};
 use helpsync_config::Settings;
 use helpsync_model::{Clock as _, KeyRing, KeyRingError, OsEntropy, SystemClock, chain};
-use helpsync_store::{KeyUse, ProcessKeys, Store, StoreExam, StoreOptions, Vault};
+use helpsync_store::{KeyUse, ProcessKeys, RingError, Store, StoreExam, StoreOptions, Vault};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -43,8 +43,14 @@ impl Installation {
         Self::open(args, |_| Ok(None))
     }
 
-    fn to_change(args: &KeySettings) -> anyhow::Result<Self> {
-        Self::open(args, KeySource::lock)
+    /// To change its keys, and what the database says of them. They have to be those that it knows by their ids.
+    async fn to_change(args: &KeySettings) -> anyhow::Result<(Self, StoreExam)> {
+        let installation = Self::open(args, KeySource::lock)?;
+        let exam = installation.look().await?;
+        match exam.keys.iter().find(|key| key.differs) {
+            Some(key) => Err(refusal(Exit::Failed, chain(&RingError::Differs(key.id.clone())))),
+            None => Ok((installation, exam)),
+        }
     }
 
     fn open(
@@ -119,6 +125,7 @@ fn signed_until(key: &KeyUse) -> Option<i64> {
 
 fn shown(key: &KeyUse) -> Value {
     let does = match (key.is_in_ring, key.seals) {
+        _ if key.differs => "is another key than the one of this id that the database knows",
         (true, true) => "seals and opens",
         (true, false) if key.sealed_at.is_none() => "opens, has not sealed yet",
         (true, false) if key.sealed > 0 => "opens, and is needed",
@@ -151,20 +158,21 @@ async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
     output.show(&answer, || rows(&answer["keys"], &["id", "sealed", "does"]))
 }
 
-/// An id for a new key that no key has, or had and was given up.
+/// An id for a new key that no key has or had.
 fn free_id(installation: &Installation, exam: &StoreExam) -> String {
-    let mut id = installation.ring.free_id();
-    let mut number = 1_u32;
-    while exam.keys.iter().any(|key| key.id == id) {
-        id = format!("{}-{number}", installation.ring.free_id());
-        number += 1;
-    }
-    id
+    installation.ring.free_id(exam.keys.iter().map(|key| key.id.as_str()))
+}
+
+/// A key that was added, and was in front of the ring never. Those that were, and those that came with the first start, stand
+/// before the last one that sealed; what is added stands behind it.
+fn added(exam: &StoreExam) -> Option<&KeyUse> {
+    let ring: Vec<&KeyUse> = exam.keys.iter().filter(|key| key.is_in_ring).collect();
+    let behind = ring.iter().rposition(|key| key.sealed_at.is_some())? + 1;
+    ring.into_iter().skip(behind).find(|key| !key.seals && key.voided_at.is_none())
 }
 
 async fn add(args: AddKey, output: Output) -> anyhow::Result<()> {
-    let mut installation = Installation::to_change(&args.settings)?;
-    let exam = installation.look().await?;
+    let (mut installation, exam) = Installation::to_change(&args.settings).await?;
     if let Some(id) =
         args.id.as_ref().filter(|id| exam.keys.iter().any(|key| key.id == **id && !key.is_in_ring))
     {
@@ -188,13 +196,8 @@ async fn add(args: AddKey, output: Output) -> anyhow::Result<()> {
 }
 
 async fn rotate(args: RotateKeys, output: Output) -> anyhow::Result<()> {
-    let mut installation = Installation::to_change(&args.settings)?;
-    let exam = installation.look().await?;
-    let added = exam
-        .keys
-        .iter()
-        .find(|key| key.is_in_ring && !key.seals && key.sealed_at.is_none() && key.voided_at.is_none());
-    let id = match (args.id, added) {
+    let (mut installation, exam) = Installation::to_change(&args.settings).await?;
+    let id = match (args.id, added(&exam)) {
         (Some(id), _) => id,
         (None, Some(added)) => added.id.clone(),
         (None, None) if installation.source == KeySource::Settings => {
@@ -320,14 +323,17 @@ async fn reseal(args: &KeySettings, output: Output) -> anyhow::Result<()> {
 }
 
 async fn remove(args: &RemoveKey, output: Output) -> anyhow::Result<()> {
-    let mut installation = Installation::to_change(&args.settings)?;
+    let mut installation = Installation::open(&args.settings, KeySource::lock)?;
     let (id, exam) = (&args.id, installation.look().await?);
     let Some(key) = exam.keys.iter().find(|key| key.id == *id) else {
         return Err(refusal(Exit::Failed, format!("there is no key {id:?}: `helpsync keys list` has them")));
     };
-    may_go(key, &exam.processes, args.void).map_err(|why| refusal(Exit::Failed, why))?;
+    // A key that only has the id of one that the database knows sealed and signed nothing here.
+    if key.seals || !key.differs {
+        may_go(key, &exam.processes, args.void).map_err(|why| refusal(Exit::Failed, why))?;
+    }
     // Also one that has not sealed: whoever has it could sign with it.
-    if args.void {
+    if args.void && !key.differs {
         installation.void(id).await?;
     }
     match installation.ring.without(id).filter(|_| key.is_in_ring) {

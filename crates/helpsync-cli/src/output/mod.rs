@@ -8,11 +8,11 @@ mod progress;
 mod table;
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{BufRead as _, ErrorKind, IsTerminal, Read as _, Write as _};
 
 use anyhow::Context as _;
-use helpsync_model::{chain, is_unseen};
+use helpsync_model::{chain, seen_json};
 use serde_json::{Value, json};
 
 use crate::args::Manner;
@@ -48,7 +48,7 @@ impl Output {
     /// escape, which says the same.
     pub(crate) fn answer(self, text: impl Display) -> anyhow::Result<()> {
         let text = format!("{text}\n");
-        write_out(&if self.json { escaped(&text) } else { shown_text(&text) })
+        write_out(&if self.json { seen_json(&text) } else { shown_text(&text).into() })
     }
 
     /// An answer that is data: exact wherever it goes but to a terminal.
@@ -103,7 +103,8 @@ impl Output {
         if self.logged {
             tracing::error!(error = text, exit_code = exit as u8, "{who} ends");
         } else if self.json {
-            write_err(&format!("{}\n", json!({ "error": text, "exit_code": exit as u8 })));
+            let error = json!({ "error": text, "exit_code": exit as u8 }).to_string();
+            write_err(&format!("{}\n", seen_json(&error)));
         } else {
             tell(&format!("{who}: {text}\n"));
         }
@@ -122,23 +123,6 @@ pub(crate) fn written(done: std::io::Result<()>) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
         done => done.context("standard output cannot be written"),
     }
-}
-
-/// JSON in which nothing is unseen but the ends of its own lines: what else is stands in strings.
-fn escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for one in json.chars() {
-        if is_unseen(one) && one != '\n' {
-            let mut units = [0; 2];
-            for unit in one.encode_utf16(&mut units) {
-                // Into a text nothing fails.
-                write!(escaped, "\\u{unit:04x}").unwrap_or(());
-            }
-        } else {
-            escaped.push(one);
-        }
-    }
-    escaped
 }
 
 /// Says something to a person on standard error. Much of it others have written: it is shown and not obeyed.

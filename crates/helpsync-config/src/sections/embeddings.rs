@@ -5,6 +5,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::unencrypted;
+use crate::address::is_loopback;
 use crate::{Problem, declare::section};
 
 section! {
@@ -14,6 +16,9 @@ section! {
 
     /// Base of an OpenAI-compatible API, for example `https://api.openai.com/v1`: `/embeddings` is put behind it.
     "HELPSYNC_EMBEDDINGS__URL" url: Option<Url>;
+    /// Whether it may be on another machine without TLS (`https://` has it): for private networks that nobody else listens in.
+    /// The key and the texts go there.
+    "HELPSYNC_EMBEDDINGS__ALLOW_UNENCRYPTED" allow_unencrypted: bool = "false";
     /// Its key, sent as a bearer token.
     "HELPSYNC_EMBEDDINGS__KEY" key: Option<SecretString>;
     /// The model's name there. Another name, or another number of dimensions, has every chunk embedded again.
@@ -53,6 +58,15 @@ impl EmbeddingsSettings {
                 "HELPSYNC_EMBEDDINGS__URL",
                 "it is no address of an HTTP API",
                 "https://api.openai.com/v1",
+            ));
+        }
+        if !self.allow_unencrypted
+            && self.url.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url))
+        {
+            problems.push(unencrypted(
+                "HELPSYNC_EMBEDDINGS__URL",
+                "https://",
+                "HELPSYNC_EMBEDDINGS__ALLOW_UNENCRYPTED",
             ));
         }
         if self.model.is_empty() {

@@ -338,8 +338,11 @@ impl AdminStore {
         .bind(id.0)
         .fetch_all(&mut *write.tx)
         .await?;
+        // With nothing held, a leave of before ends, and nobody is said to have allowed anything.
+        let allowed = allowed.iter().sum();
+        write.is_quiet = allowed == 0;
         write.commit().await?;
-        Ok(allowed.iter().sum())
+        Ok(allowed)
     }
 
     /// Keeps the files of a connection and its brands whose removal is held, until a run finds them missing again, and takes
@@ -355,17 +358,19 @@ impl AdminStore {
         self.connection(organization, id).await?;
         let mut write = self.write().await?;
         lock(&mut write, id).await?;
-        sqlx::query(sql(format!("update connection set removals_allowed = 0 where id in {FAMILY}")))
-            .bind(id.0)
-            .execute(&mut *write.tx)
-            .await?;
+        let taken_back = sqlx::query(sql(format!(
+            "update connection set removals_allowed = 0 where id in {FAMILY} and removals_allowed <> 0"
+        )))
+        .bind(id.0)
+        .execute(&mut *write.tx)
+        .await?;
         let kept = sqlx::query(sql(format!(
             "update file set held_at = null where connection_id in {FAMILY} and held_at is not null"
         )))
         .bind(id.0)
         .execute(&mut *write.tx)
         .await?;
-        write.commit().await?;
+        write.commit_if(taken_back.rows_affected() + kept.rows_affected() > 0).await?;
         Ok(kept.rows_affected())
     }
 }

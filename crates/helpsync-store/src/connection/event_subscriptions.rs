@@ -223,7 +223,7 @@ impl AdminStore {
             .bind(connection.0)
             .execute(&mut *write.tx)
             .await?;
-        write.commit().await?;
+        write.commit_if(dropped.is_some()).await?;
         Ok(dropped.and_then(|(webhook,)| webhook))
     }
 

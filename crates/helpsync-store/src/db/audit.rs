@@ -137,6 +137,14 @@ pub fn about(customers: &[String]) {
     tell(|state| state.customers = customers.iter().take(CUSTOMERS_MAX).cloned().collect());
 }
 
+/// Says that what the request does next is done to this customer alone, and has an entry of its own.
+pub fn next_about(customer: &str) {
+    tell(|state| {
+        state.customers = vec![customer.to_owned()];
+        state.is_written = false;
+    });
+}
+
 /// Says whom this request is about.
 pub fn about_customer(customer: CustomerId) {
     tell(|state| state.customer = Some(customer));

@@ -178,6 +178,13 @@ impl Vault {
         are_others
     }
 
+    /// The key in front, where what it signs is void.
+    pub(crate) fn voided_front(&self) -> Option<String> {
+        let keys = self.keys();
+        let voided = self.voided.read().unwrap_or_else(PoisonError::into_inner);
+        keys.first().map(|key| key.id.clone()).filter(|id| voided.contains(id))
+    }
+
     fn keys(&self) -> Arc<[VaultKey]> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }

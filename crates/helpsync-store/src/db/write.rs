@@ -58,6 +58,12 @@ impl Write {
         }
     }
 
+    /// Commits where something `changed`. Else what was written says only what was there before: it is taken back, and the
+    /// audit log says of nobody to have changed anything.
+    pub(crate) async fn commit_if(self, changed: bool) -> Result<(), StoreError> {
+        if changed { self.commit().await } else { Ok(()) }
+    }
+
     /// Commits, and does what was to be done then. Whoever waits for it may be stopped meanwhile, and both happen all the
     /// same: else what is counted would not be what is written.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {

@@ -73,8 +73,12 @@ impl AdminStore {
                 .await?;
         let row =
             row.ok_or(StoreError::NotFound(if table == "file" { Entity::File } else { Entity::DataSource }))?;
-        let mut tags: Map<String, Value> = decode::json(&row, table, "tags")?;
+        let before: Map<String, Value> = decode::json(&row, table, "tags")?;
+        let mut tags = before.clone();
         change.apply(&mut tags);
+        if tags == before {
+            return Ok(());
+        }
         let text = Value::Object(tags).to_string();
         if text.len() > TAGS_BYTES_MAX && !matches!(change, TagChange::Remove(_)) {
             return Err(StoreError::TooLarge { what: "the tags", bytes_max: TAGS_BYTES_MAX });

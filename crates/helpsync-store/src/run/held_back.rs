@@ -75,8 +75,8 @@ impl AdminStore {
         let mut write = self.write().await?;
         let now = write.now;
         let changed = sqlx::query(
-            "update customer set paused_at = case when $3 = 1 then coalesce(paused_at, $4) end
-             where organization_id = $1 and external_id = $2",
+            "update customer set paused_at = case when $3 = 1 then $4 end
+             where organization_id = $1 and external_id = $2 and (paused_at is null) = ($3 = 1)",
         )
         .bind(organization.0)
         .bind(external_id)
@@ -85,7 +85,8 @@ impl AdminStore {
         .execute(&mut *write.tx)
         .await?;
         if changed.rows_affected() == 0 {
-            return Ok(false);
+            drop(write);
+            return Ok(self.find_customer(organization, external_id).await?.is_some());
         }
         if !paused {
             // While it was paused it lost its turns (see `release`).
@@ -134,8 +135,8 @@ impl QueueStore {
         } else {
             "delete from paused_lane where lane = $1 and paused_at <= $2"
         };
-        sqlx::query(statement).bind(lane.as_str()).bind(now).execute(&mut *write.tx).await?;
-        write.commit().await
+        let set = sqlx::query(statement).bind(lane.as_str()).bind(now).execute(&mut *write.tx).await?;
+        write.commit_if(set.rows_affected() > 0).await
     }
 
     /// Lanes that a person has paused, and since when, in ms.

@@ -102,7 +102,7 @@ impl AdminStore {
     ) -> Result<Option<ApiKey>, StoreError> {
         let mut write = self.write().await?;
         let made = insert(&mut write, organization, key, secret, false).await?;
-        write.commit().await?;
+        write.commit_if(made.is_some()).await?;
         Ok(made)
     }
 

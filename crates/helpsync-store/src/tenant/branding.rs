@@ -47,7 +47,7 @@ impl AdminStore {
         Ok((row.try_get("name")?, decode::json(&row, "organization", "branding")?))
     }
 
-    /// Sets what the organization's pages show and allow, all of it.
+    /// Sets what the organization's pages show and allow, all of it: what they show and allow already changes nothing.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -56,6 +56,9 @@ impl AdminStore {
         organization: OrganizationId,
         branding: &Branding,
     ) -> Result<(), StoreError> {
+        if self.branding(organization).await?.1 == *branding {
+            return Ok(());
+        }
         let mut write = self.write().await?;
         let set = sqlx::query("update organization set branding = $2, updated_at = $3 where id = $1")
             .bind(organization.0)

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::audit::Change;
+use crate::db::audit::{self, Change};
 use crate::db::{AdminStore, StoreError, Write, decode, sql};
 use crate::run::schedule::reschedule;
 
@@ -155,7 +155,8 @@ impl AdminStore {
         self.page(statement, organization, after, limit, customer_of).await
     }
 
-    /// Changes the schedules of all the named customers or of none; unseen ones are made.
+    /// Changes the schedules of all the named customers or of none; unseen ones are made. The audit log says it of those
+    /// whom it changed.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -168,12 +169,16 @@ impl AdminStore {
         let now = self.clock.now_ms();
         let auto_sync = change.auto_sync.as_ref().map(|auto_sync| serde_json::json!(auto_sync).to_string());
         let mut write = self.write().await?;
+        let mut changed = Vec::new();
         for external_id in external_ids {
             let customer = ensure(&mut write, organization, external_id).await?;
-            sqlx::query(
+            let set = sqlx::query(
                 "update customer set auto_sync = coalesce($2, auto_sync),
                    interval_hours = case when $3 = -1 then null else coalesce($3, interval_hours) end,
-                   limits = $4, updated_at = $5 where id = $1",
+                   limits = $4, updated_at = $5 where id = $1
+                   and (auto_sync is distinct from coalesce($2, auto_sync)
+                     or interval_hours is distinct from case when $3 = -1 then null else coalesce($3, interval_hours) end
+                     or limits <> $4)",
             )
             .bind(customer.id.0)
             .bind(&auto_sync)
@@ -183,7 +188,12 @@ impl AdminStore {
             .execute(&mut *write.tx)
             .await?;
             reschedule(&mut write, customer.id).await?;
+            if set.rows_affected() > 0 || customer.created_at == write.now {
+                changed.push(external_id.clone());
+            }
         }
+        audit::about(&changed);
+        write.is_quiet = changed.is_empty();
         write.commit().await
     }
 }

@@ -1,7 +1,7 @@
 //! OAuth clients that organizations registered with Zendesk for themselves.
 
 use helpsync_model::OrganizationId;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sqlx::Row;
 
@@ -19,6 +19,15 @@ pub struct OauthClient {
     pub client_secret: Option<SecretString>,
     /// The address registered with it, for example `https://sync.example.com/integrations/zendesk`.
     pub redirect_uri: String,
+}
+
+impl PartialEq for OauthClient {
+    fn eq(&self, other: &Self) -> bool {
+        let secret = |client: &Self| client.client_secret.as_ref().map(|it| it.expose_secret().to_owned());
+        self.client_id == other.client_id
+            && self.redirect_uri == other.redirect_uri
+            && secret(self) == secret(other)
+    }
 }
 
 pub(crate) fn place(organization: OrganizationId, client_id: &str) -> String {
@@ -44,7 +53,7 @@ pub struct StoredOauthClient {
 
 impl AdminStore {
     /// Stores an OAuth client of the organization's own; one with the same identifier is replaced. The client stored
-    /// last is the one that new grants are asked for with.
+    /// last is the one that new grants are asked for with: stored as it is, that one changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -53,6 +62,10 @@ impl AdminStore {
         organization: OrganizationId,
         client: &OauthClient,
     ) -> Result<(), StoreError> {
+        if TokenStore(self.0.clone()).oauth_client(organization).await.ok().flatten().as_ref() == Some(client)
+        {
+            return Ok(());
+        }
         let place = place(organization, &client.client_id);
         let sealed =
             client.client_secret.as_ref().map(|secret| self.vault.seal(&place, secret)).transpose()?;
@@ -172,7 +185,7 @@ impl AdminStore {
         .bind(json!(ids).to_string())
         .execute(&mut *write.tx)
         .await?;
-        write.commit().await?;
+        write.commit_if(deleted.rows_affected() > 0).await?;
         Ok(deleted.rows_affected())
     }
 }

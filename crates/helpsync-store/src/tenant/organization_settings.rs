@@ -45,11 +45,14 @@ impl AdminStore {
             .bind(now)
             .fetch_one(&mut *write.tx)
             .await?;
-        sqlx::query(
+        let changed = sqlx::query(
             "update organization set auto_sync = coalesce($2, auto_sync),
                interval_hours = case when $3 = -1 then null else coalesce($3, interval_hours) end,
                limits = $4,
-               connector_settings = coalesce($5, connector_settings) where id = $1",
+               connector_settings = coalesce($5, connector_settings) where id = $1
+               and (auto_sync is distinct from coalesce($2, auto_sync)
+                 or interval_hours is distinct from case when $3 = -1 then null else coalesce($3, interval_hours) end
+                 or limits <> $4 or connector_settings <> coalesce($5, connector_settings))",
         )
         .bind(id.0)
         .bind(change.auto_sync.as_ref().map(|auto_sync| json!(auto_sync).to_string()))
@@ -58,6 +61,9 @@ impl AdminStore {
         .bind(change.connector_settings.as_ref().map(|settings| json!(settings).to_string()))
         .execute(&mut *write.tx)
         .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(());
+        }
         // As `customers::reschedule`, for all of them at once.
         sqlx::query(
             "update connection set next_sync_at = (

@@ -148,7 +148,7 @@ impl AdminStore {
         .bind(write.now)
         .fetch_optional(&mut *write.tx)
         .await?;
-        write.commit().await?;
+        write.commit_if(id.is_some()).await?;
         Ok(id.map(OrganizationId))
     }
 
@@ -158,13 +158,15 @@ impl AdminStore {
     /// [`StoreError`].
     pub async fn require_viewers(&self, id: OrganizationId, required: bool) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        sqlx::query("update organization set viewer_required = $2, updated_at = $3 where id = $1")
-            .bind(id.0)
-            .bind(i64::from(required))
-            .bind(write.now)
-            .execute(&mut *write.tx)
-            .await?;
-        write.commit().await
+        let set = sqlx::query(
+            "update organization set viewer_required = $2, updated_at = $3 where id = $1 and viewer_required <> $2",
+        )
+        .bind(id.0)
+        .bind(i64::from(required))
+        .bind(write.now)
+        .execute(&mut *write.tx)
+        .await?;
+        write.commit_if(set.rows_affected() > 0).await
     }
 
     /// Up to `limit` organizations with an id above `after`, oldest first.

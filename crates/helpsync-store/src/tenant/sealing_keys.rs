@@ -33,6 +33,8 @@ pub struct KeyUse {
     pub is_in_ring: bool,
     /// Whether it is the one that seals.
     pub seals: bool,
+    /// The ring holds another key of this id than the database knows: no process starts with it.
+    pub differs: bool,
     /// Whether it seals by a key derived from it, and signatures carry its id; `None`: the database does not know it yet.
     pub derives: Option<bool>,
     /// Secrets that it sealed.
@@ -87,6 +89,13 @@ struct KnownKey {
     superseded_at: Option<i64>,
     /// Since when its signatures are given up.
     voided_at: Option<i64>,
+}
+
+impl KnownKey {
+    /// Whether the vault has another key of its id.
+    fn is_another(&self, vault: &Vault) -> bool {
+        vault.open(PROOF_PLACE, &self.proof).is_err()
+    }
 }
 
 async fn known_keys(connection: &mut AnyConnection) -> Result<BTreeMap<String, KnownKey>, StoreError> {
@@ -170,6 +179,9 @@ pub(crate) async fn uses(
     let uses = ids.into_iter().zip(counts.chunks(2)).map(|(id, counts)| KeyUse {
         is_in_ring: ring.contains(&id),
         seals: ring.first() == Some(&id),
+        differs: vault
+            .zip(known.get(&id))
+            .is_some_and(|(vault, key)| ring.contains(&id) && key.is_another(vault)),
         derives: known.get(&id).map(|key| key.derives),
         sealed_at: known.get(&id).and_then(|key| key.sealed_at),
         superseded_at: known.get(&id).and_then(|key| key.superseded_at),
@@ -221,6 +233,14 @@ impl AdminStore {
     pub async fn heed_voided_keys(&self) -> Result<bool, StoreError> {
         let mut connection = self.pool.acquire().await?;
         Ok(self.vault.void(voided(&known_keys(&mut connection).await?)))
+    }
+
+    /// An error where this process's own key in front was given up, as far as [`AdminStore::heed_voided_keys`] has seen.
+    ///
+    /// # Errors
+    /// [`RingError::GivenUp`].
+    pub fn check_front(&self) -> Result<(), RingError> {
+        self.vault.voided_front().map_or(Ok(()), |front| Err(RingError::GivenUp(front)))
     }
 
     /// Seals up to some hundred values behind the cursor with the first key of the ring, and moves it on. Values that
@@ -327,7 +347,7 @@ async fn check_known(
     let (mut missing, mut signs) = (Vec::new(), None);
     for (id, key) in known {
         if ids.contains(id) {
-            if candidate.open(PROOF_PLACE, &key.proof).is_err() {
+            if key.is_another(candidate) {
                 return Err(RingError::Differs(id.clone()).into());
             }
             continue;

@@ -135,6 +135,7 @@ async fn a_key_whose_signatures_are_given_up_can_be_removed_at_once_and_the_one_
         assert_eq!(signed(&store), 1, "{name}");
         assert!(store.admin().heed_voided_keys().await.unwrap() && signed(&store) == 0, "{name}");
         assert!(!store.admin().heed_voided_keys().await.unwrap(), "{name}: once");
+        assert_eq!(store.admin().check_front(), Ok(()), "{name}: another one is in front");
         store.admin().take_ring(&alone).await.unwrap();
         other.admin().heed_voided_keys().await.unwrap();
         assert_eq!(signed(&other), 0, "{name}: also when others have taken it out");
