@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub(crate) struct ConnectionState {
     asked: AtomicBool,
     /// Requests whose answers have not left yet; ended ones among them are gone.
     answering: Mutex<Vec<Weak<Answering>>>,
+    /// Requests that came, and answers that left.
+    turns: Arc<AtomicU64>,
     close: CancellationToken,
 }
 
@@ -62,7 +64,13 @@ impl ConnectionState {
         self.answers().iter().filter_map(Weak::upgrade).all(|one| one.waits())
     }
 
-    fn is_idle(&self) -> bool {
+    /// A number that changes with every request that comes and every answer that leaves.
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing is asked, and no answer is under way.
+    pub(crate) fn is_idle(&self) -> bool {
         self.answers().iter().all(|one| one.strong_count() == 0)
     }
 }
@@ -111,6 +119,7 @@ impl OpenConnections {
             network,
             asked: AtomicBool::new(false),
             answering: Mutex::default(),
+            turns: Arc::default(),
             close: CancellationToken::new(),
         });
         let number = *next;
@@ -148,7 +157,11 @@ impl Drop for Place {
 
 /// A request that is being read, and its answer that is being made or sent.
 #[derive(Debug, Default)]
-struct Answering(Mutex<Turn>);
+pub(crate) struct Answering {
+    turn: Mutex<Turn>,
+    /// Of its connection.
+    turns: Arc<AtomicU64>,
+}
 
 /// Whose turn it is.
 #[derive(Debug, Default, Clone, Copy)]
@@ -162,8 +175,9 @@ enum Turn {
 }
 
 impl Answering {
-    fn of(state: &ConnectionState) -> Arc<Self> {
-        let answering = Arc::new(Self::default());
+    pub(crate) fn of(state: &ConnectionState) -> Arc<Self> {
+        let answering = Arc::new(Self { turn: Mutex::default(), turns: Arc::clone(&state.turns) });
+        answering.turns.fetch_add(1, Ordering::AcqRel);
         let mut all = state.answers();
         all.retain(|one| one.strong_count() > 0);
         all.push(Arc::downgrade(&answering));
@@ -172,7 +186,7 @@ impl Answering {
     }
 
     fn lock(&self) -> MutexGuard<'_, Turn> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn turn(&self, turn: Turn) {
@@ -192,6 +206,12 @@ impl Answering {
             Turn::Sending => true,
             Turn::Taking(since) => since.elapsed() >= TAKING_MAX,
         }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.turns.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -31,6 +31,7 @@ mod parts;
 mod process;
 mod requests;
 mod server;
+mod signals;
 mod telemetry;
 #[cfg(test)]
 mod testing;
@@ -46,4 +47,4 @@ pub use logging::{logs_json, start_logging};
 pub use parts::{Parts, Runtime};
 pub use process::{Process, Role};
 pub use requests::{REQUEST_SCHEMA, Request, RequestAction, RequestError};
-pub use server::stop_signal;
+pub use signals::stop_signal;

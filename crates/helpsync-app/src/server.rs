@@ -1,6 +1,5 @@
-//! Listening and stopping.
+//! Listening, and what strangers may take of it.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +110,7 @@ pub(crate) async fn serve(
                 },
                 () = place.state().closed() => tracing::debug!("a waiting connection makes room"),
                 () = silent(place.state(), limits.header_timeout) => tracing::debug!("a connection asked nothing"),
+                () = idle(place.state(), limits.idle_timeout) => tracing::debug!("a connection asked nothing more"),
             }
             drop(place);
         });
@@ -146,39 +146,16 @@ async fn silent(state: &ConnectionState, patience: Duration) {
     }
 }
 
-/// Where Linux says what a process does with signals.
-const OWN_STATUS: &str = "/proc/self/status";
-
-/// Ends at the first SIGINT, SIGTERM or SIGHUP (the terminal was closed). A SIGHUP that whoever started us had ignored, as
-/// `nohup` does, stays ignored.
-///
-/// # Errors
-/// When the operating system takes no handler.
-pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let status = std::fs::read_to_string(OWN_STATUS).unwrap_or_default();
-    let mut hangup = if ignores_hangup(&status) { None } else { Some(signal(SignalKind::hangup())?) };
-    Ok(async move {
-        let hung_up = async {
-            match &mut hangup {
-                Some(hangup) => drop(hangup.recv().await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = hung_up => {}
+/// Ends when nothing was asked or answered for `patience`, and at the latest for twice that. Of HTTP/2 nothing else ends a
+/// connection whose client answers pings.
+async fn idle(state: &ConnectionState, patience: Duration) {
+    loop {
+        let turns = state.turns();
+        tokio::time::sleep(patience).await;
+        if state.is_idle() && state.turns() == turns {
+            return;
         }
-    })
-}
-
-/// By the mask of ignored signals, of which the lowest bit is SIGHUP. What cannot be read is taken as ignored: a handler
-/// would end what somebody means to outlive the terminal.
-fn ignores_hangup(status: &str) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & 1 == 1)
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +166,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::connections::Answering;
 
     /// What a connection that is not closed would be waited for.
     const LATE: Duration = Duration::from_secs(30);
@@ -224,18 +202,6 @@ mod tests {
         };
         let task = tokio::spawn(serve(listener, router, limits, stop.clone()));
         Served { address, stop, task }
-    }
-
-    #[test]
-    fn a_hangup_that_was_ignored_when_we_started_stays_ignored() {
-        for (status, ignored) in [
-            ("Name:\tx\nSigIgn:\t0000000000000001\n", true),
-            ("SigIgn:\t0000000000001007\nSigCgt:\t0\n", true),
-            ("SigIgn:\t0000000000001000\nSigCgt:\t1\n", false),
-            ("", true),
-        ] {
-            assert_eq!(ignores_hangup(status), ignored, "{status}");
-        }
     }
 
     /// All that the server sends until it closes the connection.
@@ -397,6 +363,58 @@ mod tests {
         assert!(until_closed(&mut stream).await.ends_with("hello"));
         served.stop.cancel();
         served.task.await.unwrap();
+    }
+
+    /// A GET of HTTP/2: preface, empty settings, the head of one request by the static table.
+    const GET_BY_HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\
+        \0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01x";
+    const PING: u8 = 6;
+    const ACK: u8 = 1;
+
+    #[tokio::test]
+    async fn a_client_of_http2_that_answers_pings_and_asks_nothing_more_is_hung_up_on() {
+        let served = served_for(LATE, Duration::from_millis(50), true).await;
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(GET_BY_HTTP2).await.unwrap();
+        let answers_pings = async {
+            let (mut head, mut pings) = ([0; 9], 0);
+            while stream.read_exact(&mut head).await.is_ok() {
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                let mut payload = vec![0; length as usize];
+                if stream.read_exact(&mut payload).await.is_err() {
+                    break;
+                }
+                if head[3] == PING && head[4] & ACK == 0 {
+                    head[4] |= ACK;
+                    pings += 1;
+                    // The server may be gone by now.
+                    drop(stream.write_all(&[&head[..], &payload].concat()).await);
+                }
+            }
+            pings
+        };
+        let pings = tokio::time::timeout(LATE, answers_pings).await.expect("closed");
+        println!("{pings} pings");
+        served.stop.cancel();
+        served.task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_idle_once_nothing_was_asked_or_answered_for_long_enough() {
+        let open = OpenConnections::new(1, 1, Arc::default());
+        let place = open.enter([127, 0, 0, 1].into()).unwrap();
+        let patience = Duration::from_secs(10);
+        let ended =
+            async |after: Duration| tokio::time::timeout(after, idle(place.state(), patience)).await.is_ok();
+        assert!(ended(patience * 2).await);
+        let answering = Answering::of(place.state());
+        assert!(!ended(patience * 9).await, "it is being answered");
+        let (idle, ()) = tokio::join!(ended(patience * 2 - Duration::from_secs(1)), async {
+            tokio::time::sleep(patience / 2).await;
+            drop(answering);
+        });
+        assert!(!idle, "it was answered just now");
+        assert!(ended(patience * 2).await);
     }
 
     #[tokio::test]
