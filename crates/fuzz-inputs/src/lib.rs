@@ -66,7 +66,17 @@ pub struct Changed {
     changes: Vec<Change>,
 }
 
+/// Bytes that one change is made of, for whoever draws changes without bolero.
+const CHANGE_BYTES: usize = 7;
+
 impl Changed {
+    /// The seed and the changes that these bytes stand for, whichever they are: one byte, and [`CHANGE_BYTES`] for each change.
+    #[must_use]
+    pub fn by(bytes: &[u8]) -> Self {
+        let (seed, changes) = bytes.split_first().unwrap_or((&0, &[]));
+        Self { seed: *seed, changes: changes.chunks_exact(CHANGE_BYTES).map(Change::by).collect() }
+    }
+
     /// The input that it makes of one of `seeds`; nothing where there are none.
     #[must_use]
     pub fn of(&self, seeds: &[&[u8]]) -> Vec<u8> {
@@ -94,6 +104,20 @@ impl Changed {
 }
 
 impl Change {
+    fn by(bytes: &[u8]) -> Self {
+        let byte = |place: usize| bytes.get(place).copied().unwrap_or(0);
+        let wide = |place: usize| u16::from_be_bytes([byte(place), byte(place + 1)]);
+        let (at, length) = (wide(1), byte(3));
+        match byte(0) % 6 {
+            0 => Self::Byte { at, byte: length },
+            1 => Self::Cut { at, length },
+            2 => Self::Repeat { at, length, times: byte(4) },
+            3 => Self::Copy { at, length, to: wide(4) },
+            4 => Self::End { at },
+            _ => Self::Odd { at, length, odd: byte(4) },
+        }
+    }
+
     fn make(self, input: &mut Vec<u8>) {
         let place = |at: u16| usize::from(at) % (input.len() + 1);
         let run = |at: u16, length: u8| {
@@ -140,6 +164,8 @@ mod tests {
         assert_eq!(of(Change::Copy { at: 0, length: 2, to: 6 }), "abcdefab");
         assert_eq!(of(Change::End { at: 3 }), "abc");
         assert_eq!(of(Change::Odd { at: 1, length: 31, odd: 2 }), "anull");
+        let drawn = Changed::by(&[1, 1, 0, 8, 2, 0, 0, 0, 5, 0, 1, 31, 2, 0, 0, 9]);
+        assert_eq!(drawn.text(&[b"other", b"abcdef"]), "anull", "two changes, and a byte that is none");
         let long = Changed { seed: 1, changes: vec![Change::Repeat { at: 0, length: 31, times: 39 }; 100] };
         assert!(long.of(&[b"", &[b'x'; 40]]).len() <= INPUT_BYTES_MAX + 31 * 39);
         assert!(long.of(&[]).is_empty());

@@ -4,40 +4,17 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
+
 /// Addresses of `X-Forwarded-For` that are looked at, from the last one on. Proxies in a row are a few.
 pub const FORWARDED_HOPS_MAX: usize = 16;
 
-const V4_BITS: u8 = 32;
-const V6_BITS: u8 = 128;
 /// Bits before the IPv4 address in an IPv6 address that stands for one (`::ffff:192.0.2.1`).
 const MAPPED_BITS: u8 = 96;
 
 /// A network of proxies, such as `10.0.0.0/8`; a single address is one too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProxyNetwork {
-    first: IpAddr,
-    bits: u8,
-}
-
-/// The bits of an address that name a network of so many bits, and the rest zero.
-fn masked(address: IpAddr, bits: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => {
-            let mask = u32::MAX.checked_shl(u32::from(V4_BITS - bits)).unwrap_or(0);
-            IpAddr::V4((u32::from(address) & mask).into())
-        }
-        IpAddr::V6(address) => {
-            let mask = u128::MAX.checked_shl(u32::from(V6_BITS - bits)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from(u128::from(address) & mask))
-        }
-    }
-}
-
-impl ProxyNetwork {
-    fn contains(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.first.is_ipv4() && masked(address, self.bits) == self.first
-    }
-}
+pub struct ProxyNetwork(IpNet);
 
 impl FromStr for ProxyNetwork {
     type Err = String;
@@ -49,35 +26,39 @@ impl FromStr for ProxyNetwork {
             Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_no_number| unreadable())?)),
             None => (text, None),
         };
-        let written: IpAddr = address.parse().map_err(|_no_address| unreadable())?;
-        let whole = if written.is_ipv4() { V4_BITS } else { V6_BITS };
-        let mut bits = bits.unwrap_or(whole);
-        if bits > whole {
-            return Err(format!("{text:?} has more than the {whole} bits of its address"));
+        let mut written: IpNet = address.parse::<IpAddr>().map_err(|_no_address| unreadable())?.into();
+        if let Some(bits) = bits {
+            let whole = written.max_prefix_len();
+            written = IpNet::new(written.addr(), bits)
+                .map_err(|_too_many| format!("{text:?} has more than the {whole} bits of its address"))?;
         }
-        let mut first = written;
-        if written.to_canonical() != written && bits >= MAPPED_BITS {
-            (first, bits) = (written.to_canonical(), bits - MAPPED_BITS);
-        }
-        if bits == 0 {
+        let network = unmapped(written);
+        if network.prefix_len() == 0 {
             // Everybody could give themselves any address.
             return Err(format!("{text:?} is everybody: name the proxies' own networks"));
         }
-        if masked(first, bits) != first {
-            let network = Self { first: masked(first, bits), bits };
-            return Err(format!("{text:?} is an address within the network {network}: name one of the two"));
+        if network.trunc() != network {
+            let whole = Self(network.trunc());
+            return Err(format!("{text:?} is an address within the network {whole}: name one of the two"));
         }
-        Ok(Self { first, bits })
+        Ok(Self(network))
     }
+}
+
+/// Networks of IPv4 that are written as such of IPv6, as what they are.
+fn unmapped(network: IpNet) -> IpNet {
+    let address = network.addr().to_canonical();
+    let bits = network.prefix_len().checked_sub(MAPPED_BITS).filter(|_| address != network.addr());
+    bits.and_then(|bits| IpNet::new(address, bits).ok()).unwrap_or(network)
 }
 
 impl fmt::Display for ProxyNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = if self.first.is_ipv4() { V4_BITS } else { V6_BITS };
-        if self.bits == whole {
-            write!(f, "{}", self.first)
+        let Self(network) = self;
+        if network.prefix_len() == network.max_prefix_len() {
+            write!(f, "{}", network.addr())
         } else {
-            write!(f, "{}/{}", self.first, self.bits)
+            write!(f, "{network}")
         }
     }
 }
@@ -102,7 +83,7 @@ impl TrustedProxies {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(address))
+        self.0.iter().any(|ProxyNetwork(network)| network.contains(&address))
     }
 
     /// Who asks: `peer`, and where that is one of these proxies, the last address of `forwarded` that is not (the values of
