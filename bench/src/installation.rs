@@ -116,6 +116,19 @@ impl Installation {
         self.ended().await
     }
 
+    /// Looks for what has changed, and waits for the end.
+    pub(crate) async fn sync(&self) -> anyhow::Result<()> {
+        self.post("/helpsync/v1/sync", json!({ "customer_id": CUSTOMER })).await?;
+        self.ended().await
+    }
+
+    /// Requests to Zendesk of the newest run.
+    pub(crate) async fn requests_of_last_run(&self) -> anyhow::Result<i64> {
+        let parts = self.process.parts();
+        let runs = parts.store.admin().runs(parts.organization, None, 1).await?;
+        Ok(runs.first().context("no run")?.counters.requests)
+    }
+
     /// Waits for the end of the newest run.
     async fn ended(&self) -> anyhow::Result<()> {
         let parts = self.process.parts();

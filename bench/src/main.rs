@@ -17,6 +17,7 @@ mod search;
 mod simulator;
 mod sync;
 mod texts;
+mod waits;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -29,7 +30,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, Parser)]
 #[command(about = "Measures the product beside bare baselines and prints the ratios")]
 pub(crate) struct Options {
-    /// Targets: convert, chunk, search, sync (all of these unless told), pages, listings and day.
+    /// Targets: convert, chunk, search, sync (all of these unless told), waits, pages, listings and day.
     targets: Vec<String>,
     /// Articles to convert and chunk, as Zendesk lists them (`{"articles": [{"body": …}]}`), in place of simulated ones.
     #[arg(long)]
@@ -62,11 +63,12 @@ type Measured<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Target = (&'static str, bool, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
 
 /// Every target, in the order in which they run.
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 8] = [
     ("convert", true, |options, report| Box::pin(convert::measure(options, report))),
     ("chunk", true, |options, report| Box::pin(chunk::measure(options, report))),
     ("search", true, |options, report| Box::pin(search::measure(options, report))),
     ("sync", true, |options, report| Box::pin(sync::measure(options, report))),
+    ("waits", false, |options, report| Box::pin(waits::measure(options, report))),
     ("pages", false, |options, report| Box::pin(pages::measure(options, report))),
     ("listings", false, |options, report| Box::pin(listings::measure(options, report))),
     ("day", false, |options, report| Box::pin(day::measure(options, report))),

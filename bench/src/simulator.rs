@@ -53,6 +53,11 @@ impl Simulator {
         format!("{}{path}", self.template.replace("{subdomain}", SUBDOMAIN))
     }
 
+    /// An address of the simulator's own handles on the help center.
+    pub(crate) fn handle(&self, what: &str) -> String {
+        self.template.replace("{subdomain}", &format!("_sim/accounts/{SUBDOMAIN}/{what}"))
+    }
+
     /// A client that waits long, and follows no redirect by itself.
     pub(crate) fn client(&self) -> anyhow::Result<reqwest::Client> {
         Ok(reqwest::Client::builder()
