@@ -7,12 +7,16 @@ use helpsync_app::Runtime;
 use helpsync_model::{Clock, ManualClock, OsEntropy, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use zendesk_sim::{Change, FaultRule};
 
 use crate::app::{API_KEY, Shape, TestApp, small};
 use crate::browser::Browser;
+use crate::pages::status;
 
 const KEYS: &str = "/helpsync/v1/api-keys";
 const ORGANIZATIONS: &str = "/helpsync/v1/organizations";
+/// Articles of an export that no socket takes at once, more than one page of it.
+const EXPORTED: usize = 250;
 
 /// A call with a key, for a customer.
 async fn ask(app: &TestApp, key: &str, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
@@ -174,6 +178,52 @@ async fn links_end_with_the_key_that_made_them() {
         assert_eq!(page.status, StatusCode::GONE, "{link}: {}", page.text);
     }
     assert_eq!(browser.send(&sync, &[]).await.status, StatusCode::GONE);
+}
+
+/// A page that listens, and a program that reads a long export, hear nothing more once the key has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_ends_with_its_key() {
+    let app = TestApp::embedded().await;
+    let account = app.account("acme", small(1));
+    let body = "<p>One of many words that make an article long.</p>".repeat(1_200);
+    for number in 0..EXPORTED {
+        let title = format!("Long {number}");
+        account.apply(Change::Create { section_id: None, title, body: body.clone(), draft: false }).unwrap();
+    }
+    let (key, shown) = made(&app, API_KEY, json!({ "name": "passing", "scope": "admin" })).await;
+    let path = format!("{KEYS}/{}", shown["id"]);
+    let wanted = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
+    let (_, answer) = ask(&app, &key, Method::POST, "/integrations/oauth_url", wanted).await;
+    let browser = Browser::new(&app.http);
+    let end = browser.press(answer["oauth_url"].as_str().unwrap()).await;
+    let end = browser.open(&end).await.location.unwrap();
+    app.ended(app.connection("ada", "acme").await).await;
+    // The next sync stays under way.
+    account.inject(FaultRule::always(status(503)).on("/help_center/"));
+    ask(&app, API_KEY, Method::POST, "/helpsync/v1/sync", json!({ "customer_id": "ada" })).await;
+    let mut events = app.http.get(end.replace("/progress?", "/progress/events?")).send().await.unwrap();
+    events.chunk().await.unwrap().unwrap();
+    let export = app.http.get(app.url("/helpsync/v1/export")).bearer_auth(&key).header("customer-id", "ada");
+    let mut export = export.send().await.unwrap();
+    export.chunk().await.unwrap().unwrap();
+
+    assert_eq!(ask(&app, API_KEY, Method::DELETE, &path, json!({})).await.0, StatusCode::OK);
+    app.expect_error("an export broke off");
+    account.clear_faults();
+    let mut heard = String::new();
+    while let Some(piece) = events.chunk().await.unwrap() {
+        heard += &String::from_utf8_lossy(&piece);
+    }
+    assert!(!heard.contains("event: end"), "{heard}");
+    let mut lines = 0;
+    let broke_off = loop {
+        match export.chunk().await {
+            Ok(Some(piece)) => lines += piece.iter().filter(|byte| **byte == b'\n').count(),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    assert!(broke_off && lines < EXPORTED, "{lines} lines");
 }
 
 /// Two names must not look alike and differ, and a name must not turn a line of a terminal around.

@@ -9,10 +9,10 @@ use crate::audit::{entry_of, filled, log};
 const CUSTOMER: &str = "ada";
 
 /// What somebody asks for, as the walk names it: the operation, the id in its path, the body.
-type Call = (&'static str, &'static str, Value);
+type Call<'a> = (&'static str, &'a str, Value);
 
 /// Asks for each; `answers` says which status is right.
-async fn assert_untold(app: &TestApp, calls: &[Call], answers: impl Fn(StatusCode) -> bool) {
+async fn assert_untold(app: &TestApp, calls: &[Call<'_>], answers: impl Fn(StatusCode) -> bool) {
     for (operation, id, body) in calls {
         let before = log(app, "limit=1000").await.len();
         let (method, path) = filled(operation, &json!(id));
@@ -62,6 +62,11 @@ async fn what_was_so_already_and_what_was_refused_leaves_no_entry() {
         assert!(status.is_success(), "{operation}: {answer}");
     }
     assert_untold(&app, &again, |status| status.is_success()).await;
+    let hook = json!({ "url": "https://hooks.example.com/x" });
+    let hook = app.post("/add_webhook", CUSTOMER, hook).await["id"].to_string();
+    let kept = json!({ "filters": { "ids": [files["results"][1]["id"]] }, "preserve_file_record": true });
+    app.post("/delete_files_v2", CUSTOMER, kept.clone()).await;
+    assert_untold(&app, &[("POST /delete_files_v2", "", kept)], |status| status.is_success()).await;
     let idle = [
         ("POST /organization/update", "", json!({})),
         ("POST /update_users", "", json!({ "customer_ids": [CUSTOMER] })),
@@ -75,6 +80,7 @@ async fn what_was_so_already_and_what_was_refused_leaves_no_entry() {
             json!({ "data_source_id": source.0, "tags_to_remove": ["z"] }),
         ),
         ("POST /delete_users", "", json!({ "customer_ids": ["nobody"] })),
+        ("POST /helpsync/v1/webhooks/{id}/redeliver", &hook, json!({})),
     ];
     assert_untold(&app, &idle, |status| status.is_success()).await;
     let refused = [
@@ -112,13 +118,31 @@ async fn an_entry_says_what_was_set_and_only_of_whom_it_was_set() {
     let branding = json!({ "display_name": "A", "color": "#102030", "contact": "mail us", "logo": logo, "subdomains": ["acme"] });
     let mut told = branding.clone();
     told["logo"] = json!(format!("an image of {} characters", logo.len()));
-    let configs = json!({ "data_source_configs": { "ZENDESK": { "a": 1, "b": ["x"] } } });
+    let config = json!({ "allowed_file_formats": ["TXT"], "access_token": "hidden" });
+    let configs = json!({ "data_source_configs": { "ZENDESK": config } });
+    let understood = json!({ "allowed_file_formats": ["TXT"], "google_workspace_docs_save_as": null });
+    let mut understood = json!({ "data_source_configs": { "ZENDESK": understood } });
+    understood["data_source_configs"]["ZENDESK"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    let source = app.connection(CUSTOMER, "acme").await.0;
+    let retagged = json!({ "data_source_id": source, "tags": { "x": "y" } });
+    let untagged = json!({ "data_source_id": source, "remove_all_tags": true });
+    let limits =
+        json!({ "customer_ids": [CUSTOMER], "max_files_per_upload": 6, "max_characters_per_file": 77 });
+    let limits_told = json!({ "max_files_per_upload": 6, "max_characters_per_file": 77 });
+    let chunks = json!({ "embedding_model": "COHERE_MULTILINGUAL_V3", "overwrite_existing": true,
+        "chunks_and_embeddings": [{ "file_id": file, "chunks_and_embeddings": [
+            { "chunk_number": 0, "chunk": "hidden", "embedding": [1.0, 0.0] }] }] });
+    let chunks_told = json!({ "embedding_model": "COHERE_MULTILINGUAL_V3", "overwrite_existing": true, "file_ids": [file] });
     let tags = json!({ "organization_user_file_id": file, "tags": { "a": "b" } });
     let away = json!({ "organization_user_file_id": file, "tags": ["a"] });
     for (operation, body, detail) in [
         ("PUT /helpsync/v1/branding", branding, told),
         ("PUT /helpsync/v1/branding", json!({ "contact": "" }), json!({ "contact": "" })),
-        ("POST /organization/update", configs.clone(), configs),
+        ("POST /organization/update", configs, understood),
+        ("POST /data_sources/tags/add", retagged.clone(), retagged),
+        ("POST /data_sources/tags/remove", untagged.clone(), untagged),
+        ("POST /update_users", limits, limits_told),
+        ("POST /upload_chunks_and_embeddings", chunks, chunks_told),
         ("POST /create_user_file_tags", tags.clone(), tags),
         ("POST /delete_user_file_tags", away.clone(), away),
         (
@@ -133,6 +157,33 @@ async fn an_entry_says_what_was_set_and_only_of_whom_it_was_set() {
         assert!(status.is_success(), "{operation}: {answer}");
         assert_eq!(entry_of(&app, operation).await["detail"], detail, "{operation} {body}");
     }
+    // Of what is gone the entry says what it was.
+    let key =
+        app.post("/helpsync/v1/api-keys", CUSTOMER, json!({ "name": "nightly", "scope": "read" })).await;
+    assert_eq!(entry_of(&app, "POST /helpsync/v1/api-keys").await["detail"]["id"], key["id"]);
+    let hook = json!({ "url": "https://hooks.example.com/x?token=hidden" });
+    let hook = app.post("/add_webhook", CUSTOMER, hook).await;
+    let client = json!({ "data_source_type": "ZENDESK", "credentials": { "client_id": "c", "client_secret": "hidden",
+        "redirect_uri": "https://a.example/integrations/zendesk" } });
+    let client = app.post("/white_label/create", CUSTOMER, json!([client])).await;
+    let client = json!({ "ids": [client["results"][0]["id"]] });
+    for (operation, id, body, name, value) in [
+        ("DELETE /helpsync/v1/api-keys/{id}", &key["id"], json!({}), "name", json!("nightly")),
+        (
+            "DELETE /delete_webhook/{webhook_id}",
+            &hook["id"],
+            json!({}),
+            "url",
+            json!("https://hooks.example.com/x"),
+        ),
+        ("POST /white_label/delete", &Value::Null, client, "client_ids", json!(["c"])),
+    ] {
+        let (method, path) = filled(operation, id);
+        let (status, answer) = app.call(method, &path, CUSTOMER, Some(body)).await;
+        assert!(status.is_success(), "{operation}: {answer}");
+        assert_eq!(entry_of(&app, operation).await["detail"][name], value, "{operation}");
+    }
+    assert!(!json!(log(&app, "limit=1000").await).to_string().contains("hidden"));
     // Each of several customers has the entries of what became of it, and no others.
     let set = json!({ "customer_ids": ["bob", "eve"], "max_files": 3 });
     app.post("/update_users", CUSTOMER, set).await;

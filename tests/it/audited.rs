@@ -94,7 +94,11 @@ async fn a_dead_message_that_is_replayed_or_discarded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_is_sent_once_more() {
-    let extra = [("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true"), ("HELPSYNC_WEBHOOKS__POLL_MS", "20")];
+    let extra = [
+        ("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true"),
+        ("HELPSYNC_WEBHOOKS__POLL_MS", "20"),
+        ("HELPSYNC_WEBHOOKS__ATTEMPTS_MAX", "1"),
+    ];
     let app = TestApp::start(Shape::Embedded, &extra, real_time()).await;
     let receiver = Receiver::start(200).await;
     let (webhook, _) = add(&app, &receiver.url).await;
@@ -106,6 +110,18 @@ async fn a_delivery_that_is_sent_once_more() {
     assert_eq!(by_key(&app, Method::POST, &path, &json!({})).await, StatusCode::OK);
     // The event is the organization's, and no customer's.
     assert_by_key(&app, "POST /helpsync/v1/webhook-deliveries/{id}/redeliver", &path, None).await;
+
+    receiver.answer(503);
+    app.post("/organization/statistics", CUSTOMER, json!({})).await;
+    let dead = format!("/helpsync/v1/webhooks/{webhook}/deliveries?state=dead");
+    until("a dead delivery", async || {
+        let (_, listed) = app.call(Method::GET, &dead, CUSTOMER, None).await;
+        listed["deliveries"].as_array().and_then(|all| all.first().cloned())
+    })
+    .await;
+    let path = format!("/helpsync/v1/webhooks/{webhook}/redeliver");
+    assert_eq!(by_key(&app, Method::POST, &path, &json!({})).await, StatusCode::OK);
+    assert_by_key(&app, "POST /helpsync/v1/webhooks/{id}/redeliver", &path, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

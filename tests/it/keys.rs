@@ -406,3 +406,38 @@ async fn rotating_never_brings_back_a_key_that_was_in_front() {
     keys(&env, &["add"]).await;
     assert_eq!(keys(&env, &["rotate"]).await["keys"], json!(["k4", "k3", "k2", "k1"]), "one that was added");
 }
+
+/// The file of the keys is lost before anything was sealed: what they signed is ended on purpose, and then it starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_keys_that_sealed_nothing_are_given_up_and_others_made() {
+    let folder = tempfile::tempdir().unwrap();
+    opened(folder.path()).await.unwrap().store.close().await;
+    std::fs::remove_file(file_of(folder.path())).unwrap();
+    let why = refused(folder.path()).await;
+    assert!(why.contains("lacks the key \"k1\"") && why.contains("keys remove k1 --void"), "{why}");
+    keys(&env_of(folder.path()), &["remove", "k1", "--void"]).await;
+    opened(folder.path()).await.unwrap().store.close().await;
+    assert_eq!(told(&keys(&env_of(folder.path()), &["list"]).await).0, "k2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_and_reseal_say_why_no_process_would_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = opened(folder.path()).await.unwrap();
+    parts.store.admin().void_key("k1").await.unwrap();
+    parts.store.close().await;
+    drop(parts);
+    let why = "the key \"k1\" was given up";
+    let mut doctor = Command::new(binary("helpsync"));
+    doctor.arg("doctor").env_clear().envs(env_of(folder.path()));
+    let doctors = said(&output(&mut doctor));
+    assert!(doctors.contains(why), "{doctors}");
+    let start = refused(folder.path()).await;
+    assert!(start.contains(why), "{start}");
+    assert_refused(&env_of(folder.path()), &["reseal"], "was given up").await;
+    let list = keys(&env_of(folder.path()), &["list"]).await;
+    assert!(list["keys"][0]["does"].as_str().unwrap().starts_with("is given up"), "{list}");
+    // Another key in front mends it.
+    keys(&env_of(folder.path()), &["rotate"]).await;
+    opened(folder.path()).await.unwrap().store.close().await;
+}

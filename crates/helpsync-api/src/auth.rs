@@ -284,6 +284,21 @@ impl FromRequestParts<Api> for KeyedCaller {
     }
 }
 
+/// Refuses what is done with a link, or goes on, whose API key was revoked or has ended since.
+pub(crate) async fn check_key_lives(
+    api: &Api,
+    organization: OrganizationId,
+    key: Option<i64>,
+) -> Result<(), ApiError> {
+    let Some(key) = key else { return Ok(()) };
+    match api.store().admin().api_key_is_live(organization, key).await? {
+        true => Ok(()),
+        false => {
+            Err(ApiError::gone("the API key that this was asked for with has ended: ask again with another"))
+        }
+    }
+}
+
 /// A customer, and whether it speaks for itself: what its organization alone may ask for is refused to it then.
 pub(crate) struct Speaker {
     pub(crate) customer: Customer,

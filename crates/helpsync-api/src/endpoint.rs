@@ -66,7 +66,7 @@ impl Content {
 
 impl Content {
     /// The names of an object's members.
-    fn members(&self) -> Vec<String> {
+    pub(crate) fn members(&self) -> Vec<String> {
         let mut members = Vec::new();
         self.note_members(&self.schema, &mut members);
         members

@@ -32,6 +32,7 @@ mod readiness;
 mod reference;
 mod routes;
 mod signing;
+mod told;
 mod viewer;
 #[allow(missing_docs, reason = "names are the API's own; /openapi.json says what each means")]
 mod wire;

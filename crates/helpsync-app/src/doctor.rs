@@ -10,7 +10,7 @@ use helpsync_config::Settings;
 use helpsync_coordinator_redis::{RedisCoordinator, RedisSettings};
 use helpsync_model::{Clock, KeyRing, OsEntropy, SystemClock, chain};
 use helpsync_queue_rabbitmq::RabbitSettings;
-use helpsync_store::{StoreExam, Vault};
+use helpsync_store::{KeyUse, StoreExam, Vault};
 
 use crate::keys::KeySource;
 use crate::{AppError, broker_policies, broker_rights, home};
@@ -189,6 +189,13 @@ fn store_finding(exam: &StoreExam) -> Finding {
 
 fn keys_finding(exam: &StoreExam, has_keys: bool, now: i64) -> Finding {
     const NAME: &str = "sealing keys";
+    if let Some(fault) = exam.keys.iter().find_map(KeyUse::fault) {
+        return Finding::wrong(
+            NAME,
+            format!("no process starts with this ring: {fault}"),
+            "helpsync keys list shows what each key is (docs/keys.md)",
+        );
+    }
     match (exam.unopened.first(), has_keys) {
         (None, false) => Finding::ok(NAME, "none yet: the first start makes them"),
         (None, true) => match exam.keys.iter().find(|key| !key.is_in_ring && key.signed_until(now).is_some())

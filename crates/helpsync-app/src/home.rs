@@ -173,9 +173,9 @@ fn private(options: &mut OpenOptions) {
     let _nothing_to_say = options;
 }
 
-/// The sealing keys in a file, made if it is missing.
-pub(crate) fn key_ring(path: &Path, entropy: &dyn Entropy) -> Result<KeyRing, AppError> {
-    let text = read_or_make(path, || KeyRing::generate("k1", entropy).to_secret())?;
+/// The sealing keys in a file, made if it is missing: one key, called `id`.
+pub(crate) fn key_ring(path: &Path, id: &str, entropy: &dyn Entropy) -> Result<KeyRing, AppError> {
+    let text = read_or_make(path, || KeyRing::generate(id, entropy).to_secret())?;
     parsed(path, text.expose_secret())
 }
 
@@ -388,7 +388,7 @@ mod tests {
         let path = key_ring_file(&url(&folder)).unwrap();
         for altered in ["", "k1:short"] {
             std::fs::write(&path, altered).unwrap();
-            assert!(matches!(key_ring(&path, &SeededEntropy::new(1)), Err(AppError::File { .. })));
+            assert!(matches!(key_ring(&path, "k1", &SeededEntropy::new(1)), Err(AppError::File { .. })));
             assert_eq!(std::fs::read_to_string(&path).unwrap(), altered);
         }
     }

@@ -85,11 +85,11 @@ impl KeySource {
         }
         let Self::File(path) = self else { return Err(AppError::NotShared) };
         let url = settings.store.url.expose();
-        if helpsync_store::holds_secrets(url).await? {
+        let Some(id) = helpsync_store::first_key_id(url).await? else {
             let database = home::database(url).unwrap_or_default().to_owned();
             return Err(AppError::KeysGone { path: path.display().to_string(), database });
-        }
-        home::key_ring(path, entropy)
+        };
+        home::key_ring(path, &id, entropy)
     }
 }
 

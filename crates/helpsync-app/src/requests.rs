@@ -147,6 +147,10 @@ async fn requested_run(
         };
         audit::acts(organization, actor);
         audit::about(std::slice::from_ref(&request.customer_id));
+        match request.action {
+            RequestAction::Sync { full } => audit::detail("full", full.into()),
+            RequestAction::ResyncArticle { article_id } => audit::detail("article_id", article_id.into()),
+        }
         parts.store.admin().request_run(organization, run_request).await
     };
     let id = run_request.request_id.clone();

@@ -13,7 +13,7 @@ const MARKUP: [char; 5] = ['[', '`', '*', '~', '<'];
 /// more, which readers pass over, so that chunks of the table repeat those rows too.
 pub(crate) const HEADER_DASHES: usize = 3;
 /// The most rows of headers that are told in dashes.
-pub(crate) const HEADER_ROWS_MAX: usize = 4;
+pub(crate) const HEADER_ROWS_MAX: usize = 12;
 /// The end of a row that says what the rows behind it are.
 const EMPTY_CELL: &str = " |";
 /// Between two lines of a cell.

@@ -106,7 +106,11 @@ fn in_order(parts: &mut [Handle]) {
 
 /// Words within a line that no browser shows.
 fn is_hidden_within_a_line(node: &Handle) -> bool {
-    const WORDS: [&str; 9] = ["a", "b", "em", "font", "i", "small", "span", "strong", "u"];
+    const WORDS: [&str; 36] = [
+        "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
+        "i", "ins", "kbd", "label", "mark", "nobr", "output", "q", "rt", "ruby", "s", "samp", "small",
+        "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
+    ];
     WORDS.contains(&tag(node)) && (attribute(node, "hidden").is_some() || declares(node, "display", "none"))
 }
 

@@ -287,7 +287,12 @@ fn target(address: &str, title: Option<&str>, line: Line, out: &mut String) {
         out.push_str(" \"");
         let mut escaped = String::new();
         escape::text(&one_line(title), Place { cell, brackets: true, title: true }, &mut escaped);
-        out.push_str(&escaped.replace('"', "\\\""));
+        let escaped = escaped.replace('"', "\\\"");
+        match escaped.strip_suffix("\\\\") {
+            // GitHub's parser looks for the longest title: it takes an escaped backslash and the end for an escaped quote.
+            Some(before) => out.push_str(&format!("{before}&#92;")),
+            None => out.push_str(&escaped),
+        }
         out.push('"');
     }
     out.push(')');

@@ -53,7 +53,7 @@ pub use limits::{
 
 /// The version of what [`convert`] makes of the same HTML. Raise it with every change of that: whatever was stored by
 /// another version is converted again.
-pub const CONVERTER_VERSION: u32 = 10;
+pub const CONVERTER_VERSION: u32 = 11;
 
 /// An article's body in the two forms that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

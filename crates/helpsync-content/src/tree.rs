@@ -7,7 +7,7 @@ use html5ever::tendril::StrTendril;
 use html5ever::{Attribute, LocalName, QualName, ns};
 use markup5ever_rcdom::{Handle, Node, NodeData};
 
-use crate::styles::Shift;
+use crate::styles::{Shift, declared, style_of};
 
 /// The name of an element; empty for everything else.
 pub(crate) fn tag(node: &Node) -> &str {
@@ -87,13 +87,11 @@ pub(crate) fn all_text(node: &Handle) -> String {
     out
 }
 
-/// Whether an element's style holds a declaration, like `text-decoration` with `line-through`.
+/// Whether an element's style holds a declaration, like `text-decoration` (or a property that begins so) with `line-through`.
 pub(crate) fn declares(node: &Node, property: &str, value: &str) -> bool {
-    attribute(node, "style").is_some_and(|style| {
-        style.split(';').filter_map(|declaration| declaration.split_once(':')).any(|(name, values)| {
-            name.trim().to_ascii_lowercase().starts_with(property)
-                && values.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(value))
-        })
+    style_of(node).is_some_and(|style| {
+        let said = declared(&style, property);
+        said.values().any(|values| values.split_ascii_whitespace().any(|it| it == value))
     })
 }
 

@@ -143,9 +143,14 @@ impl KeyRing {
     /// An id for the next key: `k` and a number above that of every key named so, in the ring or among `others`.
     #[must_use]
     pub fn free_id<'a>(&'a self, others: impl IntoIterator<Item = &'a str>) -> String {
+        Self::id_beside(self.iter().map(SealingKey::id).chain(others))
+    }
+
+    /// The same beside keys of which only the ids are known: `k1` where there are none.
+    #[must_use]
+    pub fn id_beside<'a>(ids: impl IntoIterator<Item = &'a str>) -> String {
         let number = |id: &str| id.strip_prefix('k')?.parse::<u32>().ok();
-        let ids = self.iter().map(SealingKey::id).chain(others);
-        format!("k{}", ids.filter_map(number).max().unwrap_or(0).saturating_add(1))
+        format!("k{}", ids.into_iter().filter_map(number).max().unwrap_or(0).saturating_add(1))
     }
 
     /// The ids, in order.

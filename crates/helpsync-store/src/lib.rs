@@ -97,7 +97,7 @@ pub use tenant::customer_list::{CustomerQuery, CustomerTotals};
 pub use tenant::customer_search::{CustomerFilter, CustomerSearch, CustomerSort};
 pub use tenant::customer_state::{CustomerState, HeldFile, WorkspaceState};
 pub use tenant::customers::{Customer, ScheduleChange};
-pub use tenant::examine::{ProcessKeys, StoreExam, examine, holds_secrets};
+pub use tenant::examine::{ProcessKeys, StoreExam, examine, first_key_id};
 pub use tenant::freshness::Freshness;
 pub use tenant::gauges::{Gauges, ShardGauge};
 pub use tenant::history::{HISTORY_SLOTS, HistoryPoint, SLOT_MS};

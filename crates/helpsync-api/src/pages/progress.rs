@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::callback::{broken, not_ours};
 use super::{look, stream, texts};
 use crate::Api;
+use crate::auth::check_key_lives;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
@@ -154,31 +155,16 @@ async fn events(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiErro
     let Some((_, claim)) = read(&api, query) else {
         return ApiError::bad("this link has expired, or is not one of ours").into_response();
     };
-    if let Err(error) = check_key(&api, OrganizationId(claim.o), claim.k).await {
+    if let Err(error) = check_key_lives(&api, OrganizationId(claim.o), claim.k).await {
         return error.into_response();
     }
     stream::follow(api, claim).unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Refuses a link whose API key was revoked or has ended since.
-pub(super) async fn check_key(
-    api: &Api,
-    organization: OrganizationId,
-    key: Option<i64>,
-) -> Result<(), ApiError> {
-    let Some(key) = key else { return Ok(()) };
-    match api.store().admin().api_key_is_live(organization, key).await? {
-        true => Ok(()),
-        false => {
-            Err(ApiError::gone("the API key that the link was made with has ended: ask for another link"))
-        }
-    }
-}
-
 async fn show(State(api): State<Api>, query: Result<Query<TokenQuery>, ApiError>) -> Response {
     let Some((token, claim)) = read(&api, query) else { return not_ours().into() };
     let organization = OrganizationId(claim.o);
-    if let Err(error) = check_key(&api, organization, claim.k).await {
+    if let Err(error) = check_key_lives(&api, organization, claim.k).await {
         return broken(error).into();
     }
     let look = look(&api, organization).await;

@@ -13,6 +13,7 @@ use helpsync_model::{ConnectionId, OrganizationId};
 
 use super::progress::{ProgressClaim, Snapshot, snapshot};
 use crate::Api;
+use crate::auth::check_key_lives;
 use crate::error::ApiError;
 
 /// Streams open at once; each holds a connection of the listener's and asks the store now and then.
@@ -114,6 +115,8 @@ impl Watch {
     async fn look(&mut self) -> Option<Option<Event>> {
         debug_assert_eq!(self.place.connection, self.claim.d);
         let (organization, connection) = (OrganizationId(self.claim.o), ConnectionId(self.claim.d));
+        // Links end at once with the key that they were made with.
+        check_key_lives(&self.api, organization, self.claim.k).await.ok()?;
         let now = snapshot(&self.api, organization, connection, &self.claim).await.ok()?;
         if self.last.as_ref() == Some(&now) {
             return Some(None);

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::callback::{broken, not_ours, welcome};
-use super::progress::check_key;
 use super::{look, texts};
 use crate::Api;
+use crate::auth::check_key_lives;
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
@@ -84,7 +84,7 @@ fn claim_of(api: &Api, query: Result<Query<SyncQuery>, ApiError>) -> Option<Sync
 /// The connection that the URL was made for.
 async fn connection_of(api: &Api, claim: &SyncClaim) -> Result<Connection, ApiError> {
     let organization = OrganizationId(claim.o);
-    check_key(api, organization, claim.k).await?;
+    check_key_lives(api, organization, claim.k).await?;
     let found = api.store().admin().connection(organization, ConnectionId(claim.d)).await?;
     if found.created_at == claim.c { Ok(found) } else { Err(ApiError::missing("connection")) }
 }

@@ -186,6 +186,8 @@ async fn revoke_key(
             caller.scope, key.scope
         )));
     }
+    audit::detail("name", key.name.as_str().into());
+    audit::detail("scope", key.scope.as_str().into());
     if !admin.revoke_api_key(organization, id).await? {
         return Err(missing());
     }

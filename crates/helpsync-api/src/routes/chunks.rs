@@ -133,6 +133,7 @@ async fn upload(
     for one in &files {
         known_to(&api, &customer, &viewing, one.file).await?;
     }
+    crate::told::listed("file_ids", files.iter().map(|one| one.file.0));
     let listed = |ids: Vec<i64>| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     match api.store().search().upload_chunks(customer.id, &model, &files, overwrite).await? {
         Uploaded::Stored => Ok(SUCCESS),

@@ -3,16 +3,16 @@
 use std::collections::{HashMap, VecDeque};
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use helpsync_model::{ConnectionId, CustomerId, chain};
+use helpsync_model::{ConnectionId, CustomerId, OrganizationId, chain};
 use helpsync_store::{File, FileFilters, FileOrder, FileQuery};
 
 use super::file_detail::detail;
 use crate::Api;
-use crate::auth::Reader;
+use crate::auth::{Reader, Spoken, check_key_lives};
 use crate::body::Query;
 use crate::endpoint::{Access, Endpoint, get};
 use crate::error::ApiError;
@@ -41,6 +41,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 /// Where an export stands.
 struct Cursor {
     api: Api,
+    organization: OrganizationId,
+    /// The API key that it was asked for with, or that made the access token.
+    key: i64,
     customer: CustomerId,
     viewing: Viewing,
     after: i64,
@@ -52,9 +55,14 @@ struct Cursor {
 async fn export(
     State(api): State<Api>,
     reader: Reader,
+    Extension(spoken): Extension<Spoken>,
     viewing: Viewing,
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, ApiError> {
+    let organization = match &reader {
+        Reader::ByKey(organization) => *organization,
+        Reader::Caller(customer) => customer.organization,
+    };
     let customer = match (reader, query.customer_id) {
         (Reader::Caller(customer), None) => customer.id,
         (Reader::Caller(customer), Some(id)) if customer.external_id == id => customer.id,
@@ -69,6 +77,8 @@ async fn export(
     };
     let cursor = Cursor {
         api,
+        organization,
+        key: spoken.key,
         customer,
         viewing,
         after: 0,
@@ -106,6 +116,8 @@ impl Cursor {
     }
 
     async fn read_page(&mut self) -> Result<(), ApiError> {
+        // A long export ends with its key.
+        check_key_lives(&self.api, self.organization, Some(self.key)).await?;
         let query = FileQuery {
             customer: self.customer,
             filters: FileFilters { viewer: self.viewing.viewer.clone(), ..FileFilters::default() },

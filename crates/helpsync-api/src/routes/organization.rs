@@ -10,6 +10,7 @@ use crate::auth::ByKey;
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, get, post};
 use crate::error::ApiError;
+use crate::told::understood;
 use crate::wire::organization::{OrganizationResponse, UpdateOrganizationInput};
 use crate::wire::{GenericSuccessResponse, SUCCESS, small};
 
@@ -57,6 +58,9 @@ async fn update(
     }
     let connector_settings = input.connector_settings();
     small(&connector_settings, "data_source_configs", CONFIGS_BYTES_MAX)?;
+    if let Some(settings) = &connector_settings {
+        understood("data_source_configs", settings);
+    }
     let users = input.global_user_config.unwrap_or_default();
     let change = OrganizationChange {
         auto_sync: users.auto_sync()?,

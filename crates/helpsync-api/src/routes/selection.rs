@@ -7,11 +7,11 @@ use helpsync_store::{PlaceKind, SelectionFilterChanged};
 
 use super::sync::connected;
 use crate::Api;
-use crate::audit::selected;
 use crate::auth::{Caller, KeyedCaller};
 use crate::body::Body;
 use crate::endpoint::{Access, Endpoint, get, post, put};
 use crate::error::ApiError;
+use crate::told::selected;
 use crate::wire::selection::{PlacesNamed, SelectionInput, SelectionPreview, SelectionView, check_brands};
 
 const PATH: &str = "/helpsync/v1/selection";

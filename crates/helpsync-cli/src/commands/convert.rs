@@ -18,10 +18,10 @@ pub(crate) fn convert(args: &Convert, output: Output) -> anyhow::Result<()> {
     let converted = run(&html, args.url.as_deref(), &Limits::default())?;
     let form = if output.json { Form::Json } else { args.form };
     let said = match form {
+        Form::Json => return output.json_answer(&document(args, &html, &converted)?),
         Form::Markdown => converted.markdown,
         Form::Text => converted.text,
         Form::Chunks => listing(&chunked(&converted)?),
-        Form::Json => document(args, &html, &converted)?,
     };
     output.data(&said)
 }

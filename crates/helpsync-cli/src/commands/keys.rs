@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use helpsync_app::{AppError, KeySource, Parts, Runtime, reseal_all};
 use helpsync_config::Settings;
 use helpsync_model::{Clock as _, KeyRing, KeyRingError, OsEntropy, SystemClock, chain};
-use helpsync_store::{KeyUse, ProcessKeys, RingError, Store, StoreExam, StoreOptions, Vault};
+use helpsync_store::{KeyUse, ProcessKeys, Store, StoreExam, StoreOptions, Vault};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -47,8 +47,9 @@ impl Installation {
     async fn to_change(args: &KeySettings) -> anyhow::Result<(Self, StoreExam)> {
         let installation = Self::open(args, KeySource::lock)?;
         let exam = installation.look().await?;
-        match exam.keys.iter().find(|key| key.differs) {
-            Some(key) => Err(refusal(Exit::Failed, chain(&RingError::Differs(key.id.clone())))),
+        // A key in front that was given up is what `rotate` mends.
+        match exam.keys.iter().filter(|key| key.differs).find_map(KeyUse::fault) {
+            Some(fault) => Err(refusal(Exit::Failed, chain(&fault))),
             None => Ok((installation, exam)),
         }
     }
@@ -126,6 +127,7 @@ fn signed_until(key: &KeyUse) -> Option<i64> {
 fn shown(key: &KeyUse) -> Value {
     let does = match (key.is_in_ring, key.seals) {
         _ if key.differs => "is another key than the one of this id that the database knows",
+        (true, true) if key.voided_at.is_some() => "is given up: no process starts with it in front",
         (true, true) => "seals and opens",
         (true, false) if key.sealed_at.is_none() => "opens, has not sealed yet",
         (true, false) if key.sealed > 0 => "opens, and is needed",
@@ -287,6 +289,9 @@ fn left(exam: &StoreExam) -> i64 {
 async fn reseal(args: &KeySettings, output: Output) -> anyhow::Result<()> {
     let installation = Installation::of(args)?;
     let mut exam = installation.look().await?;
+    if let Some(fault) = exam.keys.iter().find_map(KeyUse::fault) {
+        return Err(refusal(Exit::Failed, chain(&fault)));
+    }
     let total = left(&exam);
     let now = SystemClock.now_ms();
     let runs = exam.processes.iter().any(|process| now.saturating_sub(process.seen_at) < SILENT_MS);

@@ -2,7 +2,7 @@
 
 use clap::error::ErrorKind;
 
-use super::Output;
+use super::{Output, shown_text, tell};
 use crate::exit::{Exit, refusal};
 
 /// Prints what clap says: help and version, or what is wrong. Where JSON is wanted, what is wrong is JSON too.
@@ -18,7 +18,9 @@ pub(crate) fn not_understood(who: &str, error: &clap::Error) -> Exit {
         let output = Output { json: true, ..Output::default() };
         output.error(who, &refusal(Exit::Usage, said(who, error)), Exit::Usage);
     } else {
-        drop(error.print());
+        // An argument may hold what a terminal would obey: then it is said without colours.
+        let text = error.render().to_string();
+        if shown_text(&text) == text { drop(error.print()) } else { tell(&text) }
     }
     Exit::Usage
 }

@@ -51,6 +51,11 @@ impl Output {
         write_out(&if self.json { seen_json(&text) } else { shown_text(&text).into() })
     }
 
+    /// A JSON document, whatever form answers have.
+    pub(crate) fn json_answer(self, json: &str) -> anyhow::Result<()> {
+        write_out(&format!("{}\n", seen_json(json)))
+    }
+
     /// An answer that is data: exact wherever it goes but to a terminal.
     pub(crate) fn data(self, text: &str) -> anyhow::Result<()> {
         if std::io::stdout().is_terminal() { self.answer(text) } else { write_out(&format!("{text}\n")) }

@@ -38,7 +38,7 @@ pub(crate) fn shown_text(text: &str) -> String {
 
 fn shown(character: char) -> char {
     // What joins emoji and letters is harmless.
-    let joins = matches!(character, '\u{200c}' | '\u{200d}' | '\u{ad}');
+    let joins = matches!(character, '\u{200c}' | '\u{200d}');
     if is_unseen(character) && !joins { char::REPLACEMENT_CHARACTER } else { character }
 }
 

@@ -122,13 +122,13 @@ fn send_again() -> String {
 }
 
 /// A person who asks believes that the receiver is well: its next delivery is let through as a probe.
-async fn half_open(write: &mut Write, webhook: WebhookId) -> Result<(), StoreError> {
-    sqlx::query("update webhook set open_until = $2 where id = $1 and open_until > $2")
+async fn half_open(write: &mut Write, webhook: WebhookId) -> Result<bool, StoreError> {
+    let opened = sqlx::query("update webhook set open_until = $2 where id = $1 and open_until > $2")
         .bind(webhook.0)
         .bind(write.now)
         .execute(&mut *write.tx)
         .await?;
-    Ok(())
+    Ok(opened.rows_affected() > 0)
 }
 
 impl WebhookStore {
@@ -243,7 +243,7 @@ impl WebhookStore {
         self.webhook(organization, webhook).await?;
         let mut write = self.write().await?;
         let now = write.now;
-        half_open(&mut write, webhook).await?;
+        let opened = half_open(&mut write, webhook).await?;
         let moved = sqlx::query(sql(format!(
             "{} and id in (select id from webhook_delivery where webhook_id = $1 and state = {DEAD_DELIVERY}
                order by id limit $3)",
@@ -254,7 +254,7 @@ impl WebhookStore {
         .bind(i64::from(limit))
         .execute(&mut *write.tx)
         .await?;
-        write.commit().await?;
+        write.commit_if(opened || moved.rows_affected() > 0).await?;
         Ok(moved.rows_affected())
     }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::audit;
 use crate::db::decode::millis;
 use crate::db::{Entity, StoreError, WebhookStore, decode, sql};
 
@@ -251,19 +252,19 @@ impl WebhookStore {
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let now = write.now;
-        let deleted = sqlx::query(
+        let deleted: Option<String> = sqlx::query_scalar(
             "update webhook set deleted_at = $3, updated_at = $3, signing_key_sealed = null,
                previous_key_sealed = null, previous_key_until = null, older_key_sealed = null, older_key_until = null
-             where id = $1 and organization_id = $2 and deleted_at is null",
+             where id = $1 and organization_id = $2 and deleted_at is null returning url",
         )
         .bind(id.0)
         .bind(organization.0)
         .bind(now)
-        .execute(&mut *write.tx)
+        .fetch_optional(&mut *write.tx)
         .await?;
-        if deleted.rows_affected() == 0 {
-            return Err(StoreError::NotFound(Entity::Webhook));
-        }
+        let url = deleted.ok_or(StoreError::NotFound(Entity::Webhook))?;
+        // What stands behind the question mark is often a secret.
+        audit::detail("url", url.split(['?', '#']).next().unwrap_or_default().into());
         write.commit().await
     }
 }

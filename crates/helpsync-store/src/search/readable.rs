@@ -10,6 +10,8 @@ const TAGS_THAT_JOIN: [&str; 4] = ["strong", "em", "del", "code"];
 const ENTITY_BYTES_MAX: usize = 32;
 /// A fence has at least so many backticks or tildes.
 const FENCE_MIN: usize = 3;
+/// The number of an item has at most so many digits. Source: CommonMark 0.31, 5.2.
+const ITEM_DIGITS_MAX: usize = 9;
 
 /// A chunk as a reader sees it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,8 +26,9 @@ pub(crate) struct Readable {
 pub(crate) fn readable(markdown: &str) -> Readable {
     let mut read = Readable { body: String::with_capacity(markdown.len()), ..Readable::default() };
     let mut fence: Option<&str> = None;
+    let mut brackets = 0;
     for line in markdown.lines() {
-        let content = behind_marks(line);
+        let content = behind_marks(line, &mut read.body);
         if let Some(marks) = fence {
             let line = content.trim_end();
             if line.starts_with(marks) && line.bytes().all(|byte| byte == marks.as_bytes()[0]) {
@@ -40,22 +43,43 @@ pub(crate) fn readable(markdown: &str) -> Readable {
         if fence.is_some() {
             continue;
         }
+        // The words of a link may go on behind the end of a line, and not behind that of a paragraph.
+        if content.is_empty() {
+            brackets = 0;
+        }
         let hashes = content.len() - content.trim_start_matches('#').len();
         let heading = (1..=6).contains(&hashes) && content[hashes..].starts_with(' ');
         let to = if heading { &mut read.headings } else { &mut read.body };
-        Line::of(content).write(to);
+        brackets = Line::of(content, brackets).write(to);
         to.push('\n');
     }
     read
 }
 
-/// A line behind the marks of quotes and items, which hold no word.
-fn behind_marks(line: &str) -> &str {
+/// A line behind the marks of quotes and items; the numbers of items are words, and go to `out`.
+fn behind_marks<'a>(line: &'a str, out: &mut String) -> &'a str {
     let mut rest = line.trim_start();
-    while let Some(behind) = ["> ", "- ", "* ", "+ ", ">"].iter().find_map(|mark| rest.strip_prefix(mark)) {
+    loop {
+        let mark = ["> ", "- ", "* ", "+ ", ">"].iter().find_map(|mark| rest.strip_prefix(mark));
+        let (number, behind) =
+            mark.map_or_else(|| numbered(rest), |behind| Some(("", behind))).unwrap_or(("", ""));
+        if behind.is_empty() {
+            return rest;
+        }
+        if !number.is_empty() {
+            out.push_str(number);
+            out.push(' ');
+        }
         rest = behind.trim_start();
     }
-    rest
+}
+
+/// The number of an item, and what stands behind its mark.
+fn numbered(rest: &str) -> Option<(&str, &str)> {
+    let digits = rest.bytes().take(ITEM_DIGITS_MAX).take_while(u8::is_ascii_digit).count();
+    let (number, behind) = rest.split_at(digits);
+    let behind = behind.strip_prefix(". ").or_else(|| behind.strip_prefix(") "))?;
+    (!number.is_empty()).then_some((number, behind))
 }
 
 /// The fence of code that a line opens.
@@ -79,7 +103,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(text: &'a str) -> Self {
+    fn of(text: &'a str, brackets: usize) -> Self {
         let mut last_run = HashMap::new();
         let mut at = 0;
         while let Some(found) = text[at..].find('`') {
@@ -87,14 +111,15 @@ impl<'a> Line<'a> {
             last_run.insert(length, at + found);
             at += found + length;
         }
-        Self { text, at: 0, brackets: 0, last_run, no_address_before: 0 }
+        Self { text, at: 0, brackets, last_run, no_address_before: 0 }
     }
 
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
 
-    fn write(mut self, out: &mut String) {
+    /// Answers how many brackets are open at its end.
+    fn write(mut self, out: &mut String) -> usize {
         let special = |c: char| matches!(c, '\\' | '`' | '*' | '~' | '[' | ']' | '<' | '&');
         while let Some(found) = self.rest().find(special) {
             out.push_str(&self.rest()[..found]);
@@ -102,6 +127,7 @@ impl<'a> Line<'a> {
             self.special(out);
         }
         out.push_str(self.rest());
+        self.brackets
     }
 
     /// Takes in what begins with a sign that may be markup.
@@ -238,6 +264,19 @@ mod tests {
         ] {
             assert_eq!(seen(markdown), expected, "{markdown}");
         }
+    }
+
+    #[test]
+    fn a_numbered_item_may_begin_with_code_and_a_link_go_on_behind_its_line() {
+        let seen = |markdown| seen(markdown);
+        assert_eq!(
+            seen("1. ```\n   code[i](call)\n   ```\n\nSee [here](/no) **W**arp"),
+            "1 code[i](call) See [here Warp"
+        );
+        assert_eq!(seen("> 2) - ```\n>      a](b)\n>      ```\n[c](d)"), "2 a](b) [c");
+        assert_eq!(seen("[one\ntwo](/no) x"), "[one two x");
+        assert_eq!(seen("[one\n\ntwo](/yes) x"), "[one two (/yes) x");
+        assert_eq!(readable("1. ## Step").headings, "## Step\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::db::audit::Change;
+use crate::db::audit::{self, Change};
 use crate::db::decode::millis;
 use crate::db::{AdminStore, StoreError, Write, decode, sql};
 
@@ -102,6 +102,9 @@ impl AdminStore {
     ) -> Result<Option<ApiKey>, StoreError> {
         let mut write = self.write().await?;
         let made = insert(&mut write, organization, key, secret, false).await?;
+        if let Some(key) = &made {
+            audit::detail("id", key.id.into());
+        }
         write.commit_if(made.is_some()).await?;
         Ok(made)
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use helpsync_model::chain;
+use helpsync_model::{KeyRing, chain};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use crate::db::pool::read_url;
@@ -229,16 +229,27 @@ async fn open_sealed(
     Ok(())
 }
 
-/// Whether the database of `url` holds anything that is sealed, whatever its version. Changes nothing.
+/// The id that the one key of a new ring may have for the database of `url`, whatever its version; `None`: it holds what other
+/// keys have sealed, and no new ring opens that. Changes nothing.
 ///
 /// # Errors
 /// [`StoreError`]: it cannot be read.
-pub async fn holds_secrets(url: &str) -> Result<bool, StoreError> {
-    let Some((mut connection, dialect)) = connect(url).await? else { return Ok(false) };
-    if !has_table(&mut connection, dialect, "webhook").await? {
-        return Ok(false);
-    }
-    let sealed = sealed_at_all(&mut connection).await;
+pub async fn first_key_id(url: &str) -> Result<Option<String>, StoreError> {
+    let Some((mut connection, dialect)) = connect(url).await? else {
+        return Ok(Some(KeyRing::id_beside([])));
+    };
+    let id = free_beside(&mut connection, dialect).await;
     drop(connection.close().await);
-    Ok(sealed? > 0)
+    id
+}
+
+async fn free_beside(connection: &mut AnyConnection, dialect: Dialect) -> Result<Option<String>, StoreError> {
+    if has_table(connection, dialect, "webhook").await? && sealed_at_all(connection).await? > 0 {
+        return Ok(None);
+    }
+    let mut known: Vec<String> = Vec::new();
+    if has_table(connection, dialect, "sealing_key").await? {
+        known = sqlx::query_scalar("select id from sealing_key").fetch_all(connection).await?;
+    }
+    Ok(Some(KeyRing::id_beside(known.iter().map(String::as_str))))
 }

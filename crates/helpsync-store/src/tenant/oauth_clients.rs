@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sqlx::Row;
 
+use crate::db::audit;
 use crate::db::{AdminStore, StoreError, TokenStore, sql};
 
 /// Clients of one organization that are listed at most.
@@ -177,15 +178,16 @@ impl AdminStore {
         ids: &[i64],
     ) -> Result<u64, StoreError> {
         let mut write = self.write().await?;
-        let deleted = sqlx::query(sql(format!(
-            "delete from oauth_client where organization_id = $1 and id in {}",
+        let deleted: Vec<String> = sqlx::query_scalar(sql(format!(
+            "delete from oauth_client where organization_id = $1 and id in {} returning client_id",
             self.dialect.json_integers("$2")
         )))
         .bind(organization.0)
         .bind(json!(ids).to_string())
-        .execute(&mut *write.tx)
+        .fetch_all(&mut *write.tx)
         .await?;
-        write.commit_if(deleted.rows_affected() > 0).await?;
-        Ok(deleted.rows_affected())
+        audit::detail("client_ids", json!(deleted));
+        write.commit_if(!deleted.is_empty()).await?;
+        Ok(deleted.len() as u64)
     }
 }

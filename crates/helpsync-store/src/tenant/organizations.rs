@@ -4,6 +4,7 @@ use helpsync_model::{AutoSync, OrganizationId};
 use serde_json::Value;
 use sqlx::Row;
 
+use crate::db::audit;
 use crate::db::{AdminStore, Entity, StoreError, decode, sql};
 
 /// Who everything else belongs to.
@@ -148,6 +149,9 @@ impl AdminStore {
         .bind(write.now)
         .fetch_optional(&mut *write.tx)
         .await?;
+        if let Some(id) = id {
+            audit::detail("id", id.into());
+        }
         write.commit_if(id.is_some()).await?;
         Ok(id.map(OrganizationId))
     }
@@ -209,14 +213,12 @@ impl AdminStore {
         let mut write = self.write().await?;
         let lock = write.dialect.for_update();
         // Whoever adds a customer refers to this row, and waits.
-        let found: Option<i64> =
-            sqlx::query_scalar(sql(format!("select id from organization where id = $1{lock}")))
+        let found: Option<String> =
+            sqlx::query_scalar(sql(format!("select name from organization where id = $1{lock}")))
                 .bind(id.0)
                 .fetch_optional(&mut *write.tx)
                 .await?;
-        if found.is_none() {
-            return Err(StoreError::NotFound(Entity::Organization));
-        }
+        audit::detail("name", found.ok_or(StoreError::NotFound(Entity::Organization))?.into());
         let customers: i64 = sqlx::query_scalar("select count(*) from customer where organization_id = $1")
             .bind(id.0)
             .fetch_one(&mut *write.tx)

@@ -48,6 +48,15 @@ pub struct KeyUse {
 }
 
 impl KeyUse {
+    /// Why no process starts with a ring that has this key so.
+    #[must_use]
+    pub fn fault(&self) -> Option<RingError> {
+        if self.differs {
+            return Some(RingError::Differs(self.id.clone()));
+        }
+        (self.seals && self.voided_at.is_some()).then(|| RingError::GivenUp(self.id.clone()))
+    }
+
     /// Until when something may be good that it signed, in ms, of a key that another is to take or has taken the place of;
     /// `None`: nothing is at `now`.
     #[must_use]
@@ -297,17 +306,19 @@ impl AdminStore {
     /// [`StoreError`].
     pub async fn void_key(&self, id: &str) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
-        let voided = sqlx::query("update sealing_key set superseded_at = $2 where id = $1")
+        let known = known_keys(&mut write.tx).await?;
+        let Some(key) = known.get(id) else { return Ok(false) };
+        if key.voided_at.is_some() {
+            return Ok(true);
+        }
+        sqlx::query("update sealing_key set superseded_at = $2 where id = $1")
             .bind(id)
             .bind(write.now.saturating_neg())
             .execute(&mut *write.tx)
             .await?;
-        let is_known = voided.rows_affected() == 1;
-        if is_known {
-            noted(&mut write, "void a sealing key", id).await?;
-        }
+        noted(&mut write, "void a sealing key", id).await?;
         write.commit().await?;
-        Ok(is_known)
+        Ok(true)
     }
 
     /// What each key is used for: those of the ring first, the one that seals foremost.
@@ -359,12 +370,25 @@ async fn check_known(
             // Its row is what keeps it from being believed.
         } else if let Some(until) = signed_until(key.sealed_at, key.superseded_at, write.now) {
             signs = Some(RingError::Signs(id.clone(), until));
+        } else if is_held(write, id).await? {
+            // A process has it, and may seal with it next: another key of this id would be taken for it.
         } else {
             forget(write, id).await?;
         }
     }
     let refused = if missing.is_empty() { signs } else { Some(RingError::Missing(missing)) };
     refused.map_or(Ok(()), |refused| Err(refused.into()))
+}
+
+/// Whether a process of the last day holds the key.
+async fn is_held(write: &mut Write, id: &str) -> Result<bool, StoreError> {
+    let held: Vec<String> = sqlx::query_scalar("select keys from process where keys is not null")
+        .fetch_all(&mut *write.tx)
+        .await?;
+    let holds = |keys: &String| {
+        serde_json::from_str::<Vec<String>>(keys).is_ok_and(|keys| keys.iter().any(|key| key == id))
+    };
+    Ok(held.iter().any(holds))
 }
 
 async fn forget(write: &mut Write, id: &str) -> Result<(), StoreError> {

@@ -155,6 +155,35 @@ async fn a_key_whose_signatures_are_given_up_can_be_removed_at_once_and_the_one_
     }
 }
 
+/// A process that starts with an older ring takes nothing from one that holds the newer.
+#[tokio::test]
+async fn a_key_that_a_process_holds_is_not_forgotten() {
+    for store in stores().await {
+        let name = name_of(&store);
+        let both = first().with_new_key("k2", &SeededEntropy::new(7)).unwrap();
+        let other = first().with_new_key("k2", &SeededEntropy::new(8)).unwrap();
+        store.admin().take_ring(&both).await.unwrap();
+        let sign = ProcessSign {
+            holder: "newer".to_owned(),
+            role: "worker",
+            host: "h".to_owned(),
+            version: "1",
+            concurrency: 1,
+            keys: vec!["k1".to_owned(), "k2".to_owned()],
+        };
+        store.queue().note_process(&sign).await.unwrap();
+        store.admin().take_ring(&first()).await.unwrap();
+        let refused = store.admin().take_ring(&other).await.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::Ring(RingError::Differs(id)) if id == "k2"),
+            "{name}: {refused}"
+        );
+        store.queue().forget_process("newer").await.unwrap();
+        store.admin().take_ring(&first()).await.unwrap();
+        store.admin().take_ring(&other).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_first_key_of_a_new_database_derives() {
     for store in stores().await {
