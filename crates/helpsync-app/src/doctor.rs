@@ -189,7 +189,9 @@ fn store_finding(exam: &StoreExam) -> Finding {
 
 fn keys_finding(exam: &StoreExam, has_keys: bool, now: i64) -> Finding {
     const NAME: &str = "sealing keys";
-    if let Some(fault) = exam.keys.iter().find_map(KeyUse::fault) {
+    // What does not open says more.
+    let fault = exam.keys.iter().find_map(KeyUse::fault).filter(|_| exam.unopened.is_empty());
+    if let Some(fault) = fault {
         return Finding::wrong(
             NAME,
             format!("no process starts with this ring: {fault}"),
