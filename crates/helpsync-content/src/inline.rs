@@ -302,3 +302,22 @@ fn target(address: &str, title: Option<&str>, line: Line, out: &mut String) {
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Limits, convert};
+
+    /// GitHub's parser looks for the longest title, and takes an escaped backslash with the end for an escaped quote.
+    #[test]
+    fn a_title_that_ends_with_a_backslash_ends_there() {
+        for (title, written) in [("C:\\", "C:&#92;"), ("C:\\x", "C:\\x"), ("\\\\", "\\\\&#92;"), ("a", "a")] {
+            let html = format!("<p><a href='https://a.example/' title='{title}'>x</a> is \"new\"");
+            let markdown = convert(&html, None, &Limits::default()).unwrap().markdown;
+            assert_eq!(
+                markdown.trim(),
+                format!("[x](https://a.example/ \"{written}\") is \"new\""),
+                "{title}"
+            );
+        }
+    }
+}

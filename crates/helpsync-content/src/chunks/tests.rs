@@ -96,6 +96,19 @@ fn a_table_repeats_its_header_and_is_divided_between_rows() {
 }
 
 #[test]
+fn all_rows_of_a_head_stand_in_every_chunk() {
+    let head: String = (0..8).map(|row| format!("<tr><th>h{row}<th>x</tr>")).collect();
+    let body: String = (0..60).map(|row| format!("<tr><td>b{row}<td>words of this row</tr>")).collect();
+    let html = format!("<table><thead>{head}</thead><tbody>{body}</tbody></table>");
+    let markdown = crate::convert(&html, None, &crate::Limits::default()).unwrap().markdown;
+    let all = texts(&markdown, 200, 0);
+    assert!(all.len() > 2);
+    for chunk in &all {
+        assert!((0..8).all(|row| chunk.contains(&format!("| h{row} | x |"))), "{chunk}");
+    }
+}
+
+#[test]
 fn rows_of_the_same_table_overlap_whole_and_a_row_that_is_too_long_is_divided_between_words() {
     let rows: String = (0..9).map(|it| format!("| {it} | b |\n")).collect();
     let table = format!("| A | B |\n| --- | --- |\n{rows}");
