@@ -64,9 +64,6 @@ async fn what_was_so_already_and_what_was_refused_leaves_no_entry() {
     assert_untold(&app, &again, |status| status.is_success()).await;
     let hook = json!({ "url": "https://hooks.example.com/x" });
     let hook = app.post("/add_webhook", CUSTOMER, hook).await["id"].to_string();
-    let kept = json!({ "filters": { "ids": [files["results"][1]["id"]] }, "preserve_file_record": true });
-    app.post("/delete_files_v2", CUSTOMER, kept.clone()).await;
-    assert_untold(&app, &[("POST /delete_files_v2", "", kept)], |status| status.is_success()).await;
     let idle = [
         ("POST /organization/update", "", json!({})),
         ("POST /update_users", "", json!({ "customer_ids": [CUSTOMER] })),
@@ -157,6 +154,14 @@ async fn an_entry_says_what_was_set_and_only_of_whom_it_was_set() {
         assert!(status.is_success(), "{operation}: {answer}");
         assert_eq!(entry_of(&app, operation).await["detail"], detail, "{operation} {body}");
     }
+    // What is too long together is shortened member by member.
+    let many: Vec<String> =
+        (0..19).map(|number| format!("https://a{number}.example/{}", "x".repeat(280))).collect();
+    let body = Some(json!({ "return_urls": many, "color": "#405060" }));
+    let (status, answer) = app.call(Method::PUT, "/helpsync/v1/branding", CUSTOMER, body).await;
+    assert!(status.is_success(), "{answer}");
+    let detail = entry_of(&app, "PUT /helpsync/v1/branding").await["detail"].clone();
+    assert_eq!(detail, json!({ "return_urls": "too long to be told", "color": "#405060" }));
     // Of what is gone the entry says what it was.
     let key =
         app.post("/helpsync/v1/api-keys", CUSTOMER, json!({ "name": "nightly", "scope": "read" })).await;

@@ -210,6 +210,8 @@ pub(crate) fn lock_key_ring(path: &Path) -> Result<Option<File>, AppError> {
 /// read: that one is its owner's alone from now on. Who had the old one locked has the new one locked from its first moment
 /// on: the answer.
 pub(crate) fn write_key_ring(path: &Path, ring: &KeyRing) -> Result<File, AppError> {
+    // A link stays one: the file that it names is replaced.
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let fresh = path.with_extension("new");
     let written = write_private(&fresh, ring.to_secret().expose_secret())
         .and_then(|()| std::fs::metadata(path).map_or(Ok(()), |before| as_before(&fresh, &before)))

@@ -95,7 +95,7 @@ impl KeySource {
 
 /// Takes the keys again whenever their file has changed, and believes no key that was given up: where the keys are in the
 /// settings, this process has it until its next start. Ends where the key that seals here was given up and no other took its
-/// place: the process ends with it, for what it seals and signs is lost.
+/// place, or where the database knows another key of its id: the process ends with it, for what it seals and signs is lost.
 pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
     let mut refused = None;
     loop {
@@ -108,7 +108,13 @@ pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
             Ok(()) => refused = None,
             Err(error) => told_once(&mut refused, chain(&error)),
         }
-        if let Err(error) = parts.store.admin().check_front() {
+        let admin = parts.store.admin();
+        let fault = match admin.keep_known().await {
+            Err(StoreError::Ring(fault)) => Err(fault),
+            // The look at the database tells of everything else.
+            Ok(()) | Err(_) => admin.check_front(),
+        };
+        if let Err(error) = fault {
             tracing::error!(
                 error = chain(&error),
                 "the sealing key of this process is not to be used any more"

@@ -10,8 +10,8 @@ use url::Url;
 use crate::address::{resolved, web};
 use crate::spaces::{self, Kept as Spaces, even};
 use crate::tree::{
-    all_text, attribute, declares, element, is_unseen, keeps_lines, put, says_something_with, set, tag, text,
-    words_of,
+    all_text, attribute, element, is_hidden_within_a_line, is_unseen, keeps_lines, put, says_something_with,
+    set, tag, text, words_of,
 };
 use crate::{controls, letters, math, scripts};
 
@@ -57,6 +57,7 @@ pub(crate) fn clean(document: &Handle, base: Option<&Url>) {
         *parent.children.borrow_mut() = shown;
     }
     scripts::scripts(document);
+    stray_meanings(document);
     letters::letters(document);
 }
 
@@ -104,14 +105,21 @@ fn in_order(parts: &mut [Handle]) {
     });
 }
 
-/// Words within a line that no browser shows.
-fn is_hidden_within_a_line(node: &Handle) -> bool {
-    const WORDS: [&str; 36] = [
-        "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
-        "i", "ins", "kbd", "label", "mark", "nobr", "output", "q", "rt", "ruby", "s", "samp", "small",
-        "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
-    ];
-    WORDS.contains(&tag(node)) && (attribute(node, "hidden").is_some() || declares(node, "display", "none"))
+/// A `dd` before which no `dt` stands is no meaning, and what stands before its list no term: it was an indented paragraph.
+fn stray_meanings(document: &Handle) {
+    let mut stack = vec![Rc::clone(document)];
+    while let Some(node) = stack.pop() {
+        let mut has_term = false;
+        for child in node.children.borrow_mut().iter_mut() {
+            has_term |= tag(child) == "dt";
+            if tag(child) == "dd" && !has_term {
+                let inside = child.children.take();
+                *child = element(local_name!("div"), inside);
+                child.parent.set(Some(Rc::downgrade(&node)));
+            }
+        }
+        stack.extend(node.children.borrow().iter().cloned());
+    }
 }
 
 enum Kept {
@@ -321,6 +329,17 @@ mod tests {
             assert!(all_inside, "{html}: {}", both.markdown);
         }
         assert_eq!(both("<p>one&#11;two&#x2028;three</p>").text, "one two three");
+    }
+
+    #[test]
+    fn a_meaning_without_a_term_is_a_paragraph() {
+        for (html, expected) in [
+            ("<p>Do not press.</p><dl><dd>Unless told.</dd></dl>", "Do not press.\n\nUnless told."),
+            ("<dl><dt>V<dd>w</dl><dl><dd>only</dl>", "V\n: w\n\nonly"),
+            ("<dl><dt>a<dd>b<dd>c</dl>", "a\n: b\n: c"),
+        ] {
+            assert_eq!(both(html).markdown.trim(), expected, "{html}");
+        }
     }
 
     #[test]

@@ -34,39 +34,39 @@ enum Counting {
     Roman,
 }
 
-/// Writes the letter of each item before its words, wherever a list counts in letters.
+/// Writes the letter of each item before its words, wherever a list or an item counts in letters.
 pub(crate) fn letters(document: &Handle) {
     let mut stack = vec![Rc::clone(document)];
     while let Some(node) = stack.pop() {
-        if let Some((counting, upper)) = counting(&node) {
-            list(&node, counting, upper);
+        if matches!(tag(&node), "ol" | "ul") {
+            list(&node);
         }
         stack.extend(node.children.borrow().iter().cloned());
     }
 }
 
-/// How a list counts, and whether in capitals.
-fn counting(node: &Handle) -> Option<(Counting, bool)> {
-    if tag(node) != "ol" {
-        return None;
-    }
+/// How a list or an item counts, and whether in capitals; `Some(None)`: in numbers, or not at all. `None`: it does not say.
+fn counting(node: &Handle) -> Option<Option<(Counting, bool)>> {
     let styled = |names: &[&str]| names.iter().any(|name| declares(node, "list-style", name));
-    let kind = attribute(node, "type").unwrap_or_default();
+    // Of an unordered list the attribute names bullets only.
+    let kind = attribute(node, "type").filter(|_| tag(node) != "ul").unwrap_or_default();
     match kind.trim() {
-        _ if styled(&["lower-alpha", "lower-latin"]) => Some((Counting::Letters, false)),
-        _ if styled(&["upper-alpha", "upper-latin"]) => Some((Counting::Letters, true)),
-        _ if styled(&["lower-roman"]) => Some((Counting::Roman, false)),
-        _ if styled(&["upper-roman"]) => Some((Counting::Roman, true)),
-        _ if styled(&["decimal", "none", "disc"]) => None,
-        "a" => Some((Counting::Letters, false)),
-        "A" => Some((Counting::Letters, true)),
-        "i" => Some((Counting::Roman, false)),
-        "I" => Some((Counting::Roman, true)),
+        _ if styled(&["lower-alpha", "lower-latin"]) => Some(Some((Counting::Letters, false))),
+        _ if styled(&["upper-alpha", "upper-latin"]) => Some(Some((Counting::Letters, true))),
+        _ if styled(&["lower-roman"]) => Some(Some((Counting::Roman, false))),
+        _ if styled(&["upper-roman"]) => Some(Some((Counting::Roman, true))),
+        _ if styled(&["decimal", "none", "disc"]) => Some(None),
+        "a" => Some(Some((Counting::Letters, false))),
+        "A" => Some(Some((Counting::Letters, true))),
+        "i" => Some(Some((Counting::Roman, false))),
+        "I" => Some(Some((Counting::Roman, true))),
+        "1" => Some(None),
         _ => None,
     }
 }
 
-fn list(list: &Handle, counting: Counting, upper: bool) {
+fn list(list: &Handle) {
+    let of_list = counting(list).flatten();
     let step = if attribute(list, "reversed").is_some() { -1 } else { 1 };
     let mut next = number(list, "start").unwrap_or(if step < 0 { count(list) } else { 1 });
     let mut items = Vec::new();
@@ -74,6 +74,7 @@ fn list(list: &Handle, counting: Counting, upper: bool) {
     for item in items {
         let place = number(&item, "value").unwrap_or(next);
         next = place.saturating_add(step);
+        let Some((counting, upper)) = counting(&item).unwrap_or(of_list) else { continue };
         let letters = match counting {
             Counting::Letters => alphabetic(place),
             Counting::Roman => roman(place),

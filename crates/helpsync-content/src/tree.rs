@@ -87,12 +87,45 @@ pub(crate) fn all_text(node: &Handle) -> String {
     out
 }
 
-/// Whether an element's style holds a declaration, like `text-decoration` (or a property that begins so) with `line-through`.
+/// Whether an element's style holds a declaration, like `text-decoration` with `line-through`; also by the property that says
+/// the same alone.
 pub(crate) fn declares(node: &Node, property: &str, value: &str) -> bool {
+    let names = match property {
+        "text-decoration" => [property, "text-decoration-line"],
+        "list-style" => [property, "list-style-type"],
+        property => [property, property],
+    };
     style_of(node).is_some_and(|style| {
-        let said = declared(&style, property);
-        said.values().any(|values| values.split_ascii_whitespace().any(|it| it == value))
+        declared(&style, &names).is_some_and(|values| values.split_ascii_whitespace().any(|it| it == value))
     })
+}
+
+/// Words within a line that no browser shows. What a page opens stands in blocks, and stays.
+pub(crate) fn is_hidden_within_a_line(node: &Node) -> bool {
+    const WORDS: [&str; 44] = [
+        "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "blink", "button", "cite", "code", "data", "del",
+        "dfn", "em", "font", "i", "input", "ins", "kbd", "label", "mark", "math", "meter", "nobr", "output",
+        "q", "rt", "ruby", "s", "samp", "select", "small", "span", "strike", "strong", "sub", "sup", "svg",
+        "textarea", "time", "tt", "u", "var",
+    ];
+    let name = tag(node);
+    let is_hidden = || attribute(node, "hidden").is_some() || declares(node, "display", "none");
+    match WORDS.contains(&name) {
+        true => is_hidden(),
+        // Of an application, or of Word.
+        false => name.contains(['-', ':']) && is_hidden() && !holds_a_block(node),
+    }
+}
+
+fn holds_a_block(node: &Node) -> bool {
+    let mut stack: Vec<Handle> = node.children.borrow().iter().cloned().collect();
+    while let Some(node) = stack.pop() {
+        if is_block(tag(&node)) {
+            return true;
+        }
+        stack.extend(node.children.borrow().iter().cloned());
+    }
+    false
 }
 
 /// Whether an element strikes its text through: what it says is no longer so.
@@ -166,9 +199,11 @@ pub(crate) fn says_something_with(node: &Handle, is_shown: &dyn Fn(&Node) -> boo
         match &node.data {
             NodeData::Text { contents } if !contents.borrow().trim().is_empty() => return true,
             NodeData::Element { .. } => match tag(&node) {
+                "svg" | "math" if is_hidden_within_a_line(&node) => continue,
                 "img" | "image" if is_shown(&node) => return true,
                 "svg" | "video" | "iframe" | "object" | "math" => return true,
                 unseen if is_unseen(unseen) => continue,
+                _ if is_hidden_within_a_line(&node) => continue,
                 _ => {}
             },
             _ => {}

@@ -105,5 +105,6 @@ pub use tenant::oauth_clients::{OauthClient, StoredOauthClient};
 pub use tenant::organization_settings::OrganizationChange;
 pub use tenant::organizations::{Organization, OrganizationSummary};
 pub use tenant::overview::Overview;
-pub use tenant::sealing_keys::{KeyUse, ResealCursor, Resealed, SIGNED_FOR_MAX};
+pub use tenant::reseal::{ResealCursor, Resealed};
+pub use tenant::sealing_keys::{KeyUse, SIGNED_FOR_MAX};
 pub use tenant::sessions::{SESSIONS_OF_KEY_MAX, Session};

@@ -65,13 +65,9 @@ async fn update(
     Body(input): Body<WhiteLabelInput>,
 ) -> Result<Json<WhiteLabels>, ApiError> {
     let mut client = client_of(input)?;
-    if api.store().tokens().oauth_client(organization).await?.is_none() {
-        return Err(ApiError::missing("white label record"));
-    }
-    if client.client_secret.is_none() {
-        let known = api.store().tokens().oauth_client_named(organization, &client.client_id).await?;
-        client.client_secret = known.and_then(|known| known.client_secret);
-    }
+    let known = api.store().tokens().oauth_client_named(organization, &client.client_id).await?;
+    let known = known.ok_or_else(|| ApiError::missing("white label record"))?;
+    client.client_secret = client.client_secret.or(known.client_secret);
     api.store().admin().put_oauth_client(organization, &client).await?;
     named(&api, organization, &[client.client_id]).await
 }
@@ -124,7 +120,9 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
         ));
     }
     let fits = Url::parse(&given.redirect_uri).is_ok_and(|url| {
-        (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))
+        // Kept as it is written: what a parser would change in it, browsers change too.
+        url.as_str() == given.redirect_uri
+            && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))
             && url.path().ends_with(CALLBACK_PATH)
             && url.query().is_none()
             && url.fragment().is_none()
@@ -136,7 +134,8 @@ fn client_of(input: WhiteLabelInput) -> Result<OauthClient, ApiError> {
     short(given.client_secret.as_deref(), "credentials.client_secret", SECRET_CHARS_MAX)?;
     if !fits {
         return Err(ApiError::bad(format!(
-            "credentials.redirect_uri must be the registered URL, https://<your host>{CALLBACK_PATH}"
+            "credentials.redirect_uri must be the registered URL, https://<your host>{CALLBACK_PATH}, as browsers write it: the \
+             host in lower case, no default port, no spaces"
         )));
     }
     Ok(OauthClient {

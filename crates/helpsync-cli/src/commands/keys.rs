@@ -162,7 +162,8 @@ async fn list(args: &KeySettings, output: Output) -> anyhow::Result<()> {
 
 /// An id for a new key that no key has or had.
 fn free_id(installation: &Installation, exam: &StoreExam) -> String {
-    installation.ring.free_id(exam.keys.iter().map(|key| key.id.as_str()))
+    let held = exam.processes.iter().filter_map(|process| process.keys.as_ref()).flatten();
+    installation.ring.free_id(exam.keys.iter().map(|key| &key.id).chain(held).map(String::as_str))
 }
 
 /// A key that was added, and was in front of the ring never. Those that were, and those that came with the first start, stand

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::db::audit;
 use crate::db::conditions::Conditions;
 use crate::db::family::{FAMILY, follow, lock};
 use crate::db::states::{ACTIVE_RUN, EXPORT_LOST, STATUS_ORDER, SYNC, Step};
@@ -338,10 +339,9 @@ impl AdminStore {
         .bind(id.0)
         .fetch_all(&mut *write.tx)
         .await?;
-        // With nothing held, a leave of before ends, and nobody is said to have allowed anything.
-        let allowed = allowed.iter().sum();
-        write.is_quiet = allowed == 0;
-        write.commit().await?;
+        let allowed = allowed.iter().sum::<i64>();
+        audit::detail("removals", allowed.into());
+        write.commit_if(allowed > 0).await?;
         Ok(allowed)
     }
 

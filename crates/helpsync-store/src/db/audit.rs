@@ -14,6 +14,8 @@ use crate::db::{StoreError, Write};
 
 /// The longest text of an entry's `detail`, as JSON.
 const DETAIL_BYTES_MAX: usize = 4_096;
+/// Stands in the place of a member that is too long.
+const TOO_LONG: &str = "too long to be told";
 /// Customers of one change that have an entry each.
 const CUSTOMERS_MAX: usize = 200;
 
@@ -163,9 +165,19 @@ pub fn is_change() -> bool {
     current().is_some_and(|request| request.is_change)
 }
 
+/// What is known of a change, as JSON; of what is too long together, the longest members are only named.
 fn text_of(detail: &Value) -> String {
-    let text = detail.to_string();
-    if text.len() <= DETAIL_BYTES_MAX { text } else { r#"{"too_long":true}"#.to_owned() }
+    let mut shown = detail.as_object().cloned().unwrap_or_default();
+    let mut lengths: Vec<(usize, String)> =
+        shown.iter().map(|(name, value)| (value.to_string().len(), name.clone())).collect();
+    lengths.sort();
+    let mut text = detail.to_string();
+    while text.len() > DETAIL_BYTES_MAX {
+        let Some((_, longest)) = lengths.pop() else { return "{}".to_owned() };
+        shown.insert(longest, TOO_LONG.into());
+        text = Value::Object(shown.clone()).to_string();
+    }
+    text
 }
 
 impl Write {

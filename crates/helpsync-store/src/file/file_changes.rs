@@ -145,10 +145,8 @@ impl AdminStore {
         let now = self.clock.now_ms();
         let matching = self.matching(customer, 0, filters);
         let mut write = self.write().await?;
-        // What has no content any more, and whose record is to stay, is as it shall be.
-        let left = if preserve_record { "and file.content_deleted = 0" } else { "" };
         let listing = sql(format!(
-            "select file.id, file.organization_id, file.connection_id from file {} {left} order by file.id",
+            "select file.id, file.organization_id, file.connection_id from file {} order by file.id",
             matching.sql()
         ));
         let found = matching.bind(sqlx::query(listing)).fetch_all(&mut *write.tx).await?;

@@ -188,7 +188,8 @@ impl AdminStore {
             .execute(&mut *write.tx)
             .await?;
             reschedule(&mut write, customer.id).await?;
-            if set.rows_affected() > 0 || customer.created_at == write.now {
+            let is_changed = set.rows_affected() > 0 || customer.created_at == write.now;
+            if is_changed && !changed.contains(external_id) {
                 changed.push(external_id.clone());
             }
         }

@@ -18,6 +18,7 @@ pub(crate) mod oauth_clients;
 pub(crate) mod organization_settings;
 pub(crate) mod organizations;
 pub(crate) mod overview;
+pub(crate) mod reseal;
 pub(crate) mod sealed;
 pub(crate) mod sealing_keys;
 pub(crate) mod sessions;

@@ -53,8 +53,8 @@ pub struct StoredOauthClient {
 }
 
 impl AdminStore {
-    /// Stores an OAuth client of the organization's own; one with the same identifier is replaced. The client stored
-    /// last is the one that new grants are asked for with: stored as it is, that one changes nothing.
+    /// Stores an OAuth client of the organization's own; one with the same identifier is replaced. The client with
+    /// a secret that was stored last is the one that new grants are asked for with: stored as it is, that one changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -89,7 +89,8 @@ impl AdminStore {
 }
 
 impl TokenStore {
-    /// The organization's own OAuth client, if it has one: the one stored last.
+    /// The organization's own OAuth client, if it has one: the one with a secret that was stored last, for without one
+    /// nothing is granted.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Sealed`] when the key that sealed its secret is gone from the ring.
@@ -120,7 +121,8 @@ impl TokenStore {
     ) -> Result<Option<OauthClient>, StoreError> {
         let Some(row) = sqlx::query(
             "select client_id, client_secret_sealed, redirect_uri from oauth_client where organization_id = $1
-               and ($2 is null or client_id = $2) order by updated_at desc, id desc limit 1",
+               and ($2 is null or client_id = $2)
+             order by case when client_secret_sealed is null then 1 else 0 end, updated_at desc, id desc limit 1",
         )
         .bind(organization.0)
         .bind(client_id)

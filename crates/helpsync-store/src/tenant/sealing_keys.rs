@@ -10,11 +10,9 @@ use sqlx::{AnyConnection, Row as _};
 use crate::db::audit::Change;
 use crate::db::decode::millis;
 use crate::db::vault::{RingError, Vault, head};
-use crate::db::{AdminStore, StoreError, Write, sql};
+use crate::db::{AdminStore, StoreError, Write};
 use crate::tenant::sealed::{COLUMNS, FIRST_COLUMNS, SealedColumn, counted, impostors, strangers};
 
-/// Values sealed anew in one transaction.
-const RESEALED_AT_ONCE: i64 = 100;
 /// Values of each column that are opened to see whether a ring is the right one, where the database does not know keys yet.
 const SAMPLE: i64 = 100;
 /// What is sealed to know a key again, and where.
@@ -70,24 +68,6 @@ impl KeyUse {
 fn signed_until(sealed_at: Option<i64>, superseded_at: Option<i64>, now: i64) -> Option<i64> {
     let signed_at = sealed_at.map(|_| superseded_at.unwrap_or(now));
     signed_at.map(|at| at.saturating_add(millis(SIGNED_FOR_MAX))).filter(|until| *until > now)
-}
-
-/// Where sealing anew has got to.
-#[derive(Debug, Clone, Default)]
-pub struct ResealCursor {
-    column: usize,
-    after: Option<String>,
-}
-
-/// What one step of sealing anew did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Resealed {
-    /// Values that the first key of the ring has sealed now.
-    pub sealed: u64,
-    /// Values that no key of the ring opens; they stay as they are.
-    pub unopened: u64,
-    /// Nothing is left behind the cursor.
-    pub is_done: bool,
 }
 
 /// A key that the database knows.
@@ -244,59 +224,34 @@ impl AdminStore {
         Ok(self.vault.void(voided(&known_keys(&mut connection).await?)))
     }
 
+    /// Has the database know the keys of this process again, where one that started without them forgot them.
+    ///
+    /// # Errors
+    /// [`RingError::Differs`]: it knows another key of an id of theirs by now.
+    pub async fn keep_known(&self) -> Result<(), StoreError> {
+        let known = known_keys(&mut *self.pool.acquire().await?).await?;
+        let ids = self.vault.ids();
+        if let Some(id) = ids.iter().find(|id| known.get(*id).is_some_and(|key| key.is_another(&self.vault)))
+        {
+            return Err(RingError::Differs(id.clone()).into());
+        }
+        let missing: BTreeSet<&String> = ids.iter().filter(|id| !known.contains_key(*id)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.write().await?;
+        for id in missing {
+            note_key(&mut write, &self.vault, id, true).await?;
+        }
+        write.commit().await
+    }
+
     /// An error where this process's own key in front was given up, as far as [`AdminStore::heed_voided_keys`] has seen.
     ///
     /// # Errors
     /// [`RingError::GivenUp`].
     pub fn check_front(&self) -> Result<(), RingError> {
         self.vault.voided_front().map_or(Ok(()), |front| Err(RingError::GivenUp(front)))
-    }
-
-    /// Seals up to some hundred values behind the cursor with the first key of the ring, and moves it on. Values that
-    /// somebody else holds are left to the next round. May be repeated and run beside everything else.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing was changed then.
-    pub async fn reseal_some(&self, cursor: &mut ResealCursor) -> Result<Resealed, StoreError> {
-        let Some(column) = COLUMNS.get(cursor.column) else {
-            return Ok(Resealed { is_done: true, ..Resealed::default() });
-        };
-        let head = self.vault.present_head();
-        let (behind, first) = if column.key_is_text { ("$3", "") } else { ("cast($3 as bigint)", "-1") };
-        let mut write = self.write().await?;
-        let statement = column.select(
-            &format!("and not ({}) and {} > {behind}", column.begins(head.len(), "$2"), column.key),
-            write.dialect.for_update_skip_locked(),
-        );
-        let rows = sqlx::query(sql(statement))
-            .bind(RESEALED_AT_ONCE)
-            .bind(head)
-            .bind(cursor.after.as_deref().unwrap_or(first))
-            .fetch_all(&mut *write.tx)
-            .await?;
-        let mut done = Resealed::default();
-        let mut last = None;
-        for row in &rows {
-            let sealed = column.read(row)?;
-            match self.vault.open(&sealed.place, &sealed.bytes) {
-                Ok(plain) => {
-                    let anew = self.vault.seal(&sealed.place, &plain)?;
-                    put(&mut write, column, &sealed.key, anew).await?;
-                    done.sealed += 1;
-                }
-                Err(_said_by_the_caller) => done.unopened += 1,
-            }
-            last = Some(sealed.key);
-        }
-        write.commit().await?;
-        match last {
-            Some(key) if i64::try_from(rows.len()).is_ok_and(|rows| rows == RESEALED_AT_ONCE) => {
-                cursor.after = Some(key);
-            }
-            _ => *cursor = ResealCursor { column: cursor.column + 1, after: None },
-        }
-        done.is_done = cursor.column >= COLUMNS.len();
-        Ok(done)
     }
 
     /// Gives up what a key signed, so that it can be removed at once: within seconds no process believes it. No process may
@@ -329,17 +284,6 @@ impl AdminStore {
         let mut connection = self.pool.acquire().await?;
         uses(&mut connection, Some(&self.vault)).await
     }
-}
-
-async fn put(write: &mut Write, column: &SealedColumn, key: &str, anew: Vec<u8>) -> Result<(), StoreError> {
-    let named = if column.key_is_text { "$2" } else { "cast($2 as bigint)" };
-    let SealedColumn { table, column, key: row_key, .. } = column;
-    sqlx::query(sql(format!("update {table} set {column} = $1 where {row_key} = {named}")))
-        .bind(anew)
-        .bind(key)
-        .execute(&mut *write.tx)
-        .await?;
-    Ok(())
 }
 
 /// Refuses a ring that lacks a key that is needed, has another one of its name, or has one in front that was given up. A key

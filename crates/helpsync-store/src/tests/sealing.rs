@@ -178,9 +178,18 @@ async fn a_key_that_a_process_holds_is_not_forgotten() {
             matches!(&refused, StoreError::Ring(RingError::Differs(id)) if id == "k2"),
             "{name}: {refused}"
         );
+        // One that held it before it could say so makes it known again, and hears where that came too late.
         store.queue().forget_process("newer").await.unwrap();
+        let newer = store.reopen_with(&both).await;
+        newer.admin().take_ring(&both).await.unwrap();
+        store.admin().take_ring(&first()).await.unwrap();
+        newer.admin().keep_known().await.unwrap();
+        let refused = store.admin().take_ring(&other).await.unwrap_err();
+        assert!(matches!(&refused, StoreError::Ring(RingError::Differs(_))), "{name}: {refused}");
         store.admin().take_ring(&first()).await.unwrap();
         store.admin().take_ring(&other).await.unwrap();
+        let late = newer.admin().keep_known().await.unwrap_err();
+        assert!(matches!(&late, StoreError::Ring(RingError::Differs(id)) if id == "k2"), "{name}: {late}");
     }
 }
 
