@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use zendesk_sim::GenerateOptions;
 
-use crate::app::{API_KEY, Shape, TestApp, make_key, real_time};
+use crate::app::{API_KEY, Shape, TestApp, make_key, real_time, small};
 
 const SECOND_KEY: &str = "second-key-of-enough-length";
 const CUSTOMER: &str = "ada";
@@ -127,6 +127,41 @@ async fn codes_come_back_in_the_clear_to_this_machine_only() {
             app.call(Method::POST, "/white_label/create", CUSTOMER, Some(json!([record]))).await;
         let right = if is_taken { StatusCode::OK } else { StatusCode::BAD_REQUEST };
         assert_eq!(status, right, "{host}: {said}");
+    }
+}
+
+/// A mistyped update, or a record for those who bring tokens of their own, puts nobody's grants on another party's client.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_client_with_a_secret_takes_over_new_grants_and_an_unknown_one_is_not_updated() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(1));
+    let client = |id: &str, secret: Option<&str>, address: &str| {
+        json!({ "data_source_type": "ZENDESK",
+            "credentials": { "client_id": id, "client_secret": secret, "redirect_uri": address } })
+    };
+    let address = "https://sync.example.com/integrations/zendesk";
+    let ask = async |path: &str, body: Value| app.call(Method::POST, path, "ada", Some(body)).await;
+    assert_eq!(
+        ask("/white_label/create", json!([client("own", Some("s"), address)])).await.0,
+        StatusCode::OK
+    );
+    assert_eq!(ask("/white_label/create", json!([client("bring", None, address)])).await.0, StatusCode::OK);
+    let wanted = json!({ "service": "ZENDESK", "zendesk_subdomain": "acme" });
+    let (_, answer) = ask("/integrations/oauth_url", wanted).await;
+    assert!(answer["oauth_url"].as_str().unwrap().starts_with(address), "the own client's address: {answer}");
+    for unknown in [client("owm", None, address), client("owm", Some("s"), address)] {
+        assert_eq!(ask("/white_label/update", unknown).await.0, StatusCode::NOT_FOUND);
+    }
+    for odd in [
+        "https://sync.example.com/integrations/zendesk\n",
+        " https://sync.example.com/integrations/zendesk",
+        "https://sync.example.com/in\ttegrations/zendesk",
+        "https:sync.example.com/integrations/zendesk",
+        "https://sync.example.com/x/../integrations/zendesk",
+        "https://sync.example.com:443/integrations/zendesk",
+    ] {
+        let (status, answer) = ask("/white_label/create", json!([client("odd", Some("s"), odd)])).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{odd:?}: {answer}");
     }
 }
 

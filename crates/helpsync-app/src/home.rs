@@ -385,6 +385,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_link_the_file_changes_that_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        write_with_mode(&real, "k1:old", 0o600);
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write_key_ring(&link, &KeyRing::generate("k2", &SeededEntropy::new(1))).unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(std::fs::read_to_string(&real).unwrap().starts_with("k2:"));
+    }
+
+    #[test]
     fn an_emptied_or_altered_key_file_is_an_error_and_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = key_ring_file(&url(&folder)).unwrap();
