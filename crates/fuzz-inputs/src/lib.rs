@@ -70,7 +70,7 @@ pub struct Changed {
 const CHANGE_BYTES: usize = 7;
 
 impl Changed {
-    /// The seed and the changes that these bytes stand for, whichever they are: one byte, and [`CHANGE_BYTES`] for each change.
+    /// The seed and the changes that these bytes stand for, whichever they are: one byte, and seven for each change.
     #[must_use]
     pub fn by(bytes: &[u8]) -> Self {
         let (seed, changes) = bytes.split_first().unwrap_or((&0, &[]));
