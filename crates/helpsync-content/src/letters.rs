@@ -5,7 +5,7 @@ use std::rc::Rc;
 use markup5ever_rcdom::Handle;
 
 use crate::lists::{count, number};
-use crate::tree::{attribute, declares, is_block, put, says_something, tag, text};
+use crate::tree::{attribute, declares_any, is_block, put, says_something, tag, text};
 
 /// The largest number that is written in Roman numerals.
 const ROMAN_MAX: i64 = 3_999;
@@ -47,7 +47,7 @@ pub(crate) fn letters(document: &Handle) {
 
 /// How a list or an item counts, and whether in capitals; `Some(None)`: in numbers, or not at all. `None`: it does not say.
 fn counting(node: &Handle) -> Option<Option<(Counting, bool)>> {
-    let styled = |names: &[&str]| names.iter().any(|name| declares(node, "list-style", name));
+    let styled = |names: &[&str]| declares_any(node, "list-style", names);
     // Of an unordered list the attribute names bullets only.
     let kind = attribute(node, "type").filter(|_| tag(node) != "ul").unwrap_or_default();
     match kind.trim() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use html5ever::local_name;
 use markup5ever_rcdom::{Handle, Node, NodeData};
 
-use crate::tree::{declares, element, tag, text};
+use crate::tree::{declares_any, element, tag, text};
 
 /// Fewer no-break spaces at the start of a line only move it a little.
 const INDENT_MIN: usize = 2;
@@ -26,7 +26,7 @@ pub(crate) enum Kept {
 
 /// What an element says of the spaces in it; `None` where it says nothing.
 pub(crate) fn kept_by(node: &Node) -> Option<Kept> {
-    let says = |values: &[&str]| values.iter().any(|value| declares(node, "white-space", value));
+    let says = |values: &[&str]| declares_any(node, "white-space", values);
     if says(&["pre", "pre-wrap", "break-spaces"]) {
         Some(Kept::LinesAndIndents)
     } else if says(&["pre-line"]) {

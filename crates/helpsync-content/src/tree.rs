@@ -90,13 +90,19 @@ pub(crate) fn all_text(node: &Handle) -> String {
 /// Whether an element's style holds a declaration, like `text-decoration` with `line-through`; also by the property that says
 /// the same alone.
 pub(crate) fn declares(node: &Node, property: &str, value: &str) -> bool {
+    declares_any(node, property, &[value])
+}
+
+/// [`declares`] of any of these values.
+pub(crate) fn declares_any(node: &Node, property: &str, wanted: &[&str]) -> bool {
     let names = match property {
         "text-decoration" => [property, "text-decoration-line"],
         "list-style" => [property, "list-style-type"],
         property => [property, property],
     };
     style_of(node).is_some_and(|style| {
-        declared(&style, &names).is_some_and(|values| values.split_ascii_whitespace().any(|it| it == value))
+        declared(&style, &names)
+            .is_some_and(|values| values.split_ascii_whitespace().any(|it| wanted.contains(&it)))
     })
 }
 
@@ -135,7 +141,7 @@ pub(crate) fn is_struck(node: &Node) -> bool {
 
 /// Whether an element only looks like bold: pasted documents stand in a `<b>` that says it is none.
 pub(crate) fn is_not_bold(node: &Node) -> bool {
-    declares(node, "font-weight", "normal") || declares(node, "font-weight", "400")
+    declares_any(node, "font-weight", &["normal", "400"])
 }
 
 /// Whether an element raises its text.
@@ -150,10 +156,7 @@ pub(crate) fn is_lowered(node: &Node) -> bool {
 
 /// Whether the style of an element of a line makes it a block.
 pub(crate) fn is_shown_as_block(node: &Node) -> bool {
-    !is_block(tag(node))
-        && ["block", "flex", "grid", "table", "list-item"]
-            .iter()
-            .any(|value| declares(node, "display", value))
+    !is_block(tag(node)) && declares_any(node, "display", &["block", "flex", "grid", "table", "list-item"])
 }
 
 /// Whether a text is shown as it stands, line ends included.
@@ -163,11 +166,7 @@ pub(crate) fn is_preformatted(tag: &str) -> bool {
 
 /// The same of an element: code may be styled so.
 pub(crate) fn keeps_lines(node: &Node) -> bool {
-    let styled = || {
-        ["pre", "pre-wrap", "pre-line", "break-spaces"]
-            .iter()
-            .any(|value| declares(node, "white-space", value))
-    };
+    let styled = || declares_any(node, "white-space", &["pre", "pre-wrap", "pre-line", "break-spaces"]);
     is_preformatted(tag(node)) || (tag(node) == "code" && styled())
 }
 
