@@ -7,6 +7,7 @@
 #   deploy/dev.sh deb [--debug]            build the Debian package with cargo-deb, and look into it
 #   deploy/dev.sh fuzz [SECONDS]          each fuzz target for so long, 600 unless told, led by what it reaches
 #   deploy/dev.sh release [FOLDER]         every check, advisories too, then binaries, SBOM and images by digest
+#   deploy/dev.sh repin                    give each image the digest that its registry has for its tag today
 #   deploy/dev.sh env                      print the test variables, for eval in a shell
 #
 # Safe to repeat: it installs only what is missing and starts only what does not answer.
@@ -342,36 +343,35 @@ advisories() {
   "$deny" --locked check advisories
 }
 
-# Base images of the Dockerfile and the compose files.
+# The files that name images of others.
+IMAGE_FILES=(deploy/Dockerfile docker-compose.yml deploy/compose.services.yml)
+
+# The images of others that they name. Our own are built, and names of stages have no tag.
 images() {
-  { sed -nE 's/^FROM ([^ ]+:[^ ]+)( AS .*)?$/\1/p' deploy/Dockerfile
-    sed -nE 's/^ *image: "?([^ "]+)"?.*$/\1/p' docker-compose.yml deploy/compose.services.yml
-  } | grep -v ':local$' | sort -u
+  sed -nE -e 's/^FROM ([^ ]+:[^ ]+)( AS .*)?$/\1/p' -e 's/^ *image: "?([^ "]+)"?.*$/\1/p' "${IMAGE_FILES[@]}" |
+    grep -v ':local$' | sort -u
 }
 
-# Each image with the digest that its registry has for it now: a line "image digest".
-digests() {
-  local image digest
-  images | while read -r image; do
-    digest=$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$image") || { say "no digest of $image"; return 1; }
-    case $digest in sha256:*) printf '%s %s\n' "$image" "$digest" ;; *) say "no digest of $image"; return 1 ;; esac
-  done
+# The same, or nothing where one of them is not named by its digest: a tag can mean another image tomorrow.
+pinned_images() {
+  if images | grep -vE '^[^@ ]+:[^@ ]+@sha256:[0-9a-f]{64}$' >&2; then
+    say "these images have no digest: run deploy/dev.sh repin"
+    return 1
+  fi
+  images
 }
 
-# The files that name images, each with its digest: pinned <lines "image digest"> <folder>
-pinned() {
-  local lines=$1 into=$2 file image digest
-  for file in deploy/Dockerfile docker-compose.yml deploy/compose.services.yml; do
-    mkdir -p "$into/$(dirname "$file")" && cp "$file" "$into/$file"
-    while read -r image digest; do
-      sed -i -E "s#^(FROM |[[:space:]]*image: )${image//./\\.}( |\$)#\1$image@$digest\2#" "$into/$file"
-    done <"$lines"
-    # Our own images are built, and names of stages have no tag.
-    if grep -nE '^(FROM [^ @]+:[^ @]+( |$)|[[:space:]]*image: [^ @]+$)' "$into/$file" | grep -v ':local$' >&2; then
-      say "$file names an image without a digest"
-      return 1
-    fi
-  done
+# Each image gets the digest that its registry has for its tag now; look at the difference before you commit it.
+repin() {
+  local image named digest renewed=()
+  have docker || die "docker is missing: it asks the registries"
+  while read -r image; do
+    named=${image%@*}
+    digest=$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$named") || die "no digest of $named"
+    [[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || die "no digest of $named"
+    renewed+=(-e "s#^(FROM |[[:space:]]*image: )$image( |\$)#\1$named@$digest\2#")
+  done < <(images)
+  sed -i -E "${renewed[@]}" "${IMAGE_FILES[@]}"
 }
 
 # What a release consists of, in this folder, without its checks. Nothing is left there unless every step has succeeded.
@@ -382,14 +382,13 @@ parts() {
   making=$(mktemp -d target/release-making.XXXXXX)
   # shellcheck disable=SC2064 # the folder of now
   trap "rm -rf '$making' '${test_log:-}'" EXIT
-  digests >"$making/images.txt" || die "images without a digest: no release"
+  pinned_images >"$making/images.txt" || die "images without a digest: no release"
   cargo auditable build --locked --release --bins -p helpsync-cli --no-default-features || die "the build fails: no release"
   cargo cyclonedx --no-default-features --format json --override-filename helpsync.sbom || die "no SBOM: no release"
   cp target/release/helpsync target/release/helpsync-dispatcher target/release/helpsync-worker "$making"
   mv crates/helpsync-cli/helpsync.sbom.json "$making/helpsync.sbom.json"
   find crates bench tests -name 'helpsync.sbom.json' -delete
-  # These files name what was looked at, not what a tag will mean tomorrow. They take the places of the repository's.
-  pinned "$making/images.txt" "$making" || die "images without a digest: no release"
+  cp --parents "${IMAGE_FILES[@]}" "$making"
   (cd "$making" && find . -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum -- >SHA256SUMS)
   mv "$making" "$into"
   say "the release is in $into"
@@ -398,14 +397,14 @@ parts() {
 release() {
   local into=${1:-target/release-of-$(git describe --always --dirty)} tool
   [ -z "$(git status --porcelain)" ] || die "there are changes that are not committed: a release is made of a commit"
-  for tool in cargo-auditable cargo-cyclonedx docker; do have "$tool" || die "$tool is missing: install it first"; done
+  for tool in cargo-auditable cargo-cyclonedx; do have "$tool" || die "$tool is missing: install it first"; done
   [ ! -e "$into" ] || die "$into is there already"
   run_checks || die "the checks fail: no release"
   advisories || die "advisories are not checked: no release"
   parts "$into"
 }
 
-usage() { sed -n '4,10s/^# *//p' deploy/dev.sh; }
+usage() { sed -n '4,11s/^# *//p' deploy/dev.sh; }
 
 command=${1:-help}
 [ $# -eq 0 ] || shift
@@ -429,6 +428,7 @@ case $command in
   release) release "$@" ;;
   advisories) advisories ;;
   images) images ;;
+  repin) repin ;;
   parts) parts "$@" ;;
   help | -h | --help) usage ;;
   *) usage >&2; die "no such command: $command" ;;

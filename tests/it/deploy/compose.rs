@@ -82,7 +82,7 @@ fn every_service_is_pinned_bounded_unprivileged_and_watched() {
             let image = service["image"].as_str().unwrap();
             assert!(
                 OWN_IMAGES.iter().any(|own| own.0 == image) || is_pinned(image),
-                "{at}: {image} names no version"
+                "{at}: {image} is not named by its version and digest"
             );
             let user = service["user"].as_str().unwrap_or_else(|| panic!("{at} has no user"));
             assert!(!user.starts_with('0') && !user.starts_with("root"), "{at} runs as {user}");

@@ -38,8 +38,14 @@ pub(super) fn environment(path: &str) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
 }
 
-/// Whether an image names one version: digits and at least one dot, or a date.
+/// Whether an image of others names one version and, by its digest, one content.
 pub(super) fn is_pinned(image: &str) -> bool {
+    let Some((named, digest)) = image.split_once("@sha256:") else { return false };
+    names_version(named) && digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether an image names one version: digits and at least one dot, or a date.
+pub(super) fn names_version(image: &str) -> bool {
     let Some((_, tag)) = image.rsplit_once(':') else { return false };
     let tag = tag.strip_prefix('v').unwrap_or(tag);
     let dotted = tag.starts_with(|c: char| c.is_ascii_digit()) && tag.contains('.');

@@ -9,7 +9,7 @@ use helpsync_queue::Origin;
 use helpsync_queue_rabbitmq::Names;
 use serde_json::{Value, json};
 
-use super::files::{is_pinned, python, root, text, yaml};
+use super::files::{names_version, python, root, text, yaml};
 
 const BASE: &str = "deploy/kubernetes/base";
 const OVERLAY: &str = "deploy/kubernetes/overlays/example";
@@ -77,7 +77,7 @@ fn every_pod_is_pinned_bounded_unprivileged_and_watched() {
         assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{name}");
         assert!(!pod["topologySpreadConstraints"].as_array().unwrap().is_empty(), "{name}");
         let container = &pod["containers"][0];
-        assert!(is_pinned(container["image"].as_str().unwrap()), "{name}");
+        assert!(names_version(container["image"].as_str().unwrap()), "{name}");
         assert_eq!(container["command"], json!([format!("helpsync-{name}")]));
         let security = &container["securityContext"];
         assert_eq!(security["readOnlyRootFilesystem"], true, "{name}");
