@@ -11,8 +11,8 @@ use zendesk_sim::GenerateOptions;
 
 use crate::app::{API_KEY, LATE, TestApp};
 
-/// How long calls are made up.
-const SECONDS: &str = "60";
+/// Made-up calls of an operation, beside those that its description gives by itself: every operation has its turn.
+const EXAMPLES: &str = "10";
 const SEED: &str = "20241202";
 /// What is checked of every answer.
 const CHECKS: &str =
@@ -30,7 +30,7 @@ async fn made_up_calls_never_fail_on_our_side_and_are_answered_as_described() {
     let folder = tempfile::tempdir().unwrap();
     let running = Command::new(python.canonicalize().unwrap())
         .args(["run", app.url("/openapi.json").as_str(), "--checks", CHECKS, "--seed", SEED])
-        .args(["--max-time", SECONDS, "--max-examples", "40", "--no-shrink", "--generation-database", "none"])
+        .args(["--max-examples", EXAMPLES, "--no-shrink", "--generation-database", "none"])
         .args(["--no-color", "--warnings", "off", "--continue-on-failure", "--request-timeout", "30"])
         .args(["--header", &format!("authorization: Bearer {API_KEY}"), "--header", "customer-id: ada"])
         // It leaves files where it runs.
@@ -38,7 +38,7 @@ async fn made_up_calls_never_fail_on_our_side_and_are_answered_as_described() {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(LATE.saturating_mul(2), running).await;
+    let output = tokio::time::timeout(LATE.saturating_mul(5), running).await;
     let output = output.expect("schemathesis ends in time").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -49,9 +49,8 @@ async fn made_up_calls_never_fail_on_our_side_and_are_answered_as_described() {
             line.unwrap_or_default().trim().chars().take_while(char::is_ascii_digit).collect();
         number.parse().unwrap_or_else(|_| panic!("nothing is said of {what:?}: {said}"))
     };
-    // The time decides how many: on a machine that does much else some are not reached.
     let (selected, tested) = (told("Selected:"), told("Tested:"));
-    assert!(tested * 3 >= selected * 2, "{tested} of {selected} operations were called: {said}");
+    assert!(selected > 100 && tested == selected, "{tested} of {selected} operations were called: {said}");
     // Nobody was harmed: the customer that the calls were made for still answers.
     app.post("/user_data_sources", "ada", json!({})).await;
 }
