@@ -36,6 +36,9 @@ async fn what_was_so_already_and_what_was_refused_leaves_no_entry() {
     let file = files["results"][0]["id"].clone();
     let client = json!({ "data_source_type": "ZENDESK", "credentials": { "client_id": "c", "client_secret": "s",
         "redirect_uri": "https://a.example/integrations/zendesk" } });
+    let mut other = client.clone();
+    other["credentials"]["client_id"] = json!("other");
+    let resync = json!({ "file_id": file, "chunk_size": 900, "skip_file_processing": true });
     let schedule = json!({ "customer_ids": [CUSTOMER], "auto_sync_enabled_sources": "ALL", "max_files": 9,
         "auto_sync_interval": 12 });
     let organization = json!({ "global_user_config": { "max_files": 3, "auto_sync_enabled_sources": [] },
@@ -50,8 +53,9 @@ async fn what_was_so_already_and_what_was_refused_leaves_no_entry() {
         ("PUT /helpsync/v1/readers", "", json!({ "viewer_segments_required": true })),
         ("POST /organization/update", "", organization),
         ("POST /update_users", "", schedule),
-        ("POST /white_label/create", "", json!([client])),
+        ("POST /white_label/create", "", json!([other, client])),
         ("POST /white_label/update", "", client.clone()),
+        ("POST /resync_file", "", resync),
         ("POST /create_user_file_tags", "", tags),
         ("POST /data_sources/tags/add", "", ours),
         ("PUT /helpsync/v1/selection", "", json!({ "attachments": true })),

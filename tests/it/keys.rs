@@ -246,7 +246,7 @@ async fn a_start_is_refused_without_the_keys_that_are_needed_and_nothing_is_writ
         client_secret: Some("s".to_owned().into()),
         redirect_uri: "https://a.example/integrations/zendesk".to_owned(),
     };
-    parts.store.admin().put_oauth_client(parts.organization, &client).await.unwrap();
+    parts.store.admin().put_oauth_clients(parts.organization, &[client]).await.unwrap();
     parts.store.close().await;
     drop(parts);
     let (file, right) = (file_of(folder.path()), std::fs::read_to_string(file_of(folder.path())).unwrap());

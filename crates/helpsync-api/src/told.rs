@@ -1,6 +1,6 @@
 //! What the audit log tells of a request's body.
 
-use helpsync_model::SelectionFilter;
+use helpsync_model::{SelectionFilter, without_query};
 use helpsync_store::audit;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -263,9 +263,8 @@ fn bounded(value: Value) -> Value {
 fn plain(name: &str, value: &Value, depth: usize) -> Option<Value> {
     match value {
         Value::Bool(_) | Value::Number(_) => Some(value.clone()),
-        // What stands behind the question mark is often a secret.
         Value::String(text) if matches!(name, "url" | "return_url" | "external_urls") => {
-            Some(short(text.split(['?', '#']).next().unwrap_or_default()).into())
+            Some(short(without_query(text)).into())
         }
         Value::String(text) if name == LOGO && !text.is_empty() => {
             Some(format!("an image of {} characters", text.len()).into())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use helpsync_config::Settings;
 use helpsync_model::{Entropy, KeyRing, chain};
-use helpsync_store::{ResealCursor, Resealed, Store, StoreError};
+use helpsync_store::{ResealCursor, Resealed, RingError, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{AppError, Parts, home};
@@ -103,18 +103,11 @@ pub(crate) async fn watch(parts: Parts, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        heed_voided(&parts).await;
         match take_changed(&parts).await {
             Ok(()) => refused = None,
             Err(error) => told_once(&mut refused, chain(&error)),
         }
-        let admin = parts.store.admin();
-        let fault = match admin.keep_known().await {
-            Err(StoreError::Ring(fault)) => Err(fault),
-            // The look at the database tells of everything else.
-            Ok(()) | Err(_) => admin.check_front(),
-        };
-        if let Err(error) = fault {
+        if let Err(error) = heed_known(&parts).await {
             tracing::error!(
                 error = chain(&error),
                 "the sealing key of this process is not to be used any more"
@@ -137,13 +130,17 @@ async fn take_changed(parts: &Parts) -> Result<(), AppError> {
     Ok(())
 }
 
-async fn heed_voided(parts: &Parts) {
-    match parts.store.admin().heed_voided_keys().await {
+/// An error where the keys of this process are not to be used any more.
+async fn heed_known(parts: &Parts) -> Result<(), RingError> {
+    let admin = parts.store.admin();
+    match admin.heed_known_keys().await {
         Ok(true) => tracing::info!("what the keys signed that were given up is believed no more"),
         Ok(false) => {}
+        Err(StoreError::Ring(fault)) => return Err(fault),
         // The look at the database has told that it is away.
         Err(error) => tracing::debug!(error = chain(&error), "the keys that were given up are not known"),
     }
+    admin.check_front()
 }
 
 fn told_once(told: &mut Option<String>, why: String) {

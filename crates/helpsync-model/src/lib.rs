@@ -53,7 +53,7 @@ pub use state::{
     SyncAction, Trigger, UnknownName, WaitKind, WebhookStatus,
 };
 pub use subdomain::{Subdomain, SubdomainError};
-pub use text::{is_sound_json, is_unseen, seen_json, sound_json};
+pub use text::{is_sound_json, is_unseen, seen_json, sound_json, without_query};
 pub use trusted_proxies::{FORWARDED_HOPS_MAX, ProxyNetwork, TrustedProxies};
 
 /// A point in time, UTC, serialised as RFC 3339 with a `Z`.

@@ -32,6 +32,12 @@ const fn is_blank_letter(character: char) -> bool {
     )
 }
 
+/// An address as it may be told: what stands behind its question mark or number sign is often a secret.
+#[must_use]
+pub fn without_query(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
+}
+
 /// The same JSON with escapes in the place of what nobody sees, which stands in strings only; ends of lines stay.
 #[must_use]
 pub fn seen_json(json: &str) -> Cow<'_, str> {

@@ -52,9 +52,7 @@ async fn create(
         return Err(ApiError::bad(format!("send a list of 1 to {RECORDS_MAX} records")));
     }
     let clients = inputs.into_iter().map(client_of).collect::<Result<Vec<_>, _>>()?;
-    for client in &clients {
-        api.store().admin().put_oauth_client(organization, client).await?;
-    }
+    api.store().admin().put_oauth_clients(organization, &clients).await?;
     let shown: Vec<String> = clients.into_iter().map(|client| client.client_id).collect();
     named(&api, organization, &shown).await
 }
@@ -68,7 +66,7 @@ async fn update(
     let known = api.store().tokens().oauth_client_named(organization, &client.client_id).await?;
     let known = known.ok_or_else(|| ApiError::missing("white label record"))?;
     client.client_secret = client.client_secret.or(known.client_secret);
-    api.store().admin().put_oauth_client(organization, &client).await?;
+    api.store().admin().put_oauth_clients(organization, std::slice::from_ref(&client)).await?;
     named(&api, organization, &[client.client_id]).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helpsync_model::{OrganizationId, WebhookId, WebhookStatus};
+use helpsync_model::{OrganizationId, WebhookId, WebhookStatus, without_query};
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::Row;
@@ -263,8 +263,7 @@ impl WebhookStore {
         .fetch_optional(&mut *write.tx)
         .await?;
         let url = deleted.ok_or(StoreError::NotFound(Entity::Webhook))?;
-        // What stands behind the question mark is often a secret.
-        audit::detail("url", url.split(['?', '#']).next().unwrap_or_default().into());
+        audit::detail("url", without_query(&url).into());
         write.commit().await
     }
 }

@@ -68,12 +68,13 @@ impl AdminStore {
         let file = self.file(customer, id).await?;
         let mut write = self.write().await?;
         let now = write.now;
-        if options.chunk_size.is_some() || options.chunk_overlap.is_some() {
-            let mut kept = file.sync_options.as_object().cloned().unwrap_or_default();
-            for (name, size) in [("chunk_size", options.chunk_size), ("chunk_overlap", options.chunk_overlap)]
-            {
-                kept.extend(size.map(|size| (name.to_owned(), json!(size))));
-            }
+        let before = file.sync_options.as_object().cloned().unwrap_or_default();
+        let mut kept = before.clone();
+        for (name, size) in [("chunk_size", options.chunk_size), ("chunk_overlap", options.chunk_overlap)] {
+            kept.extend(size.map(|size| (name.to_owned(), json!(size))));
+        }
+        let changes = kept != before;
+        if changes {
             sqlx::query("update file set sync_options = $2, updated_at = $3 where id = $1")
                 .bind(id.0)
                 .bind(json!(kept).to_string())
@@ -82,7 +83,7 @@ impl AdminStore {
                 .await?;
         }
         if options.skip_processing {
-            write.commit().await?;
+            write.commit_if(changes).await?;
             return Ok(ResyncRequested::Kept(Box::new(self.file(customer, id).await?)));
         }
         let queued = sqlx::query(

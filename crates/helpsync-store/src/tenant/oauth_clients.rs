@@ -53,38 +53,63 @@ pub struct StoredOauthClient {
 }
 
 impl AdminStore {
-    /// Stores an OAuth client of the organization's own; one with the same identifier is replaced. The client with
-    /// a secret that was stored last is the one that new grants are asked for with: stored as it is, that one changes nothing.
+    /// Stores OAuth clients of the organization's own, all or none; one with the same identifier is replaced. The client with
+    /// a secret that was stored last is the one that new grants are asked for with: those that are stored as they are, with
+    /// that one in front, change nothing.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_oauth_client(
+    pub async fn put_oauth_clients(
         &self,
         organization: OrganizationId,
-        client: &OauthClient,
+        clients: &[OauthClient],
     ) -> Result<(), StoreError> {
-        if TokenStore(self.0.clone()).oauth_client(organization).await.ok().flatten().as_ref() == Some(client)
-        {
+        if self.are_stored(organization, clients).await {
             return Ok(());
         }
-        let place = place(organization, &client.client_id);
-        let sealed =
-            client.client_secret.as_ref().map(|secret| self.vault.seal(&place, secret)).transpose()?;
         let mut write = self.write().await?;
-        sqlx::query(
-            "insert into oauth_client (organization_id, client_id, client_secret_sealed, redirect_uri, created_at,
-               updated_at) values ($1, $2, $3, $4, $5, $5)
-             on conflict (organization_id, client_id) do update set client_secret_sealed = excluded.client_secret_sealed,
-               redirect_uri = excluded.redirect_uri, updated_at = excluded.updated_at",
-        )
-        .bind(organization.0)
-        .bind(&client.client_id)
-        .bind(sealed)
-        .bind(&client.redirect_uri)
-        .bind(self.clock.now_ms())
-        .execute(&mut *write.tx)
-        .await?;
+        let last: Option<i64> =
+            sqlx::query_scalar("select max(updated_at) from oauth_client where organization_id = $1")
+                .bind(organization.0)
+                .fetch_one(&mut *write.tx)
+                .await?;
+        // What is stored later has a later time, whatever the clock says, for the last one is the one in front.
+        let times = last.map_or(write.now, |last| write.now.max(last + 1))..;
+        for (client, time) in clients.iter().zip(times) {
+            let place = place(organization, &client.client_id);
+            let sealed =
+                client.client_secret.as_ref().map(|secret| self.vault.seal(&place, secret)).transpose()?;
+            sqlx::query(
+                "insert into oauth_client (organization_id, client_id, client_secret_sealed, redirect_uri, created_at,
+                   updated_at) values ($1, $2, $3, $4, $5, $5)
+                 on conflict (organization_id, client_id) do update set client_secret_sealed = excluded.client_secret_sealed,
+                   redirect_uri = excluded.redirect_uri, updated_at = excluded.updated_at",
+            )
+            .bind(organization.0)
+            .bind(&client.client_id)
+            .bind(sealed)
+            .bind(&client.redirect_uri)
+            .bind(time)
+            .execute(&mut *write.tx)
+            .await?;
+        }
         write.commit().await
+    }
+
+    async fn are_stored(&self, organization: OrganizationId, clients: &[OauthClient]) -> bool {
+        let tokens = TokenStore(self.0.clone());
+        // A secret that no key opens any more is stored anew.
+        let stored =
+            async |named: Option<&str>| tokens.find_oauth_client(organization, named).await.ok().flatten();
+        for client in clients {
+            if stored(Some(&client.client_id)).await.as_ref() != Some(client) {
+                return false;
+            }
+        }
+        match clients.iter().rfind(|client| client.client_secret.is_some()) {
+            Some(in_front) => stored(None).await.as_ref() == Some(in_front),
+            None => true,
+        }
     }
 }
 

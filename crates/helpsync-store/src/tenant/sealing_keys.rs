@@ -214,39 +214,33 @@ impl AdminStore {
         Ok(is_other)
     }
 
-    /// Ends what the keys signed that were given up since the last look, also while this process's ring has them still.
-    /// Answers whether there were any such.
+    /// Ends what the keys signed that were given up since the last look, also while this process's ring has them still, and
+    /// has the database know the keys of this process again, where one that started without them forgot them. Answers
+    /// whether any were given up since.
     ///
     /// # Errors
-    /// [`StoreError`]; they are believed as before then.
-    pub async fn heed_voided_keys(&self) -> Result<bool, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        Ok(self.vault.void(voided(&known_keys(&mut connection).await?)))
-    }
-
-    /// Has the database know the keys of this process again, where one that started without them forgot them.
-    ///
-    /// # Errors
-    /// [`RingError::Differs`]: it knows another key of an id of theirs by now.
-    pub async fn keep_known(&self) -> Result<(), StoreError> {
+    /// [`RingError::Differs`]: the database knows another key of an id of theirs by now. [`StoreError`]: it could not be
+    /// asked, and all are believed as before.
+    pub async fn heed_known_keys(&self) -> Result<bool, StoreError> {
         let known = known_keys(&mut *self.pool.acquire().await?).await?;
+        let any_voided = self.vault.void(voided(&known));
         let ids = self.vault.ids();
         if let Some(id) = ids.iter().find(|id| known.get(*id).is_some_and(|key| key.is_another(&self.vault)))
         {
             return Err(RingError::Differs(id.clone()).into());
         }
         let missing: BTreeSet<&String> = ids.iter().filter(|id| !known.contains_key(*id)).collect();
-        if missing.is_empty() {
-            return Ok(());
+        if !missing.is_empty() {
+            let mut write = self.write().await?;
+            for id in missing {
+                note_key(&mut write, &self.vault, id, true).await?;
+            }
+            write.commit().await?;
         }
-        let mut write = self.write().await?;
-        for id in missing {
-            note_key(&mut write, &self.vault, id, true).await?;
-        }
-        write.commit().await
+        Ok(any_voided)
     }
 
-    /// An error where this process's own key in front was given up, as far as [`AdminStore::heed_voided_keys`] has seen.
+    /// An error where this process's own key in front was given up, as far as [`AdminStore::heed_known_keys`] has seen.
     ///
     /// # Errors
     /// [`RingError::GivenUp`].

@@ -1,7 +1,5 @@
 //! Customers, schedules and OAuth clients.
 
-use std::time::Duration;
-
 use helpsync_model::{AutoSync, Source};
 use secrecy::ExposeSecret;
 
@@ -26,18 +24,22 @@ async fn the_oauth_client_stored_last_is_the_one_and_its_secret_is_sealed() {
                 client_secret: secret.map(|secret| secret.to_owned().into()),
                 redirect_uri: "https://sync.example.com/integrations/zendesk".to_owned(),
             };
-            store.clock.advance(Duration::from_secs(1));
-            store.admin().put_oauth_client(organization, &client).await.unwrap();
+            // In the same moment: the order is that of the calls all the same.
+            store.admin().put_oauth_clients(organization, &[client]).await.unwrap();
         }
         let client = store.tokens().oauth_client(organization).await.unwrap().unwrap();
         assert_eq!(client.client_id, "one");
-        assert_eq!(client.client_secret.unwrap().expose_secret(), "s3cret-2");
+        assert_eq!(client.client_secret.as_ref().unwrap().expose_secret(), "s3cret-2");
         let sealed: Vec<u8> =
             sqlx::query_scalar("select client_secret_sealed from oauth_client where client_id = 'one'")
                 .fetch_one(&store.store.pool)
                 .await
                 .unwrap();
         assert!(!String::from_utf8_lossy(&sealed).contains("s3cret"));
+        let named = |client_id: &str| OauthClient { client_id: client_id.to_owned(), ..client.clone() };
+        store.admin().put_oauth_clients(organization, &[named("three"), named("one")]).await.unwrap();
+        let in_front = store.tokens().oauth_client(organization).await.unwrap().unwrap();
+        assert_eq!(in_front.client_id, "one", "the last one of a call, though it was made before the others");
     }
 }
 

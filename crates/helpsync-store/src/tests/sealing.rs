@@ -28,7 +28,7 @@ async fn put_clients(store: &TestStore, number: usize) {
             client_secret: Some(format!("secret-{at}").into()),
             redirect_uri: "https://a.example/integrations/zendesk".to_owned(),
         };
-        store.admin().put_oauth_client(FIRST, &client).await.unwrap();
+        store.admin().put_oauth_clients(FIRST, &[client]).await.unwrap();
     }
 }
 
@@ -133,11 +133,11 @@ async fn a_key_whose_signatures_are_given_up_can_be_removed_at_once_and_the_one_
         other.admin().take_ring(&turned()).await.unwrap();
         assert_eq!(signed(&other), 0, "{name}: nor does one that starts");
         assert_eq!(signed(&store), 1, "{name}");
-        assert!(store.admin().heed_voided_keys().await.unwrap() && signed(&store) == 0, "{name}");
-        assert!(!store.admin().heed_voided_keys().await.unwrap(), "{name}: once");
+        assert!(store.admin().heed_known_keys().await.unwrap() && signed(&store) == 0, "{name}");
+        assert!(!store.admin().heed_known_keys().await.unwrap(), "{name}: once");
         assert_eq!(store.admin().check_front(), Ok(()), "{name}: another one is in front");
         store.admin().take_ring(&alone).await.unwrap();
-        other.admin().heed_voided_keys().await.unwrap();
+        other.admin().heed_known_keys().await.unwrap();
         assert_eq!(signed(&other), 0, "{name}: also when others have taken it out");
         let refused = other.admin().take_ring(&first()).await.unwrap_err();
         assert!(
@@ -149,7 +149,7 @@ async fn a_key_whose_signatures_are_given_up_can_be_removed_at_once_and_the_one_
         // Whoever has the key can sign at any time.
         store.clock.advance(SIGNED_FOR_MAX * 2);
         store.admin().take_ring(&alone).await.unwrap();
-        other.admin().heed_voided_keys().await.unwrap();
+        other.admin().heed_known_keys().await.unwrap();
         assert_eq!(signed(&other), 0, "{name}: for ever");
         assert!(other.admin().take_ring(&first()).await.is_err(), "{name}: for ever");
     }
@@ -183,12 +183,12 @@ async fn a_key_that_a_process_holds_is_not_forgotten() {
         let newer = store.reopen_with(&both).await;
         newer.admin().take_ring(&both).await.unwrap();
         store.admin().take_ring(&first()).await.unwrap();
-        newer.admin().keep_known().await.unwrap();
+        newer.admin().heed_known_keys().await.unwrap();
         let refused = store.admin().take_ring(&other).await.unwrap_err();
         assert!(matches!(&refused, StoreError::Ring(RingError::Differs(_))), "{name}: {refused}");
         store.admin().take_ring(&first()).await.unwrap();
         store.admin().take_ring(&other).await.unwrap();
-        let late = newer.admin().keep_known().await.unwrap_err();
+        let late = newer.admin().heed_known_keys().await.unwrap_err();
         assert!(matches!(&late, StoreError::Ring(RingError::Differs(id)) if id == "k2"), "{name}: {late}");
     }
 }
