@@ -66,6 +66,8 @@ async fn what_was_so_already_and_what_was_refused_leaves_no_entry() {
         assert!(status.is_success(), "{operation}: {answer}");
     }
     assert_untold(&app, &again, |status| status.is_success()).await;
+    // Another selection is another run, whose end would be announced to the webhook.
+    app.finished(source).await;
     let hook = json!({ "url": "https://hooks.example.com/x" });
     let hook = app.post("/add_webhook", CUSTOMER, hook).await["id"].to_string();
     let idle = [
@@ -204,6 +206,36 @@ async fn an_entry_says_what_was_set_and_only_of_whom_it_was_set() {
         let told = log(&app, &format!("customer_id={customer}&limit=10")).await;
         assert_eq!(told.len(), entries, "{customer}: {told:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_says_whom_a_data_source_belongs_to_and_only_who_deletes_a_customer_has_one() {
+    let app = TestApp::embedded().await;
+    app.account("acme", small(4));
+    app.connect(CUSTOMER, "acme").await;
+    let source = app.connection(CUSTOMER, "acme").await;
+    for (path, body) in [
+        ("/data_sources/tags/add", json!({ "data_source_id": source.0, "tags": { "a": "b" } })),
+        ("/data_sources/tags/remove", json!({ "data_source_id": source.0, "tags_to_remove": ["a"] })),
+    ] {
+        // By the key alone: no header says whose it is.
+        let request = app.http.post(app.url(path)).bearer_auth(API_KEY).json(&body);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "{path}");
+        assert_eq!(entry_of(&app, &format!("POST {path}")).await["customer_id"], CUSTOMER, "{path}");
+    }
+    app.post("/update_users", CUSTOMER, json!({ "customer_ids": ["bob"], "max_files": 3 })).await;
+    let delete =
+        || app.call(Method::POST, "/delete_users", CUSTOMER, Some(json!({ "customer_ids": ["bob"] })));
+    let all = tokio::join!(delete(), delete(), delete());
+    for (status, answer) in [all.0, all.1, all.2] {
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    }
+    assert_eq!(log(&app, "customer_id=bob&action=POST+%2Fdelete_users").await.len(), 1);
+    let file = app.post("/user_files_v2", CUSTOMER, json!({})).await["results"][0]["id"].to_string();
+    let path = format!("/deletefile/{}{file}", "0".repeat(5_000));
+    assert_eq!(app.call(Method::DELETE, &path, CUSTOMER, None).await.0, StatusCode::OK);
+    let entry = entry_of(&app, "DELETE /deletefile/{file_id}").await;
+    assert!(entry["target"].as_str().unwrap().len() <= 1_000, "{entry}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,8 +117,12 @@ async fn a_second_process_on_one_file_is_refused_also_when_the_lock_was_deleted(
     on.is_refused().await;
     on.connect(&url).await;
     delete(&on.lock());
-    // Readiness writes, and finds it gone.
-    assert_eq!(on.ask(&url, "readyz", None).await.0, 200);
+    // Readiness writes, and finds it gone; a look that began before may answer once more.
+    until("the first to lock anew", async || {
+        assert_eq!(on.ask(&url, "readyz", None).await.0, 200);
+        on.lock().exists().then_some(())
+    })
+    .await;
     on.is_refused().await;
     on.is_quiet(&url).await;
     assert!(first.stop().await.success());

@@ -24,6 +24,8 @@ use crate::{layers, routes};
 
 /// Searches in the database at once: each holds a connection to it. One customer has half of them at most.
 const SEARCHES: Share = Share { slots: 4, of_customer: 2, waiting_of_customer: 16, waiting: 256 };
+/// Lists that look at files one by one, in the database at once: each holds a connection to it, of which there are more.
+const LISTINGS: Share = Share { slots: 4, of_customer: 2, waiting_of_customer: 128, waiting: 1_024 };
 /// Queries at the embeddings endpoint at once: they cost nothing but its time.
 const QUERIES: Share = Share { slots: 32, of_customer: 4, waiting_of_customer: 16, waiting: 256 };
 
@@ -90,6 +92,7 @@ struct Inner {
     signer: Signer,
     searching: FairSlots,
     embedding: FairSlots,
+    listing: FairSlots,
     rates: Rates,
     streams: Streams,
     /// The OpenAPI document, once it was asked for.
@@ -128,6 +131,7 @@ impl Api {
                 signer,
                 searching: FairSlots::new(SEARCHES),
                 embedding: FairSlots::new(QUERIES),
+                listing: FairSlots::new(LISTINGS),
                 rates,
                 streams: Streams::default(),
                 document: OnceLock::new(),
@@ -177,6 +181,11 @@ impl Api {
     /// Slots for queries at the embeddings endpoint.
     pub(crate) fn embedding(&self) -> &FairSlots {
         &self.inner.embedding
+    }
+
+    /// Slots for lists that look at files one by one.
+    pub(crate) fn listing(&self) -> &FairSlots {
+        &self.inner.listing
     }
 
     /// How often each key and each address may ask.

@@ -12,6 +12,9 @@ use percent_encoding::percent_decode_str;
 use crate::layers::REQUEST_ID;
 use crate::told::Told;
 
+/// Of a path so much is told: an id may be written with any number of zeros.
+const TARGET_CHARS_MAX: usize = 1_000;
+
 /// What an endpoint does, as the audit log names it.
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -30,8 +33,9 @@ pub(crate) async fn write_down(
     next: Next,
 ) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let target = request.uri().path().to_owned();
-    let customer = customer_in(&operation.name, &target);
+    let path = request.uri().path();
+    let customer = customer_in(&operation.name, path);
+    let target = path.chars().take(TARGET_CHARS_MAX).collect();
     let audited = Audited::new(operation.name.clone(), target, id, operation.is_change);
     let answered = async {
         if let Some(customer) = customer {

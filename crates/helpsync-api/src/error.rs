@@ -141,6 +141,11 @@ fn store_answer(error: &StoreError) -> (StatusCode, String) {
         StoreError::Unavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable for the moment: try again".to_owned())
         }
+        // Of a listing too, so what is asked again as it is takes as long again.
+        StoreError::TooSlow(_) => (
+            StatusCode::BAD_REQUEST,
+            "finding these took too long and was ended: ask with fewer conditions, or by ids".to_owned(),
+        ),
         StoreError::Text(_) => (
             StatusCode::BAD_REQUEST,
             "a text of the request holds characters that are none, or is too long".to_owned(),

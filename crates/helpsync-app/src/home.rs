@@ -9,9 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use helpsync_model::{Entropy, KeyRing};
 use helpsync_store::Holder;
 use secrecy::{ExposeSecret, SecretString};
+use tempfile::NamedTempFile;
 
 use crate::AppError;
 
+/// Of a file that is about to take another one's place.
+const FRESH_PREFIX: &str = ".helpsync-";
 /// Random bytes of a generated API key.
 const API_KEY_BYTES: usize = 32;
 /// What of a file's mode is for everybody.
@@ -212,12 +215,13 @@ pub(crate) fn lock_key_ring(path: &Path) -> Result<Option<File>, AppError> {
 pub(crate) fn write_key_ring(path: &Path, ring: &KeyRing) -> Result<File, AppError> {
     // A link stays one: the file that it names is replaced.
     let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let fresh = path.with_extension("new");
-    let written = write_private(&fresh, ring.to_secret().expose_secret())
-        .and_then(|()| std::fs::metadata(path).map_or(Ok(()), |before| as_before(&fresh, &before)))
-        .and_then(|()| File::open(&fresh))
-        .and_then(|file| file.lock().map(|()| file))
-        .and_then(|file| std::fs::rename(&fresh, path).map(|()| file));
+    let written = fresh(path, ring.to_secret().expose_secret()).and_then(|fresh| {
+        if let Ok(before) = std::fs::metadata(path) {
+            as_before(fresh.path(), &before)?;
+        }
+        fresh.as_file().lock()?;
+        Ok(fresh.persist(path)?)
+    });
     written.map_err(|source| failed(path, source))
 }
 
@@ -255,24 +259,19 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> SecretString) -> Result<Secr
         Err(source) => return Err(failed(path, source)),
     }
     let secret = make();
-    let fresh = path.with_extension("new");
-    write_private(&fresh, secret.expose_secret())
-        .and_then(|()| std::fs::rename(&fresh, path))
-        .map_err(|source| failed(path, source))?;
+    let made = fresh(path, secret.expose_secret()).and_then(|fresh| Ok(fresh.persist(path)?));
+    made.map_err(|source| failed(path, source))?;
     Ok(secret)
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(true).read(true).write(true);
-    private(&mut options);
-    let mut file = options.open(path)?;
-    // One that was left there by a command that broke off has a mode already.
-    #[cfg(unix)]
-    file.set_permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600))?;
+/// A file of its owner's alone in the folder of `path`, which is to take that one's place. Its name is no other file's: nothing is
+/// written over, and no link of somebody else's is followed. It is removed unless it is kept.
+fn fresh(path: &Path, text: &str) -> std::io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(FRESH_PREFIX).tempfile_in(folder(path))?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 fn failed(path: &Path, source: std::io::Error) -> AppError {
@@ -375,11 +374,12 @@ mod tests {
             [(0o644, 0o600), (0o666, 0o600), (0o640, 0o640), (0o600, 0o600), (0o400, 0o400)]
         {
             write_with_mode(&path, "k1:old", before);
-            // What a command left that broke off.
-            write_with_mode(path.with_extension("new"), "", 0o644);
+            write_with_mode(path.with_extension("new"), "another file", 0o644);
             write_key_ring(&path, &KeyRing::generate("k2", &SeededEntropy::new(1))).unwrap();
             assert_eq!(mode(&path), after, "{before:o}");
             assert!(std::fs::read_to_string(&path).unwrap().starts_with("k2:"));
+            assert_eq!(std::fs::read_to_string(path.with_extension("new")).unwrap(), "another file");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left there");
             std::fs::remove_file(&path).unwrap();
         }
     }
@@ -393,6 +393,23 @@ mod tests {
         write_key_ring(&link, &KeyRing::generate("k2", &SeededEntropy::new(1))).unwrap();
         assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
         assert!(std::fs::read_to_string(&real).unwrap().starts_with("k2:"));
+    }
+
+    #[test]
+    fn made_files_write_over_no_other_whatever_they_are_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let others = ["x.db.new", "x.new", "ring.new"].map(|name| folder.path().join(name));
+        for other in &others {
+            std::fs::write(other, "another file").unwrap();
+        }
+        key_ring(&key_ring_file(&url(&folder)).unwrap(), "k1", &SeededEntropy::new(1)).unwrap();
+        api_key(&url(&folder), &SeededEntropy::new(1)).unwrap().unwrap();
+        for other in &others {
+            assert_eq!(std::fs::read_to_string(other).unwrap(), "another file");
+            // A ring may be called so itself.
+            let changed = write_key_ring(other, &KeyRing::generate("k2", &SeededEntropy::new(1))).unwrap();
+            assert!(changed.try_lock().is_ok() && lock_key_ring(other).is_err(), "the answer holds it");
+        }
     }
 
     #[test]

@@ -162,7 +162,20 @@ impl Value for ConnectionUrl {
 
     fn parse(text: &str, _: &Setting) -> Result<Self, String> {
         // The text is not quoted: it may hold a password.
-        Url::parse(text).map_err(|reason| format!("it is not a URL ({reason})"))?;
+        let url = Url::parse(text).map_err(|reason| format!("it is not a URL ({reason})"))?;
+        // What the driver would take for something else is not hidden, and may be a piece of a password.
+        if url.scheme() == "sqlite" {
+            if !url.username().is_empty() || url.password().is_some() {
+                return Err("sqlite: names a file, without a user and a password".to_owned());
+            }
+        } else if !text.contains("://") {
+            return Err(format!("{}: has to be followed by //", url.scheme()));
+        } else if url.fragment().is_some() || url.path().contains('@') {
+            return Err(
+                "in a user name or a password # is to be written as %23, / as %2F and @ as %40, and nothing with # follows"
+                    .to_owned(),
+            );
+        }
         Ok(Self(text.into()))
     }
     fn show(&self, _: &Setting) -> Option<String> {
@@ -282,6 +295,32 @@ mod tests {
                 let url = ConnectionUrl("postgres://127.0.0.1/x".into());
                 assert!(!url.is_readable_where(environment), "the URL's own host wins");
             }
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_piece_of_a_password_is_refused_and_not_told() {
+        let (env, secrecy) = ("HELPSYNC_STORE__URL", Secrecy::Password);
+        let setting = Setting { env, default: None, range: None, secrecy, bare: false, meaning: "" };
+        for url in [
+            "amqps://u:12#MARK@h/",
+            "amqps://u:12/MARK@h/",
+            "postgres:u:MARK@h/db",
+            "postgres:/u:MARK@h/db",
+            "postgres://u:p@h/db?sslmode=require#MARK",
+            "sqlite://u:MARK@h/db",
+            "rediss://h/#MARK",
+        ] {
+            let told = ConnectionUrl::parse(url, &setting).unwrap_err();
+            assert!(!told.contains("MARK"), "{told}");
+        }
+        for url in [
+            "sqlite:a@b#c.db",
+            "sqlite:///a/b.db?mode=ro",
+            "postgres:///x?host=/run",
+            "amqp://u:p%23%40@h/%2f",
+        ] {
+            assert!(ConnectionUrl::parse(url, &setting).is_ok(), "{url}");
         }
     }
 

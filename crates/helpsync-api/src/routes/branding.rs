@@ -61,9 +61,8 @@ async fn set(
     Body(input): Body<BrandingInput>,
 ) -> Result<Json<BrandingView>, ApiError> {
     let organization = meant(&api, &caller, &query).await?;
-    let (name, before) = api.store().admin().branding(organization).await?;
-    let branding = input.over(before)?;
-    api.store().admin().set_branding(organization, &branding).await?;
+    let changed = api.store().admin().change_branding(organization, |before| input.over(before)).await?;
+    let (name, branding) = changed?;
     tracing::info!(%organization, "how an organization's pages look was changed");
     Ok(Json(BrandingView::new(name, branding)))
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::{ConnectionId, KeyScope, OrganizationId};
+use helpsync_store::audit;
 use helpsync_store::{
     Connection, ConnectionOrder, ConnectionQuery, Customer, FileFilters, FileOrder, FileQuery,
     TAGS_BYTES_MAX, TagChange, Viewer,
@@ -175,6 +176,7 @@ async fn disconnect(
 
 async fn retag(api: &Api, reader: &Reader, id: i64, change: TagChange) -> Result<Json<DataSource>, ApiError> {
     let connection = readable_connection(api, reader, id).await?;
+    audit::about(std::slice::from_ref(&connection.customer_external_id));
     api.store().admin().change_connection_tags(connection.organization, connection.id, &change).await?;
     Ok(Json(api.store().admin().connection(connection.organization, connection.id).await?.into()))
 }

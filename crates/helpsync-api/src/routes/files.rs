@@ -10,6 +10,7 @@ use helpsync_store::{
 use serde_json::{Value, json};
 
 use super::presigned::{Form, PRESIGNED_SECONDS, presign};
+use super::search::slot;
 use crate::Api;
 use crate::auth::Caller;
 use crate::body::Body;
@@ -106,7 +107,7 @@ async fn found(
         limit: paging.limit,
         offset: paging.offset,
     };
-    let (files, count) = api.store().admin().files(&query).await?;
+    let (files, count) = listed(api, customer, query).await?;
     let life = input.presigned_url_expiry_time_seconds.map_or(PRESIGNED_SECONDS, |seconds| seconds.0);
     let wants = |flag: Option<bool>| flag == Some(true);
     let results = files.into_iter().map(|file| {
@@ -122,6 +123,27 @@ async fn found(
         }
     });
     Ok((results.collect(), count))
+}
+
+/// A page of files and how many there are.
+async fn listed(api: &Api, customer: &Customer, query: FileQuery) -> Result<(Vec<File>, i64), ApiError> {
+    if !query.filters.looks_at_each() {
+        return Ok(api.store().admin().files(&query).await?);
+    }
+    let slot = slot(api.listing(), customer, "lists").await?;
+    let api = api.clone();
+    // The slot is held as long as the database works, also where whoever asked has gone.
+    let listing = tokio::spawn(async move {
+        let _slot = slot;
+        api.store().admin().files(&query).await
+    });
+    match listing.await {
+        Ok(found) => Ok(found?),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_stopped) => Err(ApiError::unavailable("the server is stopping: try again")),
+        },
+    }
 }
 
 async fn list(

@@ -60,17 +60,17 @@ async fn search(
         None => query_vector(&api, &customer, &search).await?,
     };
     // A search may read every vector of the customer, and holds a connection to the database for as long.
-    let _slot = slot(api.searching(), &customer).await?;
+    let _slot = slot(api.searching(), &customer, "searches").await?;
     let (found, how) = found(&api, &customer, &search, vector).await?;
     let documents = documents(&api, &customer, &viewing, &search, &found).await?;
     Ok(([(SEARCH.clone(), how)], Json(DocumentResponseList { documents, search: how })).into_response())
 }
 
 /// Waits for a slot; a customer who asks for too much is told so, and others are not.
-async fn slot(slots: &FairSlots, customer: &Customer) -> Result<Slot, ApiError> {
+pub(super) async fn slot(slots: &FairSlots, customer: &Customer, what: &str) -> Result<Slot, ApiError> {
     slots.acquire(customer.organization, customer.id, SLOT_PATIENCE).await.map_err(|refused| match refused {
-        Refused::Share => ApiError::throttled("too many searches are waiting: try again"),
-        Refused::Late => ApiError::unavailable("too many searches are under way: try again"),
+        Refused::Share => ApiError::throttled(format!("too many {what} are waiting: try again")),
+        Refused::Late => ApiError::unavailable(format!("too many {what} are under way: try again")),
     })
 }
 
@@ -115,7 +115,7 @@ async fn query_vector(api: &Api, customer: &Customer, search: &Search) -> Result
     let Some(client) = api.options().embeddings.as_ref().filter(|_| !search.files.nothing) else {
         return Ok(None);
     };
-    let _slot = slot(api.embedding(), customer).await?;
+    let _slot = slot(api.embedding(), customer, "searches").await?;
     let failed = match tokio::time::timeout(QUERY_PATIENCE, client.embed(&[&search.query])).await {
         Ok(Ok(mut vectors)) => return Ok(vectors.pop()),
         Ok(Err(failure)) => failure.to_string(),

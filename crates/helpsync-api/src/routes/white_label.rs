@@ -1,5 +1,7 @@
 //! The organization's own OAuth clients with Zendesk; the one stored last asks for new grants.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use helpsync_model::{KeyScope, OrganizationId, is_unseen};
@@ -52,6 +54,10 @@ async fn create(
         return Err(ApiError::bad(format!("send a list of 1 to {RECORDS_MAX} records")));
     }
     let clients = inputs.into_iter().map(client_of).collect::<Result<Vec<_>, _>>()?;
+    let ids: BTreeSet<&str> = clients.iter().map(|client| client.client_id.as_str()).collect();
+    if ids.len() < clients.len() {
+        return Err(ApiError::bad("a client_id is in the list twice"));
+    }
     api.store().admin().put_oauth_clients(organization, &clients).await?;
     let shown: Vec<String> = clients.into_iter().map(|client| client.client_id).collect();
     named(&api, organization, &shown).await
@@ -62,12 +68,12 @@ async fn update(
     ByKey(organization): ByKey,
     Body(input): Body<WhiteLabelInput>,
 ) -> Result<Json<WhiteLabels>, ApiError> {
-    let mut client = client_of(input)?;
-    let known = api.store().tokens().oauth_client_named(organization, &client.client_id).await?;
-    let known = known.ok_or_else(|| ApiError::missing("white label record"))?;
-    client.client_secret = client.client_secret.or(known.client_secret);
-    api.store().admin().put_oauth_clients(organization, std::slice::from_ref(&client)).await?;
-    named(&api, organization, &[client.client_id]).await
+    let client = client_of(input)?;
+    let named_so = [client.client_id.clone()];
+    if !api.store().admin().update_oauth_client(organization, client).await? {
+        return Err(ApiError::missing("white label record"));
+    }
+    named(&api, organization, &named_so).await
 }
 
 async fn list(

@@ -8,8 +8,8 @@ section! {
     /// The keys that seal tokens at rest.
     pub struct SecretsSettings "secrets";
 
-    /// Key ring `id:key[,id:key…]`, each key 32 random bytes in base64. The first seals, all open: to change keys, put
-    /// a new one first. Required with Postgres; with SQLite a ring is made in a file beside the database.
+    /// Key ring `id:key[,id:key…]`, each key 32 random bytes in base64. The first seals, all open;
+    /// docs/keys.md says how to change them. Required with Postgres; with SQLite a ring is made in a file beside the database.
     "HELPSYNC_SECRETS__KEYS" keys: Option<KeyRing>;
 }
 

@@ -32,6 +32,9 @@ pub enum StoreError {
         /// The bound.
         bytes_max: usize,
     },
+    /// A statement of what was asked for took longer than it may.
+    #[error("the database took too long")]
+    TooSlow(#[source] DatabaseError),
     /// A stored value cannot be read.
     #[error("{table}.{column} of row {row} cannot be read")]
     Corrupt {
@@ -181,7 +184,20 @@ fn is_passing(code: Option<&str>) -> bool {
     })
 }
 
+/// Postgres: a statement was ended for its time, or by somebody who may end it.
+const ENDED: &str = "57014";
+
 impl StoreError {
+    /// An error of a statement with a bound on its time.
+    pub(crate) fn of_bounded(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(ref database) if database.code().as_deref() == Some(ENDED) => {
+                Self::TooSlow(DatabaseError(error))
+            }
+            other => other.into(),
+        }
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {

@@ -3,7 +3,7 @@
 //! A file that is deleted or replaced under an open database goes on to be read, and what is written to it is lost with
 //! the process. So its identity is looked at before anything is written.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{Error, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -73,12 +73,12 @@ impl SqliteFile {
     /// Whether the folder takes files, and the disk bytes. A small write to the database would not tell: it may find room
     /// in its log.
     pub(crate) fn check_room(&self) -> Result<(), Error> {
-        let probe = self.path.with_extension("probe");
-        let written = File::create(&probe).and_then(|mut file| file.write_all(&vec![0; ROOM_BYTES]));
-        // What is left of it is overwritten by the next.
-        let removed = std::fs::remove_file(&probe);
-        let folder = self.path.parent().unwrap_or(Path::new("/")).display();
-        written.and(removed).map_err(|error| {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        // It has no name that could be another file's, and goes with its handle.
+        let written = tempfile::tempfile_in(folder).and_then(|mut file| file.write_all(&vec![0; ROOM_BYTES]));
+        written.map_err(|error| {
+            let folder = folder.display();
             Error::new(
                 error.kind(),
                 format!("the database's folder {folder} takes no files: {}", chain(&error)),

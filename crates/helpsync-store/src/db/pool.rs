@@ -9,7 +9,7 @@ use helpsync_model::{Clock, chain};
 use helpsync_telemetry::metrics as telemetry;
 use sqlx::any::{Any, AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::query::Query;
-use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor, Row};
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor, Row, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -222,6 +222,22 @@ impl Database {
         let rows = query.fetch_all(&*self.pool).instrument(span).await?;
         telemetry::database(self.dialect.system(), "transaction", since.elapsed());
         Ok(rows)
+    }
+
+    /// Begins to read what may take long: a server ends each statement after so long, whether or not anybody still waits for
+    /// it ([`StoreError::of_bounded`]). SQLite has no such bound.
+    pub(crate) async fn reading_within(
+        &self,
+        most: Duration,
+    ) -> Result<Transaction<'static, Any>, StoreError> {
+        let mut read = self.pool.begin().await?;
+        if self.dialect == Dialect::Postgres {
+            sqlx::query("select set_config('statement_timeout', $1, true)")
+                .bind(most.as_millis().to_string())
+                .execute(&mut *read)
+                .await?;
+        }
+        Ok(read)
     }
 
     /// A turn as SQLite's one writer; `None` on a server, which has many.

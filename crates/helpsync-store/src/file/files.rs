@@ -1,6 +1,7 @@
 //! Files: synced articles as outside programs see them. Hidden files appear nowhere.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use helpsync_model::{ConnectionId, CustomerId, FileId, FileStatus, OrganizationId};
 use serde_json::Value;
@@ -14,6 +15,8 @@ use crate::filter::file_query::{FileFilters, FileQuery};
 
 /// Files of a customer that match a filter and are counted: some milliseconds' worth.
 pub const COUNTED_MAX: i64 = 10_000;
+/// A statement of a list that looks at files one by one ends after this, where the database can end it.
+const LISTING_MAX: Duration = Duration::from_secs(20);
 /// Steps up the tree at most; a loop of parents ends there.
 const PATH_DEPTH_MAX: usize = 16;
 
@@ -193,7 +196,14 @@ impl AdminStore {
         }
         let matching = self.matching(query.customer, query.starting_id, &query.filters);
         let (listing, paged) = page_of(query, &matching);
-        let found = paged.bind(sqlx::query(sql(listing))).fetch_all(&self.pool).await?;
+        let listing = paged.bind(sqlx::query(sql(listing)));
+        let found = match query.filters.looks_at_each() {
+            true => {
+                let mut read = self.reading_within(LISTING_MAX).await?;
+                listing.fetch_all(&mut *read).await.map_err(StoreError::of_bounded)?
+            }
+            false => listing.fetch_all(&self.pool).await?,
+        };
         let found = found.iter().map(file_of).collect::<Result<Vec<_>, _>>()?;
         let count = if query.starting_id == 0 && query.filters == FileFilters::default() {
             self.customer_totals(query.customer).await?.files
@@ -220,7 +230,14 @@ impl AdminStore {
             "select count(*) as matches from (select 1 as one from file {} limit {most}) as counted",
             matching.sql()
         ));
-        let counted = bounded.bind(sqlx::query(counting)).fetch_one(&self.pool).await?;
+        let counting = bounded.bind(sqlx::query(counting));
+        let counted = match query.filters.looks_at_each() {
+            true => {
+                let mut read = self.reading_within(LISTING_MAX).await?;
+                counting.fetch_one(&mut *read).await.map_err(StoreError::of_bounded)?
+            }
+            false => counting.fetch_one(&self.pool).await?,
+        };
         let counted: i64 = counted.try_get("matches")?;
         if counted < COUNTED_MAX || found == 0 {
             return Ok(counted);

@@ -1,6 +1,6 @@
 //! Which files a query asks for, as a condition in SQL.
 
-use helpsync_model::{CustomerId, EMBEDDING_MODEL_DEFAULT};
+use helpsync_model::{CustomerId, EMBEDDING_MODEL_DEFAULT, FileStatus};
 
 use crate::db::conditions::Conditions;
 use crate::db::states::{FILE_ERROR, READY_FILE};
@@ -74,6 +74,15 @@ pub struct FileFilters {
     pub never_synced: bool,
     /// Nothing matches: a condition named something that this product never holds.
     pub nothing: bool,
+}
+
+impl FileFilters {
+    /// Whether files have to be looked at one by one: what names them by their ids, or their readers, finds them at once.
+    #[must_use]
+    pub fn looks_at_each(&self) -> bool {
+        let (ids, external_file_ids, connections, viewer) = (None, None, None, None);
+        Self { ids, external_file_ids, connections, viewer, ..self.clone() } != Self::default()
+    }
 }
 
 /// A page of a customer's files.
@@ -177,15 +186,22 @@ fn of_articles(all: &mut Conditions, customer: &str, articles: &[String]) {
 }
 
 /// Files that show one of these statuses. Those that are ready are most of all, and met soon in any order; of others there
-/// are few, and they are found by indexes of their own.
+/// are few, and they are found by indexes of their own: once, for a server without statistics yet would look for them anew
+/// beside each file.
 fn of_statuses(all: &mut Conditions, customer: &str, statuses: &[String]) {
+    // Each once, however often it is named; other words are no file's.
+    let statuses: Vec<String> = FileStatus::ALL
+        .iter()
+        .map(|status| status.as_str().to_owned())
+        .filter(|status| statuses.contains(status))
+        .collect();
     let [ready, failed] =
         [READY_FILE.0, FILE_ERROR.0].map(|one| statuses.iter().any(|it| it == one.as_str()));
     let others: Vec<String> =
         statuses.iter().filter(|status| *status != READY_FILE.0.as_str()).cloned().collect();
     match (ready, failed) {
         (true, true) => {
-            let all_of_them = all.texts(statuses);
+            let all_of_them = all.texts(&statuses);
             all.and(&format!("file.status in {all_of_them}"));
         }
         (true, false) if others.is_empty() => {
@@ -200,11 +216,13 @@ fn of_statuses(all: &mut Conditions, customer: &str, statuses: &[String]) {
         (false, true) => {
             let chosen = is_one_of(all, "chosen.status", &others);
             all.and(&format!(
-                "file.id in (select chosen.id from file as chosen where chosen.customer_id = {customer}
+                "file.id in (with found as materialized (
+                   select chosen.id from file as chosen where chosen.customer_id = {customer}
                      and chosen.hidden_at is null and {chosen}
                    union all select chunking.file_id from chunking join file as ready on ready.id = chunking.file_id
                      where chunking.error is not null and ready.status = {READY_FILE}
-                       and chunking.connection_id in (select id from connection where customer_id = {customer}))"
+                       and chunking.connection_id in (select id from connection where customer_id = {customer}))
+                   select id from found)"
             ));
         }
         (false, false) => {
@@ -228,12 +246,14 @@ fn is_one_of(all: &mut Conditions, column: &str, values: &[String]) -> String {
 fn with_error(all: &mut Conditions, customer: &str, part: &str) {
     let pattern = all.text(holding(part));
     all.and(&format!(
-        "file.id in (select chosen.id from file as chosen where chosen.customer_id = {customer} and chosen.error is not null
+        "file.id in (with found as materialized (
+           select chosen.id from file as chosen where chosen.customer_id = {customer} and chosen.error is not null
              and lower(chosen.error) like {pattern} escape '\\'
            union all select chunking.file_id from chunking join file as other on other.id = chunking.file_id
              where chunking.error is not null and lower(chunking.error) like {pattern} escape '\\'
                and other.error is null
-               and chunking.connection_id in (select id from connection where customer_id = {customer}))"
+               and chunking.connection_id in (select id from connection where customer_id = {customer}))
+           select id from found)"
     ));
 }
 

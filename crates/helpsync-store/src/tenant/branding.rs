@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::Row;
 
-use crate::db::{AdminStore, Entity, StoreError, decode};
+use crate::db::{AdminStore, Entity, StoreError, decode, sql};
 
 /// What an organization's pages show and allow.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,28 +47,36 @@ impl AdminStore {
         Ok((row.try_get("name")?, decode::json(&row, "organization", "branding")?))
     }
 
-    /// Sets what the organization's pages show and allow, all of it: what they show and allow already changes nothing.
+    /// Changes what the organization's pages show and allow; who changes something else of it meanwhile waits. Answers the
+    /// name and what they show now, or why `change` refuses.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    pub async fn set_branding(
+    pub async fn change_branding<E: Send>(
         &self,
         organization: OrganizationId,
-        branding: &Branding,
-    ) -> Result<(), StoreError> {
-        if self.branding(organization).await?.1 == *branding {
-            return Ok(());
-        }
+        change: impl FnOnce(Branding) -> Result<Branding, E> + Send,
+    ) -> Result<Result<(String, Branding), E>, StoreError> {
         let mut write = self.write().await?;
-        let set = sqlx::query("update organization set branding = $2, updated_at = $3 where id = $1")
+        let locked = self.dialect.for_update();
+        let row =
+            sqlx::query(sql(format!("select id, name, branding from organization where id = $1{locked}")))
+                .bind(organization.0)
+                .fetch_optional(&mut *write.tx)
+                .await?
+                .ok_or(StoreError::NotFound(Entity::Organization))?;
+        let before: Branding = decode::json(&row, "organization", "branding")?;
+        let branding = match change(before.clone()) {
+            Ok(branding) => branding,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        sqlx::query("update organization set branding = $2, updated_at = $3 where id = $1")
             .bind(organization.0)
             .bind(json!(branding).to_string())
             .bind(write.now)
             .execute(&mut *write.tx)
             .await?;
-        if set.rows_affected() == 0 {
-            return Err(StoreError::NotFound(Entity::Organization));
-        }
-        write.commit().await
+        write.commit_if(branding != before).await?;
+        Ok(Ok((row.try_get("name")?, branding)))
     }
 }

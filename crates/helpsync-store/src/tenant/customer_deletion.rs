@@ -95,6 +95,16 @@ impl AdminStore {
         external_id: &str,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        let locked = self.dialect.for_update();
+        let still_there: Option<i64> =
+            sqlx::query_scalar(sql(format!("select id from customer where id = $1{locked}")))
+                .bind(customer.0)
+                .fetch_optional(&mut *write.tx)
+                .await?;
+        if still_there.is_none() {
+            // Another request was faster.
+            return Ok(());
+        }
         outlive_customer(&mut write, organization, customer, external_id).await?;
         for statement in [FENCE_OFF].into_iter().chain(EVERYTHING) {
             sqlx::query(statement).bind(customer.0).execute(&mut *write.tx).await?;

@@ -3,9 +3,11 @@
 use helpsync_model::OrganizationId;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
 use crate::db::audit;
+use crate::db::vault::Vault;
+use crate::db::write::Write;
 use crate::db::{AdminStore, StoreError, TokenStore, sql};
 
 /// Clients of one organization that are listed at most.
@@ -64,10 +66,39 @@ impl AdminStore {
         organization: OrganizationId,
         clients: &[OauthClient],
     ) -> Result<(), StoreError> {
-        if self.are_stored(organization, clients).await {
+        let mut write = self.write().await?;
+        lock(&mut write, organization).await?;
+        self.store(write, organization, clients).await
+    }
+
+    /// Stores an OAuth client of the organization's own anew, with the secret of before where it has none now. `false`: there
+    /// is none of this identifier.
+    ///
+    /// # Errors
+    /// As [`TokenStore::oauth_client`].
+    pub async fn update_oauth_client(
+        &self,
+        organization: OrganizationId,
+        mut client: OauthClient,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.write().await?;
+        lock(&mut write, organization).await?;
+        let known = find(&mut write.tx, &self.vault, organization, Some(&client.client_id)).await?;
+        let Some(known) = known else { return Ok(false) };
+        client.client_secret = client.client_secret.or(known.client_secret);
+        self.store(write, organization, &[client]).await?;
+        Ok(true)
+    }
+
+    async fn store(
+        &self,
+        mut write: Write,
+        organization: OrganizationId,
+        clients: &[OauthClient],
+    ) -> Result<(), StoreError> {
+        if are_stored(&mut write.tx, &self.vault, organization, clients).await {
             return Ok(());
         }
-        let mut write = self.write().await?;
         let last: Option<i64> =
             sqlx::query_scalar("select max(updated_at) from oauth_client where organization_id = $1")
                 .bind(organization.0)
@@ -95,22 +126,60 @@ impl AdminStore {
         }
         write.commit().await
     }
+}
 
-    async fn are_stored(&self, organization: OrganizationId, clients: &[OauthClient]) -> bool {
-        let tokens = TokenStore(self.0.clone());
-        // A secret that no key opens any more is stored anew.
-        let stored =
-            async |named: Option<&str>| tokens.find_oauth_client(organization, named).await.ok().flatten();
-        for client in clients {
-            if stored(Some(&client.client_id)).await.as_ref() != Some(client) {
-                return false;
-            }
-        }
-        match clients.iter().rfind(|client| client.client_secret.is_some()) {
-            Some(in_front) => stored(None).await.as_ref() == Some(in_front),
-            None => true,
+/// Whoever else changes clients of the organization waits.
+async fn lock(write: &mut Write, organization: OrganizationId) -> Result<(), StoreError> {
+    let locked = write.dialect.for_update();
+    sqlx::query(sql(format!("select id from organization where id = $1{locked}")))
+        .bind(organization.0)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+    Ok(())
+}
+
+/// Whether each of these is stored as it is, and the one in front that would be. A secret that no key opens any more is stored
+/// anew.
+async fn are_stored(
+    connection: &mut AnyConnection,
+    vault: &Vault,
+    organization: OrganizationId,
+    clients: &[OauthClient],
+) -> bool {
+    for client in clients {
+        let stored = find(connection, vault, organization, Some(&client.client_id)).await;
+        if stored.ok().flatten().as_ref() != Some(client) {
+            return false;
         }
     }
+    let Some(in_front) = clients.iter().rfind(|client| client.client_secret.is_some()) else { return true };
+    find(connection, vault, organization, None).await.ok().flatten().as_ref() == Some(in_front)
+}
+
+/// One OAuth client of the organization's: the named one, or the one in front.
+async fn find(
+    connection: &mut AnyConnection,
+    vault: &Vault,
+    organization: OrganizationId,
+    client_id: Option<&str>,
+) -> Result<Option<OauthClient>, StoreError> {
+    let Some(row) = sqlx::query(
+        "select client_id, client_secret_sealed, redirect_uri from oauth_client where organization_id = $1
+           and ($2 is null or client_id = $2)
+         order by case when client_secret_sealed is null then 1 else 0 end, updated_at desc, id desc limit 1",
+    )
+    .bind(organization.0)
+    .bind(client_id)
+    .fetch_optional(connection)
+    .await?
+    else {
+        return Ok(None);
+    };
+    let client_id: String = row.try_get("client_id")?;
+    let sealed: Option<Vec<u8>> = row.try_get("client_secret_sealed")?;
+    let place = place(organization, &client_id);
+    let client_secret = sealed.map(|sealed| vault.open(&place, &sealed)).transpose()?;
+    Ok(Some(OauthClient { client_id, client_secret, redirect_uri: row.try_get("redirect_uri")? }))
 }
 
 impl TokenStore {
@@ -123,7 +192,7 @@ impl TokenStore {
         &self,
         organization: OrganizationId,
     ) -> Result<Option<OauthClient>, StoreError> {
-        self.find_oauth_client(organization, None).await
+        find(&mut *self.pool.acquire().await?, &self.vault, organization, None).await
     }
 
     /// The organization's own OAuth client of this identifier. What was granted to one client is not another's to
@@ -136,31 +205,7 @@ impl TokenStore {
         organization: OrganizationId,
         client_id: &str,
     ) -> Result<Option<OauthClient>, StoreError> {
-        self.find_oauth_client(organization, Some(client_id)).await
-    }
-
-    async fn find_oauth_client(
-        &self,
-        organization: OrganizationId,
-        client_id: Option<&str>,
-    ) -> Result<Option<OauthClient>, StoreError> {
-        let Some(row) = sqlx::query(
-            "select client_id, client_secret_sealed, redirect_uri from oauth_client where organization_id = $1
-               and ($2 is null or client_id = $2)
-             order by case when client_secret_sealed is null then 1 else 0 end, updated_at desc, id desc limit 1",
-        )
-        .bind(organization.0)
-        .bind(client_id)
-        .fetch_optional(&self.pool)
-        .await?
-        else {
-            return Ok(None);
-        };
-        let client_id: String = row.try_get("client_id")?;
-        let sealed: Option<Vec<u8>> = row.try_get("client_secret_sealed")?;
-        let place = place(organization, &client_id);
-        let client_secret = sealed.map(|sealed| self.vault.open(&place, &sealed)).transpose()?;
-        Ok(Some(OauthClient { client_id, client_secret, redirect_uri: row.try_get("redirect_uri")? }))
+        find(&mut *self.pool.acquire().await?, &self.vault, organization, Some(client_id)).await
     }
 }
 

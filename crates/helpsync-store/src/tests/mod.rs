@@ -1,5 +1,6 @@
 //! The store's behaviour towards the outside, on both databases.
 
+mod at_once;
 mod attachments;
 mod chunks;
 mod claims;
