@@ -55,6 +55,8 @@ async fn a_state_works_once_and_a_forged_one_never() {
     let app = TestApp::embedded().await;
     app.account("acme", GenerateOptions::default());
     let callback = app.consent(&app.oauth_url("ada", "acme").await).await;
+    let looked = app.http.head(&callback).send().await.unwrap();
+    assert_eq!(looked.status(), StatusCode::METHOD_NOT_ALLOWED, "looking uses nothing up");
     let first = app.http.get(&callback).send().await.unwrap();
     assert_eq!(first.status(), StatusCode::OK);
     let page = first.text().await.unwrap();

@@ -1,8 +1,8 @@
 //! Where Zendesk sends the browser back to: the end of a grant.
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{ALLOW, CACHE_CONTROL, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use helpsync_account::AccountError;
 use helpsync_model::{GrantBegunBy, Subdomain, chain};
@@ -47,9 +47,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn callback(
     State(api): State<Api>,
+    method: Method,
     headers: HeaderMap,
     query: Result<Query<Callback>, ApiError>,
 ) -> Response {
+    if method == Method::HEAD {
+        // Whoever only looks would use the state up.
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, HeaderValue::from_static("GET"))]).into_response();
+    }
     let Ok(Query(query)) = query else { return not_ours().into() };
     // A browser that goes away must not tear the grant in two: the code is spent by then. So this runs to its end.
     match tokio::spawn(audit::of_this_request(async move { settle(&api, &headers, query).await })).await {

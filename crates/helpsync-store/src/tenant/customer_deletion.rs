@@ -95,6 +95,8 @@ impl AdminStore {
         external_id: &str,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        // The connections' rows first, as everywhere.
+        sqlx::query(FENCE_OFF).bind(customer.0).execute(&mut *write.tx).await?;
         let locked = self.dialect.for_update();
         let still_there: Option<i64> =
             sqlx::query_scalar(sql(format!("select id from customer where id = $1{locked}")))
@@ -106,7 +108,7 @@ impl AdminStore {
             return Ok(());
         }
         outlive_customer(&mut write, organization, customer, external_id).await?;
-        for statement in [FENCE_OFF].into_iter().chain(EVERYTHING) {
+        for statement in EVERYTHING {
             sqlx::query(statement).bind(customer.0).execute(&mut *write.tx).await?;
         }
         let now = write.now;
