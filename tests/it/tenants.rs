@@ -351,7 +351,8 @@ fn every_store_method_that_a_handler_calls_is_told_for_whom() {
     assert!(called.len() > 50, "{called:?}");
     for name in called.iter().filter(|name| !BY_SECRET.iter().chain(&OF_OPERATORS).any(|other| other == name))
     {
-        let of_all: Vec<&str> = store.split(&format!("pub async fn {name}(")).skip(1).collect();
+        let starts = ["(", "<"].map(|after| format!("pub async fn {name}{after}"));
+        let of_all: Vec<&str> = starts.iter().flat_map(|start| store.split(start.as_str()).skip(1)).collect();
         assert!(!of_all.is_empty(), "{name} was not found");
         for rest in of_all {
             let takes = rest.split(") ->").next().unwrap_or_default();
