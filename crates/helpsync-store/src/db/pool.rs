@@ -9,7 +9,7 @@ use helpsync_model::{Clock, chain};
 use helpsync_telemetry::metrics as telemetry;
 use sqlx::any::{Any, AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::query::Query;
-use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor, Row, Transaction};
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -224,12 +224,16 @@ impl Database {
         Ok(rows)
     }
 
-    /// Begins to read what may take long: a server ends each statement after so long, whether or not anybody still waits for
-    /// it ([`StoreError::of_bounded`]). SQLite has no such bound.
-    pub(crate) async fn reading_within(
+    /// Reads what may take long: a server ends the statement after `most`, whether or not anybody still waits for it. SQLite
+    /// has no such bound.
+    ///
+    /// # Errors
+    /// [`StoreError::TooSlow`] where it was ended.
+    pub(crate) async fn answered_within(
         &self,
+        query: Query<'_, Any, AnyArguments>,
         most: Duration,
-    ) -> Result<Transaction<'static, Any>, StoreError> {
+    ) -> Result<Vec<AnyRow>, StoreError> {
         let mut read = self.pool.begin().await?;
         if self.dialect == Dialect::Postgres {
             sqlx::query("select set_config('statement_timeout', $1, true)")
@@ -237,7 +241,7 @@ impl Database {
                 .execute(&mut *read)
                 .await?;
         }
-        Ok(read)
+        query.fetch_all(&mut *read).await.map_err(StoreError::of_bounded)
     }
 
     /// A turn as SQLite's one writer; `None` on a server, which has many.

@@ -1,12 +1,13 @@
 //! A write transaction, and what every statement in it needs to know.
 
+use helpsync_model::OrganizationId;
 use helpsync_telemetry::metrics as telemetry;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
-use crate::db::{Dialect, StoreError, audit};
+use crate::db::{Dialect, Entity, StoreError, audit};
 
 /// A write transaction; rolled back unless committed.
 pub(crate) struct Write {
@@ -44,6 +45,17 @@ impl Write {
             is_quiet: false,
             after: Vec::new(),
         }
+    }
+
+    /// Locks an organization's row until the transaction ends: whoever else changes what is the organization's waits.
+    pub(crate) async fn lock_organization(&mut self, id: OrganizationId) -> Result<(), StoreError> {
+        let locked = self.dialect.for_update();
+        sqlx::query(sql(format!("select id from organization where id = $1{locked}")))
+            .bind(id.0)
+            .fetch_optional(&mut *self.tx)
+            .await?
+            .ok_or(StoreError::NotFound(Entity::Organization))?;
+        Ok(())
     }
 
     /// Has something done once the transaction is committed, and not at all when it is not. It must not wait.

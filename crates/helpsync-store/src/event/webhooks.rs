@@ -106,11 +106,7 @@ impl WebhookStore {
         let mut write = self.write().await?;
         let now = write.now;
         // The organization's row is the turnstile: two callers cannot both take the last place.
-        sqlx::query(sql(format!("select id from organization where id = $1{}", self.dialect.for_update())))
-            .bind(organization.0)
-            .fetch_optional(&mut *write.tx)
-            .await?
-            .ok_or(StoreError::NotFound(Entity::Organization))?;
+        write.lock_organization(organization).await?;
         let (known, same): (i64, i64) = sqlx::query_as(
             "select count(*), cast(coalesce(sum(case when url = $2 then 1 else 0 end), 0) as bigint)
              from webhook where organization_id = $1 and deleted_at is null",

@@ -6,7 +6,8 @@ use std::time::Duration;
 use helpsync_model::{ConnectionId, CustomerId, FileId, FileStatus, OrganizationId};
 use serde_json::Value;
 use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::any::{Any, AnyArguments, AnyRow};
+use sqlx::query::Query;
 
 use crate::db::conditions::Conditions;
 use crate::db::decode::count;
@@ -196,14 +197,7 @@ impl AdminStore {
         }
         let matching = self.matching(query.customer, query.starting_id, &query.filters);
         let (listing, paged) = page_of(query, &matching);
-        let listing = paged.bind(sqlx::query(sql(listing)));
-        let found = match query.filters.looks_at_each() {
-            true => {
-                let mut read = self.reading_within(LISTING_MAX).await?;
-                listing.fetch_all(&mut *read).await.map_err(StoreError::of_bounded)?
-            }
-            false => listing.fetch_all(&self.pool).await?,
-        };
+        let found = self.listed(query, paged.bind(sqlx::query(sql(listing)))).await?;
         let found = found.iter().map(file_of).collect::<Result<Vec<_>, _>>()?;
         let count = if query.starting_id == 0 && query.filters == FileFilters::default() {
             self.customer_totals(query.customer).await?.files
@@ -211,6 +205,18 @@ impl AdminStore {
             self.count_files(query, &matching, count(found.len())).await?
         };
         Ok((found, count))
+    }
+
+    /// What a statement of this list finds, within the bound of those that look at files one by one.
+    async fn listed(
+        &self,
+        query: &FileQuery,
+        statement: Query<'_, Any, AnyArguments>,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        match query.filters.looks_at_each() {
+            true => self.answered_within(statement, LISTING_MAX).await,
+            false => Ok(statement.fetch_all(&self.pool).await?),
+        }
     }
 
     /// How many files match, no more than [`COUNTED_MAX`] of them counted; at least those up to the page's end, of which
@@ -230,15 +236,8 @@ impl AdminStore {
             "select count(*) as matches from (select 1 as one from file {} limit {most}) as counted",
             matching.sql()
         ));
-        let counting = bounded.bind(sqlx::query(counting));
-        let counted = match query.filters.looks_at_each() {
-            true => {
-                let mut read = self.reading_within(LISTING_MAX).await?;
-                counting.fetch_one(&mut *read).await.map_err(StoreError::of_bounded)?
-            }
-            false => counting.fetch_one(&self.pool).await?,
-        };
-        let counted: i64 = counted.try_get("matches")?;
+        let counted = self.listed(query, bounded.bind(sqlx::query(counting))).await?;
+        let counted: i64 = counted.first().ok_or(sqlx::Error::RowNotFound)?.try_get("matches")?;
         if counted < COUNTED_MAX || found == 0 {
             return Ok(counted);
         }

@@ -67,7 +67,7 @@ impl AdminStore {
         clients: &[OauthClient],
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        lock(&mut write, organization).await?;
+        write.lock_organization(organization).await?;
         self.store(write, organization, clients).await
     }
 
@@ -82,7 +82,7 @@ impl AdminStore {
         mut client: OauthClient,
     ) -> Result<bool, StoreError> {
         let mut write = self.write().await?;
-        lock(&mut write, organization).await?;
+        write.lock_organization(organization).await?;
         let known = find(&mut write.tx, &self.vault, organization, Some(&client.client_id)).await?;
         let Some(known) = known else { return Ok(false) };
         client.client_secret = client.client_secret.or(known.client_secret);
@@ -126,16 +126,6 @@ impl AdminStore {
         }
         write.commit().await
     }
-}
-
-/// Whoever else changes clients of the organization waits.
-async fn lock(write: &mut Write, organization: OrganizationId) -> Result<(), StoreError> {
-    let locked = write.dialect.for_update();
-    sqlx::query(sql(format!("select id from organization where id = $1{locked}")))
-        .bind(organization.0)
-        .fetch_optional(&mut *write.tx)
-        .await?;
-    Ok(())
 }
 
 /// Whether each of these is stored as it is, and the one in front that would be. A secret that no key opens any more is stored
