@@ -7,7 +7,10 @@
 mod chunk;
 mod convert;
 mod day;
+mod deltas;
+mod first;
 mod installation;
+mod lanes;
 mod listings;
 mod meter;
 mod old_search;
@@ -30,7 +33,8 @@ use crate::report::Report;
 #[derive(Debug, Clone, Parser)]
 #[command(about = "Measures the product beside bare baselines and prints the ratios")]
 pub(crate) struct Options {
-    /// Targets: convert, chunk, search, sync (all of these unless told), waits, pages, listings and day.
+    /// Targets: convert, chunk, search, sync (all of these unless told), first, deltas, lanes, waits, pages, listings
+    /// and day.
     targets: Vec<String>,
     /// Articles to convert and chunk, as Zendesk lists them (`{"articles": [{"body": …}]}`), in place of simulated ones.
     #[arg(long)]
@@ -63,11 +67,14 @@ type Measured<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Target = (&'static str, bool, for<'a> fn(&'a Options, &'a mut Report) -> Measured<'a>);
 
 /// Every target, in the order in which they run.
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 11] = [
     ("convert", true, |options, report| Box::pin(convert::measure(options, report))),
     ("chunk", true, |options, report| Box::pin(chunk::measure(options, report))),
     ("search", true, |options, report| Box::pin(search::measure(options, report))),
     ("sync", true, |options, report| Box::pin(sync::measure(options, report))),
+    ("first", false, |options, report| Box::pin(first::measure(options, report))),
+    ("deltas", false, |options, report| Box::pin(deltas::measure(options, report))),
+    ("lanes", false, |options, report| Box::pin(lanes::measure(options, report))),
     ("waits", false, |options, report| Box::pin(waits::measure(options, report))),
     ("pages", false, |options, report| Box::pin(pages::measure(options, report))),
     ("listings", false, |options, report| Box::pin(listings::measure(options, report))),

@@ -27,6 +27,25 @@ pub(crate) fn with_database(url: &str) -> f64 {
     own_milliseconds() + database.map_or(0.0, milliseconds_of)
 }
 
+/// Processor time of the database's processes alone, in milliseconds; 0 for SQLite, which is in this one.
+pub(crate) fn of_database(url: &str) -> f64 {
+    with_database(url) - own_milliseconds()
+}
+
+/// From now on, [`peak_megabytes`] tells of what is held later.
+pub(crate) fn forget_peak() -> std::io::Result<()> {
+    // Linux's word for the peak.
+    std::fs::write("/proc/self/clear_refs", "5")
+}
+
+/// The most memory that this process has held, in MB.
+pub(crate) fn peak_megabytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kilobytes = peak.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default();
+    kilobytes * 1_024.0 / 1e6
+}
+
 /// Processor time of this process, in milliseconds.
 fn own_milliseconds() -> f64 {
     of_process("self")
@@ -66,6 +85,11 @@ impl Times {
         let done = thing.await;
         self.0.push(began.elapsed());
         done
+    }
+
+    /// Notes a time.
+    pub(crate) fn push(&mut self, time: Duration) {
+        self.0.push(time);
     }
 
     /// How many they are.

@@ -32,7 +32,7 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
         let app = Installation::start(&simulator, store.url()).await?;
         filled(&store, MANY).await?;
         measure_on(&store, &app, report).await?;
-        app.stop().await;
+        app.stop().await?;
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ async fn measure_on(store: &TestStore, app: &Installation, report: &mut Report) 
     let file = files["results"][0]["id"].as_i64().context("no file")?;
     let managed: Value = ask("/helpsync/v1/manage_url").await?;
     let manage = managed["manage_url"].as_str().context("no page")?.to_owned();
-    let run = app.run_of(CUSTOMER).await?;
+    let run = app.run_of(CUSTOMER).await?.id.0;
     let webhook = delivered(store, app).await?;
     let consent = link_to_connect(app).await?;
     let progress = connected(app).await?;

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -53,9 +54,36 @@ impl Simulator {
         format!("{}{path}", self.template.replace("{subdomain}", SUBDOMAIN))
     }
 
-    /// An address of the simulator's own handles on the help center.
-    pub(crate) fn handle(&self, what: &str) -> String {
-        self.template.replace("{subdomain}", &format!("_sim/accounts/{SUBDOMAIN}/{what}"))
+    /// Uses one of the simulator's own handles on a help center.
+    pub(crate) async fn control(
+        &self,
+        subdomain: &str,
+        method: Method,
+        what: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        self.handle(method, &format!("accounts/{subdomain}/{what}"), body).await
+    }
+
+    /// Makes a further help center, with so many published articles, each of them changed at a time of its own.
+    pub(crate) async fn more(&self, subdomain: &str, articles: usize) -> anyhow::Result<()> {
+        let mut account = account(subdomain, articles);
+        account.generate.largest_burst = 1;
+        let account = serde_json::to_value(account)?;
+        self.handle(Method::POST, "accounts", &account).await.map(drop)
+    }
+
+    /// Every answer of a help center comes so late.
+    pub(crate) async fn answer_late(&self, subdomain: &str, late: Duration) -> anyhow::Result<()> {
+        let fault = json!({ "path": "/api/v2/", "fault": { "kind": "delay", "ms": late.as_millis() } });
+        self.control(subdomain, Method::POST, "faults", &fault).await.map(drop)
+    }
+
+    async fn handle(&self, method: Method, what: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = self.template.replace("{subdomain}", &format!("_sim/{what}"));
+        let answer = self.client()?.request(method, url).json(body).send().await?;
+        let text = answer.error_for_status()?.text().await?;
+        Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
     /// A client that waits long, and follows no redirect by itself.
@@ -70,8 +98,19 @@ impl Simulator {
 /// What the process does: tells where it is, and serves until its input ends.
 pub(crate) async fn serve(options: &Options) -> anyhow::Result<()> {
     let sim = Sim::start(SimOptions::default()).await?;
-    let account = sim.create_account(AccountOptions {
-        subdomain: SUBDOMAIN.to_owned(),
+    let account = sim.create_account(account(SUBDOMAIN, options.synced));
+    let token = account.issue_tokens(CLIENT.0, Role::Admin, "hc:read").access_token;
+    println!("{}", json!({ "template": sim.base_url_template(), "token": token }));
+    // It ends when who started it ends.
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+    sim.stop().await;
+    Ok(())
+}
+
+/// A help center that lets our OAuth client in.
+fn account(subdomain: &str, articles: usize) -> AccountOptions {
+    AccountOptions {
+        subdomain: subdomain.to_owned(),
         locales: vec!["en-us".to_owned()],
         settings: Settings { limit_per_minute: REQUESTS_PER_MINUTE, ..Settings::default() },
         clients: vec![OauthClient {
@@ -81,17 +120,11 @@ pub(crate) async fn serve(options: &Options) -> anyhow::Result<()> {
             lifetime: TokenLifetime::Expiring,
         }],
         generate: GenerateOptions {
-            articles: options.synced,
+            articles,
             draft_fraction: 0.0,
             restricted_fraction: 0.0,
             translated_fraction: 0.0,
             ..GenerateOptions::default()
         },
-    });
-    let token = account.issue_tokens(CLIENT.0, Role::Admin, "hc:read").access_token;
-    println!("{}", json!({ "template": sim.base_url_template(), "token": token }));
-    // It ends when who started it ends.
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
-    sim.stop().await;
-    Ok(())
+    }
 }

@@ -27,11 +27,11 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
     for store in stores().await {
         let name = name_of(&store);
         let app = Installation::start(&simulator, store.url()).await?;
-        let first = cost(&store, app.connect(without_chunks.clone())).await?;
+        let first = cost(&store, app.connect(&without_chunks)).await?;
         // Twice, and the second counts: the first writes down what the first run could not know yet.
         cost(&store, app.full_sync()).await?;
         let unchanged = cost(&store, app.full_sync()).await?;
-        app.stop().await;
+        app.stop().await?;
         let mut add = |what: &str, ours: f64, bare: &str, theirs: f64, goal| {
             let what = format!("{name}, {what}, {} articles", options.synced);
             report.add(Row { what, unit: "ms", ours, bare: bare.to_owned(), theirs, goal });
@@ -44,7 +44,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
         let name = name_of(&store);
         let app = Installation::start(&simulator, store.url()).await?;
         let both = async {
-            app.connect(json!({})).await?;
+            app.connect(&json!({})).await?;
             while unchunked(&store).await > 0 {
                 tokio::time::sleep(crate::installation::LOOK_EVERY).await;
             }
@@ -53,7 +53,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::R
         let first = cost(&store, both).await?;
         cost(&store, app.full_sync()).await?;
         let unchanged = cost(&store, app.full_sync()).await?;
-        app.stop().await;
+        app.stop().await?;
         let goal = Some(UNCHANGED_GOAL);
         for (unit, ours, theirs) in
             [("CPU", unchanged.processor, first.processor), ("clock", unchanged.wall, first.wall)]

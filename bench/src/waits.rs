@@ -8,9 +8,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::Options;
-use crate::installation::Installation;
+use crate::installation::{CUSTOMER, Installation, LOOK_EVERY};
 use crate::report::{Goal, Report, Row};
-use crate::simulator::Simulator;
+use crate::simulator::{SUBDOMAIN, Simulator};
 
 /// Articles of the first syncs.
 const ARTICLES: usize = 3_000;
@@ -18,6 +18,9 @@ const ARTICLES: usize = 3_000;
 const MANY: usize = 20_000;
 const DELETED: usize = 200;
 const REQUESTS_GOAL: f64 = 24.0;
+const LATE_WHILE_REMOVING: Duration = Duration::from_millis(100);
+/// Deleted articles are shown no longer than this.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A first sync, by whom, behind answers that come so late, and the time in ms that it may take.
 struct First {
@@ -36,14 +39,12 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
     for first in &FIRSTS {
         for store in stores().await {
             let simulator = Simulator::start(ARTICLES).await?;
-            let help_center = HelpCenter { simulator: &simulator };
-            help_center.control(Method::PATCH, "settings", json!({ "grant_as": first.role })).await?;
-            let late =
-                json!({ "path": "/api/v2/", "fault": { "kind": "delay", "ms": first.late.as_millis() } });
-            help_center.control(Method::POST, "faults", late).await?;
+            let role = json!({ "grant_as": first.role });
+            simulator.control(SUBDOMAIN, Method::PATCH, "settings", &role).await?;
+            simulator.answer_late(SUBDOMAIN, first.late).await?;
             let app = Installation::start(&simulator, store.url()).await?;
             let began = Instant::now();
-            app.connect(json!({ "file_sync_config": { "store_file_only": true } })).await?;
+            app.connect(&json!({ "file_sync_config": { "store_file_only": true } })).await?;
             let took = began.elapsed();
             let requests = app.requests_of_last_run().await?;
             report.add(Row {
@@ -58,32 +59,32 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
                 theirs: milliseconds(first.late),
                 goal: Some(Goal::Itself(first.goal)),
             });
-            app.stop().await;
+            app.stop().await?;
         }
     }
     for store in stores().await {
         let simulator = Simulator::start(MANY).await?;
-        let help_center = HelpCenter { simulator: &simulator };
-        help_center.control(Method::PATCH, "settings", json!({ "grant_as": "admin" })).await?;
+        simulator.control(SUBDOMAIN, Method::PATCH, "settings", &json!({ "grant_as": "admin" })).await?;
         let app = Installation::start(&simulator, store.url()).await?;
-        app.connect(json!({ "file_sync_config": { "store_file_only": true } })).await?;
-        help_center.delete(DELETED).await?;
+        app.connect(&json!({ "file_sync_config": { "store_file_only": true } })).await?;
+        delete(&simulator, DELETED).await?;
+        simulator.control(SUBDOMAIN, Method::DELETE, "requests", &Value::Null).await?;
+        simulator.answer_late(SUBDOMAIN, LATE_WHILE_REMOVING).await?;
         let began = Instant::now();
-        app.sync().await?;
+        let (synced, hidden) = tokio::join!(app.sync(), shown_no_more(&app, &simulator, began));
+        synced?;
         let took = milliseconds(began.elapsed());
-        let requests = app.requests_of_last_run().await?;
-        report.add(Row {
-            what: format!(
-                "{}, delta that finds {DELETED} of {MANY} articles deleted, in {took:.0} ms",
-                name_of(&store)
-            ),
-            unit: "requests",
-            ours: requests as f64,
-            bare: "pages of the export".to_owned(),
-            theirs: MANY as f64 / 1_000.0,
-            goal: Some(Goal::Itself(REQUESTS_GOAL)),
-        });
-        app.stop().await;
+        let (hidden_after, asked) = hidden?;
+        let of = format!("{}, delta that finds {DELETED} of {MANY} articles deleted", name_of(&store));
+        let mut add = |what: String, requests: f64, goal| {
+            let (bare, theirs) = ("pages of the export".to_owned(), MANY as f64 / 1_000.0);
+            report.add(Row { what, unit: "requests", ours: requests, bare, theirs, goal });
+        };
+        let goal = Some(Goal::Itself(REQUESTS_GOAL));
+        add(format!("{of}, until none of them is shown, in {hidden_after:.0} ms"), asked, goal);
+        let all = app.requests_of_last_run().await? as f64;
+        add(format!("{of}, until each is proved to be gone, in {took:.0} ms"), all, None);
+        app.stop().await?;
     }
     Ok(())
 }
@@ -92,30 +93,36 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-/// The simulated help center's own handles.
-struct HelpCenter<'a> {
-    simulator: &'a Simulator,
+/// Waits until no deleted article is shown any more. After how many milliseconds and requests that is.
+async fn shown_no_more(
+    app: &Installation,
+    simulator: &Simulator,
+    began: Instant,
+) -> anyhow::Result<(f64, f64)> {
+    loop {
+        let files = app
+            .ask(Method::POST, "/user_files_v2", CUSTOMER, json!({ "pagination": { "limit": 1 } }))
+            .await?;
+        if files["count"].as_u64() == Some((MANY - DELETED) as u64) {
+            let after = milliseconds(began.elapsed());
+            let asked = simulator.control(SUBDOMAIN, Method::GET, "requests", &Value::Null).await?;
+            return Ok((after, asked.as_array().map_or(0, Vec::len) as f64));
+        }
+        anyhow::ensure!(began.elapsed() < PATIENCE, "deleted articles are shown for ever");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
-impl HelpCenter<'_> {
-    async fn control(&self, method: Method, what: &str, body: Value) -> anyhow::Result<Value> {
-        let url = self.simulator.handle(what);
-        let answer = self.simulator.client()?.request(method, url).json(&body).send().await?;
-        let text = answer.error_for_status()?.text().await?;
-        Ok(serde_json::from_str(&text).unwrap_or_default())
-    }
-
-    /// Deletes articles here and there.
-    async fn delete(&self, number: usize) -> anyhow::Result<()> {
-        let truth = self.control(Method::GET, "truth", Value::Null).await?;
-        let articles = truth.as_array().context("no truth")?;
-        let apart = articles.len() / number;
-        let changes: Vec<Value> = articles
-            .iter()
-            .step_by(apart.max(1))
-            .take(number)
-            .map(|article| json!({ "kind": "delete", "id": article["id"] }))
-            .collect();
-        self.control(Method::POST, "changes", Value::Array(changes)).await.map(drop)
-    }
+/// Deletes articles here and there.
+async fn delete(simulator: &Simulator, number: usize) -> anyhow::Result<()> {
+    let truth = simulator.control(SUBDOMAIN, Method::GET, "truth", &Value::Null).await?;
+    let articles = truth.as_array().context("no truth")?;
+    let apart = articles.len() / number;
+    let changes: Vec<Value> = articles
+        .iter()
+        .step_by(apart.max(1))
+        .take(number)
+        .map(|article| json!({ "kind": "delete", "id": article["id"] }))
+        .collect();
+    simulator.control(SUBDOMAIN, Method::POST, "changes", &Value::Array(changes)).await.map(drop)
 }

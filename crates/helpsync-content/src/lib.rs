@@ -93,6 +93,7 @@ fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<C
     if attributes::may_exceed(html, limits.attributes_max) {
         return Err(ConvertError::Attributes { attributes_max: limits.attributes_max });
     }
+    let limits = &Limits { nodes_max: limits.nodes_of(html.len()), ..*limits };
     let parsed = parse::parse(html, limits)?;
     let base = clean::base_of(&parsed.root, url.and_then(address::web));
     if frames::may_hold(html) {

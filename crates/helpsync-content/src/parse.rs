@@ -10,6 +10,7 @@ use html5ever::tree_builder::TreeBuilderOpts;
 use html5ever::{Attribute, ParseOpts, QualName, parse_document};
 use markup5ever_rcdom::{Handle, Node, NodeData, RcDom};
 
+use crate::limits::LOOKED_THROUGH_MAX;
 use crate::{ConvertError, Limits};
 
 /// How much is parsed between two looks at the bounds. A piece can open a hundred elements at most, so the bounds
@@ -46,7 +47,7 @@ pub(crate) fn parse(html: &str, limits: &Limits) -> Result<Parsed, ConvertError>
 const ROOT_LEVELS: usize = 3;
 
 fn check(tree: &Watched, limits: &Limits) -> Result<(), ConvertError> {
-    if tree.nodes.get() > limits.nodes_max {
+    if tree.nodes.get() > limits.nodes_max || tree.looked_through.get() > LOOKED_THROUGH_MAX {
         return Err(ConvertError::Nodes { nodes_max: limits.nodes_max });
     }
     if tree.deepest.get() > limits.depth_max + ROOT_LEVELS {
@@ -79,9 +80,17 @@ struct Watched {
     tree: RcDom,
     nodes: Cell<usize>,
     deepest: Cell<usize>,
+    /// Siblings among which a place was looked for.
+    looked_through: Cell<usize>,
 }
 
 impl Watched {
+    /// A place among the children of a node is looked for.
+    fn look_among(&self, parent: Option<&Handle>) {
+        let siblings = parent.map_or(0, |parent| parent.children.borrow().len());
+        self.looked_through.set(self.looked_through.get().saturating_add(siblings));
+    }
+
     fn count(&self) {
         self.nodes.set(self.nodes.get() + 1);
     }
@@ -154,6 +163,7 @@ impl TreeSink for Watched {
     fn append_based_on_parent_node(&self, element: &Handle, previous: &Handle, child: NodeOrText<Handle>) {
         self.count();
         self.measure(element);
+        self.look_among(parent_of(element).as_ref());
         self.tree.append_based_on_parent_node(element, previous, child);
     }
 
@@ -176,6 +186,7 @@ impl TreeSink for Watched {
     fn append_before_sibling(&self, sibling: &Handle, child: NodeOrText<Handle>) {
         self.count();
         self.measure(sibling);
+        self.look_among(parent_of(sibling).as_ref());
         self.tree.append_before_sibling(sibling, child);
     }
 
@@ -184,10 +195,12 @@ impl TreeSink for Watched {
     }
 
     fn remove_from_parent(&self, target: &Handle) {
+        self.look_among(parent_of(target).as_ref());
         self.tree.remove_from_parent(target);
     }
 
     fn reparent_children(&self, node: &Handle, new_parent: &Handle) {
+        self.look_among(Some(node));
         self.tree.reparent_children(node, new_parent);
     }
 

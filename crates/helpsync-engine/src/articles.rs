@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 /// Describes an article without converting its texts: enough to tell whether its copy is right.
 pub(crate) fn described(article: &Article) -> IncomingArticle {
     let translations = article.published().into_iter().map(|translation| IncomingTranslation {
-        hash: content_hash(&translation.title, &translation.body),
-        external_url: external_url(&translation.html_url),
+        hash: content_hash(translation.title, translation.body),
+        external_url: external_url(translation.html_url),
         source_updated_at: translation.updated_at.unwrap_or(article.updated_at).as_millisecond(),
-        locale: translation.locale,
-        title: without_nul(translation.title),
+        locale: translation.locale.to_owned(),
+        title: without_nul(translation.title.to_owned()),
         html: String::new(),
         markdown: String::new(),
         plain: String::new(),
@@ -79,16 +79,16 @@ pub(crate) fn converted(article: &Article, mut described: IncomingArticle, limit
     let mut bad = Vec::new();
     let texts = std::mem::take(&mut described.translations);
     for (translation, mut to) in article.published().into_iter().zip(texts) {
-        match convert(&translation.body, Some(&translation.html_url), limits) {
+        match convert(translation.body, Some(translation.html_url), limits) {
             Ok(converted) => {
-                to.html = without_nul(translation.body);
+                to.html = without_nul(translation.body.to_owned());
                 to.markdown = without_nul(converted.markdown);
                 to.plain = without_nul(converted.text);
                 described.translations.push(to);
             }
             Err(error) => {
                 bad.push(skipped_text(article, format!("{}: {}", translation.locale, chain(&error))));
-                described.kept_locales.push(translation.locale);
+                described.kept_locales.push(translation.locale.to_owned());
             }
         }
     }

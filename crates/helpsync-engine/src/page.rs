@@ -19,9 +19,9 @@ use crate::names::{authors, tags_of};
 use crate::{Engine, HandlerError};
 
 /// Articles that are converted and stored together.
-const BATCH_ARTICLES: usize = 1_000;
+const BATCH_ARTICLES: usize = 250;
 /// HTML that is converted and stored together; one longer article is a batch of its own.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Batches that are converted while one is stored.
 const BATCHES_AHEAD: usize = 2;
 

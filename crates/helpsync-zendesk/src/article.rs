@@ -81,36 +81,17 @@ pub struct Translation {
     pub updated_at: Option<Timestamp>,
 }
 
-/// A section of a category, or of another section.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Section {
-    /// Its identity.
-    pub id: i64,
+/// A text that readers may see, as its article has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedText<'a> {
+    /// Lower case, such as `en-us`.
+    pub locale: &'a str,
     /// May be empty.
-    pub name: String,
-    /// Its category.
-    pub category_id: Option<i64>,
-    /// The section it is in, on plans with nesting.
-    pub parent_section_id: Option<i64>,
-    /// The locale shown.
-    pub locale: String,
+    pub title: &'a str,
+    /// HTML; may be empty.
+    pub body: &'a str,
     /// For people.
-    pub html_url: String,
-    /// Last change.
-    pub updated_at: Option<Timestamp>,
-}
-
-/// A category: the top of the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Category {
-    /// Its identity.
-    pub id: i64,
-    /// May be empty.
-    pub name: String,
-    /// The locale shown.
-    pub locale: String,
-    /// For people.
-    pub html_url: String,
+    pub html_url: &'a str,
     /// Last change.
     pub updated_at: Option<Timestamp>,
 }
@@ -136,22 +117,26 @@ impl Article {
     /// Drafts and hidden translations are left out. The article's own text stands in when the translations are
     /// unknown or do not cover the locale shown.
     #[must_use]
-    pub fn published(&self) -> Vec<Translation> {
-        let mut texts: Vec<Translation> = Vec::new();
+    pub fn published(&self) -> Vec<PublishedText<'_>> {
+        let mut texts: Vec<PublishedText<'_>> = Vec::new();
         let known = self.translations.as_deref().unwrap_or_default();
         for translation in known.iter().filter(|translation| !translation.draft && !translation.hidden) {
             if !texts.iter().any(|text| text.locale == translation.locale) {
-                texts.push(translation.clone());
+                texts.push(PublishedText {
+                    locale: &translation.locale,
+                    title: &translation.title,
+                    body: &translation.body,
+                    html_url: &translation.html_url,
+                    updated_at: translation.updated_at,
+                });
             }
         }
         if !self.draft && !known.iter().any(|translation| translation.locale == self.locale) {
-            texts.push(Translation {
-                locale: self.locale.clone(),
-                title: self.title.clone(),
-                body: self.body.clone(),
-                draft: false,
-                hidden: false,
-                html_url: self.html_url.clone(),
+            texts.push(PublishedText {
+                locale: &self.locale,
+                title: &self.title,
+                body: &self.body,
+                html_url: &self.html_url,
                 updated_at: Some(self.updated_at),
             });
         }
@@ -174,8 +159,9 @@ impl Article {
         self.translations.as_ref().is_none_or(Vec::is_empty) && self.unread.is_empty()
     }
 
-    /// Reads an article of a page. One that lost a text for its length is rejected: asked for alone it may fit.
-    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+    /// Reads an article of a page, whose texts are gone from it then. One that lost a text for its length is rejected: asked for
+    /// alone it may fit.
+    pub(crate) fn read(fields: &mut Fields) -> Result<Self, String> {
         let article = Self::read_alone(fields)?;
         if article.unread.iter().any(|unread| unread.reason == TOO_LONG) {
             return Err(TOO_LONG.to_owned());
@@ -183,17 +169,17 @@ impl Article {
         Ok(article)
     }
 
-    /// Reads an article that was asked for alone.
-    pub(crate) fn read_alone(fields: &Fields) -> Result<Self, String> {
+    /// Reads an article that was asked for alone, whose texts are gone from it then.
+    pub(crate) fn read_alone(fields: &mut Fields) -> Result<Self, String> {
         check_whole(fields)?;
         let updated_at = fields.time("updated_at").ok_or("updated_at is missing or no time")?;
         let source_locale = Some(locale(fields, "source_locale")).filter(|text| !text.is_empty());
         let locale = Some(locale(fields, "locale")).filter(|text| !text.is_empty());
         let locale = locale.or_else(|| source_locale.clone()).unwrap_or_default();
-        let (translations, unread) = match fields.list("translations") {
+        let (translations, unread) = match fields.take_list("translations") {
             // A text that the sideload leaves out may be empty, or only be left out: the article's own list tells.
             Some(list) if list.iter().all(|one| one.has("body") || one.flag("draft") == Some(true)) => {
-                let (good, unread) = read_translations(&list);
+                let (good, unread) = read_translations(list);
                 // The article's own text is the same as its translation in the locale shown.
                 let unread = unread.into_iter().filter(|one| one.locale.as_ref() != Some(&locale)).collect();
                 (Some(good), unread)
@@ -205,7 +191,7 @@ impl Article {
             source_locale: source_locale.unwrap_or_else(|| locale.clone()),
             locale,
             title: fields.text("title"),
-            body: fields.text("body"),
+            body: fields.take_text("body"),
             draft: fields.flag("draft").ok_or("draft is missing or no boolean")?,
             html_url: fields.text("html_url"),
             section_id: fields.id("section_id"),
@@ -227,7 +213,7 @@ impl Article {
 }
 
 /// A locale in the one spelling that is kept: `en-US`, `en_us` and `en-us` are the same.
-fn locale(fields: &Fields, key: &str) -> String {
+pub(crate) fn locale(fields: &Fields, key: &str) -> String {
     one_spelling(&fields.text(key))
 }
 
@@ -236,13 +222,13 @@ pub(crate) fn one_spelling(locale: &str) -> String {
 }
 
 /// Reads the texts of an article, and says of which that was not possible.
-pub(crate) fn read_translations(list: &[Fields]) -> (Vec<Translation>, Vec<UnreadTranslation>) {
+pub(crate) fn read_translations(list: Vec<Fields>) -> (Vec<Translation>, Vec<UnreadTranslation>) {
     let (mut good, mut unread) = (Vec::with_capacity(list.len()), Vec::new());
-    for fields in list {
-        match Translation::read(fields) {
+    for mut fields in list {
+        match Translation::read(&mut fields) {
             Ok(translation) => good.push(translation),
             Err(reason) => {
-                let locale = Some(locale(fields, "locale")).filter(|text| !text.is_empty());
+                let locale = Some(locale(&fields, "locale")).filter(|text| !text.is_empty());
                 unread.push(UnreadTranslation { locale, reason });
             }
         }
@@ -254,7 +240,7 @@ pub(crate) fn read_translations(list: &[Fields]) -> (Vec<Translation>, Vec<Unrea
 
 impl Translation {
     /// A translation that does not say whether it is a draft must not be taken for published, nor silently dropped.
-    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Self, String> {
         check_whole(fields)?;
         let locale = Some(locale(fields, "locale")).filter(|text| !text.is_empty());
         let locale = locale.ok_or("a translation has no locale")?;
@@ -269,7 +255,7 @@ impl Translation {
         Ok(Self {
             locale,
             title: fields.text("title"),
-            body: fields.text("body"),
+            body: fields.take_text("body"),
             draft,
             hidden: fields.flag("hidden").unwrap_or(false),
             html_url: fields.text("html_url"),
@@ -287,42 +273,16 @@ fn check_whole(fields: &Fields) -> Result<(), String> {
     }
 }
 
-impl Section {
-    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
-        Ok(Self {
-            id: fields.id("id").ok_or("id is missing or no number")?,
-            name: fields.text("name"),
-            category_id: fields.id("category_id"),
-            parent_section_id: fields.id("parent_section_id"),
-            locale: locale(fields, "locale"),
-            html_url: fields.text("html_url"),
-            updated_at: fields.time("updated_at"),
-        })
-    }
-}
-
-impl Category {
-    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
-        Ok(Self {
-            id: fields.id("id").ok_or("id is missing or no number")?,
-            name: fields.text("name"),
-            locale: locale(fields, "locale"),
-            html_url: fields.text("html_url"),
-            updated_at: fields.time("updated_at"),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn article(json: &str) -> Result<Article, String> {
-        Article::read(&Fields::parse(json).unwrap())
+        Article::read(&mut Fields::parse(json).unwrap())
     }
 
     fn locales(article: &Article) -> Vec<String> {
-        article.published().into_iter().map(|text| text.locale).collect()
+        article.published().into_iter().map(|text| text.locale.to_owned()).collect()
     }
 
     #[test]
@@ -404,7 +364,7 @@ mod tests {
             r#"{"locale":"es","draft":false,"body":7}"#,
             r#"{"locale":"nl","draft":false,"body":"b","title":{}}"#,
         ];
-        let (good, unread) = read_translations(&list.map(|json| Fields::parse(json).unwrap()));
+        let (good, unread) = read_translations(list.map(|json| Fields::parse(json).unwrap()).into());
         assert_eq!(
             good.iter().map(|one| (one.locale.as_str(), one.body.as_str())).collect::<Vec<_>>(),
             [("de", ""), ("it", "")]
@@ -419,7 +379,7 @@ mod tests {
             r#"{"id":1,"locale":"en-us","draft":false,"updated_at":"2026-05-06T08:35:34Z","title":"T"}"#,
         )
         .unwrap();
-        assert_eq!(read.published().first().map(|text| text.title.as_str()), Some("T"));
+        assert_eq!(read.published().first().map(|text| text.title), Some("T"));
         read.draft = true;
         assert!(read.published().is_empty());
     }

@@ -282,8 +282,9 @@ impl Client {
         let path = self.localized(&format!("articles/{id}"));
         let mut answer = self.get(&path, &[("include", "translations")]).await?.try_map(|body| {
             let text = text(&body);
-            let fields = Envelope::read(&text)?.object("article")?;
-            let article = Article::read_alone(&fields).map_err(|reason| Failure::Unreadable { reason })?;
+            let mut fields = Envelope::read(&text)?.object("article")?;
+            let article =
+                Article::read_alone(&mut fields).map_err(|reason| Failure::Unreadable { reason })?;
             if article.id == id {
                 Ok(article)
             } else {
@@ -353,7 +354,7 @@ impl Client {
             let envelope = Envelope::read(&text)?;
             let (fields, broken) = envelope.fields("translations")?;
             seen += fields.len() + broken.len();
-            let (good, unread) = read_translations(&fields);
+            let (good, unread) = read_translations(fields);
             all.value.0.extend(good);
             all.value.1.extend(unread);
             all.value.1.extend(broken.into_iter().map(|reason| UnreadTranslation { locale: None, reason }));

@@ -101,7 +101,8 @@ impl Client {
             all.bytes += answer.bytes;
             let text = text(&answer.value);
             let envelope = Envelope::read(&text)?;
-            let (mut found, rejected) = envelope.records("article_attachments", Attachment::read)?;
+            let (mut found, rejected) =
+                envelope.records("article_attachments", |fields| Attachment::read(fields))?;
             all.value.listed.append(&mut found);
             all_read &= rejected.is_empty();
             match envelope.next_offset(self.endpoint(), page)? {

@@ -77,7 +77,7 @@ impl Client {
         self.get("/api/v2/brands", &pairs).await?.try_map(|body| {
             let text = text(&body);
             let envelope = Envelope::read(&text)?;
-            let (brands, rejected) = envelope.records("brands", Brand::read)?;
+            let (brands, rejected) = envelope.records("brands", |fields| Brand::read(fields))?;
             let next = if envelope.object("meta").is_ok() {
                 envelope.next_cursor(self.endpoint(), after)?
             } else {

@@ -68,7 +68,7 @@ impl<'a> Envelope<'a> {
     pub(crate) fn records<T>(
         &self,
         key: &str,
-        read: impl Fn(&Fields) -> Result<T, String>,
+        read: impl Fn(&mut Fields) -> Result<T, String>,
     ) -> Result<(Vec<T>, Vec<Rejected>), Failure> {
         let missing = || Failure::malformed(format!("{key} is missing"));
         let raw = self.0.get(key).ok_or_else(missing)?;
@@ -76,7 +76,7 @@ impl<'a> Envelope<'a> {
         let (mut good, mut rejected) = (Vec::with_capacity(items.len()), Vec::new());
         for item in items {
             match Fields::parse(item.get()) {
-                Ok(fields) => match read(&fields) {
+                Ok(mut fields) => match read(&mut fields) {
                     Ok(record) => good.push(record),
                     Err(reason) => rejected.push(Rejected {
                         id: fields.id("id"),
@@ -115,7 +115,7 @@ impl<'a> Envelope<'a> {
 
     /// Reads a sideload: what is missing or broken in it is left out.
     pub(crate) fn sideload<T>(&self, key: &str, read: impl Fn(&Fields) -> Result<T, String>) -> Vec<T> {
-        self.records(key, read).map(|(good, _rejected)| good).unwrap_or_default()
+        self.records(key, |fields| read(fields)).map(|(good, _rejected)| good).unwrap_or_default()
     }
 
     /// Reads an object that the answer owes us.
@@ -311,7 +311,7 @@ mod tests {
     fn a_broken_record_is_listed_and_the_rest_is_kept() {
         let json = r#"{"sections":[{"id":1,"name":"a"},{"name":"no id"},7,{"id":"3"}]}"#;
         let (good, rejected) =
-            Envelope::read(json).unwrap().records("sections", crate::Section::read).unwrap();
+            Envelope::read(json).unwrap().records("sections", |fields| crate::Section::read(fields)).unwrap();
         assert_eq!(good.iter().map(|section| section.id).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(rejected.len(), 2);
     }

@@ -72,6 +72,14 @@ impl Fields {
         self.0.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
+    /// The same, and it is gone from here then: long texts are not copied.
+    pub(crate) fn take_text(&mut self, key: &str) -> String {
+        match self.0.get_mut(key).map(Value::take) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        }
+    }
+
     /// Whether it is this text.
     pub(crate) fn is_text(&self, key: &str, text: &str) -> bool {
         self.0.get(key).and_then(Value::as_str) == Some(text)
@@ -127,9 +135,10 @@ impl Fields {
         }
     }
 
-    /// A list of objects; `None` when there is no list. An item that is no object reads as an empty one.
-    pub(crate) fn list(&self, key: &str) -> Option<Vec<Self>> {
-        let items = self.0.get(key)?.as_array()?;
-        Some(items.iter().map(|item| Self::of(item.clone()).unwrap_or_else(|| Self(Map::new()))).collect())
+    /// A list of objects, which is gone from here then; `None` when there is no list. An item that is no object reads as an
+    /// empty one.
+    pub(crate) fn take_list(&mut self, key: &str) -> Option<Vec<Self>> {
+        let Some(Value::Array(items)) = self.0.get_mut(key).map(Value::take) else { return None };
+        Some(items.into_iter().map(|item| Self::of(item).unwrap_or_else(|| Self(Map::new()))).collect())
     }
 }

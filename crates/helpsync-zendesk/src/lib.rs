@@ -43,7 +43,7 @@ mod workspace;
 mod tests;
 
 pub use account::{Me, TokenInfo};
-pub use article::{Article, Category, Rejected, Section, Translation, UnreadTranslation};
+pub use article::{Article, PublishedText, Rejected, Translation, UnreadTranslation};
 pub use articles::{
     EXPORT_PAGE_MAX, ExportPage, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope,
     SortBy, SortOrder,
@@ -62,6 +62,6 @@ pub use oauth::{
 };
 pub use rate_limiter::{Family, Permit, RateLimiter, RateReport, Throttled};
 pub use token::{TokenError, TokenSource};
-pub use tree::{Locales, TreePage, same_locale};
+pub use tree::{Category, Locales, Section, TreePage, same_locale};
 pub use webhook::{NewWebhook, WebhookId, is_signed};
 pub use workspace::is_unclaimed;

@@ -1,16 +1,51 @@
 //! Sections, categories and locales: what articles are sorted into.
 
+use helpsync_model::Timestamp;
 use serde_json::Value;
 
-use crate::article::one_spelling;
+use crate::article::{locale, one_spelling};
 use crate::articles::PAGE_SIZE_MAX;
 use crate::client::{Answer, Client};
 use crate::envelope::{Envelope, Next, text};
 use crate::fields::Fields;
-use crate::{Category, Failure, Rejected, Section};
+use crate::{Failure, Rejected};
 
 /// The longest name of a locale.
 const LOCALE_BYTES_MAX: usize = 32;
+
+/// A section of a category, or of another section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Its identity.
+    pub id: i64,
+    /// May be empty.
+    pub name: String,
+    /// Its category.
+    pub category_id: Option<i64>,
+    /// The section it is in, on plans with nesting.
+    pub parent_section_id: Option<i64>,
+    /// The locale shown.
+    pub locale: String,
+    /// For people.
+    pub html_url: String,
+    /// Last change.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A category: the top of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    /// Its identity.
+    pub id: i64,
+    /// May be empty.
+    pub name: String,
+    /// The locale shown.
+    pub locale: String,
+    /// For people.
+    pub html_url: String,
+    /// Last change.
+    pub updated_at: Option<Timestamp>,
+}
 
 /// One page of sections or categories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +82,32 @@ fn fit_for_paths(locale: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let fits = !locale.is_empty() && locale.len() <= LOCALE_BYTES_MAX && locale.chars().all(plain);
     fits.then(|| locale.to_owned())
+}
+
+impl Section {
+    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.id("id").ok_or("id is missing or no number")?,
+            name: fields.text("name"),
+            category_id: fields.id("category_id"),
+            parent_section_id: fields.id("parent_section_id"),
+            locale: locale(fields, "locale"),
+            html_url: fields.text("html_url"),
+            updated_at: fields.time("updated_at"),
+        })
+    }
+}
+
+impl Category {
+    pub(crate) fn read(fields: &Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.id("id").ok_or("id is missing or no number")?,
+            name: fields.text("name"),
+            locale: locale(fields, "locale"),
+            html_url: fields.text("html_url"),
+            updated_at: fields.time("updated_at"),
+        })
+    }
 }
 
 impl Client {
@@ -100,7 +161,7 @@ impl Client {
         self.get(&path, &pairs).await?.try_map(|body| {
             let text = text(&body);
             let envelope = Envelope::read(&text)?;
-            let (items, rejected) = envelope.records(key, read)?;
+            let (items, rejected) = envelope.records(key, |fields| read(fields))?;
             Ok(TreePage {
                 items,
                 rejected,

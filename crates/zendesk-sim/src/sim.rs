@@ -25,7 +25,7 @@ use crate::sync::lock;
 use crate::webhooks;
 
 /// The largest request body that is read.
-const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Connections that are still busy get this long when the simulator stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 

@@ -26,6 +26,7 @@ pub struct UserFile {
     /// For example `QUEUED_FOR_SYNC`, `SYNCING`, `READY` or `SYNC_ERROR`.
     pub sync_status: String,
     pub sync_error_message: Option<String>,
+    /// When it was compared with Zendesk's last; up to an hour earlier where it was as it is.
     pub last_sync: Option<String>,
     #[schema(value_type = Option<Object>)]
     pub tags: Value,

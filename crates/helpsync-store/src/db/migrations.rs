@@ -42,6 +42,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0019_older_webhook_keys",
     "0020_deletions",
     "0021_names_in_order",
+    "0022_failed_in_order",
 ];
 
 /// Those of SQLite.

@@ -88,7 +88,7 @@ pub struct File {
     pub uploaded_model: Option<String>,
     /// Its content was deleted and its record kept.
     pub content_deleted: bool,
-    /// ms.
+    /// ms; up to an hour before it was compared last, where it was as it is.
     pub last_sync: Option<i64>,
     /// ms.
     pub created_at: i64,

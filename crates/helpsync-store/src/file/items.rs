@@ -124,7 +124,8 @@ fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64], strange: &[i64]) ->
     let ids = query.ids.as_ref().map(|ids| all.integers(ids));
     let name = query.name.as_deref().map(|name| all.text(holding(name)));
     let kinds = query.kinds.as_ref().map(|kinds| all.texts(kinds));
-    let strange = query.roots_only.then(|| all.integers(strange));
+    // Written out, numbers of ours: behind an `or` a database finds no index for what is bound as a list.
+    let strange: Vec<String> = strange.iter().map(i64::to_string).collect();
     let mine = query.viewer.as_ref().map(|viewer| all.integers(&viewer.segments));
     // Of which table, and what id, parent and kind are called there.
     let part = |table: &str, id: &str, below: &str, kind: &str| {
@@ -135,13 +136,17 @@ fn tree(dialect: Dialect, query: &ItemQuery, family: &[i64], strange: &[i64]) ->
         ids.iter().for_each(|ids| and(format!("{table}.{id} in {ids}")));
         name.iter().for_each(|name| and(format!("lower({table}.name) like {name} escape '\\'")));
         kinds.iter().for_each(|kinds| and(format!("{kind} in {kinds}")));
-        match &strange {
-            None => {}
-            Some(_) if table == "item" => and(format!(
+        match (query.roots_only, strange.as_slice()) {
+            (false, _) => {}
+            (true, _) if table == "item" => and(format!(
                 "(item.parent_id is null or not exists (select 1 from item as above
                    where above.connection_id in ({family}) and above.external_id = item.parent_id))"
             )),
-            Some(strange) => and(format!("({table}.{below} is null or {table}.{below} in {strange})")),
+            (true, []) => and(format!("{table}.{below} is null")),
+            (true, strange) => {
+                let strange = strange.join(", ");
+                and(format!("({table}.{below} is null or {table}.{below} in ({strange}))"));
+            }
         }
         asked
     };

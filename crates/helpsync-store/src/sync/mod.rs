@@ -17,6 +17,7 @@ pub(crate) mod page_rows;
 pub(crate) mod pages;
 pub(crate) mod quota;
 pub(crate) mod removal;
+pub(crate) mod settle;
 pub(crate) mod skipped;
 pub(crate) mod tree;
 pub(crate) mod unchanged;

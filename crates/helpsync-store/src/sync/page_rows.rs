@@ -102,37 +102,6 @@ pub(crate) async fn touch_ledger(
     Ok(())
 }
 
-/// Notes that this run was shown the articles, and shows those of their files that were thought to be gone.
-pub(crate) async fn note_settled(
-    write: &mut Write,
-    started: &StartedShard,
-    articles: &[i64],
-) -> Result<(), StoreError> {
-    if articles.is_empty() {
-        return Ok(());
-    }
-    let ids = json!(articles).to_string();
-    sqlx::query(sql(format!(
-        "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
-        write.dialect.json_integers("$3")
-    )))
-    .bind(started.fence.connection.0)
-    .bind(started.fence.run.0)
-    .bind(&ids)
-    .execute(&mut *write.tx)
-    .await?;
-    sqlx::query(sql(format!(
-        "update file set last_sync = $2, held_at = null where connection_id = $1 and article_id in {}",
-        write.dialect.json_integers("$3")
-    )))
-    .bind(started.fence.connection.0)
-    .bind(write.now)
-    .bind(&ids)
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
-}
-
 /// The files of these articles, locked.
 pub(crate) async fn known_files(
     write: &mut Write,
@@ -169,31 +138,6 @@ pub(crate) async fn known_files(
         Ok((row.try_get("article_id")?, known))
     })
     .collect()
-}
-
-/// Zendesk's timestamp moves without anything of the article moving. Each is a file and its article's time.
-pub(crate) async fn settle_unchanged(
-    write: &mut Write,
-    files: &[(i64, i64)],
-    whole: bool,
-) -> Result<(), StoreError> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let rows = files.iter().map(|(file, updated_at)| json!({ "file_id": file, "changed_at": updated_at }));
-    sqlx::query(sql(format!(
-        "update file set last_sync = $1, source_updated_at = changed_at, held_at = null,
-           attachments_due = case when $3 = 1 or source_updated_at <> changed_at then 1 else attachments_due end
-         from {}
-         where file.id = file_id",
-        write.dialect.json_rows("$2", &["file_id", "changed_at"].map(integer))
-    )))
-    .bind(write.now)
-    .bind(Value::from_iter(rows).to_string())
-    .bind(i64::from(whole))
-    .execute(&mut *write.tx)
-    .await?;
-    Ok(())
 }
 
 /// Characters of a file's history (`file::history` reads it): a dozen changes.

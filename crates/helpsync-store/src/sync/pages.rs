@@ -20,10 +20,9 @@ use crate::sync::incoming::IncomingArticle;
 use crate::sync::noted::{NotedPage, note_page};
 use crate::sync::page_counts::{count_page, counted_before, counts_of, measure_delay};
 use crate::sync::page_lock::{Locked, ReachedRow};
-use crate::sync::page_rows::{
-    Known, drop_files, known_files, note_settled, replace_translations, settle_unchanged, upsert_files,
-};
+use crate::sync::page_rows::{Known, drop_files, known_files, replace_translations, upsert_files};
 use crate::sync::quota::{OverLimit, Room};
+use crate::sync::settle::{note_settled, settle_unchanged};
 use crate::sync::tree::{NewItem, upsert_items};
 use crate::sync::unsynced::{list_article, make_records, unlist_articles};
 

@@ -6,6 +6,9 @@ use super::searchable::series;
 use crate::Dialect;
 use crate::db::sql;
 
+/// Files that stand in one section.
+const FILES_OF_SECTION: i64 = 1_000;
+
 /// How many of each.
 #[derive(Debug, Clone, Copy)]
 pub struct Many {
@@ -25,6 +28,7 @@ pub async fn fill(url: &str, many: Many) {
     let dialect = if url.starts_with("sqlite") { Dialect::Sqlite } else { Dialect::Postgres };
     let alias = if dialect == Dialect::Postgres { " (i)" } else { "" };
     let (customers, files) = (series(dialect, 1, many.customers), series(dialect, 1, many.files));
+    let sections = series(dialect, 1, 1 + many.files / FILES_OF_SECTION);
     let mut connection = AnyConnection::connect(url).await.expect("a connection");
     let statements = [
         format!(
@@ -46,10 +50,15 @@ pub async fn fill(url: &str, many: Many) {
            'zendesk rejects the request with 400: no', 0, 0, 0 from run where request_id = 'r'"
             .to_owned(),
         format!(
-            "insert into file (organization_id, customer_id, connection_id, article_id, status, name, source_locale,
-               source_created_at, source_updated_at, request_id, upload_id, held_at, created_at, updated_at)
-             select 1, connection.customer_id, connection.id, n.i, 'READY', 'Article ' || n.i, 'en-us', 0, 0, 'r', 'u',
-               case when connection.id % 100 = 1 and n.i = 1 then 1 end, 0, 0
+            "insert into item (connection_id, kind, external_id, name, parent_kind, parent_id, synced_at, created_at, updated_at)
+             select connection.id, 'SECTION', n.i, 'Section ' || n.i, null, null, 0, 0, 0
+             from connection cross join {sections} as n{alias} where connection.subdomain like 'w%'"
+        ),
+        format!(
+            "insert into file (organization_id, customer_id, connection_id, article_id, section_id, status, name,
+               source_locale, source_created_at, source_updated_at, request_id, upload_id, held_at, created_at, updated_at)
+             select 1, connection.customer_id, connection.id, n.i, 1 + n.i / {FILES_OF_SECTION}, 'READY', 'Article ' || n.i,
+               'en-us', 0, 0, 'r', 'u', case when connection.id % 100 = 1 and n.i = 1 then 1 end, 0, 0
              from connection cross join {files} as n{alias} where connection.subdomain like 'w%'"
         ),
         // A server does so by itself; nobody does it for a file.

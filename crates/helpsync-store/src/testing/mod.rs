@@ -5,6 +5,7 @@
 //! reached fails the test: a test that silently runs on half of what it claims is worse.
 
 mod backup;
+mod bare;
 pub mod many;
 pub mod plans;
 mod schema;
@@ -31,6 +32,7 @@ use crate::{
     PageOutcome, PageWrite, RunRequest, ShardEnd, StartedShard, Store, StoreOptions, Vault,
 };
 
+pub use bare::{BareTexts, Texts};
 pub use schema::{Bare, InTheWay, schema, write_text};
 pub use work::{Tally, open_shards, tally};
 

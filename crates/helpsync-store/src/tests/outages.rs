@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use helpsync_model::{ConnectionId, FileId, Lane, RunId, RunParams, Trigger};
-use sqlx::Executor as _;
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 
+use crate::db::pool::TRUSTED_FOR;
 use crate::testing::{TestStore, bring_back, postgres, stores, take_away};
 use crate::{RunRequest, Store, StoreError, StoreOutage, UploadedChunk, UploadedFile};
 
@@ -141,6 +142,27 @@ async fn messages_that_the_queue_refused_are_found_by_the_next_look() {
 }
 
 /// As after a failover behind the address: what is open leads to a server that only reads, what is opened to another.
+/// Waits until the pool looks at each of its connections before it is used.
+async fn nobody_is_trusted(store: &TestStore) {
+    let mut onlooker = AnyConnection::connect(store.url()).await.unwrap();
+    let waits = async {
+        loop {
+            let lately: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+                   and state_change > clock_timestamp() - cast($1 || ' milliseconds' as interval)",
+            )
+            .bind(format!("{}", TRUSTED_FOR.as_millis()))
+            .fetch_one(&mut onlooker)
+            .await
+            .unwrap();
+            if lately == 0 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(LATE, waits).await.expect("connections that are idle");
+}
+
 #[tokio::test]
 async fn connections_to_a_server_that_only_reads_are_left_for_new_ones() {
     let store = postgres().await;
@@ -151,6 +173,8 @@ async fn connections_to_a_server_that_only_reads_are_left_for_new_ones() {
         open.push(connection);
     }
     drop(open);
+    // One that was used a moment ago is used again without a look.
+    nobody_is_trusted(&store).await;
     for number in 0..6 {
         request(&store, &number.to_string()).await;
     }

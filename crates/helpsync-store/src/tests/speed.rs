@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use helpsync_model::{Lane, RunKind, RunParams, Trigger};
 
-use crate::testing::{TestStore, article, name_of, stores};
+use crate::testing::{BareTexts, TestStore, article, name_of, stores};
 use crate::{IncomingArticle, PageWrite, RunRequest, ShardEnd};
 
 const PAGES: i64 = 5;
@@ -27,26 +27,13 @@ fn page(number: i64) -> Vec<IncomingArticle> {
 
 /// One statement an article and one transaction a page, nothing else: what the texts alone cost.
 async fn bare(store: &TestStore) -> Duration {
-    sqlx::query("create table bare (id bigint primary key, html text, markdown text, plain text)")
-        .execute(&store.store.pool)
-        .await
-        .unwrap();
+    let mut bare = BareTexts::of(store).await.unwrap();
     let pages: Vec<_> = (0..PAGES).map(page).collect();
     let began = Instant::now();
     for articles in &pages {
-        let mut write = store.store.write().await.unwrap();
-        for article in articles {
-            let text = &article.translations[0];
-            sqlx::query("insert into bare values ($1, $2, $3, $4)")
-                .bind(article.article_id)
-                .bind(&text.html)
-                .bind(&text.markdown)
-                .bind(&text.plain)
-                .execute(&mut *write.tx)
-                .await
-                .unwrap();
-        }
-        write.commit().await.unwrap();
+        let texts = articles.iter().map(|article| &article.translations[0]);
+        let texts: Vec<_> = texts.map(|text| [&*text.html, &*text.markdown, &*text.plain]).collect();
+        bare.write(&texts).await.unwrap();
     }
     began.elapsed()
 }

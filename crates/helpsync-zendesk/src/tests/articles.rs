@@ -149,7 +149,7 @@ async fn a_single_article_comes_with_its_translations_in_one_request_when_sidelo
     );
     let server = Server::json(format!(r#"{{"article":{text}}}"#)).await;
     let answer = server.client().client.article(9).await.unwrap();
-    let locales: Vec<_> = answer.value.published().into_iter().map(|text| text.locale).collect();
+    let locales: Vec<_> = answer.value.published().into_iter().map(|text| text.locale.to_owned()).collect();
     assert_eq!(locales, ["en-us", "de"]);
     let seen = server.seen();
     assert_eq!((seen.len(), seen[0].param("include")), (1, Some("translations")));

@@ -1,0 +1,90 @@
+//! Syncs that find nothing new, which most are: what one costs, and how many a second the processors here carry.
+
+use std::time::Instant;
+
+use helpsync_model::{ConnectionId, Lane, RunParams, Trigger};
+use helpsync_store::testing::{name_of, postgres};
+use helpsync_store::{Run, RunRequest};
+use serde_json::json;
+
+use crate::installation::Installation;
+use crate::report::{Goal, Report, Row};
+use crate::simulator::Simulator;
+use crate::{Options, meter};
+
+/// Their help center.
+const SUBDOMAIN: &str = "small";
+/// Customers, all of one help center.
+const CUSTOMERS: usize = 40;
+const ARTICLES: usize = 20;
+/// Syncs of each.
+const ROUNDS: usize = 25;
+/// Processor time of Postgres that one may take.
+const POSTGRES_MILLISECONDS: f64 = 8.0;
+/// Runs a second that two processors are to carry: of both programs, the simulated Zendesk apart.
+const RUNS_A_SECOND: f64 = 300.0;
+
+pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let store = postgres().await;
+    let simulator = Simulator::start(1).await?;
+    simulator.more(SUBDOMAIN, ARTICLES).await?;
+    let app = Installation::services(&simulator, store.url()).await?;
+    let mut connections = Vec::new();
+    for number in 0..CUSTOMERS {
+        let customer = format!("c{number}");
+        app.grant(&customer, SUBDOMAIN, &json!({})).await?;
+        app.until_done(async || app.run_of(&customer).await.map(Some)).await?;
+        connections.push(app.connection_of(&customer).await?);
+    }
+    synced(&app, &connections, 0).await?;
+    let (began, all, database) =
+        (Instant::now(), meter::with_database(store.url()), meter::of_database(store.url()));
+    for round in 1..=ROUNDS {
+        synced(&app, &connections, round).await?;
+    }
+    let runs = (CUSTOMERS * ROUNDS) as f64;
+    let (all, database) =
+        (meter::with_database(store.url()) - all, meter::of_database(store.url()) - database);
+    let name = name_of(&store);
+    let mut add = |what: &str, ours: f64, bare: &str, theirs: f64, goal| {
+        let (what, bare) = (format!("{name}, unchanged delta, {what}"), bare.to_owned());
+        report.add(Row { what, unit: "ms", ours, bare, theirs, goal });
+    };
+    let wall = began.elapsed().as_secs_f64() * 1_000.0 / runs;
+    add(
+        "Postgres (CPU)",
+        database / runs,
+        "both programs",
+        all / runs,
+        Some(Goal::Itself(POSTGRES_MILLISECONDS)),
+    );
+    // A processor has a thousand milliseconds a second.
+    let most = 2.0 * 1_000.0 / RUNS_A_SECOND;
+    add("both programs (CPU)", all / runs, "the clock", wall, Some(Goal::Itself(most)));
+    app.stop().await
+}
+
+/// Has every connection synced once, all at the same time.
+async fn synced(app: &Installation, connections: &[ConnectionId], round: usize) -> anyhow::Result<()> {
+    let parts = app.parts()?;
+    let admin = parts.store.admin();
+    let mut runs = Vec::new();
+    for connection in connections {
+        let request = RunRequest {
+            connection: *connection,
+            kind: None,
+            trigger: Trigger::Schedule,
+            lane: Lane::Scheduled,
+            request_id: format!("round-{round}"),
+            upload_id: format!("round-{round}"),
+            params: RunParams::default(),
+        };
+        runs.push(admin.request_run(parts.organization, &request).await?.run);
+    }
+    parts.wake.notify_one();
+    for run in runs {
+        let look = async || Ok::<Option<Run>, anyhow::Error>(Some(admin.run(parts.organization, run).await?));
+        app.until_done(look).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What is written of articles that are as they were: as little as may be, for most are.
+
+use serde_json::{Value, json};
+
+use crate::db::{StoreError, Write, integer, sql};
+use crate::run::shards::StartedShard;
+
+/// When a file was compared last is written once in so many ms: each time costs an entry in every index of the file.
+const COMPARED_EVERY_MS: i64 = 3_600_000;
+
+/// Notes that this run was shown the articles, and shows those of their files that were thought to be gone.
+pub(crate) async fn note_settled(
+    write: &mut Write,
+    started: &StartedShard,
+    articles: &[i64],
+) -> Result<(), StoreError> {
+    if articles.is_empty() {
+        return Ok(());
+    }
+    let ids = json!(articles).to_string();
+    sqlx::query(sql(format!(
+        "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
+        write.dialect.json_integers("$3")
+    )))
+    .bind(started.fence.connection.0)
+    .bind(started.fence.run.0)
+    .bind(&ids)
+    .execute(&mut *write.tx)
+    .await?;
+    sqlx::query(sql(format!(
+        "update file set last_sync = $2, held_at = null where connection_id = $1 and article_id in {}
+           and (last_sync is null or last_sync <= $4 or held_at is not null)",
+        write.dialect.json_integers("$3")
+    )))
+    .bind(started.fence.connection.0)
+    .bind(write.now)
+    .bind(&ids)
+    .bind(write.now - COMPARED_EVERY_MS)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
+
+/// Zendesk's timestamp moves without anything of the article moving. Each is a file and its article's time.
+pub(crate) async fn settle_unchanged(
+    write: &mut Write,
+    files: &[(i64, i64)],
+    whole: bool,
+) -> Result<(), StoreError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let rows = files.iter().map(|(file, updated_at)| json!({ "file_id": file, "changed_at": updated_at }));
+    sqlx::query(sql(format!(
+        "update file set last_sync = $1, source_updated_at = changed_at, held_at = null,
+           attachments_due = case when $3 = 1 or source_updated_at <> changed_at then 1 else attachments_due end
+         from {}
+         where file.id = file_id and (source_updated_at <> changed_at or held_at is not null
+           or last_sync is null or last_sync <= $4 or ($3 = 1 and attachments_due <> 1))",
+        write.dialect.json_rows("$2", &["file_id", "changed_at"].map(integer))
+    )))
+    .bind(write.now)
+    .bind(Value::from_iter(rows).to_string())
+    .bind(i64::from(whole))
+    .bind(write.now - COMPARED_EVERY_MS)
+    .execute(&mut *write.tx)
+    .await?;
+    Ok(())
+}
