@@ -71,7 +71,7 @@ impl First<'_> {
         let (began, processor) = (Instant::now(), meter::with_database(store.url()));
         app.connect(&json!({ "file_sync_config": { "store_file_only": true } })).await?;
         let (took, processor) =
-            (milliseconds(began.elapsed()), meter::with_database(store.url()) - processor);
+            (meter::milliseconds(began.elapsed()), meter::with_database(store.url()) - processor);
         // Later ones hold what the first left behind.
         if store.url().starts_with("sqlite") {
             peak(format!("{}, peak of the first sync", self.of), report);
@@ -81,7 +81,7 @@ impl First<'_> {
         let mut add = |what: &str, ours: f64, goal| {
             let what = format!("{}, {what}", self.of);
             let (bare, theirs) =
-                (format!("{} alone, the slowest stage", slowest.name), milliseconds(slowest.took));
+                (format!("{} alone, the slowest stage", slowest.name), meter::milliseconds(slowest.took));
             report.add(Row { what, unit: "ms", ours, bare, theirs, goal });
         };
         add("first sync (clock)", took, Some(self.goal));
@@ -175,8 +175,4 @@ async fn read(simulator: &Simulator) -> anyhow::Result<(Vec<Value>, Duration)> {
 fn bodies(page: &Value) -> impl Iterator<Item = String> {
     let articles = page["articles"].as_array().into_iter().flatten();
     articles.filter_map(|article| article["body"].as_str()).map(ToOwned::to_owned)
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
 }

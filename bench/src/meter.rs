@@ -32,6 +32,11 @@ pub(crate) fn of_database(url: &str) -> f64 {
     with_database(url) - own_milliseconds()
 }
 
+/// A time in milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
 /// From now on, [`peak_megabytes`] tells of what is held later.
 pub(crate) fn forget_peak() -> std::io::Result<()> {
     // Linux's word for the peak.

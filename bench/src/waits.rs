@@ -7,10 +7,10 @@ use helpsync_store::testing::{name_of, stores};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::Options;
 use crate::installation::{CUSTOMER, Installation, LOOK_EVERY};
 use crate::report::{Goal, Report, Row};
 use crate::simulator::{SUBDOMAIN, Simulator};
+use crate::{Options, meter};
 
 /// Articles of the first syncs.
 const ARTICLES: usize = 3_000;
@@ -54,9 +54,9 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
                     first.what
                 ),
                 unit: "ms",
-                ours: milliseconds(took),
+                ours: meter::milliseconds(took),
                 bare: "one answer of Zendesk's".to_owned(),
-                theirs: milliseconds(first.late),
+                theirs: meter::milliseconds(first.late),
                 goal: Some(Goal::Itself(first.goal)),
             });
             app.stop().await?;
@@ -73,7 +73,7 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
         let began = Instant::now();
         let (synced, hidden) = tokio::join!(app.sync(), shown_no_more(&app, &simulator, began));
         synced?;
-        let took = milliseconds(began.elapsed());
+        let took = meter::milliseconds(began.elapsed());
         let (hidden_after, asked) = hidden?;
         let of = format!("{}, delta that finds {DELETED} of {MANY} articles deleted", name_of(&store));
         let mut add = |what: String, requests: f64, goal| {
@@ -89,10 +89,6 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
     Ok(())
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
-}
-
 /// Waits until no deleted article is shown any more. After how many milliseconds and requests that is.
 async fn shown_no_more(
     app: &Installation,
@@ -104,7 +100,7 @@ async fn shown_no_more(
             .ask(Method::POST, "/user_files_v2", CUSTOMER, json!({ "pagination": { "limit": 1 } }))
             .await?;
         if files["count"].as_u64() == Some((MANY - DELETED) as u64) {
-            let after = milliseconds(began.elapsed());
+            let after = meter::milliseconds(began.elapsed());
             let asked = simulator.control(SUBDOMAIN, Method::GET, "requests", &Value::Null).await?;
             return Ok((after, asked.as_array().map_or(0, Vec::len) as f64));
         }

@@ -5,6 +5,9 @@ use crate::db::error::StoreError;
 /// Of what neither the database nor the system named.
 const UNKNOWN: &str = "it has to be a database that is there, runs and lets this user in";
 
+/// What Postgres says behind the user of a connection that it would take over TLS (`no pg_hba.conf entry for host …`).
+const NO_TLS: &str = "no encryption";
+
 impl StoreError {
     /// What to do about a database that cannot be opened; `None` where nothing but the error's own text helps.
     #[must_use]
@@ -23,6 +26,10 @@ fn advice_of_driver(error: &sqlx::Error) -> &'static str {
         sqlx::Error::Io(_) => "start it, or correct host and port of the address",
         sqlx::Error::Tls(_) => "the address's sslmode and sslrootcert say how to trust it",
         sqlx::Error::PoolTimedOut => "it is not there, or has no connection left: see its own log",
+        // On this machine Postgres is asked without TLS unless the address has an sslmode.
+        sqlx::Error::Database(said) if said.message().contains(NO_TLS) => {
+            "it takes connections over TLS only: name sslmode=require in the address"
+        }
         sqlx::Error::Database(said) => said.code().map_or(UNKNOWN, |code| advice_of_code(&code)),
         _ => UNKNOWN,
     }

@@ -1,12 +1,14 @@
 //! What is written of articles that are as they were: as little as may be, for most are.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::db::{StoreError, Write, integer, sql};
 use crate::run::shards::StartedShard;
 
-/// When a file was compared last is written once in so many ms: each time costs an entry in every index of the file.
-const COMPARED_EVERY_MS: i64 = 3_600_000;
+/// When a file was compared last is written no more often than this: each time costs an entry in every index of the file.
+pub(crate) const COMPARED_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Notes that this run was shown the articles, and shows those of their files that were thought to be gone.
 pub(crate) async fn note_settled(
@@ -35,7 +37,7 @@ pub(crate) async fn note_settled(
     .bind(started.fence.connection.0)
     .bind(write.now)
     .bind(&ids)
-    .bind(write.now - COMPARED_EVERY_MS)
+    .bind(lately(write))
     .execute(&mut *write.tx)
     .await?;
     Ok(())
@@ -62,8 +64,13 @@ pub(crate) async fn settle_unchanged(
     .bind(write.now)
     .bind(Value::from_iter(rows).to_string())
     .bind(i64::from(whole))
-    .bind(write.now - COMPARED_EVERY_MS)
+    .bind(lately(write))
     .execute(&mut *write.tx)
     .await?;
     Ok(())
+}
+
+/// Files that were compared after this, in ms, are not written for that.
+fn lately(write: &Write) -> i64 {
+    write.now.saturating_sub(i64::try_from(COMPARED_EVERY.as_millis()).unwrap_or(i64::MAX))
 }

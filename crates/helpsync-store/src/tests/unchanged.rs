@@ -1,8 +1,11 @@
 //! What needs no conversion: told before, and proved when it is stored.
 
+use std::time::Duration;
+
 use helpsync_model::RunKind;
 
 use super::pages::{connected, request};
+use crate::sync::settle::COMPARED_EVERY;
 use crate::testing::{TestStore, article, stores};
 use crate::{IncomingArticle, PageOutcome, PageWrite, StartedShard, StoreError};
 
@@ -65,5 +68,30 @@ async fn an_unconverted_article_that_has_changed_meanwhile_is_refused_with_its_p
         let converted = page(vec![article(1, "A 2", 2), article(2, "B", 1)]);
         let outcome = store.sync().store_page(&started, &converted).await.unwrap();
         assert_eq!(outcome, PageOutcome { updated: 2, ..PageOutcome::default() });
+    }
+}
+
+#[tokio::test]
+async fn when_an_unchanged_file_was_compared_is_written_once_an_hour() {
+    for store in stores().await {
+        let (_, connection) = connected(&store).await;
+        let shown = async || store.sync_articles(connection, vec![article(1, "A", 1)]).await;
+        let written = async || -> (i64, Option<i64>) {
+            let file = sqlx::query_as("select last_sync, held_at from file");
+            file.fetch_one(&store.pool).await.unwrap()
+        };
+        shown().await;
+        let (first, _) = written().await;
+        store.clock.advance(COMPARED_EVERY - Duration::from_millis(1));
+        assert_eq!(shown().await.unchanged, 1);
+        assert_eq!(written().await, (first, None), "{}", store.url());
+        // What was thought to be gone is shown again at once.
+        sqlx::query("update file set held_at = 1").execute(&store.pool).await.unwrap();
+        shown().await;
+        let (again, held) = written().await;
+        assert!(again > first && held.is_none(), "{}", store.url());
+        store.clock.advance(COMPARED_EVERY);
+        shown().await;
+        assert!(written().await.0 > again, "{}", store.url());
     }
 }
