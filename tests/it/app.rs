@@ -319,7 +319,16 @@ pub(crate) async fn consent(http: &reqwest::Client, oauth_url: &str) -> String {
 
 /// Waits for a condition.
 pub(crate) async fn until<T>(what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
-    let found = tokio::time::timeout(LATE, async {
+    until_within(LATE, what, condition).await
+}
+
+/// [`until`], for what may take longer than most.
+pub(crate) async fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    condition: impl AsyncFn() -> Option<T>,
+) -> T {
+    let found = tokio::time::timeout(patience, async {
         loop {
             if let Some(found) = condition().await {
                 return found;
@@ -327,7 +336,7 @@ pub(crate) async fn until<T>(what: &str, condition: impl AsyncFn() -> Option<T>)
             tokio::time::sleep(LOOK_EVERY).await;
         }
     });
-    found.await.unwrap_or_else(|_late| panic!("waited {LATE:?} for {what}"))
+    found.await.unwrap_or_else(|_late| panic!("waited {patience:?} for {what}"))
 }
 
 pub(crate) fn real_time() -> Runtime {

@@ -1,5 +1,7 @@
 //! A worker that sleeps beyond its lease: another takes over, and what the sleeper still writes changes nothing.
 
+use std::time::Duration;
+
 use helpsync_app::{Parts, Runtime};
 use helpsync_config::Settings;
 use helpsync_model::RunState;
@@ -7,7 +9,7 @@ use helpsync_store::testing::end_leases;
 use serde_json::json;
 use zendesk_sim::{BodyProfile, Fault, FaultRule, GenerateOptions, Sim, SimOptions};
 
-use crate::app::{API_KEY, LATE, account, broker, named, prefix, services, settings_of, until};
+use crate::app::{API_KEY, LATE, account, broker, named, prefix, services, settings_of, until, until_within};
 use crate::copy::{assert_same, held, truth};
 use crate::processes::Running;
 
@@ -17,6 +19,9 @@ const ROUNDS_MAX: usize = 5;
 /// The sleeper's watch over its lease looks after a third of it. So long a lease, that the test ends, keeps that watch from
 /// stopping the sleeper before it writes: it only saves work, the fence alone must keep the copy right.
 const SLEEPERS_LEASE_SECONDS: &str = "3600";
+/// The sleeper's requests count as under way for 90 s (`GRANT_TTL` of the account's budget): where it fell asleep with as many as
+/// may be at once, its heir asks nothing before.
+const HEIRS_PATIENCE: Duration = LATE.saturating_mul(2);
 /// What a worker says of a refused write.
 const REFUSED: &str = "a write was refused";
 
@@ -84,7 +89,7 @@ async fn a_worker_that_slept_beyond_its_lease_is_refused_and_the_copy_is_exact()
         })
         .await;
         let heir = Running::start("helpsync-worker", &[], &env);
-        until("the run to end without the sleeper", async || {
+        until_within(HEIRS_PATIENCE, "the run to end without the sleeper", async || {
             (!parts.store.admin().run(parts.organization, run.id).await.unwrap().state.is_active())
                 .then_some(())
         })
