@@ -155,8 +155,12 @@ fn keep_private(database: &str) -> std::io::Result<()> {
     {
         use std::os::unix::fs::PermissionsExt;
         for suffix in ["", "-wal", "-shm", ".lock", ".keys", ".api-key"] {
-            let owners = std::fs::Permissions::from_mode(0o600);
-            match std::fs::set_permissions(format!("{database}{suffix}"), owners) {
+            let (path, owners) = (format!("{database}{suffix}"), std::fs::Permissions::from_mode(0o600));
+            // A folder of that name is somebody else's; the start is refused for it later.
+            if Path::new(&path).is_dir() {
+                continue;
+            }
+            match std::fs::set_permissions(path, owners) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 done => done?,
             }
@@ -360,6 +364,12 @@ mod tests {
         for suffix in all {
             write_with_mode(format!("{database}{suffix}"), "", 0o644);
         }
+        let foreign = folder.path().join("other.db.keys");
+        std::fs::create_dir(&foreign).unwrap();
+        let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+        std::fs::set_permissions(&foreign, open).unwrap();
+        keep_private(&folder.path().join("other.db").display().to_string()).unwrap();
+        assert_eq!(mode(foreign.display().to_string()), 0o755, "a folder is none of ours");
         let _home = Home::enter(&url(&folder)).unwrap();
         for suffix in all {
             assert_eq!(mode(format!("{database}{suffix}")), 0o600, "{suffix}");

@@ -10,7 +10,7 @@ section! {
     pub struct StoreSettings "store";
 
     /// `sqlite:` and a path, or `postgres://user:password@host/database`. Parameters behind a `?` that Postgres's driver does
-    /// not know are refused: it would log them. On this machine Postgres is asked without TLS unless `sslmode` says otherwise.
+    /// not know are refused: it would log them. On this machine Postgres is asked without TLS unless `sslmode` says otherwise: name `sslmode=require` where it takes nothing else.
     "HELPSYNC_STORE__URL" url: ConnectionUrl = "sqlite:helpsync.db";
     /// Whether the database may be on another machine without TLS (of Postgres, `sslmode=require` and the stricter ones do): for private networks that nobody else listens in.
     "HELPSYNC_STORE__ALLOW_UNENCRYPTED" allow_unencrypted: bool = "false";

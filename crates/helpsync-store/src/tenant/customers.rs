@@ -1,5 +1,7 @@
 //! Customers: the end users of an organization, and their schedules.
 
+use std::collections::BTreeSet;
+
 use helpsync_model::{AutoSync, CustomerId, OrganizationId};
 use serde_json::json;
 use sqlx::Row;
@@ -170,7 +172,8 @@ impl AdminStore {
         let auto_sync = change.auto_sync.as_ref().map(|auto_sync| serde_json::json!(auto_sync).to_string());
         let mut write = self.write().await?;
         let mut changed = Vec::new();
-        for external_id in external_ids {
+        // In one order, or two requests that name the same customers wait for each other.
+        for external_id in external_ids.iter().collect::<BTreeSet<_>>() {
             let customer = ensure(&mut write, organization, external_id).await?;
             let set = sqlx::query(
                 "update customer set auto_sync = coalesce($2, auto_sync),
@@ -189,7 +192,7 @@ impl AdminStore {
             .await?;
             reschedule(&mut write, customer.id).await?;
             let is_changed = set.rows_affected() > 0 || customer.created_at == write.now;
-            if is_changed && !changed.contains(external_id) {
+            if is_changed {
                 changed.push(external_id.clone());
             }
         }

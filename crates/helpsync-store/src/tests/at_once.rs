@@ -6,7 +6,7 @@ use helpsync_model::FileStatus;
 use secrecy::ExposeSecret as _;
 
 use crate::testing::{article, name_of, stores};
-use crate::{Branding, FileFilters, FileOrder, FileQuery, OauthClient, StoreError};
+use crate::{Branding, FileFilters, FileOrder, FileQuery, OauthClient, ScheduleChange, StoreError};
 
 /// Often enough for each order to come.
 const ROUNDS: usize = 10;
@@ -133,4 +133,27 @@ async fn a_list_that_takes_too_long_is_ended_by_the_server() {
         .await
         .unwrap();
     assert_eq!(bound, "0");
+}
+
+#[tokio::test]
+async fn schedules_of_the_same_customers_in_any_order_do_not_wait_for_each_other_for_ever() {
+    for store in stores().await {
+        let admin = store.admin();
+        let organization = admin.ensure_organization("default").await.unwrap();
+        let names: Vec<String> = (0..20).map(|number| format!("c{number:02}")).collect();
+        let backwards: Vec<String> = names.iter().rev().cloned().collect();
+        for round in 1..=ROUNDS {
+            let every = |hours: usize| ScheduleChange {
+                interval_hours: i64::try_from(hours).ok(),
+                ..ScheduleChange::default()
+            };
+            let (one, other) = (every(round), every(round + ROUNDS));
+            let (one, other) = tokio::join!(
+                admin.set_schedules(organization, &names, &one),
+                admin.set_schedules(organization, &backwards, &other)
+            );
+            one.unwrap();
+            other.unwrap();
+        }
+    }
 }
