@@ -65,7 +65,8 @@ pub(crate) async fn note_page(
     };
     if noted.len() < latest.len() {
         // Old as the other readings are, they show that their articles exist.
-        touch_ledger(write, started, latest).await?;
+        let all: Vec<i64> = latest.iter().map(|seen| seen.article.article_id).collect();
+        touch_ledger(write, started, &all).await?;
     }
     Ok(NotedPage { noted, counted })
 }

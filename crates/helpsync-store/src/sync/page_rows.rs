@@ -87,16 +87,15 @@ pub(crate) fn ledger_sql(dialect: Dialect, [connection, run, rows]: [&str; 3]) -
 pub(crate) async fn touch_ledger(
     write: &mut Write,
     started: &StartedShard,
-    articles: &[&Seen<'_>],
+    articles: &[i64],
 ) -> Result<(), StoreError> {
-    let ids: Vec<i64> = articles.iter().map(|seen| seen.article.article_id).collect();
     sqlx::query(sql(format!(
         "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
         write.dialect.json_integers("$3")
     )))
     .bind(started.fence.connection.0)
     .bind(started.fence.run.0)
-    .bind(json!(ids).to_string())
+    .bind(json!(articles).to_string())
     .execute(&mut *write.tx)
     .await?;
     Ok(())

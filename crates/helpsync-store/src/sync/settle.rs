@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::db::{StoreError, Write, integer, sql};
 use crate::run::shards::StartedShard;
+use crate::sync::page_rows::touch_ledger;
 
 /// When a file was compared last is written no more often than this: each time costs an entry in every index of the file.
 pub(crate) const COMPARED_EVERY: Duration = Duration::from_secs(3_600);
@@ -19,16 +20,7 @@ pub(crate) async fn note_settled(
     if articles.is_empty() {
         return Ok(());
     }
-    let ids = json!(articles).to_string();
-    sqlx::query(sql(format!(
-        "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
-        write.dialect.json_integers("$3")
-    )))
-    .bind(started.fence.connection.0)
-    .bind(started.fence.run.0)
-    .bind(&ids)
-    .execute(&mut *write.tx)
-    .await?;
+    touch_ledger(write, started, articles).await?;
     sqlx::query(sql(format!(
         "update file set last_sync = $2, held_at = null where connection_id = $1 and article_id in {}
            and (last_sync is null or last_sync <= $4 or held_at is not null)",
@@ -36,7 +28,7 @@ pub(crate) async fn note_settled(
     )))
     .bind(started.fence.connection.0)
     .bind(write.now)
-    .bind(&ids)
+    .bind(json!(articles).to_string())
     .bind(lately(write))
     .execute(&mut *write.tx)
     .await?;
