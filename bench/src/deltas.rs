@@ -17,6 +17,8 @@ const SUBDOMAIN: &str = "small";
 /// Customers, all of one help center.
 const CUSTOMERS: usize = 40;
 const ARTICLES: usize = 20;
+/// Syncs of each before it is measured: Postgres plans a statement anew for the first five times on each connection.
+const WARM_UP_ROUNDS: usize = 10;
 /// Syncs of each.
 const ROUNDS: usize = 25;
 /// Processor time of Postgres that one may take.
@@ -36,10 +38,12 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
         app.until_done(async || app.run_of(&customer).await.map(Some)).await?;
         connections.push(app.connection_of(&customer).await?);
     }
-    synced(&app, &connections, 0).await?;
+    for round in 0..WARM_UP_ROUNDS {
+        synced(&app, &connections, round).await?;
+    }
     let (began, all, database) =
         (Instant::now(), meter::with_database(store.url()), meter::of_database(store.url()));
-    for round in 1..=ROUNDS {
+    for round in WARM_UP_ROUNDS..WARM_UP_ROUNDS + ROUNDS {
         synced(&app, &connections, round).await?;
     }
     let runs = (CUSTOMERS * ROUNDS) as f64;

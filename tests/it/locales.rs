@@ -214,6 +214,15 @@ async fn a_help_center_of_one_locale_is_read_as_any_other() {
     });
     let run = app.connect(CUSTOMER, "acme").await;
     assert_eq!(run.plan, Some(Plan::OffsetPages), "{run:?}");
+    // What an answer has shown is not asked for again: the export once before its list and once behind it, a list without
+    // a locale beside the export and beside one with.
+    let paths: Vec<String> = account.requests().into_iter().map(|seen| seen.path).collect();
+    let asked = |end: &str| paths.iter().filter(|path| path.ends_with(end)).count();
+    assert_eq!(asked("/incremental/articles"), 2, "{paths:?}");
+    assert_eq!(asked("/help_center/articles"), 2, "{paths:?}");
+    assert_eq!(asked("/help_center/locales"), 1, "{paths:?}");
+    // What changed last, two pages, and the count behind them.
+    assert_eq!(asked("/help_center/de/articles"), 4, "{paths:?}");
     assert_equal(&app, &account, CUSTOMER).await;
     account.apply_random(20, 4);
     app.sync(CUSTOMER, "acme").await;

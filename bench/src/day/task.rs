@@ -14,8 +14,9 @@ use super::{Installed, tally::Lateness};
 const TREE_REQUESTS: u32 = 2;
 /// An export that is refused, and the small request that then tells how long the list is.
 const REFUSED_EXPORT_REQUESTS: u32 = 2;
-/// As the setting of that name is unless told.
+/// As the settings of these names are unless told: `sync.removals_asked_max`, `zendesk.concurrency`.
 const REMOVALS_ASKED_MAX: usize = 10_000;
+const CONCURRENCY: u32 = 4;
 const EXPORT_PAGE: u32 = EXPORT_PAGE_MAX as u32;
 /// The articles of a help center were changed last in the years before, evenly.
 const CHANGED_OVER_SECONDS: i64 = 4 * 365 * 86_400;
@@ -134,7 +135,7 @@ impl Run {
             ShardParams::WalkExport(_) if full && !customer.export => {
                 let measured =
                     Measured { newest: now / 1_000, count: u64::from(customer.articles), crowded: None };
-                whole_list(measured).2.into_iter().map(|shard| shard.params).collect()
+                whole_list(measured, CONCURRENCY).2.into_iter().map(|shard| shard.params).collect()
             }
             ShardParams::FindRemoved if self.kind == RunKind::Delta => {
                 let gone: Vec<i64> = (0..i64::from(self.removed)).collect();

@@ -11,11 +11,11 @@ const SWEEP_ABOVE: usize = 256;
 
 /// Hands out turns. Waiters of one connection are served in their order; connections do not wait for each other.
 #[derive(Debug, Default)]
-pub(crate) struct KeyedMutex(Mutex<HashMap<ConnectionId, Weak<AsyncMutex<()>>>>);
+pub struct KeyedMutex(Mutex<HashMap<ConnectionId, Weak<AsyncMutex<()>>>>);
 
 impl KeyedMutex {
     /// Waits for the connection's turn; it ends with the guard.
-    pub(crate) async fn take(&self, connection: ConnectionId) -> OwnedMutexGuard<()> {
+    pub async fn take(&self, connection: ConnectionId) -> OwnedMutexGuard<()> {
         self.of(connection).lock_owned().await
     }
 

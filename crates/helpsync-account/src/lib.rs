@@ -16,6 +16,7 @@ mod working;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::keyed_mutex::KeyedMutex;
 pub use helpsync_coordinator::{BudgetView, DEFAULT_BLOCK};
 use helpsync_coordinator::{Coordinator, WaitTimes, Waited};
 use helpsync_model::{Clock, ConnectionId, Entropy, OrganizationId, RunId, Subdomain};
@@ -26,7 +27,6 @@ use thiserror::Error;
 
 use crate::account_use::AccountUses;
 use crate::held_tokens::HeldTokens;
-use crate::keyed_mutex::KeyedMutex;
 use crate::rate_limiter::BudgetedLimiter;
 use crate::tokens::{FixedToken, StoredTokens};
 use crate::wait_spans::WaitSpans;

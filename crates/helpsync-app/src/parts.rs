@@ -288,5 +288,6 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         limits: Limits { input_bytes_max: sync.article_bytes_max, ..Limits::default() },
         attachment_bytes_max: settings.sync.attachment_bytes_max,
         attempts_max: settings.worker.shard_attempts_max,
+        concurrency: settings.zendesk.concurrency,
     }
 }

@@ -3,6 +3,8 @@
 //! The tokenizer looks at all of a tag's attributes for each new one, and nothing of a tag is seen before its end: a
 //! single tag of a few megabytes would keep a core busy for minutes. So the count is bounded before parsing.
 
+use std::ops::ControlFlow;
+
 use memchr::memchr;
 
 /// Where a reader of a tag may be, after the HTML standard's tokenizer.
@@ -38,13 +40,37 @@ pub(crate) fn may_exceed(html: &str, max: usize) -> bool {
         let behind = from + found + 1;
         let letter = behind + usize::from(bytes.get(behind) == Some(&b'/'));
         from = if bytes.get(letter).is_some_and(u8::is_ascii_alphabetic) {
-            let Some(end) = follow(bytes, letter, max) else { return true };
+            let end = match follow_alone(bytes, letter, max) {
+                ControlFlow::Break(end) => end,
+                ControlFlow::Continue(()) => follow(bytes, letter, max),
+            };
+            let Some(end) = end else { return true };
             end
         } else {
             behind
         };
     }
     false
+}
+
+/// [`follow`] of a tag in which no other may start, as in almost all: it has one state. It breaks off with what
+/// [`follow`] would say, unless one may.
+fn follow_alone(bytes: &[u8], at: usize, max: usize) -> ControlFlow<Option<usize>> {
+    let (mut state, mut count) = (TagName, 0);
+    for (at, byte) in bytes.iter().copied().enumerate().skip(at + 1) {
+        if byte == b'<' {
+            return ControlFlow::Continue(());
+        }
+        let Some(next) = STEPS[state as usize][usize::from(byte)] else {
+            return ControlFlow::Break(Some(at + 1));
+        };
+        count += usize::from(next == Name && state != Name);
+        if count > max {
+            return ControlFlow::Break(None);
+        }
+        state = next;
+    }
+    ControlFlow::Break(Some(bytes.len()))
 }
 
 /// Follows the tag whose name begins at `at`, and those that may start before it ends. Where the last of them has ended;
@@ -135,6 +161,23 @@ mod tests {
             assert!(may_exceed(html, 2), "{html}");
             assert!(!may_exceed(html, 8), "{html}");
         }
+    }
+
+    /// Both ways of following a tag say the same.
+    #[test]
+    fn a_tag_that_stands_alone_is_followed_as_any() {
+        let bytes = b"a /='\">x\n";
+        for number in 0..bytes.len().pow(6) {
+            let mut left = number;
+            let mut tag = b"<b".to_vec();
+            for _ in 0..6 {
+                tag.push(bytes[left % bytes.len()]);
+                left /= bytes.len();
+            }
+            let ControlFlow::Break(alone) = follow_alone(&tag, 1, 2) else { panic!("{tag:?}") };
+            assert_eq!(alone, follow(&tag, 1, 2), "{}", String::from_utf8_lossy(&tag));
+        }
+        assert_eq!(follow_alone(b"<a b='<c d e f>", 1, 2), ControlFlow::Continue(()));
     }
 
     #[test]

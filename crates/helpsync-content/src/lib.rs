@@ -104,6 +104,8 @@ fn convert_unguarded(html: &str, url: Option<&str>, limits: &Limits) -> Result<C
     let article = build::article(&document);
     let text = text::text(&document, &article.columns);
     limits.check_output(text.len())?;
+    // The tree is several times its text, and no more is read from it.
+    drop(document);
     let markdown = markdown::markdown(&article, html.len(), limits)?;
     limits.check_output(markdown.len())?;
     let links = article.links.into_iter().map(|link| link.address).collect();

@@ -114,6 +114,10 @@ pub(crate) fn even_text(text: &str) -> Option<String> {
 }
 
 fn evened(text: &str, is_blank: impl Fn(char) -> bool) -> Option<String> {
+    // Nothing of ASCII is odd but controls, and most texts are that.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+        return None;
+    }
     let odd = |c: char| is_blank(c) || is_invisible(c) || is_line_end(c);
     text.contains(odd).then(|| {
         let text = text.replace("\r\n", "\n");

@@ -75,22 +75,24 @@ pub(crate) enum Converted {
 
 /// Converts what [`described`] an article. Pure CPU, some milliseconds per hundred kilobytes: call it off the runtime's
 /// threads.
-pub(crate) fn converted(article: &Article, mut described: IncomingArticle, limits: &Limits) -> Converted {
+pub(crate) fn converted(mut article: Article, mut described: IncomingArticle, limits: &Limits) -> Converted {
     let mut bad = Vec::new();
     let texts = std::mem::take(&mut described.translations);
     for (translation, mut to) in article.published().into_iter().zip(texts) {
         match convert(translation.body, Some(translation.html_url), limits) {
             Ok(converted) => {
-                to.html = without_nul(translation.body.to_owned());
                 to.markdown = without_nul(converted.markdown);
                 to.plain = without_nul(converted.text);
                 described.translations.push(to);
             }
             Err(error) => {
-                bad.push(skipped_text(article, format!("{}: {}", translation.locale, chain(&error))));
+                bad.push(skipped_text(&article, format!("{}: {}", translation.locale, chain(&error))));
                 described.kept_locales.push(translation.locale.to_owned());
             }
         }
+    }
+    for text in &mut described.translations {
+        text.html = without_nul(article.take_body(&text.locale));
     }
     described.unconverted = false;
     match bad.pop() {

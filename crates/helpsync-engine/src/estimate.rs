@@ -15,10 +15,10 @@ const BRANDS: u64 = 1;
 const TREE: u64 = 2;
 /// Names of content tags.
 const TAGS: u64 = 1;
-/// Counts the articles: beside the first page, and afterwards to see whether that was all.
+/// Counts the articles: beside the first page, where the latest change is told too, and afterwards to see whether that was all.
 const COUNTS: u64 = 2;
-/// Asks for the export, which refuses, and for what changed last.
-const BEFORE_A_LIST: u64 = 2;
+/// Asks for the export, which refuses, and once more afterwards.
+const REFUSED_EXPORT: u64 = 2;
 /// Asks which locales there are.
 const LOCALES: u64 = 1;
 /// Both walks of a list by cursor read the page where they meet.
@@ -106,9 +106,9 @@ fn requests(plan: Plan, lists: &[u64], is_home: bool) -> u64 {
     let brands = if is_home { BRANDS } else { 0 };
     let around = brands + TREE + TAGS;
     match plan {
-        Plan::Locales => pages + around + BEFORE_A_LIST + LOCALES + lists.len() as u64,
-        Plan::OffsetPages => pages + around + COUNTS + BEFORE_A_LIST,
-        Plan::CursorEnds => pages + around + COUNTS + BEFORE_A_LIST + MEETING,
+        Plan::Locales => pages + around + REFUSED_EXPORT + LOCALES + lists.len() as u64,
+        Plan::OffsetPages => pages + around + COUNTS + REFUSED_EXPORT,
+        Plan::CursorEnds => pages + around + COUNTS + REFUSED_EXPORT + MEETING,
         _ => pages + around + COUNTS,
     }
 }
@@ -122,7 +122,7 @@ mod tests {
 
     /// Pages that the shards of a plan read.
     fn planned(count: u64) -> (Plan, u64) {
-        let (plan, _, shards) = whole_list(Measured { newest: 0, count, crowded: None });
+        let (plan, _, shards) = whole_list(Measured { newest: 0, count, crowded: None }, 4);
         let pages = shards.iter().map(|shard| match &shard.params {
             ShardParams::WalkList(ListParams::Pages { first, last, .. }) => u64::from(last - first + 1),
             ShardParams::WalkList(ListParams::End { pages, .. }) => *pages,
@@ -141,11 +141,14 @@ mod tests {
         ] {
             let (plan, pages) = planned(count);
             assert_eq!(plan, by);
-            let around = BRANDS + TREE + TAGS + COUNTS + BEFORE_A_LIST;
+            let around = BRANDS + TREE + TAGS + COUNTS + REFUSED_EXPORT;
             assert_eq!(requests(plan, &[count], true), pages + around, "{count}");
         }
         // A brand below the account does not ask for brands.
         assert_eq!(requests(Plan::Export, &[2_500], true), requests(Plan::Export, &[2_500], false) + BRANDS);
-        assert_eq!(requests(Plan::Locales, &[250, 90], false), 4 + TREE + TAGS + BEFORE_A_LIST + LOCALES + 2);
+        assert_eq!(
+            requests(Plan::Locales, &[250, 90], false),
+            4 + TREE + TAGS + REFUSED_EXPORT + LOCALES + 2
+        );
     }
 }

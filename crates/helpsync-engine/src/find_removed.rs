@@ -114,26 +114,28 @@ impl Engine {
                 _ => self.compare_locales(started, account).await,
             }
         };
-        // Neither needs the other, and each is a request or more.
-        let (tree, compared) =
-            tokio::join!(Box::pin(self.complete_tree(started, account)), Box::pin(compare));
+        // None needs another, and each is a request or more.
+        let (tree, compared, is_allowed) = tokio::join!(
+            Box::pin(self.complete_tree(started, account)),
+            Box::pin(compare),
+            Box::pin(self.may_read_export_after_all(started, account))
+        );
         tree?;
         let compared = compared?;
-        self.ask_export_again(started, account, note).await;
+        if is_allowed {
+            note.export_access = Some(ExportAccess::Allowed);
+        }
         Ok(compared)
     }
 
     /// A first sync believes a refusal of the export at once, for most grants that meet it are those of end users. It may have
     /// been the trouble of a moment: whether a role shrinks later shows only where the export is known to answer. What it
-    /// answers now is noted in `note`; a failure tells nothing new.
-    async fn ask_export_again(&self, started: &StartedShard, account: &Account, note: &mut RunNote) {
+    /// answers now counts; a failure tells nothing new.
+    async fn may_read_export_after_all(&self, started: &StartedShard, account: &Account) -> bool {
         let is_refused = started.export_access == Some(ExportAccess::Refused);
-        if !is_refused || started.run.kind != RunKind::Full {
-            return;
-        }
-        if account.client.export_articles(self.since(started)).await.is_ok() {
-            note.export_access = Some(ExportAccess::Allowed);
-        }
+        is_refused
+            && started.run.kind == RunKind::Full
+            && account.client.export_articles(self.since(started)).await.is_ok()
     }
 
     /// `note` gets what asking for the count showed.

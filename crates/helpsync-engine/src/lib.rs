@@ -31,7 +31,7 @@ mod walk_list;
 
 use std::time::Duration;
 
-use helpsync_account::{Account, Accounts};
+use helpsync_account::{Account, Accounts, KeyedMutex};
 use helpsync_content::Limits;
 use helpsync_model::{Confirm, ShardParams, Subdomain, WaitKind, chain};
 use helpsync_store::{
@@ -73,6 +73,8 @@ pub struct EngineOptions {
     pub attachment_bytes_max: u64,
     /// Tries before a shard fails for good.
     pub attempts_max: u32,
+    /// Requests to one account that may be under way at once.
+    pub concurrency: u32,
 }
 
 /// Runs shards. Cheap to clone.
@@ -86,6 +88,8 @@ pub struct Engine {
     entropy: std::sync::Arc<dyn helpsync_model::Entropy>,
     /// Conversions under way at once, over all shards.
     converting: std::sync::Arc<Semaphore>,
+    /// Who asks for the names of a connection's tags: one shard at a time.
+    naming: std::sync::Arc<KeyedMutex>,
     /// The store does not take the ends of shards.
     away: std::sync::Arc<StoreOutage>,
     /// Nor the pages of these.
@@ -105,8 +109,8 @@ impl Engine {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let converting = std::sync::Arc::new(Semaphore::new(cores));
-        let (away, store_waits) = (std::sync::Arc::default(), std::sync::Arc::default());
-        Self { store, queue, accounts, options, clock, entropy, converting, away, store_waits }
+        let (away, store_waits, naming) = Default::default();
+        Self { store, queue, accounts, options, clock, entropy, converting, naming, away, store_waits }
     }
 
     /// Works on a started shard and records how it ended. Answers with the shard that follows, if whoever `onward` names
@@ -273,9 +277,10 @@ impl Engine {
         let mut ended = match ended {
             // What it took stands in the page that the shard ended with.
             ended @ Ok(Handled::Ended(_)) => return ended,
-            Err(error) if Box::pin(self.learn_locales(started, &account, &error)).await? => {
-                Ok(walk_list::yielded_turn().into())
-            }
+            Err(error) => match Box::pin(self.learn_locales(started, &account, &error)).await? {
+                Some(_) => Ok(walk_list::yielded_turn().into()),
+                None => Err(error),
+            },
             ended => ended,
         };
         // What no stored page accounts for: requests and waits since the last one, and the wait that the shard is put off for.

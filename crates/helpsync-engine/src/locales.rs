@@ -9,19 +9,33 @@ use helpsync_account::Account;
 use helpsync_model::{ExportAccess, ListEnd, ListParams, Plan, RunKind, ShardCursor, chain};
 use helpsync_store::{RunNote, StartedShard};
 use helpsync_zendesk::{
-    Answer, Article, Failure, ListQuery, Locales, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Scope, SortBy,
+    Answer, Article, Failure, ListPage, ListQuery, Locales, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, Scope, SortBy,
     SortOrder, same_locale,
 };
 
 use crate::completeness::{COUNTS_MAX, Listing};
 use crate::find_removed::Compared;
 use crate::page::{Fetched, Reached};
+use crate::plan::latest;
 use crate::{Engine, HandlerError};
 
 /// Locales that are read; Zendesk has fewer.
 const LOCALES_MAX: usize = 200;
 /// What changed so long before the run began counts as changed meanwhile: their clock may be behind ours.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
+/// Lists that are to be had by locale only.
+pub(crate) struct ByLocale {
+    /// The default one first.
+    pub(crate) locales: Vec<String>,
+    /// What [`latest`] said of that one.
+    pub(crate) latest: Answer<ListPage>,
+}
+
+/// Whether a list is refused that may be to be had by locale.
+pub(crate) const fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure, Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })
+}
 
 /// An article by its id: without a locale, and if that is refused in each of the locales.
 pub(crate) async fn article_anywhere(
@@ -44,43 +58,52 @@ pub(crate) async fn article_anywhere(
 }
 
 impl Engine {
-    /// After a list was refused: whether it is to be had by locale, which is noted. To agents and administrators it is
+    /// After a list was refused: by which locales it is to be had, which is noted. To agents and administrators it is
     /// to be had without, so that their refusal has another cause.
     pub(crate) async fn learn_locales(
         &self,
         started: &StartedShard,
         account: &Account,
         error: &HandlerError,
-    ) -> Result<bool, HandlerError> {
+    ) -> Result<Option<ByLocale>, HandlerError> {
         let refused = matches!(
             error,
             HandlerError::NoHelpCenter(_)
                 | HandlerError::Zendesk(Failure::Rejected { status: 400 | 422, .. })
         );
         if !refused || !started.list_locales.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         if started.export_access == Some(ExportAccess::Allowed) {
             let answer = account.client.export_articles(self.since(started)).await;
             if !matches!(answer, Err(Failure::NotFound(_) | Failure::Forbidden(_))) {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        // What was refused may have been the export, or a help center that was away for a moment.
-        let plain = account.client.count_articles().await;
-        if !matches!(plain, Err(Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) {
-            return Ok(false);
-        }
-        let Some(locales) = locales(account).await else { return Ok(false) };
-        let Some(first) = locales.first() else { return Ok(false) };
-        if account.client.in_locale(Some(first)).count_articles().await.is_err() {
-            return Ok(false);
+        self.lists_by_locale(started, account, error).await
+    }
+
+    /// The locales by which lists are to be had that are refused without, which is noted.
+    pub(crate) async fn lists_by_locale(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        error: &HandlerError,
+    ) -> Result<Option<ByLocale>, HandlerError> {
+        let Some(locales) = locales(account).await else { return Ok(None) };
+        let Some(first) = locales.first() else { return Ok(None) };
+        // Both at once: what was refused before may have been the export, or a help center that was away for a moment.
+        let client = account.client.in_locale(Some(first));
+        let (plain, latest) = tokio::join!(account.client.count_articles(), latest(&client));
+        let (Err(plain), Ok(latest)) = (plain, latest) else { return Ok(None) };
+        if !is_refusal(&plain) || latest.value.count.is_none() {
+            return Ok(None);
         }
         tracing::info!(connection = %started.fence.connection, error = chain(error), locales = locales.len(),
             "lists are read by locale");
-        let note = RunNote { list_locales: Some(locales), ..RunNote::default() };
+        let note = RunNote { list_locales: Some(locales.clone()), ..RunNote::default() };
         self.store.note_run(&started.fence, &note).await?;
-        Ok(true)
+        Ok(Some(ByLocale { locales, latest }))
     }
 
     /// Where lists are read by locale: a full run and an audit ask whether the help center has other locales by now, and

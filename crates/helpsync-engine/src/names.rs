@@ -37,7 +37,13 @@ impl Engine {
         }
         let kept = i64::try_from(NAMES_KEPT.as_millis()).unwrap_or(i64::MAX);
         let since = self.clock.now_ms().saturating_sub(kept);
-        let asked = self.store.unnamed_tags(started.fence.connection, tags, since).await?;
+        let connection = started.fence.connection;
+        if self.store.unnamed_tags(connection, tags, since).await?.is_empty() {
+            return Ok(());
+        }
+        // Several shards meet the same tags at once, and one request brings the names of all.
+        let _alone = self.naming.take(connection).await;
+        let asked = self.store.unnamed_tags(connection, tags, since).await?;
         let mut wanted: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
         if wanted.is_empty() {
             return Ok(());
@@ -48,7 +54,7 @@ impl Engine {
                 Ok(answer) => answer.value,
                 // They are not told to this grant.
                 Err(failure @ (Failure::NotFound(_) | Failure::Forbidden(_) | Failure::Rejected { .. })) => {
-                    tracing::debug!(connection = %started.fence.connection, error = chain(&failure), "tags have no names");
+                    tracing::debug!(%connection, error = chain(&failure), "tags have no names");
                     break;
                 }
                 // Not now: the next page that shows one of them asks again.

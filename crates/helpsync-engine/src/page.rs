@@ -12,6 +12,7 @@ use helpsync_store::{
     StoreError,
 };
 use helpsync_zendesk::{Answer, Article, Author, Category, ExportPage, Failure, ListPage, Rejected, Section};
+use tokio::sync::mpsc;
 
 use crate::articles::{Converted, converted, described, items, skipped, unread_texts};
 use crate::locales::article_anywhere;
@@ -19,10 +20,10 @@ use crate::names::{authors, tags_of};
 use crate::{Engine, HandlerError};
 
 /// Articles that are converted and stored together.
-const BATCH_ARTICLES: usize = 250;
+const BATCH_ARTICLES: usize = 200;
 /// HTML that is converted and stored together; one longer article is a batch of its own.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Batches that are converted while one is stored.
+/// Batches that are converted at once, while one that is converted waits and another is stored.
 const BATCHES_AHEAD: usize = 2;
 
 /// What an answer held, before conversion.
@@ -130,9 +131,13 @@ impl Engine {
             self.learn_tags(started, account, &tags).await?;
             return self.store_whole(started, account, fetched.articles, first, reached).await;
         }
-        let stored = self.store_whole(started, account, fetched.articles, first, reached).await?;
-        self.learn_tags(started, account, &tags).await?;
-        Ok(stored)
+        // The names are a request, and nothing that is stored needs them.
+        let (stored, named) = tokio::join!(
+            self.store_whole(started, account, fetched.articles, first, reached),
+            Box::pin(self.learn_tags(started, account, &tags))
+        );
+        named?;
+        stored
     }
 
     /// Stores articles that have all their texts. `first` goes with the first batch of them, `reached` with the last.
@@ -147,24 +152,37 @@ impl Engine {
         let authors = first.authors.clone();
         let batches = batches(articles);
         let mut left = batches.len();
-        let mut compared =
-            stream::iter(batches).map(|articles| self.compared(started, articles)).buffered(BATCHES_AHEAD);
+        let (ready, mut converted) = mpsc::channel(1);
+        // Beside storing: a stream that nobody polls begins nothing new.
+        let convert = async move {
+            let batches = stream::iter(batches).map(|articles| self.compared(started, articles));
+            let mut batches = batches.buffered(BATCHES_AHEAD);
+            while let Some(batch) = batches.next().await {
+                if ready.send(batch).await.is_err() {
+                    // Storing failed.
+                    return;
+                }
+            }
+        };
         let Reached { cursor, progress, split, ends } = reached;
         let mut last = Some(PageWrite { cursor, progress, split, ..PageWrite::default() });
-        let mut stored = Stored::default();
-        while let Some(batch) = compared.next().await {
-            left -= 1;
-            let end = if left == 0 { last.take().unwrap_or_default() } else { PageWrite::default() };
-            let PageWrite { cursor, progress, split, .. } = end;
-            let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
-            let is_last = left == 0 && ends.is_some();
-            let (requests, waits) =
-                (account.take_requests(), account.take_waited(self.clock.now_ms(), is_last));
-            let first = std::mem::replace(&mut first, next);
-            let page = PageWrite { cursor, progress, split, requests, waits, ..first };
-            stored = self.store_batch(started, page, batch?, ends.filter(|_| left == 0)).await?;
-        }
-        Ok(stored)
+        let store = async move {
+            let mut stored = Stored::default();
+            while let Some(batch) = converted.recv().await {
+                left -= 1;
+                let end = if left == 0 { last.take().unwrap_or_default() } else { PageWrite::default() };
+                let PageWrite { cursor, progress, split, .. } = end;
+                let next = PageWrite { authors: authors.clone(), ..PageWrite::default() };
+                let is_last = left == 0 && ends.is_some();
+                let (requests, waits) =
+                    (account.take_requests(), account.take_waited(self.clock.now_ms(), is_last));
+                let first = std::mem::replace(&mut first, next);
+                let page = PageWrite { cursor, progress, split, requests, waits, ..first };
+                stored = self.store_batch(started, page, batch?, ends.filter(|_| left == 0)).await?;
+            }
+            Ok(stored)
+        };
+        tokio::join!(Box::pin(convert), Box::pin(store)).1
     }
 
     /// Stores a batch. Should an article that needed no conversion have changed meanwhile, it is converted after all.
@@ -265,7 +283,7 @@ impl Engine {
         off_the_runtime(move || {
             let mut batch = Batch::default();
             for (described, article) in articles {
-                match converted(&article, described, &limits) {
+                match converted(article, described, &limits) {
                     Converted::Article(article, skipped) => {
                         batch.articles.push(*article);
                         batch.skipped_texts.extend(skipped);

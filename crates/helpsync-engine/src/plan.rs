@@ -17,14 +17,15 @@ use helpsync_model::{
 };
 use helpsync_store::{NewShard, RunNote, ShardEnd, StartedShard};
 use helpsync_zendesk::{
-    Failure, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy, SortOrder,
+    Answer, Client, Failure, ListPage, ListQuery, OFFSET_RECORDS_MAX, PAGE_SIZE_MAX, PageRef, Scope, SortBy,
+    SortOrder,
 };
 
 use crate::{Engine, Handled, HandlerError};
 
-/// Stretches that the pages of a list are divided into, each read by a shard of its own at the same time. Fewer than the
-/// default `dispatcher.release_window`, so that one turn of the release brings them all out.
-const STRETCHES: u32 = 10;
+/// The most stretches that the pages of a list are divided into, each read by a shard of its own at the same time. Fewer
+/// than the default `dispatcher.release_window`, so that one turn of the release brings them all out.
+const STRETCHES_MAX: u32 = 10;
 
 /// Why the export is not read to its end.
 pub(crate) enum NoExport {
@@ -86,30 +87,23 @@ impl Engine {
         started.high_water.map_or(0, |mark| mark.saturating_sub(overlap).max(0))
     }
 
-    /// Lists where the export does not lead on. One small request tells how many articles there are, when the latest
-    /// of them changed, and that the help center answers at all. `everything`: a delta is to bring every article.
+    /// Lists where the export does not lead on. `latest`: what [`latest`] said. `everything`: a delta is to bring every
+    /// article.
     pub(crate) async fn list_instead(
         &self,
         started: &StartedShard,
-        account: &Account,
+        latest: &Answer<ListPage>,
         everything: bool,
         why: NoExport,
     ) -> Result<ShardEnd, HandlerError> {
-        let newest_first = ListQuery {
-            page: PageRef::Offset { page: 1, per_page: 1 },
-            sort_by: SortBy::UpdatedAt,
-            sort_order: SortOrder::Desc,
-            sideload: false,
-            ..ListQuery::walk(Scope::All, None)
-        };
-        let answer = account.client.list_articles(&newest_first).await.map_err(HandlerError::of_list)?;
-        let newest = answer.value.articles.first().map_or(0, |article| article.updated_at.as_second());
+        let latest = &latest.value;
+        let newest = latest.articles.first().map_or(0, |article| article.updated_at.as_second());
         let no_export = matches!(why, NoExport::Refused(_) | NoExport::Failing(..) | NoExport::Endless(_));
         let found = self.why_list(started, why, newest);
         let changes_only =
             no_export && started.run.kind == RunKind::Delta && started.high_water.is_some() && !everything;
         // Without a count it is read all the same; whether that was all is asked again afterwards.
-        let counted = answer.value.count;
+        let counted = latest.count;
         let measured = Measured { newest, count: counted.unwrap_or(0), crowded: found.crowded };
         let (plan, how, shards) = if changes_only {
             let how = "the list, by time of change".to_owned();
@@ -121,7 +115,7 @@ impl Engine {
             let how = "the list by cursor, for it is not counted".to_owned();
             (Plan::CursorEnds, how, vec![walk_to_the_end("walk_list-uncounted", measured)])
         } else {
-            whole_list(measured)
+            whole_list(measured, self.options.concurrency)
         };
         let note = RunNote {
             plan: Some((plan, format!("{}: {how}", found.why))),
@@ -165,6 +159,19 @@ impl Engine {
     }
 }
 
+/// One small request tells how many articles there are, when the latest of them changed, and that the help center answers
+/// at all.
+pub(crate) async fn latest(client: &Client) -> Result<Answer<ListPage>, Failure> {
+    let newest_first = ListQuery {
+        page: PageRef::Offset { page: 1, per_page: 1 },
+        sort_by: SortBy::UpdatedAt,
+        sort_order: SortOrder::Desc,
+        sideload: false,
+        ..ListQuery::walk(Scope::All, None)
+    };
+    client.list_articles(&newest_first).await
+}
+
 /// What a listing is made for.
 struct WhyList {
     /// What the export answers, where that was found out.
@@ -181,15 +188,16 @@ fn walk_to_the_end(key: &str, measured: Measured) -> NewShard {
     NewShard { key: key.to_owned(), params: ShardParams::WalkList(walk), position: Some(0) }
 }
 
-/// The shards that read the list as a whole, and how, for people.
+/// The shards that read the list as a whole, and how, for people. `at_once`: requests to one account that may be under way
+/// at once. More shards would not read faster, and the last of them would begin late.
 #[must_use]
-pub fn whole_list(measured: Measured) -> (Plan, String, Vec<NewShard>) {
+pub fn whole_list(measured: Measured, at_once: u32) -> (Plan, String, Vec<NewShard>) {
     let shard = |key, list| NewShard { key, params: ShardParams::WalkList(list), position: Some(0) };
     let pages = measured.count.div_ceil(u64::from(PAGE_SIZE_MAX)).max(1);
     if let Ok(pages) = u32::try_from(pages)
         && measured.count <= OFFSET_RECORDS_MAX
     {
-        let each = pages.div_ceil(STRETCHES);
+        let each = pages.div_ceil(at_once.clamp(1, STRETCHES_MAX));
         let shards = (0..pages.div_ceil(each)).map(|number| {
             let first = number * each + 1;
             let last = pages.min(first + each - 1);

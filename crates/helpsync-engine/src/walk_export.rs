@@ -12,10 +12,11 @@ use helpsync_model::{
     ExportAccess, ExportCursor, ExportRange, RunKind, ShardCursor, ShardParams, WaitKind, chain,
 };
 use helpsync_store::{GoesOn, NewShard, Progress, RunNote, ShardEnd, Split, StartedShard};
-use helpsync_zendesk::{Answer, ExportPage, Failure};
+use helpsync_zendesk::{Answer, ExportPage, Failure, ListPage};
 
+use crate::locales::is_refusal;
 use crate::page::{Fetched, Reached, Stored};
-use crate::plan::NoExport;
+use crate::plan::{NoExport, latest};
 use crate::walk_list::yielded_turn;
 use crate::{Engine, Handled, HandlerError};
 
@@ -170,7 +171,7 @@ impl Engine {
         Ok(yielded_turn().into())
     }
 
-    /// The first page of a turn, beside the count where one is due; or how the shard ends where there is no export.
+    /// The first page of a turn, beside a look at the list where one is due; or how the shard ends where there is no export.
     async fn first_page(
         &self,
         started: &StartedShard,
@@ -178,21 +179,44 @@ impl Engine {
         start: i64,
         everything: bool,
     ) -> Result<ControlFlow<Handled, Answer<ExportPage>>, HandlerError> {
-        let (first, counted) =
-            tokio::join!(self.export_from(account, start), self.count_beside(started, account));
+        let (first, beside) =
+            tokio::join!(self.export_from(account, start), self.look_beside(started, account));
         match first {
             Ok(answer) => {
-                self.note_allowed(started, counted).await?;
+                let counted = beside.and_then(Result::ok).and_then(|latest| latest.value.count);
+                let remote_count = counted.and_then(|count| i64::try_from(count).ok());
+                self.note_allowed(started, RunNote { remote_count, ..RunNote::default() }).await?;
                 Ok(ControlFlow::Continue(answer))
             }
             Err(failure) => {
                 let why = self.no_export(started, start, failure)?;
-                if counted.remote_count.is_some() {
-                    self.store.note_run(&started.fence, &counted).await?;
-                }
-                self.list_on(started, account, everything, why).await.map(ControlFlow::Break)
+                let listed = match (beside, why) {
+                    (Some(Ok(latest)), why) => self.list_instead(started, &latest, everything, why).await?,
+                    (Some(Err(failure)), why @ NoExport::Refused(_)) if is_refusal(&failure) => {
+                        self.list_by_locale_instead(started, account, everything, why, failure).await?
+                    }
+                    (_, why) => {
+                        return self.list_on(started, account, everything, why).await.map(ControlFlow::Break);
+                    }
+                };
+                Ok(ControlFlow::Break(listed.into()))
             }
         }
+    }
+
+    /// [`Engine::list_instead`] where the list was refused too: that of an end user may be to be had by locale.
+    async fn list_by_locale_instead(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+        everything: bool,
+        why: NoExport,
+        failure: Failure,
+    ) -> Result<ShardEnd, HandlerError> {
+        let refused = HandlerError::of_list(failure);
+        let Some(by) = self.lists_by_locale(started, account, &refused).await? else { return Err(refused) };
+        let started = &StartedShard { list_locales: by.locales, ..started.clone() };
+        self.list_instead(started, &by.latest, everything, why).await
     }
 
     /// [`Engine::list_instead`], as the end of this shard.
@@ -203,7 +227,8 @@ impl Engine {
         everything: bool,
         why: NoExport,
     ) -> Result<Handled, HandlerError> {
-        self.list_instead(started, account, everything, why).await.map(Handled::from)
+        let latest = latest(&account.client).await.map_err(HandlerError::of_list)?;
+        self.list_instead(started, &latest, everything, why).await.map(Handled::from)
     }
 
     /// Why the list takes over from an export that does not answer.
@@ -264,24 +289,26 @@ impl Engine {
         Ok(())
     }
 
-    /// How many articles Zendesk counts, asked for beside the first page of a full run: who watches it sees how much is
-    /// left. The run does well without it, so a failure is nobody's.
-    async fn count_beside(&self, started: &StartedShard, account: &Account) -> RunNote {
+    /// What [`latest`] says, asked for beside the first page of a full run: who watches it sees how many articles are left,
+    /// and where there is no export the list takes over at once. With an export the run does well without it.
+    async fn look_beside(
+        &self,
+        started: &StartedShard,
+        account: &Account,
+    ) -> Option<Result<Answer<ListPage>, Failure>> {
         let run = &started.run;
         let is_wanted = run.kind == RunKind::Full
             && run.counters.remote_count.is_none()
             && started.shard.cursor.is_none()
             && started.list_locales.is_empty();
         if !is_wanted {
-            return RunNote::default();
+            return None;
         }
-        match account.client.count_articles().await {
-            Ok(count) => RunNote { remote_count: i64::try_from(count.value).ok(), ..RunNote::default() },
-            Err(failure) => {
-                tracing::debug!(error = chain(&failure), "articles are not counted beforehand");
-                RunNote::default()
-            }
+        let looked = latest(&account.client).await;
+        if let Err(failure) = &looked {
+            tracing::debug!(error = chain(failure), "articles are not counted beforehand");
         }
+        Some(looked)
     }
 
     /// Whether a start (epoch) may be one that Zendesk calls too recent, with clocks that differ.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 /// Whether a character is none that people see: a control or format character (what turns the direction of a line around,
@@ -72,7 +73,7 @@ pub fn sound_json(bytes: &[u8]) -> Cow<'_, [u8]> {
 fn without_odd_escapes(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut sound: Option<Vec<u8>> = None;
     let (mut copied, mut at) = (0, 0);
-    while let Some(found) = bytes.get(at..)?.iter().position(|byte| *byte == b'\\') {
+    while let Some(found) = memchr(b'\\', bytes.get(at..)?) {
         at += found;
         let instead: &[u8] = match (bytes.get(at + 1)?, unit(bytes, at), unit(bytes, at + 6)) {
             (b'u', Some(0), _) => b"",

@@ -17,7 +17,7 @@ pub struct Article {
     pub locale: String,
     /// May be empty.
     pub title: String,
-    /// HTML; may be empty.
+    /// HTML; may be empty, and is where a translation in the locale shown brings the same.
     pub body: String,
     /// Whether the shown locale is unpublished.
     pub draft: bool,
@@ -145,6 +145,14 @@ impl Article {
         texts
     }
 
+    /// Takes the body of the text that [`Article::published`] has in this locale.
+    #[must_use]
+    pub fn take_body(&mut self, locale: &str) -> String {
+        let mut known = self.translations.iter_mut().flatten();
+        let found = known.find(|one| !one.draft && !one.hidden && one.locale == locale);
+        std::mem::take(found.map_or(&mut self.body, |one| &mut one.body))
+    }
+
     /// Whoever is in one of these segments may read it; none = everyone.
     #[must_use]
     pub fn segments(&self) -> Vec<i64> {
@@ -186,12 +194,14 @@ impl Article {
             }
             _ => (None, Vec::new()),
         };
+        let is_translated = translations.iter().flatten().any(|one: &Translation| one.locale == locale);
         Ok(Self {
             id: fields.id("id").ok_or("id is missing or no number")?,
             source_locale: source_locale.unwrap_or_else(|| locale.clone()),
             locale,
             title: fields.text("title"),
-            body: fields.take_text("body"),
+            // A page holds every text twice, and is held until the last of them is stored.
+            body: if is_translated { String::new() } else { fields.take_text("body") },
             draft: fields.flag("draft").ok_or("draft is missing or no boolean")?,
             html_url: fields.text("html_url"),
             section_id: fields.id("section_id"),
@@ -315,6 +325,27 @@ mod tests {
         assert_eq!(several(r#"[7,"8"]"#).unwrap().segments(), [7, 8, 5]);
         assert_eq!(several("null").unwrap().segments(), [5]);
         assert!(several("[{}]").unwrap_err().contains("user_segment_ids"));
+    }
+
+    #[test]
+    fn a_text_that_a_translation_brings_is_held_once_and_is_taken_by_its_locale() {
+        let read = |translations: &str| {
+            article(&format!(
+                r#"{{"id":1,"locale":"en-us","draft":false,"body":"own","updated_at":"2026-05-06T08:35:34Z","translations":{translations}}}"#
+            ))
+            .unwrap()
+        };
+        let mut both = read(
+            r#"[{"body":"hidden","locale":"de","draft":false,"hidden":true},{"body":"same","locale":"en-us","draft":false},
+            {"body":"anders","locale":"de","draft":false}]"#,
+        );
+        assert_eq!(both.body, "");
+        let published: Vec<_> = both.published().iter().map(|text| text.body.to_owned()).collect();
+        assert_eq!(published, ["same", "anders"]);
+        assert_eq!((both.take_body("de"), both.take_body("en-us")), ("anders".to_owned(), "same".to_owned()));
+        let mut own = read(r#"[{"body":"anders","locale":"de","draft":false}]"#);
+        assert_eq!((own.take_body("en-us"), own.take_body("de")), ("own".to_owned(), "anders".to_owned()));
+        assert_eq!(read("[]").take_body("en-us"), "own");
     }
 
     #[test]

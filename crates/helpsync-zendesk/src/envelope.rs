@@ -47,7 +47,8 @@ fn named(fields: &Fields, reason: String) -> String {
 
 /// A body as text; invalid UTF-8 is replaced, not refused.
 pub(crate) fn text(body: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(body)
+    // Asked as a whole first: that is several times as fast, and almost always enough.
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
 }
 
 impl<'a> Envelope<'a> {
