@@ -277,10 +277,9 @@ impl Engine {
         let mut ended = match ended {
             // What it took stands in the page that the shard ended with.
             ended @ Ok(Handled::Ended(_)) => return ended,
-            Err(error) => match Box::pin(self.learn_locales(started, &account, &error)).await? {
-                Some(_) => Ok(walk_list::yielded_turn().into()),
-                None => Err(error),
-            },
+            Err(error) if Box::pin(self.learn_locales(started, &account, &error)).await? => {
+                Ok(walk_list::yielded_turn().into())
+            }
             ended => ended,
         };
         // What no stored page accounts for: requests and waits since the last one, and the wait that the shard is put off for.

@@ -58,29 +58,29 @@ pub(crate) async fn article_anywhere(
 }
 
 impl Engine {
-    /// After a list was refused: by which locales it is to be had, which is noted. To agents and administrators it is
+    /// After a list was refused: whether it is to be had by locale, which is noted. To agents and administrators it is
     /// to be had without, so that their refusal has another cause.
     pub(crate) async fn learn_locales(
         &self,
         started: &StartedShard,
         account: &Account,
         error: &HandlerError,
-    ) -> Result<Option<ByLocale>, HandlerError> {
+    ) -> Result<bool, HandlerError> {
         let refused = matches!(
             error,
             HandlerError::NoHelpCenter(_)
                 | HandlerError::Zendesk(Failure::Rejected { status: 400 | 422, .. })
         );
         if !refused || !started.list_locales.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         if started.export_access == Some(ExportAccess::Allowed) {
             let answer = account.client.export_articles(self.since(started)).await;
             if !matches!(answer, Err(Failure::NotFound(_) | Failure::Forbidden(_))) {
-                return Ok(None);
+                return Ok(false);
             }
         }
-        self.lists_by_locale(started, account, error).await
+        Ok(self.lists_by_locale(started, account, error).await?.is_some())
     }
 
     /// The locales by which lists are to be had that are refused without, which is noted.
