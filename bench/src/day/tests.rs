@@ -30,7 +30,7 @@ fn a_day_of_few_customers_is_the_same_wherever_it_is_simulated() {
     let counts = tally.started_after.each_ref().map(Times::count);
     assert_eq!(counts, [283, 136, 32, 17], "{whole:?}");
     let work = [whole.runs, whole.shards, whole.messages, whole.requests, whole.redis];
-    assert_eq!(work, [468.0, 1_867.0, 588.0, 2_071.0, 4_282.0]);
+    assert_eq!(work, [468.0, 1_853.0, 507.0, 2_071.0, 4_190.0]);
     assert_eq!([whole.stored, whole.compared], [15_203.0, 35_098.0], "articles");
 }
 
