@@ -73,6 +73,34 @@ impl Dialect {
         }
     }
 
+    /// A condition: the indexed `column` is one of the integers in the JSON array that is bound as `placeholder`. Of a
+    /// subselect Postgres believes that a hundred rows come, and reads a table of some thousands to its end instead, or
+    /// compares each of its rows with each of the array; an array it looks up in the index.
+    pub(crate) fn among(self, column: &str, placeholder: &str) -> String {
+        let integers = self.json_integers(placeholder);
+        match self {
+            Self::Sqlite => format!("{column} in {integers}"),
+            Self::Postgres => format!("{column} = any (array{integers})"),
+        }
+    }
+
+    /// A row source named as `table`: `columns` of those rows whose article is one of a connection's in a JSON array; both
+    /// placeholders. Each is looked up by itself: whether a connection has ten articles or a hundred thousand, Postgres
+    /// does not know, least of all while they come in, and else may compare all of them with the array. No other index of
+    /// the table may begin with the connection. Rows that are locked are locked in the order of the array.
+    pub(crate) fn articles_of(self, table: &str, columns: &str, [connection, articles]: [&str; 2]) -> String {
+        let of_connection = format!("select {columns} from {table} where connection_id = {connection}");
+        match self {
+            Self::Sqlite => {
+                format!("({of_connection} and {}) as {table}", self.among("article_id", articles))
+            }
+            Self::Postgres => format!(
+                "json_array_elements_text(cast({articles} as json)) as wanted cross join lateral
+                   ({of_connection} and article_id = cast(wanted.value as bigint) offset 0) as {table}"
+            ),
+        }
+    }
+
     /// A subselect of the integers in the JSON array that is bound as `placeholder`.
     pub(crate) fn json_integers(self, placeholder: &str) -> String {
         match self {

@@ -174,11 +174,12 @@ impl LeaseQueue {
     }
 
     /// Ends the leases of many rows and writes `outcome` with that. `rows` is a source called `incoming` with the columns
-    /// `held` (the key) and `held_attempt`. Changes no row that is in other hands.
-    pub(crate) fn settle_all(&self, rows: &str, outcome: &str) -> String {
+    /// `held` (the key) and `held_attempt`; `among` says of the key that it is one of those ([`Dialect::among`]). Changes no row
+    /// that is in other hands.
+    pub(crate) fn settle_all(&self, rows: &str, among: &str, outcome: &str) -> String {
         format!(
             "update {} set lease_until = null, {outcome} from {rows}
-             where {} = incoming.held and attempt = incoming.held_attempt and lease_until is not null",
+             where {} = incoming.held and attempt = incoming.held_attempt and lease_until is not null and {among}",
             self.table, self.key
         )
     }

@@ -43,6 +43,7 @@ const MIGRATIONS: &[Embedded] = embedded![
     "0020_deletions",
     "0021_names_in_order",
     "0022_failed_in_order",
+    "0023_costs_of_large_copies",
 ];
 
 /// Those of SQLite.

@@ -59,16 +59,26 @@ pub(crate) async fn record(write: &mut Write, event: NewEvent<'_>) -> Result<(),
     Ok(())
 }
 
+/// Whether nobody is to be told of an announcement, so that it need not be written once more for those who are. A webhook
+/// that is being added waits for whoever writes one ([`WebhookStore::add_webhook`]).
+fn untold(organization: &str) -> String {
+    format!(
+        "case when exists (select 1 from webhook where webhook.organization_id = {organization} and deleted_at is null)
+           then 0 else 1 end"
+    )
+}
+
 /// What writes an announcement: nine placeholders from `first` on, as [`NewEvent::bind`] binds them.
 pub(crate) fn insert(first: usize) -> String {
     let [organization, customer, connection, kind, object_type, object_id, detail, created_at, traceparent] =
         placeholders(first);
     format!(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
-           traceparent)
+           traceparent, fanned_out)
          values ({organization}, {customer},
            coalesce((select parent_id from connection where id = {connection}), {connection}), {kind}, {object_type},
-           {object_id}, {detail}, {created_at}, {traceparent})"
+           {object_id}, {detail}, {created_at}, {traceparent}, {})",
+        untold(&organization)
     )
 }
 
@@ -162,10 +172,11 @@ pub(crate) fn insert_each(
     let columns = [integer("number"), text("kind"), text("object_type"), text("object_id"), text("detail")];
     format!(
         "insert into event (organization_id, customer_id, connection_id, kind, object_type, object_id, detail, created_at,
-           traceparent)
+           traceparent, fanned_out)
          select {organization}, {customer}, coalesce((select parent_id from connection where id = {connection}), {connection}),
-           kind, object_type, object_id, detail, {now}, cast({traceparent} as text)
+           kind, object_type, object_id, detail, {now}, cast({traceparent} as text), {}
          from {} where {given} order by number",
+        untold(organization),
         dialect.json_rows(rows, &columns)
     )
 }
@@ -192,10 +203,11 @@ impl WebhookStore {
     /// [`StoreError`].
     pub async fn announce(&self, organization: OrganizationId, kind: EventKind) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        sqlx::query(
-            "insert into event (organization_id, kind, object_type, object_id, created_at)
-             values ($1, $2, 'NONE', 'null', $3)",
-        )
+        sqlx::query(sql(format!(
+            "insert into event (organization_id, kind, object_type, object_id, created_at, fanned_out)
+             values ($1, $2, 'NONE', 'null', $3, {})",
+            untold("$1")
+        )))
         .bind(organization.0)
         .bind(kind.as_str())
         .bind(self.clock.now_ms())
@@ -220,10 +232,11 @@ pub(crate) async fn outlive_customer(
     .bind(external_id)
     .execute(&mut *write.tx)
     .await?;
-    sqlx::query(
-        "insert into event (organization_id, customer_external_id, kind, object_type, object_id, created_at)
-         values ($1, $2, $3, 'ORGANIZATION_USER', $4, $5)",
-    )
+    sqlx::query(sql(format!(
+        "insert into event (organization_id, customer_external_id, kind, object_type, object_id, created_at, fanned_out)
+         values ($1, $2, $3, 'ORGANIZATION_USER', $4, $5, {})",
+        untold("$1")
+    )))
     .bind(organization.0)
     .bind(external_id)
     .bind(EventKind::OrganizationUserDeleted.as_str())

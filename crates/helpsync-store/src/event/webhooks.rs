@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 
 use crate::db::audit;
 use crate::db::decode::millis;
-use crate::db::{Entity, StoreError, WebhookStore, decode, sql};
+use crate::db::{Dialect, Entity, StoreError, WebhookStore, decode, sql};
 
 /// An address that is told of every event of its organization.
 #[derive(Debug, Clone)]
@@ -107,6 +107,10 @@ impl WebhookStore {
         let now = write.now;
         // The organization's row is the turnstile: two callers cannot both take the last place.
         write.lock_organization(organization).await?;
+        if write.dialect == Dialect::Postgres {
+            // Whoever is writing an announcement has found that nobody is to be told; whoever writes one later finds this webhook.
+            sqlx::query("lock table event in share mode").execute(&mut *write.tx).await?;
+        }
         let (known, same): (i64, i64) = sqlx::query_as(
             "select count(*), cast(coalesce(sum(case when url = $2 then 1 else 0 end), 0) as bigint)
              from webhook where organization_id = $1 and deleted_at is null",

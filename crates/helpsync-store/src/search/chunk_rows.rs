@@ -25,8 +25,8 @@ pub(crate) async fn hold_files(write: &mut Write, files: &[i64], hold: Hold) -> 
         (Dialect::Postgres, Hold::Unchanged) => " for no key update",
     };
     Ok(sqlx::query_scalar(sql(format!(
-        "select id from file where id in {} order by connection_id, article_id{lock}",
-        write.dialect.json_integers("$1")
+        "select id from file where {} order by connection_id, article_id{lock}",
+        write.dialect.among("id", "$1")
     )))
     .bind(json!(files).to_string())
     .fetch_all(&mut *write.tx)
@@ -40,8 +40,8 @@ pub(crate) async fn recount(write: &mut Write, files: &[i64]) -> Result<(), Stor
            tokens = (select cast(coalesce(sum(tokens), 0) as bigint) from chunk where chunk.file_id = chunking.file_id),
            chunks = (select count(*) from chunk where chunk.file_id = chunking.file_id),
            embedded = (select count(dimensions) from chunk where chunk.file_id = chunking.file_id)
-         where file_id in {}",
-        write.dialect.json_integers("$1")
+         where {}",
+        write.dialect.among("file_id", "$1")
     )))
     .bind(json!(files).to_string())
     .execute(&mut *write.tx)

@@ -90,10 +90,10 @@ pub(crate) async fn mark_for_chunking(write: &mut Write, files: &[i64]) -> Resul
     }
     sqlx::query(sql(format!(
         "insert into chunking (file_id, connection_id, due_at, version) select id, connection_id, $2, $2 from file
-         where id in {} order by article_id
+         where {} order by article_id
          on conflict (file_id) do update set version = chunking.version + 1, due_at = excluded.due_at, failures = 0,
            lease_until = null",
-        write.dialect.json_integers("$1")
+        write.dialect.among("id", "$1")
     )))
     .bind(json!(files).to_string())
     .bind(write.now)
@@ -139,7 +139,7 @@ impl SearchStore {
         let taken = fitting(waiting, bytes_max);
         let claimed = sqlx::query(sql(format!(
             "{} returning file_id, version, attempt, failures",
-            CHUNKING.take("$3", "", &format!("file_id in {}", self.dialect.json_integers("$2")))
+            CHUNKING.take("$3", "", &self.dialect.among("file_id", "$2"))
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(json!(taken).to_string())

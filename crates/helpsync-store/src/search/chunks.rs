@@ -125,13 +125,10 @@ pub(crate) fn vector_of(bytes: &[u8]) -> Vec<f32> {
 /// Forgets the chunks of files whose text is gone, while their records stay.
 pub(crate) async fn forget_chunks(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
     for table in ["chunk", "chunking"] {
-        sqlx::query(sql(format!(
-            "delete from {table} where file_id in {}",
-            write.dialect.json_integers("$1")
-        )))
-        .bind(json!(files).to_string())
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query(sql(format!("delete from {table} where {}", write.dialect.among("file_id", "$1"))))
+            .bind(json!(files).to_string())
+            .execute(&mut *write.tx)
+            .await?;
     }
     Ok(())
 }

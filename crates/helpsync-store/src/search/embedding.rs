@@ -101,7 +101,7 @@ impl SearchStore {
         let taken = fitting(waiting, tokens_max);
         let mut claimed: Vec<(i64, i64, i64, i64, String)> = sqlx::query_as(sql(format!(
             "{} returning id, file_id, attempt, failures, content",
-            CHUNKS.take("$3", "", &format!("id in {}", self.dialect.json_integers("$2")))
+            CHUNKS.take("$3", "", &self.dialect.among("id", "$2"))
         )))
         .bind(now.saturating_add(millis(lease)))
         .bind(json!(taken).to_string())

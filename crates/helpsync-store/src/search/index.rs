@@ -29,7 +29,7 @@ pub(crate) async fn index_chunks(
             Dialect::Sqlite => "rowid",
             Dialect::Postgres => "chunk_id",
         };
-        sqlx::query(sql(format!("delete from chunk_word where {id} in {}", dialect.json_integers("$1"))))
+        sqlx::query(sql(format!("delete from chunk_word where {}", dialect.among(id, "$1"))))
             .bind(json!(ids).to_string())
             .execute(&mut *write.tx)
             .await?;
@@ -92,9 +92,9 @@ impl SearchStore {
             let mut write = self.write_quietly().await?;
             sqlx::query(sql(format!(
                 "insert into customer_language (customer_id, language)
-                 select distinct customer_id, $1 from file where id in {} order by customer_id
+                 select distinct customer_id, $1 from file where {} order by customer_id
                  on conflict do nothing",
-                self.dialect.json_integers("$2")
+                self.dialect.among("id", "$2")
             )))
             .bind(language)
             .bind(json!(files).to_string())

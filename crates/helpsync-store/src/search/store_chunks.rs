@@ -130,9 +130,9 @@ async fn still_held<'a>(
         "select chunking.file_id, chunking.connection_id, chunking.attempt, chunking.chunked_version,
            chunking.embed_anew, chunking.error, file.customer_id
          from chunking join file on file.id = chunking.file_id
-         where chunking.file_id in {} and chunking.lease_until is not null
+         where {} and chunking.lease_until is not null
          order by file.connection_id, file.article_id{lock}",
-        write.dialect.json_integers("$1")
+        write.dialect.among("chunking.file_id", "$1")
     )))
     .bind(json!(there).to_string())
     .fetch_all(&mut *write.tx)
@@ -163,8 +163,8 @@ async fn replace(write: &mut Write, held: &[Held<'_>]) -> Result<(), StoreError>
     let kept: Vec<i64> = placed.iter().filter_map(|one| one.kept.as_ref()).map(|old| old.id).collect();
     // What was uploaded is of a text that is no more.
     sqlx::query(sql(format!(
-        "delete from chunk where file_id in {} and id not in {}",
-        write.dialect.json_integers("$1"),
+        "delete from chunk where {} and id not in {}",
+        write.dialect.among("file_id", "$1"),
         write.dialect.json_integers("$2")
     )))
     .bind(&files)
@@ -193,9 +193,9 @@ async fn replace(write: &mut Write, held: &[Held<'_>]) -> Result<(), StoreError>
 /// The made chunks that these files have, in their order. `files` is a JSON array.
 async fn old_chunks(write: &mut Write, files: &str) -> Result<HashMap<i64, Vec<Old>>, StoreError> {
     let rows = sqlx::query(sql(format!(
-        "select id, file_id, hash, words_hash from chunk where file_id in {} and uploaded = 0
+        "select id, file_id, hash, words_hash from chunk where {} and uploaded = 0
          order by file_id, position, id",
-        write.dialect.json_integers("$1")
+        write.dialect.among("file_id", "$1")
     )))
     .bind(files)
     .fetch_all(&mut *write.tx)
@@ -349,8 +349,9 @@ async fn settle(write: &mut Write, held: &[Held<'_>]) -> Result<(), StoreError> 
     );
     let source = write.dialect.json_rows("$1", &["held", "held_attempt", "held_version"].map(integer));
     let outcome = "chunked_version = held_version, failures = 0, embed_anew = 0";
-    sqlx::query(sql(CHUNKING.settle_all(&source, outcome)))
+    sqlx::query(sql(CHUNKING.settle_all(&source, &write.dialect.among("file_id", "$2"), outcome)))
         .bind(Value::from_iter(rows).to_string())
+        .bind(json!(held.iter().map(Held::file).collect::<Vec<_>>()).to_string())
         .execute(&mut *write.tx)
         .await?;
     Ok(())

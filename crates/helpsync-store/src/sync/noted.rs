@@ -9,7 +9,7 @@ use crate::db::{Dialect, StoreError, Write, decode, sql};
 use crate::run::shards::StartedShard;
 use crate::sync::author_and_tag_names::{author_rows, authors_sql};
 use crate::sync::filtered::Seen;
-use crate::sync::page_counts::{counted_before, ids_of};
+use crate::sync::page_counts::{counted_before, counted_sql, ids_of};
 use crate::sync::page_rows::{ledger_rows, ledger_sql, touch_ledger};
 use crate::sync::pages::PageWrite;
 use crate::sync::tree::{NewItem, item_rows, items_sql};
@@ -81,14 +81,13 @@ fn at_once() -> String {
     let dialect = Dialect::Postgres;
     format!(
         "with items as ({} returning 1), authors as ({} returning 1), noted as ({}),
-           counted as (select article_id from remote_article where connection_id = $1 and seen_run = $5
-             and article_id in {})
+           counted as ({})
          select (select count(*) from items) + (select count(*) from authors) as others,
            (select {array} from noted) as noted, (select {array} from counted) as counted",
         items_sql(dialect, ["$1", "$2", "$3"]),
         authors_sql(dialect, ["$1", "$4"]),
         ledger_sql(dialect, ["$1", "$5", "$6"]),
-        dialect.json_integers("$7"),
+        counted_sql(dialect, ["$1", "$5", "$7"]),
         array = dialect.json_array("article_id")
     )
 }

@@ -7,7 +7,7 @@ use helpsync_telemetry::metrics as telemetry;
 use serde_json::json;
 
 use crate::db::decode::{count, since};
-use crate::db::{StoreError, Write, sql};
+use crate::db::{Dialect, StoreError, Write, sql};
 use crate::run::counters::PageCounts;
 use crate::run::shards::StartedShard;
 use crate::sync::pages::{PageOutcome, PageWrite};
@@ -27,16 +27,19 @@ pub(crate) async fn counted_before(
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let counted: Vec<i64> = sqlx::query_scalar(sql(format!(
-        "select article_id from remote_article where connection_id = $1 and seen_run = $2 and article_id in {}",
-        write.dialect.json_integers("$3")
-    )))
-    .bind(started.fence.connection.0)
-    .bind(started.fence.run.0)
-    .bind(json!(ids).to_string())
-    .fetch_all(&mut *write.tx)
-    .await?;
+    let counted: Vec<i64> = sqlx::query_scalar(sql(counted_sql(write.dialect, ["$1", "$2", "$3"])))
+        .bind(started.fence.connection.0)
+        .bind(started.fence.run.0)
+        .bind(json!(ids).to_string())
+        .fetch_all(&mut *write.tx)
+        .await?;
     Ok(counted.into_iter().collect())
+}
+
+/// Which of some articles of a connection a run was shown; placeholders.
+pub(crate) fn counted_sql(dialect: Dialect, [connection, run, articles]: [&str; 3]) -> String {
+    let shown = dialect.articles_of("remote_article", "article_id, seen_run", [connection, articles]);
+    format!("select article_id from {shown} where seen_run = {run}")
 }
 
 /// What the page adds to its run's row at `now` (ms).

@@ -90,8 +90,8 @@ pub(crate) async fn touch_ledger(
     articles: &[i64],
 ) -> Result<(), StoreError> {
     sqlx::query(sql(format!(
-        "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and article_id in {}",
-        write.dialect.json_integers("$3")
+        "update remote_article set seen_run = $2 where connection_id = $1 and seen_run < $2 and {}",
+        write.dialect.among("article_id", "$3")
     )))
     .bind(started.fence.connection.0)
     .bind(started.fence.run.0)
@@ -101,42 +101,44 @@ pub(crate) async fn touch_ledger(
     Ok(())
 }
 
-/// The files of these articles, locked.
+/// The files of these articles, locked in their order.
 pub(crate) async fn known_files(
     write: &mut Write,
     started: &StartedShard,
-    articles: &[i64],
+    mut articles: Vec<i64>,
 ) -> Result<HashMap<i64, Known>, StoreError> {
-    sqlx::query(sql(format!(
-        "select id, article_id, content_hash, metadata_hash, converter, hidden_at, content_deleted, status, characters
-         from file
-         where connection_id = $1 and article_id in {} order by article_id{}",
-        write.dialect.json_integers("$2"),
-        write.dialect.for_update()
-    )))
-    .bind(started.fence.connection.0)
-    .bind(json!(articles).to_string())
-    .fetch_all(&mut *write.tx)
-    .await?
-    .iter()
-    .map(|row| {
-        let hidden_at: Option<i64> = row.try_get("hidden_at")?;
-        let status: String = row.try_get("status")?;
-        let deleted = row.try_get::<i64, _>("content_deleted")? != 0;
-        let known = Known {
-            record: !deleted && status == FileStatus::ReadyToSync.as_str(),
-            file: row.try_get("id")?,
-            content_hash: row.try_get("content_hash")?,
-            metadata_hash: row.try_get("metadata_hash")?,
-            converter: row.try_get("converter")?,
-            deleted,
-            characters: row.try_get("characters")?,
-            hidden: hidden_at.is_some(),
-            withdrawn: hidden_at.is_some() || deleted || status != FileStatus::Ready.as_str(),
-        };
-        Ok((row.try_get("article_id")?, known))
-    })
-    .collect()
+    articles.sort_unstable();
+    sqlx::query(sql(known_sql(write.dialect)))
+        .bind(started.fence.connection.0)
+        .bind(json!(articles).to_string())
+        .fetch_all(&mut *write.tx)
+        .await?
+        .iter()
+        .map(|row| {
+            let hidden_at: Option<i64> = row.try_get("hidden_at")?;
+            let status: String = row.try_get("status")?;
+            let deleted = row.try_get::<i64, _>("content_deleted")? != 0;
+            let known = Known {
+                record: !deleted && status == FileStatus::ReadyToSync.as_str(),
+                file: row.try_get("id")?,
+                content_hash: row.try_get("content_hash")?,
+                metadata_hash: row.try_get("metadata_hash")?,
+                converter: row.try_get("converter")?,
+                deleted,
+                characters: row.try_get("characters")?,
+                hidden: hidden_at.is_some(),
+                withdrawn: hidden_at.is_some() || deleted || status != FileStatus::Ready.as_str(),
+            };
+            Ok((row.try_get("article_id")?, known))
+        })
+        .collect()
+}
+
+/// What is known of a connection's (`$1`) files of some articles (`$2`).
+pub(crate) fn known_sql(dialect: Dialect) -> String {
+    let columns = "id, article_id, content_hash, metadata_hash, converter, hidden_at, content_deleted, status, characters";
+    let files = dialect.articles_of("file", columns, ["$1", "$2"]);
+    format!("select {columns} from {files} order by article_id{}", dialect.for_update())
 }
 
 /// Characters of a file's history (`file::history` reads it): a dozen changes.
@@ -351,13 +353,10 @@ async fn insert_translations(
 
 async fn drop_translations(write: &mut Write, files: &[i64]) -> Result<(), StoreError> {
     let ids = json!(files).to_string();
-    sqlx::query(sql(format!(
-        "delete from translation where file_id in {}",
-        write.dialect.json_integers("$1")
-    )))
-    .bind(ids)
-    .execute(&mut *write.tx)
-    .await?;
+    sqlx::query(sql(format!("delete from translation where {}", write.dialect.among("file_id", "$1"))))
+        .bind(ids)
+        .execute(&mut *write.tx)
+        .await?;
     Ok(())
 }
 
@@ -380,7 +379,7 @@ pub(crate) async fn drop_files_of(
     let detail = json!({ "request_id": request_id });
     for some in files.chunks(FILES_PER_STATEMENT) {
         drop_translations(write, some).await?;
-        sqlx::query(sql(format!("delete from file where id in {}", write.dialect.json_integers("$1"))))
+        sqlx::query(sql(format!("delete from file where {}", write.dialect.among("id", "$1"))))
             .bind(json!(some).to_string())
             .execute(&mut *write.tx)
             .await?;

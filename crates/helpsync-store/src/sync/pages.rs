@@ -350,7 +350,7 @@ async fn compare<'a>(
 ) -> Result<Changes<'a>, StoreError> {
     let NotedPage { noted, counted } = page;
     let ids: Vec<i64> = articles.iter().map(|seen| seen.article.article_id).collect();
-    let known = known_files(write, started, &ids).await?;
+    let known = known_files(write, started, ids).await?;
     let mut changes = Changes::default();
     let withdrawn =
         |seen: &&Seen<'_>| noted.contains(&seen.article.article_id) && seen.article.translations.is_empty();

@@ -99,14 +99,11 @@ impl SyncStore {
         let held = found > free.saturating_add(allowed);
         let marked =
             if held { "held_at = $2" } else { "hidden_at = coalesce(hidden_at, $2), held_at = null" };
-        sqlx::query(sql(format!(
-            "update file set {marked} where id in {}",
-            self.dialect.json_integers("$1")
-        )))
-        .bind(json!(files).to_string())
-        .bind(now)
-        .execute(&mut *write.tx)
-        .await?;
+        sqlx::query(sql(format!("update file set {marked} where {}", self.dialect.among("id", "$1"))))
+            .bind(json!(files).to_string())
+            .bind(now)
+            .execute(&mut *write.tx)
+            .await?;
         if held {
             write.count_articles("held", found);
             sqlx::query("update run set held = $2 where id = $1")

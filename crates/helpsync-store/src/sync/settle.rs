@@ -22,9 +22,9 @@ pub(crate) async fn note_settled(
     }
     touch_ledger(write, started, articles).await?;
     sqlx::query(sql(format!(
-        "update file set last_sync = $2, held_at = null where connection_id = $1 and article_id in {}
+        "update file set last_sync = $2, held_at = null where connection_id = $1 and {}
            and (last_sync is null or last_sync <= $4 or held_at is not null)",
-        write.dialect.json_integers("$3")
+        write.dialect.among("article_id", "$3")
     )))
     .bind(started.fence.connection.0)
     .bind(write.now)

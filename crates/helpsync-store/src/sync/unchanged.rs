@@ -6,7 +6,7 @@ use helpsync_model::FileStatus;
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::db::{StoreError, SyncStore, integer, sql};
+use crate::db::{Dialect, StoreError, SyncStore, integer, sql};
 use crate::run::shards::StartedShard;
 use crate::sync::incoming::IncomingArticle;
 
@@ -25,19 +25,19 @@ impl SyncStore {
             return Ok(Vec::new());
         }
         let ids: Vec<i64> = articles.iter().map(|article| article.article_id).collect();
-        let rows = sqlx::query(sql(format!(
-            "select article_id, content_hash, metadata_hash, converter from file
-             where connection_id = $1 and hidden_at is null and content_deleted = 0 and status = $2
-               and content_hash is not null and article_id in {}",
-            self.dialect.json_integers("$3")
-        )))
-        .bind(started.fence.connection.0)
-        .bind(FileStatus::Ready.as_str())
-        .bind(json!(ids).to_string())
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(sql(hashes_sql(self.dialect)))
+            .bind(started.fence.connection.0)
+            .bind(json!(ids).to_string())
+            .fetch_all(&self.pool)
+            .await?;
         let mut known: HashMap<i64, (String, Option<String>, i64)> = HashMap::with_capacity(rows.len());
         for row in &rows {
+            let is_shown = row.try_get::<Option<i64>, _>("hidden_at")?.is_none()
+                && row.try_get::<i64, _>("content_deleted")? == 0
+                && row.try_get::<String, _>("status")? == FileStatus::Ready.as_str();
+            if !is_shown {
+                continue;
+            }
             let hashes =
                 (row.try_get("content_hash")?, row.try_get("metadata_hash")?, row.try_get("converter")?);
             known.insert(row.try_get("article_id")?, hashes);
@@ -84,4 +84,11 @@ impl SyncStore {
         .await?;
         Ok(settled)
     }
+}
+
+/// What is compared of a connection's (`$1`) files of some articles (`$2`).
+pub(crate) fn hashes_sql(dialect: Dialect) -> String {
+    let columns = "article_id, content_hash, metadata_hash, converter, status, hidden_at, content_deleted";
+    let files = dialect.articles_of("file", columns, ["$1", "$2"]);
+    format!("select {columns} from {files} where content_hash is not null")
 }

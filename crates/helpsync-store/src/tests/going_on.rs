@@ -6,7 +6,7 @@ use helpsync_model::{ConnectionId, Lane, RunId, RunKind, RunState, ShardKind, Sh
 use sqlx::Row;
 
 use super::pages::{connected, request, walk};
-use crate::testing::{FIRST, TestStore, article, name_of, stores};
+use crate::testing::{FIRST, TestStore, article, name_of, postgres, stores};
 use crate::{NewShard, Onward, PageWrite, Progress, RunNote, ShardEnd, StartedShard, StoreError};
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -68,6 +68,26 @@ async fn a_run_of_single_shards_goes_from_its_plan_to_its_end_in_one_pair_of_han
         let again = store.sync().store_last_page(&walk, &page, None).await;
         assert!(matches!(again, Err(StoreError::Fenced)), "{again:?}");
     }
+}
+
+#[tokio::test]
+async fn who_goes_on_leaves_no_room_and_does_not_wait_for_the_turn_of_its_connection() {
+    // On SQLite every writer is alone.
+    let store = postgres().await;
+    let (_, connection) = connected(&store).await;
+    let (run, plan) = planned(&store, connection).await;
+    let mut visit = store.store.write().await.unwrap();
+    sqlx::query("select from release_turn where connection_id = $1 for no key update")
+        .bind(connection.0)
+        .execute(&mut *visit.tx)
+        .await
+        .unwrap();
+    let walk = tokio::time::timeout(LEASE, go_on(&store, &plan, &walks(1))).await.unwrap().unwrap();
+    assert_eq!(states(&store, run).await, ["done", "running"]);
+    visit.commit().await.unwrap();
+    // Its end without anybody who goes on leaves room, and what follows waits in it.
+    assert!(store.queue().end_shard(&walk.fence, &ShardEnd::Done(Vec::new())).await.is_ok());
+    assert_eq!(store.queue().release_due(10, 10).await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ mod synced_items;
 mod tag_filters;
 mod tokens;
 mod unchanged;
+mod unmeasured;
 mod upgrades;
 mod webhook_keys;
 mod webhooks;

@@ -1,0 +1,1 @@
+-- Of Postgres alone: here the triggers look at one row each, by its key, and a page at an index.
