@@ -1,26 +1,31 @@
 //! Syncs that find nothing new, which most are: what one costs, and how many a second the processors here carry.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use helpsync_model::{ConnectionId, Lane, RunParams, Trigger};
+use helpsync_model::{ConnectionId, Lane, RunParams, RunState, Trigger};
+use helpsync_store::RunRequest;
+use helpsync_store::testing::many::Many;
 use helpsync_store::testing::{name_of, postgres};
-use helpsync_store::{Run, RunRequest};
 use serde_json::json;
+use zendesk_sim::BodyProfile;
 
 use crate::installation::Installation;
+use crate::listings::filled;
 use crate::report::{Goal, Report, Row};
 use crate::simulator::Simulator;
 use crate::{Options, meter};
 
-/// Their help center.
-const SUBDOMAIN: &str = "small";
-/// Customers, all of one help center.
+/// Customers, each with a help center of its own, as it is with customers.
 const CUSTOMERS: usize = 40;
 const ARTICLES: usize = 20;
+/// What others have, so that Postgres reads as it does where it has much to read.
+const OTHERS: Many = Many { customers: 2_000, files: 50 };
 /// Syncs of each before it is measured: Postgres plans a statement anew for the first five times on each connection.
 const WARM_UP_ROUNDS: usize = 10;
 /// Syncs of each.
 const ROUNDS: usize = 25;
+/// Looks are Postgres's work too.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
 /// Processor time of Postgres that one may take.
 const POSTGRES_MILLISECONDS: f64 = 8.0;
 /// Runs a second that two processors are to carry: of both programs, the simulated Zendesk apart.
@@ -29,15 +34,17 @@ const RUNS_A_SECOND: f64 = 300.0;
 pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let store = postgres().await;
     let simulator = Simulator::start(1).await?;
-    simulator.more(SUBDOMAIN, ARTICLES).await?;
     let app = Installation::services(&simulator, store.url()).await?;
     let mut connections = Vec::new();
     for number in 0..CUSTOMERS {
         let customer = format!("c{number}");
-        app.grant(&customer, SUBDOMAIN, &json!({})).await?;
+        let subdomain = format!("center-{number}");
+        simulator.more(&subdomain, ARTICLES, BodyProfile::Realistic).await?;
+        app.grant(&customer, &subdomain, &json!({})).await?;
         app.until_done(async || app.run_of(&customer).await.map(Some)).await?;
         connections.push(app.connection_of(&customer).await?);
     }
+    filled(&store, OTHERS).await?;
     for round in 0..WARM_UP_ROUNDS {
         synced(&app, &connections, round).await?;
     }
@@ -72,7 +79,6 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
 async fn synced(app: &Installation, connections: &[ConnectionId], round: usize) -> anyhow::Result<()> {
     let parts = app.parts()?;
     let admin = parts.store.admin();
-    let mut runs = Vec::new();
     for connection in connections {
         let request = RunRequest {
             connection: *connection,
@@ -83,12 +89,15 @@ async fn synced(app: &Installation, connections: &[ConnectionId], round: usize) 
             upload_id: format!("round-{round}"),
             params: RunParams::default(),
         };
-        runs.push(admin.request_run(parts.organization, &request).await?.run);
+        admin.request_run(parts.organization, &request).await?;
     }
     parts.wake.notify_one();
-    for run in runs {
-        let look = async || Ok::<Option<Run>, anyhow::Error>(Some(admin.run(parts.organization, run).await?));
-        app.until_done(look).await?;
-    }
-    Ok(())
+    let newest = u32::try_from(connections.len())?;
+    let slowest = async || {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let runs = admin.runs(parts.organization, None, newest).await?;
+        let open = runs.iter().position(|run| run.state != RunState::Done);
+        Ok(runs.into_iter().nth(open.unwrap_or_default()))
+    };
+    app.until_done(slowest).await.map(drop)
 }

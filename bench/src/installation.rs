@@ -162,7 +162,12 @@ impl Installation {
 
     /// Grants, with options of the data source, and waits for the end of the first sync.
     pub(crate) async fn connect(&self, options: &Value) -> anyhow::Result<()> {
-        self.grant(CUSTOMER, SUBDOMAIN, options).await?;
+        self.connect_to(SUBDOMAIN, options).await
+    }
+
+    /// [`Installation::connect`] to another help center.
+    pub(crate) async fn connect_to(&self, subdomain: &str, options: &Value) -> anyhow::Result<()> {
+        self.grant(CUSTOMER, subdomain, options).await?;
         self.ended().await
     }
 

@@ -8,6 +8,7 @@ use helpsync_model::{Clock as _, ConnectionId, SystemClock};
 use helpsync_store::testing::postgres;
 use reqwest::Method;
 use serde_json::{Value, json};
+use zendesk_sim::BodyProfile;
 
 use crate::Options;
 use crate::installation::{CUSTOMER, Installation};
@@ -38,7 +39,7 @@ pub(crate) async fn measure(_options: &Options, report: &mut Report) -> anyhow::
     person.tell("idle, two workers", IDLE_MILLISECONDS, report).await?;
     let others: Vec<String> = (0..BACKFILLS).map(|number| format!("other{number}")).collect();
     for subdomain in &others {
-        simulator.more(subdomain, ARTICLES_OF_OTHERS).await?;
+        simulator.more(subdomain, ARTICLES_OF_OTHERS, BodyProfile::Realistic).await?;
         simulator.answer_late(subdomain, LATE).await?;
     }
     let options = json!({});

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use zendesk_sim::{
-    AccountOptions, GenerateOptions, OauthClient, Role, Settings, Sim, SimOptions, TokenLifetime,
+    AccountOptions, BodyProfile, GenerateOptions, OauthClient, Role, Settings, Sim, SimOptions, TokenLifetime,
 };
 
 use crate::Options;
@@ -66,9 +66,14 @@ impl Simulator {
     }
 
     /// Makes a further help center, with so many published articles, each of them changed at a time of its own.
-    pub(crate) async fn more(&self, subdomain: &str, articles: usize) -> anyhow::Result<()> {
+    pub(crate) async fn more(
+        &self,
+        subdomain: &str,
+        articles: usize,
+        body_profile: BodyProfile,
+    ) -> anyhow::Result<()> {
         let mut account = account(subdomain, articles);
-        account.generate.largest_burst = 1;
+        (account.generate.largest_burst, account.generate.body_profile) = (1, body_profile);
         let account = serde_json::to_value(account)?;
         self.handle(Method::POST, "accounts", &account).await.map(drop)
     }
