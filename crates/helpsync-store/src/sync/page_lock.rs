@@ -59,15 +59,19 @@ impl ReachedRow {
 
 impl SyncStore {
     /// Begins a page's transaction: the fence is checked, and what the connection's row guards stays as it is. Only a
-    /// page that moves the mark, or is held to limits, has that row for itself; of a brand that is held to limits, the
-    /// row of the connection that it belongs to as well, and first. `None`: the page has no articles.
+    /// page that may move the mark, or is held to limits, has that row for itself: the stretches of a list store theirs at
+    /// the same time. Of a brand that is held to limits, the row of the connection that it belongs to as well, and first. With
+    /// `ends` the shard is done with it. `None`: the page has no articles.
     pub(crate) async fn lock_page(
         &self,
         started: &StartedShard,
         page: &PageWrite,
+        ends: bool,
     ) -> Result<(Write, Option<Locked>), StoreError> {
         let granted = started.granted.connection;
-        let (mut alone, mut guarded) = (page.progress.is_some(), granted == started.fence.connection);
+        let may_move = |progress: Progress| ends || progress.may_move(started.high_water);
+        let mut alone = page.progress.is_some_and(may_move);
+        let mut guarded = granted == started.fence.connection;
         let mut first = None;
         // Where a split may come first, what is reached depends on it.
         let reached = match &page.split {

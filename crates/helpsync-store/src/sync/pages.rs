@@ -48,6 +48,13 @@ pub struct Progress {
     pub newest: Option<i64>,
 }
 
+impl Progress {
+    /// Whether it may move a connection's high-water mark, which goes no further than the hindmost walk.
+    pub(crate) fn may_move(self, mark: Option<i64>) -> bool {
+        self.position.is_none_or(|position| position > mark.unwrap_or(0))
+    }
+}
+
 /// The request to hand the rest of a walk's range to a walk of its own.
 #[derive(Debug, Clone)]
 pub struct Split {
@@ -186,7 +193,7 @@ impl SyncStore {
         page: &PageWrite,
         ends: bool,
     ) -> Result<(Write, PageOutcome), StoreError> {
-        let (mut write, locked) = self.lock_page(started, page).await?;
+        let (mut write, locked) = self.lock_page(started, page, ends).await?;
         let mut outcome = PageOutcome::default();
         let counted = if let Some(Locked { limits, selection, brand_id }) = locked {
             let mut items = page.items.as_slice();
@@ -305,7 +312,7 @@ impl SyncStore {
             let set = format!("update shard set {} where id = $1", ReachedRow::set(2));
             reached.bind(sqlx::query(sql(set)).bind(started.fence.shard.0)).execute(&mut *write.tx).await?;
         }
-        if page.progress.is_some() {
+        if page.progress.is_some_and(|progress| progress.may_move(started.high_water)) {
             let walks = format!(
                 "select min(case when state <> {DONE_SHARD} then position end), max(newest) from shard where run_id = $1"
             );

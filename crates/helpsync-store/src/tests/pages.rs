@@ -1,15 +1,20 @@
 //! Storing pages: what one statement for many articles must keep true of each.
 
+use std::time::Duration;
+
 use helpsync_model::{
     ConnectionId, EventKind, ExportCursor, ExportRange, Lane, OrganizationId, RunKind, RunParams,
     ShardCursor, ShardParams, Trigger,
 };
 
-use crate::testing::{TestStore, article, name_of, stores};
+use crate::testing::{LOCK_WAITS, TestStore, article, name_of, postgres, stores};
 use crate::{
     IncomingArticle, NewShard, PageOutcome, PageWrite, Progress, RunRequest, ShardEnd, SkippedArticle, Split,
     StartedShard,
 };
+
+/// Anything here is there by then.
+const LATE: Duration = Duration::from_secs(60);
 
 pub(super) async fn connected(store: &TestStore) -> (OrganizationId, ConnectionId) {
     let organization = store.admin().ensure_organization("default").await.unwrap();
@@ -208,6 +213,34 @@ async fn the_high_water_mark_follows_the_hindmost_range_and_never_a_time_to_come
         store.sync().store_page(&ranges[0], &at(None, i64::MAX / 2000)).await.unwrap();
         assert_eq!(mark(&store).await, Some(1_767_225_600), "the store's own time bounds it");
     }
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_move_the_mark_does_not_wait_for_others_of_the_connection() {
+    // SQLite has one writer.
+    let store = postgres().await;
+    let (_, connection) = connected(&store).await;
+    let range = walks(&store, connection, &[0]).await.remove(0);
+    let mut other = store.store.write().await.unwrap();
+    sqlx::query("select id from connection where id = $1 for share")
+        .bind(connection.0)
+        .execute(&mut *other.tx)
+        .await
+        .unwrap();
+    let page = |position| PageWrite { articles: vec![article(1, "A", 1)], ..at(position, 300) };
+    let still = page(Some(0));
+    let stored = tokio::time::timeout(LATE, store.sync().store_page(&range, &still)).await.unwrap().unwrap();
+    assert_eq!((stored.created, mark(&store).await), (1, None));
+    let (moves, waits) = (page(Some(300)), LOCK_WAITS);
+    let seen = async {
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&store.store.pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        other.commit().await.unwrap();
+    };
+    let moving = async { tokio::join!(store.sync().store_page(&range, &moves), seen) };
+    tokio::time::timeout(LATE, moving).await.unwrap().0.unwrap();
+    assert_eq!(mark(&store).await, Some(300));
 }
 
 #[tokio::test]

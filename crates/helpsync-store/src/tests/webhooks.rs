@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::event::events::{self, NewEvent};
-use crate::testing::{TestStore, article, name_of, postgres, stores};
+use crate::testing::{LOCK_WAITS, TestStore, article, name_of, postgres, stores};
 use crate::{
     ClaimedDelivery, ClaimedRound, ShardEnd, Store, StoreError, Tried, TriedEnd, WebhookAdded, WebhookHealth,
     WebhookQuery, WebhookRetention,
@@ -187,9 +187,8 @@ async fn a_webhook_is_added_when_nobody_writes_an_announcement_any_more_that_fou
     };
     events::record(&mut open, event).await.unwrap();
     let other = store.reopen().await;
-    let waits = "select count(*) from pg_locks where relation = 'event'::regclass and not granted";
     let asked = async {
-        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&store.store.pool).await.unwrap() == 0 {
+        while sqlx::query_scalar::<_, i64>(LOCK_WAITS).fetch_one(&store.store.pool).await.unwrap() == 0 {
             tokio::task::yield_now().await;
         }
         open.commit().await.unwrap();
