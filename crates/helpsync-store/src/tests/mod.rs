@@ -40,6 +40,7 @@ mod states;
 mod synced_items;
 mod tag_filters;
 mod tokens;
+mod told;
 mod unchanged;
 mod unmeasured;
 mod upgrades;
