@@ -29,7 +29,7 @@ const SETTINGS: [(&str, &str); 1] = [("HELPSYNC_WEBHOOKS__ALLOW_PRIVATE", "true"
 async fn ordinary_day(app: &TestApp) {
     let account = app.account("acme", small(60));
     app.connect(CUSTOMER, "acme").await;
-    app.post("/add_webhook", CUSTOMER, json!({ "url": "http://127.0.0.1:1/hook" })).await;
+    let webhook = app.post("/add_webhook", CUSTOMER, json!({ "url": "http://127.0.0.1:1/hook" })).await;
     let ids = account.article_ids();
     for id in ids.iter().take(3) {
         account
@@ -44,6 +44,12 @@ async fn ordinary_day(app: &TestApp) {
         let files = app.post("/user_files_v2", CUSTOMER, json!({})).await;
         let are_chunked = |file: &Value| file["file_statistics"]["num_tokens"].as_i64().unwrap_or(0) > 0;
         files["results"].as_array().unwrap().iter().all(are_chunked).then_some(())
+    })
+    .await;
+    let deliveries = format!("/helpsync/v1/webhooks/{}/deliveries", webhook["id"]);
+    until("a delivery that failed", async || {
+        let (_, listed) = app.call(Method::GET, &deliveries, CUSTOMER, None).await;
+        listed["deliveries"].as_array()?.iter().any(|one| one["error"].is_string()).then_some(())
     })
     .await;
     let file = app.post("/user_files_v2", CUSTOMER, json!({})).await["results"][0]["id"].clone();

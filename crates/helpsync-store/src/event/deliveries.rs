@@ -99,10 +99,12 @@ impl WebhookStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn fan_out_events(&self, limit: u32) -> Result<usize, StoreError> {
-        // A look outside the transaction: an idle system takes no write lock every time.
-        let waiting: Option<i64> = sqlx::query_scalar("select id from event where fanned_out = 0 limit 1")
-            .fetch_optional(&self.pool)
-            .await?;
+        // A look outside the transaction: an idle system takes no write lock every time. In order, for that is to Postgres by
+        // the index of those that wait: without, it may read all events to find one where it takes many of them to wait.
+        let waiting: Option<i64> =
+            sqlx::query_scalar("select id from event where fanned_out = 0 order by id limit 1")
+                .fetch_optional(&self.pool)
+                .await?;
         if waiting.is_none() {
             return Ok(0);
         }
