@@ -140,8 +140,8 @@ impl SyncStore {
         let mut write = self.write().await?;
         check_fence(&mut write, &started.fence).await?;
         sqlx::query(sql(format!(
-            "update file set hidden_at = null where connection_id = $1 and article_id in {}",
-            self.dialect.json_integers("$2")
+            "update file set hidden_at = null where connection_id = $1 and {}",
+            self.dialect.among("article_id", "$2")
         )))
         .bind(started.fence.connection.0)
         .bind(json!(articles).to_string())
@@ -159,8 +159,8 @@ impl SyncStore {
         let now = write.now;
         check_fence_to_change(&mut write, &started.fence).await?;
         sqlx::query(sql(format!(
-            "update file set hidden_at = null, held_at = $3 where connection_id = $1 and article_id in {}",
-            self.dialect.json_integers("$2")
+            "update file set hidden_at = null, held_at = $3 where connection_id = $1 and {}",
+            self.dialect.among("article_id", "$2")
         )))
         .bind(started.fence.connection.0)
         .bind(json!(articles).to_string())

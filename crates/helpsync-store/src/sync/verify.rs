@@ -238,15 +238,14 @@ async fn held(
     connection: ConnectionId,
     articles: &[i64],
 ) -> Result<HashMap<i64, Held>, StoreError> {
-    let rows = sqlx::query(sql(format!(
-        "select id, article_id, source_updated_at, content_hash, metadata_hash, hidden_at, content_deleted, status
-         from file where connection_id = $1 and article_id in {}",
-        write.dialect.json_integers("$2")
-    )))
-    .bind(connection.0)
-    .bind(json!(articles).to_string())
-    .fetch_all(&mut *write.tx)
-    .await?;
+    let columns =
+        "id, article_id, source_updated_at, content_hash, metadata_hash, hidden_at, content_deleted, status";
+    let files = write.dialect.articles_of("file", columns, ["$1", "$2"]);
+    let rows = sqlx::query(sql(format!("select {columns} from {files}")))
+        .bind(connection.0)
+        .bind(json!(articles).to_string())
+        .fetch_all(&mut *write.tx)
+        .await?;
     let mut held = HashMap::with_capacity(rows.len());
     for row in &rows {
         let hidden_at: Option<i64> = row.try_get("hidden_at")?;
