@@ -28,16 +28,11 @@ impl SyncStore {
         let rows = sqlx::query(sql(hashes_sql(self.dialect)))
             .bind(started.fence.connection.0)
             .bind(json!(ids).to_string())
+            .bind(FileStatus::Ready.as_str())
             .fetch_all(&self.pool)
             .await?;
         let mut known: HashMap<i64, (String, Option<String>, i64)> = HashMap::with_capacity(rows.len());
         for row in &rows {
-            let is_shown = row.try_get::<Option<i64>, _>("hidden_at")?.is_none()
-                && row.try_get::<i64, _>("content_deleted")? == 0
-                && row.try_get::<String, _>("status")? == FileStatus::Ready.as_str();
-            if !is_shown {
-                continue;
-            }
             let hashes =
                 (row.try_get("content_hash")?, row.try_get("metadata_hash")?, row.try_get("converter")?);
             known.insert(row.try_get("article_id")?, hashes);
@@ -86,9 +81,13 @@ impl SyncStore {
     }
 }
 
-/// What is compared of a connection's (`$1`) files of some articles (`$2`).
+/// What is compared of a connection's (`$1`) files of some articles (`$2`) that are shown, in this state (`$3`).
 pub(crate) fn hashes_sql(dialect: Dialect) -> String {
-    let columns = "article_id, content_hash, metadata_hash, converter, status, hidden_at, content_deleted";
-    let files = dialect.articles_of("file", columns, ["$1", "$2"]);
-    format!("select {columns} from {files} where content_hash is not null")
+    let hashes = "article_id, content_hash, metadata_hash, converter";
+    let columns = format!("{hashes}, status, hidden_at, content_deleted");
+    let files = dialect.articles_of("file", &columns, ["$1", "$2"]);
+    format!(
+        "select {hashes} from {files}
+         where hidden_at is null and content_deleted = 0 and status = $3 and content_hash is not null"
+    )
 }

@@ -342,10 +342,6 @@ pub async fn sqlite() -> TestStore {
     fresh(url, Home::Folder { _folder: folder }).await
 }
 
-/// How many connections to a test's Postgres wait for a lock.
-pub const LOCK_WAITS: &str = "select count(*) from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'";
-
 /// A fresh store on Postgres.
 ///
 /// # Panics

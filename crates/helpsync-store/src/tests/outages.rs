@@ -33,7 +33,7 @@ fn sync(connection: ConnectionId) -> RunRequest {
 }
 
 /// Waits until a statement of this database waits for a row.
-async fn somebody_waits(store: &Store) {
+pub(super) async fn somebody_waits(store: &Store) {
     let waits = async {
         loop {
             let waiting: i64 = sqlx::query_scalar(

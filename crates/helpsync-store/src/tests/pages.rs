@@ -7,7 +7,8 @@ use helpsync_model::{
     ShardCursor, ShardParams, Trigger,
 };
 
-use crate::testing::{LOCK_WAITS, TestStore, article, name_of, postgres, stores};
+use super::outages::somebody_waits;
+use crate::testing::{TestStore, article, name_of, postgres, stores};
 use crate::{
     IncomingArticle, NewShard, PageOutcome, PageWrite, Progress, RunRequest, ShardEnd, SkippedArticle, Split,
     StartedShard,
@@ -231,11 +232,9 @@ async fn a_page_that_cannot_move_the_mark_does_not_wait_for_others_of_the_connec
     let still = page(Some(0));
     let stored = tokio::time::timeout(LATE, store.sync().store_page(&range, &still)).await.unwrap().unwrap();
     assert_eq!((stored.created, mark(&store).await), (1, None));
-    let (moves, waits) = (page(Some(300)), LOCK_WAITS);
+    let moves = page(Some(300));
     let seen = async {
-        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&store.store.pool).await.unwrap() == 0 {
-            tokio::task::yield_now().await;
-        }
+        somebody_waits(&store).await;
         other.commit().await.unwrap();
     };
     let moving = async { tokio::join!(store.sync().store_page(&range, &moves), seen) };

@@ -5,9 +5,10 @@ use std::time::Duration;
 use helpsync_model::EventKind;
 use serde_json::json;
 
+use super::outages::somebody_waits;
 use super::webhooks::{add, drain};
 use crate::event::events::{self, NewEvent};
-use crate::testing::{LOCK_WAITS, name_of, postgres, stores};
+use crate::testing::{name_of, postgres, stores};
 
 const MANY: u32 = 1_000;
 /// Anything here is there by then.
@@ -53,9 +54,7 @@ async fn a_webhook_is_added_when_nobody_writes_an_announcement_any_more_that_fou
     events::record(&mut open, event).await.unwrap();
     let other = store.reopen().await;
     let asked = async {
-        while sqlx::query_scalar::<_, i64>(LOCK_WAITS).fetch_one(&store.store.pool).await.unwrap() == 0 {
-            tokio::task::yield_now().await;
-        }
+        somebody_waits(&store).await;
         open.commit().await.unwrap();
     };
     let adding = add(&other, organization, "https://a.example/hook");
